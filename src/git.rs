@@ -1,0 +1,46 @@
+//! Facts of the git commit a package is built from. All are optional: a package without git builds as well.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// The commit that is checked out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// The full hash, in hex.
+    pub sha: String,
+    /// When it was committed, in seconds since 1970.
+    pub time: i64,
+    /// Whether tracked files differ from it.
+    pub dirty: bool,
+}
+
+/// The commit checked out in the repository around `folder`; nothing where there is no git, no repository or no commit.
+pub fn commit(folder: &Path) -> Option<Commit> {
+    let mut log = git(folder, &["log", "-1", "--no-show-signature", "--format=%H %ct"])?;
+    // The two questions do not depend on each other: git answers both at once.
+    let mut status = git(folder, &["status", "--porcelain", "--untracked-files=no", "--ignore-submodules"])?;
+    let (log, status) = (answer(&mut log), answer(&mut status));
+    let (sha, time) = log.as_deref()?.trim().split_once(' ').map(|(sha, time)| (sha.to_owned(), time.parse()))?;
+    Some(Commit { sha, time: time.ok()?, dirty: status.is_some_and(|changes| !changes.trim().is_empty()) })
+}
+
+fn git(folder: &Path, args: &[&str]) -> Option<std::process::Child> {
+    Command::new("git")
+        // A read-only question: take no locks, ask nobody for a password.
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .arg("-C")
+        .arg(folder)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()
+}
+
+fn answer(child: &mut std::process::Child) -> Option<String> {
+    let mut text = String::new();
+    let read = std::io::Read::read_to_string(child.stdout.as_mut()?, &mut text);
+    let status = child.wait().ok()?;
+    (read.is_ok() && status.success()).then_some(text)
+}

@@ -1,0 +1,250 @@
+//! OCI platforms and the Rust targets that build for them: the only such table.
+//!
+//! Names follow the image-spec's `image-index.md` (which takes them from Go's `GOOS` and `GOARCH`).
+
+use std::fmt;
+use std::str::FromStr;
+
+use target_lexicon::{Architecture, Endianness, PointerWidth, Triple};
+
+/// An operating system, an architecture and its variant, as image indexes and configs name them.
+///
+/// Two platforms are equal when they mean the same machine: `linux/arm64` is `linux/arm64/v8`, and
+/// `linux/arm` is `linux/arm/v7`.
+#[derive(Clone, Debug)]
+pub struct Platform {
+    /// `linux`, `windows`, …
+    pub os: String,
+    /// `amd64`, `arm64`, …
+    pub architecture: String,
+    /// `v8`, `v7`, … where the architecture has variants.
+    pub variant: Option<String>,
+}
+
+/// A platform that Rust has a musl target for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Target {
+    /// The Rust target triple, such as `aarch64-unknown-linux-musl`.
+    pub triple: &'static str,
+    architecture: &'static str,
+    variant: Option<&'static str>,
+}
+
+const fn target(triple: &'static str, architecture: &'static str, variant: Option<&'static str>) -> Target {
+    Target { triple, architecture, variant }
+}
+
+/// Every platform that has a musl target, most used first.
+pub const TARGETS: [Target; 9] = [
+    target("x86_64-unknown-linux-musl", "amd64", None),
+    target("aarch64-unknown-linux-musl", "arm64", Some("v8")),
+    target("armv7-unknown-linux-musleabihf", "arm", Some("v7")),
+    target("arm-unknown-linux-musleabihf", "arm", Some("v6")),
+    target("i686-unknown-linux-musl", "386", None),
+    target("riscv64gc-unknown-linux-musl", "riscv64", None),
+    target("powerpc64le-unknown-linux-musl", "ppc64le", None),
+    target("s390x-unknown-linux-musl", "s390x", None),
+    target("loongarch64-unknown-linux-musl", "loong64", None),
+];
+
+impl Target {
+    /// The platform this target builds for.
+    pub fn platform(&self) -> Platform {
+        Platform {
+            os: "linux".to_owned(),
+            architecture: self.architecture.to_owned(),
+            variant: self.variant.map(str::to_owned),
+        }
+    }
+
+    /// What the ELF header of a program for this target says (`e_machine`, 64 bit, little-endian).
+    pub fn elf(&self) -> ElfKind {
+        use object::elf;
+        // Every triple above is one that target-lexicon knows: a test reads them all.
+        #[allow(clippy::unwrap_used)]
+        let triple = Triple::from_str(self.triple).unwrap();
+        ElfKind {
+            machine: match triple.architecture {
+                Architecture::X86_64 => elf::EM_X86_64,
+                Architecture::Aarch64(_) => elf::EM_AARCH64,
+                Architecture::Arm(_) => elf::EM_ARM,
+                Architecture::X86_32(_) => elf::EM_386,
+                Architecture::Riscv64(_) => elf::EM_RISCV,
+                Architecture::Powerpc64le => elf::EM_PPC64,
+                Architecture::S390x => elf::EM_S390,
+                _ => elf::EM_LOONGARCH,
+            },
+            is_64: triple.pointer_width() == Ok(PointerWidth::U64),
+            little_endian: triple.endianness() == Ok(Endianness::Little),
+        }
+    }
+
+    /// Whether a `TRIPLE` environment key such as `CC_aarch64_unknown_linux_musl` is about this target.
+    pub fn env_key(&self) -> String {
+        self.triple.replace('-', "_")
+    }
+}
+
+/// The part of an ELF header that tells machines apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ElfKind {
+    /// `e_machine`.
+    pub machine: object::elf::Machine,
+    /// `EI_CLASS` is `ELFCLASS64`.
+    pub is_64: bool,
+    /// `EI_DATA` is `ELFDATA2LSB`.
+    pub little_endian: bool,
+}
+
+impl fmt::Display for ElfKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bits = if self.is_64 { 64 } else { 32 };
+        let order = if self.little_endian { "little" } else { "big" };
+        let machine = TARGETS
+            .iter()
+            .find(|target| target.elf().machine == self.machine)
+            .map_or("unknown", |target| target.architecture);
+        write!(f, "{machine} (ELF machine {}, {bits} bit, {order}-endian)", self.machine.0)
+    }
+}
+
+impl Platform {
+    /// The platform of this computer, as a container's: Linux, also where the computer is not.
+    pub fn host() -> Platform {
+        let architecture = match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            "x86" => "386",
+            "powerpc64" => "ppc64le",
+            "loongarch64" => "loong64",
+            other => other,
+        };
+        Platform { os: "linux".to_owned(), architecture: architecture.to_owned(), variant: None }
+    }
+
+    /// The musl target that builds for this platform, if Rust has one.
+    pub fn target(&self) -> Option<Target> {
+        TARGETS.into_iter().find(|target| target.platform() == *self)
+    }
+
+    /// The variant, or the one that is meant where none is written.
+    fn meant_variant(&self) -> Option<&str> {
+        match (self.architecture.as_str(), self.variant.as_deref()) {
+            ("arm64", None) => Some("v8"),
+            ("arm", None) => Some("v7"),
+            ("amd64", None) => Some("v1"),
+            (_, variant) => variant,
+        }
+    }
+}
+
+impl PartialEq for Platform {
+    fn eq(&self, other: &Self) -> bool {
+        self.os == other.os && self.architecture == other.architecture && self.meant_variant() == other.meant_variant()
+    }
+}
+
+impl Eq for Platform {}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.os, self.architecture)?;
+        match &self.variant {
+            Some(variant) => write!(f, "/{variant}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why a text is not a platform an image can be built for.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlatformError {
+    /// Not `os/architecture[/variant]`.
+    #[error("`{0}` is not a platform; platforms are written like `linux/arm64` or `linux/arm/v7`")]
+    Syntax(String),
+    /// Rust has no musl target for it.
+    #[error("`{0}` cannot be built: there is no musl target for it; there is one for {known}", known = known())]
+    NoTarget(String),
+}
+
+/// The platforms of the table, as a person reads a list.
+fn known() -> String {
+    let names: Vec<_> = TARGETS.iter().map(|target| target.platform().to_string()).collect();
+    names.join(", ")
+}
+
+impl FromStr for Platform {
+    type Err = PlatformError;
+
+    /// Reads `os/architecture[/variant]`.
+    fn from_str(text: &str) -> Result<Self, PlatformError> {
+        let parts: Vec<_> = text.split('/').collect();
+        let (os, architecture, variant) = match parts[..] {
+            [os, architecture] => (os, architecture, None),
+            [os, architecture, variant] => (os, architecture, Some(variant)),
+            _ => return Err(PlatformError::Syntax(text.to_owned())),
+        };
+        if parts.iter().any(|part| part.is_empty()) {
+            return Err(PlatformError::Syntax(text.to_owned()));
+        }
+        Ok(Platform { os: os.to_owned(), architecture: architecture.to_owned(), variant: variant.map(str::to_owned) })
+    }
+}
+
+/// What a user asks to build for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlatformChoice {
+    /// One platform that has a target.
+    One(Target),
+    /// `all`: every platform of the base that has a target.
+    All,
+}
+
+impl FromStr for PlatformChoice {
+    type Err = PlatformError;
+
+    /// Reads a platform, `host` or `all`.
+    fn from_str(text: &str) -> Result<Self, PlatformError> {
+        let platform = match text {
+            "all" => return Ok(PlatformChoice::All),
+            "host" => Platform::host(),
+            text => text.parse()?,
+        };
+        platform.target().map(PlatformChoice::One).ok_or_else(|| PlatformError::NoTarget(platform.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_target_is_a_linux_triple_with_its_own_elf_kind() {
+        for target in TARGETS {
+            let triple = Triple::from_str(target.triple).expect(target.triple);
+            assert_eq!(triple.operating_system.to_string(), "linux");
+            assert!(triple.environment.to_string().starts_with("musl"));
+            let (big, small) = (["s390x"], ["arm", "386"]);
+            assert_eq!(target.elf().little_endian, !big.contains(&target.architecture));
+            assert_eq!(target.elf().is_64, !small.contains(&target.architecture));
+            assert_eq!(target.platform().target(), Some(target));
+        }
+    }
+
+    #[test]
+    fn an_unwritten_variant_means_the_usual_one() {
+        let parse = |text: &str| text.parse::<Platform>().expect(text);
+        assert_eq!(parse("linux/arm64"), parse("linux/arm64/v8"));
+        assert_eq!(parse("linux/arm"), parse("linux/arm/v7"));
+        assert_ne!(parse("linux/arm/v6"), parse("linux/arm"));
+        assert_ne!(parse("linux/amd64/v3"), parse("linux/amd64"));
+    }
+
+    #[test]
+    fn a_platform_without_a_target_is_refused_with_those_that_have_one() {
+        let error = "windows/amd64".parse::<PlatformChoice>().unwrap_err();
+        let words = error.to_string();
+        assert!(words.contains("windows/amd64") && words.contains("linux/riscv64"), "{words}");
+        assert!(matches!("arm64".parse::<PlatformChoice>(), Err(PlatformError::Syntax(_))));
+    }
+}

@@ -1,0 +1,207 @@
+//! `registry/repository:tag@digest`: where an image is in a registry.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use oci_spec::distribution;
+
+/// A registry, a repository in it, and a tag or a digest of that repository.
+///
+/// Short names are completed as Docker Hub's: `debian` is `docker.io/library/debian:latest`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Reference(distribution::Reference);
+
+/// Why a text is not a reference.
+#[derive(Debug, thiserror::Error)]
+#[error("`{text}` is not an image reference: {why}")]
+pub struct ReferenceError {
+    text: String,
+    why: String,
+}
+
+impl FromStr for Reference {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        text.parse()
+            .map(Reference)
+            .map_err(|error: distribution::ParseError| ReferenceError { text: text.to_owned(), why: error.to_string() })
+    }
+}
+
+impl Reference {
+    /// The registry's name as users write it, with the port: `ghcr.io`, `127.0.0.1:5000`.
+    pub fn registry(&self) -> &str {
+        self.0.registry()
+    }
+
+    /// The repository within the registry: `library/debian`.
+    pub fn repository(&self) -> &str {
+        self.0.repository()
+    }
+
+    /// The digest, else the tag: the digest is what counts where both are written.
+    pub fn name(&self) -> &str {
+        self.0.digest().or(self.0.tag()).unwrap_or("latest")
+    }
+
+    /// Where the registry's API answers, without a path: `https://registry-1.docker.io`.
+    ///
+    /// Plain HTTP is spoken to loopback addresses only.
+    pub fn origin(&self) -> String {
+        match self.registry() {
+            "docker.io" | "index.docker.io" => "https://registry-1.docker.io".to_owned(),
+            registry if is_loopback(registry) => format!("http://{registry}"),
+            registry => format!("https://{registry}"),
+        }
+    }
+}
+
+/// Whether the host of `host[:port]` can only be this computer.
+fn is_loopback(registry: &str) -> bool {
+    let host = registry.rsplit_once(':').map_or(registry, |(host, _port)| host);
+    host == "localhost" || host.ends_with(".localhost") || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Where a base is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum BaseReference {
+    /// In a registry.
+    Registry(Reference),
+    /// `oci:PATH[:NAME]`: in a layout on disk.
+    Layout(OnDisk),
+    /// `oci-archive:PATH[:NAME]`: in a layout in a tar file.
+    Archive(OnDisk),
+    /// `scratch`: nothing at all.
+    Scratch,
+    /// `embedded`: in cargo-oci itself.
+    Embedded,
+}
+
+/// An image in a folder or file.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OnDisk {
+    /// The folder or file.
+    pub path: PathBuf,
+    /// Which of its images, where it has several.
+    pub name: Option<String>,
+}
+
+impl OnDisk {
+    /// Reads `PATH[:NAME]`. A tag holds no `/` and no `\`, which tells it from a path (and from `C:\layout`).
+    fn parse(text: &str) -> OnDisk {
+        let name_start = match text.rfind("@sha256:") {
+            Some(at) => Some(at),
+            None => text.rfind(':').filter(|at| !text[*at..].contains(['/', '\\'])),
+        };
+        let (path, name) = match name_start {
+            Some(at) if at > 0 => (&text[..at], Some(text[at + 1..].to_owned())),
+            _ => (text, None),
+        };
+        OnDisk { path: PathBuf::from(path), name }
+    }
+}
+
+impl BaseReference {
+    /// The same base, with its path taken from `folder` where it is relative.
+    pub fn relative_to(self, folder: &Path) -> BaseReference {
+        let within = |place: OnDisk| OnDisk { path: folder.join(place.path), name: place.name };
+        match self {
+            BaseReference::Layout(place) => BaseReference::Layout(within(place)),
+            BaseReference::Archive(place) => BaseReference::Archive(within(place)),
+            other => other,
+        }
+    }
+}
+
+impl FromStr for BaseReference {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        match text.split_once(':') {
+            _ if text == "scratch" => Ok(BaseReference::Scratch),
+            _ if text == "embedded" => Ok(BaseReference::Embedded),
+            Some(("oci", path)) if !path.is_empty() => Ok(BaseReference::Layout(OnDisk::parse(path))),
+            Some(("oci-archive", path)) if !path.is_empty() => Ok(BaseReference::Archive(OnDisk::parse(path))),
+            _ => text.parse().map(BaseReference::Registry),
+        }
+    }
+}
+
+impl fmt::Display for BaseReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, place) = match self {
+            BaseReference::Registry(reference) => return reference.fmt(f),
+            BaseReference::Scratch => return f.write_str("scratch"),
+            BaseReference::Embedded => return f.write_str("embedded"),
+            BaseReference::Layout(place) => ("oci", place),
+            BaseReference::Archive(place) => ("oci-archive", place),
+        };
+        write!(f, "{kind}:{}", place.path.display())?;
+        match &place.name {
+            Some(name) => write!(f, ":{name}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Reference {
+        text.parse().expect(text)
+    }
+
+    #[test]
+    fn short_names_are_docker_hubs() {
+        let debian = parse("debian");
+        assert_eq!(debian.repository(), "library/debian");
+        assert_eq!(debian.name(), "latest");
+        assert_eq!(debian.origin(), "https://registry-1.docker.io");
+    }
+
+    #[test]
+    fn a_digest_counts_more_than_a_tag() {
+        let digest = format!("sha256:{}", "a".repeat(64));
+        assert_eq!(parse(&format!("ghcr.io/a/b:1@{digest}")).name(), digest);
+    }
+
+    #[test]
+    fn only_loopback_is_spoken_to_without_tls() {
+        assert_eq!(parse("127.0.0.1:5000/a/b").origin(), "http://127.0.0.1:5000");
+        assert_eq!(parse("localhost:5000/a/b").origin(), "http://localhost:5000");
+        assert_eq!(parse("10.0.0.1:5000/a").origin(), "https://10.0.0.1:5000");
+        assert_eq!(parse("127.example.org/a").origin(), "https://127.example.org");
+    }
+
+    #[test]
+    fn a_base_is_in_a_registry_on_disk_or_nowhere() {
+        let base = |text: &str| text.parse::<BaseReference>().expect(text);
+        let on_disk = |path: &str, name: Option<&str>| OnDisk { path: path.into(), name: name.map(str::to_owned) };
+        assert_eq!(base("scratch"), BaseReference::Scratch);
+        assert_eq!(base("embedded"), BaseReference::Embedded);
+        assert!(matches!(base("alpine:3"), BaseReference::Registry(_)));
+        assert_eq!(base("oci:a/b"), BaseReference::Layout(on_disk("a/b", None)));
+        assert_eq!(base("oci:a/b:c"), BaseReference::Layout(on_disk("a/b", Some("c"))));
+        assert_eq!(base("oci-archive:a.tar:v1"), BaseReference::Archive(on_disk("a.tar", Some("v1"))));
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let pinned = base(&format!("oci:a@{digest}"));
+        assert_eq!(pinned, BaseReference::Layout(on_disk("a", Some(&digest))));
+        assert_eq!(base("oci:C:\\x\\y"), BaseReference::Layout(on_disk("C:\\x\\y", None)));
+    }
+
+    #[test]
+    fn nonsense_is_refused_by_name() {
+        let error = "Not A Reference".parse::<Reference>().unwrap_err();
+        assert!(error.to_string().contains("`Not A Reference`"), "{error}");
+    }
+}
