@@ -2,5 +2,6 @@
 
 pub mod error;
 pub mod git;
+pub mod image;
 pub mod platform;
 pub mod reference;

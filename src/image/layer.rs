@@ -1,0 +1,253 @@
+//! Entries → tar → gzip: a layer, hashed while it is written (image-spec, `layer.md`).
+//!
+//! The same entries and time give the same bytes on any machine: nothing is taken from the host but file contents.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+
+use flate2::{Compression, GzBuilder};
+use oci_spec::image::{Descriptor, MediaType};
+use tar::{EntryType, Header};
+
+use super::digest::{DiffId, HashWriter};
+
+/// A finished layer: what a manifest, a config and its history say of it.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    /// Of the compressed blob.
+    pub descriptor: Descriptor,
+    /// Of the tar within.
+    pub diff_id: DiffId,
+}
+
+/// A file or folder of a layer.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Relative to the image's root, without `./`, parts divided by `/`.
+    pub path: String,
+    /// Folder or file.
+    pub kind: EntryKind,
+    /// Permission bits, with setuid, setgid and sticky: up to `0o7777`.
+    pub mode: u32,
+    /// Numeric user and group.
+    pub owner: (u64, u64),
+}
+
+/// What an [`Entry`] is.
+#[derive(Clone, Debug)]
+pub enum EntryKind {
+    /// A folder.
+    Directory,
+    /// A regular file.
+    File(Content),
+}
+
+/// Where a file's bytes are.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// In a file of this computer.
+    Path(PathBuf),
+    /// In memory.
+    Bytes(Vec<u8>),
+}
+
+impl Entry {
+    /// A folder of root's that all may enter.
+    pub fn directory(path: &str) -> Entry {
+        Entry { path: path.to_owned(), kind: EntryKind::Directory, mode: 0o755, owner: (0, 0) }
+    }
+
+    /// A file of root's.
+    pub fn file(path: &str, mode: u32, content: Content) -> Entry {
+        Entry { path: path.to_owned(), kind: EntryKind::File(content), mode, owner: (0, 0) }
+    }
+}
+
+/// The folders at an image's root that a base brings along, with modes of their own.
+const ROOT_FOLDERS: [&str; 20] = [
+    "bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "media", "mnt", "opt", "proc", "root", "run", "sbin",
+    "srv", "sys", "tmp", "usr", "var",
+];
+
+/// The entries with every parent folder they need, in the order of the archive.
+///
+/// A folder's entry replaces the attributes that the layers below gave it, so the standard folders at the root are left
+/// to the base; over `scratch` (`on_nothing`) there is no base to leave them to.
+pub fn with_parents(entries: Vec<Entry>, on_nothing: bool) -> Vec<Entry> {
+    let mut all = BTreeMap::new();
+    for entry in &entries {
+        for (end, _) in entry.path.match_indices('/') {
+            let parent = &entry.path[..end];
+            if on_nothing || !ROOT_FOLDERS.contains(&parent) {
+                all.insert(parent.to_owned(), Entry::directory(parent));
+            }
+        }
+    }
+    all.extend(entries.into_iter().map(|entry| (entry.path.clone(), entry)));
+    all.into_values().collect()
+}
+
+/// Writes a layer of `entries`, which come in the order given, all with `time` (seconds since 1970) as their mtime.
+///
+/// # Errors
+/// Of reading and writing files; a file whose size changes while it is read.
+pub fn write(entries: &[Entry], time: u64, blob: impl Write) -> io::Result<Layer> {
+    // No name, no time, no system in the gzip header: GzBuilder's defaults are 0 and 255 ("unknown").
+    let gzip = GzBuilder::new().write(HashWriter::new(blob), Compression::new(6));
+    let mut tar = tar::Builder::new(HashWriter::new(gzip));
+    for entry in entries {
+        append(&mut tar, entry, time)?;
+    }
+    let (diff_id, _, gzip) = tar.into_inner()?.finish();
+    let (digest, size, mut blob) = gzip.finish()?.finish();
+    blob.flush()?;
+    Ok(Layer { descriptor: Descriptor::new(MediaType::ImageLayerGzip, size, digest), diff_id: DiffId(diff_id) })
+}
+
+fn append(tar: &mut tar::Builder<impl Write>, entry: &Entry, time: u64) -> io::Result<()> {
+    let mut header = Header::new_ustar();
+    header.set_mode(entry.mode);
+    header.set_mtime(time);
+    header.set_uid(entry.owner.0);
+    header.set_gid(entry.owner.1);
+    match &entry.kind {
+        EntryKind::Directory => {
+            header.set_entry_type(EntryType::Directory);
+            append_content(tar, &mut header, &format!("{}/", entry.path), 0, io::empty())
+        }
+        EntryKind::File(Content::Bytes(bytes)) => {
+            append_content(tar, &mut header, &entry.path, bytes.len() as u64, &bytes[..])
+        }
+        EntryKind::File(Content::Path(path)) => {
+            let file = File::open(path).map_err(|error| of_file(path, &error))?;
+            let size = file.metadata().map_err(|error| of_file(path, &error))?.len();
+            append_content(tar, &mut header, &entry.path, size, file).map_err(|error| of_file(path, &error))
+        }
+    }
+}
+
+/// io::Error does not say which file it is about.
+fn of_file(path: &std::path::Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+fn append_content(
+    tar: &mut tar::Builder<impl Write>,
+    header: &mut Header,
+    path: &str,
+    size: u64,
+    content: impl Read,
+) -> io::Result<()> {
+    header.set_size(size);
+    if header.set_path(path).is_err() {
+        // Longer than ustar's 256 bytes: the whole path goes into a PAX record, and what fits into the header.
+        tar.append_pax_extensions([("path", path.as_bytes())])?;
+        let start: String = path.chars().filter(char::is_ascii).take(99).collect();
+        header.set_path(start)?;
+    }
+    header.set_cksum();
+    let mut content = Exactly { inner: content, left: size };
+    tar.append(header, &mut content)
+}
+
+/// A reader that must give just as many bytes as the header before it promised.
+struct Exactly<R> {
+    inner: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Exactly<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        if (read == 0 && self.left > 0 && !buffer.is_empty()) || read as u64 > self.left {
+            return Err(io::Error::other("the file changed while it was read"));
+        }
+        self.left -= read as u64;
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::digest::sha256;
+
+    fn hello() -> Vec<Entry> {
+        let content = Content::Bytes(b"hello".to_vec());
+        with_parents(vec![Entry::file("app/hello", 0o755, content)], false)
+    }
+
+    fn paths(entries: &[Entry]) -> Vec<&str> {
+        entries.iter().map(|entry| entry.path.as_str()).collect()
+    }
+
+    #[test]
+    fn the_bytes_never_change() {
+        let mut blob = Vec::new();
+        let layer = write(&hello(), 1_700_000_000, &mut blob).expect("writes to memory");
+        assert_eq!(layer.descriptor.digest(), &sha256(&blob));
+        assert_eq!(layer.descriptor.size(), blob.len() as u64);
+        // A golden digest: it changes only on purpose, for every user's images change with it.
+        assert_eq!(
+            layer.diff_id.to_string(),
+            "sha256:eef9c8cf555d70c9220e8ae95a60599452099c837b266dbba1e2b2875e20ca8b"
+        );
+        assert_eq!(
+            layer.descriptor.digest().to_string(),
+            "sha256:f691eba859428903b792f3ec2fecb6ac1391fef67fdda1bad1fb4453e8498d9a"
+        );
+    }
+
+    #[test]
+    fn an_entry_holds_what_the_plan_says_and_nothing_of_this_computer() {
+        let mut blob = Vec::new();
+        write(&hello(), 7, &mut blob).expect("writes to memory");
+        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&blob[..]));
+        let seen: Vec<_> = archive
+            .entries()
+            .expect("a tar")
+            .map(|entry| {
+                let entry = entry.expect("an entry");
+                let header = entry.header();
+                assert_eq!((header.uid().ok(), header.gid().ok()), (Some(0), Some(0)));
+                assert_eq!(header.username(), Ok(Some("")));
+                let path = entry.path().expect("a path").display().to_string();
+                (path, header.mode().ok(), header.mtime().ok(), entry.size())
+            })
+            .collect();
+        let expected =
+            [("app/".to_owned(), Some(0o755), Some(7), 0), ("app/hello".to_owned(), Some(0o755), Some(7), 5)];
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn folders_of_the_base_keep_its_attributes() {
+        let file = |path| Entry::file(path, 0o644, Content::Bytes(Vec::new()));
+        let entries = with_parents(vec![file("etc/a/b"), file("app/x"), file("app-x/y")], false);
+        assert_eq!(paths(&entries), ["app", "app-x", "app-x/y", "app/x", "etc/a", "etc/a/b"]);
+        let entries = with_parents(vec![file("etc/a/b")], true);
+        assert_eq!(paths(&entries), ["etc", "etc/a", "etc/a/b"]);
+    }
+
+    #[test]
+    fn long_paths_survive() {
+        let path = format!("{}/{}", "d".repeat(150), "f".repeat(200));
+        let entry = Entry::file(&path, 0o644, Content::Bytes(b"x".to_vec()));
+        let mut blob = Vec::new();
+        write(&[entry], 0, &mut blob).expect("writes to memory");
+        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&blob[..]));
+        let first = archive.entries().expect("a tar").next().expect("one").expect("entry");
+        assert_eq!(first.path().expect("a path").display().to_string(), path);
+    }
+
+    #[test]
+    fn a_file_of_another_size_than_promised_is_an_error() {
+        for (promised, content) in [(4, &b"hello"[..]), (6, b"hello")] {
+            let mut reader = Exactly { inner: content, left: promised };
+            let error = io::copy(&mut reader, &mut io::sink()).unwrap_err();
+            assert!(error.to_string().contains("changed"), "{error}");
+        }
+    }
+}
