@@ -5,3 +5,4 @@ pub mod git;
 pub mod image;
 pub mod platform;
 pub mod reference;
+pub mod store;

@@ -1,0 +1,226 @@
+//! Stores of content, and the one verb between two of them.
+//!
+//! A registry, a layout on disk, an archive, the cache and a store in memory are all a [`Source`], a [`Sink`] or both;
+//! pulling a base, writing a layout and pushing an image are all [`copy`].
+
+pub mod archive;
+pub mod cache;
+pub mod layout;
+pub mod memory;
+pub mod validate;
+
+use std::collections::HashSet;
+use std::io::Read;
+use std::sync::Mutex;
+
+use miette::{Context, IntoDiagnostic, Report, miette};
+use oci_spec::image::Descriptor;
+
+use crate::error::Result;
+use crate::image::digest::{Digest, VerifyReader};
+use crate::image::manifest;
+use crate::image::media_type::is_document;
+
+pub use archive::Archive;
+pub use cache::Cache;
+pub use layout::{Layout, LayoutWriter};
+pub use memory::Memory;
+
+/// Where content comes from.
+pub trait Source: Sync {
+    /// The content that a tag or a digest names; without a name, the only image there is.
+    ///
+    /// # Errors
+    /// [`Missing`] where there is no such content; whatever goes wrong on the way to it.
+    fn resolve(&self, name: Option<&str>) -> Result<Descriptor>;
+
+    /// Whether the content is there.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    fn exists(&self, descriptor: &Descriptor) -> Result<bool>;
+
+    /// The content, as it comes: callers check it against the descriptor ([`open`], [`read`]).
+    ///
+    /// # Errors
+    /// [`Missing`] where there is no such content; whatever goes wrong on the way to it.
+    fn fetch(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send + '_>>;
+
+    /// What and where it is, for errors.
+    fn place(&self) -> String;
+}
+
+impl<S: Source + ?Sized> Source for &S {
+    fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
+        (**self).resolve(name)
+    }
+
+    fn exists(&self, descriptor: &Descriptor) -> Result<bool> {
+        (**self).exists(descriptor)
+    }
+
+    fn fetch(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send + '_>> {
+        (**self).fetch(descriptor)
+    }
+
+    fn place(&self) -> String {
+        (**self).place()
+    }
+}
+
+/// Where content goes.
+pub trait Sink: Sync {
+    /// Whether the content is there already, and right.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    fn exists(&self, descriptor: &Descriptor) -> Result<bool>;
+
+    /// Stores content. What it names is stored before.
+    ///
+    /// # Errors
+    /// Of reading `content` and of storing it; then nothing is stored.
+    fn push(&self, descriptor: &Descriptor, content: &mut dyn Read) -> Result<()>;
+
+    /// Lets `name` stand for content that is there.
+    ///
+    /// # Errors
+    /// When that cannot be stored.
+    fn tag(&self, descriptor: &Descriptor, name: &str) -> Result<()>;
+}
+
+/// There is no such content.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("{place} has no {name}")]
+pub struct Missing {
+    /// A tag or a digest.
+    pub name: String,
+    /// Where it was looked for.
+    pub place: String,
+}
+
+impl Missing {
+    fn blob(descriptor: &Descriptor, place: String) -> Report {
+        let name = descriptor.digest().to_string();
+        Missing { name, place }.into()
+    }
+}
+
+/// A manifest, an index or a config is never larger (registries refuse larger manifests).
+pub const MOST_DOCUMENT_BYTES: u64 = 4 << 20;
+/// No real index is nested deeper.
+const MOST_DEPTH: usize = 4;
+/// Transfers at a time.
+const PARALLEL: usize = 4;
+
+/// The content, checked against its descriptor while it is read.
+///
+/// # Errors
+/// See [`Source::fetch`]. The reader ends in an error when the content is not the described one.
+pub fn open<'a>(source: &'a dyn Source, descriptor: &Descriptor) -> Result<impl Read + 'a> {
+    Ok(VerifyReader::new(source.fetch(descriptor)?, descriptor))
+}
+
+/// The whole of a small content: a manifest, an index, a config.
+///
+/// # Errors
+/// See [`Source::fetch`]; content that is too large to be a document, or not the described one.
+pub fn read(source: &dyn Source, descriptor: &Descriptor) -> Result<Vec<u8>> {
+    let what = || format!("cannot read {} from {}", descriptor.digest(), source.place());
+    if descriptor.size() > MOST_DOCUMENT_BYTES {
+        return Err(miette!("it has {} bytes; more than {MOST_DOCUMENT_BYTES} are refused", descriptor.size()))
+            .wrap_err_with(what);
+    }
+    let mut content = Vec::new();
+    open(source, descriptor)?.read_to_end(&mut content).into_diagnostic().wrap_err_with(what)?;
+    Ok(content)
+}
+
+/// Copies `roots` and all that they name from `source` to `sink`, children first, skipping what is there.
+///
+/// # Errors
+/// The first error of either side; what was copied until then stays.
+pub fn copy(source: &dyn Source, sink: &dyn Sink, roots: &[Descriptor]) -> Result<()> {
+    let mut graph = Graph::default();
+    for root in roots {
+        graph.walk(source, root, 0)?;
+    }
+    let blobs = Mutex::new(graph.blobs.iter());
+    let failure = Mutex::new(None);
+    std::thread::scope(|scope| {
+        for _ in 0..PARALLEL.min(graph.blobs.len()) {
+            scope.spawn(|| {
+                while let Some(blob) = next(&blobs) {
+                    if let Err(error) = copy_blob(source, sink, blob) {
+                        // The first failure is told; nobody takes another blob after it.
+                        lock(&failure).get_or_insert(error);
+                        lock(&blobs).by_ref().for_each(drop);
+                    }
+                }
+            });
+        }
+    });
+    if let Some(error) = lock(&failure).take() {
+        return Err(error);
+    }
+    for (descriptor, bytes) in &graph.documents {
+        if !sink.exists(descriptor)? {
+            sink.push(descriptor, &mut &bytes[..])?;
+        }
+    }
+    Ok(())
+}
+
+fn next<'a, T>(items: &Mutex<std::slice::Iter<'a, T>>) -> Option<&'a T> {
+    lock(items).next()
+}
+
+fn copy_blob(source: &dyn Source, sink: &dyn Sink, blob: &Descriptor) -> Result<()> {
+    if sink.exists(blob)? {
+        return Ok(());
+    }
+    sink.push(blob, &mut open(source, blob)?)
+        .wrap_err_with(|| format!("cannot copy {} from {}", blob.digest(), source.place()))
+}
+
+/// What [`copy`] copies.
+#[derive(Default)]
+struct Graph {
+    seen: HashSet<Digest>,
+    blobs: Vec<Descriptor>,
+    /// Children before their parents.
+    documents: Vec<(Descriptor, Vec<u8>)>,
+}
+
+impl Graph {
+    fn walk(&mut self, source: &dyn Source, descriptor: &Descriptor, depth: usize) -> Result<()> {
+        if !self.seen.insert(descriptor.digest().clone()) {
+            return Ok(());
+        }
+        if !is_document(descriptor.media_type()) {
+            self.blobs.push(descriptor.clone());
+            return Ok(());
+        }
+        if depth > MOST_DEPTH {
+            return Err(miette!(
+                "{} in {} is nested deeper than {MOST_DEPTH} indexes",
+                descriptor.digest(),
+                source.place()
+            ));
+        }
+        let bytes = read(source, descriptor)?;
+        let parsed = manifest::parse(descriptor.media_type(), &bytes)
+            .into_diagnostic()
+            .wrap_err_with(|| format!("cannot use {} from {}", descriptor.digest(), source.place()))?;
+        for child in parsed.children() {
+            self.walk(source, &child, depth + 1)?;
+        }
+        self.documents.push((descriptor.clone(), bytes));
+        Ok(())
+    }
+}
+
+/// The value behind a lock, also after a thread that held it has panicked: the values here are whole at every step.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
