@@ -1,8 +1,12 @@
 //! `cargo oci`: a Rust crate → a multi-arch OCI image. No Docker, no Dockerfile.
 
+pub mod cli;
+pub mod config;
 pub mod error;
+pub mod event;
 pub mod git;
 pub mod image;
+pub mod plan;
 pub mod platform;
 pub mod reference;
 pub mod store;

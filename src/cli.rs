@@ -1,0 +1,265 @@
+//! What was typed, not yet what it means: [`plan`](crate::plan) knows that.
+
+use std::path::PathBuf;
+
+use anstyle::{AnsiColor, Style};
+use clap::builder::Styles;
+use clap::{Args, ColorChoice, Parser, Subcommand};
+
+use crate::platform::PlatformChoice;
+use crate::reference::BaseReference;
+
+/// Cargo's own colours.
+const STYLES: Styles = Styles::styled()
+    .header(bold(AnsiColor::BrightGreen))
+    .usage(bold(AnsiColor::BrightGreen))
+    .literal(bold(AnsiColor::BrightCyan))
+    .placeholder(AnsiColor::Cyan.on_default())
+    .error(bold(AnsiColor::BrightRed))
+    .valid(bold(AnsiColor::BrightCyan))
+    .invalid(bold(AnsiColor::BrightYellow));
+
+const fn bold(color: AnsiColor) -> Style {
+    color.on_default().bold()
+}
+
+/// Ship a Rust crate as a multi-arch container image: no Docker, no Dockerfile
+#[derive(Debug, Parser)]
+#[command(name = "cargo oci", bin_name = "cargo oci", version, styles = STYLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Compile, assemble the image and write it as an OCI layout
+    ///
+    /// Builds the crate for each platform, lays the binaries over the base and writes a multi-arch OCI index to
+    /// target/oci/NAME. The last line on stdout is the result: `oci:target/oci/NAME@sha256:…`.
+    Build(BuildArgs),
+}
+
+/// The arguments of `cargo oci build`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct BuildArgs {
+    /// What the image is made of.
+    #[command(flatten)]
+    pub image: ImageArgs,
+    /// Where it goes.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Cargo's own.
+    #[command(flatten)]
+    pub cargo: CargoArgs,
+}
+
+/// What is in the image: each overrides the key of that name in `[package.metadata.oci]`.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Image")]
+pub struct ImageArgs {
+    /// Platforms to build for: linux/amd64, linux/arm64, …, `host`, or `all` that the base has
+    #[arg(long = "platform", value_name = "LIST", value_delimiter = ',', env = "CARGO_OCI_PLATFORMS")]
+    pub platforms: Vec<PlatformChoice>,
+    /// The image below: a registry reference, oci:PATH[:REF], oci-archive:PATH, `embedded` or `scratch`
+    #[arg(long, value_name = "REF", env = "CARGO_OCI_BASE")]
+    pub base: Option<BaseReference>,
+    /// A tag of the image (repeatable)
+    #[arg(short, long = "tag", value_name = "TAG", value_delimiter = ',', env = "CARGO_OCI_TAGS")]
+    pub tags: Vec<String>,
+    /// The program to start and its first arguments (repeat for each part)
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    pub entrypoint: Vec<String>,
+    /// A default argument (repeat for each)
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    pub cmd: Vec<String>,
+    /// An environment variable; $NAME in the value is the base's (repeatable)
+    #[arg(long, value_name = "K=V", value_parser = key_value)]
+    pub env: Vec<(String, String)>,
+    /// The user, and the group behind a colon, to run as
+    #[arg(long, value_name = "USER[:GROUP]")]
+    pub user: Option<String>,
+    /// The folder to start in
+    #[arg(long, value_name = "PATH")]
+    pub workdir: Option<String>,
+    /// A label in the image's config (repeatable)
+    #[arg(long = "label", value_name = "K=V", value_parser = key_value)]
+    pub labels: Vec<(String, String)>,
+    /// An annotation on image and index (repeatable)
+    #[arg(long = "annotation", value_name = "K=V", value_parser = key_value)]
+    pub annotations: Vec<(String, String)>,
+}
+
+/// What is written besides the layout in `target/oci`.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Write the image there too: oci-dir=PATH, oci-archive=PATH or docker-archive=PATH (repeatable)
+    #[arg(short, long = "output", value_name = "TYPE=PATH")]
+    pub outputs: Vec<Output>,
+    /// Write the result (references, digests, sizes) to FILE as JSON
+    #[arg(long, value_name = "FILE")]
+    pub metadata_file: Option<PathBuf>,
+}
+
+/// A place of a form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// The form.
+    pub kind: OutputKind,
+    /// The place.
+    pub path: PathBuf,
+}
+
+/// The forms an image is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputKind {
+    /// A folder with an OCI layout.
+    OciDir,
+    /// A tar file with an OCI layout.
+    OciArchive,
+    /// A tar file that `docker load` reads as well.
+    DockerArchive,
+}
+
+impl std::str::FromStr for Output {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (kind, path) = text.split_once('=').unwrap_or((text, ""));
+        let kind = match kind {
+            "oci-dir" => OutputKind::OciDir,
+            "oci-archive" => OutputKind::OciArchive,
+            "docker-archive" => OutputKind::DockerArchive,
+            other => return Err(format!("`{other}` is none of oci-dir, oci-archive and docker-archive")),
+        };
+        if path.is_empty() {
+            return Err("the path is missing, as in `oci-archive=image.tar`".to_owned());
+        }
+        Ok(Output { kind, path: path.into() })
+    }
+}
+
+/// Cargo's own flags, with cargo's own meaning.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Cargo")]
+pub struct CargoArgs {
+    /// Package to build an image of (repeatable)
+    #[arg(short, long = "package", value_name = "SPEC")]
+    pub packages: Vec<String>,
+    /// Build an image of every package of the workspace that has a binary
+    #[arg(long)]
+    pub workspace: bool,
+    /// Package to leave out (repeatable)
+    #[arg(long, value_name = "SPEC", requires = "workspace")]
+    pub exclude: Vec<String>,
+    /// Binary to put into the image (repeatable)
+    #[arg(long = "bin", value_name = "NAME")]
+    pub bins: Vec<String>,
+    /// Path to Cargo.toml
+    #[arg(long, value_name = "PATH")]
+    pub manifest_path: Option<PathBuf>,
+    /// Space or comma separated list of features to activate
+    #[arg(short = 'F', long, value_name = "FEATURES")]
+    pub features: Vec<String>,
+    /// Activate all available features
+    #[arg(long)]
+    pub all_features: bool,
+    /// Do not activate the `default` feature
+    #[arg(long)]
+    pub no_default_features: bool,
+    /// Build with this profile
+    #[arg(long, value_name = "NAME", default_value = "release")]
+    pub profile: String,
+    /// What is done anyway: for hands that type it by habit.
+    #[arg(short, long, hide = true, conflicts_with = "profile")]
+    pub release: bool,
+    /// Directory for all generated artifacts
+    #[arg(long, value_name = "DIRECTORY")]
+    pub target_dir: Option<PathBuf>,
+    /// Number of parallel jobs
+    #[arg(short, long, value_name = "N", allow_hyphen_values = true)]
+    pub jobs: Option<String>,
+    /// Assert that Cargo.lock will remain unchanged
+    #[arg(long)]
+    pub locked: bool,
+    /// Run cargo without accessing the network
+    #[arg(long)]
+    pub offline: bool,
+    /// Both --locked and --offline
+    #[arg(long)]
+    pub frozen: bool,
+    /// Override a cargo configuration value (repeatable)
+    #[arg(long, value_name = "KEY=VALUE|PATH")]
+    pub config: Vec<String>,
+    /// Do not install a missing Rust target through rustup
+    #[arg(long)]
+    pub no_install: bool,
+    /// Print nothing but errors and the result
+    #[arg(short, long, env = "CARGO_TERM_QUIET")]
+    pub quiet: bool,
+    /// Use verbose output
+    #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+    /// Coloring: auto, always, never
+    #[arg(long, value_name = "WHEN", env = "CARGO_TERM_COLOR", hide_env = true)]
+    pub color: Option<ColorChoice>,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write it as KEY=VALUE".to_owned()),
+    }
+}
+
+/// The arguments of this process, read both as cargo calls it (`cargo-oci oci build`) and by itself (`cargo-oci build`).
+pub fn arguments(typed: impl Iterator<Item = std::ffi::OsString>) -> Vec<std::ffi::OsString> {
+    let mut typed: Vec<_> = typed.collect();
+    if typed.get(1).is_some_and(|first| first == "oci") {
+        typed.remove(1);
+    }
+    typed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn build(args: &[&str]) -> Result<BuildArgs, clap::Error> {
+        let typed = ["cargo-oci", "build"].iter().chain(args).map(Into::into);
+        let Command::Build(args) = Cli::try_parse_from(arguments(typed))?.command;
+        Ok(args)
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn cargos_call_and_ones_own_are_read_alike() {
+        let read = |typed: &[&str]| arguments(typed.iter().map(Into::into));
+        assert_eq!(read(&["cargo-oci", "oci", "build"]), read(&["cargo-oci", "build"]));
+    }
+
+    #[test]
+    fn lists_come_with_commas_or_repeated() {
+        let args = build(&["--platform", "linux/amd64,linux/arm64", "-t", "a", "-t", "b"]).expect("parses");
+        assert_eq!(args.image.platforms.len(), 2);
+        assert_eq!(args.image.tags, ["a", "b"]);
+        let args = build(&["--cmd", "--listen", "--cmd", "a,b"]).expect("parses");
+        assert_eq!(args.image.cmd, ["--listen", "a,b"]);
+    }
+
+    #[test]
+    fn an_output_is_a_known_type_and_a_path() {
+        let args = build(&["-o", "oci-archive=a=b.tar"]).expect("parses");
+        assert_eq!(args.output.outputs[0].path, PathBuf::from("a=b.tar"));
+        for wrong in ["tar=x", "oci-dir", "oci-dir="] {
+            assert!(build(&["-o", wrong]).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! The `[package.metadata.oci]` table: its keys, their types, and errors with the line and a caret.
+//!
+//! It is read from the text of Cargo.toml, because `cargo metadata` gives no positions and no order.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use miette::{Diagnostic, NamedSource, SourceSpan};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::error::{Result, on_path};
+use crate::platform::PlatformChoice;
+use crate::reference::BaseReference;
+
+/// What the table says. All keys are optional.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    /// The image below.
+    pub base: Option<BaseReference>,
+    /// What to build for.
+    pub platforms: Option<Vec<PlatformChoice>>,
+    /// The binaries to put in.
+    pub bins: Option<Vec<String>>,
+    /// The program to start and its first arguments.
+    pub entrypoint: Option<Vec<String>>,
+    /// Its default arguments.
+    pub cmd: Option<Vec<String>>,
+    /// Environment variables, in the order they are written.
+    pub env: Vec<(String, String)>,
+    /// `user[:group]`.
+    pub user: Option<String>,
+    /// The folder to start in.
+    pub workdir: Option<String>,
+    /// Labels of the config.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations of image and index.
+    pub annotations: BTreeMap<String, String>,
+    /// The image's tags.
+    pub tags: Option<Vec<String>>,
+}
+
+/// The keys of the table.
+pub const KEYS: [&str; 11] =
+    ["base", "platforms", "bins", "entrypoint", "cmd", "env", "user", "workdir", "labels", "annotations", "tags"];
+
+/// A mistake in the table, and where it is.
+#[derive(Debug, Diagnostic, thiserror::Error)]
+#[error("{message}")]
+pub struct ConfigError {
+    message: String,
+    #[source_code]
+    manifest: NamedSource<String>,
+    #[label("{label}")]
+    at: SourceSpan,
+    label: String,
+    #[help]
+    help: Option<String>,
+}
+
+/// A mistake, before it is known which file it is in.
+struct Mistake {
+    message: String,
+    at: Range<usize>,
+    label: String,
+    help: Option<String>,
+}
+
+impl Table {
+    /// Reads `metadata.oci` of the `section` (`package` or `workspace`) of a Cargo.toml. Paths are taken from its folder.
+    ///
+    /// # Errors
+    /// A file that cannot be read, and a [`ConfigError`] for the first mistake in the table.
+    pub fn read(manifest: &Path, section: &str) -> Result<Table> {
+        let text = std::fs::read_to_string(manifest).map_err(|error| on_path("read", manifest, &error))?;
+        let name = manifest.display().to_string();
+        let table = Table::parse(&text, section).map_err(|mistake| ConfigError {
+            message: mistake.message,
+            manifest: NamedSource::new(name, text.clone()).with_language("toml"),
+            at: mistake.at.into(),
+            label: mistake.label,
+            help: mistake.help,
+        })?;
+        let folder = manifest.parent().unwrap_or(Path::new("."));
+        Ok(Table { base: table.base.map(|base| base.relative_to(folder)), ..table })
+    }
+
+    fn parse(text: &str, section: &str) -> Result<Table, Mistake> {
+        let document = DeTable::parse(text).map_err(|error| Mistake {
+            message: "this is not TOML".to_owned(),
+            at: error.span().unwrap_or(0..0),
+            label: error.message().to_owned(),
+            help: None,
+        })?;
+        let mut table = document.get_ref();
+        for key in [section, "metadata", "oci"] {
+            match table.get(key).map(Spanned::get_ref) {
+                Some(DeValue::Table(inner)) => table = inner,
+                // `oci = 1` is a mistake in the table; a package without the table has made none.
+                Some(other) if key == "oci" => return Err(wrong_type(&table[key], "a table", other)),
+                _ => return Ok(Table::default()),
+            }
+        }
+        Table::from_keys(table)
+    }
+
+    fn from_keys(keys: &DeTable) -> Result<Table, Mistake> {
+        let mut table = Table::default();
+        for (key, value) in in_order(keys) {
+            match key.get_ref().as_ref() {
+                "base" => table.base = Some(parsed(value)?),
+                "platforms" => table.platforms = Some(list(value, parsed)?),
+                "bins" => table.bins = Some(list(value, string)?),
+                "entrypoint" => table.entrypoint = Some(list(value, string)?),
+                "cmd" => table.cmd = Some(array(value)?.iter().map(string).collect::<Result<_, _>>()?),
+                "env" => table.env = pairs(value)?,
+                "user" => table.user = Some(string(value)?),
+                "workdir" => table.workdir = Some(checked(value, check_workdir)?),
+                "labels" => table.labels = pairs(value)?.into_iter().collect(),
+                "annotations" => table.annotations = pairs(value)?.into_iter().collect(),
+                "tags" => table.tags = Some(list(value, |tag| checked(tag, check_tag))?),
+                unknown => return Err(unknown_key(unknown, key.span())),
+            }
+        }
+        Ok(table)
+    }
+
+    /// This table, with `defaults` for what it does not say: tables merge key by key, arrays replace.
+    #[must_use]
+    pub fn over(mut self, defaults: Table) -> Table {
+        let mut env = defaults.env;
+        for (key, value) in self.env {
+            match env.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, old)) => *old = value,
+                None => env.push((key, value)),
+            }
+        }
+        let merge = |mut defaults: BTreeMap<_, _>, own| {
+            defaults.extend(own);
+            defaults
+        };
+        self.labels = merge(defaults.labels, self.labels);
+        self.annotations = merge(defaults.annotations, self.annotations);
+        Table {
+            base: self.base.or(defaults.base),
+            platforms: self.platforms.or(defaults.platforms),
+            bins: self.bins.or(defaults.bins),
+            entrypoint: self.entrypoint.or(defaults.entrypoint),
+            cmd: self.cmd.or(defaults.cmd),
+            env,
+            user: self.user.or(defaults.user),
+            workdir: self.workdir.or(defaults.workdir),
+            labels: self.labels,
+            annotations: self.annotations,
+            tags: self.tags.or(defaults.tags),
+        }
+    }
+}
+
+/// Whether `tag` is one after the distribution-spec ("Pulling manifests"); if not, why.
+///
+/// # Errors
+/// The rule that it breaks.
+pub fn check_tag(tag: &str) -> Result<(), String> {
+    let may = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let begins = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if tag.starts_with(begins) && tag.chars().all(may) && tag.len() <= 128 {
+        return Ok(());
+    }
+    Err(format!(
+        "`{tag}` is not a tag: a tag has 1 to 128 letters, digits, `_`, `.` and `-`, and begins with none of the last two"
+    ))
+}
+
+/// Whether `workdir` is an absolute path in the image; if not, that.
+///
+/// # Errors
+/// The rule that it breaks.
+pub fn check_workdir(workdir: &str) -> Result<(), String> {
+    match workdir.starts_with('/') {
+        true => Ok(()),
+        false => Err(format!("`{workdir}` is not an absolute path in the image")),
+    }
+}
+
+/// The nearest of `known`, for a word that is none of them.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|known| (strsim::jaro_winkler(word, known), known))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, known)| known)
+}
+
+fn unknown_key(key: &str, at: Range<usize>) -> Mistake {
+    Mistake {
+        message: format!("unknown key `{key}` in the table metadata.oci"),
+        at,
+        label: match nearest(key, KEYS) {
+            Some(known) => format!("did you mean `{known}`?"),
+            None => "no such key".to_owned(),
+        },
+        help: Some(format!("the keys are {}", KEYS.join(", "))),
+    }
+}
+
+fn wrong_type(value: &Spanned<DeValue>, wanted: &str, found: &DeValue) -> Mistake {
+    let article = if found.type_str().starts_with(['a', 'i', 'o']) { "an" } else { "a" };
+    Mistake {
+        message: format!("wrong type in the table metadata.oci: {wanted} is wanted here"),
+        at: value.span(),
+        label: format!("this is {article} {}", found.type_str()),
+        help: None,
+    }
+}
+
+/// The entries in the order they were written, which is not the map's.
+fn in_order<'a, 'i>(table: &'a DeTable<'i>) -> Vec<(&'a Spanned<std::borrow::Cow<'i, str>>, &'a Spanned<DeValue<'i>>)> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    entries
+}
+
+fn string(value: &Spanned<DeValue>) -> Result<String, Mistake> {
+    match value.get_ref() {
+        DeValue::String(text) => {
+            let text = text.to_string();
+            match text.chars().any(char::is_control) {
+                false => Ok(text),
+                true => Err(bad_value(value, "control characters are not allowed here".to_owned())),
+            }
+        }
+        other => Err(wrong_type(value, "a string", other)),
+    }
+}
+
+fn bad_value(value: &Spanned<DeValue>, why: String) -> Mistake {
+    Mistake { message: why, at: value.span(), label: "here".to_owned(), help: None }
+}
+
+fn checked(value: &Spanned<DeValue>, check: fn(&str) -> Result<(), String>) -> Result<String, Mistake> {
+    let text = string(value)?;
+    check(&text).map_err(|why| bad_value(value, why))?;
+    Ok(text)
+}
+
+fn parsed<T>(value: &Spanned<DeValue>) -> Result<T, Mistake>
+where
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    string(value)?.parse().map_err(|error: T::Err| bad_value(value, error.to_string()))
+}
+
+fn array<'a, 'i>(value: &'a Spanned<DeValue<'i>>) -> Result<&'a toml::de::DeArray<'i>, Mistake> {
+    let found = value.get_ref();
+    found.as_array().ok_or_else(|| wrong_type(value, "an array of strings", found))
+}
+
+/// An array that says something: an empty one would leave nothing to build, start or name.
+fn list<T>(
+    value: &Spanned<DeValue>,
+    item: impl Fn(&Spanned<DeValue>) -> Result<T, Mistake>,
+) -> Result<Vec<T>, Mistake> {
+    let items = array(value)?;
+    if items.is_empty() {
+        return Err(bad_value(
+            value,
+            "an empty array is not allowed here: leave the key out for the default".to_owned(),
+        ));
+    }
+    items.iter().map(item).collect()
+}
+
+fn pairs(value: &Spanned<DeValue>) -> Result<Vec<(String, String)>, Mistake> {
+    let found = value.get_ref();
+    let table = found.as_table().ok_or_else(|| wrong_type(value, "a table of strings", found))?;
+    in_order(table)
+        .into_iter()
+        .map(|(key, value)| match key.get_ref().as_ref() {
+            name if name.is_empty() || name.contains(|c: char| c == '=' || c.is_control()) => Err(Mistake {
+                message: format!("`{name}` cannot be a name"),
+                at: key.span(),
+                label: "here".to_owned(),
+                help: None,
+            }),
+            name => Ok((name.to_owned(), string(value)?)),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(body: &str) -> Result<Table, (String, String, String)> {
+        let text = format!("[package]\nname = \"x\"\n[package.metadata.oci]\n{body}\n");
+        Table::parse(&text, "package").map_err(|mistake| (mistake.message, mistake.label, text[mistake.at].to_owned()))
+    }
+
+    #[test]
+    fn a_package_without_a_table_has_the_defaults() {
+        assert!(Table::parse("[package]\nname = 'x'", "package").is_ok_and(|table| table == Table::default()));
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let table = parse(
+            r#"base = "scratch"
+            platforms = ["linux/amd64", "all"]
+            bins = ["a"]
+            entrypoint = ["/app/a"]
+            cmd = []
+            env = { Z = "1", A = "2" }
+            user = "1:2"
+            workdir = "/srv"
+            labels = { "a.b" = "c" }
+            annotations = { "d.e" = "f" }
+            tags = ["v1"]"#,
+        )
+        .expect("is right");
+        assert_eq!(table.base, Some(BaseReference::Scratch));
+        assert_eq!(table.cmd, Some(Vec::new()));
+        assert_eq!(table.env, [("Z".to_owned(), "1".to_owned()), ("A".to_owned(), "2".to_owned())]);
+        assert_eq!(table.platforms.map(|platforms| platforms.len()), Some(2));
+        assert_eq!(table.labels["a.b"], "c");
+    }
+
+    #[test]
+    fn every_listed_key_is_a_key() {
+        for key in KEYS {
+            let (message, _, at) = parse(&format!("{key} = 1")).expect_err("a wrong type");
+            assert!(message.starts_with("wrong type"), "{key}: {message}");
+            assert_eq!(at, "1");
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_the_nearest_known_one() {
+        let (message, label, at) = parse("platform = []").expect_err("unknown");
+        assert_eq!(message, "unknown key `platform` in the table metadata.oci");
+        assert_eq!((label.as_str(), at.as_str()), ("did you mean `platforms`?", "platform"));
+    }
+
+    #[test]
+    fn wrong_values_are_shown_where_they_are() {
+        for (body, part) in [
+            ("platforms = [\"linux/amd64\", \"windows/amd64\"]", "\"windows/amd64\""),
+            ("tags = [\"a b\"]", "\"a b\""),
+            ("base = \"Not a reference\"", "\"Not a reference\""),
+            ("workdir = \"srv\"", "\"srv\""),
+            ("bins = []", "[]"),
+            ("env = { A = 1 }", "1"),
+            ("labels = { a = \"x\\ny\" }", "\"x\\ny\""),
+            ("entrypoint = \"/app/a\"", "\"/app/a\""),
+        ] {
+            assert_eq!(parse(body).expect_err(body).2, part, "{body}");
+        }
+    }
+
+    #[test]
+    fn tables_merge_key_by_key_and_arrays_replace() {
+        let own = parse("env = { A = \"1\" }\ntags = [\"a\"]").expect("is right");
+        let defaults = parse("env = { A = \"0\", B = \"2\" }\ntags = [\"b\", \"c\"]\nuser = \"1\"").expect("is right");
+        let merged = own.over(defaults);
+        assert_eq!(merged.env, [("A".to_owned(), "1".to_owned()), ("B".to_owned(), "2".to_owned())]);
+        assert_eq!(merged.tags, Some(vec!["a".to_owned()]));
+        assert_eq!(merged.user.as_deref(), Some("1"));
+    }
+}

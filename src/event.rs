@@ -1,0 +1,58 @@
+//! What happened, as data: the workshops tell it, and only [`report`](crate::report) puts it into words.
+
+use std::path::PathBuf;
+
+use crate::platform::Platform;
+
+/// One thing a user may want to see while it happens.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A Rust target's standard library is being installed.
+    InstallingTarget {
+        /// The Rust target triple.
+        triple: &'static str,
+    },
+    /// Content of a base is being fetched.
+    Pulling {
+        /// The base as the user named it.
+        base: String,
+        /// How many blobs are not yet here.
+        blobs: usize,
+        /// Their size together, in bytes.
+        bytes: u64,
+    },
+    /// A layer was made.
+    Layered {
+        /// The image's name.
+        image: String,
+        /// The platform the layer is for.
+        platform: Platform,
+        /// The files in it, as absolute paths in the image.
+        files: Vec<String>,
+        /// The size of its blob in bytes.
+        bytes: u64,
+    },
+    /// An output beside the layout was written.
+    Wrote {
+        /// Where.
+        path: PathBuf,
+    },
+    /// An image is complete and on disk.
+    Finished {
+        /// The image's name.
+        image: String,
+        /// What it was built for, as `os/architecture[/variant]`.
+        platforms: Vec<String>,
+        /// The size of all its blobs together, in bytes.
+        bytes: u64,
+    },
+    /// Something the user should know and may want to change; the work goes on.
+    Warning {
+        /// One sentence.
+        message: String,
+    },
+}
+
+/// Whoever wants to hear of [`Event`]s.
+pub type Listener<'a> = &'a (dyn Fn(Event) + Sync);

@@ -1,0 +1,31 @@
+//! The environment variables of this process, read once.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+/// The variables this process was started with.
+#[derive(Clone, Debug, Default)]
+pub struct Environment(HashMap<OsString, OsString>);
+
+impl Environment {
+    /// A variable that is set, and not to nothing.
+    pub fn get(&self, key: &str) -> Option<&OsStr> {
+        let value = self.0.get(OsStr::new(key)).map(OsString::as_os_str);
+        value.filter(|value| !value.is_empty())
+    }
+
+    /// The first file with one of these names in the folders of PATH.
+    pub fn find_program(&self, names: &[&str]) -> Option<PathBuf> {
+        let folders: Vec<_> = std::env::split_paths(self.get("PATH")?).collect();
+        let file = |name: &str| format!("{name}{}", std::env::consts::EXE_SUFFIX);
+        let mut paths = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(file(name))));
+        paths.find(|path| path.is_file())
+    }
+}
+
+impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment {
+    fn from_iter<T: IntoIterator<Item = (K, V)>>(variables: T) -> Self {
+        Environment(variables.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
+    }
+}

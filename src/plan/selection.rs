@@ -1,0 +1,156 @@
+//! Which packages and binaries: cargo's flags with cargo's meaning.
+
+use std::collections::{HashMap, HashSet};
+
+use cargo_metadata::{DependencyKind, Metadata, Node, Package, PackageId, TargetKind};
+use miette::{Report, miette};
+
+use super::CPackage;
+use crate::cli::CargoArgs;
+use crate::config::{Table, nearest};
+use crate::error::Result;
+
+/// The packages that the arguments select.
+///
+/// # Errors
+/// A name that no package of the workspace has; no name where the workspace has no package of its own.
+pub fn packages<'a>(metadata: &'a Metadata, args: &CargoArgs) -> Result<Vec<&'a Package>> {
+    let members = metadata.workspace_packages();
+    if args.workspace {
+        let excluded = named(&members, &args.exclude)?;
+        return Ok(members.into_iter().filter(|member| !excluded.contains(member)).collect());
+    }
+    if !args.packages.is_empty() {
+        return named(&members, &args.packages);
+    }
+    match metadata.root_package() {
+        Some(package) => Ok(vec![package]),
+        None => Err(miette!(
+            help =
+                format!("choose with `--package NAME` ({}), or take all with `--workspace`", with_binaries(&members)),
+            "{} is a workspace without a package of its own, and no package was chosen",
+            metadata.workspace_root.join("Cargo.toml")
+        )),
+    }
+}
+
+fn with_binaries(members: &[&Package]) -> String {
+    let names: Vec<_> =
+        members.iter().filter(|member| !binaries(member).is_empty()).map(|member| member.name.as_str()).collect();
+    names.join(", ")
+}
+
+/// The members with these names, each once.
+fn named<'a>(members: &[&'a Package], specs: &[String]) -> Result<Vec<&'a Package>> {
+    let mut found: Vec<&Package> = Vec::new();
+    for spec in specs {
+        let is_it = |member: &&&Package| {
+            let with_version = format!("{}@{}", member.name, member.version);
+            [member.name.as_str(), &with_version, &member.id.repr].contains(&spec.as_str())
+        };
+        let member = members.iter().find(is_it).ok_or_else(|| unknown_package(members, spec))?;
+        if !found.contains(member) {
+            found.push(member);
+        }
+    }
+    Ok(found)
+}
+
+fn unknown_package(members: &[&Package], spec: &str) -> Report {
+    let names: Vec<_> = members.iter().map(|member| member.name.as_str()).collect();
+    let help = match nearest(spec, names.iter().copied()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("its packages are {}", names.join(", ")),
+    };
+    miette!(help = help, "the workspace has no package `{spec}`")
+}
+
+/// The names of a package's binaries.
+pub fn binaries(package: &Package) -> Vec<&str> {
+    let targets = package.targets.iter().filter(|target| target.kind.contains(&TargetKind::Bin));
+    targets.map(|target| target.name.as_str()).collect()
+}
+
+/// The binaries that go into the package's image: flag, table, then what `cargo run` would run.
+///
+/// # Errors
+/// A name that no binary has; no binary at all; several, and nothing that says which.
+pub fn bins(package: &Package, table: &Table, args: &CargoArgs) -> Result<Vec<String>> {
+    let all = binaries(package);
+    if all.is_empty() {
+        return Err(miette!(
+            help = "images are made of programs: add a src/main.rs, or choose another package with `--package`",
+            "the package {} is a library: it has no binary",
+            package.name
+        ));
+    }
+    let wanted = match &args.bins[..] {
+        [] => table.bins.clone(),
+        flags => Some(flags.to_vec()),
+    };
+    if let Some(wanted) = wanted {
+        for bin in &wanted {
+            if !all.contains(&bin.as_str()) {
+                return Err(miette!(
+                    help = format!("its binaries are {}", all.join(", ")),
+                    "the package {} has no binary `{bin}`",
+                    package.name
+                ));
+            }
+        }
+        return Ok(wanted);
+    }
+    let default = package.default_run.as_deref();
+    let named = all.iter().copied().find(|bin| *bin == package.name.as_str());
+    let only = (all.len() == 1).then(|| all[0]);
+    match default.or(named).or(only) {
+        Some(bin) => Ok(vec![bin.to_owned()]),
+        None => Err(miette!(
+            help = format!(
+                "choose with `--bin`, `default-run` in [package], or `bins = [\"{}\"]` in [package.metadata.oci]",
+                all.join("\", \"")
+            ),
+            "the package {} has {} binaries, and nothing says which the image is of",
+            package.name,
+            all.len()
+        )),
+    }
+}
+
+/// Build-dependencies by which a package tells that it compiles C code. `links` does not: it is also set by packages
+/// that only want to be there once.
+const C_BUILDERS: [&str; 7] = ["cc", "cmake", "bindgen", "cxx-build", "autotools", "nasm-rs", "cpp_build"];
+
+/// The packages that binaries of `roots` are linked with and that compile C code, in the order of their names.
+///
+/// Build scripts and procedural macros run here, and are compiled for here: what they use does not count.
+pub fn c_packages<'a>(metadata: &Metadata, roots: impl Iterator<Item = &'a PackageId>) -> Vec<CPackage> {
+    let packages: HashMap<_, _> = metadata.packages.iter().map(|package| (&package.id, package)).collect();
+    let nodes = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
+    let nodes: HashMap<_, _> = nodes.map(|node| (&node.id, node)).collect();
+    let mut found = Vec::new();
+    let mut seen = HashSet::new();
+    let mut left: Vec<_> = roots.collect();
+    while let Some(id) = left.pop() {
+        let (Some(package), Some(node)) = (packages.get(id), nodes.get(id)) else {
+            continue;
+        };
+        let is_macro = package.targets.iter().any(|target| target.kind.contains(&TargetKind::ProcMacro));
+        if is_macro || !seen.insert(id) {
+            continue;
+        }
+        let name = |id: &PackageId| packages.get(id).map_or("", |package| package.name.as_str());
+        if dependencies(node, DependencyKind::Build).any(|id| C_BUILDERS.contains(&name(id))) {
+            found.push(CPackage { id: id.clone(), name: format!("{} v{}", package.name, package.version) });
+        }
+        left.extend(dependencies(node, DependencyKind::Normal));
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
+}
+
+fn dependencies(node: &Node, kind: DependencyKind) -> impl Iterator<Item = &PackageId> {
+    let of_kind =
+        move |dependency: &&cargo_metadata::NodeDep| dependency.dep_kinds.iter().any(|info| info.kind == kind);
+    node.deps.iter().filter(of_kind).map(|dependency| &dependency.pkg)
+}
