@@ -1,6 +1,7 @@
 //! `cargo oci`: a Rust crate → a multi-arch OCI image. No Docker, no Dockerfile.
 
 pub mod cli;
+pub mod compile;
 pub mod config;
 pub mod error;
 pub mod event;

@@ -1,0 +1,181 @@
+//! Which linker, and which C compiler, builds for a target: decided target by target, and told to cargo in variables.
+//!
+//! What the user configured wins. Rust alone needs no C toolchain: rustup's own `rust-lld` and the target's own
+//! `crt*.o` and `libc.a` make a static program. C code needs a C compiler for the target, and zig is one for all.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use cargo_zigbuild::zig::{Zig, prepare_zig_linker};
+use miette::{Context, Report, miette};
+
+use super::target::Toolchain;
+use crate::error::Result;
+use crate::plan::{CompilePlan, Environment};
+use crate::platform::Target;
+
+/// What cargo is told.
+#[derive(Debug, Default)]
+pub struct Linkers {
+    /// Environment variables for cargo.
+    pub variables: Vec<(String, OsString)>,
+    /// Targets that have C code to compile and nothing to do it with.
+    pub without_c_compiler: Vec<Target>,
+}
+
+/// Decides for each target.
+///
+/// # Errors
+/// When cargo's configuration cannot be read for a target, or zig's wrappers cannot be written.
+pub fn choose(
+    plan: &CompilePlan,
+    config: &cargo_config2::Config,
+    toolchain: &Toolchain,
+    targets: &[Target],
+) -> Result<Linkers> {
+    let mut linkers = Linkers::default();
+    for &target in targets {
+        // A toolchain that runs on the target has all that it needs, and builds build scripts with the same linker.
+        if toolchain.host == target.triple {
+            continue;
+        }
+        let needs_c = !plan.c_packages.is_empty() && !has_c_compiler(&plan.environment, target);
+        if needs_c && Zig::find_zig().is_ok() {
+            linkers.variables.extend(zig(config, target)?);
+            continue;
+        }
+        if needs_c {
+            linkers.without_c_compiler.push(target);
+        }
+        let configured = config.linker(target.triple).map_err(|error| in_config(target, &error))?;
+        if configured.is_none()
+            && let Some(lld) = lld(&toolchain.sysroot, &plan.environment)
+        {
+            linkers.variables.push((linker_key(target), lld.into()));
+        }
+    }
+    Ok(linkers)
+}
+
+fn linker_key(target: Target) -> String {
+    format!("CARGO_TARGET_{}_LINKER", target.env_key().to_uppercase())
+}
+
+fn in_config(target: Target, error: &cargo_config2::Error) -> Report {
+    miette!("cannot read cargo's configuration for {}: {error}", target.triple)
+}
+
+/// LLVM's linker: the toolchain's own, else that of rustup's default toolchain, else one on PATH.
+fn lld(sysroot: &Path, environment: &Environment) -> Option<PathBuf> {
+    in_toolchain(sysroot)
+        .or_else(|| in_toolchain(&default_toolchain(environment)?))
+        .or_else(|| environment.find_program(&["ld.lld", "rust-lld", "lld"]))
+}
+
+fn in_toolchain(sysroot: &Path) -> Option<PathBuf> {
+    let hosts = std::fs::read_dir(sysroot.join("lib").join("rustlib")).ok()?.flatten();
+    let name = format!("rust-lld{}", std::env::consts::EXE_SUFFIX);
+    let mut paths = hosts.map(|host| host.path().join("bin").join(&name));
+    paths.find(|path| path.is_file())
+}
+
+/// The folder of rustup's default toolchain, as rustup's settings name it.
+fn default_toolchain(environment: &Environment) -> Option<PathBuf> {
+    let rustup = match environment.get("RUSTUP_HOME") {
+        Some(folder) => PathBuf::from(folder),
+        None => etcetera::home_dir().ok()?.join(".rustup"),
+    };
+    let settings = std::fs::read_to_string(rustup.join("settings.toml")).ok()?;
+    let settings = toml::de::DeTable::parse(&settings).ok()?;
+    let name = settings.get_ref().get("default_toolchain")?.get_ref().as_str()?.to_owned();
+    Some(rustup.join("toolchains").join(name))
+}
+
+/// Whether the `cc` crate will find a C compiler for the target: by its own variables, or by the names it looks for.
+fn has_c_compiler(environment: &Environment, target: Target) -> bool {
+    let keys = [format!("CC_{}", target.triple), format!("CC_{}", target.env_key()), "TARGET_CC".to_owned()];
+    let Some((architecture, rest)) = target.triple.split_once("-unknown-") else {
+        return false;
+    };
+    let architecture = match architecture {
+        "armv7" => "arm",
+        "riscv64gc" => "riscv64",
+        other => other,
+    };
+    let own = format!("{architecture}-{rest}-gcc");
+    let names = match architecture == std::env::consts::ARCH {
+        true => vec![own.as_str(), "musl-gcc"],
+        false => vec![own.as_str()],
+    };
+    keys.iter().any(|key| environment.get(key).is_some()) || environment.find_program(&names).is_some()
+}
+
+/// The variables by which cargo, rustc and build scripts find zig. A linker that the user configured stays.
+fn zig(config: &cargo_config2::Config, target: Target) -> Result<Vec<(String, OsString)>> {
+    let wrapper = prepare_zig_linker(target.triple, config)
+        .map_err(|error| miette!("{error:#}"))
+        .wrap_err_with(|| format!("cannot set zig up as the C compiler for {}", target.triple))?;
+    let key = target.env_key();
+    let mut variables: Vec<(String, OsString)> = vec![
+        (format!("CC_{key}"), wrapper.cc.clone().into()),
+        (format!("CXX_{key}"), wrapper.cxx.into()),
+        (format!("AR_{key}"), wrapper.ar.into()),
+        (format!("RANLIB_{key}"), wrapper.ranlib.into()),
+    ];
+    let configured = config.linker(target.triple).map_err(|error| in_config(target, &error))?;
+    if configured.is_none() {
+        variables.push((linker_key(target), wrapper.cc.into()));
+    }
+    Ok(variables)
+}
+
+/// Does zig's work when this process was called as a compiler by zig's wrappers, which name this program: either as
+/// `cargo-oci zig cc …`, or by a link to it that is called `ar`.
+pub fn as_compiler(typed: &[OsString]) -> Option<Result<()>> {
+    #[derive(clap::Parser)]
+    struct Called {
+        #[command(subcommand)]
+        zig: Zig,
+    }
+    let program = Path::new(typed.first()?).file_stem()?;
+    let zig = if program == "ar" {
+        let args = typed.iter().skip(1).map(|arg| arg.to_string_lossy().into_owned());
+        Zig::Ar { args: args.collect() }
+    } else if typed.get(1)? == "zig" {
+        <Called as clap::Parser>::parse_from(&typed[1..]).zig
+    } else {
+        return None;
+    };
+    Some(zig.execute().map_err(|error| miette!("{error:#}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::TARGETS;
+
+    #[test]
+    fn a_compiler_named_in_a_variable_counts_for_its_target_alone() {
+        let [amd64, arm64, ..] = TARGETS;
+        let environment = [("CC_aarch64_unknown_linux_musl", "my-cc")].into_iter().collect();
+        assert!(has_c_compiler(&environment, arm64));
+        assert!(!has_c_compiler(&environment, amd64));
+    }
+
+    #[test]
+    fn an_lld_of_the_toolchain_comes_before_one_on_the_path() {
+        let sysroot = tempfile::tempdir().expect("a folder");
+        let path = tempfile::tempdir().expect("a folder");
+        let suffix = std::env::consts::EXE_SUFFIX;
+        let on_path = path.path().join(format!("ld.lld{suffix}"));
+        std::fs::write(&on_path, "").expect("writes");
+        let variables = [("PATH", path.path()), ("RUSTUP_HOME", Path::new("nowhere"))];
+        let environment = variables.into_iter().collect();
+        assert_eq!(lld(sysroot.path(), &environment), Some(on_path));
+        let bin = sysroot.path().join("lib/rustlib/host/bin");
+        std::fs::create_dir_all(&bin).expect("creates");
+        let own = bin.join(format!("rust-lld{suffix}"));
+        std::fs::write(&own, "").expect("writes");
+        assert_eq!(lld(sysroot.path(), &environment), Some(own));
+    }
+}

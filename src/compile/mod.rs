@@ -1,0 +1,160 @@
+//! One run of cargo for all packages and targets, and its messages → [`Binary`].
+
+pub mod elf;
+pub mod linker;
+pub mod target;
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use cargo_metadata::{Artifact, Message, PackageId, TargetKind};
+use miette::{Context, IntoDiagnostic, miette};
+
+use crate::error::{CargoFailed, Result};
+use crate::event::Listener;
+use crate::plan::CompilePlan;
+use crate::platform::Target;
+
+use linker::Linkers;
+use target::Toolchain;
+
+/// A program that cargo built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binary {
+    /// The package it is of.
+    pub package: PackageId,
+    /// Its name.
+    pub name: String,
+    /// What it was built for.
+    pub target: Target,
+    /// Where cargo left it.
+    pub path: PathBuf,
+}
+
+/// Cargo failed in a build script that looked for a C compiler.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("{package} compiles C code, and there is no C compiler for {target}")]
+#[diagnostic(help(
+    "`pip install ziglang` brings one for every target; or set CC_{} to a compiler of yours that builds for it",
+    target.replace('-', "_")
+))]
+pub struct NoCCompiler {
+    package: String,
+    target: String,
+    /// Cargo's exit status.
+    pub status: i32,
+}
+
+/// What one run of cargo brought.
+#[derive(Default)]
+struct Run {
+    artifacts: Vec<Artifact>,
+    /// Packages whose build scripts were compiled, and each time one ran to its end.
+    scripts: HashSet<PackageId>,
+    ran: Vec<PackageId>,
+}
+
+/// Compiles for all `targets` at once, so that build scripts and procedural macros are built once. Cargo's own words
+/// go to the user as cargo writes them.
+///
+/// # Errors
+/// [`CargoFailed`] when cargo failed and has said why; [`NoCCompiler`]; a target or linker that cannot be had; a binary
+/// that is not what the target promises.
+pub fn run(plan: &CompilePlan, targets: &[Target], listener: Listener) -> Result<Vec<Binary>> {
+    let config = cargo_config2::Config::load().into_diagnostic().wrap_err("cannot read cargo's configuration")?;
+    let rustc = rustc(plan, config.rustc().path.as_os_str());
+    let toolchain = Toolchain::find(&rustc, targets)?;
+    toolchain.ensure(targets, plan, listener)?;
+    let linkers = linker::choose(plan, &config, &toolchain, targets)?;
+
+    let mut command = Command::new(&plan.cargo);
+    command.args(&plan.args).envs(linkers.variables.iter().map(|(key, value)| (key, value)));
+    for target in targets {
+        command.args(["--target", target.triple]);
+    }
+    let run = listen(command, plan, targets, &linkers)?;
+    let binaries = binaries(&run.artifacts, targets)?;
+    for binary in &binaries {
+        elf::check(&binary.path, binary.target)
+            .wrap_err_with(|| format!("{} for {} cannot go into an image", binary.name, binary.target.platform()))?;
+    }
+    Ok(binaries)
+}
+
+/// The compiler that cargo will use. Where rustup has started cargo, the one beside it: the same, without asking rustup.
+fn rustc(plan: &CompilePlan, configured: &OsStr) -> PathBuf {
+    let beside = Path::new(&plan.cargo).with_file_name(format!("rustc{}", std::env::consts::EXE_SUFFIX));
+    let by_rustup = plan.environment.get("RUSTUP_TOOLCHAIN").is_some() && configured == "rustc";
+    match by_rustup && beside.is_absolute() && beside.is_file() {
+        true => beside,
+        false => configured.into(),
+    }
+}
+
+fn listen(mut command: Command, plan: &CompilePlan, targets: &[Target], linkers: &Linkers) -> Result<Run> {
+    let mut cargo = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .into_diagnostic()
+        .wrap_err_with(|| format!("cannot run {}", plan.cargo.display()))?;
+    let mut run = Run::default();
+    if let Some(stdout) = cargo.stdout.take() {
+        for message in Message::parse_stream(BufReader::new(stdout)) {
+            match message.into_diagnostic().wrap_err("cannot read what cargo says")? {
+                Message::CompilerArtifact(artifact) if artifact.target.kind.contains(&TargetKind::CustomBuild) => {
+                    run.scripts.insert(artifact.package_id);
+                }
+                Message::CompilerArtifact(artifact) if artifact.executable.is_some() => run.artifacts.push(artifact),
+                Message::BuildScriptExecuted(script) => run.ran.push(script.package_id),
+                _ => {}
+            }
+        }
+    }
+    let status = cargo.wait().into_diagnostic()?;
+    if status.success() {
+        return Ok(run);
+    }
+    let status = status.code().unwrap_or(1);
+    Err(match no_c_compiler(plan, targets, linkers, &run, status) {
+        Some(error) => error.into(),
+        None => CargoFailed(status).into(),
+    })
+}
+
+/// Whether cargo stopped at the build script of a package that compiles C, for a target without a C compiler: the
+/// script was compiled, but has not run to its end for every target.
+fn no_c_compiler(
+    plan: &CompilePlan,
+    targets: &[Target],
+    linkers: &Linkers,
+    run: &Run,
+    status: i32,
+) -> Option<NoCCompiler> {
+    let target = linkers.without_c_compiler.first()?;
+    let unfinished =
+        |id: &PackageId| run.scripts.contains(id) && run.ran.iter().filter(|ran| *ran == id).count() < targets.len();
+    let package = plan.c_packages.iter().find(|package| unfinished(&package.id))?;
+    Some(NoCCompiler { package: package.name.clone(), target: target.triple.to_owned(), status })
+}
+
+/// Which artifact is what: cargo's message says package and name; the target is the part of the path it chose for it.
+fn binaries(artifacts: &[Artifact], targets: &[Target]) -> Result<Vec<Binary>> {
+    let mut binaries = Vec::new();
+    for artifact in artifacts.iter().filter(|artifact| artifact.target.kind.contains(&TargetKind::Bin)) {
+        let Some(path) = &artifact.executable else {
+            continue;
+        };
+        let target = targets.iter().find(|target| path.iter().rev().any(|part| part == target.triple));
+        binaries.push(Binary {
+            package: artifact.package_id.clone(),
+            name: artifact.target.name.clone(),
+            target: *target.ok_or_else(|| miette!("cargo built {path}, which is for no target that was asked for"))?,
+            path: path.clone().into_std_path_buf(),
+        });
+    }
+    Ok(binaries)
+}
