@@ -1,0 +1,132 @@
+//! The base inside cargo-oci: the few files that a static program looks for, for machines without a network.
+
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use miette::IntoDiagnostic;
+use serde_json::json;
+
+use crate::error::Result;
+use crate::image::layer::{Content, Entry, with_parents, write};
+use crate::image::manifest::{Annotations, config, image, index};
+use crate::platform::TARGETS;
+use crate::store::{Memory, Sink};
+
+const PASSWD: &str = "\
+root:x:0:0:root:/root:/sbin/nologin
+nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin
+nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin
+";
+const GROUP: &str = "root:x:0:\nnobody:x:65534:\nnonroot:x:65532:\n";
+const NSSWITCH: &str = "passwd: files\ngroup: files\nhosts: files dns\n";
+const CERTIFICATES: &str = "etc/ssl/certs/ca-certificates.crt";
+
+/// The user that programs run as.
+const NONROOT: u64 = 65532;
+
+/// A store with the embedded base as its only image, for every platform that has a target.
+///
+/// # Errors
+/// None that a user can cause: it is written to memory.
+pub fn embedded() -> Result<Memory> {
+    let memory = Memory::default();
+    let mut blob = Vec::new();
+    let layer = write(&with_parents(entries(), true), 0, &mut blob).into_diagnostic()?;
+    memory.put(&layer.descriptor, blob);
+    let images: Vec<_> = TARGETS
+        .iter()
+        .map(|target| {
+            let platform = target.platform();
+            let mut content = json!({
+                "os": platform.os,
+                "architecture": platform.architecture,
+                "created": "1970-01-01T00:00:00Z",
+                "config": {
+                    "User": NONROOT.to_string(),
+                    "WorkingDir": "/home/nonroot",
+                    "Env": [
+                        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                        format!("SSL_CERT_FILE=/{CERTIFICATES}"),
+                    ],
+                },
+                "rootfs": { "type": "layers", "diff_ids": [layer.diff_id] },
+                "history": [{ "created": "1970-01-01T00:00:00Z", "created_by": "cargo oci (embedded base)" }],
+            });
+            if let Some(variant) = &platform.variant {
+                content["variant"] = json!(variant);
+            }
+            let config = memory.put_document(config(content.as_object().cloned().unwrap_or_default()));
+            let manifest = image(&config, std::slice::from_ref(&layer.descriptor), &Annotations::new());
+            (platform, memory.put_document(manifest))
+        })
+        .collect();
+    let root = memory.put_document(index(&images, &Annotations::new()));
+    memory.tag(&root, "embedded")?;
+    Ok(memory)
+}
+
+fn entries() -> Vec<Entry> {
+    let file = |path, text: &str| Entry::file(path, 0o644, Content::Bytes(text.as_bytes().to_vec()));
+    let folder = |path, mode, owner| Entry { mode, owner: (owner, owner), ..Entry::directory(path) };
+    let os_release = format!(
+        "ID=cargo-oci\nNAME=\"cargo oci embedded base\"\nPRETTY_NAME=\"cargo oci embedded base {0}\"\nVERSION_ID=\"{0}\"\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    vec![
+        file("etc/passwd", PASSWD),
+        file("etc/group", GROUP),
+        file("etc/nsswitch.conf", NSSWITCH),
+        file("etc/os-release", &os_release),
+        file(CERTIFICATES, &certificates()),
+        folder("home/nonroot", 0o700, NONROOT),
+        folder("root", 0o700, 0),
+        folder("tmp", 0o1777, 0),
+    ]
+}
+
+/// Mozilla's certificate authorities as OpenSSL and others read them (RFC 7468).
+fn certificates() -> String {
+    let mut pem = String::new();
+    for certificate in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
+        let text = STANDARD.encode(certificate);
+        pem.push_str("-----BEGIN CERTIFICATE-----\n");
+        for start in (0..text.len()).step_by(64) {
+            // Writing to a string cannot fail.
+            let _ = writeln!(pem, "{}", &text[start..text.len().min(start + 64)]);
+        }
+        pem.push_str("-----END CERTIFICATE-----\n");
+    }
+    pem
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Base;
+    use crate::platform::PlatformChoice;
+    use crate::store::Source;
+    use crate::store::validate::validate;
+
+    #[test]
+    fn it_is_a_right_image_for_every_target() {
+        let memory = embedded().expect("is made");
+        let root = memory.resolve(None).expect("one image");
+        assert_eq!(validate(&memory, &root), []);
+        let base = Base::read(&memory, root, &[PlatformChoice::All]).expect("reads");
+        assert_eq!(base.images.len(), TARGETS.len());
+    }
+
+    #[test]
+    fn it_is_the_same_every_time() {
+        let digest = || embedded().expect("is made").resolve(None).expect("one image").digest().clone();
+        assert_eq!(digest(), digest());
+    }
+
+    #[test]
+    fn its_certificates_are_many_and_whole() {
+        let pem = certificates();
+        assert!(pem.matches("BEGIN CERTIFICATE").count() > 100);
+        assert!(pem.lines().all(|line| line.len() <= 64));
+    }
+}

@@ -1,0 +1,140 @@
+//! What goes wrong between here and a registry, told so that one can act on it at 3 a.m.
+
+use std::fmt;
+
+use miette::Diagnostic;
+use reqwest::{Method, StatusCode, Url};
+
+/// A request that failed: what was asked, of whom, and the answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{method} {url}: {problem}")]
+pub struct RequestError {
+    /// `GET`, …
+    pub method: Method,
+    /// Without its query and without credentials: both may hold secrets.
+    pub url: String,
+    /// What went wrong.
+    pub problem: Problem,
+}
+
+/// Kinds of failure.
+#[derive(Debug)]
+pub enum Problem {
+    /// No answer: no connection, a broken one, or one that is not what it should be (TLS).
+    Transport(String),
+    /// No answer within so many seconds.
+    Silent(u64),
+    /// An answer that says no.
+    Status {
+        /// The status.
+        status: StatusCode,
+        /// What the registry says of it.
+        says: String,
+    },
+    /// An answer that is not what was asked for.
+    Answer(String),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Problem::Transport(why) | Problem::Answer(why) => f.write_str(why),
+            Problem::Silent(seconds) => write!(f, "no answer within {seconds} seconds"),
+            Problem::Status { status, says } if says.is_empty() => status.fmt(f),
+            Problem::Status { status, says } => write!(f, "{status}: {says}"),
+        }
+    }
+}
+
+impl Diagnostic for RequestError {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        let help = match &self.problem {
+            Problem::Transport(_) | Problem::Silent(_) => {
+                "check the registry's name and the network (and HTTPS_PROXY); `--base embedded` needs neither"
+            }
+            Problem::Status { status, .. } => match *status {
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                    "it is private, or not there: some registries do not tell which. Bases are pulled without credentials so far"
+                }
+                StatusCode::NOT_FOUND => "check the repository's name, and the tag or digest behind it",
+                StatusCode::TOO_MANY_REQUESTS => {
+                    "the registry limits how often one may ask: try again later, or name the base by its digest, which is asked for once"
+                }
+                status if status.is_server_error() => "the registry is at fault: try again later",
+                _ => return None,
+            },
+            Problem::Answer(_) => return None,
+        };
+        Some(Box::new(help))
+    }
+}
+
+impl RequestError {
+    /// Of a request to `url`.
+    pub fn new(method: &Method, url: &Url, problem: Problem) -> RequestError {
+        RequestError { method: method.clone(), url: redacted(url), problem }
+    }
+
+    /// Of reqwest's own error, with all that it knows.
+    pub fn transport(method: &Method, url: &Url, error: &reqwest::Error) -> RequestError {
+        let mut words = Vec::new();
+        let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
+        while let Some(inner) = cause {
+            words.push(inner.to_string());
+            cause = inner.source();
+        }
+        if words.is_empty() {
+            words.push(error.to_string());
+        }
+        words.dedup();
+        RequestError::new(method, url, Problem::Transport(words.join(": ")))
+    }
+}
+
+/// A URL without what may be secret in it.
+pub fn redacted(url: &Url) -> String {
+    format!("{}{}", url.origin().ascii_serialization(), url.path())
+}
+
+/// What a registry's error body says (distribution-spec, "Error Codes"), fit to be shown: no control characters, not
+/// long.
+pub fn said(body: &[u8]) -> String {
+    const MOST: usize = 4 << 10;
+    let parsed: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let errors = parsed.as_ref().and_then(|body| body.get("errors")?.as_array()).into_iter().flatten();
+    let texts: Vec<_> = errors
+        .map(|error| {
+            let text = |key: &str| error.get(key).and_then(|value| value.as_str()).unwrap_or_default();
+            format!("{}: {}", text("code"), text("message"))
+        })
+        .collect();
+    let text = match texts.is_empty() {
+        true => String::from_utf8_lossy(&body[..body.len().min(MOST)]).trim().to_owned(),
+        false => texts.join("; "),
+    };
+    // A page for browsers says nothing in a terminal.
+    if text.starts_with('<') {
+        return String::new();
+    }
+    text.chars().take(MOST).flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registrys_own_words_are_taken_and_made_harmless() {
+        let body = br#"{"errors":[{"code":"DENIED","message":"no\u001b[31m way"}]}"#;
+        assert_eq!(said(body), "DENIED: no\\u{1b}[31m way");
+        assert_eq!(said(b"plain words\n"), "plain words");
+        assert_eq!(said(b"<html>"), "");
+        assert!(said(&vec![b'x'; 1 << 20]).len() <= 4 << 10);
+    }
+
+    #[test]
+    fn secrets_in_a_url_are_not_told() {
+        let url = Url::parse("https://user:secret@example.org/v2/a?token=secret").expect("a URL");
+        assert_eq!(redacted(&url), "https://example.org/v2/a");
+    }
+}
