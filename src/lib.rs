@@ -1,7 +1,31 @@
 //! `cargo oci`: a Rust crate → a multi-arch OCI image. No Docker, no Dockerfile.
+//!
+//! Data walks one straight line:
+//!
+//! ```text
+//! argv + Cargo.toml + env → Plan → Binary per platform → Layer → Image per platform → Index in a Layout
+//! ```
+//!
+//! Everything is decided while the [`Plan`](plan::Plan) is made, and nothing is done before it stands.
+//!
+//! | floor | modules |
+//! | --- | --- |
+//! | commands | [`commands`]: make the plan, call the verbs, give the result |
+//! | workshops | [`compile`]: one cargo run for all targets → binaries · [`base`]: a reference → what is below our layers · [`registry`]: the protocol, as a source · [`report`]: events → words, the only place that prints |
+//! | stores | [`store`]: sources, sinks, and the one verb between them · [`event`]: what happened, as data · [`plan`]: arguments, Cargo.toml, environment and git → what will be done |
+//! | documents | [`image`]: digests, layers, configs, manifests · [`cli`]: what was typed · [`config`]: the table in Cargo.toml |
+//! | ground | [`platform`]: OCI platform ↔ Rust target · [`reference`](mod@reference): where an image is · [`git`]: facts of the commit · [`error`]: errors of files |
+//!
+//! Arrows point down only, and the workshops do not know each other.
+//!
+//! # Files on disk
+//!
+//! - `target/oci/NAME`: the OCI layout of the image `NAME`, replaced as a whole or not at all ([`store::layout`]).
+//! - the user's cache folder, `cargo-oci/blobs/<algorithm>/<hex>`: content of bases, by digest ([`store::cache`]).
 
 pub mod base;
 pub mod cli;
+pub mod commands;
 pub mod compile;
 pub mod config;
 pub mod error;
@@ -12,4 +36,5 @@ pub mod plan;
 pub mod platform;
 pub mod reference;
 pub mod registry;
+pub mod report;
 pub mod store;

@@ -1,0 +1,182 @@
+//! Events, results and errors → words. The only place that prints.
+//!
+//! stdout is data: one line an image. stderr is talk, in cargo's own look.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anstream::AutoStream;
+use anstyle::{AnsiColor, Style};
+use clap::ColorChoice;
+use miette::{GraphicalReportHandler, GraphicalTheme, Report};
+
+use crate::commands::build::BuiltImage;
+use crate::compile::NoCCompiler;
+use crate::error::CargoFailed;
+use crate::event::Event;
+
+const VERB: Style = AnsiColor::BrightGreen.on_default().bold();
+const WARNING: Style = AnsiColor::BrightYellow.on_default().bold();
+const ERROR: Style = AnsiColor::BrightRed.on_default().bold();
+const HELP: Style = AnsiColor::BrightCyan.on_default().bold();
+
+/// Tells the user what happens.
+#[derive(Debug)]
+pub struct Reporter {
+    quiet: bool,
+    color: anstream::ColorChoice,
+    start: Instant,
+}
+
+impl Reporter {
+    /// One that says nothing but errors when `quiet`.
+    pub fn new(quiet: bool, color: Option<ColorChoice>) -> Reporter {
+        let color = match color {
+            Some(ColorChoice::Always) => anstream::ColorChoice::Always,
+            Some(ColorChoice::Never) => anstream::ColorChoice::Never,
+            Some(ColorChoice::Auto) | None => AutoStream::choice(&std::io::stderr()),
+        };
+        Reporter { quiet, color, start: Instant::now() }
+    }
+
+    /// Tells of an event.
+    pub fn event(&self, event: Event) {
+        if self.quiet {
+            return;
+        }
+        let (verb, text) = match event {
+            Event::Warning { message } => return self.line(&format!("{WARNING}warning{WARNING:#}: {message}")),
+            Event::InstallingTarget { triple } => {
+                ("Installing", format!("the Rust standard library for {triple} (rustup target add)"))
+            }
+            Event::Pulling { base, blobs, bytes } => {
+                ("Pulling", format!("{base} ({blobs} {}, {})", plural(blobs, "layer"), size(bytes)))
+            }
+            Event::Layered { image, platform, files, bytes } => {
+                ("Layering", format!("{image} {platform}: {} ({})", files.join(", "), size(bytes)))
+            }
+            Event::Wrote { path } => ("Writing", path.display().to_string()),
+            Event::Finished { image, platforms, bytes } => {
+                let seconds = self.start.elapsed().as_secs_f64();
+                ("Finished", format!("{image} for {} ({}) in {seconds:.2}s", platforms.join(", "), size(bytes)))
+            }
+        };
+        self.line(&format!("{VERB}{verb:>12}{VERB:#} {text}"));
+    }
+
+    fn line(&self, text: &str) {
+        // There is nobody left to tell that stderr is gone.
+        let _ = writeln!(AutoStream::new(std::io::stderr(), self.color), "{text}");
+    }
+
+    /// Prints the result: one line an image on stdout.
+    pub fn results(&self, images: &[BuiltImage]) -> ExitCode {
+        let mut stdout = std::io::stdout().lock();
+        let written = images.iter().try_for_each(|image| writeln!(stdout, "{}", image.reference));
+        match written.and_then(|()| stdout.flush()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        }
+    }
+
+    /// Tells of an error, and gives the exit status it stands for.
+    pub fn error(&self, error: &Report) -> ExitCode {
+        // Cargo has said why already.
+        if let Some(CargoFailed(status)) = error.downcast_ref() {
+            return status_code(*status);
+        }
+        self.line(&self.rendered(error));
+        match error.downcast_ref::<NoCCompiler>() {
+            Some(error) => status_code(error.status),
+            None => ExitCode::FAILURE,
+        }
+    }
+
+    /// As cargo writes errors; a mistake in a file is shown where it is.
+    fn rendered(&self, error: &Report) -> String {
+        let mut text = format!("{ERROR}error{ERROR:#}: {error}");
+        let causes: Vec<_> = error.chain().skip(1).map(ToString::to_string).collect();
+        if !causes.is_empty() {
+            text.push_str("\n\nCaused by:");
+            for cause in causes {
+                text.push_str(&format!("\n  {}", cause.replace('\n', "\n  ")));
+            }
+        }
+        if error.labels().is_some() {
+            text.push_str(&self.snippet(error));
+        }
+        if let Some(help) = error.help() {
+            text.push_str(&format!("\n\n{HELP}help{HELP:#}: {help}"));
+        }
+        text
+    }
+
+    /// The lines of the file that the error points at, with carets.
+    fn snippet(&self, error: &Report) -> String {
+        let theme = match self.color {
+            anstream::ColorChoice::Never => GraphicalTheme::unicode_nocolor(),
+            _ if std::io::stderr().is_terminal() => GraphicalTheme::unicode(),
+            _ => GraphicalTheme::unicode_nocolor(),
+        };
+        let mut rendered = String::new();
+        let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_context_lines(1);
+        let drawn = handler.render_report(&mut rendered, error.as_ref());
+        // The drawing begins below the message, which stands above already, and ends above the help.
+        let lines = rendered.lines().skip_while(|line| !line.contains('╭'));
+        let lines: Vec<_> = lines.take_while(|line| !line.trim_start().starts_with("help")).collect();
+        match drawn {
+            Ok(()) => format!("\n{}", lines.join("\n").trim_end()),
+            Err(_) => String::new(),
+        }
+    }
+}
+
+fn status_code(status: i32) -> ExitCode {
+    u8::try_from(status).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+fn plural(count: usize, thing: &str) -> String {
+    match count {
+        1 => thing.to_owned(),
+        _ => format!("{thing}s"),
+    }
+}
+
+/// Bytes as a person reads them.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    #[allow(clippy::cast_precision_loss)] // it is shown with one decimal
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_told_in_the_unit_that_fits() {
+        assert_eq!(size(999), "999 B");
+        assert_eq!(size(1536), "1.5 KiB");
+        assert_eq!(size(5 << 30), "5.0 GiB");
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes_and_the_way_out() {
+        let error = miette::miette!(help = "do that", "inner").wrap_err("outer");
+        let reporter = Reporter::new(false, Some(ColorChoice::Never));
+        let text = anstream::adapter::strip_str(&reporter.rendered(&error)).to_string();
+        assert_eq!(text, "error: outer\n\nCaused by:\n  inner\n\nhelp: do that");
+    }
+}
