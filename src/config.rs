@@ -41,9 +41,20 @@ pub struct Table {
     pub tags: Option<Vec<String>>,
 }
 
-/// The keys of the table.
-pub const KEYS: [&str; 11] =
-    ["base", "platforms", "bins", "entrypoint", "cmd", "env", "user", "workdir", "labels", "annotations", "tags"];
+/// The keys of the table, each with an example of its value.
+pub const KEYS: [(&str, &str); 11] = [
+    ("base", r#""gcr.io/distroless/static-debian12:nonroot""#),
+    ("platforms", r#"["linux/amd64", "linux/arm64"]"#),
+    ("bins", r#"["hello", "hello-migrate"]"#),
+    ("entrypoint", r#"["/app/hello"]"#),
+    ("cmd", r#"["--listen", "0.0.0.0:8080"]"#),
+    ("env", r#"{ RUST_LOG = "info", PATH = "/opt/bin:$PATH" }"#),
+    ("user", r#""65532:65532""#),
+    ("workdir", r#""/srv""#),
+    ("labels", r#"{ "com.acme.team" = "payments" }"#),
+    ("annotations", r#"{ "com.acme.tier" = "1" }"#),
+    ("tags", r#"["latest", "1.2"]"#),
+];
 
 /// A mistake in the table, and where it is.
 #[derive(Debug, Diagnostic, thiserror::Error)]
@@ -65,6 +76,12 @@ struct Mistake {
     at: Range<usize>,
     label: String,
     help: Option<String>,
+}
+
+impl Mistake {
+    fn with_example(self, (key, example): &(&str, &str)) -> Mistake {
+        Mistake { help: self.help.or(Some(format!("write it as in `{key} = {example}`"))), ..self }
+    }
 }
 
 impl Table {
@@ -108,22 +125,30 @@ impl Table {
     fn from_keys(keys: &DeTable) -> Result<Table, Mistake> {
         let mut table = Table::default();
         for (key, value) in in_order(keys) {
-            match key.get_ref().as_ref() {
-                "base" => table.base = Some(parsed(value)?),
-                "platforms" => table.platforms = Some(list(value, parsed)?),
-                "bins" => table.bins = Some(list(value, string)?),
-                "entrypoint" => table.entrypoint = Some(list(value, string)?),
-                "cmd" => table.cmd = Some(array(value)?.iter().map(string).collect::<Result<_, _>>()?),
-                "env" => table.env = pairs(value)?,
-                "user" => table.user = Some(string(value)?),
-                "workdir" => table.workdir = Some(checked(value, check_workdir)?),
-                "labels" => table.labels = pairs(value)?.into_iter().collect(),
-                "annotations" => table.annotations = pairs(value)?.into_iter().collect(),
-                "tags" => table.tags = Some(list(value, |tag| checked(tag, check_tag))?),
-                unknown => return Err(unknown_key(unknown, key.span())),
-            }
+            let name = key.get_ref().as_ref();
+            let example = KEYS.iter().find(|(known, _)| *known == name).ok_or_else(|| unknown_key(name, key.span()))?;
+            table.set(name, value).map_err(|mistake| mistake.with_example(example))?;
         }
         Ok(table)
+    }
+
+    fn set(&mut self, key: &str, value: &Spanned<DeValue>) -> Result<(), Mistake> {
+        match key {
+            "base" => self.base = Some(parsed(value)?),
+            "platforms" => self.platforms = Some(list(value, parsed)?),
+            "bins" => self.bins = Some(list(value, string)?),
+            "entrypoint" => self.entrypoint = Some(list(value, string)?),
+            "cmd" => self.cmd = Some(array(value)?.iter().map(string).collect::<Result<_, _>>()?),
+            "env" => self.env = pairs(value)?,
+            "user" => self.user = Some(string(value)?),
+            "workdir" => self.workdir = Some(checked(value, check_workdir)?),
+            "labels" => self.labels = pairs(value)?.into_iter().collect(),
+            "annotations" => self.annotations = pairs(value)?.into_iter().collect(),
+            "tags" => self.tags = Some(list(value, |tag| checked(tag, check_tag))?),
+            // Every key of KEYS is above: a test sets each.
+            _ => {}
+        }
+        Ok(())
     }
 
     /// This table, with `defaults` for what it does not say: tables merge key by key, arrays replace.
@@ -198,11 +223,11 @@ fn unknown_key(key: &str, at: Range<usize>) -> Mistake {
     Mistake {
         message: format!("unknown key `{key}` in the table metadata.oci"),
         at,
-        label: match nearest(key, KEYS) {
+        label: match nearest(key, KEYS.iter().map(|(known, _)| *known)) {
             Some(known) => format!("did you mean `{known}`?"),
             None => "no such key".to_owned(),
         },
-        help: Some(format!("the keys are {}", KEYS.join(", "))),
+        help: Some(format!("the keys are {}", KEYS.map(|(known, _)| known).join(", "))),
     }
 }
 
@@ -329,7 +354,8 @@ mod tests {
 
     #[test]
     fn every_listed_key_is_a_key() {
-        for key in KEYS {
+        for (key, example) in KEYS {
+            assert!(parse(&format!("{key} = {example}")).is_ok(), "{key}");
             let (message, _, at) = parse(&format!("{key} = 1")).expect_err("a wrong type");
             assert!(message.starts_with("wrong type"), "{key}: {message}");
             assert_eq!(at, "1");

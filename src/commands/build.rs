@@ -1,6 +1,6 @@
 //! `cargo oci build`: Plan → base, binaries → layers → images → index in a layout.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use miette::{Context, IntoDiagnostic, Report, miette};
@@ -11,14 +11,14 @@ use serde_json::json;
 use crate::base::embedded::embedded;
 use crate::base::{Base, BaseImage};
 use crate::cli::{BuildArgs, Output, OutputKind};
-use crate::compile::{self, Binary};
+use crate::compile::{self, Binary, Toolchain};
 use crate::error::{Result, on_path};
 use crate::event::{Event, Listener};
 use crate::image::config::{History, Settings, assemble};
-use crate::image::layer::{self, Content, Entry, Layer, with_parents};
+use crate::image::layer::{self, Content, Entry, LEVEL, Layer, with_parents};
 use crate::image::{Digest, manifest};
-use crate::plan::{self, BIN_DIR, ImagePlan, Plan};
-use crate::platform::Platform;
+use crate::plan::{self, BIN_DIR, Environment, ImagePlan, Plan};
+use crate::platform::{Platform, TARGETS, Target};
 use crate::reference::BaseReference;
 use crate::registry::Registry;
 use crate::store::archive::{self, DockerImage};
@@ -78,12 +78,21 @@ pub struct BuiltManifest {
 /// # Errors
 /// The first thing that goes wrong; then every layout is as it was before.
 pub fn build(args: &BuildArgs, listener: Listener) -> Result<Vec<BuiltImage>> {
-    let plan = plan::make(args)?;
+    let environment = Environment::of_this_process();
+    // Which toolchain it is does not depend on the plan: it is asked while the plan is made.
+    let (plan, toolchain) = std::thread::scope(|scope| {
+        let toolchain = scope.spawn(|| Toolchain::find(&environment));
+        (plan::make(args, &environment), toolchain.join().unwrap_or_else(|_| Err(miette!("a thread panicked"))))
+    });
+    let (plan, toolchain) = (plan?, toolchain?);
     let mut bases = Bases::new(&plan.cache);
     let below: Vec<_> = plan.images.iter().map(|image| bases.read(image, listener)).collect::<Result<_>>()?;
-    let targets: BTreeSet<_> = below.iter().flat_map(|base| base.images.iter().map(|image| image.target)).collect();
-    let targets: Vec<_> = targets.into_iter().collect();
-    let binaries = compile::run(&plan.compile, &targets, listener)?;
+    for (image, base) in plan.images.iter().zip(&below) {
+        check_settings(image, base)?;
+    }
+    let wanted = |target: &Target| below.iter().any(|base| base.images.iter().any(|image| image.target == *target));
+    let targets: Vec<_> = TARGETS.into_iter().filter(wanted).collect();
+    let binaries = compile::run(&plan.compile, &toolchain, &targets, listener)?;
 
     let mut prepared = Vec::new();
     for (image, base) in plan.images.iter().zip(&below) {
@@ -243,17 +252,7 @@ impl Work<'_> {
     fn image(&self, writer: &LayoutWriter, below: &BaseImage, listener: Listener) -> Result<(Platform, BuiltManifest)> {
         let layer = self.binaries_layer(writer, below, listener)?;
         let history = History { diff_id: layer.diff_id.clone(), created_by: "cargo oci build (binaries)".to_owned() };
-        let plan = self.plan;
-        let settings = Settings {
-            entrypoint: plan.entrypoint.clone(),
-            cmd: plan.cmd.clone(),
-            env: plan.env.clone(),
-            path: BIN_DIR.to_owned(),
-            user: plan.user.clone(),
-            workdir: plan.workdir.clone(),
-            labels: self.with_base(plan.labels.clone()),
-            created: plan.created.to_string(),
-        };
+        let settings = settings(self.plan, self.base);
         let config = assemble(&below.config, &below.platform, &settings, &[history]).map_err(unknown_variable)?;
         let config = manifest::config(config);
         let layers: Vec<_> = below.layers.iter().cloned().chain([layer.descriptor]).collect();
@@ -286,7 +285,7 @@ impl Work<'_> {
         let files = entries.iter().map(|entry| format!("/{}", entry.path)).collect();
         let entries = with_parents(entries, self.base.root.is_none());
         let mut blob = writer.blob()?;
-        let layer = layer::write(&entries, self.plan.mtime(), &mut blob)
+        let layer = layer::write(&entries, self.plan.mtime(), LEVEL, &mut blob)
             .map_err(|error| on_path("write", blob.path(), &error))?;
         writer.keep(&layer.descriptor, blob)?;
         listener(Event::Layered {
@@ -299,22 +298,46 @@ impl Work<'_> {
     }
 
     fn annotations(&self) -> BTreeMap<String, String> {
-        self.with_base(self.plan.annotations.clone())
+        with_base(self.plan, self.base, &self.plan.annotations)
     }
+}
 
-    /// Adds what the image is based on, where that can be found again by others (image-spec, `annotations.md`).
-    fn with_base(&self, mut values: BTreeMap<String, String>) -> BTreeMap<String, String> {
-        if let (BaseReference::Registry(reference), Some(root)) = (&self.plan.base, &self.base.root) {
-            let facts = [
-                (ANNOTATION_BASE_IMAGE_NAME, reference.to_string()),
-                (ANNOTATION_BASE_IMAGE_DIGEST, root.digest().to_string()),
-            ];
-            for (key, value) in facts {
-                values.entry(key.to_owned()).or_insert(value);
-            }
-        }
-        values
+/// What the plan sets in the configs of an image.
+fn settings(plan: &ImagePlan, base: &Base) -> Settings {
+    Settings {
+        entrypoint: plan.entrypoint.clone(),
+        cmd: plan.cmd.clone(),
+        env: plan.env.clone(),
+        path: BIN_DIR.to_owned(),
+        user: plan.user.clone(),
+        workdir: plan.workdir.clone(),
+        labels: with_base(plan, base, &plan.labels),
+        created: plan.created.to_string(),
     }
+}
+
+/// A config that cannot be made is told before minutes of compiling, not after.
+fn check_settings(plan: &ImagePlan, base: &Base) -> Result<()> {
+    let settings = settings(plan, base);
+    for below in &base.images {
+        assemble(&below.config, &below.platform, &settings, &[]).map_err(unknown_variable)?;
+    }
+    Ok(())
+}
+
+/// Adds what the image is based on, where that can be found again by others (image-spec, `annotations.md`).
+fn with_base(plan: &ImagePlan, base: &Base, values: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut values = values.clone();
+    if let (BaseReference::Registry(reference), Some(root)) = (&plan.base, &base.root) {
+        let facts = [
+            (ANNOTATION_BASE_IMAGE_NAME, reference.to_string()),
+            (ANNOTATION_BASE_IMAGE_DIGEST, root.digest().to_string()),
+        ];
+        for (key, value) in facts {
+            values.entry(key.to_owned()).or_insert(value);
+        }
+    }
+    values
 }
 
 fn unknown_variable(error: crate::image::config::UnknownVariable) -> Report {

@@ -27,12 +27,8 @@ pub struct Linkers {
 ///
 /// # Errors
 /// When cargo's configuration cannot be read for a target, or zig's wrappers cannot be written.
-pub fn choose(
-    plan: &CompilePlan,
-    config: &cargo_config2::Config,
-    toolchain: &Toolchain,
-    targets: &[Target],
-) -> Result<Linkers> {
+pub fn choose(plan: &CompilePlan, toolchain: &Toolchain, targets: &[Target]) -> Result<Linkers> {
+    let config = &toolchain.config;
     let mut linkers = Linkers::default();
     for &target in targets {
         // A toolchain that runs on the target has all that it needs, and builds build scripts with the same linker.

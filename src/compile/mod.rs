@@ -5,9 +5,8 @@ pub mod linker;
 pub mod target;
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
 use std::io::BufReader;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use cargo_metadata::{Artifact, Message, PackageId, TargetKind};
@@ -19,7 +18,7 @@ use crate::plan::CompilePlan;
 use crate::platform::Target;
 
 use linker::Linkers;
-use target::Toolchain;
+pub use target::Toolchain;
 
 /// A program that cargo built.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,14 +35,14 @@ pub struct Binary {
 
 /// Cargo failed in a build script that looked for a C compiler.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error("{package} compiles C code, and there is no C compiler for {target}")]
+#[error("{package} compiles C code, and there is no C compiler for {}", targets.join(" and "))]
 #[diagnostic(help(
     "`pip install ziglang` brings one for every target; or set CC_{} to a compiler of yours that builds for it",
-    target.replace('-', "_")
+    targets.join(" and CC_").replace('-', "_")
 ))]
 pub struct NoCCompiler {
     package: String,
-    target: String,
+    targets: Vec<&'static str>,
     /// Cargo's exit status.
     pub status: i32,
 }
@@ -63,14 +62,11 @@ struct Run {
 /// # Errors
 /// [`CargoFailed`] when cargo failed and has said why; [`NoCCompiler`]; a target or linker that cannot be had; a binary
 /// that is not what the target promises.
-pub fn run(plan: &CompilePlan, targets: &[Target], listener: Listener) -> Result<Vec<Binary>> {
-    let config = cargo_config2::Config::load().into_diagnostic().wrap_err("cannot read cargo's configuration")?;
-    let rustc = rustc(plan, config.rustc().path.as_os_str());
-    let toolchain = Toolchain::find(&rustc, targets)?;
+pub fn run(plan: &CompilePlan, toolchain: &Toolchain, targets: &[Target], listener: Listener) -> Result<Vec<Binary>> {
     toolchain.ensure(targets, plan, listener)?;
-    let linkers = linker::choose(plan, &config, &toolchain, targets)?;
+    let linkers = linker::choose(plan, toolchain, targets)?;
 
-    let mut command = Command::new(&plan.cargo);
+    let mut command = Command::new(plan.environment.cargo());
     command.args(&plan.args).envs(linkers.variables.iter().map(|(key, value)| (key, value)));
     for target in targets {
         command.args(["--target", target.triple]);
@@ -84,23 +80,13 @@ pub fn run(plan: &CompilePlan, targets: &[Target], listener: Listener) -> Result
     Ok(binaries)
 }
 
-/// The compiler that cargo will use. Where rustup has started cargo, the one beside it: the same, without asking rustup.
-fn rustc(plan: &CompilePlan, configured: &OsStr) -> PathBuf {
-    let beside = Path::new(&plan.cargo).with_file_name(format!("rustc{}", std::env::consts::EXE_SUFFIX));
-    let by_rustup = plan.environment.get("RUSTUP_TOOLCHAIN").is_some() && configured == "rustc";
-    match by_rustup && beside.is_absolute() && beside.is_file() {
-        true => beside,
-        false => configured.into(),
-    }
-}
-
 fn listen(mut command: Command, plan: &CompilePlan, targets: &[Target], linkers: &Linkers) -> Result<Run> {
     let mut cargo = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
         .into_diagnostic()
-        .wrap_err_with(|| format!("cannot run {}", plan.cargo.display()))?;
+        .wrap_err_with(|| format!("cannot run {}", plan.environment.cargo().display()))?;
     let mut run = Run::default();
     if let Some(stdout) = cargo.stdout.take() {
         for message in Message::parse_stream(BufReader::new(stdout)) {
@@ -134,11 +120,11 @@ fn no_c_compiler(
     run: &Run,
     status: i32,
 ) -> Option<NoCCompiler> {
-    let target = linkers.without_c_compiler.first()?;
+    let without = linkers.without_c_compiler.iter().map(|target| target.triple).collect::<Vec<_>>();
     let unfinished =
         |id: &PackageId| run.scripts.contains(id) && run.ran.iter().filter(|ran| *ran == id).count() < targets.len();
     let package = plan.c_packages.iter().find(|package| unfinished(&package.id))?;
-    Some(NoCCompiler { package: package.name.clone(), target: target.triple.to_owned(), status })
+    (!without.is_empty()).then(|| NoCCompiler { package: package.name.clone(), targets: without, status })
 }
 
 /// Which artifact is what: cargo's message says package and name; the target is the part of the path it chose for it.

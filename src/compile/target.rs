@@ -9,55 +9,50 @@ use miette::{Context, IntoDiagnostic, miette};
 
 use crate::error::Result;
 use crate::event::{Event, Listener};
-use crate::plan::CompilePlan;
+use crate::plan::{CompilePlan, Environment};
 use crate::platform::Target;
 
 /// The Rust toolchain that cargo will compile with.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Toolchain {
     /// Its folder.
     pub sysroot: PathBuf,
     /// The triple it runs on.
     pub host: String,
-    /// For each target that was asked about, the folder of its libraries.
-    libraries: Vec<(Target, PathBuf)>,
+    /// Where the libraries of that triple are; those of another are in the same place under the other's name.
+    host_libraries: PathBuf,
+    /// Cargo's configuration, which says which compiler, and for each target which linker.
+    pub config: cargo_config2::Config,
 }
 
 impl Toolchain {
     /// Asks the compiler where it looks: its own answer holds for rustup's, linked, Debian's and Nix's toolchains alike.
     ///
     /// # Errors
-    /// When `rustc` cannot be run, or does not know a target.
-    pub fn find(rustc: &Path, targets: &[Target]) -> Result<Toolchain> {
-        let ask = |args: &[&str]| {
-            let child = Command::new(rustc)
-                .args(args)
-                .stdin(Stdio::null())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn();
-            child.into_diagnostic().wrap_err_with(|| format!("cannot run {}", rustc.display()))
-        };
-        // All questions are under way before the first answer is read.
-        let version = ask(&["-vV"])?;
-        let folders = targets.iter().map(|target| {
-            let args = ["--print", "sysroot", "--print", "target-libdir", "--target", target.triple];
-            Ok((*target, ask(&args)?))
-        });
-        let folders: Vec<_> = folders.collect::<Result<_>>()?;
+    /// When cargo's configuration cannot be read, or `rustc` cannot be run.
+    pub fn find(environment: &Environment) -> Result<Toolchain> {
+        let config = cargo_config2::Config::load().into_diagnostic().wrap_err("cannot read cargo's configuration")?;
+        let rustc = rustc(environment, config.rustc().path.as_os_str());
+        let answer = Command::new(&rustc)
+            .args(["--print", "sysroot", "--print", "target-libdir"])
+            .stdin(Stdio::null())
+            .output()
+            .into_diagnostic()
+            .and_then(|output| match output.status.success() {
+                true => String::from_utf8(output.stdout).into_diagnostic(),
+                false => Err(miette!("{}", String::from_utf8_lossy(&output.stderr).trim())),
+            })
+            .wrap_err_with(|| format!("cannot ask {} for its libraries", rustc.display()))?;
+        let mut lines = answer.lines().map(PathBuf::from);
+        let (sysroot, host_libraries) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+        let host = host_libraries.parent().and_then(Path::file_name).unwrap_or_default();
+        Ok(Toolchain { host: host.to_string_lossy().into_owned(), sysroot, host_libraries, config })
+    }
 
-        let version = answer(version)?;
-        let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-        let mut toolchain =
-            Toolchain { sysroot: PathBuf::new(), host: host.unwrap_or_default().to_owned(), libraries: Vec::new() };
-        for (target, child) in folders {
-            let text =
-                answer(child).wrap_err_with(|| format!("{} does not know {}", rustc.display(), target.triple))?;
-            let mut lines = text.lines().map(PathBuf::from);
-            toolchain.sysroot = lines.next().unwrap_or_default();
-            toolchain.libraries.push((target, lines.next().unwrap_or_default()));
-        }
-        Ok(toolchain)
+    /// The folder that `rustc --print target-libdir --target TRIPLE` names.
+    fn libraries(&self, target: Target) -> PathBuf {
+        let rustlib = self.host_libraries.ancestors().nth(2).unwrap_or(&self.sysroot);
+        rustlib.join(target.triple).join("lib")
     }
 
     /// Whether the toolchain is one that rustup installed (and not one it only links to).
@@ -66,11 +61,8 @@ impl Toolchain {
     }
 
     fn missing(&self, targets: &[Target]) -> Vec<&'static str> {
-        let is_there = |target: &Target| {
-            let folder = self.libraries.iter().find(|(known, _)| known == target);
-            folder.is_some_and(|(_, folder)| has_std(folder))
-        };
-        targets.iter().filter(|target| !is_there(target)).map(|target| target.triple).collect()
+        let missing = targets.iter().filter(|target| !has_std(&self.libraries(**target)));
+        missing.map(|target| target.triple).collect()
     }
 
     /// Sees to it that the standard library of each target is there: through rustup where it is rustup's toolchain.
@@ -136,10 +128,12 @@ fn has_std(folder: &Path) -> bool {
     names.any(|name| name.to_str().is_some_and(|name| name.starts_with("libstd-") && name.ends_with(".rlib")))
 }
 
-fn answer(child: std::process::Child) -> Result<String> {
-    let output = child.wait_with_output().into_diagnostic()?;
-    if !output.status.success() {
-        return Err(miette!("{}", String::from_utf8_lossy(&output.stderr).trim()));
+/// The compiler that cargo will use. Where rustup has started cargo, the one beside it: the same, without asking rustup.
+fn rustc(environment: &Environment, configured: &OsStr) -> PathBuf {
+    let beside = Path::new(environment.cargo()).with_file_name(format!("rustc{}", std::env::consts::EXE_SUFFIX));
+    let by_rustup = environment.get("RUSTUP_TOOLCHAIN").is_some() && configured == "rustc";
+    match by_rustup && beside.is_absolute() && beside.is_file() {
+        true => beside,
+        false => configured.into(),
     }
-    String::from_utf8(output.stdout).into_diagnostic()
 }

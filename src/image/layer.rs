@@ -89,13 +89,17 @@ pub fn with_parents(entries: Vec<Entry>, on_nothing: bool) -> Vec<Entry> {
     all.into_values().collect()
 }
 
-/// Writes a layer of `entries`, which come in the order given, all with `time` (seconds since 1970) as their mtime.
+/// How hard gzip tries: what `gzip` does by default.
+pub const LEVEL: u32 = 6;
+
+/// Writes a layer of `entries`, which come in the order given, all with `time` (seconds since 1970) as their mtime,
+/// compressed by gzip at `level` (0 to 9).
 ///
 /// # Errors
 /// Of reading and writing files; a file whose size changes while it is read.
-pub fn write(entries: &[Entry], time: u64, blob: impl Write) -> io::Result<Layer> {
+pub fn write(entries: &[Entry], time: u64, level: u32, blob: impl Write) -> io::Result<Layer> {
     // No name, no time, no system in the gzip header: GzBuilder's defaults are 0 and 255 ("unknown").
-    let gzip = GzBuilder::new().write(HashWriter::new(blob), Compression::new(6));
+    let gzip = GzBuilder::new().write(HashWriter::new(blob), Compression::new(level));
     let mut tar = tar::Builder::new(HashWriter::new(gzip));
     for entry in entries {
         append(&mut tar, entry, time)?;
@@ -186,7 +190,7 @@ mod tests {
     #[test]
     fn the_bytes_never_change() {
         let mut blob = Vec::new();
-        let layer = write(&hello(), 1_700_000_000, &mut blob).expect("writes to memory");
+        let layer = write(&hello(), 1_700_000_000, LEVEL, &mut blob).expect("writes to memory");
         assert_eq!(layer.descriptor.digest(), &sha256(&blob));
         assert_eq!(layer.descriptor.size(), blob.len() as u64);
         // A golden digest: it changes only on purpose, for every user's images change with it.
@@ -203,7 +207,7 @@ mod tests {
     #[test]
     fn an_entry_holds_what_the_plan_says_and_nothing_of_this_computer() {
         let mut blob = Vec::new();
-        write(&hello(), 7, &mut blob).expect("writes to memory");
+        write(&hello(), 7, LEVEL, &mut blob).expect("writes to memory");
         let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&blob[..]));
         let seen: Vec<_> = archive
             .entries()
@@ -236,7 +240,7 @@ mod tests {
         let path = format!("{}/{}", "d".repeat(150), "f".repeat(200));
         let entry = Entry::file(&path, 0o644, Content::Bytes(b"x".to_vec()));
         let mut blob = Vec::new();
-        write(&[entry], 0, &mut blob).expect("writes to memory");
+        write(&[entry], 0, LEVEL, &mut blob).expect("writes to memory");
         let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&blob[..]));
         let first = archive.entries().expect("a tar").next().expect("one").expect("entry");
         assert_eq!(first.path().expect("a path").display().to_string(), path);

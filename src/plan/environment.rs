@@ -9,6 +9,16 @@ use std::path::PathBuf;
 pub struct Environment(HashMap<OsString, OsString>);
 
 impl Environment {
+    /// That of this process.
+    pub fn of_this_process() -> Environment {
+        std::env::vars_os().collect()
+    }
+
+    /// The cargo that called this program, else the one on PATH.
+    pub fn cargo(&self) -> &OsStr {
+        self.get("CARGO").unwrap_or(OsStr::new("cargo"))
+    }
+
     /// A variable that is set, and not to nothing.
     pub fn get(&self, key: &str) -> Option<&OsStr> {
         let value = self.0.get(OsStr::new(key)).map(OsString::as_os_str);

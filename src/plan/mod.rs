@@ -38,9 +38,7 @@ pub struct Plan {
 /// One run of cargo.
 #[derive(Clone, Debug)]
 pub struct CompilePlan {
-    /// Cargo itself.
-    pub cargo: OsString,
-    /// Its arguments, but for `--target`.
+    /// Cargo's arguments, but for `--target`.
     pub args: Vec<OsString>,
     /// Packages that the binaries are linked with and that compile C code.
     pub c_packages: Vec<CPackage>,
@@ -63,21 +61,19 @@ pub struct CPackage {
 ///
 /// # Errors
 /// Any mistake in arguments, Cargo.toml and environment; nothing has been done then.
-pub fn make(args: &BuildArgs) -> Result<Plan> {
-    let environment: Environment = std::env::vars_os().collect();
-    let cargo = environment.get("CARGO").unwrap_or(OsStr::new("cargo")).to_owned();
+pub fn make(args: &BuildArgs, environment: &Environment) -> Result<Plan> {
     let folder = manifest_folder(args.cargo.manifest_path.as_deref())?;
     // The commit does not depend on the packages: git is asked while cargo reads them.
     let (metadata, commit) = std::thread::scope(|scope| {
         let commit = scope.spawn(|| git::commit(&folder));
-        (metadata(&cargo, &args.cargo), commit.join().unwrap_or_default())
+        (metadata(environment.cargo(), &args.cargo), commit.join().unwrap_or_default())
     });
     let metadata = metadata?;
     let shared = Table::read(metadata.workspace_root.join("Cargo.toml").as_std_path(), "workspace")?;
     let facts = image::Facts {
         args: &args.image,
         shared: &shared,
-        created: image::created(&environment, commit.as_ref())?,
+        created: image::created(environment, commit.as_ref())?,
         commit: commit.as_ref(),
         target_dir: match &args.cargo.target_dir {
             Some(folder) => folder,
@@ -101,10 +97,9 @@ pub fn make(args: &BuildArgs) -> Result<Plan> {
             args: cargo_args(&args.cargo, &images),
             c_packages: selection::c_packages(&metadata, images.iter().map(|image| &image.package)),
             install: !(args.cargo.no_install || args.cargo.offline || args.cargo.frozen),
-            cargo,
             environment: environment.clone(),
         },
-        cache: cache_folder(&environment)?,
+        cache: cache_folder(environment)?,
         images,
         outputs: args.output.outputs.clone(),
         metadata_file: args.output.metadata_file.clone(),

@@ -79,6 +79,13 @@ impl Layout {
     /// When there is none, or its `index.json` cannot be read.
     pub fn open(root: &Path) -> Result<Layout> {
         let path = root.join(INDEX);
+        if !path.exists() {
+            return Err(miette!(
+                help = "name the folder that holds its oci-layout and index.json",
+                "there is no OCI layout in {}",
+                root.display()
+            ));
+        }
         let mut index = Vec::new();
         File::open(&path)
             .and_then(|file| file.take(MOST_DOCUMENT_BYTES).read_to_end(&mut index))
