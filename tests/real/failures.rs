@@ -1,0 +1,189 @@
+//! What fails after the plan stands: the words, and that the last good layout is as it was.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::support::base::BaseImage;
+use crate::support::process;
+use crate::support::project::Project;
+use crate::support::registry::DockerRegistry;
+use crate::support::{digest, problems};
+
+/// Every file of a folder, with its content.
+fn snapshot(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        match path.is_dir() {
+            true => files.extend(snapshot(&path)),
+            false => files.push((path.clone(), fs::read(&path).expect("a file"))),
+        }
+    }
+    files.sort();
+    files
+}
+
+/// A project with a good layout, and what that holds.
+fn built() -> (Project, Vec<(std::path::PathBuf, Vec<u8>)>) {
+    let project = Project::new("x");
+    project.build(&["--platform", "linux/amd64"]).succeeds();
+    let files = snapshot(&project.layout());
+    (project, files)
+}
+
+#[test]
+fn a_compile_error_is_cargos_own_in_colour_and_with_its_status() {
+    let (project, before) = built();
+    let project = project.file("src/main.rs", "fn main() { let x: u32 = \"text\"; }\n");
+    let words = project.build(&["--color", "always"]).fails(101);
+    assert!(words.contains("error[E0308]") && words.contains("\u{1b}["), "{words}");
+    let last = words.lines().last().unwrap_or_default();
+    assert!(last.contains("could not compile `x`"), "cargo has the last word: {last}");
+    assert_eq!(snapshot(&project.layout()), before);
+}
+
+#[test]
+fn an_unreachable_registry_is_given_up_within_15_seconds() {
+    let (project, before) = built();
+    // A listener whose queue is full answers no further connection, as a host behind a firewall does.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let queue: Vec<_> = std::iter::from_fn(|| TcpStream::connect_timeout(&address, Duration::from_millis(500)).ok())
+        .take(10_000)
+        .collect();
+    let start = Instant::now();
+    let words = project.oci(&["build", "--base", &format!("{address}/base:1")]).fails(1);
+    assert!(start.elapsed() < Duration::from_secs(15), "it took {:?}", start.elapsed());
+    assert!(words.contains(&format!("HEAD http://{address}/v2/base/manifests/1")), "{words}");
+    assert!(words.contains("help: check the registry's name and the network"), "{words}");
+    assert_eq!(snapshot(&project.layout()), before);
+    drop(queue);
+}
+
+#[test]
+fn a_registry_that_never_answers_is_given_up_within_15_seconds() {
+    let (project, before) = built();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let start = Instant::now();
+    let words = project.oci(&["build", "--base", &format!("{address}/base:1")]).fails(1);
+    assert!(start.elapsed() < Duration::from_secs(15), "it took {:?}", start.elapsed());
+    assert!(words.contains("no answer within"), "{words}");
+    assert_eq!(snapshot(&project.layout()), before);
+}
+
+#[test]
+fn what_the_registry_does_not_have_is_named() {
+    let (project, before) = built();
+    let registry = DockerRegistry::start();
+    BaseImage::new().write(&project.path("base")).push_to(&registry, "base", "1");
+    let words = project.oci(&["build", "--base", &registry.reference("base:2")]).fails(1);
+    assert!(words.contains("base has no 2") && words.contains("MANIFEST_UNKNOWN"), "{words}");
+    assert!(words.contains("help: check the repository's name"), "{words}");
+    let nothing = format!("{}@sha256:{}", registry.reference("base"), "0".repeat(64));
+    let words = project.oci(&["build", "--base", &nothing]).fails(1);
+    assert!(words.contains("base has no sha256:000"), "{words}");
+    assert_eq!(snapshot(&project.layout()), before);
+}
+
+#[test]
+fn a_registry_that_gives_other_bytes_is_not_believed() {
+    let (project, before) = built();
+    let base = BaseImage::new().write(&project.path("base"));
+    let registry = DockerRegistry::start();
+    base.push_to(&registry, "base", "1");
+    let layer = &base.platform("linux/amd64").layers[0];
+    registry.corrupt(layer);
+    let words = project.oci(&["build", "--base", &registry.reference("base:1")]).fails(1);
+    assert!(words.contains(layer.as_str()) && words.contains("but the content is"), "{words}");
+    let cached = project.root().with_file_name("cache").join("blobs").join(layer.replace(':', "/"));
+    assert!(!cached.exists());
+    assert_eq!(snapshot(&project.layout()), before);
+}
+
+#[test]
+fn a_target_that_cannot_be_had_is_an_error_with_the_ways_to_get_it() {
+    let (project, before) = built();
+    let call = |args: &[&str]| {
+        let args = [&["--platform", "linux/loong64"], args].concat();
+        // No server answers there.
+        project.build(&args).env("RUSTUP_DIST_SERVER", "http://127.0.0.1:9").env("RUSTUP_MAX_RETRIES", "0")
+    };
+    let words = call(&[]).fails(1);
+    assert!(words.contains("standard library for loongarch64-unknown-linux-musl is not installed"), "{words}");
+    assert!(words.contains("rustup target add loongarch64-unknown-linux-musl"), "{words}");
+    let words = call(&["--no-install"]).fails(1);
+    assert!(words.contains("help: ") && !words.contains("Installing"), "{words}");
+    assert_eq!(snapshot(&project.layout()), before);
+}
+
+/// A small file system in memory, gone when this is dropped.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    fn mount(path: std::path::PathBuf, kib: usize) -> SmallDisk {
+        fs::create_dir_all(&path).expect("a folder");
+        let size = format!("size={kib}k");
+        process::output(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&path));
+        SmallDisk(path)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).output();
+    }
+}
+
+#[test]
+fn a_full_disk_is_named_and_the_old_layout_stays() {
+    let project = Project::new("x");
+    let disk = SmallDisk::mount(project.path("target/oci"), 700);
+    project.build(&["--platform", "linux/amd64"]).succeeds();
+    let before = snapshot(&disk.0);
+    let big = format!(
+        "static BIG: [u8; {0}] = *include_bytes!(\"../big\");\nfn main() {{ print!(\"{{:?}}\", BIG); }}\n",
+        2 << 20
+    );
+    let noise: Vec<u8> = (0..2u32 << 20).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    fs::write(project.path("big"), noise).expect("a file");
+    let project = project.file("src/main.rs", &big);
+    let words = project.build(&["--platform", "linux/amd64"]).fails(1);
+    assert!(words.contains("cannot write") && words.contains("target/oci/x"), "{words}");
+    assert!(words.contains("No space left on device") && words.contains("help: free some space"), "{words}");
+    assert_eq!(snapshot(&disk.0), before);
+    assert_eq!(problems(&project.layout()), []);
+}
+
+#[test]
+fn a_full_cache_is_named_and_holds_nothing_half() {
+    let project = Project::new("x");
+    let base = BaseImage::new().write(&project.path("base"));
+    let registry = DockerRegistry::start();
+    base.push_to(&registry, "base", "1");
+    let disk = SmallDisk::mount(project.path("cache"), 16);
+    let call = project.oci(&["build", "--base", &registry.reference("base:1")]);
+    let words = call.env("CARGO_OCI_CACHE_DIR", disk.0.clone()).fails(1);
+    assert!(words.contains("No space left on device") && words.contains("CARGO_OCI_CACHE_DIR"), "{words}");
+    for (path, content) in snapshot(&disk.0) {
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        assert_eq!(format!("sha256:{name}"), crate::support::registry::sha256(&content));
+    }
+    assert!(!project.layout().exists());
+}
+
+#[test]
+fn two_builds_at_once_both_succeed() {
+    let (project, _) = built();
+    let digests: Vec<_> = std::thread::scope(|scope| {
+        let builds: Vec<_> =
+            (0..2).map(|_| scope.spawn(|| project.build(&["--platform", "linux/amd64"]).succeeds().stdout)).collect();
+        builds.into_iter().map(|build| build.join().expect("a build")).collect()
+    });
+    assert_eq!(digests[0], digests[1]);
+    assert!(digests[0].trim_end().ends_with(&digest(&project.layout())));
+    assert_eq!(problems(&project.layout()), []);
+}

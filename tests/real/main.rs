@@ -1,0 +1,11 @@
+//! The whole line with real parts: a cross toolchain, zig, registries, runtimes, QEMU. `.ci/test` brings them all.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bases;
+mod build;
+mod failures;
+mod native;
+mod outputs;
+mod running;

@@ -1,0 +1,59 @@
+//! Crates that compile C.
+
+use crate::support::container::{Runtime, run, unpack};
+use crate::support::problems;
+use crate::support::project::{Call, Project};
+
+/// The folder in which the fixture's C code is compiled, kept between runs: zig takes its time.
+const TARGET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/fixtures-native");
+
+/// Without any zig, whatever this machine has.
+fn without_zig(call: Call) -> Call {
+    call.env("CARGO_ZIGBUILD_PYTHON_PATH", "/nowhere/python3").env("CARGO_ZIGBUILD_ZIG_PATH", "/nowhere/zig")
+}
+
+#[test]
+fn zig_compiles_the_c_code_of_both_targets() {
+    let project = Project::fixture("native");
+    project.build(&["--target-dir", TARGET]).with_zig().succeeds();
+    let layout = std::path::Path::new(TARGET).join("oci/native");
+    assert_eq!(problems(&layout), []);
+    for architecture in ["amd64", "arm64"] {
+        let bundle = project.path(architecture);
+        unpack(&layout, "latest", architecture, &bundle);
+        let ran = run(&bundle, Runtime::Runc, &[]);
+        assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.contains("round_trip=ok"), "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn without_zig_the_error_names_the_package_and_the_ways_out() {
+    let project = Project::fixture("native");
+    let words = without_zig(project.build(&["--platform", "linux/arm64"])).fails(101);
+    assert!(words.contains("error: zstd-sys v"), "{words}");
+    assert!(words.contains("there is no C compiler for aarch64-unknown-linux-musl"), "{words}");
+    assert!(words.contains("help: `pip install ziglang`"), "{words}");
+    assert!(words.contains("set CC_aarch64_unknown_linux_musl"), "{words}");
+    assert!(!project.path("target/oci").exists());
+}
+
+#[test]
+fn a_mistake_in_rust_is_not_blamed_on_a_missing_c_compiler() {
+    let project = Project::fixture("native").file("build.rs", "fn main() -> u32 { compile_error!(\"mine\") }\n");
+    let words = without_zig(project.build(&["--platform", "linux/arm64", "--jobs", "1"])).run().stderr;
+    assert!(words.contains("mine") || words.contains("zstd-sys"), "{words}");
+    let hello = Project::new("x").file("src/main.rs", "fn main() { mine }\n");
+    let words = without_zig(hello.build(&[])).fails(101);
+    assert!(!words.contains("C compiler"), "{words}");
+}
+
+#[test]
+fn a_compiler_of_the_users_own_is_used() {
+    let project = Project::fixture("native");
+    // Not a compiler: cargo's own words show that it was called.
+    let call = without_zig(project.build(&["--platform", "linux/arm64"])).env("CC_aarch64_unknown_linux_musl", "false");
+    let words = call.fails(101);
+    assert!(words.contains("\"false\""), "{words}");
+    assert!(!words.contains("pip install ziglang"), "{words}");
+}

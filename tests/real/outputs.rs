@@ -1,0 +1,64 @@
+//! The image in other places and forms.
+
+use std::fs;
+
+use crate::support::container::skopeo;
+use crate::support::project::Project;
+use crate::support::{digest, problems};
+
+#[test]
+fn the_image_is_written_to_a_folder_an_archive_and_dockers_archive() {
+    let project = Project::fixture("hello");
+    let outputs =
+        ["-o", "oci-dir=dir", "-o", "oci-archive=oci.tar", "-o", "docker-archive=docker.tar", "-t", "a", "-t", "b"];
+    let ran = project.build(&outputs).succeeds();
+    let built = digest(&project.layout());
+    assert!(ran.stdout.trim_end().ends_with(&built), "{}", ran.stdout);
+    assert_eq!(problems(&project.path("dir")), []);
+    assert_eq!(digest(&project.path("dir")), built);
+
+    let path = |name: &str| project.path(name).display().to_string();
+    for archive in ["oci.tar", "docker.tar"] {
+        let copy = project.path(&format!("from-{archive}"));
+        let to = format!("oci:{}:b", copy.display());
+        skopeo(&["copy", "--all", &format!("oci-archive:{}:b", path(archive)), &to]);
+        assert_eq!(digest(&copy), built, "{archive}");
+    }
+    let docker = skopeo(&["inspect", &format!("docker-archive:{}:hello:a", path("docker.tar"))]);
+    let docker: serde_json::Value = serde_json::from_str(&docker).expect("JSON");
+    assert_eq!(docker["Architecture"], if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" });
+}
+
+#[test]
+fn archives_are_the_same_every_time() {
+    let project = Project::new("x");
+    let bytes = || {
+        project.build(&["-o", "docker-archive=x.tar", "--platform", "linux/amd64"]).succeeds();
+        fs::read(project.path("x.tar")).expect("an archive")
+    };
+    assert!(bytes() == bytes());
+}
+
+#[test]
+fn the_metadata_file_says_what_was_built() {
+    let project = Project::fixture("hello");
+    project.build(&["--metadata-file", "out.json"]).succeeds();
+    let text = fs::read_to_string(project.path("out.json")).expect("a file");
+    let image = &serde_json::from_str::<serde_json::Value>(&text).expect("JSON")["images"][0];
+    assert_eq!(image["digest"], digest(&project.layout()).as_str());
+    assert_eq!(image["name"], "hello");
+    assert_eq!(image["base"]["name"], "embedded");
+    assert_eq!(image["manifests"][1]["platform"], "linux/arm64/v8");
+    assert_eq!(image["manifests"][1]["layers"].as_array().map(Vec::len), Some(2));
+    let blobs = fs::read_dir(project.layout().join("blobs/sha256")).expect("a layout");
+    let size: u64 = blobs.map(|blob| blob.expect("a blob").metadata().expect("a size").len()).sum();
+    assert_eq!(image["size"], size);
+}
+
+#[test]
+fn a_folder_with_other_things_is_left_alone() {
+    let project = Project::new("x").file("dir/precious", "");
+    let words = project.build(&["--platform", "linux/amd64", "-o", "oci-dir=dir"]).fails(1);
+    assert!(words.contains("dir is not an OCI layout, and not empty"), "{words}");
+    assert_eq!(fs::read_dir(project.path("dir")).expect("a folder").count(), 1);
+}

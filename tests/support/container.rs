@@ -1,0 +1,128 @@
+//! Images in containers: Skopeo and umoci unpack them, runc and crun run them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+
+use super::process::{self, Ran};
+
+/// Where systemd mounts the second cgroup hierarchy beside the first one.
+const HYBRID_CGROUP: &str = "/sys/fs/cgroup/unified";
+
+/// A program that runs containers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runtime {
+    /// The one of Docker, containerd and Kubernetes.
+    Runc,
+    /// The one of Podman.
+    Crun,
+}
+
+impl Runtime {
+    fn program(self) -> &'static str {
+        match self {
+            Runtime::Runc => "runc",
+            Runtime::Crun => "crun",
+        }
+    }
+}
+
+/// Runs `skopeo`, and gives its standard output.
+///
+/// # Panics
+/// Where it fails, or is missing.
+pub fn skopeo(args: &[&str]) -> String {
+    // A machine without containers/common has no policy for whom to trust.
+    process::output(Command::new("skopeo").arg("--insecure-policy").args(args))
+}
+
+/// Unpacks one platform of the image `tag` in `layout` as the bundle `into`, for a runtime.
+///
+/// `architecture` is such as `amd64`, or `arm/v7`.
+///
+/// # Panics
+/// Where there is no such image, or a tool is missing.
+pub fn unpack(layout: &Path, tag: &str, architecture: &str, into: &Path) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // umoci takes no image of several platforms, and no layer in zstd: Skopeo picks one, and packs its layers in gzip.
+    let one = folder.path().join("one");
+    let (architecture, variant) = architecture.split_once('/').unwrap_or((architecture, ""));
+    let mut args = vec!["--override-os", "linux", "--override-arch", architecture];
+    if !variant.is_empty() {
+        args.extend(["--override-variant", variant]);
+    }
+    let (from, to) = (format!("oci:{}:{tag}", layout.display()), format!("oci:{}:one", one.display()));
+    args.extend(["copy", "--quiet", "--dest-compress-format", "gzip", &from, &to]);
+    skopeo(&args);
+    let image = format!("{}:one", one.display());
+    process::output(Command::new("umoci").args(["unpack", "--image", &image]).arg(into));
+}
+
+/// Runs the `bundle` that [`unpack`] made: its program, with `args` after the arguments of the image.
+///
+/// # Panics
+/// Where the runtime is missing, or the program does not end within a minute.
+pub fn run(bundle: &Path, runtime: Runtime, args: &[&str]) -> Ran {
+    static CONTAINERS: AtomicUsize = AtomicUsize::new(0);
+    let number = CONTAINERS.fetch_add(1, Ordering::SeqCst);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("config.json");
+    fs::write(path, config(bundle, args).to_string()).expect("a temporary file");
+    let container = Container {
+        runtime,
+        state: folder.path().join("state"),
+        id: format!("cargo-oci-test-{}-{number}", std::process::id()),
+    };
+    process::run(container.command("run").arg("--bundle").arg(folder.path()).arg(&container.id))
+}
+
+/// The bundle's own config, for this one run of it.
+fn config(bundle: &Path, args: &[&str]) -> Value {
+    let text = fs::read_to_string(bundle.join("config.json"));
+    let text = text.unwrap_or_else(|error| panic!("{} is no bundle: {error}", bundle.display()));
+    let mut config: Value = serde_json::from_str(&text).expect("the config of a bundle");
+    let process = &mut config["process"];
+    process["terminal"] = json!(false);
+    let command = process["args"].as_array_mut().expect("the arguments of a bundle");
+    command.extend(args.iter().map(|arg| json!(arg)));
+    config["root"]["path"] = json!(bundle.join("rootfs"));
+    config
+}
+
+/// A container, which is removed when this is dropped: also after its runtime was killed.
+struct Container {
+    runtime: Runtime,
+    state: PathBuf,
+    id: String,
+}
+
+impl Container {
+    fn command(&self, what: &str) -> Command {
+        let program = self.runtime.program();
+        let mut command = Command::new(program);
+        if self.runtime == Runtime::Crun && is_mounted(HYBRID_CGROUP) {
+            // crun knows one cgroup hierarchy or the other, so it is shown only the first.
+            process::output(Command::new(program).arg("--version"));
+            command = Command::new("unshare");
+            let script = format!("umount {HYBRID_CGROUP} && exec \"$@\"");
+            command.args(["--mount", "sh", "-c", &script, "sh", program]);
+        }
+        command.arg("--root").arg(&self.state).arg(what);
+        command
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        // It is gone already, unless its runtime was killed.
+        let _ = self.command("delete").arg("--force").arg(&self.id).output();
+    }
+}
+
+fn is_mounted(path: &str) -> bool {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    mounts.lines().any(|line| line.split(' ').nth(1) == Some(path))
+}

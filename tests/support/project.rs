@@ -1,0 +1,192 @@
+//! A package in a folder of its own, and cargo-oci run in it.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::process::Ran;
+
+/// A folder with a package, removed when this is dropped.
+pub struct Project {
+    folder: TempDir,
+    root: PathBuf,
+}
+
+impl Project {
+    /// An empty folder called `name`.
+    pub fn empty(name: &str) -> Project {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        // On macOS the temporary folder is behind a link, and cargo says the real one.
+        let root = folder.path().canonicalize().expect("a folder").join(name);
+        fs::create_dir(&root).expect("a folder");
+        Project { folder, root }
+    }
+
+    /// A package with one program that prints a line.
+    pub fn new(name: &str) -> Project {
+        let project = Project::empty(name);
+        let manifest = format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n");
+        project.file("Cargo.toml", &manifest).file("src/main.rs", "fn main() {\n    println!(\"Hello\");\n}\n")
+    }
+
+    /// A package with this in its `[package.metadata.oci]`.
+    pub fn with_table(table: &str) -> Project {
+        Project::new("x").append("Cargo.toml", &format!("\n[package.metadata.oci]\n{table}\n"))
+    }
+
+    /// A copy of the fixture `name`.
+    pub fn fixture(name: &str) -> Project {
+        let project = Project::empty(name);
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name), &project.root);
+        project
+    }
+
+    /// Writes a file.
+    pub fn file(self, path: &str, content: &str) -> Project {
+        let path = self.root.join(path);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, content).expect("a file");
+        self
+    }
+
+    /// Adds to the end of a file.
+    pub fn append(self, path: &str, content: &str) -> Project {
+        let before = fs::read_to_string(self.root.join(path)).expect("a file");
+        self.file(path, &(before + content))
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A path in the folder.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
+    /// The folder of the layout of the image that is named as the project.
+    pub fn layout(&self) -> PathBuf {
+        let name = self.root.file_name().expect("a name").to_str().expect("a name");
+        self.root.join("target/oci").join(name)
+    }
+
+    /// `cargo oci ARGS` in the folder.
+    pub fn oci(&self, args: &[&str]) -> Call {
+        let program = Path::new(env!("CARGO_BIN_EXE_cargo-oci"));
+        let folder = program.parent().expect("a folder");
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::iter::once(folder.to_owned()).chain(std::env::split_paths(&path));
+        let mut call = Call {
+            args: std::iter::once("oci").chain(args.iter().copied()).map(OsString::from).collect(),
+            folder: self.root.clone(),
+            variables: BTreeMap::new(),
+        }
+        .env("PATH", std::env::join_paths(path).expect("folders"))
+        .env("CARGO_OCI_CACHE_DIR", self.folder.path().join("cache"));
+        if let Some(toolchain) = std::env::var_os("CARGO_OCI_TEST_TOOLCHAIN") {
+            call = call.env("RUSTUP_TOOLCHAIN", toolchain);
+        }
+        call
+    }
+
+    /// `cargo oci build --base embedded ARGS`.
+    pub fn build(&self, args: &[&str]) -> Call {
+        self.oci(&[&["build", "--base", "embedded"], args].concat())
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a fixture") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        match entry.file_type().expect("a type").is_dir() {
+            true if entry.file_name() == "target" => {}
+            true => copy(&entry.path(), &target),
+            false => {
+                fs::copy(entry.path(), target).expect("a copy");
+            }
+        }
+    }
+}
+
+/// A call of cargo, not made yet.
+pub struct Call {
+    args: Vec<OsString>,
+    folder: PathBuf,
+    variables: BTreeMap<OsString, OsString>,
+}
+
+impl Call {
+    /// With an environment variable.
+    pub fn env(mut self, key: &str, value: impl Into<OsString>) -> Call {
+        self.variables.insert(key.into(), value.into());
+        self
+    }
+
+    /// With zig on PATH.
+    pub fn with_zig(self) -> Call {
+        let zig = std::env::var_os("CARGO_OCI_TEST_ZIG_PATH").expect("a folder with zig: `.ci/test` sets it");
+        let before = self.variables["PATH".as_ref() as &std::ffi::OsStr].clone();
+        let path = std::iter::once(PathBuf::from(zig)).chain(std::env::split_paths(&before));
+        self.env("PATH", std::env::join_paths(path).expect("folders"))
+    }
+
+    /// From a folder of the project.
+    pub fn within(mut self, folder: &str) -> Call {
+        self.folder = self.folder.join(folder);
+        self
+    }
+
+    /// The call as a shell's words, for a test that needs a pipe or a terminal.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        // Not what cargo tells the tests about themselves.
+        for (key, _) in std::env::vars_os() {
+            let name = key.to_string_lossy();
+            let own = name.starts_with("CARGO") && !["CARGO_HOME", "CARGO_NET_OFFLINE"].contains(&name.as_ref());
+            if own || name.starts_with("RUST") && name != "RUSTUP_HOME" && name != "RUSTUP_DIST_SERVER" {
+                command.env_remove(&key);
+            }
+        }
+        command.current_dir(&self.folder).envs(&self.variables).stdin(Stdio::null());
+        command
+    }
+
+    /// Makes the call.
+    pub fn run(&self) -> Ran {
+        let output = self.command("cargo").args(&self.args).output().expect("cargo runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let signal = |status: std::process::ExitStatus| {
+            #[cfg(unix)]
+            return 128 + std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or_default();
+            #[cfg(not(unix))]
+            return status.code().unwrap_or(1);
+        };
+        Ran {
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+            status: output.status.code().unwrap_or_else(|| signal(output.status)),
+        }
+    }
+
+    /// Makes the call, which must succeed.
+    pub fn succeeds(&self) -> Ran {
+        let ran = self.run();
+        assert!(ran.status == 0, "ended with {}:\n{}{}", ran.status, ran.stdout, ran.stderr);
+        ran
+    }
+
+    /// Makes the call, which must fail with `status` and without a result; gives what it said.
+    pub fn fails(&self, status: i32) -> String {
+        let ran = self.run();
+        assert_eq!(ran.status, status, "{}{}", ran.stdout, ran.stderr);
+        assert_eq!(ran.stdout, "");
+        ran.stderr
+    }
+}
