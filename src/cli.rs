@@ -63,7 +63,7 @@ pub struct ImageArgs {
     /// Platforms to build for: linux/amd64, linux/arm64, …, `host`, or `all` that the base has
     #[arg(long = "platform", value_name = "LIST", value_delimiter = ',', env = "CARGO_OCI_PLATFORMS")]
     pub platforms: Vec<PlatformChoice>,
-    /// The image below: a registry reference, oci:PATH[:REF], oci-archive:PATH, `embedded` or `scratch`
+    /// The image below: a registry reference, `oci:PATH[:REF]`, `oci-archive:PATH`, `embedded` or `scratch`
     #[arg(long, value_name = "REF", env = "CARGO_OCI_BASE")]
     pub base: Option<BaseReference>,
     /// A tag of the image (repeatable)

@@ -26,5 +26,24 @@ pub fn on_path(action: &str, path: &Path, error: &io::Error) -> Report {
 
 /// Cargo failed, and has said why: its status becomes ours.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error("cargo failed with status {0}")]
-pub struct CargoFailed(pub i32);
+#[error("cargo failed with status {status}")]
+pub struct CargoFailed {
+    /// Cargo's exit status.
+    pub status: i32,
+}
+
+/// Cargo failed in a build script that looked for a C compiler: the one failure that cargo's words do not explain.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("{package} compiles C code, and there is no C compiler for {}", targets.join(" and "))]
+#[diagnostic(help(
+    "`pip install ziglang` brings one for every target; or set CC_{} to a compiler of yours that builds for it",
+    targets.join(" and CC_").replace('-', "_")
+))]
+pub struct NoCCompiler {
+    /// Name and version of the package.
+    pub package: String,
+    /// The triples that nothing compiles C for.
+    pub targets: Vec<&'static str>,
+    /// Cargo's exit status.
+    pub status: i32,
+}

@@ -2,6 +2,10 @@
 
 use std::path::PathBuf;
 
+use oci_spec::image::Descriptor;
+use serde::Serialize;
+
+use crate::image::Digest;
 use crate::platform::Platform;
 
 /// One thing a user may want to see while it happens.
@@ -56,3 +60,52 @@ pub enum Event {
 
 /// Whoever wants to hear of [`Event`]s.
 pub type Listener<'a> = &'a (dyn Fn(Event) + Sync);
+
+/// An image that was built.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BuiltImage {
+    /// Its local name.
+    pub name: String,
+    /// `oci:LAYOUT@DIGEST`: the result line.
+    pub reference: String,
+    /// Of the index.
+    pub digest: Digest,
+    /// All its blobs together, in bytes.
+    pub size: u64,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// The folder of its layout.
+    pub layout: PathBuf,
+    /// What is below our layers.
+    pub base: BuiltBase,
+    /// The image for each platform.
+    pub manifests: Vec<BuiltManifest>,
+}
+
+/// The base of an image, as it was found.
+#[derive(Clone, Debug, Serialize)]
+pub struct BuiltBase {
+    /// As the user named it.
+    pub name: String,
+    /// What that name stood for; nothing for `scratch`.
+    pub digest: Option<Digest>,
+}
+
+/// The image for one platform.
+#[derive(Clone, Debug, Serialize)]
+pub struct BuiltManifest {
+    /// `os/architecture[/variant]`.
+    pub platform: String,
+    /// Of the manifest.
+    pub digest: Digest,
+    /// Of the manifest, in bytes.
+    pub size: u64,
+    /// Of the config.
+    pub config: Digest,
+    /// Its layers, the lowest first.
+    pub layers: Vec<Descriptor>,
+    /// Of the manifest, as the layout knows it.
+    #[serde(skip)]
+    pub descriptor: Descriptor,
+}

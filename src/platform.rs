@@ -79,7 +79,7 @@ impl Target {
         }
     }
 
-    /// Whether a `TRIPLE` environment key such as `CC_aarch64_unknown_linux_musl` is about this target.
+    /// The triple as environment variables hold it, such as `CC_aarch64_unknown_linux_musl`.
     pub fn env_key(&self) -> String {
         self.triple.replace('-', "_")
     }

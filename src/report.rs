@@ -13,10 +13,8 @@ use anstyle::{AnsiColor, Style};
 use clap::ColorChoice;
 use miette::{GraphicalReportHandler, GraphicalTheme, Report};
 
-use crate::commands::build::BuiltImage;
-use crate::compile::NoCCompiler;
-use crate::error::CargoFailed;
-use crate::event::Event;
+use crate::error::{CargoFailed, NoCCompiler};
+use crate::event::{BuiltImage, Event};
 
 const VERB: Style = AnsiColor::BrightGreen.on_default().bold();
 const WARNING: Style = AnsiColor::BrightYellow.on_default().bold();
@@ -85,7 +83,7 @@ impl Reporter {
     /// Tells of an error, and gives the exit status it stands for.
     pub fn error(&self, error: &Report) -> ExitCode {
         // Cargo has said why already.
-        if let Some(CargoFailed(status)) = error.downcast_ref() {
+        if let Some(CargoFailed { status }) = error.downcast_ref() {
             return status_code(*status);
         }
         self.line(&self.rendered(error));

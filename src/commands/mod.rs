@@ -1,3 +1,13 @@
 //! The commands: make the plan, call the verbs, give the result.
+//!
+//! | file | what it does |
+//! | --- | --- |
+//! | [`build`] | `cargo oci build`, from the plan to the result |
+//! | `bases` | a reference → the source it means, pulled |
+//! | `assemble` | plan, base and binaries → images in a layout |
+//! | `outputs` | a finished layout → other places and forms |
 
+mod assemble;
+mod bases;
 pub mod build;
+mod outputs;

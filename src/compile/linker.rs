@@ -11,6 +11,7 @@ use miette::{Context, Report, miette};
 
 use super::target::Toolchain;
 use crate::error::Result;
+use crate::event::{Event, Listener};
 use crate::plan::{CompilePlan, Environment};
 use crate::platform::Target;
 
@@ -27,7 +28,7 @@ pub struct Linkers {
 ///
 /// # Errors
 /// When cargo's configuration cannot be read for a target, or zig's wrappers cannot be written.
-pub fn choose(plan: &CompilePlan, toolchain: &Toolchain, targets: &[Target]) -> Result<Linkers> {
+pub fn choose(plan: &CompilePlan, toolchain: &Toolchain, targets: &[Target], listener: Listener) -> Result<Linkers> {
     let config = &toolchain.config;
     let mut linkers = Linkers::default();
     for &target in targets {
@@ -44,10 +45,12 @@ pub fn choose(plan: &CompilePlan, toolchain: &Toolchain, targets: &[Target]) -> 
             linkers.without_c_compiler.push(target);
         }
         let configured = config.linker(target.triple).map_err(|error| in_config(target, &error))?;
-        if configured.is_none()
-            && let Some(lld) = lld(&toolchain.sysroot, &plan.environment)
-        {
-            linkers.variables.push((linker_key(target), lld.into()));
+        if configured.is_some() {
+            continue;
+        }
+        match lld(&toolchain.sysroot, &plan.environment) {
+            Some(lld) => linkers.variables.push((linker_key(target), lld.into())),
+            None => listener(Event::Warning { message: no_lld(target) }),
         }
     }
     Ok(linkers)
@@ -55,6 +58,15 @@ pub fn choose(plan: &CompilePlan, toolchain: &Toolchain, targets: &[Target]) -> 
 
 fn linker_key(target: Target) -> String {
     format!("CARGO_TARGET_{}_LINKER", target.env_key().to_uppercase())
+}
+
+fn no_lld(target: Target) -> String {
+    format!(
+        "found no rust-lld in the toolchain and no ld.lld on PATH, and links for {} with what rustc chooses; \
+         if that fails, install lld or set {}",
+        target.triple,
+        linker_key(target)
+    )
 }
 
 fn in_config(target: Target, error: &cargo_config2::Error) -> Report {

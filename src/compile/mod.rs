@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use cargo_metadata::{Artifact, Message, PackageId, TargetKind};
 use miette::{Context, IntoDiagnostic, miette};
 
-use crate::error::{CargoFailed, Result};
+use crate::error::{CargoFailed, NoCCompiler, Result};
 use crate::event::Listener;
 use crate::plan::CompilePlan;
 use crate::platform::Target;
@@ -33,20 +33,6 @@ pub struct Binary {
     pub path: PathBuf,
 }
 
-/// Cargo failed in a build script that looked for a C compiler.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error("{package} compiles C code, and there is no C compiler for {}", targets.join(" and "))]
-#[diagnostic(help(
-    "`pip install ziglang` brings one for every target; or set CC_{} to a compiler of yours that builds for it",
-    targets.join(" and CC_").replace('-', "_")
-))]
-pub struct NoCCompiler {
-    package: String,
-    targets: Vec<&'static str>,
-    /// Cargo's exit status.
-    pub status: i32,
-}
-
 /// What one run of cargo brought.
 #[derive(Default)]
 struct Run {
@@ -64,7 +50,7 @@ struct Run {
 /// that is not what the target promises.
 pub fn run(plan: &CompilePlan, toolchain: &Toolchain, targets: &[Target], listener: Listener) -> Result<Vec<Binary>> {
     toolchain.ensure(targets, plan, listener)?;
-    let linkers = linker::choose(plan, toolchain, targets)?;
+    let linkers = linker::choose(plan, toolchain, targets, listener)?;
 
     let mut command = Command::new(plan.environment.cargo());
     command.args(&plan.args).envs(linkers.variables.iter().map(|(key, value)| (key, value)));
@@ -107,7 +93,7 @@ fn listen(mut command: Command, plan: &CompilePlan, targets: &[Target], linkers:
     let status = status.code().unwrap_or(1);
     Err(match no_c_compiler(plan, targets, linkers, &run, status) {
         Some(error) => error.into(),
-        None => CargoFailed(status).into(),
+        None => CargoFailed { status }.into(),
     })
 }
 

@@ -139,7 +139,7 @@ fn metadata(cargo: &OsStr, args: &CargoArgs) -> Result<Metadata> {
         .into_diagnostic()
         .wrap_err_with(|| format!("cannot run {}", cargo.display()))?;
     if !output.status.success() {
-        return Err(CargoFailed(output.status.code().unwrap_or(1)).into());
+        return Err(CargoFailed { status: output.status.code().unwrap_or(1) }.into());
     }
     let text = String::from_utf8(output.stdout).into_diagnostic()?;
     MetadataCommand::parse(text).into_diagnostic().wrap_err("cannot read the answer of `cargo metadata`")

@@ -1,0 +1,180 @@
+//! Plan, base and binaries → the image for each platform → the index in a layout.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use miette::{Report, miette};
+use oci_spec::image::{ANNOTATION_BASE_IMAGE_DIGEST, ANNOTATION_BASE_IMAGE_NAME};
+
+use crate::base::{Base, BaseImage};
+use crate::compile::Binary;
+use crate::error::{Result, on_path};
+use crate::event::{BuiltBase, BuiltImage, BuiltManifest, Event, Listener};
+use crate::image::config::{History, Settings, UnknownVariable, assemble};
+use crate::image::layer::{self, Content, Entry, LEVEL, Layer, with_parents};
+use crate::image::manifest;
+use crate::plan::{BIN_DIR, ImagePlan};
+use crate::platform::Platform;
+use crate::reference::BaseReference;
+use crate::store::{LayoutWriter, Sink, Source, copy};
+
+/// What one image is assembled from.
+pub struct Work<'a> {
+    /// What is wanted.
+    pub plan: &'a ImagePlan,
+    /// What is below.
+    pub base: &'a Base,
+    /// Where the base's layers are.
+    pub source: &'a dyn Source,
+    /// What cargo built.
+    pub binaries: &'a [Binary],
+}
+
+impl Work<'_> {
+    /// Writes everything but the layout's index, which [`LayoutWriter::commit`] then does.
+    ///
+    /// # Errors
+    /// Of reading the base and the binaries, and of writing the layout.
+    pub fn assemble(&self, layout: &Path, listener: Listener) -> Result<(LayoutWriter, BuiltImage)> {
+        let writer = LayoutWriter::begin(layout, &self.plan.name)?;
+        let base_layers: Vec<_> = self.base.images.iter().flat_map(|image| image.layers.clone()).collect();
+        // Platforms do not depend on each other: their layers are compressed side by side.
+        let manifests: Vec<Result<_>> = std::thread::scope(|scope| {
+            let images = self.base.images.iter();
+            let threads: Vec<_> = images.map(|image| scope.spawn(|| self.image(&writer, image, listener))).collect();
+            let copied = copy(self.source, &writer, &base_layers).map(|()| None);
+            let images =
+                threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(miette!("a thread panicked"))));
+            std::iter::once(copied).chain(images.map(|image| image.map(Some))).collect()
+        });
+        let manifests: Vec<_> = manifests.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+
+        let entries: Vec<_> =
+            manifests.iter().map(|(platform, image)| (platform.clone(), image.descriptor.clone())).collect();
+        let index = manifest::index(&entries, &self.annotations());
+        writer.push(&index.descriptor, &mut &index.bytes[..])?;
+        for tag in &self.plan.tags {
+            writer.tag(&index.descriptor, tag)?;
+        }
+        let digest = index.descriptor.digest().clone();
+        let image = BuiltImage {
+            name: self.plan.name.clone(),
+            reference: format!("oci:{}@{digest}", shown(layout)),
+            digest,
+            size: writer.size()?,
+            tags: self.plan.tags.clone(),
+            layout: layout.to_owned(),
+            base: BuiltBase {
+                name: self.plan.base.to_string(),
+                digest: self.base.root.as_ref().map(|root| root.digest().clone()),
+            },
+            manifests: manifests.into_iter().map(|(_, manifest)| manifest).collect(),
+        };
+        Ok((writer, image))
+    }
+
+    /// Layer, config and manifest for one platform.
+    fn image(&self, writer: &LayoutWriter, below: &BaseImage, listener: Listener) -> Result<(Platform, BuiltManifest)> {
+        let layer = self.binaries_layer(writer, below, listener)?;
+        let history = History { diff_id: layer.diff_id.clone(), created_by: "cargo oci build (binaries)".to_owned() };
+        let settings = settings(self.plan, self.base);
+        let config = assemble(&below.config, &below.platform, &settings, &[history]).map_err(unknown_variable)?;
+        let config = manifest::config(config);
+        let layers: Vec<_> = below.layers.iter().cloned().chain([layer.descriptor]).collect();
+        let manifest = manifest::image(&config.descriptor, &layers, &self.annotations());
+        for document in [&config, &manifest] {
+            writer.push(&document.descriptor, &mut &document.bytes[..])?;
+        }
+        let built = BuiltManifest {
+            platform: below.platform.to_string(),
+            digest: manifest.descriptor.digest().clone(),
+            size: manifest.descriptor.size(),
+            config: config.descriptor.digest().clone(),
+            layers,
+            descriptor: manifest.descriptor,
+        };
+        Ok((below.platform.clone(), built))
+    }
+
+    fn binaries_layer(&self, writer: &LayoutWriter, below: &BaseImage, listener: Listener) -> Result<Layer> {
+        let mut entries = Vec::new();
+        for name in &self.plan.bins {
+            let is_it = |binary: &&Binary| {
+                (&binary.package, &binary.name, binary.target) == (&self.plan.package, name, below.target)
+            };
+            let binary = self.binaries.iter().find(is_it);
+            let binary = binary.ok_or_else(|| miette!("cargo built no `{name}` for {}", below.target.triple))?;
+            let path = format!("{}/{name}", BIN_DIR.trim_start_matches('/'));
+            entries.push(Entry::file(&path, 0o755, Content::Path(binary.path.clone())));
+        }
+        let files = entries.iter().map(|entry| format!("/{}", entry.path)).collect();
+        let entries = with_parents(entries, self.base.root.is_none());
+        let mut blob = writer.blob()?;
+        let layer = layer::write(&entries, self.plan.mtime(), LEVEL, &mut blob)
+            .map_err(|error| on_path("write", blob.path(), &error))?;
+        writer.keep(&layer.descriptor, blob)?;
+        listener(Event::Layered {
+            image: self.plan.name.clone(),
+            platform: below.platform.clone(),
+            files,
+            bytes: layer.descriptor.size(),
+        });
+        Ok(layer)
+    }
+
+    fn annotations(&self) -> BTreeMap<String, String> {
+        with_base(self.plan, self.base, &self.plan.annotations)
+    }
+}
+
+/// What the plan sets in the configs of an image.
+fn settings(plan: &ImagePlan, base: &Base) -> Settings {
+    Settings {
+        entrypoint: plan.entrypoint.clone(),
+        cmd: plan.cmd.clone(),
+        env: plan.env.clone(),
+        path: BIN_DIR.to_owned(),
+        user: plan.user.clone(),
+        workdir: plan.workdir.clone(),
+        labels: with_base(plan, base, &plan.labels),
+        created: plan.created.to_string(),
+    }
+}
+
+/// A config that cannot be made is told before minutes of compiling, not after.
+///
+/// # Errors
+/// Settings that do not fit the base.
+pub fn check(plan: &ImagePlan, base: &Base) -> Result<()> {
+    let settings = settings(plan, base);
+    for below in &base.images {
+        assemble(&below.config, &below.platform, &settings, &[]).map_err(unknown_variable)?;
+    }
+    Ok(())
+}
+
+/// Adds what the image is based on, where that can be found again by others (image-spec, `annotations.md`).
+fn with_base(plan: &ImagePlan, base: &Base, values: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut values = values.clone();
+    if let (BaseReference::Registry(reference), Some(root)) = (&plan.base, &base.root) {
+        let facts = [
+            (ANNOTATION_BASE_IMAGE_NAME, reference.to_string()),
+            (ANNOTATION_BASE_IMAGE_DIGEST, root.digest().to_string()),
+        ];
+        for (key, value) in facts {
+            values.entry(key.to_owned()).or_insert(value);
+        }
+    }
+    values
+}
+
+fn unknown_variable(error: UnknownVariable) -> Report {
+    miette!(help = "write `$$` for a dollar sign, and set the variable before it is used", "{error}")
+}
+
+/// The path as the user would type it: from the current folder where it is below that.
+fn shown(path: &Path) -> String {
+    let current = std::env::current_dir().unwrap_or_default();
+    let path = path.strip_prefix(current).unwrap_or(path);
+    path.display().to_string().replace('\\', "/")
+}

@@ -1,0 +1,112 @@
+//! Which source a base's reference means, and its content brought here: where [`base`](crate::base) meets the
+//! registry, the cache and the disk, none of which it knows.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use miette::{Context, miette};
+use oci_spec::image::Descriptor;
+
+use crate::base::Base;
+use crate::base::embedded::embedded;
+use crate::error::Result;
+use crate::event::{Event, Listener};
+use crate::plan::ImagePlan;
+use crate::reference::BaseReference;
+use crate::registry::Registry;
+use crate::store::cache::Through;
+use crate::store::{Archive, Cache, Layout, Memory, Source};
+
+/// The bases of one run, each opened and resolved once.
+pub struct Bases {
+    cache: Cache,
+    opened: HashMap<BaseReference, (BaseSource, Option<Descriptor>)>,
+}
+
+/// Where a base's content is.
+enum BaseSource {
+    Pulled(Through<'static>),
+    Local(Box<dyn Source>),
+}
+
+impl BaseSource {
+    fn source(&self) -> &dyn Source {
+        match self {
+            BaseSource::Pulled(through) => through,
+            BaseSource::Local(source) => source.as_ref(),
+        }
+    }
+}
+
+impl Bases {
+    /// None opened yet; what is pulled goes to the folder `cache`.
+    pub fn new(cache: &Path) -> Bases {
+        Bases { cache: Cache::new(cache.to_owned()), opened: HashMap::new() }
+    }
+
+    /// Where the content of a base is that was read.
+    ///
+    /// # Errors
+    /// When it was not read.
+    pub fn source(&self, reference: &BaseReference) -> Result<&dyn Source> {
+        let opened = self.opened.get(reference).ok_or_else(|| miette!("the base {reference} was not opened"))?;
+        Ok(opened.0.source())
+    }
+
+    /// The base of an image, all its content at hand.
+    ///
+    /// # Errors
+    /// When it cannot be had, or is not an image for the platforms that are wanted.
+    pub fn read(&mut self, image: &ImagePlan, listener: Listener) -> Result<Base> {
+        let what = || format!("cannot use the base {}", image.base);
+        if !self.opened.contains_key(&image.base) {
+            let opened = self.open(&image.base).wrap_err_with(what)?;
+            self.opened.insert(image.base.clone(), opened);
+        }
+        match self.opened.get(&image.base) {
+            Some((source, Some(root))) => {
+                let base = Base::read(source.source(), root.clone(), &image.platforms).wrap_err_with(what)?;
+                if let BaseSource::Pulled(through) = source {
+                    pull(through, image, &base, listener).wrap_err_with(what)?;
+                }
+                Ok(base)
+            }
+            _ => Ok(Base::scratch(&image.platforms)),
+        }
+    }
+
+    fn open(&self, reference: &BaseReference) -> Result<(BaseSource, Option<Descriptor>)> {
+        let (source, name) = match reference {
+            BaseReference::Scratch => return Ok((BaseSource::Local(Box::new(Memory::default())), None)),
+            BaseReference::Embedded => (BaseSource::Local(Box::new(embedded()?)), None),
+            BaseReference::Layout(place) => {
+                (BaseSource::Local(Box::new(Layout::open(&place.path)?)), place.name.as_deref())
+            }
+            BaseReference::Archive(place) => {
+                (BaseSource::Local(Box::new(Archive::open(&place.path)?)), place.name.as_deref())
+            }
+            BaseReference::Registry(reference) => {
+                let registry = Registry::new(reference.clone())?;
+                (BaseSource::Pulled(self.cache.through(Box::new(registry))), Some(reference.name()))
+            }
+        };
+        let root = source.source().resolve(name)?;
+        Ok((source, Some(root)))
+    }
+}
+
+/// Brings the base's layers into the cache, before anything is compiled: what fails, fails early.
+fn pull(through: &Through, image: &ImagePlan, base: &Base, listener: Listener) -> Result<()> {
+    let layers: HashMap<_, _> =
+        base.images.iter().flat_map(|image| &image.layers).map(|layer| (layer.digest(), layer)).collect();
+    let missing = through.lacks(layers.into_values());
+    if missing.is_empty() {
+        return Ok(());
+    }
+    listener(Event::Pulling {
+        base: image.base.to_string(),
+        blobs: missing.len(),
+        bytes: missing.iter().map(Descriptor::size).sum(),
+    });
+    through.pull(&missing)
+}

@@ -1,0 +1,73 @@
+//! What is written besides the layouts in `target/oci`: only a finished layout is ever read for it.
+
+use std::path::Path;
+
+use miette::{IntoDiagnostic, miette};
+use serde_json::json;
+
+use crate::cli::{Output, OutputKind};
+use crate::error::{Result, on_path};
+use crate::event::{BuiltImage, BuiltManifest, Event, Listener};
+use crate::plan::{ImagePlan, Plan};
+use crate::platform::Platform;
+use crate::store::archive::{self, DockerImage};
+use crate::store::{Layout, LayoutWriter, Sink, Source, copy};
+
+/// Writes a finished layout wherever else the plan says.
+///
+/// # Errors
+/// Of writing; what was at such a place before is then as it was.
+pub fn write(plan: &Plan, layout: &Layout, image: &BuiltImage, listener: Listener) -> Result<()> {
+    let time = plan.images.iter().find(|plan| plan.name == image.name).map_or(0, ImagePlan::mtime);
+    for Output { kind, path } in &plan.outputs {
+        match kind {
+            OutputKind::OciDir => copy_layout(layout, image, path)?,
+            OutputKind::OciArchive => archive::write(layout, None, time, path)?,
+            OutputKind::DockerArchive => {
+                let docker = docker_image(image)?;
+                archive::write(layout, Some(&docker), time, path)?;
+            }
+        }
+        listener(Event::Wrote { path: path.clone() });
+    }
+    Ok(())
+}
+
+fn copy_layout(layout: &Layout, image: &BuiltImage, path: &Path) -> Result<()> {
+    let writer = LayoutWriter::begin(path, &image.name)?;
+    let root = layout.resolve(None)?;
+    copy(layout, &writer, std::slice::from_ref(&root))?;
+    for tag in &image.tags {
+        writer.tag(&root, tag)?;
+    }
+    writer.commit()?;
+    Ok(())
+}
+
+/// The one image that Docker's own format can name: that of this computer's architecture, else the first.
+fn docker_image(image: &BuiltImage) -> Result<DockerImage<'_>> {
+    let is_host = |manifest: &&BuiltManifest| {
+        manifest.platform.parse().is_ok_and(|platform: Platform| platform == Platform::host())
+    };
+    let manifest = image.manifests.iter().find(is_host).or(image.manifests.first());
+    let manifest = manifest.ok_or_else(|| miette!("the image {} has no platform", image.name))?;
+    Ok(DockerImage {
+        manifest: &manifest.descriptor,
+        names: image.tags.iter().map(|tag| format!("{}:{tag}", image.name)).collect(),
+    })
+}
+
+/// Writes the result as JSON.
+///
+/// # Errors
+/// Of writing; a file that was there before is then as it was.
+pub fn write_metadata(path: &Path, built: &[BuiltImage]) -> Result<()> {
+    let failed = |error: &std::io::Error| on_path("write", path, error);
+    let text = serde_json::to_vec_pretty(&json!({ "images": built })).into_diagnostic()?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let create = |path: &Path| std::fs::File::options().write(true).create_new(true).open(path);
+    let mut file = tempfile::Builder::new().prefix(".new-").make_in(folder, create).map_err(|error| failed(&error))?;
+    std::io::Write::write_all(&mut file, &text).map_err(|error| failed(&error))?;
+    file.persist(path).map_err(|error| failed(&error.error))?;
+    Ok(())
+}
