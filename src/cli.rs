@@ -60,14 +60,15 @@ pub struct BuildArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Image")]
 pub struct ImageArgs {
-    /// Platforms to build for: linux/amd64, linux/arm64, …, `host`, or `all` that the base has
-    #[arg(long = "platform", value_name = "LIST", value_delimiter = ',', env = "CARGO_OCI_PLATFORMS")]
+    /// Platforms to build for: linux/amd64, linux/arm64, …, `host`, or `all` that the base has [env: CARGO_OCI_PLATFORMS]
+    #[arg(long = "platform", value_name = "LIST", value_delimiter = ',')]
     pub platforms: Vec<PlatformChoice>,
     /// The image below: a registry reference, `oci:PATH[:REF]`, `oci-archive:PATH`, `embedded` or `scratch`
-    #[arg(long, value_name = "REF", env = "CARGO_OCI_BASE")]
+    /// [env: CARGO_OCI_BASE]
+    #[arg(long, value_name = "REF")]
     pub base: Option<BaseReference>,
-    /// A tag of the image (repeatable)
-    #[arg(short, long = "tag", value_name = "TAG", value_delimiter = ',', env = "CARGO_OCI_TAGS")]
+    /// A tag of the image (repeatable) [env: CARGO_OCI_TAGS]
+    #[arg(short, long = "tag", value_name = "TAG", value_delimiter = ',')]
     pub tags: Vec<String>,
     /// The program to start and its first arguments (repeat for each part)
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
@@ -201,7 +202,7 @@ pub struct CargoArgs {
     #[arg(short, long, env = "CARGO_TERM_QUIET")]
     pub quiet: bool,
     /// Use verbose output
-    #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Coloring: auto, always, never
     #[arg(long, value_name = "WHEN", env = "CARGO_TERM_COLOR", hide_env = true)]

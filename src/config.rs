@@ -363,6 +363,14 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_lists_every_key_in_order() {
+        let readme = include_str!("../README.md");
+        let rows = readme.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+        let listed: Vec<_> = rows.map(|(key, _)| key).collect();
+        assert_eq!(listed, KEYS.map(|(key, _)| key));
+    }
+
+    #[test]
     fn an_unknown_key_is_named_with_the_nearest_known_one() {
         let (message, label, at) = parse("platform = []").expect_err("unknown");
         assert_eq!(message, "unknown key `platform` in the table metadata.oci");

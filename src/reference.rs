@@ -53,9 +53,14 @@ impl Reference {
     pub fn origin(&self) -> String {
         match self.registry() {
             "docker.io" | "index.docker.io" => "https://registry-1.docker.io".to_owned(),
-            registry if is_loopback(registry) => format!("http://{registry}"),
+            registry if self.is_local() => format!("http://{registry}"),
             registry => format!("https://{registry}"),
         }
+    }
+
+    /// Whether the registry can only be on this computer.
+    pub fn is_local(&self) -> bool {
+        is_loopback(self.registry())
     }
 }
 

@@ -1,7 +1,9 @@
 //! What one image is made of: flags over environment over package over workspace over defaults.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use cargo_metadata::{Package, PackageId};
 use jiff::Timestamp;
@@ -86,6 +88,7 @@ pub struct Facts<'a> {
     pub args: &'a ImageArgs,
     /// The workspace's table.
     pub shared: &'a Table,
+    pub environment: &'a Environment,
     pub commit: Option<&'a Commit>,
     pub created: Timestamp,
     pub target_dir: &'a Path,
@@ -97,7 +100,7 @@ impl Facts<'_> {
     /// # Errors
     /// A flag that holds what the image cannot.
     pub fn image(&self, package: &Package, table: Table, bins: Vec<String>) -> Result<ImagePlan> {
-        let table = self.flags()?.over(table).over(self.shared.clone());
+        let table = self.flags()?.over(self.variables()?).over(table).over(self.shared.clone());
         let entrypoint = table.entrypoint.unwrap_or_else(|| vec![format!("{BIN_DIR}/{}", bins[0])]);
         let own = self.described(package);
         let over_own = |values: BTreeMap<String, String>| {
@@ -105,8 +108,9 @@ impl Facts<'_> {
             all.extend(values);
             all
         };
+        // Engines and registries know no capitals in names.
+        let name = package.name.to_lowercase();
         Ok(ImagePlan {
-            name: package.name.to_string(),
             package: package.id.clone(),
             bins,
             base: table.base.map_or_else(default_base, Ok)?,
@@ -122,7 +126,8 @@ impl Facts<'_> {
             annotations: over_own(table.annotations),
             tags: table.tags.unwrap_or_else(|| vec!["latest".to_owned()]),
             created: self.created,
-            layout: self.target_dir.join("oci").join(package.name.as_str()),
+            layout: self.target_dir.join("oci").join(&name),
+            name,
         })
     }
 
@@ -155,6 +160,34 @@ impl Facts<'_> {
             annotations: args.annotations.iter().cloned().collect(),
             tags: given(&args.tags),
         })
+    }
+
+    /// The environment variables, as a table above those of Cargo.toml.
+    fn variables(&self) -> Result<Table> {
+        let tags: Option<Vec<String>> = self.variable_list("CARGO_OCI_TAGS")?;
+        for tag in tags.iter().flatten() {
+            check_tag(tag).map_err(|why| miette!("in CARGO_OCI_TAGS: {why}"))?;
+        }
+        let base: Option<Vec<BaseReference>> = self.variable("CARGO_OCI_BASE", |text| vec![text])?;
+        Ok(Table {
+            base: base.and_then(|mut base| base.pop()),
+            platforms: self.variable_list("CARGO_OCI_PLATFORMS")?,
+            tags,
+            ..Table::default()
+        })
+    }
+
+    fn variable_list<T: FromStr<Err: Display>>(&self, key: &str) -> Result<Option<Vec<T>>> {
+        self.variable(key, |text| text.split(',').map(str::trim).collect())
+    }
+
+    fn variable<T: FromStr<Err: Display>>(&self, key: &str, parts: fn(&str) -> Vec<&str>) -> Result<Option<Vec<T>>> {
+        let Some(value) = self.environment.get(key) else {
+            return Ok(None);
+        };
+        let value = value.to_string_lossy();
+        let parsed = parts(&value).into_iter().map(|part| part.parse().map_err(|why| miette!("in {key}: {why}")));
+        parsed.collect::<Result<_>>().map(Some)
     }
 
     /// What Cargo.toml and git say of the image, under OCI's names (image-spec, `annotations.md`).

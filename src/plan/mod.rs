@@ -73,6 +73,7 @@ pub fn make(args: &BuildArgs, environment: &Environment) -> Result<Plan> {
     let facts = image::Facts {
         args: &args.image,
         shared: &shared,
+        environment,
         created: image::created(environment, commit.as_ref())?,
         commit: commit.as_ref(),
         target_dir: match &args.cargo.target_dir {

@@ -154,3 +154,53 @@ fn dependencies(node: &Node, kind: DependencyKind) -> impl Iterator<Item = &Pack
         move |dependency: &&cargo_metadata::NodeDep| dependency.dep_kinds.iter().any(|info| info.kind == kind);
     node.deps.iter().filter(of_kind).map(|dependency| &dependency.pkg)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    /// Writes a package without code, whose build script (if it has build-dependencies) does nothing.
+    fn package(root: &Path, name: &str, rest: &str) {
+        let folder = root.join(name);
+        std::fs::create_dir_all(folder.join("src")).expect("a folder");
+        let manifest = format!("[package]\nname = \"{name}\"\nversion = \"1.0.0\"\nedition = \"2024\"\n{rest}\n");
+        for (path, text) in [("Cargo.toml", manifest.as_str()), ("src/lib.rs", ""), ("build.rs", "fn main() {}")] {
+            std::fs::write(folder.join(path), text).expect("a file");
+        }
+    }
+
+    #[test]
+    fn c_code_counts_where_it_is_linked_for_linux() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path();
+        let on = |kind: &str, name: &str| format!("[{kind}.{name}]\npath = \"../{name}\"\n");
+        package(root, "cc", "");
+        package(
+            root,
+            "app",
+            &[
+                on("dependencies", "wrapper"),
+                on("dependencies", "links-only"),
+                on("dependencies", "macros"),
+                on("build-dependencies", "c-for-the-host"),
+                on("target.'cfg(windows)'.dependencies", "c-for-windows"),
+            ]
+            .concat(),
+        );
+        package(root, "wrapper", &on("dependencies", "c-linked"));
+        package(root, "links-only", "links = \"x\"");
+        package(root, "macros", &format!("[lib]\nproc-macro = true\n{}", on("dependencies", "c-in-a-macro")));
+        for name in ["c-linked", "c-for-the-host", "c-for-windows", "c-in-a-macro"] {
+            package(root, name, &on("build-dependencies", "cc"));
+        }
+        let metadata = cargo_metadata::MetadataCommand::new()
+            .manifest_path(root.join("app/Cargo.toml"))
+            .other_options(["--offline", "--filter-platform", "x86_64-unknown-linux-musl"].map(str::to_owned))
+            .exec()
+            .expect("metadata");
+        let app = &metadata.root_package().expect("a package").id;
+        let found: Vec<_> = c_packages(&metadata, [app].into_iter()).into_iter().map(|package| package.name).collect();
+        assert_eq!(found, ["c-linked v1.0.0"]);
+    }
+}

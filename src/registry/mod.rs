@@ -68,11 +68,16 @@ fn follow(attempt: Attempt) -> reqwest::redirect::Action {
     attempt.follow()
 }
 
-fn client() -> reqwest::Result<Client> {
+fn client(reference: &Reference) -> reqwest::Result<Client> {
     // Set once a process; a second time is no error worth telling.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    // A proxy's loopback is not ours.
+    let builder = || match reference.is_local() {
+        true => Client::builder().no_proxy(),
+        false => Client::builder(),
+    };
     let builder = || {
-        Client::builder()
+        builder()
             .user_agent(concat!("cargo-oci/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
             .read_timeout(PROGRESS)
@@ -94,7 +99,7 @@ impl Registry {
     pub fn new(reference: Reference) -> Result<Registry> {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().into_diagnostic()?;
-        Ok(Registry { reference, client: client().into_diagnostic()?, runtime, token: Mutex::default() })
+        Ok(Registry { client: client(&reference).into_diagnostic()?, reference, runtime, token: Mutex::default() })
     }
 
     fn url(&self, kind: &str, name: &str) -> Result<Url> {
@@ -126,7 +131,10 @@ impl Registry {
         patience: Duration,
     ) -> Result<Response, RequestError> {
         let mut request = self.client.request(method.clone(), url.clone());
-        request = request.header(ACCEPT, accept()).header(ACCEPT_ENCODING, "identity");
+        request = request.header(ACCEPT_ENCODING, "identity");
+        if url.path().contains("/manifests/") {
+            request = request.header(ACCEPT, accept());
+        }
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }

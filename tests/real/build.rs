@@ -203,3 +203,27 @@ fn a_corrupted_blob_is_found_by_the_validator() {
     project.build(&[]).succeeds();
     assert_eq!(problems(&project.layout()), []);
 }
+
+#[test]
+fn the_cargo_that_is_set_is_the_one_that_is_run_and_it_compiles_once() {
+    use std::os::unix::fs::PermissionsExt;
+    let script = "#!/bin/sh\necho \"$1\" >>calls\nexec cargo \"$@\"\n";
+    let project = Project::new("x").file("my-cargo", script);
+    let cargo = project.path("my-cargo");
+    std::fs::set_permissions(&cargo, std::fs::Permissions::from_mode(0o755)).expect("a file");
+    let call = project.build(&[]).env("CARGO", cargo);
+    process::output(call.command("cargo-oci").args(["build", "--base", "embedded"]));
+    let calls = std::fs::read_to_string(project.path("calls")).expect("a file");
+    assert_eq!(calls, "metadata\nbuild\n");
+}
+
+#[test]
+fn names_that_engines_take_have_no_capitals() {
+    let project = Project::empty("shout")
+        .file("Cargo.toml", "[package]\nname = \"Shout\"\nversion = \"0.1.0\"\nedition = \"2024\"\n")
+        .file("src/main.rs", "fn main() {}\n");
+    let ran = project.build(&["--platform", "linux/amd64"]).succeeds();
+    assert!(ran.stdout.starts_with("oci:target/oci/shout@sha256:"), "{}", ran.stdout);
+    let (_, config) = image(&project.layout(), "linux/amd64");
+    assert_eq!(config["config"]["Entrypoint"], json!(["/app/Shout"]));
+}

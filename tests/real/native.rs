@@ -57,3 +57,11 @@ fn a_compiler_of_the_users_own_is_used() {
     assert!(words.contains("\"false\""), "{words}");
     assert!(!words.contains("pip install ziglang"), "{words}");
 }
+
+#[test]
+fn a_linker_of_the_users_own_is_used() {
+    let config = "[target.aarch64-unknown-linux-musl]\nlinker = \"/nowhere/ld\"\n";
+    let project = Project::new("x").file(".cargo/config.toml", config);
+    let words = project.build(&["--platform", "linux/arm64"]).fails(101);
+    assert!(words.contains("/nowhere/ld"), "{words}");
+}
