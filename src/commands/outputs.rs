@@ -1,5 +1,6 @@
 //! What is written besides the layouts in `target/oci`: only a finished layout is ever read for it.
 
+use std::io::Write;
 use std::path::Path;
 
 use miette::{IntoDiagnostic, miette};
@@ -11,7 +12,7 @@ use crate::event::{BuiltImage, BuiltManifest, Event, Listener};
 use crate::plan::{ImagePlan, Plan};
 use crate::platform::Platform;
 use crate::store::archive::{self, DockerImage};
-use crate::store::{Layout, LayoutWriter, Sink, Source, copy};
+use crate::store::{Layout, LayoutWriter, Sink, Source, copy, file};
 
 /// Writes a finished layout wherever else the plan says.
 ///
@@ -62,12 +63,6 @@ fn docker_image(image: &BuiltImage) -> Result<DockerImage<'_>> {
 /// # Errors
 /// Of writing; a file that was there before is then as it was.
 pub fn write_metadata(path: &Path, built: &[BuiltImage]) -> Result<()> {
-    let failed = |error: &std::io::Error| on_path("write", path, error);
     let text = serde_json::to_vec_pretty(&json!({ "images": built })).into_diagnostic()?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let create = |path: &Path| std::fs::File::options().write(true).create_new(true).open(path);
-    let mut file = tempfile::Builder::new().prefix(".new-").make_in(folder, create).map_err(|error| failed(&error))?;
-    std::io::Write::write_all(&mut file, &text).map_err(|error| failed(&error))?;
-    file.persist(path).map_err(|error| failed(&error.error))?;
-    Ok(())
+    file::replace(path, |file| file.write_all(&text)).map_err(|error| on_path("write", path, &error))
 }

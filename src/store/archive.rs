@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use miette::{Context, IntoDiagnostic, miette};
@@ -15,7 +15,7 @@ use tar::{EntryType, Header};
 use tempfile::NamedTempFile;
 
 use super::layout::{MARK, MARK_CONTENT, blob_path, entries, find};
-use super::{Layout, MOST_DOCUMENT_BYTES, Missing, Source, open, read};
+use super::{Layout, MOST_DOCUMENT_BYTES, Missing, Source, file, open, read};
 use crate::error::{Result, on_path};
 use crate::image::canonical_json;
 use crate::image::manifest::{Manifest, parse};
@@ -101,39 +101,27 @@ pub struct DockerImage<'a> {
 /// # Errors
 /// Of reading the layout and writing the file; then a file that was there before is as it was.
 pub fn write(layout: &Layout, docker: Option<&DockerImage>, time: u64, path: &Path) -> Result<()> {
-    let failed = |error: &io::Error| on_path("write", path, error);
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let file = tempfile::Builder::new()
-        .prefix(".new-")
-        .make_in(folder, |path| File::options().write(true).create_new(true).open(path))
-        .map_err(|error| failed(&error))?;
-    let mut tar = tar::Builder::new(io::BufWriter::new(file));
-
     let mut blobs = reachable(layout)?;
     blobs.sort_by_key(|blob| blob_path(blob.digest()));
     blobs.dedup_by_key(|blob| blob_path(blob.digest()));
-    for blob in &blobs {
-        let content = open(layout, blob)?;
-        append(&mut tar, &blob_path(blob.digest()), blob.size(), time, content).map_err(|error| failed(&error))?;
-    }
-    let index = std::fs::read(layout.root().join("index.json")).map_err(|error| failed(&error))?;
-    let mut documents = vec![("index.json", index)];
+    let mut documents = vec![("index.json", layout.index()?)];
     if let Some(image) = docker {
         documents.push(("manifest.json", docker_manifest(layout, image)?));
     }
     documents.push((MARK, MARK_CONTENT.as_bytes().to_vec()));
-    for (name, bytes) in documents {
-        append(&mut tar, name, bytes.len() as u64, time, &bytes[..]).map_err(|error| failed(&error))?;
-    }
-    let file: NamedTempFile = tar
-        .into_inner()
-        .and_then(|buffer| buffer.into_inner().map_err(io::IntoInnerError::into_error))
-        .map_err(|error| failed(&error))?;
-    file.persist(path).map_err(|error| failed(&error.error))?;
-    Ok(())
+
+    let write = |file: &mut NamedTempFile| -> io::Result<()> {
+        let mut tar = tar::Builder::new(io::BufWriter::new(file));
+        for blob in &blobs {
+            let content = open(layout, blob).map_err(|error| io::Error::other(error.to_string()))?;
+            append(&mut tar, &blob_path(blob.digest()), blob.size(), time, content)?;
+        }
+        for (name, bytes) in &documents {
+            append(&mut tar, name, bytes.len() as u64, time, &bytes[..])?;
+        }
+        tar.into_inner()?.flush()
+    };
+    file::replace(path, write).map_err(|error| on_path("write", path, &error))
 }
 
 /// All content of a layout.

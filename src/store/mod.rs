@@ -5,6 +5,7 @@
 
 pub mod archive;
 pub mod cache;
+pub mod file;
 pub mod layout;
 pub mod memory;
 pub mod validate;

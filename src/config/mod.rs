@@ -2,6 +2,8 @@
 //!
 //! It is read from the text of Cargo.toml, because `cargo metadata` gives no positions and no order.
 
+mod value;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
@@ -13,6 +15,8 @@ use toml::de::{DeTable, DeValue};
 use crate::error::{Result, on_path};
 use crate::platform::PlatformChoice;
 use crate::reference::BaseReference;
+
+use value::{Mistake, array, checked, in_order, list, pairs, parsed, string, wrong_type};
 
 /// What the table says. All keys are optional.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -68,20 +72,6 @@ pub struct ConfigError {
     label: String,
     #[help]
     help: Option<String>,
-}
-
-/// A mistake, before it is known which file it is in.
-struct Mistake {
-    message: String,
-    at: Range<usize>,
-    label: String,
-    help: Option<String>,
-}
-
-impl Mistake {
-    fn with_example(self, (key, example): &(&str, &str)) -> Mistake {
-        Mistake { help: self.help.or(Some(format!("write it as in `{key} = {example}`"))), ..self }
-    }
 }
 
 impl Table {
@@ -231,90 +221,6 @@ fn unknown_key(key: &str, at: Range<usize>) -> Mistake {
     }
 }
 
-fn wrong_type(value: &Spanned<DeValue>, wanted: &str, found: &DeValue) -> Mistake {
-    let article = if found.type_str().starts_with(['a', 'i', 'o']) { "an" } else { "a" };
-    Mistake {
-        message: format!("wrong type in the table metadata.oci: {wanted} is wanted here"),
-        at: value.span(),
-        label: format!("this is {article} {}", found.type_str()),
-        help: None,
-    }
-}
-
-/// The entries in the order they were written, which is not the map's.
-fn in_order<'a, 'i>(table: &'a DeTable<'i>) -> Vec<(&'a Spanned<std::borrow::Cow<'i, str>>, &'a Spanned<DeValue<'i>>)> {
-    let mut entries: Vec<_> = table.iter().collect();
-    entries.sort_by_key(|(key, _)| key.span().start);
-    entries
-}
-
-fn string(value: &Spanned<DeValue>) -> Result<String, Mistake> {
-    match value.get_ref() {
-        DeValue::String(text) => {
-            let text = text.to_string();
-            match text.chars().any(char::is_control) {
-                false => Ok(text),
-                true => Err(bad_value(value, "control characters are not allowed here".to_owned())),
-            }
-        }
-        other => Err(wrong_type(value, "a string", other)),
-    }
-}
-
-fn bad_value(value: &Spanned<DeValue>, why: String) -> Mistake {
-    Mistake { message: why, at: value.span(), label: "here".to_owned(), help: None }
-}
-
-fn checked(value: &Spanned<DeValue>, check: fn(&str) -> Result<(), String>) -> Result<String, Mistake> {
-    let text = string(value)?;
-    check(&text).map_err(|why| bad_value(value, why))?;
-    Ok(text)
-}
-
-fn parsed<T>(value: &Spanned<DeValue>) -> Result<T, Mistake>
-where
-    T: std::str::FromStr<Err: std::fmt::Display>,
-{
-    string(value)?.parse().map_err(|error: T::Err| bad_value(value, error.to_string()))
-}
-
-fn array<'a, 'i>(value: &'a Spanned<DeValue<'i>>) -> Result<&'a toml::de::DeArray<'i>, Mistake> {
-    let found = value.get_ref();
-    found.as_array().ok_or_else(|| wrong_type(value, "an array of strings", found))
-}
-
-/// An array that says something: an empty one would leave nothing to build, start or name.
-fn list<T>(
-    value: &Spanned<DeValue>,
-    item: impl Fn(&Spanned<DeValue>) -> Result<T, Mistake>,
-) -> Result<Vec<T>, Mistake> {
-    let items = array(value)?;
-    if items.is_empty() {
-        return Err(bad_value(
-            value,
-            "an empty array is not allowed here: leave the key out for the default".to_owned(),
-        ));
-    }
-    items.iter().map(item).collect()
-}
-
-fn pairs(value: &Spanned<DeValue>) -> Result<Vec<(String, String)>, Mistake> {
-    let found = value.get_ref();
-    let table = found.as_table().ok_or_else(|| wrong_type(value, "a table of strings", found))?;
-    in_order(table)
-        .into_iter()
-        .map(|(key, value)| match key.get_ref().as_ref() {
-            name if name.is_empty() || name.contains(|c: char| c == '=' || c.is_control()) => Err(Mistake {
-                message: format!("`{name}` cannot be a name"),
-                at: key.span(),
-                label: "here".to_owned(),
-                help: None,
-            }),
-            name => Ok((name.to_owned(), string(value)?)),
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -364,7 +270,7 @@ mod tests {
 
     #[test]
     fn the_readme_lists_every_key_in_order() {
-        let readme = include_str!("../README.md");
+        let readme = include_str!("../../README.md");
         let rows = readme.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
         let listed: Vec<_> = rows.map(|(key, _)| key).collect();
         assert_eq!(listed, KEYS.map(|(key, _)| key));

@@ -1,4 +1,4 @@
-//! An OCI layout on disk (image-spec, `image-layout.md`): read as a [`Source`], written as a [`Sink`].
+//! Writing a layout.
 //!
 //! A layout is replaced as a whole or not at all. Blobs are named by their content, so the new ones lie beside the old
 //! ones until `index.json`, the only file that is replaced, is renamed into place; then what nothing refers to any more
@@ -10,125 +10,19 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use miette::{IntoDiagnostic, miette};
+use miette::miette;
 use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, MediaType};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
-use super::{MOST_DOCUMENT_BYTES, Missing, Sink, Source, lock};
+use super::{INDEX, Layout, MARK, MARK_CONTENT, blob_path};
 use crate::error::{Result, on_path};
 use crate::image::canonical_json;
-use crate::image::digest::{Digest, VerifyReader};
-use crate::image::manifest::{Manifest, parse};
+use crate::image::digest::VerifyReader;
+use crate::store::{Sink, file, lock};
 
 /// The name containerd imports an image by; here it also tells whose a layout is.
 const IMAGE_NAME: &str = "io.containerd.image.name";
-const INDEX: &str = "index.json";
-/// The file that marks a layout, and its whole content.
-pub(super) const MARK: &str = "oci-layout";
-pub(super) const MARK_CONTENT: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
-
-/// A layout to read from.
-#[derive(Clone, Debug)]
-pub struct Layout {
-    root: PathBuf,
-    entries: Vec<Descriptor>,
-}
-
-/// The path of a blob in a layout, relative to its root.
-pub fn blob_path(digest: &Digest) -> String {
-    format!("blobs/{}/{}", digest.algorithm(), digest.digest())
-}
-
-/// The images that an `index.json` lists.
-pub(super) fn entries(index: &[u8]) -> Result<Vec<Descriptor>> {
-    match parse(&MediaType::ImageIndex, index).into_diagnostic()? {
-        Manifest::Index(entries) => Ok(entries),
-        Manifest::Image { .. } => Ok(Vec::new()),
-    }
-}
-
-/// The entry of an `index.json` that a tag or a digest names; without a name, the only one.
-pub(super) fn find(entries: &[Descriptor], name: Option<&str>, place: &str) -> Result<Descriptor> {
-    let tag = |entry: &Descriptor| entry.annotations().as_ref()?.get(ANNOTATION_REF_NAME).cloned();
-    let found = match name {
-        Some(name) => {
-            entries.iter().find(|entry| tag(entry).as_deref() == Some(name) || entry.digest().as_ref() == name)
-        }
-        // Several tags of one image are one image.
-        None => entries.first().filter(|first| entries.iter().all(|entry| entry.digest() == first.digest())),
-    };
-    if let Some(found) = found {
-        return Ok(found.clone());
-    }
-    let tags: Vec<_> = entries.iter().filter_map(tag).collect();
-    let help = match &tags[..] {
-        [] => "it holds no image with a name".to_owned(),
-        tags => format!("it has {}: name one behind a colon", tags.join(", ")),
-    };
-    Err(match name {
-        Some(name) => miette!(help = help, "{place} has no {name}"),
-        None => miette!(help = help, "{place} holds {} images, and none was named", entries.len()),
-    })
-}
-
-impl Layout {
-    /// Opens the layout in the folder `root`.
-    ///
-    /// # Errors
-    /// When there is none, or its `index.json` cannot be read.
-    pub fn open(root: &Path) -> Result<Layout> {
-        let path = root.join(INDEX);
-        if !path.exists() {
-            return Err(miette!(
-                help = "name the folder that holds its oci-layout and index.json",
-                "there is no OCI layout in {}",
-                root.display()
-            ));
-        }
-        let mut index = Vec::new();
-        File::open(&path)
-            .and_then(|file| file.take(MOST_DOCUMENT_BYTES).read_to_end(&mut index))
-            .map_err(|error| on_path("read", &path, &error))?;
-        let entries =
-            entries(&index).map_err(|error| error.wrap_err(format!("{} is not an OCI layout", root.display())))?;
-        Ok(Layout { root: root.to_owned(), entries })
-    }
-
-    /// What the layout's `index.json` lists.
-    pub fn entries(&self) -> &[Descriptor] {
-        &self.entries
-    }
-
-    /// The folder.
-    pub fn root(&self) -> &Path {
-        &self.root
-    }
-}
-
-impl Source for Layout {
-    fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
-        find(&self.entries, name, &self.place())
-    }
-
-    fn exists(&self, descriptor: &Descriptor) -> Result<bool> {
-        let metadata = fs::metadata(self.root.join(blob_path(descriptor.digest())));
-        Ok(metadata.is_ok_and(|found| found.len() == descriptor.size()))
-    }
-
-    fn fetch(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send + '_>> {
-        let path = self.root.join(blob_path(descriptor.digest()));
-        match File::open(&path) {
-            Ok(file) => Ok(Box::new(file)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Missing::blob(descriptor, self.place())),
-            Err(error) => Err(on_path("read", &path, &error)),
-        }
-    }
-
-    fn place(&self) -> String {
-        format!("the layout {}", self.root.display())
-    }
-}
 
 /// A layout that is being written: [`LayoutWriter::commit`] makes it the layout, dropping it undoes all.
 #[derive(Debug)]
@@ -184,11 +78,7 @@ impl LayoutWriter {
     pub fn blob(&self) -> Result<NamedTempFile> {
         let folder = self.root.join("blobs").join("sha256");
         fs::create_dir_all(&folder).map_err(|error| on_path("create", &folder, &error))?;
-        // Created as any file is, by the user's umask: tempfile's own default is for secrets, and a layout is read by others.
-        tempfile::Builder::new()
-            .prefix(TEMPORARY)
-            .make_in(&folder, |path| File::options().read(true).write(true).create_new(true).open(path))
-            .map_err(|error| on_path("write in", &folder, &error))
+        file::create_in(&folder).map_err(|error| on_path("write in", &folder, &error))
     }
 
     /// Makes a written file the blob of `descriptor`.
@@ -237,12 +127,7 @@ impl LayoutWriter {
         let path = self.root.join(INDEX);
         let failed = |error: &io::Error| on_path("write", &path, error);
         self.write_mark().map_err(|error| failed(&error))?;
-        let mut file = tempfile::Builder::new()
-            .prefix(TEMPORARY)
-            .make_in(&self.root, |path| File::options().write(true).create_new(true).open(path))
-            .map_err(|error| failed(&error))?;
-        file.write_all(&index).map_err(|error| failed(&error))?;
-        file.persist(&path).map_err(|error| failed(&error.error))?;
+        file::replace(&path, |file| file.write_all(&index)).map_err(|error| failed(&error))?;
         self.committed = true;
         self.sweep(|relative| !lock(&self.kept).contains(relative));
         Layout::open(&self.root)
@@ -275,11 +160,9 @@ impl LayoutWriter {
     }
 }
 
-const TEMPORARY: &str = ".new-";
-
 /// Whether a run of ours that never came to an end left this in a folder that is no layout.
 fn is_ours(file: io::Result<fs::DirEntry>) -> bool {
-    let ours = |name: &str| name == MARK || name == "blobs" || name.starts_with(TEMPORARY);
+    let ours = |name: &str| name == MARK || name == "blobs" || name.starts_with(file::TEMPORARY);
     file.is_ok_and(|file| file.file_name().to_str().is_some_and(ours))
 }
 
@@ -326,7 +209,7 @@ impl Drop for LayoutWriter {
             return;
         }
         if self.existed {
-            self.sweep(|relative| lock(&self.added).contains(relative) || relative.contains(&format!("/{TEMPORARY}")));
+            self.sweep(|relative| lock(&self.added).contains(relative) || relative.contains(file::TEMPORARY));
         } else {
             // Nothing but what this run wrote: `begin` has looked.
             let _ = fs::remove_dir_all(self.root.join("blobs"));
@@ -371,6 +254,7 @@ impl Sink for LayoutWriter {
 mod tests {
     use super::*;
     use crate::image::digest::sha256;
+    use crate::store::Source;
     use crate::store::read;
 
     fn blob(bytes: &[u8]) -> Descriptor {

@@ -1,0 +1,113 @@
+//! Values of the table → what they mean, or the mistake in them and where it is.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// A mistake, before it is known which file it is in.
+pub struct Mistake {
+    pub message: String,
+    pub at: Range<usize>,
+    pub label: String,
+    pub help: Option<String>,
+}
+
+impl Mistake {
+    /// With an example of the key that it is about, where there is no better help.
+    pub fn with_example(self, (key, example): &(&str, &str)) -> Mistake {
+        Mistake { help: self.help.or(Some(format!("write it as in `{key} = {example}`"))), ..self }
+    }
+}
+
+/// A value of another type than `wanted`.
+pub fn wrong_type(value: &Spanned<DeValue>, wanted: &str, found: &DeValue) -> Mistake {
+    let article = if found.type_str().starts_with(['a', 'i', 'o']) { "an" } else { "a" };
+    Mistake {
+        message: format!("wrong type in the table metadata.oci: {wanted} is wanted here"),
+        at: value.span(),
+        label: format!("this is {article} {}", found.type_str()),
+        help: None,
+    }
+}
+
+/// The entries in the order they were written, which is not the map's.
+pub fn in_order<'a, 'i>(
+    table: &'a DeTable<'i>,
+) -> Vec<(&'a Spanned<std::borrow::Cow<'i, str>>, &'a Spanned<DeValue<'i>>)> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    entries
+}
+
+/// A string without control characters.
+pub fn string(value: &Spanned<DeValue>) -> Result<String, Mistake> {
+    match value.get_ref() {
+        DeValue::String(text) => {
+            let text = text.to_string();
+            match text.chars().any(char::is_control) {
+                false => Ok(text),
+                true => Err(bad_value(value, "control characters are not allowed here".to_owned())),
+            }
+        }
+        other => Err(wrong_type(value, "a string", other)),
+    }
+}
+
+fn bad_value(value: &Spanned<DeValue>, why: String) -> Mistake {
+    Mistake { message: why, at: value.span(), label: "here".to_owned(), help: None }
+}
+
+/// A string that `check` finds right.
+pub fn checked(value: &Spanned<DeValue>, check: fn(&str) -> Result<(), String>) -> Result<String, Mistake> {
+    let text = string(value)?;
+    check(&text).map_err(|why| bad_value(value, why))?;
+    Ok(text)
+}
+
+/// A string that can be read as a `T`.
+pub fn parsed<T>(value: &Spanned<DeValue>) -> Result<T, Mistake>
+where
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    string(value)?.parse().map_err(|error: T::Err| bad_value(value, error.to_string()))
+}
+
+/// An array.
+pub fn array<'a, 'i>(value: &'a Spanned<DeValue<'i>>) -> Result<&'a toml::de::DeArray<'i>, Mistake> {
+    let found = value.get_ref();
+    found.as_array().ok_or_else(|| wrong_type(value, "an array of strings", found))
+}
+
+/// An array that says something: an empty one would leave nothing to build, start or name.
+pub fn list<T>(
+    value: &Spanned<DeValue>,
+    item: impl Fn(&Spanned<DeValue>) -> Result<T, Mistake>,
+) -> Result<Vec<T>, Mistake> {
+    let items = array(value)?;
+    if items.is_empty() {
+        return Err(bad_value(
+            value,
+            "an empty array is not allowed here: leave the key out for the default".to_owned(),
+        ));
+    }
+    items.iter().map(item).collect()
+}
+
+/// A table of strings, in the order it was written.
+pub fn pairs(value: &Spanned<DeValue>) -> Result<Vec<(String, String)>, Mistake> {
+    let found = value.get_ref();
+    let table = found.as_table().ok_or_else(|| wrong_type(value, "a table of strings", found))?;
+    in_order(table)
+        .into_iter()
+        .map(|(key, value)| match key.get_ref().as_ref() {
+            name if name.is_empty() || name.contains(|c: char| c == '=' || c.is_control()) => Err(Mistake {
+                message: format!("`{name}` cannot be a name"),
+                at: key.span(),
+                label: "here".to_owned(),
+                help: None,
+            }),
+            name => Ok((name.to_owned(), string(value)?)),
+        })
+        .collect()
+}

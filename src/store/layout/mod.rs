@@ -1,0 +1,132 @@
+//! An OCI layout on disk (image-spec, `image-layout.md`): read as a [`Source`], written by a [`LayoutWriter`].
+
+mod writer;
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use miette::{IntoDiagnostic, miette};
+use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, MediaType};
+
+use super::{MOST_DOCUMENT_BYTES, Missing, Source};
+use crate::error::{Result, on_path};
+use crate::image::digest::Digest;
+use crate::image::manifest::{Manifest, parse};
+
+pub use writer::LayoutWriter;
+
+const INDEX: &str = "index.json";
+/// The file that marks a layout, and its whole content.
+pub(super) const MARK: &str = "oci-layout";
+pub(super) const MARK_CONTENT: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
+
+/// A layout to read from.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    root: PathBuf,
+    entries: Vec<Descriptor>,
+}
+
+/// The path of a blob in a layout, relative to its root.
+pub fn blob_path(digest: &Digest) -> String {
+    format!("blobs/{}/{}", digest.algorithm(), digest.digest())
+}
+
+/// The images that an `index.json` lists.
+pub(super) fn entries(index: &[u8]) -> Result<Vec<Descriptor>> {
+    match parse(&MediaType::ImageIndex, index).into_diagnostic()? {
+        Manifest::Index(entries) => Ok(entries),
+        Manifest::Image { .. } => Ok(Vec::new()),
+    }
+}
+
+/// The entry of an `index.json` that a tag or a digest names; without a name, the only one.
+pub(super) fn find(entries: &[Descriptor], name: Option<&str>, place: &str) -> Result<Descriptor> {
+    let tag = |entry: &Descriptor| entry.annotations().as_ref()?.get(ANNOTATION_REF_NAME).cloned();
+    let found = match name {
+        Some(name) => {
+            entries.iter().find(|entry| tag(entry).as_deref() == Some(name) || entry.digest().as_ref() == name)
+        }
+        // Several tags of one image are one image.
+        None => entries.first().filter(|first| entries.iter().all(|entry| entry.digest() == first.digest())),
+    };
+    if let Some(found) = found {
+        return Ok(found.clone());
+    }
+    let tags: Vec<_> = entries.iter().filter_map(tag).collect();
+    let help = match &tags[..] {
+        [] => "it holds no image with a name".to_owned(),
+        tags => format!("it has {}: name one behind a colon", tags.join(", ")),
+    };
+    Err(match name {
+        Some(name) => miette!(help = help, "{place} has no {name}"),
+        None => miette!(help = help, "{place} holds {} images, and none was named", entries.len()),
+    })
+}
+
+impl Layout {
+    /// Opens the layout in the folder `root`.
+    ///
+    /// # Errors
+    /// When there is none, or its `index.json` cannot be read.
+    pub fn open(root: &Path) -> Result<Layout> {
+        let path = root.join(INDEX);
+        if !path.exists() {
+            return Err(miette!(
+                help = "name the folder that holds its oci-layout and index.json",
+                "there is no OCI layout in {}",
+                root.display()
+            ));
+        }
+        let index = read_index(&path)?;
+        let entries =
+            entries(&index).map_err(|error| error.wrap_err(format!("{} is not an OCI layout", root.display())))?;
+        Ok(Layout { root: root.to_owned(), entries })
+    }
+
+    /// What the layout's `index.json` lists.
+    pub fn entries(&self) -> &[Descriptor] {
+        &self.entries
+    }
+
+    /// The bytes of its `index.json`.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn index(&self) -> Result<Vec<u8>> {
+        read_index(&self.root.join(INDEX))
+    }
+}
+
+fn read_index(path: &Path) -> Result<Vec<u8>> {
+    let mut index = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MOST_DOCUMENT_BYTES).read_to_end(&mut index))
+        .map_err(|error| on_path("read", path, &error))?;
+    Ok(index)
+}
+
+impl Source for Layout {
+    fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
+        find(&self.entries, name, &self.place())
+    }
+
+    fn exists(&self, descriptor: &Descriptor) -> Result<bool> {
+        let metadata = fs::metadata(self.root.join(blob_path(descriptor.digest())));
+        Ok(metadata.is_ok_and(|found| found.len() == descriptor.size()))
+    }
+
+    fn fetch(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send + '_>> {
+        let path = self.root.join(blob_path(descriptor.digest()));
+        match File::open(&path) {
+            Ok(file) => Ok(Box::new(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Missing::blob(descriptor, self.place())),
+            Err(error) => Err(on_path("read", &path, &error)),
+        }
+    }
+
+    fn place(&self) -> String {
+        format!("the layout {}", self.root.display())
+    }
+}
