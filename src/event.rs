@@ -46,8 +46,8 @@ pub enum Event {
     Finished {
         /// The image's name.
         image: String,
-        /// What it was built for, as `os/architecture[/variant]`.
-        platforms: Vec<String>,
+        /// What it was built for.
+        platforms: Vec<Platform>,
         /// The size of all its blobs together, in bytes.
         bytes: u64,
     },
@@ -95,8 +95,8 @@ pub struct BuiltBase {
 /// The image for one platform.
 #[derive(Clone, Debug, Serialize)]
 pub struct BuiltManifest {
-    /// `os/architecture[/variant]`.
-    pub platform: String,
+    /// What it is for, with the variant as the base writes it.
+    pub platform: Platform,
     /// Of the manifest.
     pub digest: Digest,
     /// Of the manifest, in bytes.

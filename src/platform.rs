@@ -156,6 +156,13 @@ impl fmt::Display for Platform {
     }
 }
 
+/// As it is written: `os/architecture[/variant]`.
+impl serde::Serialize for Platform {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// Why a text is not a platform an image can be built for.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlatformError {

@@ -15,6 +15,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme, Report};
 
 use crate::error::{CargoFailed, NoCCompiler};
 use crate::event::{BuiltImage, Event};
+use crate::platform::Platform;
 
 const VERB: Style = AnsiColor::BrightGreen.on_default().bold();
 const WARNING: Style = AnsiColor::BrightYellow.on_default().bold();
@@ -59,7 +60,7 @@ impl Reporter {
             Event::Wrote { path } => ("Writing", path.display().to_string()),
             Event::Finished { image, platforms, bytes } => {
                 let seconds = self.start.elapsed().as_secs_f64();
-                ("Finished", format!("{image} for {} ({}) in {seconds:.2}s", platforms.join(", "), size(bytes)))
+                ("Finished", format!("{image} for {} ({}) in {seconds:.2}s", list(&platforms), size(bytes)))
             }
         };
         self.line(&format!("{VERB}{verb:>12}{VERB:#} {text}"));
@@ -134,6 +135,11 @@ impl Reporter {
 
 fn status_code(status: i32) -> ExitCode {
     u8::try_from(status).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+fn list(platforms: &[Platform]) -> String {
+    let names: Vec<_> = platforms.iter().map(ToString::to_string).collect();
+    names.join(", ")
 }
 
 fn plural(count: usize, thing: &str) -> String {

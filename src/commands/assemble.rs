@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use miette::{Report, miette};
-use oci_spec::image::{ANNOTATION_BASE_IMAGE_DIGEST, ANNOTATION_BASE_IMAGE_NAME};
+use oci_spec::image::{ANNOTATION_BASE_IMAGE_DIGEST, ANNOTATION_BASE_IMAGE_NAME, Descriptor};
 
 use crate::base::{Base, BaseImage};
 use crate::compile::Binary;
@@ -14,7 +14,6 @@ use crate::image::config::{History, Settings, UnknownVariable, assemble};
 use crate::image::layer::{self, Content, Entry, LEVEL, Layer, with_parents};
 use crate::image::manifest;
 use crate::plan::{BIN_DIR, ImagePlan};
-use crate::platform::Platform;
 use crate::reference::BaseReference;
 use crate::store::{LayoutWriter, Sink, Source, copy};
 
@@ -39,18 +38,30 @@ impl Work<'_> {
         let writer = LayoutWriter::begin(layout, &self.plan.name)?;
         let base_layers: Vec<_> = self.base.images.iter().flat_map(|image| image.layers.clone()).collect();
         // Platforms do not depend on each other: their layers are compressed side by side.
-        let manifests: Vec<Result<_>> = std::thread::scope(|scope| {
+        let (copied, manifests) = std::thread::scope(|scope| {
             let images = self.base.images.iter();
-            let threads: Vec<_> = images.map(|image| scope.spawn(|| self.image(&writer, image, listener))).collect();
-            let copied = copy(self.source, &writer, &base_layers).map(|()| None);
-            let images =
-                threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(miette!("a thread panicked"))));
-            std::iter::once(copied).chain(images.map(|image| image.map(Some))).collect()
+            let threads: Vec<_> = images.map(|image| scope.spawn(|| self.image(&writer, image))).collect();
+            let copied = copy(self.source, &writer, &base_layers);
+            let manifests = threads.into_iter().map(|thread| match thread.join() {
+                Ok(manifest) => manifest,
+                Err(_) => Err(miette!("a thread panicked")),
+            });
+            (copied, manifests.collect::<Result<Vec<_>>>())
         });
-        let manifests: Vec<_> = manifests.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+        copied?;
+        let manifests = manifests?;
 
-        let entries: Vec<_> =
-            manifests.iter().map(|(platform, image)| (platform.clone(), image.descriptor.clone())).collect();
+        for image in &manifests {
+            listener(Event::Layered {
+                image: self.plan.name.clone(),
+                platform: image.platform.clone(),
+                files: self.plan.bins.iter().map(|bin| format!("{BIN_DIR}/{bin}")).collect(),
+                bytes: image.layers.last().map_or(0, Descriptor::size),
+            });
+        }
+
+        let entries = manifests.iter().map(|image| (image.platform.clone(), image.descriptor.clone()));
+        let entries: Vec<_> = entries.collect();
         let index = manifest::index(&entries, &self.annotations());
         writer.push(&index.descriptor, &mut &index.bytes[..])?;
         for tag in &self.plan.tags {
@@ -68,14 +79,14 @@ impl Work<'_> {
                 name: self.plan.base.to_string(),
                 digest: self.base.root.as_ref().map(|root| root.digest().clone()),
             },
-            manifests: manifests.into_iter().map(|(_, manifest)| manifest).collect(),
+            manifests,
         };
         Ok((writer, image))
     }
 
     /// Layer, config and manifest for one platform.
-    fn image(&self, writer: &LayoutWriter, below: &BaseImage, listener: Listener) -> Result<(Platform, BuiltManifest)> {
-        let layer = self.binaries_layer(writer, below, listener)?;
+    fn image(&self, writer: &LayoutWriter, below: &BaseImage) -> Result<BuiltManifest> {
+        let layer = self.binaries_layer(writer, below)?;
         let history = History { diff_id: layer.diff_id.clone(), created_by: "cargo oci build (binaries)".to_owned() };
         let settings = settings(self.plan, self.base);
         let config = assemble(&below.config, &below.platform, &settings, &[history]).map_err(unknown_variable)?;
@@ -85,18 +96,17 @@ impl Work<'_> {
         for document in [&config, &manifest] {
             writer.push(&document.descriptor, &mut &document.bytes[..])?;
         }
-        let built = BuiltManifest {
-            platform: below.platform.to_string(),
+        Ok(BuiltManifest {
+            platform: below.platform.clone(),
             digest: manifest.descriptor.digest().clone(),
             size: manifest.descriptor.size(),
             config: config.descriptor.digest().clone(),
             layers,
             descriptor: manifest.descriptor,
-        };
-        Ok((below.platform.clone(), built))
+        })
     }
 
-    fn binaries_layer(&self, writer: &LayoutWriter, below: &BaseImage, listener: Listener) -> Result<Layer> {
+    fn binaries_layer(&self, writer: &LayoutWriter, below: &BaseImage) -> Result<Layer> {
         let mut entries = Vec::new();
         for name in &self.plan.bins {
             let is_it = |binary: &&Binary| {
@@ -107,18 +117,11 @@ impl Work<'_> {
             let path = format!("{}/{name}", BIN_DIR.trim_start_matches('/'));
             entries.push(Entry::file(&path, 0o755, Content::Path(binary.path.clone())));
         }
-        let files = entries.iter().map(|entry| format!("/{}", entry.path)).collect();
         let entries = with_parents(entries, self.base.root.is_none());
         let mut blob = writer.blob()?;
         let layer = layer::write(&entries, self.plan.mtime(), LEVEL, &mut blob)
             .map_err(|error| on_path("write", blob.path(), &error))?;
         writer.keep(&layer.descriptor, blob)?;
-        listener(Event::Layered {
-            image: self.plan.name.clone(),
-            platform: below.platform.clone(),
-            files,
-            bytes: layer.descriptor.size(),
-        });
         Ok(layer)
     }
 

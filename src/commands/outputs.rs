@@ -47,9 +47,7 @@ fn copy_layout(layout: &Layout, image: &BuiltImage, path: &Path) -> Result<()> {
 
 /// The one image that Docker's own format can name: that of this computer's architecture, else the first.
 fn docker_image(image: &BuiltImage) -> Result<DockerImage<'_>> {
-    let is_host = |manifest: &&BuiltManifest| {
-        manifest.platform.parse().is_ok_and(|platform: Platform| platform == Platform::host())
-    };
+    let is_host = |manifest: &&BuiltManifest| manifest.platform == Platform::host();
     let manifest = image.manifests.iter().find(is_host).or(image.manifests.first());
     let manifest = manifest.ok_or_else(|| miette!("the image {} has no platform", image.name))?;
     Ok(DockerImage {

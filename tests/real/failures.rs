@@ -46,6 +46,25 @@ fn a_compile_error_is_cargos_own_in_colour_and_with_its_status() {
 }
 
 #[test]
+fn a_program_that_is_not_static_never_reaches_an_image() {
+    use std::os::unix::fs::PermissionsExt;
+    let (project, before) = built();
+    // A linker that leaves a program of this machine where the program for the target should be.
+    let linker = "#!/bin/sh\nwhile [ \"$1\" != -o ]; do shift; done\ncp /bin/true \"$2\"\n";
+    let project = project.file("linker", linker).file("src/main.rs", "fn main() { println!(\"changed\"); }\n");
+    let path = project.path("linker");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a file");
+    let build = |platform: &str, key: &str| project.build(&["--platform", platform]).env(key, path.clone()).fails(1);
+    let words = build("linux/amd64", "CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER");
+    assert!(words.contains("x for linux/amd64 cannot go into an image"), "{words}");
+    assert!(words.contains("is not static: it needs the interpreter /lib64/ld-linux-x86-64.so.2"), "{words}");
+    assert!(words.contains("help: build it with `-C target-feature=+crt-static`"), "{words}");
+    let words = build("linux/arm64", "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER");
+    assert!(words.contains("is for another machine: amd64") && words.contains("where arm64"), "{words}");
+    assert_eq!(snapshot(&project.layout()), before);
+}
+
+#[test]
 fn an_unreachable_registry_is_given_up_within_15_seconds() {
     let (project, before) = built();
     // A listener whose queue is full answers no further connection, as a host behind a firewall does.
