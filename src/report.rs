@@ -14,7 +14,7 @@ use clap::ColorChoice;
 use miette::{GraphicalReportHandler, GraphicalTheme, Report};
 
 use crate::error::{CargoFailed, NoCCompiler};
-use crate::event::{BuiltImage, Event};
+use crate::event::Event;
 use crate::platform::Platform;
 
 const VERB: Style = AnsiColor::BrightGreen.on_default().bold();
@@ -57,6 +57,10 @@ impl Reporter {
             Event::Layered { image, platform, files, bytes } => {
                 ("Layering", format!("{image} {platform}: {} ({})", files.join(", "), size(bytes)))
             }
+            Event::Pushing { image, to } => ("Pushing", format!("{image} to {to}")),
+            Event::Pushed { image, to, was_there: true } => ("Unchanged", format!("{image} is at {to} already")),
+            Event::Pushed { image, to, .. } => ("Pushed", format!("{image} to {to}")),
+            Event::Retrying { error, pause } => ("Retrying", format!("in {:.1}s: {error}", pause.as_secs_f64())),
             Event::Wrote { path } => ("Writing", path.display().to_string()),
             Event::Finished { image, platforms, bytes } => {
                 let seconds = self.start.elapsed().as_secs_f64();
@@ -72,9 +76,9 @@ impl Reporter {
     }
 
     /// Prints the result: one line an image on stdout.
-    pub fn results(&self, images: &[BuiltImage]) -> ExitCode {
+    pub fn results(&self, lines: &[String]) -> ExitCode {
         let mut stdout = std::io::stdout().lock();
-        let written = images.iter().try_for_each(|image| writeln!(stdout, "{}", image.reference));
+        let written = lines.iter().try_for_each(|line| writeln!(stdout, "{line}"));
         match written.and_then(|()| stdout.flush()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,

@@ -11,25 +11,29 @@ use crate::base::Base;
 use crate::base::embedded::embedded;
 use crate::error::Result;
 use crate::event::{Event, Listener};
-use crate::plan::ImagePlan;
-use crate::reference::BaseReference;
-use crate::registry::Registry;
+use crate::plan::{Environment, ImagePlan};
+use crate::reference::{BaseReference, Reference};
+use crate::registry::{Options, Registry};
 use crate::store::cache::Through;
 use crate::store::{Archive, Cache, Layout, Memory, Source};
 
 /// The bases of one run, each opened and resolved once.
-pub struct Bases {
+pub struct Bases<'a> {
     cache: Cache,
-    opened: HashMap<BaseReference, (BaseSource, Option<Descriptor>)>,
+    /// Whether layers are brought here; else they stay where they are until someone reads them.
+    pull: bool,
+    environment: &'a Environment,
+    listener: Listener<'a>,
+    opened: HashMap<BaseReference, (BaseSource<'a>, Option<Descriptor>)>,
 }
 
 /// Where a base's content is.
-enum BaseSource {
-    Pulled(Through<'static>),
+enum BaseSource<'a> {
+    Pulled(Through<'a>),
     Local(Box<dyn Source>),
 }
 
-impl BaseSource {
+impl BaseSource<'_> {
     fn source(&self) -> &dyn Source {
         match self {
             BaseSource::Pulled(through) => through,
@@ -38,10 +42,10 @@ impl BaseSource {
     }
 }
 
-impl Bases {
+impl<'a> Bases<'a> {
     /// None opened yet; what is pulled goes to the folder `cache`.
-    pub fn new(cache: &Path) -> Bases {
-        Bases { cache: Cache::new(cache.to_owned()), opened: HashMap::new() }
+    pub fn new(cache: &Path, pull: bool, environment: &'a Environment, listener: Listener<'a>) -> Bases<'a> {
+        Bases { cache: Cache::new(cache.to_owned()), pull, environment, listener, opened: HashMap::new() }
     }
 
     /// Where the content of a base is that was read.
@@ -57,7 +61,7 @@ impl Bases {
     ///
     /// # Errors
     /// When it cannot be had, or is not an image for the platforms that are wanted.
-    pub fn read(&mut self, image: &ImagePlan, listener: Listener) -> Result<Base> {
+    pub fn read(&mut self, image: &ImagePlan) -> Result<Base> {
         let what = || format!("cannot use the base {}", image.base);
         if !self.opened.contains_key(&image.base) {
             let opened = self.open(&image.base).wrap_err_with(what)?;
@@ -66,8 +70,10 @@ impl Bases {
         match self.opened.get(&image.base) {
             Some((source, Some(root))) => {
                 let base = Base::read(source.source(), root.clone(), &image.platforms).wrap_err_with(what)?;
-                if let BaseSource::Pulled(through) = source {
-                    pull(through, image, &base, listener).wrap_err_with(what)?;
+                if let BaseSource::Pulled(through) = source
+                    && self.pull
+                {
+                    pull(through, image, &base, self.listener).wrap_err_with(what)?;
                 }
                 Ok(base)
             }
@@ -75,7 +81,7 @@ impl Bases {
         }
     }
 
-    fn open(&self, reference: &BaseReference) -> Result<(BaseSource, Option<Descriptor>)> {
+    fn open(&self, reference: &BaseReference) -> Result<(BaseSource<'a>, Option<Descriptor>)> {
         let (source, name) = match reference {
             BaseReference::Scratch => return Ok((BaseSource::Local(Box::new(Memory::default())), None)),
             BaseReference::Embedded => (BaseSource::Local(Box::new(embedded()?)), None),
@@ -86,13 +92,28 @@ impl Bases {
                 (BaseSource::Local(Box::new(Archive::open(&place.path)?)), place.name.as_deref())
             }
             BaseReference::Registry(reference) => {
-                let registry = Registry::new(reference.clone())?;
-                (BaseSource::Pulled(self.cache.through(Box::new(registry))), Some(reference.name()))
+                let registry = connect(reference, self.environment, false, self.listener)?;
+                (BaseSource::Pulled(self.cache.through(Box::new(registry), self.pull)), Some(reference.name()))
             }
         };
         let root = source.source().resolve(name)?;
         Ok((source, Some(root)))
     }
+}
+
+/// A repository, with the user's credentials for it.
+///
+/// # Errors
+/// Credentials that cannot be read; TLS that cannot be set up.
+pub fn connect<'a>(
+    reference: &Reference,
+    environment: &Environment,
+    is_target: bool,
+    listener: Listener<'a>,
+) -> Result<Registry<'a>> {
+    let _ = (environment, is_target);
+    let options = Options { notify: Some(listener), ..Options::default() };
+    Registry::new(reference.clone(), options)
 }
 
 /// Brings the base's layers into the cache, before anything is compiled: what fails, fails early.

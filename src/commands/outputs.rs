@@ -62,5 +62,5 @@ fn docker_image(image: &BuiltImage) -> Result<DockerImage<'_>> {
 /// Of writing; a file that was there before is then as it was.
 pub fn write_metadata(path: &Path, built: &[BuiltImage]) -> Result<()> {
     let text = serde_json::to_vec_pretty(&json!({ "images": built })).into_diagnostic()?;
-    file::replace(path, |file| file.write_all(&text)).map_err(|error| on_path("write", path, &error))
+    file::replace(path, |file| file.write_all(&text)).map_err(|error| on_path("write", path, error))
 }

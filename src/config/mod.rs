@@ -14,7 +14,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::error::{Result, on_path};
 use crate::platform::PlatformChoice;
-use crate::reference::BaseReference;
+use crate::reference::{BaseReference, Reference, Repository};
 
 use value::{Mistake, array, checked, in_order, list, pairs, parsed, string, wrong_type};
 
@@ -43,12 +43,15 @@ pub struct Table {
     pub annotations: BTreeMap<String, String>,
     /// The image's tags.
     pub tags: Option<Vec<String>>,
+    /// Where the image is pushed to.
+    pub repository: Option<Reference>,
 }
 
 /// The keys of the table, each with an example of its value.
-pub const KEYS: [(&str, &str); 11] = [
+pub const KEYS: [(&str, &str); 12] = [
     ("base", r#""gcr.io/distroless/static-debian12:nonroot""#),
     ("platforms", r#"["linux/amd64", "linux/arm64"]"#),
+    ("repository", r#""ghcr.io/acme/hello""#),
     ("bins", r#"["hello", "hello-migrate"]"#),
     ("entrypoint", r#"["/app/hello"]"#),
     ("cmd", r#"["--listen", "0.0.0.0:8080"]"#),
@@ -80,7 +83,7 @@ impl Table {
     /// # Errors
     /// A file that cannot be read, and a [`ConfigError`] for the first mistake in the table.
     pub fn read(manifest: &Path, section: &str) -> Result<Table> {
-        let text = std::fs::read_to_string(manifest).map_err(|error| on_path("read", manifest, &error))?;
+        let text = std::fs::read_to_string(manifest).map_err(|error| on_path("read", manifest, error))?;
         let name = manifest.display().to_string();
         let table = Table::parse(&text, section).map_err(|mistake| ConfigError {
             message: mistake.message,
@@ -126,6 +129,7 @@ impl Table {
         match key {
             "base" => self.base = Some(parsed(value)?),
             "platforms" => self.platforms = Some(list(value, parsed)?),
+            "repository" => self.repository = Some(parsed::<Repository>(value)?.0),
             "bins" => self.bins = Some(list(value, string)?),
             "entrypoint" => self.entrypoint = Some(list(value, string)?),
             "cmd" => self.cmd = Some(array(value)?.iter().map(string).collect::<Result<_, _>>()?),
@@ -169,6 +173,7 @@ impl Table {
             labels: self.labels,
             annotations: self.annotations,
             tags: self.tags.or(defaults.tags),
+            repository: self.repository.or(defaults.repository),
         }
     }
 }

@@ -191,6 +191,10 @@ impl<R: Read> Read for VerifyReader<R> {
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&buffer[..read]);
         }
+        // Wrong content is held back before its last byte is out: nobody downstream has then seen a whole of it.
+        if self.left == 0 && read > 0 {
+            self.check()?;
+        }
         Ok(read)
     }
 }

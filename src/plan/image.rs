@@ -16,7 +16,7 @@ use crate::config::{Table, check_tag, check_workdir};
 use crate::error::Result;
 use crate::git::Commit;
 use crate::platform::{PlatformChoice, TARGETS};
-use crate::reference::BaseReference;
+use crate::reference::{BaseReference, Reference, Repository};
 
 /// The base of an image that names none.
 pub const DEFAULT_BASE: &str = "gcr.io/distroless/static-debian12:nonroot";
@@ -52,6 +52,10 @@ pub struct ImagePlan {
     pub annotations: BTreeMap<String, String>,
     /// The tags.
     pub tags: Vec<String>,
+    /// Whether the one manifest goes without an index.
+    pub no_index: bool,
+    /// Where it is pushed to: repositories, with their registries.
+    pub repositories: Vec<Reference>,
     /// The one time of all that is made: seconds since 1970.
     pub created: Timestamp,
     /// The folder of the OCI layout.
@@ -125,10 +129,23 @@ impl Facts<'_> {
             labels: over_own(table.labels),
             annotations: over_own(table.annotations),
             tags: table.tags.unwrap_or_else(|| vec!["latest".to_owned()]),
+            no_index: self.args.no_index,
+            repositories: self.repositories(table.repository)?,
             created: self.created,
             layout: self.target_dir.join("oci").join(&name),
             name,
         })
+    }
+
+    /// Flag, else variable, else table.
+    fn repositories(&self, table: Option<Reference>) -> Result<Vec<Reference>> {
+        let flags: Vec<_> = self.args.repositories.iter().map(|flag| flag.0.clone()).collect();
+        if !flags.is_empty() {
+            return Ok(flags);
+        }
+        let variable: Option<Vec<Repository>> = self.variable("CARGO_OCI_REPOSITORY", |text| vec![text])?;
+        let variable = variable.map(|found| found.into_iter().map(|repository| repository.0).collect());
+        Ok(variable.unwrap_or_else(|| table.into_iter().collect()))
     }
 
     /// The flags, as a table above the others.
@@ -159,6 +176,8 @@ impl Facts<'_> {
             labels: args.labels.iter().cloned().collect(),
             annotations: args.annotations.iter().cloned().collect(),
             tags: given(&args.tags),
+            // There may be several: `repositories`.
+            repository: None,
         })
     }
 

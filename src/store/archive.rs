@@ -35,13 +35,13 @@ impl Archive {
     /// # Errors
     /// When it cannot be read, or is not a tar file with a layout in it.
     pub fn open(path: &Path) -> Result<Archive> {
-        let failed = |error: &io::Error| on_path("read", path, error);
-        let file = File::open(path).map_err(|error| failed(&error))?;
+        let failed = |error: io::Error| on_path("read", path, error);
+        let file = File::open(path).map_err(failed)?;
         let mut files = HashMap::new();
         let mut archive = tar::Archive::new(file);
-        for entry in archive.entries_with_seek().map_err(|error| failed(&error))? {
-            let entry = entry.map_err(|error| failed(&error))?;
-            let name = entry.path().map_err(|error| failed(&error))?.to_string_lossy().into_owned();
+        for entry in archive.entries_with_seek().map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.path().map_err(failed)?.to_string_lossy().into_owned();
             let name = name.trim_start_matches("./").to_owned();
             files.insert(name, (entry.raw_file_position(), entry.size()));
         }
@@ -52,7 +52,7 @@ impl Archive {
             .ok_or_else(|| miette!("{} is not an OCI archive: it has no index.json", path.display()))?
             .take(MOST_DOCUMENT_BYTES)
             .read_to_end(&mut index)
-            .map_err(|error| failed(&error))?;
+            .map_err(failed)?;
         archive.entries = entries(&index).wrap_err_with(|| format!("{} is not an OCI archive", path.display()))?;
         Ok(archive)
     }
@@ -61,8 +61,8 @@ impl Archive {
         let Some(&(offset, size)) = self.files.get(name) else {
             return Ok(None);
         };
-        let mut file = File::open(&self.path).map_err(|error| on_path("read", &self.path, &error))?;
-        file.seek(SeekFrom::Start(offset)).map_err(|error| on_path("read", &self.path, &error))?;
+        let mut file = File::open(&self.path).map_err(|error| on_path("read", &self.path, error))?;
+        file.seek(SeekFrom::Start(offset)).map_err(|error| on_path("read", &self.path, error))?;
         Ok(Some(file.take(size)))
     }
 }
@@ -121,7 +121,7 @@ pub fn write(layout: &Layout, docker: Option<&DockerImage>, time: u64, path: &Pa
         }
         tar.into_inner()?.flush()
     };
-    file::replace(path, write).map_err(|error| on_path("write", path, &error))
+    file::replace(path, write).map_err(|error| on_path("write", path, error))
 }
 
 /// All content of a layout.

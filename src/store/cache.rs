@@ -15,6 +15,7 @@ use super::{MOST_DOCUMENT_BYTES, Missing, Sink, Source, copy, open};
 use crate::error::{Result, on_path};
 use crate::image::digest::{Digest, VerifyReader};
 use crate::image::manifest::sniff;
+use crate::image::media_type::is_document;
 
 /// The cache folder.
 #[derive(Clone, Debug)]
@@ -47,10 +48,11 @@ impl Cache {
         Some(file)
     }
 
-    /// This cache in front of `origin`: content comes from the cache, and goes there first where it is missing.
-    pub fn through<'a>(&self, origin: Box<dyn Source + 'a>) -> Through<'a> {
+    /// This cache in front of `origin`: content comes from the cache, and goes there first where it is missing; blobs
+    /// only where they are to be `keep`ed, for what is only passed on need not touch the disk.
+    pub fn through<'a>(&self, origin: Box<dyn Source + 'a>, keep: bool) -> Through<'a> {
         let cache = self.clone();
-        Through { cache, origin }
+        Through { cache, origin, keep }
     }
 }
 
@@ -70,7 +72,7 @@ impl Source for Cache {
         let mut bytes = Vec::new();
         file.take(MOST_DOCUMENT_BYTES)
             .read_to_end(&mut bytes)
-            .map_err(|error| on_path("read", &self.path(&digest), &error))?;
+            .map_err(|error| on_path("read", &self.path(&digest), error))?;
         // What the bytes say counts only when they are the bytes of that name.
         let descriptor = sniff(&bytes).map(|media_type| Descriptor::new(media_type, bytes.len() as u64, digest));
         let descriptor = descriptor.ok_or_else(missing)?;
@@ -99,15 +101,15 @@ impl Sink for Cache {
         Ok(self.verified(descriptor).is_some())
     }
 
-    fn push(&self, descriptor: &Descriptor, content: &mut dyn Read) -> Result<()> {
+    fn push(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<()> {
         let path = self.path(descriptor.digest());
         let folder = path.parent().unwrap_or(&self.root);
-        let failed = |error: &io::Error| on_path("write", &path, error);
-        create_private(folder).map_err(|error| on_path("create", folder, &error))?;
-        let mut file = NamedTempFile::new_in(folder).map_err(|error| on_path("write in", folder, &error))?;
-        io::copy(&mut VerifyReader::new(content, descriptor), &mut file).map_err(|error| failed(&error))?;
-        file.as_file().sync_all().map_err(|error| failed(&error))?;
-        file.persist(&path).map_err(|error| failed(&error.error))?;
+        let failed = |error: io::Error| on_path("write", &path, error);
+        create_private(folder).map_err(|error| on_path("create", folder, error))?;
+        let mut file = NamedTempFile::new_in(folder).map_err(|error| on_path("write in", folder, error))?;
+        io::copy(&mut open(source, descriptor)?, &mut file).map_err(failed)?;
+        file.as_file().sync_all().map_err(failed)?;
+        file.persist(&path).map_err(|error| failed(error.error))?;
         // So that the name outlives a power cut; where folders cannot be opened, the file system does it by itself.
         if let Ok(folder) = File::open(folder) {
             let _ = folder.sync_all();
@@ -125,6 +127,8 @@ impl Sink for Cache {
 pub struct Through<'a> {
     cache: Cache,
     origin: Box<dyn Source + 'a>,
+    /// Whether blobs are kept in the cache; documents always are.
+    keep: bool,
 }
 
 impl Through<'_> {
@@ -156,8 +160,11 @@ impl Source for Through<'_> {
         if let Some(file) = self.cache.verified(descriptor) {
             return Ok(Box::new(file));
         }
+        if !self.keep && !is_document(descriptor.media_type()) {
+            return self.origin.fetch(descriptor);
+        }
         self.cache
-            .push(descriptor, &mut open(self.origin.as_ref(), descriptor)?)
+            .push(descriptor, self.origin.as_ref())
             .wrap_err_with(|| format!("cannot pull {} from {}", descriptor.digest(), self.origin.place()))?;
         self.cache.fetch(descriptor)
     }
@@ -190,8 +197,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let cache = Cache::new(folder.path().to_owned());
         let (origin, descriptor) = blob(b"abc");
-        assert_eq!(read(&cache.through(Box::new(&origin)), &descriptor).expect("reads"), b"abc");
-        assert_eq!(read(&cache.through(Box::new(Memory::default())), &descriptor).expect("is there"), b"abc");
+        assert_eq!(read(&cache.through(Box::new(&origin), true), &descriptor).expect("reads"), b"abc");
+        assert_eq!(read(&cache.through(Box::new(Memory::default()), true), &descriptor).expect("is there"), b"abc");
     }
 
     #[test]
@@ -202,7 +209,7 @@ mod tests {
         copy(&origin, &cache, std::slice::from_ref(&descriptor)).expect("copies");
         fs::write(cache.path(descriptor.digest()), b"abd").expect("corrupts");
         assert!(read(&cache, &descriptor).is_err());
-        assert_eq!(read(&cache.through(Box::new(&origin)), &descriptor).expect("reads"), b"abc");
+        assert_eq!(read(&cache.through(Box::new(&origin), true), &descriptor).expect("reads"), b"abc");
         assert_eq!(read(&cache, &descriptor).expect("is mended"), b"abc");
     }
 

@@ -103,7 +103,7 @@ fn read_index(path: &Path) -> Result<Vec<u8>> {
     let mut index = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MOST_DOCUMENT_BYTES).read_to_end(&mut index))
-        .map_err(|error| on_path("read", path, &error))?;
+        .map_err(|error| on_path("read", path, error))?;
     Ok(index)
 }
 
@@ -122,7 +122,7 @@ impl Source for Layout {
         match File::open(&path) {
             Ok(file) => Ok(Box::new(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Missing::blob(descriptor, self.place())),
-            Err(error) => Err(on_path("read", &path, &error)),
+            Err(error) => Err(on_path("read", &path, error)),
         }
     }
 

@@ -19,7 +19,8 @@ use super::{INDEX, Layout, MARK, MARK_CONTENT, blob_path};
 use crate::error::{Result, on_path};
 use crate::image::canonical_json;
 use crate::image::digest::VerifyReader;
-use crate::store::{Sink, file, lock};
+use crate::image::manifest::Document;
+use crate::store::{Sink, Source, file, lock, open};
 
 /// The name containerd imports an image by; here it also tells whose a layout is.
 const IMAGE_NAME: &str = "io.containerd.image.name";
@@ -77,8 +78,8 @@ impl LayoutWriter {
     /// When the file cannot be created.
     pub fn blob(&self) -> Result<NamedTempFile> {
         let folder = self.root.join("blobs").join("sha256");
-        fs::create_dir_all(&folder).map_err(|error| on_path("create", &folder, &error))?;
-        file::create_in(&folder).map_err(|error| on_path("write in", &folder, &error))
+        fs::create_dir_all(&folder).map_err(|error| on_path("create", &folder, error))?;
+        file::create_in(&folder).map_err(|error| on_path("write in", &folder, error))
     }
 
     /// Makes a written file the blob of `descriptor`.
@@ -88,12 +89,12 @@ impl LayoutWriter {
     pub fn keep(&self, descriptor: &Descriptor, mut file: NamedTempFile) -> Result<()> {
         let relative = blob_path(descriptor.digest());
         let path = self.root.join(&relative);
-        file.flush().map_err(|error| on_path("write", &path, &error))?;
+        file.flush().map_err(|error| on_path("write", &path, error))?;
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(|error| on_path("create", folder, &error))?;
+            fs::create_dir_all(folder).map_err(|error| on_path("create", folder, error))?;
         }
         let fresh = !path.exists();
-        file.persist(&path).map_err(|error| on_path("write", &path, &error.error))?;
+        file.persist(&path).map_err(|error| on_path("write", &path, error.error))?;
         if fresh {
             lock(&self.added).insert(relative.clone());
         }
@@ -101,17 +102,15 @@ impl LayoutWriter {
         Ok(())
     }
 
-    /// The size of all blobs of the new layout together, in bytes.
+    /// Stores a document of ours.
     ///
     /// # Errors
-    /// When one of them cannot be found.
-    pub fn size(&self) -> Result<u64> {
-        let kept = lock(&self.kept);
-        let sizes = kept.iter().map(|relative| {
-            let path = self.root.join(relative);
-            fs::metadata(&path).map(|found| found.len()).map_err(|error| on_path("read", &path, &error))
-        });
-        sizes.sum()
+    /// When it cannot be written.
+    pub fn put(&self, document: &Document) -> Result<()> {
+        let mut file = self.blob()?;
+        let path = self.root.join(blob_path(document.descriptor.digest()));
+        file.write_all(&document.bytes).map_err(|error| on_path("write", &path, error))?;
+        self.keep(&document.descriptor, file)
     }
 
     /// Puts the new layout in the place of the old one.
@@ -125,9 +124,9 @@ impl LayoutWriter {
             "manifests": *lock(&self.entries),
         }));
         let path = self.root.join(INDEX);
-        let failed = |error: &io::Error| on_path("write", &path, error);
-        self.write_mark().map_err(|error| failed(&error))?;
-        file::replace(&path, |file| file.write_all(&index)).map_err(|error| failed(&error))?;
+        let failed = |error: io::Error| on_path("write", &path, error);
+        self.write_mark().map_err(failed)?;
+        file::replace(&path, |file| file.write_all(&index)).map_err(failed)?;
         self.committed = true;
         self.sweep(|relative| !lock(&self.kept).contains(relative));
         Layout::open(&self.root)
@@ -187,15 +186,15 @@ fn refuse_foreign(root: &Path, name: &str) -> Result<()> {
 fn take(root: &Path) -> Result<File> {
     let path = root.join(MARK);
     loop {
-        fs::create_dir_all(root).map_err(|error| on_path("create", root, &error))?;
+        fs::create_dir_all(root).map_err(|error| on_path("create", root, error))?;
         let mark = File::options()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .open(&path)
-            .map_err(|error| on_path("write", &path, &error))?;
-        mark.lock().map_err(|error| on_path("lock", &path, &error))?;
+            .map_err(|error| on_path("write", &path, error))?;
+        mark.lock().map_err(|error| on_path("lock", &path, error))?;
         // A run that failed removes its folder, and with it the file that we may have waited for.
         if path.exists() {
             return Ok(mark);
@@ -232,10 +231,10 @@ impl Sink for LayoutWriter {
         Ok(right)
     }
 
-    fn push(&self, descriptor: &Descriptor, content: &mut dyn Read) -> Result<()> {
+    fn push(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<()> {
         let mut file = self.blob()?;
-        io::copy(&mut VerifyReader::new(content, descriptor), &mut file)
-            .map_err(|error| on_path("write", &self.root.join(blob_path(descriptor.digest())), &error))?;
+        io::copy(&mut open(source, descriptor)?, &mut file)
+            .map_err(|error| on_path("write", &self.root.join(blob_path(descriptor.digest())), error))?;
         self.keep(descriptor, file)
     }
 
@@ -255,7 +254,14 @@ mod tests {
     use super::*;
     use crate::image::digest::sha256;
     use crate::store::Source;
-    use crate::store::read;
+    use crate::store::{Memory, read};
+
+    /// A source that has `bytes` for the blob of `descriptor`.
+    fn holding(descriptor: &Descriptor, bytes: &[u8]) -> Memory {
+        let memory = Memory::default();
+        memory.put(descriptor, bytes.to_vec());
+        memory
+    }
 
     fn blob(bytes: &[u8]) -> Descriptor {
         Descriptor::new(MediaType::ImageLayer, bytes.len() as u64, sha256(bytes))
@@ -264,7 +270,7 @@ mod tests {
     /// Writes a layout with one blob, that is named `latest`.
     fn write(root: &Path, name: &str, bytes: &[u8]) -> Result<Layout> {
         let writer = LayoutWriter::begin(root, name)?;
-        writer.push(&blob(bytes), &mut &bytes[..])?;
+        writer.push(&blob(bytes), &holding(&blob(bytes), bytes))?;
         writer.tag(&blob(bytes), "latest")?;
         writer.commit()
     }
@@ -290,8 +296,8 @@ mod tests {
         let root = folder.path().join("x");
         write(&root, "x", b"old").expect("writes");
         let writer = LayoutWriter::begin(&root, "x").expect("begins");
-        writer.push(&blob(b"new"), &mut &b"new"[..]).expect("writes");
-        assert!(writer.push(&blob(b"bad"), &mut &b"other"[..]).is_err());
+        writer.push(&blob(b"new"), &holding(&blob(b"new"), b"new")).expect("writes");
+        assert!(writer.push(&blob(b"bad"), &holding(&blob(b"bad"), b"other")).is_err());
         drop(writer);
         let layout = Layout::open(&root).expect("is a layout");
         let found = layout.resolve(None).expect("one image");
@@ -304,7 +310,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path().join("x");
         let writer = LayoutWriter::begin(&root, "x").expect("begins");
-        writer.push(&blob(b"new"), &mut &b"new"[..]).expect("writes");
+        writer.push(&blob(b"new"), &holding(&blob(b"new"), b"new")).expect("writes");
         drop(writer);
         assert!(!root.exists());
     }
