@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use cargo_oci::cli::{Cli, Command, arguments};
 use cargo_oci::commands;
 use cargo_oci::compile::linker::as_compiler;
+use cargo_oci::interrupt;
 use cargo_oci::report::Reporter;
 use clap::Parser;
 
@@ -14,6 +15,7 @@ fn main() -> ExitCode {
         let reporter = Reporter::new(false, None);
         return result.map_or_else(|error| reporter.error(&error), |()| ExitCode::SUCCESS);
     }
+    interrupt::listen();
     let command = Cli::parse_from(arguments(typed.into_iter())).command;
     let cargo = match &command {
         Command::Build(args) => &args.cargo,
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     };
     match results {
         Ok(lines) => reporter.results(&lines),
+        Err(_) if interrupt::is_set() => ExitCode::from(interrupt::STATUS),
         Err(error) => reporter.error(&error),
     }
 }

@@ -2,7 +2,8 @@
 //! registry, the cache and the disk, none of which it knows.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use miette::{Context, miette};
 use oci_spec::image::Descriptor;
@@ -19,7 +20,8 @@ use crate::store::{Archive, Cache, Layout, Memory, Source};
 
 /// The bases of one run, each opened and resolved once.
 pub struct Bases<'a> {
-    cache: Cache,
+    folder: PathBuf,
+    cache: Option<Arc<Cache>>,
     /// Whether layers are brought here; else they stay where they are until someone reads them.
     pull: bool,
     environment: &'a Environment,
@@ -45,7 +47,23 @@ impl BaseSource<'_> {
 impl<'a> Bases<'a> {
     /// None opened yet; what is pulled goes to the folder `cache`.
     pub fn new(cache: &Path, pull: bool, environment: &'a Environment, listener: Listener<'a>) -> Bases<'a> {
-        Bases { cache: Cache::new(cache.to_owned()), pull, environment, listener, opened: HashMap::new() }
+        Bases { folder: cache.to_owned(), cache: None, pull, environment, listener, opened: HashMap::new() }
+    }
+
+    /// The cache, opened when it is first wanted: a base on disk has no use for it.
+    fn cache(&mut self) -> Result<Arc<Cache>> {
+        if let Some(cache) = &self.cache {
+            return Ok(Arc::clone(cache));
+        }
+        let cache = Arc::new(Cache::open(self.folder.clone())?);
+        if cache.is_read_only() {
+            let message =
+                format!("the cache {} cannot be written to, and nothing is kept in it", self.folder.display());
+            (self.listener)(Event::Warning { message });
+            self.pull = false;
+        }
+        self.cache = Some(Arc::clone(&cache));
+        Ok(cache)
     }
 
     /// Where the content of a base is that was read.
@@ -81,7 +99,7 @@ impl<'a> Bases<'a> {
         }
     }
 
-    fn open(&self, reference: &BaseReference) -> Result<(BaseSource<'a>, Option<Descriptor>)> {
+    fn open(&mut self, reference: &BaseReference) -> Result<(BaseSource<'a>, Option<Descriptor>)> {
         let (source, name) = match reference {
             BaseReference::Scratch => return Ok((BaseSource::Local(Box::new(Memory::default())), None)),
             BaseReference::Embedded => (BaseSource::Local(Box::new(embedded()?)), None),
@@ -93,7 +111,7 @@ impl<'a> Bases<'a> {
             }
             BaseReference::Registry(reference) => {
                 let registry = connect(reference, self.environment, false, self.listener)?;
-                (BaseSource::Pulled(self.cache.through(Box::new(registry), self.pull)), Some(reference.name()))
+                (BaseSource::Pulled(self.cache()?.through(Box::new(registry), self.pull)), Some(reference.name()))
             }
         };
         let root = source.source().resolve(name)?;

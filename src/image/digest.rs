@@ -180,6 +180,7 @@ impl<R: Read> Read for VerifyReader<R> {
         if buffer.is_empty() {
             return Ok(0);
         }
+        crate::interrupt::check()?;
         let read = self.inner.read(buffer)?;
         if read == 0 {
             self.check()?;

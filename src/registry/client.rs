@@ -16,6 +16,7 @@ use super::error::{Problem, RequestError, said};
 use super::retry::{Attempts, Quiet, retry_after};
 use crate::error::Result;
 use crate::event::Event;
+use crate::interrupt;
 use crate::reference::Reference;
 use crate::store::lock;
 
@@ -145,6 +146,7 @@ impl<'a> Client<'a> {
         };
         let answer = tokio::select! {
             answer = request.send() => answer.map_err(|error| RequestError::transport(method, url, &error))?,
+            () = interrupt::wait() => return Err(RequestError::new(method, url, Problem::Interrupted)),
             waited = patience => return Err(RequestError::new(method, url, Problem::Silent(waited.as_secs()))),
         };
         if let Some(pause) = asked_pause(answer.headers()) {
@@ -191,6 +193,14 @@ impl<'a> Client<'a> {
         }
         self.renew(challenge, &self.scope()).await?;
         Ok(true)
+    }
+
+    /// A request whose answer matters to nobody, made also when work is to stop.
+    pub async fn quick(&self, method: Method, url: &Url) {
+        let request = self.request(method, url);
+        let own = self.is_own(url).then(|| lock(&self.grant).header(&self.options.credential)).flatten();
+        let request = own.into_iter().fold(request, |request, value| request.header(AUTHORIZATION, value));
+        let _ = request.send().await;
     }
 
     /// One request, with a new token once where the registry wants one; the answer says yes.
@@ -243,8 +253,10 @@ impl<'a> Client<'a> {
         if let Some(notify) = self.options.notify {
             notify(Event::Retrying { error: error.to_string(), pause });
         }
-        tokio::time::sleep(pause).await;
-        Ok(())
+        tokio::select! {
+            () = tokio::time::sleep(pause) => Ok(()),
+            () = interrupt::wait() => Err(RequestError { problem: Problem::Interrupted, ..error }),
+        }
     }
 }
 

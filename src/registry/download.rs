@@ -13,6 +13,7 @@ use super::retry::Attempts;
 use crate::image::digest::sha256;
 use crate::image::manifest::sniff;
 use crate::image::media_type::{DOCKER_INDEX, DOCKER_MANIFEST, is_document};
+use crate::interrupt;
 use crate::store::MOST_DOCUMENT_BYTES;
 
 /// The types of documents that are understood.
@@ -187,7 +188,11 @@ impl<'a> Body<'a> {
         let Some(answer) = &mut self.answer else {
             return Err(self.broken("the connection broke"));
         };
-        match tokio::time::timeout(progress, answer.chunk()).await {
+        let chunk = tokio::select! {
+            chunk = tokio::time::timeout(progress, answer.chunk()) => chunk,
+            () = interrupt::wait() => return Err(RequestError::new(&Method::GET, &self.url, Problem::Interrupted)),
+        };
+        match chunk {
             Ok(Ok(chunk)) => Ok(chunk.map(Vec::from).unwrap_or_default()),
             Ok(Err(error)) => Err(RequestError::transport(&Method::GET, &self.url, &error)),
             Err(_) => Err(RequestError::new(&Method::GET, &self.url, Problem::Silent(progress.as_secs()))),

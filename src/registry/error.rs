@@ -36,12 +36,15 @@ pub enum Problem {
     },
     /// An answer that is not what was asked for.
     Answer(String),
+    /// Nobody waits for the answer any more.
+    Interrupted,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Problem::Transport(why) | Problem::Answer(why) => f.write_str(why),
+            Problem::Interrupted => f.write_str("interrupted"),
             Problem::Silent(seconds) => write!(f, "no answer within {seconds} seconds"),
             Problem::Status { status, says } if says.is_empty() => status.fmt(f),
             Problem::Status { status, says } => write!(f, "{status}: {says}"),
@@ -66,7 +69,7 @@ impl Diagnostic for RequestError {
                 status if status.is_server_error() => "the registry is at fault: try again later",
                 _ => return None,
             },
-            Problem::Answer(_) => return None,
+            Problem::Answer(_) | Problem::Interrupted => return None,
         };
         Some(Box::new(help))
     }
@@ -91,7 +94,7 @@ impl RequestError {
         match &self.problem {
             Problem::Transport(_) | Problem::Silent(_) => true,
             Problem::Status { status, .. } => matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504),
-            Problem::Answer(_) => false,
+            Problem::Answer(_) | Problem::Interrupted => false,
         }
     }
 

@@ -21,6 +21,7 @@ use super::download;
 use super::error::{Problem, RequestError};
 use super::retry::Attempts;
 use crate::error::Result;
+use crate::interrupt;
 use crate::store::{Source, open};
 
 /// Bytes that are read at a time, and how many such pieces wait at most: what a transfer takes of memory.
@@ -124,10 +125,20 @@ impl Upload<'_> {
             return Ok(());
         }
         let session = location(&answer, &url)?;
-        match chunked {
+        let sent = match chunked {
             false => self.put(&session, 0..self.descriptor.size()),
-            true => self.chunks(session, chunk_size(answer.headers())),
+            true => self.chunks(session.clone(), chunk_size(answer.headers())),
+        };
+        if sent.is_err() && interrupt::is_set() {
+            self.runtime.block_on(self.give_back(&session));
         }
+        sent
+    }
+
+    /// Ends a session for someone who is in a hurry.
+    async fn give_back(&self, session: &Url) {
+        let cancel = self.client.quick(Method::DELETE, session);
+        let _ = tokio::time::timeout(Duration::from_secs(1), cancel).await;
     }
 
     /// Sends the whole in one request that ends the session.

@@ -145,7 +145,7 @@ struct SmallDisk(std::path::PathBuf);
 impl SmallDisk {
     fn mount(path: std::path::PathBuf, kib: usize) -> SmallDisk {
         fs::create_dir_all(&path).expect("a folder");
-        let size = format!("size={kib}k");
+        let size = format!("size={kib}k,mode=0700");
         process::output(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&path));
         SmallDisk(path)
     }
