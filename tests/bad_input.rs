@@ -178,6 +178,23 @@ fn a_base_that_is_not_what_its_digests_say() {
 }
 
 #[test]
+fn nowhere_to_push_to() {
+    let project = Project::new("x");
+    let words = project.oci(&["push"]).fails(1);
+    assert_says(
+        &words,
+        &["there is no repository to push x to", "--repository ghcr.io/you/x", "repository = \"ghcr.io/you/x\""],
+    );
+    assert!(!project.path("target").exists());
+    for (wrong, why) in [("ghcr.io/a/b:1", "has no tag here"), ("ghcr.io/A/b", "is not an image reference")] {
+        let words = project.oci(&["push", "--repository", wrong]).fails(2);
+        assert_says(&words, &[wrong, why]);
+    }
+    let words = project.oci(&["push", "--repository", "ghcr.io/a/b", "--tag", "a b"]).fails(1);
+    assert_says(&words, &["in `--tag`: `a b` is not a tag"]);
+}
+
+#[test]
 fn wrong_usage_has_status_2() {
     let project = Project::new("x");
     for args in [&["bild"][..], &["build", "--nope"], &["build", "-o", "tar=x"], &["build", "--env", "A"]] {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::error::Result;
 use crate::image::config::{Object, strings};
 use crate::image::manifest::{Manifest, parse, platform_of};
-use crate::image::media_type::as_oci;
+use crate::image::media_type::{as_oci, is_layer};
 use crate::platform::{Platform, PlatformChoice, TARGETS, Target};
 use crate::store::{Source, read};
 
@@ -215,13 +215,14 @@ impl Candidate {
 /// The layer under OCI's name for the same bytes.
 fn layer(mut layer: Descriptor) -> Result<Descriptor> {
     let media_type = as_oci(layer.media_type());
-    match media_type {
-        MediaType::ImageLayer | MediaType::ImageLayerGzip | MediaType::ImageLayerZstd => {
-            layer.set_media_type(media_type);
-            Ok(layer)
-        }
-        other => Err(miette!("its layer {} is of type {other}, which is no layer of a Linux image", layer.digest())),
+    if !is_layer(&media_type) {
+        return Err(miette!(
+            "its layer {} is of type {media_type}, which is no layer of a Linux image",
+            layer.digest()
+        ));
     }
+    layer.set_media_type(media_type);
+    Ok(layer)
 }
 
 #[cfg(test)]

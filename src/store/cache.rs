@@ -15,7 +15,7 @@ use super::{MOST_DOCUMENT_BYTES, Missing, Sink, Source, copy, file, open};
 use crate::error::{Result, on_path};
 use crate::image::digest::{Digest, VerifyReader};
 use crate::image::manifest::sniff;
-use crate::image::media_type::is_document;
+use crate::image::media_type::is_layer;
 
 /// The cache folder.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Cache {
         Some(file)
     }
 
-    /// This cache in front of `origin`: content comes from the cache, and goes there first where it is missing; blobs
+    /// This cache in front of `origin`: content comes from the cache, and goes there first where it is missing; layers
     /// only where they are to be `keep`ed, for what is only passed on need not touch the disk.
     pub fn through<'a>(self: &Arc<Cache>, origin: Box<dyn Source + 'a>, keep: bool) -> Through<'a> {
         Through { cache: Arc::clone(self), origin, keep }
@@ -208,7 +208,7 @@ impl Sink for Cache {
 pub struct Through<'a> {
     cache: Arc<Cache>,
     origin: Box<dyn Source + 'a>,
-    /// Whether blobs are kept in the cache; documents always are.
+    /// Whether layers are kept in the cache; documents always are.
     keep: bool,
 }
 
@@ -241,7 +241,7 @@ impl Source for Through<'_> {
         if let Some(file) = self.cache.verified(descriptor) {
             return Ok(Box::new(file));
         }
-        if self.cache.is_read_only() || !self.keep && !is_document(descriptor.media_type()) {
+        if self.cache.is_read_only() || !self.keep && is_layer(descriptor.media_type()) {
             return self.origin.fetch(descriptor);
         }
         self.cache
