@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
-use clap::builder::Styles;
+use clap::builder::{NonEmptyStringValueParser, Styles};
 use clap::{Args, ColorChoice, Parser, Subcommand};
 
 use crate::platform::PlatformChoice;
@@ -93,7 +93,7 @@ pub struct ImageArgs {
     #[arg(long)]
     pub no_index: bool,
     /// The program to start and its first arguments (repeat for each part)
-    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true, value_parser = NonEmptyStringValueParser::new())]
     pub entrypoint: Vec<String>,
     /// A default argument (repeat for each)
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
@@ -102,7 +102,7 @@ pub struct ImageArgs {
     #[arg(long, value_name = "K=V", value_parser = key_value)]
     pub env: Vec<(String, String)>,
     /// The user, and the group behind a colon, to run as
-    #[arg(long, value_name = "USER[:GROUP]")]
+    #[arg(long, value_name = "USER[:GROUP]", value_parser = NonEmptyStringValueParser::new())]
     pub user: Option<String>,
     /// The folder to start in
     #[arg(long, value_name = "PATH")]

@@ -26,9 +26,12 @@ impl Diagnostic for FileError {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 "check who owns it, or use another folder"
             }
+            io::ErrorKind::NotFound if self.action.starts_with("write") => {
+                return Some(Box::new("create its folder first"));
+            }
             _ => return None,
         };
-        Some(Box::new(format!("{begin}: `--target-dir` for the layout, CARGO_OCI_CACHE_DIR for the cache")))
+        Some(Box::new(format!("{begin}: `--target-dir` names that of layouts, CARGO_OCI_CACHE_DIR that of the cache")))
     }
 }
 

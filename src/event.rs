@@ -52,6 +52,16 @@ pub enum Event {
         /// The size of all its blobs together, in bytes.
         bytes: u64,
     },
+    /// Another run writes the same layout, and is waited for.
+    Waiting {
+        /// The layout.
+        path: PathBuf,
+    },
+    /// Something that cargo printed beside its messages, as build scripts do under `-vv`.
+    CargoSaid {
+        /// A line.
+        line: String,
+    },
     /// An image begins to go to a repository.
     Pushing {
         /// Its name.

@@ -129,7 +129,7 @@ pub struct OnDisk {
 impl OnDisk {
     /// Reads `PATH[:NAME]`. A tag holds no `/` and no `\`, which tells it from a path (and from `C:\layout`).
     fn parse(text: &str) -> OnDisk {
-        let name_start = match text.rfind("@sha256:") {
+        let name_start = match text.rfind("@sha256:").or(text.rfind("@sha512:")) {
             Some(at) => Some(at),
             None => text.rfind(':').filter(|at| !text[*at..].contains(['/', '\\'])),
         };
@@ -178,6 +178,7 @@ impl fmt::Display for BaseReference {
         };
         write!(f, "{kind}:{}", place.path.display())?;
         match &place.name {
+            Some(name) if name.contains(':') => write!(f, "@{name}"),
             Some(name) => write!(f, ":{name}"),
             None => Ok(()),
         }
@@ -227,6 +228,7 @@ mod tests {
         let digest = format!("sha256:{}", "0".repeat(64));
         let pinned = base(&format!("oci:a@{digest}"));
         assert_eq!(pinned, BaseReference::Layout(on_disk("a", Some(&digest))));
+        assert_eq!(base(&pinned.to_string()), pinned);
         assert_eq!(base("oci:C:\\x\\y"), BaseReference::Layout(on_disk("C:\\x\\y", None)));
     }
 

@@ -61,6 +61,35 @@ fn two_binaries_and_nothing_that_says_which() {
 }
 
 #[test]
+fn two_packages_whose_programs_or_images_would_be_one_file() {
+    let member = |name: &str, bin: &str| {
+        format!("[package]\nname = \"{name}\"\nedition = \"2024\"\n[[bin]]\nname = \"{bin}\"\npath = \"main.rs\"\n")
+    };
+    let workspace = |a: (&str, &str), b: (&str, &str)| {
+        Project::empty("ws")
+            .file("Cargo.toml", "[workspace]\nresolver = \"3\"\nmembers = [\"a\", \"b\"]\n")
+            .file("a/Cargo.toml", &member(a.0, a.1))
+            .file("a/main.rs", "fn main() {}\n")
+            .file("b/Cargo.toml", &member(b.0, b.1))
+            .file("b/main.rs", "fn main() {}\n")
+    };
+    let words = error(&workspace(("a", "server"), ("b", "server")), &["--workspace", "--base", "scratch"]);
+    assert_says(&words, &["a and b both have a binary `server`", "help: build one at a time"]);
+    let words = error(&workspace(("Foo", "x"), ("foo", "y")), &["--workspace", "--base", "scratch"]);
+    assert_says(&words, &["the images of Foo and foo have the same name, foo"]);
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_told_before_anything_is_compiled() {
+    let project = Project::new("x").file("folder/file", "");
+    let words = error(&project, &["--base", "scratch", "-o", "oci-archive=no/x.tar"]);
+    assert_says(&words, &["cannot write no/x.tar: there is no folder no", "help: create it first: mkdir -p no"]);
+    assert_says(&error(&project, &["--metadata-file", "folder"]), &["cannot write folder: it is a folder"]);
+    let words = error(&project, &["-o", "oci-archive=x.tar", "-o", "docker-archive=x.tar"]);
+    assert_says(&words, &["two outputs name x.tar"]);
+}
+
+#[test]
 fn an_unknown_key_with_its_line_and_the_nearest_known_one() {
     let words = error(&Project::with_table("base = \"scratch\"\nplatform = [\"linux/amd64\"]"), &[]);
     assert_says(
@@ -160,6 +189,19 @@ fn a_base_that_is_no_image() {
     assert_ne!(index, fs::read_to_string(project.path("base/index.json")).expect("a layout"));
     let words = error(&project, &["--base", "oci:base"]);
     assert_says(&words, &["is not an image", "application/vnd.oci.image.config.v1+json"]);
+}
+
+#[test]
+fn a_base_that_lacks_a_layer() {
+    let project = Project::new("x");
+    let base = BaseImage::new().write(&project.path("base"));
+    let layer = &base.platform("linux/amd64").layers[2];
+    fs::remove_file(support::blob(&base.folder, layer)).expect("a blob");
+    let words = error(&project, &["--base", "oci:base"]);
+    assert_says(
+        &words,
+        &["cannot use the base oci:base", &format!("lacks the layer {layer}"), "help: copy the base anew"],
+    );
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::image::layer::{self, Content, Entry, LEVEL, Layer, with_parents};
 use crate::image::manifest;
 use crate::plan::{BIN_DIR, ImagePlan};
 use crate::reference::BaseReference;
+use crate::store::layout::Place;
 use crate::store::{LayoutWriter, Sink, Source, copy};
 
 /// What one image is assembled from.
@@ -37,7 +38,7 @@ impl Work<'_> {
     /// # Errors
     /// Of reading the base and the binaries, and of writing the layout.
     pub fn assemble(&self, layout: &Path, listener: Listener) -> Result<(LayoutWriter, BuiltImage)> {
-        let writer = LayoutWriter::begin(layout, &self.plan.name)?;
+        let writer = LayoutWriter::begin(layout, &self.plan.name, Place::Own, listener)?;
         let base_layers: Vec<_> = self.base.images.iter().flat_map(|image| image.layers.clone()).collect();
         // Platforms do not depend on each other: their layers are compressed side by side.
         let (copied, manifests) = std::thread::scope(|scope| {

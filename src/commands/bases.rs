@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use miette::{Context, miette};
+use miette::{Context, IntoDiagnostic, miette};
 use oci_spec::image::Descriptor;
 
 use crate::base::Base;
 use crate::base::embedded::embedded;
 use crate::error::Result;
 use crate::event::{Event, Listener};
+use crate::image::digest::{Hasher, Mismatch};
 use crate::plan::{Environment, ImagePlan};
 use crate::reference::{BaseReference, Reference};
 use crate::registry::{Options, Registry};
@@ -88,10 +89,12 @@ impl<'a> Bases<'a> {
         match self.opened.get(&image.base) {
             Some((source, Some(root))) => {
                 let base = Base::read(source.source(), root.clone(), &image.platforms).wrap_err_with(what)?;
-                if let BaseSource::Pulled(through) = source
-                    && self.pull
-                {
-                    pull(through, image, &base, self.listener).wrap_err_with(what)?;
+                match source {
+                    BaseSource::Pulled(through) if self.pull => {
+                        pull(through, image, &base, self.listener).wrap_err_with(what)?;
+                    }
+                    BaseSource::Pulled(_) => {}
+                    BaseSource::Local(source) => has_all(source.as_ref(), &base).wrap_err_with(what)?,
                 }
                 Ok(base)
             }
@@ -117,6 +120,26 @@ impl<'a> Bases<'a> {
         let root = source.source().resolve(name)?;
         Ok((source, Some(root)))
     }
+}
+
+/// Sees to it that the base's layers are there, before anything is compiled. What is in them is checked when they are
+/// read.
+fn has_all(source: &dyn Source, base: &Base) -> Result<()> {
+    for layer in base.images.iter().flat_map(|image| &image.layers) {
+        if Hasher::like(layer.digest()).is_none() {
+            return Err(Mismatch::Algorithm(layer.digest().clone())).into_diagnostic();
+        }
+        if !source.exists(layer)? {
+            return Err(miette!(
+                help = "copy the base anew, and whole: `skopeo copy --all`",
+                "{} lacks the layer {} of {} bytes",
+                source.place(),
+                layer.digest(),
+                layer.size()
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// A repository, with the user's credentials for it.
@@ -145,7 +168,7 @@ fn pull(through: &Through, image: &ImagePlan, base: &Base, listener: Listener) -
     listener(Event::Pulling {
         base: image.base.to_string(),
         blobs: missing.len(),
-        bytes: missing.iter().map(Descriptor::size).sum(),
+        bytes: missing.iter().map(Descriptor::size).fold(0, u64::saturating_add),
     });
     through.pull(&missing)
 }

@@ -16,7 +16,8 @@ use crate::store::Layout;
 /// Builds every image that the arguments select.
 ///
 /// # Errors
-/// The first thing that goes wrong; then every layout is as it was before.
+/// The first thing that goes wrong: then every layout is as it was before, unless it was one of the other outputs, which
+/// are written from the finished layouts.
 pub fn build(args: &BuildArgs, listener: Listener) -> Result<Vec<BuiltImage>> {
     let environment = Environment::of_this_process();
     let built = Built::make(args, true, &environment, listener, |_| Ok(()))?;
@@ -79,14 +80,18 @@ impl<'a> Built<'a> {
         let targets: Vec<_> = TARGETS.into_iter().filter(wanted).collect();
         let binaries = compile::run(&plan.compile, &toolchain, &targets, listener)?;
 
+        // Every run takes layouts in one order, so that no two wait for each other.
+        let mut work: Vec<_> = plan.images.iter().zip(&below).enumerate().collect();
+        work.sort_by_key(|(_, (image, _))| &image.layout);
         let mut prepared = Vec::new();
-        for (image, base) in plan.images.iter().zip(&below) {
+        for (at, (image, base)) in work {
             let work = Work { plan: image, base, source: bases.source(&image.base)?, complete, binaries: &binaries };
-            prepared.push(work.assemble(&image.layout, listener)?);
+            prepared.push((at, work.assemble(&image.layout, listener)?));
         }
+        prepared.sort_by_key(|(at, _)| *at);
         // Nothing is replaced before everything is there.
         let (mut images, mut layouts) = (Vec::new(), Vec::new());
-        for (writer, image) in prepared {
+        for (_, (writer, image)) in prepared {
             layouts.push(writer.commit()?);
             let platforms = image.manifests.iter().map(|manifest| manifest.platform.clone()).collect();
             listener(Event::Finished { image: image.name.clone(), platforms, bytes: image.size });

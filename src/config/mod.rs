@@ -16,7 +16,7 @@ use crate::error::{Result, on_path};
 use crate::platform::PlatformChoice;
 use crate::reference::{BaseReference, Reference, Repository};
 
-use value::{Mistake, array, checked, in_order, list, pairs, parsed, string, wrong_type};
+use value::{Mistake, any_string, array, checked, in_order, list, pairs, parsed, program, string, wrong_type};
 
 /// What the table says. All keys are optional.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -131,13 +131,13 @@ impl Table {
             "platforms" => self.platforms = Some(list(value, parsed)?),
             "repository" => self.repository = Some(parsed::<Repository>(value)?.0),
             "bins" => self.bins = Some(list(value, string)?),
-            "entrypoint" => self.entrypoint = Some(list(value, string)?),
-            "cmd" => self.cmd = Some(array(value)?.iter().map(string).collect::<Result<_, _>>()?),
-            "env" => self.env = pairs(value)?,
-            "user" => self.user = Some(string(value)?),
+            "entrypoint" => self.entrypoint = Some(program(value)?),
+            "cmd" => self.cmd = Some(array(value)?.iter().map(any_string).collect::<Result<_, _>>()?),
+            "env" => self.env = pairs(value, any_string)?,
+            "user" => self.user = Some(checked(value, check_filled)?),
             "workdir" => self.workdir = Some(checked(value, check_workdir)?),
-            "labels" => self.labels = pairs(value)?.into_iter().collect(),
-            "annotations" => self.annotations = pairs(value)?.into_iter().collect(),
+            "labels" => self.labels = pairs(value, string)?.into_iter().collect(),
+            "annotations" => self.annotations = pairs(value, string)?.into_iter().collect(),
             "tags" => self.tags = Some(list(value, |tag| checked(tag, check_tag))?),
             // Every key of KEYS is above: a test sets each.
             _ => {}
@@ -191,6 +191,17 @@ pub fn check_tag(tag: &str) -> Result<(), String> {
     Err(format!(
         "`{tag}` is not a tag: a tag has 1 to 128 letters, digits, `_`, `.` and `-`, and begins with none of the last two"
     ))
+}
+
+/// Whether there is something in `text`; if not, that.
+///
+/// # Errors
+/// When it is empty.
+pub fn check_filled(text: &str) -> Result<(), String> {
+    match text.is_empty() {
+        true => Err("this is empty: leave the key out for the default".to_owned()),
+        false => Ok(()),
+    }
 }
 
 /// Whether `workdir` is an absolute path in the image; if not, that.
@@ -296,6 +307,8 @@ mod tests {
             ("base = \"Not a reference\"", "\"Not a reference\""),
             ("workdir = \"srv\"", "\"srv\""),
             ("bins = []", "[]"),
+            ("user = \"\"", "\"\""),
+            ("entrypoint = [\"\", \"x\"]", "\"\""),
             ("env = { A = 1 }", "1"),
             ("labels = { a = \"x\\ny\" }", "\"x\\ny\""),
             ("entrypoint = \"/app/a\"", "\"/app/a\""),

@@ -30,6 +30,8 @@ pub struct ImagePlan {
     pub name: String,
     /// The package, as cargo's messages name it.
     pub package: PackageId,
+    /// The package, as cargo's arguments name it: `name@version`, which no other member of the workspace has.
+    pub spec: String,
     /// Its binaries that go in.
     pub bins: Vec<String>,
     /// The image below.
@@ -116,6 +118,7 @@ impl Facts<'_> {
         let name = package.name.to_lowercase();
         Ok(ImagePlan {
             package: package.id.clone(),
+            spec: format!("{}@{}", package.name, package.version),
             bins,
             base: table.base.map_or_else(default_base, Ok)?,
             platforms: table
@@ -128,7 +131,7 @@ impl Facts<'_> {
             workdir: table.workdir,
             labels: over_own(table.labels),
             annotations: over_own(table.annotations),
-            tags: table.tags.unwrap_or_else(|| vec!["latest".to_owned()]),
+            tags: table.tags.map_or_else(|| vec!["latest".to_owned()], without_repeats),
             no_index: self.args.no_index,
             repositories: self.repositories(table.repository)?,
             created: self.created,
@@ -231,6 +234,16 @@ impl Facts<'_> {
         let facts = facts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), one_line(&value?))));
         facts.filter(|(_, value)| !value.is_empty()).collect()
     }
+}
+
+fn without_repeats(tags: Vec<String>) -> Vec<String> {
+    let mut kept: Vec<String> = Vec::new();
+    for tag in tags {
+        if !kept.contains(&tag) {
+            kept.push(tag);
+        }
+    }
+    kept
 }
 
 fn default_base() -> Result<BaseReference> {

@@ -98,7 +98,7 @@ fn described(headers: &HeaderMap) -> Option<Descriptor> {
     let media_type = text(CONTENT_TYPE.as_str())?.split(';').next()?.trim();
     let size = text(CONTENT_LENGTH.as_str())?.parse().ok()?;
     let descriptor = Descriptor::new(media_type.into(), size, digest);
-    is_document(descriptor.media_type()).then_some(descriptor)
+    (is_document(descriptor.media_type()) && descriptor.size() > 0).then_some(descriptor)
 }
 
 async fn get_document(client: &Client<'_>, url: &Url) -> Result<Descriptor, RequestError> {

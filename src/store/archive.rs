@@ -12,7 +12,6 @@ use miette::{Context, IntoDiagnostic, miette};
 use oci_spec::image::Descriptor;
 use serde_json::json;
 use tar::{EntryType, Header};
-use tempfile::NamedTempFile;
 
 use super::layout::{MARK, MARK_CONTENT, blob_path, entries, find};
 use super::{Layout, MOST_DOCUMENT_BYTES, Missing, Source, file, open, read};
@@ -73,7 +72,7 @@ impl Source for Archive {
     }
 
     fn exists(&self, descriptor: &Descriptor) -> Result<bool> {
-        Ok(self.files.contains_key(&blob_path(descriptor.digest())))
+        Ok(self.files.get(&blob_path(descriptor.digest())).is_some_and(|(_, size)| *size == descriptor.size()))
     }
 
     fn fetch(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send + '_>> {
@@ -110,7 +109,7 @@ pub fn write(layout: &Layout, docker: Option<&DockerImage>, time: u64, path: &Pa
     }
     documents.push((MARK, MARK_CONTENT.as_bytes().to_vec()));
 
-    let write = |file: &mut NamedTempFile| -> io::Result<()> {
+    let write = |file: &mut dyn Write| -> io::Result<()> {
         let mut tar = tar::Builder::new(io::BufWriter::new(file));
         for blob in &blobs {
             let content = open(layout, blob).map_err(|error| io::Error::other(error.to_string()))?;
@@ -184,7 +183,7 @@ mod tests {
         let memory = crate::store::Memory::default();
         let config = memory.put_document(manifest::config(Object::new()));
         let image = memory.put_document(manifest::image(&config, &[], &Annotations::new()));
-        let writer = LayoutWriter::begin(root, "x").expect("begins");
+        let writer = LayoutWriter::begin(root, "x", crate::store::layout::Place::Own, &|_| ()).expect("begins");
         copy(&memory, &writer, std::slice::from_ref(&image)).expect("copies");
         writer.tag(&image, "latest").expect("tags");
         (writer.commit().expect("commits"), image)

@@ -188,7 +188,7 @@ impl Sink for Cache {
             .prefix(file::TEMPORARY)
             .tempfile_in(folder)
             .map_err(|error| on_path("write in", folder, error))?;
-        io::copy(&mut open(source, descriptor)?, &mut file).map_err(failed)?;
+        file::fill(&mut file, &mut open(source, descriptor)?, &path)?;
         file.as_file().sync_all().map_err(failed)?;
         file.persist(&path).map_err(|error| failed(error.error))?;
         // So that the name outlives a power cut; where folders cannot be opened, the file system does it by itself.

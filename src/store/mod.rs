@@ -230,7 +230,8 @@ fn is_mismatch(error: &Report) -> bool {
 /// What [`copy`] copies.
 #[derive(Default)]
 struct Graph {
-    seen: HashSet<Digest>,
+    /// By digest and size: one that is called by two sizes is looked at under both.
+    seen: HashSet<(Digest, u64)>,
     blobs: Vec<Descriptor>,
     /// Children before their parents.
     documents: Vec<Descriptor>,
@@ -238,7 +239,7 @@ struct Graph {
 
 impl Graph {
     fn walk(&mut self, source: &dyn Source, descriptor: &Descriptor, depth: usize) -> Result<()> {
-        if !self.seen.insert(descriptor.digest().clone()) {
+        if !self.seen.insert((descriptor.digest().clone(), descriptor.size())) {
             return Ok(());
         }
         if !is_document(descriptor.media_type()) {

@@ -14,7 +14,7 @@ use crate::error::{Result, on_path};
 use crate::image::digest::Digest;
 use crate::image::manifest::{Manifest, parse};
 
-pub use writer::LayoutWriter;
+pub use writer::{LayoutWriter, Place};
 
 const INDEX: &str = "index.json";
 /// The file that marks a layout, and its whole content.
