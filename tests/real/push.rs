@@ -2,6 +2,7 @@
 
 use crate::support::base::BaseImage;
 use crate::support::container::skopeo;
+use crate::support::engine::{Docker, Podman};
 use crate::support::project::Project;
 use crate::support::registry::{DockerRegistry, Request};
 use crate::support::{digest, document, image, problems};
@@ -169,4 +170,35 @@ fn the_layers_of_a_push_are_those_of_a_build() {
     let pushed = image(&project.layout(), "linux/amd64").0;
     project.build(&[]).succeeds();
     assert_eq!(image(&project.layout(), "linux/amd64").0, pushed);
+}
+
+#[test]
+fn docker_and_podman_pull_what_was_pushed_and_docker_runs_both_architectures() {
+    let project = Project::fixture("hello");
+    let registry = DockerRegistry::start();
+    let repository = registry.reference("acme/hello");
+    let base = BaseImage::new().write(&project.path("base"));
+    base.push_to(&registry, "static", "nonroot");
+    // A base of gzip layers only: this Docker knows no zstd.
+    let docker_base = BaseImage::new().docker_types().write(&project.path("docker-base"));
+    docker_base.push_to(&registry, "docker-static", "nonroot");
+    project
+        .oci(&["push", "--base", &registry.reference("docker-static:nonroot"), "--repository", &repository])
+        .succeeds();
+
+    let docker = Docker::start();
+    let image = format!("{repository}:latest");
+    for (platform, name) in [("linux/amd64", "x86_64"), ("linux/arm64", "aarch64")] {
+        let pulled = docker.docker(&["pull", "--platform", platform, &image]);
+        assert_eq!(pulled.status, 0, "{}{}", pulled.stdout, pulled.stderr);
+        let ran = docker.docker(&["run", "--rm", "--network", "none", "--platform", platform, &image, "one"]);
+        assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.starts_with(&format!("Hello from {name}!")), "{}", ran.stdout);
+        assert!(ran.stdout.contains("uid=65532") && ran.stdout.contains("tmp_writable=true"), "{}", ran.stdout);
+    }
+    let podman = Podman::new();
+    let pulled = podman.podman(&["pull", "--tls-verify=false", "--platform", "linux/arm64", &image]);
+    assert_eq!(pulled.status, 0, "{}{}", pulled.stdout, pulled.stderr);
+    let seen = podman.podman(&["image", "inspect", "--format", "{{.Architecture}} {{.User}}", &image]);
+    assert_eq!(seen.stdout, "arm64 65532\n", "{}", seen.stderr);
 }
