@@ -4,6 +4,7 @@
 
 pub mod base;
 pub mod container;
+pub mod home;
 pub mod process;
 pub mod project;
 pub mod registry;
