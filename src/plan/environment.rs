@@ -25,6 +25,12 @@ impl Environment {
         value.filter(|value| !value.is_empty())
     }
 
+    /// The user's home folder: that of the variables, else the one the system knows.
+    pub fn home(&self) -> Option<PathBuf> {
+        let key = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+        self.get(key).map(PathBuf::from).or_else(|| etcetera::home_dir().ok())
+    }
+
     /// The first file with one of these names in the folders of PATH.
     pub fn find_program(&self, names: &[&str]) -> Option<PathBuf> {
         let folders: Vec<_> = std::env::split_paths(self.get("PATH")?).collect();
