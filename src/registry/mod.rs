@@ -4,6 +4,7 @@
 //! folder.
 
 mod auth;
+mod check;
 mod client;
 pub mod credentials;
 mod download;
@@ -25,6 +26,7 @@ use crate::image::media_type::is_document;
 use crate::reference::Reference;
 use crate::store::{Missing, Sink, Source, lock, read};
 
+pub use check::check;
 use client::Client;
 use credentials::Credential;
 pub use error::{Problem, RequestError};

@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::process::Process;
+use super::process::{Process, output};
 use super::token_service::{Signer, TokenService};
 
 /// How long it may take to start, or to write its log.
@@ -33,6 +35,8 @@ pub struct DockerRegistry {
     folder: TempDir,
     host: String,
     signer: Option<Arc<Signer>>,
+    /// What its only user sends.
+    basic: Option<String>,
 }
 
 /// A request that the registry answered.
@@ -71,15 +75,20 @@ impl Answer {
 impl DockerRegistry {
     /// One that everyone may read and write.
     pub fn start() -> DockerRegistry {
-        DockerRegistry::start_with(None)
+        DockerRegistry::start_with(None, None)
+    }
+
+    /// One that lets nobody in but this user, whose name and password are in a file of Apache's `htpasswd`.
+    pub fn with_htpasswd(user: &str, password: &str) -> DockerRegistry {
+        DockerRegistry::start_with(None, Some((user, password)))
     }
 
     /// One that asks for tokens of `service`.
     pub fn with_tokens(service: &TokenService) -> DockerRegistry {
-        DockerRegistry::start_with(Some(service))
+        DockerRegistry::start_with(Some(service), None)
     }
 
-    fn start_with(tokens: Option<&TokenService>) -> DockerRegistry {
+    fn start_with(tokens: Option<&TokenService>, user: Option<(&str, &str)>) -> DockerRegistry {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = |name| folder.path().join(name);
         let mut config = json!({
@@ -91,6 +100,11 @@ impl DockerRegistry {
         });
         if let Some(service) = tokens {
             config["auth"] = json!({ "token": service.registry_config() });
+        }
+        if let Some((user, password)) = user {
+            let lines = output(Command::new("htpasswd").args(["-nbB", user, password]));
+            fs::write(path("htpasswd"), lines).expect("a temporary file");
+            config["auth"] = json!({ "htpasswd": { "realm": "registry.test", "path": path("htpasswd") } });
         }
         // The file should be YAML, and JSON is.
         fs::write(path("config.yml"), config.to_string()).expect("a temporary file");
@@ -110,7 +124,9 @@ impl DockerRegistry {
         let Some(port) = port else {
             panic!("docker-registry does not listen after {LIMIT:?}:\n{}", log());
         };
-        DockerRegistry { server, host: format!("127.0.0.1:{port}"), signer: tokens.map(TokenService::signer), folder }
+        let basic = user.map(|(user, password)| BASE64_STANDARD.encode(format!("{user}:{password}")));
+        let signer = tokens.map(TokenService::signer);
+        DockerRegistry { server, host: format!("127.0.0.1:{port}"), signer, basic, folder }
     }
 
     /// `127.0.0.1:PORT`.
@@ -216,6 +232,9 @@ impl DockerRegistry {
         if let Some(signer) = &self.signer {
             let token = signer.everything_in(repository);
             head.push_str(&format!("Authorization: Bearer {token}\r\n"));
+        }
+        if let Some(basic) = &self.basic {
+            head.push_str(&format!("Authorization: Basic {basic}\r\n"));
         }
         head.push_str("\r\n");
         let mut connection = TcpStream::connect(&self.host).expect("docker-registry listens");
