@@ -3,6 +3,19 @@
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::process::Command;
+
+/// The variables that hold a credential for the registry that is pushed to. They are ours: programs that are started,
+/// such as cargo with the build scripts of all dependencies, do not see them.
+pub const REGISTRY_VARIABLES: [&str; 3] =
+    ["CARGO_OCI_REGISTRY_TOKEN", "CARGO_OCI_REGISTRY_USERNAME", "CARGO_OCI_REGISTRY_PASSWORD"];
+
+/// Keeps [`REGISTRY_VARIABLES`] from a program that is to be started.
+pub fn without_credentials(command: &mut Command) {
+    for variable in REGISTRY_VARIABLES {
+        command.env_remove(variable);
+    }
+}
 
 /// The variables this process was started with.
 #[derive(Clone, Debug, Default)]

@@ -14,9 +14,9 @@ use miette::{Report, miette};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Credential, Secret, VARIABLES};
+use super::{Credential, Secret};
 use crate::error::Result;
-use crate::plan::Environment;
+use crate::plan::{Environment, without_credentials};
 
 /// How long a helper may take.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -155,10 +155,7 @@ impl<'a> Helper<'a> {
     fn start(&self, path: &Path, action: &str) -> io::Result<Child> {
         let mut command = Command::new(path);
         command.arg(action).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        // They are none of its business.
-        for variable in VARIABLES {
-            command.env_remove(variable);
-        }
+        without_credentials(&mut command);
         command.spawn()
     }
 

@@ -4,9 +4,9 @@ use miette::miette;
 
 use super::file::{self, ConfigFile, HelperEntry};
 use super::key::Wanted;
-use super::{Credential, Found, PASSWORD, Secret, TOKEN, USERNAME, helper, short};
+use super::{Credential, Found, Secret, helper, short};
 use crate::error::Result;
-use crate::plan::Environment;
+use crate::plan::{Environment, REGISTRY_VARIABLES};
 
 /// The credential for `repository` in `registry`. Our own variables are for the registry that is pushed to (`is_target`)
 /// and no other. Where nothing is said of the registry, it is anonymous.
@@ -39,6 +39,7 @@ pub fn find(environment: &Environment, registry: &str, repository: &str, is_targ
 }
 
 fn in_variables(environment: &Environment) -> Result<Option<Found>> {
+    let [token_key, user_key, password_key] = REGISTRY_VARIABLES;
     let text = |key: &str| match environment.get(key).map(|value| value.to_str()) {
         Some(Some(text)) if !text.contains(char::is_control) => Ok(Some(text.to_owned())),
         Some(_) => Err(miette!(
@@ -47,18 +48,18 @@ fn in_variables(environment: &Environment) -> Result<Option<Found>> {
         )),
         None => Ok(None),
     };
-    if let Some(token) = text(TOKEN)? {
+    if let Some(token) = text(token_key)? {
         let credential = Credential::RegistryToken(Secret::new(token));
-        return Ok(Some(Found { credential, source: TOKEN.to_owned() }));
+        return Ok(Some(Found { credential, source: token_key.to_owned() }));
     }
-    match (text(USERNAME)?, text(PASSWORD)?) {
+    match (text(user_key)?, text(password_key)?) {
         (None, None) => Ok(None),
         (Some(user), Some(password)) => {
             let credential = Credential::Basic { user, password: Secret::new(password) };
-            Ok(Some(Found { credential, source: format!("{USERNAME} and {PASSWORD}") }))
+            Ok(Some(Found { credential, source: format!("{user_key} and {password_key}") }))
         }
         (user, _) => {
-            let (set, missing) = if user.is_some() { (USERNAME, PASSWORD) } else { (PASSWORD, USERNAME) };
+            let (set, missing) = if user.is_some() { (user_key, password_key) } else { (password_key, user_key) };
             Err(miette!(help = "set both, or none of them", "{set} is set, but {missing} is not"))
         }
     }

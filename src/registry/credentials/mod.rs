@@ -78,12 +78,6 @@ impl fmt::Display for Place {
     }
 }
 
-/// The variables that hold a credential for the registry that is pushed to.
-pub const VARIABLES: [&str; 3] = [TOKEN, USERNAME, PASSWORD];
-const TOKEN: &str = "CARGO_OCI_REGISTRY_TOKEN";
-const USERNAME: &str = "CARGO_OCI_REGISTRY_USERNAME";
-const PASSWORD: &str = "CARGO_OCI_REGISTRY_PASSWORD";
-
 fn helper<'a>(environment: &'a Environment, file: &ConfigFile, entry: &HelperEntry) -> Option<Helper<'a>> {
     let name = entry.name.as_ref()?;
     Some(Helper::new(environment, name, entry.key, &file.path))
