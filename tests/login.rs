@@ -104,6 +104,18 @@ fn what_is_no_registry_gets_no_password() {
 }
 
 #[test]
+fn a_registry_that_is_not_there_or_at_fault_is_told_and_nothing_is_kept() {
+    let (broken, _) = server(|_| http("501 Not Implemented", "", "not today"));
+    let home = Home::new();
+    for (registry, why) in [("127.0.0.1:9", "Connection refused"), (&*broken, "501 Not Implemented: not today")] {
+        let words = home.fails(1, &["login", registry, "-u", "robot", "--password-stdin"], "sesame\n");
+        let error = format!("error: cannot ask {registry} about the user `robot` with this password\n\nCaused by:\n");
+        assert_says(&words, &[&error, why, "help: nothing was kept. Check the registry's name and the network"]);
+    }
+    assert!(!home.path(".docker").exists());
+}
+
+#[test]
 fn a_password_is_not_sent_to_a_token_service_of_another_house() {
     let (stranger, heads) = server(|_| http("200 OK", "", r#"{"token":"for everybody"}"#));
     let realm = format!("http://{}/token", stranger.replace("127.0.0.1", "localhost"));

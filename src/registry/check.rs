@@ -27,6 +27,19 @@ struct Rejected {
     cause: RequestError,
 }
 
+/// A registry did not say whether it accepts a credential.
+#[derive(Debug, Diagnostic, thiserror::Error)]
+#[error("cannot ask {registry} about {whom}")]
+#[diagnostic(help(
+    "nothing was kept. Check the registry's name and the network (and HTTPS_PROXY), or try again later"
+))]
+struct Unanswered {
+    registry: String,
+    whom: String,
+    #[source]
+    cause: RequestError,
+}
+
 /// Shows a credential to a registry. One that lets everybody in takes any.
 ///
 /// # Errors
@@ -67,12 +80,11 @@ pub fn check(registry: &str, credential: &Credential) -> Result<()> {
 }
 
 fn told(registry: &str, credential: &Credential, cause: RequestError) -> Report {
+    let (registry, whom) = (registry.to_owned(), whom(credential));
     match cause.status() {
-        Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
-            Rejected { registry: registry.to_owned(), whom: whom(credential), cause }.into()
-        }
-        Some(StatusCode::NOT_FOUND) => no_registry(registry, &cause.to_string()),
-        _ => Report::from(cause).wrap_err(format!("cannot ask {registry} about {}", whom(credential))),
+        Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => Rejected { registry, whom, cause }.into(),
+        Some(StatusCode::NOT_FOUND) => no_registry(&registry, &cause.to_string()),
+        _ => Unanswered { registry, whom, cause }.into(),
     }
 }
 
