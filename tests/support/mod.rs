@@ -7,6 +7,7 @@ pub mod container;
 pub mod process;
 pub mod project;
 pub mod registry;
+pub mod strict;
 pub mod token_service;
 
 use std::path::Path;

@@ -1,0 +1,2 @@
+//! Does the strict registry bite?
+mod support;
