@@ -41,10 +41,13 @@ const LEAST_HITS: u64 = 20;
 
 #[test]
 fn pushes_and_pulls_stay_legal_and_right_whatever_a_registry_does() {
-    let failures = &runs().failures;
+    let Runs { count, failures, .. } = runs();
     let Some((seed, why)) = failures.first() else { return };
-    let seeds: Vec<u64> = failures.iter().map(|(seed, _)| *seed).collect();
-    panic!("{} of {} runs fail, those of the seeds {seeds:?}; STRICT_SEED={seed}:\n{why}", seeds.len(), runs().count);
+    let mut all = String::new();
+    for (seed, why) in failures {
+        let _ = writeln!(all, "STRICT_SEED={seed}: {}", why.lines().next().unwrap_or_default());
+    }
+    panic!("{} of {count} runs fail:\n{all}\nThe first of them, STRICT_SEED={seed}:\n{why}", failures.len());
 }
 
 #[test]

@@ -136,6 +136,20 @@ impl Fault {
         )
     }
 
+    /// Whether content is not what its name says. Once is a mishap, after which it is asked for again; twice is a lie.
+    pub fn is_of_content(self) -> bool {
+        matches!(
+            self,
+            Fault::WrongBytesOnce
+                | Fault::TooLongOnce
+                | Fault::TooShortOnce
+                | Fault::WrongInCache
+                | Fault::WrongBytes
+                | Fault::TooLong
+                | Fault::TooShort
+        )
+    }
+
     /// Whether it needs a registry that asks for tokens.
     pub fn is_of_tokens(self) -> bool {
         matches!(self, Fault::UnauthorizedInUpload | Fault::TokenServiceError | Fault::TokenRefused)

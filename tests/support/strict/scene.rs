@@ -113,9 +113,8 @@ impl Scene {
         // Others with it, of those that pass.
         for _ in 0..random.below(4) {
             let fault = random.pick(&Fault::ALL);
-            let fits =
-                !fault.is_final() && !fault.is_of_mount() && direction(fault).is_none_or(|push| push == self.is_push);
-            if fits && fault != Fault::WrongInCache {
+            let fits = !fault.is_final() && !fault.is_of_mount() && !fault.is_of_content();
+            if fits && direction(fault).is_none_or(|push| push == self.is_push) {
                 planned.extend(self.place(random, fault, target, &mut left));
             }
         }

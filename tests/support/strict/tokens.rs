@@ -44,6 +44,8 @@ struct State {
     /// Requests that were answered with 401 and did not come back so far. No token ends meanwhile: a client asks for
     /// one new token, and what comes of that must count.
     waiting: BTreeMap<String, u32>,
+    /// All that were ever answered with 401 for an ended token: once is enough.
+    sent_back: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -95,7 +97,7 @@ impl World {
     fn admit_token(&self, request: &Request, given: &str, rights: &[String]) -> Option<Answer> {
         let asked = asked(request);
         let mut state = lock(&self.tokens.0);
-        let free = state.waiting.is_empty();
+        let free = state.can_end(&asked);
         let token = given.strip_prefix("Bearer ").and_then(|token| state.made.get_mut(token));
         let why = match token {
             None => "missing",
@@ -114,26 +116,24 @@ impl World {
                 "ended"
             }
         };
-        *state.waiting.entry(asked).or_default() += 1;
+        state.send_back(asked);
         drop(state);
         Some(self.challenge(request, rights, why))
     }
 
-    /// Ends all tokens in the middle of a request that was admitted; nothing when that would be one 401 too many.
-    pub fn unauthorize(&self, request: &Request, rights: &[String]) -> Option<Answer> {
+    /// Ends all tokens in the middle of a request that was admitted, which [`World::can_unauthorize`] says is possible.
+    pub fn unauthorize(&self, request: &Request, rights: &[String]) -> Answer {
         let mut state = lock(&self.tokens.0);
-        if !state.waiting.is_empty() || !matches!(self.access, Access::Anonymous | Access::Bearer) {
-            return None;
-        }
         state.end_all();
-        state.waiting.insert(asked(request), 1);
+        state.send_back(asked(request));
         drop(state);
-        Some(self.challenge(request, rights, "ended"))
+        self.challenge(request, rights, "ended")
     }
 
-    /// Whether [`World::unauthorize`] would do so.
-    pub fn can_unauthorize(&self) -> bool {
-        lock(&self.tokens.0).waiting.is_empty() && matches!(self.access, Access::Anonymous | Access::Bearer)
+    /// Whether an admitted request may still be answered with 401.
+    pub fn can_unauthorize(&self, request: &Request) -> bool {
+        let has_tokens = matches!(self.access, Access::Anonymous | Access::Bearer);
+        has_tokens && lock(&self.tokens.0).can_end(&asked(request))
     }
 
     /// A 401 that says where to get a token, as registries do: not all name the right scope, or one at all.
@@ -229,6 +229,15 @@ impl World {
 }
 
 impl State {
+    fn can_end(&self, asked: &str) -> bool {
+        self.waiting.is_empty() && !self.sent_back.contains(asked)
+    }
+
+    fn send_back(&mut self, asked: String) {
+        self.sent_back.insert(asked.clone());
+        *self.waiting.entry(asked).or_default() += 1;
+    }
+
     fn end_all(&mut self) {
         self.made.values_mut().for_each(|token| token.ended = true);
     }

@@ -359,7 +359,9 @@ impl Step<'_> {
         let has_body = body.left() > 0;
         let can = |fault| match fault {
             Fault::ResetInUpload => has_body,
-            Fault::UnauthorizedInUpload => has_body && self.place == Place::Registry && self.world.can_unauthorize(),
+            Fault::UnauthorizedInUpload => {
+                has_body && self.place == Place::Registry && self.world.can_unauthorize(self.request)
+            }
             _ => true,
         };
         let Some(fault) = self.world.faults.strike(Point::Upload, content, can) else { return Ok(None) };
@@ -368,7 +370,7 @@ impl Step<'_> {
         match fault {
             Fault::UnauthorizedInUpload => {
                 let _ = body.some(half as u64);
-                Err(self.world.unauthorize(self.request, rights).unwrap_or_else(|| Answer::error(401, "UNAUTHORIZED")))
+                Err(self.world.unauthorize(self.request, rights))
             }
             Fault::ResetInUpload => {
                 let part = body.some(half as u64).unwrap_or_default();
