@@ -16,6 +16,9 @@ const IDLE: Duration = Duration::from_secs(30);
 /// How long a stalled answer is waited with for the client to hang up.
 const STALL: Duration = Duration::from_secs(20);
 
+/// What has no end ends here, so that a client that takes all of it fails and fills no disk.
+pub const MOST_ENDLESS: u64 = 256 << 20;
+
 /// Who answers at an address.
 pub trait Origin: Send + Sync + 'static {
     /// The answer to a request, of whose body as much is read as the answer needs.
@@ -35,6 +38,10 @@ pub struct Request {
 
 impl Request {
     fn read(reader: &mut impl BufRead) -> Option<Request> {
+        // The first byte of TLS, which nobody speaks here.
+        if reader.fill_buf().ok()?.first() == Some(&0x16) {
+            return None;
+        }
         let mut lines = reader.take(MOST_HEAD_BYTES);
         let mut line = || -> Option<String> {
             let mut text = String::new();
@@ -183,7 +190,8 @@ pub enum Shape {
     Reset(usize),
     /// With a Content-Length, and after so many bytes nothing comes any more.
     Stalled(usize),
-    /// With this Content-Length or, without one, in chunks: the body again and again, until the client hangs up.
+    /// With this Content-Length or, without one, in chunks: the body again and again, until the client hangs up, or
+    /// has taken far more than it should.
     Endless(Option<u64>),
     /// No answer at all: the connection is reset.
     Nothing,
@@ -299,7 +307,7 @@ impl Answer {
             Some(_) => part.extend(&self.body),
             None => chunk(&mut part, &self.body),
         }
-        let mut left = length.unwrap_or(u64::MAX);
+        let mut left = length.unwrap_or(u64::MAX).min(MOST_ENDLESS);
         while left > 0 {
             let count = usize::try_from(left).map_or(part.len(), |left| left.min(part.len()));
             connection.write_all(&part[..count])?;

@@ -14,10 +14,12 @@
 //! | `image` | an index of two platforms, to push and to pull |
 //! | `scene` | what a seed stands for: a push or a pull, and what goes wrong in it |
 //! | `random` | chance that repeats itself |
-//! | `recorder` | origins that listen for secrets, and bodies without end |
+//! | `recorder` | a registry that lures elsewhere, and records what is brought there |
+//! | `endless` | a registry whose bodies have no end |
 
 pub mod blobs;
 pub mod chaos;
+pub mod endless;
 pub mod faults;
 pub mod http;
 pub mod image;
