@@ -1,0 +1,130 @@
+//! Manifests and tags.
+
+use serde_json::Value;
+
+use super::World;
+use super::blobs::is_sha256;
+use super::faults::{Fault, Point};
+use super::http::{Answer, Body, Request};
+use super::monitor::Place;
+use super::state::{self, Manifest, is_digest};
+use super::tokens::right;
+
+impl World {
+    /// A request for a manifest by tag or digest.
+    pub fn manifest(&self, request: &Request, body: &mut Body<'_>, repository: &str, reference: &str) -> Answer {
+        match request.method.as_str() {
+            "GET" | "HEAD" => self.get_manifest(request, repository, reference),
+            "PUT" => self.put_manifest(request, body, repository, reference),
+            _ => {
+                self.monitor.illegal(Place::Registry, request, "no request for a manifest");
+                Answer::error(405, "UNSUPPORTED")
+            }
+        }
+    }
+
+    fn get_manifest(&self, request: &Request, repository: &str, reference: &str) -> Answer {
+        if let Some(answer) = self.admit(request, &[right(repository, "pull")]) {
+            return answer;
+        }
+        let is_head = request.method == "HEAD";
+        if let Some(answer) = self.fails(Point::AskManifest, reference, is_head) {
+            return answer;
+        }
+        // Some registries know no HEAD; some do not find with HEAD what is there.
+        let refusal = self.chaos.pick("HEAD of a manifest", reference, &[0, 0, 0, 0, 0, 0, 405, 404]);
+        if is_head && refusal != 0 {
+            self.monitor.hit(&format!("HEAD of a manifest {refusal}"));
+            return Answer::error(refusal, "UNSUPPORTED");
+        }
+        let found = {
+            let mut repositories = super::lock(&self.repositories);
+            let repository = repositories.get(repository);
+            let digest = repository.digest(reference);
+            digest.and_then(|digest| Some((repository.manifests.get(&digest)?.clone(), digest)))
+        };
+        let Some((Manifest { media_type, bytes }, digest)) = found else {
+            return Answer::error(404, "MANIFEST_UNKNOWN");
+        };
+        let answer = self.with_digest(Answer::new(200), &digest);
+        let parameter = self.chaos.pick("type of a manifest", reference, &["", "", "; charset=utf-8"]);
+        let answer = answer.with("Content-Type", format!("{media_type}{parameter}"));
+        if is_head {
+            // The length need not be told (RFC 9110, section 9.3.2).
+            let shape = self.shape("HEAD of a manifest", reference);
+            return answer.body(bytes.to_vec()).shape(shape);
+        }
+        // What a tag stands for is whatever comes; a digest can be held against it.
+        let (bytes, shape) = match is_digest(reference) {
+            true => self.content(&digest, &bytes),
+            false => (bytes.to_vec(), self.shape("manifest", reference)),
+        };
+        Answer { pause: self.pause("manifest", reference), ..answer.body(bytes).shape(shape) }
+    }
+
+    fn put_manifest(&self, request: &Request, body: &mut Body<'_>, repository: &str, reference: &str) -> Answer {
+        if let Some(answer) = self.admit(request, &[right(repository, "push")]) {
+            return answer;
+        }
+        let commits = [Fault::ResetBeforeCommit, Fault::ResetAfterCommit, Fault::ErrorAfterCommit, Fault::OtherDigest];
+        let fault = self.faults.strike(Point::PutManifest, reference, |fault| commits.contains(&fault));
+        if let Some(fault) = fault {
+            self.monitor.hit(&fault.to_string());
+        }
+        if let Some(answer) = self.fails(Point::PutManifest, reference, false) {
+            return answer;
+        }
+        let Ok(bytes) = body.all() else { return Answer::nothing() };
+        if fault == Some(Fault::ResetBeforeCommit) {
+            return Answer::nothing();
+        }
+        let digest = match self.keep_manifest(request, &bytes, repository, reference) {
+            Ok(digest) => digest,
+            Err(answer) => return answer,
+        };
+        match fault {
+            Some(Fault::ResetAfterCommit) => return Answer::nothing(),
+            Some(Fault::ErrorAfterCommit) => return self.try_again(503),
+            _ => {}
+        }
+        let status = self.chaos.pick("PUT of a manifest", reference, &[201, 201, 201, 202, 200, 204]);
+        self.monitor.hit(&format!("PUT of a manifest {status}"));
+        let answer = Answer::new(status).with("Location", format!("/v2/{repository}/manifests/{digest}"));
+        match fault {
+            Some(Fault::OtherDigest) => answer.with("Docker-Content-Digest", state::digest(b"something else")),
+            _ => self.with_digest(answer, &digest),
+        }
+    }
+
+    /// Stores a manifest; its digest, or why not.
+    fn keep_manifest(&self, request: &Request, bytes: &[u8], name: &str, reference: &str) -> Result<String, Answer> {
+        let illegal = |why: String| self.monitor.illegal(Place::Registry, request, why);
+        let digest = state::digest(bytes);
+        let content: Value = serde_json::from_slice(bytes).unwrap_or_default();
+        let media_type = request.header("content-type").unwrap_or_default();
+        if content["mediaType"].as_str() != Some(media_type) {
+            illegal(format!("Content-Type is {media_type:?}, but the manifest is {}", content["mediaType"]));
+            return Err(Answer::error(400, "MANIFEST_INVALID"));
+        }
+        let mut repositories = super::lock(&self.repositories);
+        let repository = repositories.get(name);
+        let lacks = repository.lacks(&content);
+        if !lacks.is_empty() {
+            illegal(format!("a manifest before what it names: {}", lacks.join(", ")));
+            return Err(Answer::error(404, "MANIFEST_BLOB_UNKNOWN"));
+        }
+        if is_digest(reference) && (reference != digest || !is_sha256(reference)) {
+            illegal(format!("the manifest is {digest}"));
+            return Err(Answer::error(400, "DIGEST_INVALID"));
+        }
+        if !is_digest(reference) {
+            if !repository.manifests.contains_key(&digest) {
+                illegal(format!("a tag before {digest} is there by its digest"));
+            }
+            repository.tags.insert(reference.to_owned(), digest.clone());
+        }
+        let manifest = Manifest { media_type: media_type.to_owned(), bytes: bytes.into() };
+        repository.manifests.insert(digest.clone(), manifest);
+        Ok(digest)
+    }
+}
