@@ -194,7 +194,7 @@ fn pull(scene: &Scene, registry: &StrictRegistry, problems: &mut Vec<String>) {
         let name = format!("sha256:{}", entry.file_name().to_string_lossy());
         let content = fs::read(entry.path()).expect("a file of the cache");
         let was_there = scene.there.iter().any(|(digest, bytes)| *digest == name && *bytes == content);
-        if digest(&content) != name && !(was_there && !is_right) {
+        if digest(&content) != name && (is_right || !was_there) {
             problems.push(format!("the cache holds {name}, which is {}", digest(&content)));
         }
         held.push(name);

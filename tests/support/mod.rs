@@ -9,6 +9,7 @@ pub mod home;
 pub mod process;
 pub mod project;
 pub mod registry;
+pub mod stall;
 pub mod strict;
 pub mod token_service;
 
