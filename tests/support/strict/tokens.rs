@@ -7,8 +7,9 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 
+use super::answer::Answer;
 use super::faults::{Fault, Point};
-use super::http::{Answer, Body, Request, pairs};
+use super::http::{Body, Request, pairs};
 use super::monitor::Place;
 use super::{World, lock};
 
