@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
-use clap::builder::Styles;
+use clap::builder::{NonEmptyStringValueParser, Styles};
 use clap::{Args, ColorChoice, Parser, Subcommand};
 
 use crate::platform::PlatformChoice;
-use crate::reference::BaseReference;
+use crate::reference::{BaseReference, Repository};
 
 /// Cargo's own colours.
 const STYLES: Styles = Styles::styled()
@@ -40,6 +40,22 @@ pub enum Command {
     /// Builds the crate for each platform, lays the binaries over the base and writes a multi-arch OCI index to
     /// target/oci/NAME. The last line on stdout is the result: `oci:target/oci/NAME@sha256:…`.
     Build(BuildArgs),
+    /// Build, then push index, images and tags to a registry
+    ///
+    /// Nothing is pushed that is there already, and base layers are not downloaded to be pushed. The tags move last. The
+    /// result on stdout is one line a repository: `REGISTRY/REPOSITORY@sha256:…`.
+    Push(PushArgs),
+}
+
+/// The arguments of `cargo oci push`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct PushArgs {
+    /// What is built.
+    #[command(flatten)]
+    pub build: BuildArgs,
+    /// Push no tag: the result is reachable by its digest alone
+    #[arg(long, help_heading = "Output")]
+    pub by_digest: bool,
 }
 
 /// The arguments of `cargo oci build`.
@@ -70,8 +86,14 @@ pub struct ImageArgs {
     /// A tag of the image (repeatable) [env: CARGO_OCI_TAGS]
     #[arg(short, long = "tag", value_name = "TAG", value_delimiter = ',')]
     pub tags: Vec<String>,
+    /// Where `cargo oci push` pushes to, such as ghcr.io/acme/hello (repeatable) [env: CARGO_OCI_REPOSITORY]
+    #[arg(long = "repository", value_name = "REPO")]
+    pub repositories: Vec<Repository>,
+    /// Write a plain manifest instead of an index; for one platform only
+    #[arg(long)]
+    pub no_index: bool,
     /// The program to start and its first arguments (repeat for each part)
-    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true, value_parser = NonEmptyStringValueParser::new())]
     pub entrypoint: Vec<String>,
     /// A default argument (repeat for each)
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
@@ -80,7 +102,7 @@ pub struct ImageArgs {
     #[arg(long, value_name = "K=V", value_parser = key_value)]
     pub env: Vec<(String, String)>,
     /// The user, and the group behind a colon, to run as
-    #[arg(long, value_name = "USER[:GROUP]")]
+    #[arg(long, value_name = "USER[:GROUP]", value_parser = NonEmptyStringValueParser::new())]
     pub user: Option<String>,
     /// The folder to start in
     #[arg(long, value_name = "PATH")]
@@ -231,8 +253,10 @@ mod tests {
 
     fn build(args: &[&str]) -> Result<BuildArgs, clap::Error> {
         let typed = ["cargo-oci", "build"].iter().chain(args).map(Into::into);
-        let Command::Build(args) = Cli::try_parse_from(arguments(typed))?.command;
-        Ok(args)
+        match Cli::try_parse_from(arguments(typed))?.command {
+            Command::Build(args) => Ok(args),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What happened, as data: the workshops tell it, and only [`report`](crate::report) puts it into words.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use oci_spec::image::Descriptor;
 use serde::Serialize;
@@ -51,6 +52,39 @@ pub enum Event {
         /// The size of all its blobs together, in bytes.
         bytes: u64,
     },
+    /// Another run writes the same layout, and is waited for.
+    Waiting {
+        /// The layout.
+        path: PathBuf,
+    },
+    /// Something that cargo printed beside its messages, as build scripts do under `-vv`.
+    CargoSaid {
+        /// A line.
+        line: String,
+    },
+    /// An image begins to go to a repository.
+    Pushing {
+        /// Its name.
+        image: String,
+        /// `registry/repository`.
+        to: String,
+    },
+    /// An image is in a repository, and its tags are right.
+    Pushed {
+        /// Its name.
+        image: String,
+        /// `registry/repository`.
+        to: String,
+        /// Whether it was there before.
+        was_there: bool,
+    },
+    /// A request failed, and is made again.
+    Retrying {
+        /// What failed, and why.
+        error: String,
+        /// The pause before the next attempt.
+        pause: Duration,
+    },
     /// Something the user should know and may want to change; the work goes on.
     Warning {
         /// One sentence.
@@ -81,6 +115,9 @@ pub struct BuiltImage {
     pub base: BuiltBase,
     /// The image for each platform.
     pub manifests: Vec<BuiltManifest>,
+    /// Of the index, or of the one manifest there is.
+    #[serde(skip)]
+    pub root: Descriptor,
 }
 
 /// The base of an image, as it was found.
@@ -101,8 +138,8 @@ pub struct BuiltManifest {
     pub digest: Digest,
     /// Of the manifest, in bytes.
     pub size: u64,
-    /// Of the config.
-    pub config: Digest,
+    /// Its config.
+    pub config: Descriptor,
     /// Its layers, the lowest first.
     pub layers: Vec<Descriptor>,
     /// Of the manifest, as the layout knows it.

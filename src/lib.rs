@@ -14,7 +14,7 @@
 //! | workshops | [`compile`]: one cargo run for all targets → binaries · [`base`]: a reference → what is below our layers · [`registry`]: the protocol, as a source · [`report`]: events → words, the only place that prints |
 //! | stores | [`store`]: sources, sinks, and the one verb between them · [`event`]: what happened and what was built, as data · [`plan`]: arguments, Cargo.toml, environment and git → what will be done |
 //! | documents | [`image`]: digests, layers, configs, manifests · [`cli`]: what was typed · [`config`]: the table in Cargo.toml |
-//! | ground | [`platform`]: OCI platform ↔ Rust target · [`reference`](mod@reference): where an image is · [`git`]: facts of the commit · [`error`]: errors of files and of cargo |
+//! | ground | [`platform`]: OCI platform ↔ Rust target · [`reference`](mod@reference): where an image is · [`git`]: facts of the commit · [`error`]: errors of files and of cargo · [`interrupt`]: Ctrl-C |
 //!
 //! Arrows point down only, and the workshops do not know each other.
 //!
@@ -32,6 +32,7 @@ pub mod error;
 pub mod event;
 pub mod git;
 pub mod image;
+pub mod interrupt;
 pub mod plan;
 pub mod platform;
 pub mod reference;

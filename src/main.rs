@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use cargo_oci::cli::{Cli, Command, arguments};
 use cargo_oci::commands;
 use cargo_oci::compile::linker::as_compiler;
+use cargo_oci::interrupt;
 use cargo_oci::report::Reporter;
 use clap::Parser;
 
@@ -14,10 +15,22 @@ fn main() -> ExitCode {
         let reporter = Reporter::new(false, None);
         return result.map_or_else(|error| reporter.error(&error), |()| ExitCode::SUCCESS);
     }
-    let Command::Build(args) = Cli::parse_from(arguments(typed.into_iter())).command;
-    let reporter = Reporter::new(args.cargo.quiet, args.cargo.color);
-    match commands::build::build(&args, &|event| reporter.event(event)) {
-        Ok(images) => reporter.results(&images),
+    interrupt::listen();
+    let command = Cli::parse_from(arguments(typed.into_iter())).command;
+    let cargo = match &command {
+        Command::Build(args) => &args.cargo,
+        Command::Push(args) => &args.build.cargo,
+    };
+    let reporter = Reporter::new(cargo.quiet, cargo.color);
+    let listener = |event| reporter.event(event);
+    let results = match &command {
+        Command::Build(args) => commands::build::build(args, &listener)
+            .map(|images| images.into_iter().map(|image| image.reference).collect::<Vec<_>>()),
+        Command::Push(args) => commands::push::push(args, &listener),
+    };
+    match results {
+        Ok(lines) => reporter.results(&lines),
+        Err(_) if interrupt::is_set() => ExitCode::from(interrupt::STATUS),
         Err(error) => reporter.error(&error),
     }
 }

@@ -127,6 +127,11 @@ impl Platform {
         TARGETS.into_iter().find(|target| target.platform() == *self)
     }
 
+    /// The same, whatever the variant.
+    pub fn without_variant(&self) -> (&str, &str) {
+        (&self.os, &self.architecture)
+    }
+
     /// The variant, or the one that is meant where none is written.
     fn meant_variant(&self) -> Option<&str> {
         match (self.architecture.as_str(), self.variant.as_deref()) {

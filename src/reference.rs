@@ -58,6 +58,11 @@ impl Reference {
         }
     }
 
+    /// `registry/repository@digest`, for what was pushed there.
+    pub fn with_digest(&self, digest: &str) -> String {
+        format!("{}/{}@{digest}", self.registry(), self.repository())
+    }
+
     /// Whether the registry can only be on this computer.
     pub fn is_local(&self) -> bool {
         is_loopback(self.registry())
@@ -73,6 +78,27 @@ fn is_loopback(registry: &str) -> bool {
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// A repository of a registry, without a tag or digest: where images are pushed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repository(pub Reference);
+
+impl FromStr for Repository {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        let wrong = |why: &str| ReferenceError { text: text.to_owned(), why: why.to_owned() };
+        let reference: Reference = text.parse()?;
+        if text.contains('@') {
+            return Err(wrong("a repository to push to has no digest"));
+        }
+        // A colon behind the last slash begins a tag; one before it a port.
+        if text.rsplit('/').next().is_some_and(|name| name.contains(':')) {
+            return Err(wrong("a repository to push to has no tag here: name it with `--tag` or the key `tags`"));
+        }
+        Ok(Repository(reference))
     }
 }
 
@@ -103,7 +129,7 @@ pub struct OnDisk {
 impl OnDisk {
     /// Reads `PATH[:NAME]`. A tag holds no `/` and no `\`, which tells it from a path (and from `C:\layout`).
     fn parse(text: &str) -> OnDisk {
-        let name_start = match text.rfind("@sha256:") {
+        let name_start = match text.rfind("@sha256:").or(text.rfind("@sha512:")) {
             Some(at) => Some(at),
             None => text.rfind(':').filter(|at| !text[*at..].contains(['/', '\\'])),
         };
@@ -152,6 +178,7 @@ impl fmt::Display for BaseReference {
         };
         write!(f, "{kind}:{}", place.path.display())?;
         match &place.name {
+            Some(name) if name.contains(':') => write!(f, "@{name}"),
             Some(name) => write!(f, ":{name}"),
             None => Ok(()),
         }
@@ -201,7 +228,16 @@ mod tests {
         let digest = format!("sha256:{}", "0".repeat(64));
         let pinned = base(&format!("oci:a@{digest}"));
         assert_eq!(pinned, BaseReference::Layout(on_disk("a", Some(&digest))));
+        assert_eq!(base(&pinned.to_string()), pinned);
         assert_eq!(base("oci:C:\\x\\y"), BaseReference::Layout(on_disk("C:\\x\\y", None)));
+    }
+
+    #[test]
+    fn a_repository_to_push_to_has_neither_tag_nor_digest() {
+        let repository = |text: &str| text.parse::<Repository>().map_err(|error| error.to_string());
+        assert!(repository("127.0.0.1:5000/a/b").is_ok());
+        assert!(repository("ghcr.io/a/b:1").unwrap_err().contains("--tag"));
+        assert!(repository(&format!("ghcr.io/a@sha256:{}", "0".repeat(64))).unwrap_err().contains("no digest"));
     }
 
     #[test]

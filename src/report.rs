@@ -14,7 +14,7 @@ use clap::ColorChoice;
 use miette::{GraphicalReportHandler, GraphicalTheme, Report};
 
 use crate::error::{CargoFailed, NoCCompiler};
-use crate::event::{BuiltImage, Event};
+use crate::event::Event;
 use crate::platform::Platform;
 
 const VERB: Style = AnsiColor::BrightGreen.on_default().bold();
@@ -47,7 +47,13 @@ impl Reporter {
             return;
         }
         let (verb, text) = match event {
-            Event::Warning { message } => return self.line(&format!("{WARNING}warning{WARNING:#}: {message}")),
+            Event::Warning { message } => {
+                return self.line(&format!("{WARNING}warning{WARNING:#}: {}", harmless(&message)));
+            }
+            Event::CargoSaid { line } => return self.line(&line),
+            Event::Waiting { path } => {
+                ("Blocking", format!("waiting for another cargo oci that writes {}", path.display()))
+            }
             Event::InstallingTarget { triple } => {
                 ("Installing", format!("the Rust standard library for {triple} (rustup target add)"))
             }
@@ -57,13 +63,17 @@ impl Reporter {
             Event::Layered { image, platform, files, bytes } => {
                 ("Layering", format!("{image} {platform}: {} ({})", files.join(", "), size(bytes)))
             }
+            Event::Pushing { image, to } => ("Pushing", format!("{image} to {to}")),
+            Event::Pushed { image, to, was_there: true } => ("Unchanged", format!("{image} is at {to} already")),
+            Event::Pushed { image, to, .. } => ("Pushed", format!("{image} to {to}")),
+            Event::Retrying { error, pause } => ("Retrying", format!("in {:.1}s: {error}", pause.as_secs_f64())),
             Event::Wrote { path } => ("Writing", path.display().to_string()),
             Event::Finished { image, platforms, bytes } => {
                 let seconds = self.start.elapsed().as_secs_f64();
                 ("Finished", format!("{image} for {} ({}) in {seconds:.2}s", list(&platforms), size(bytes)))
             }
         };
-        self.line(&format!("{VERB}{verb:>12}{VERB:#} {text}"));
+        self.line(&format!("{VERB}{verb:>12}{VERB:#} {}", harmless(&text)));
     }
 
     fn line(&self, text: &str) {
@@ -72,12 +82,15 @@ impl Reporter {
     }
 
     /// Prints the result: one line an image on stdout.
-    pub fn results(&self, images: &[BuiltImage]) -> ExitCode {
+    pub fn results(&self, lines: &[String]) -> ExitCode {
         let mut stdout = std::io::stdout().lock();
-        let written = images.iter().try_for_each(|image| writeln!(stdout, "{}", image.reference));
+        let written = lines.iter().try_for_each(|line| writeln!(stdout, "{line}"));
         match written.and_then(|()| stdout.flush()) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
+            Err(error) => {
+                self.line(&format!("{ERROR}error{ERROR:#}: cannot write the result to stdout: {error}"));
+                ExitCode::FAILURE
+            }
         }
     }
 
@@ -96,8 +109,8 @@ impl Reporter {
 
     /// As cargo writes errors; a mistake in a file is shown where it is.
     fn rendered(&self, error: &Report) -> String {
-        let mut text = format!("{ERROR}error{ERROR:#}: {error}");
-        let causes: Vec<_> = error.chain().skip(1).map(ToString::to_string).collect();
+        let mut text = format!("{ERROR}error{ERROR:#}: {}", harmless(&error.to_string()));
+        let causes: Vec<_> = error.chain().skip(1).map(|cause| harmless(&cause.to_string())).collect();
         if !causes.is_empty() {
             text.push_str("\n\nCaused by:");
             for cause in causes {
@@ -108,7 +121,7 @@ impl Reporter {
             text.push_str(&self.snippet(error));
         }
         if let Some(help) = error.help() {
-            text.push_str(&format!("\n\n{HELP}help{HELP:#}: {help}"));
+            text.push_str(&format!("\n\n{HELP}help{HELP:#}: {}", harmless(&help.to_string())));
         }
         text
     }
@@ -131,6 +144,15 @@ impl Reporter {
             Err(_) => String::new(),
         }
     }
+}
+
+/// Text from anywhere, without what a terminal would take for an order.
+fn harmless(text: &str) -> String {
+    let escaped = |c: char| match c.is_control() && c != '\n' {
+        true => c.escape_default().collect(),
+        false => String::from(c),
+    };
+    text.chars().map(escaped).collect()
 }
 
 fn status_code(status: i32) -> ExitCode {
@@ -174,6 +196,11 @@ mod tests {
         assert_eq!(size(999), "999 B");
         assert_eq!(size(1536), "1.5 KiB");
         assert_eq!(size(5 << 30), "5.0 GiB");
+    }
+
+    #[test]
+    fn orders_to_the_terminal_are_shown_and_not_given() {
+        assert_eq!(harmless("a\u{1b}[31mb\nc"), "a\\u{1b}[31mb\nc");
     }
 
     #[test]

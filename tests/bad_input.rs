@@ -61,6 +61,35 @@ fn two_binaries_and_nothing_that_says_which() {
 }
 
 #[test]
+fn two_packages_whose_programs_or_images_would_be_one_file() {
+    let member = |name: &str, bin: &str| {
+        format!("[package]\nname = \"{name}\"\nedition = \"2024\"\n[[bin]]\nname = \"{bin}\"\npath = \"main.rs\"\n")
+    };
+    let workspace = |a: (&str, &str), b: (&str, &str)| {
+        Project::empty("ws")
+            .file("Cargo.toml", "[workspace]\nresolver = \"3\"\nmembers = [\"a\", \"b\"]\n")
+            .file("a/Cargo.toml", &member(a.0, a.1))
+            .file("a/main.rs", "fn main() {}\n")
+            .file("b/Cargo.toml", &member(b.0, b.1))
+            .file("b/main.rs", "fn main() {}\n")
+    };
+    let words = error(&workspace(("a", "server"), ("b", "server")), &["--workspace", "--base", "scratch"]);
+    assert_says(&words, &["a and b both have a binary `server`", "help: build one at a time"]);
+    let words = error(&workspace(("Foo", "x"), ("foo", "y")), &["--workspace", "--base", "scratch"]);
+    assert_says(&words, &["the images of Foo and foo have the same name, foo"]);
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_told_before_anything_is_compiled() {
+    let project = Project::new("x").file("folder/file", "");
+    let words = error(&project, &["--base", "scratch", "-o", "oci-archive=no/x.tar"]);
+    assert_says(&words, &["cannot write no/x.tar: there is no folder no", "help: create it first: mkdir -p no"]);
+    assert_says(&error(&project, &["--metadata-file", "folder"]), &["cannot write folder: it is a folder"]);
+    let words = error(&project, &["-o", "oci-archive=x.tar", "-o", "docker-archive=x.tar"]);
+    assert_says(&words, &["two outputs name x.tar"]);
+}
+
+#[test]
 fn an_unknown_key_with_its_line_and_the_nearest_known_one() {
     let words = error(&Project::with_table("base = \"scratch\"\nplatform = [\"linux/amd64\"]"), &[]);
     assert_says(
@@ -163,6 +192,19 @@ fn a_base_that_is_no_image() {
 }
 
 #[test]
+fn a_base_that_lacks_a_layer() {
+    let project = Project::new("x");
+    let base = BaseImage::new().write(&project.path("base"));
+    let layer = &base.platform("linux/amd64").layers[2];
+    fs::remove_file(support::blob(&base.folder, layer)).expect("a blob");
+    let words = error(&project, &["--base", "oci:base"]);
+    assert_says(
+        &words,
+        &["cannot use the base oci:base", &format!("lacks the layer {layer}"), "help: copy the base anew"],
+    );
+}
+
+#[test]
 fn a_base_that_is_not_what_its_digests_say() {
     let project = Project::new("x");
     let base = BaseImage::new().write(&project.path("base"));
@@ -175,6 +217,23 @@ fn a_base_that_is_not_what_its_digests_say() {
         &words,
         &["cannot use the base oci:base", &format!("{config} was asked for, but the content is sha256:")],
     );
+}
+
+#[test]
+fn nowhere_to_push_to() {
+    let project = Project::new("x");
+    let words = project.oci(&["push"]).fails(1);
+    assert_says(
+        &words,
+        &["there is no repository to push x to", "--repository ghcr.io/you/x", "repository = \"ghcr.io/you/x\""],
+    );
+    assert!(!project.path("target").exists());
+    for (wrong, why) in [("ghcr.io/a/b:1", "has no tag here"), ("ghcr.io/A/b", "is not an image reference")] {
+        let words = project.oci(&["push", "--repository", wrong]).fails(2);
+        assert_says(&words, &[wrong, why]);
+    }
+    let words = project.oci(&["push", "--repository", "ghcr.io/a/b", "--tag", "a b"]).fails(1);
+    assert_says(&words, &["in `--tag`: `a b` is not a tag"]);
 }
 
 #[test]

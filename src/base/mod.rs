@@ -2,14 +2,16 @@
 
 pub mod embedded;
 
+use std::collections::HashSet;
+
 use miette::{Context, IntoDiagnostic, Report, miette};
-use oci_spec::image::{Descriptor, MediaType};
+use oci_spec::image::{Descriptor, Digest, MediaType};
 use serde_json::{Value, json};
 
 use crate::error::Result;
-use crate::image::config::{Object, strings};
-use crate::image::manifest::{Manifest, parse, platform_of};
-use crate::image::media_type::as_oci;
+use crate::image::config::Object;
+use crate::image::manifest::{Manifest, is_for_none, parse, platform_of};
+use crate::image::media_type::{as_oci, is_layer};
 use crate::platform::{Platform, PlatformChoice, TARGETS, Target};
 use crate::store::{Source, read};
 
@@ -126,36 +128,58 @@ struct Candidate {
 
 /// Indexes in indexes: no real base has more.
 const MOST_DEPTH: usize = 4;
+/// Images in one base: no real one has more.
+const MOST_IMAGES: usize = 1_000;
 
 fn candidates(source: &dyn Source, root: &Descriptor) -> Result<Vec<Candidate>> {
-    let mut found = Vec::new();
-    collect(source, root, 0, &mut found)?;
-    Ok(found)
+    let mut search = Search { source, found: Vec::new(), seen: HashSet::new() };
+    search.collect(root, 0)?;
+    Ok(search.found)
 }
 
-fn collect(source: &dyn Source, descriptor: &Descriptor, depth: usize, found: &mut Vec<Candidate>) -> Result<()> {
-    if depth > MOST_DEPTH {
-        return Err(miette!("its indexes are nested deeper than {MOST_DEPTH}"));
-    }
-    match manifest(source, descriptor)? {
-        Manifest::Index(entries) => {
-            for entry in entries {
-                match as_oci(entry.media_type()) {
-                    MediaType::ImageIndex => collect(source, &entry, depth + 1, found)?,
-                    // What is not for a platform is an attestation of one that is.
-                    MediaType::ImageManifest => {
-                        found.extend(platform_of(&entry).map(|platform| Candidate { platform, manifest: entry }))
-                    }
-                    _ => {}
-                }
+/// Looks through the indexes of a base, into each once.
+struct Search<'a> {
+    source: &'a dyn Source,
+    found: Vec<Candidate>,
+    seen: HashSet<Digest>,
+}
+
+impl Search<'_> {
+    fn collect(&mut self, descriptor: &Descriptor, depth: usize) -> Result<()> {
+        if depth > MOST_DEPTH {
+            return Err(miette!("its indexes are nested deeper than {MOST_DEPTH}"));
+        }
+        if !self.seen.insert(descriptor.digest().clone()) {
+            return Ok(());
+        }
+        if self.seen.len() > MOST_IMAGES {
+            return Err(miette!("it has more than {MOST_IMAGES} images"));
+        }
+        match as_oci(descriptor.media_type()) {
+            // What is for no platform is an attestation of an image that is for one.
+            _ if is_for_none(descriptor) => {}
+            MediaType::ImageManifest if platform_of(descriptor).is_some() => {
+                let platform = platform_of(descriptor);
+                self.found.extend(platform.map(|platform| Candidate { platform, manifest: descriptor.clone() }));
             }
+            MediaType::ImageIndex | MediaType::ImageManifest => match manifest(self.source, descriptor)? {
+                Manifest::Index(entries) => {
+                    for entry in entries {
+                        self.collect(&entry, depth + 1)?;
+                    }
+                }
+                // Only its config knows what a manifest is for that no index describes.
+                Manifest::Image { config, .. } => self.found.push(Candidate {
+                    platform: platform_in(&object(self.source, &config)?),
+                    manifest: descriptor.clone(),
+                }),
+            },
+            // Something else may lie beside images, but not in place of one.
+            _ if depth > 0 => {}
+            _ => drop(manifest(self.source, descriptor)?),
         }
-        // Only its config knows what a manifest without an index is for.
-        Manifest::Image { config, .. } => {
-            found.push(Candidate { platform: platform_in(&object(source, &config)?), manifest: descriptor.clone() })
-        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn manifest(source: &dyn Source, descriptor: &Descriptor) -> Result<Manifest> {
@@ -190,11 +214,14 @@ impl Candidate {
         };
         let config = object(source, &config)?;
         let own = platform_in(&config);
-        // A variant is often left out of the config; a wrong machine would be started on the right one.
-        if (&own.os, &own.architecture) != (&self.platform.os, &self.platform.architecture) {
+        // A variant is often left out on one side; a wrong machine would be started on the right one.
+        let silent = own.variant.is_none() || self.platform.variant.is_none();
+        let agrees = own == self.platform || silent && own.without_variant() == self.platform.without_variant();
+        if !agrees {
             return Err(miette!("its index says {}, its config {own}", self.platform));
         }
-        let diff_ids = strings(config.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids")));
+        let listed = config.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids")).and_then(Value::as_array);
+        let diff_ids: Vec<_> = listed.into_iter().flatten().collect();
         if diff_ids.len() != layers.len() {
             return Err(miette!(
                 "{} has {} layers, but its config has {} diff_ids",
@@ -203,9 +230,13 @@ impl Candidate {
                 diff_ids.len()
             ));
         }
+        let is_digest = |id: &&Value| id.as_str().is_some_and(|id| Digest::try_from(id).is_ok());
+        if let Some(odd) = diff_ids.iter().find(|id| !is_digest(id)) {
+            return Err(miette!("its config has {odd} among the diff_ids, which is no digest"));
+        }
         Ok(BaseImage {
             target,
-            platform: self.platform.clone(),
+            platform: Platform { variant: self.platform.variant.clone().or(own.variant), ..self.platform.clone() },
             config,
             layers: layers.into_iter().map(layer).collect::<Result<_>>()?,
         })
@@ -215,13 +246,14 @@ impl Candidate {
 /// The layer under OCI's name for the same bytes.
 fn layer(mut layer: Descriptor) -> Result<Descriptor> {
     let media_type = as_oci(layer.media_type());
-    match media_type {
-        MediaType::ImageLayer | MediaType::ImageLayerGzip | MediaType::ImageLayerZstd => {
-            layer.set_media_type(media_type);
-            Ok(layer)
-        }
-        other => Err(miette!("its layer {} is of type {other}, which is no layer of a Linux image", layer.digest())),
+    if !is_layer(&media_type) {
+        return Err(miette!(
+            "its layer {} is of type {media_type}, which is no layer of a Linux image",
+            layer.digest()
+        ));
     }
+    layer.set_media_type(media_type);
+    Ok(layer)
 }
 
 #[cfg(test)]
@@ -233,7 +265,7 @@ mod tests {
     /// A base of one layer (of no real content) for `platform`, whose config says `config_says`.
     fn single(memory: &Memory, config_says: &str, diff_ids: usize) -> Descriptor {
         let platform: Platform = config_says.parse().expect("a platform");
-        let diff_ids = vec!["sha256:0"; diff_ids];
+        let diff_ids = vec![crate::image::digest::sha256(b""); diff_ids];
         let content =
             json!({"os": platform.os, "architecture": platform.architecture, "rootfs": {"diff_ids": diff_ids}});
         let config = memory.put_document(config(content.as_object().expect("an object").clone()));
@@ -286,6 +318,32 @@ mod tests {
         assert!(words(Base::read(&memory, root, &choices(&["all"]))).contains("its config linux/arm64"));
         let root = single(&memory, "linux/amd64", 2);
         assert!(words(Base::read(&memory, root, &choices(&["all"]))).contains("1 layers, but its config has 2"));
+    }
+
+    #[test]
+    fn an_index_that_names_no_platforms_is_read_through_its_configs() {
+        let memory = Memory::default();
+        let image = single(&memory, "linux/arm64", 1);
+        let bare =
+            json!({"manifests": [image, {"odd": 1}, {"mediaType": "text/plain", "digest": image.digest(), "size": 1}]});
+        let bytes = crate::image::canonical_json(&bare);
+        let root = Descriptor::new(MediaType::ImageIndex, bytes.len() as u64, crate::image::digest::sha256(&bytes));
+        memory.put(&root, bytes);
+        let base = Base::read(&memory, root, &choices(&["all"])).expect("reads");
+        assert_eq!(base.images[0].platform.to_string(), "linux/arm64");
+    }
+
+    #[test]
+    fn an_index_that_multiplies_is_looked_through_once() {
+        let memory = Memory::default();
+        let mut root = single(&memory, "linux/amd64", 1);
+        for _ in 0..3 {
+            let entries = vec![json!(root); 1_000];
+            let bytes = crate::image::canonical_json(&json!({"manifests": entries}));
+            root = Descriptor::new(MediaType::ImageIndex, bytes.len() as u64, crate::image::digest::sha256(&bytes));
+            memory.put(&root, bytes);
+        }
+        assert!(Base::read(&memory, root, &choices(&["linux/amd64"])).is_ok());
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::image::layer::{self, Content, Entry, LEVEL, Layer, with_parents};
 use crate::image::manifest;
 use crate::plan::{BIN_DIR, ImagePlan};
 use crate::reference::BaseReference;
+use crate::store::layout::Place;
 use crate::store::{LayoutWriter, Sink, Source, copy};
 
 /// What one image is assembled from.
@@ -25,6 +26,8 @@ pub struct Work<'a> {
     pub base: &'a Base,
     /// Where the base's layers are.
     pub source: &'a dyn Source,
+    /// Whether the base's layers are written too; else only those stay that are there already.
+    pub complete: bool,
     /// What cargo built.
     pub binaries: &'a [Binary],
 }
@@ -35,13 +38,17 @@ impl Work<'_> {
     /// # Errors
     /// Of reading the base and the binaries, and of writing the layout.
     pub fn assemble(&self, layout: &Path, listener: Listener) -> Result<(LayoutWriter, BuiltImage)> {
-        let writer = LayoutWriter::begin(layout, &self.plan.name)?;
+        let writer = LayoutWriter::begin(layout, &self.plan.name, Place::Own, listener)?;
         let base_layers: Vec<_> = self.base.images.iter().flat_map(|image| image.layers.clone()).collect();
         // Platforms do not depend on each other: their layers are compressed side by side.
         let (copied, manifests) = std::thread::scope(|scope| {
             let images = self.base.images.iter();
             let threads: Vec<_> = images.map(|image| scope.spawn(|| self.image(&writer, image))).collect();
-            let copied = copy(self.source, &writer, &base_layers);
+            let copied = match self.complete || !matches!(self.plan.base, BaseReference::Registry(_)) {
+                true => copy(self.source, &writer, &base_layers),
+                // What is there is kept: asking does that.
+                false => base_layers.iter().try_for_each(|layer| writer.exists(layer).map(drop)),
+            };
             let manifests = threads.into_iter().map(|thread| match thread.join() {
                 Ok(manifest) => manifest,
                 Err(_) => Err(miette!("a thread panicked")),
@@ -60,19 +67,16 @@ impl Work<'_> {
             });
         }
 
-        let entries = manifests.iter().map(|image| (image.platform.clone(), image.descriptor.clone()));
-        let entries: Vec<_> = entries.collect();
-        let index = manifest::index(&entries, &self.annotations());
-        writer.push(&index.descriptor, &mut &index.bytes[..])?;
+        let root = self.root(&writer, &manifests)?;
         for tag in &self.plan.tags {
-            writer.tag(&index.descriptor, tag)?;
+            writer.tag(&root, tag)?;
         }
-        let digest = index.descriptor.digest().clone();
+        let digest = root.digest().clone();
         let image = BuiltImage {
             name: self.plan.name.clone(),
             reference: format!("oci:{}@{digest}", shown(layout)),
             digest,
-            size: writer.size()?,
+            size: size(&root, &manifests),
             tags: self.plan.tags.clone(),
             layout: layout.to_owned(),
             base: BuiltBase {
@@ -80,8 +84,20 @@ impl Work<'_> {
                 digest: self.base.root.as_ref().map(|root| root.digest().clone()),
             },
             manifests,
+            root,
         };
         Ok((writer, image))
+    }
+
+    /// What the image is called by: its index, or the one manifest where no index is wanted.
+    fn root(&self, writer: &LayoutWriter, manifests: &[BuiltManifest]) -> Result<Descriptor> {
+        if let (true, [manifest]) = (self.plan.no_index, manifests) {
+            return Ok(manifest.descriptor.clone());
+        }
+        let entries = manifests.iter().map(|image| (image.platform.clone(), image.descriptor.clone()));
+        let index = manifest::index(&entries.collect::<Vec<_>>(), &self.annotations());
+        writer.put(&index)?;
+        Ok(index.descriptor)
     }
 
     /// Layer, config and manifest for one platform.
@@ -94,13 +110,13 @@ impl Work<'_> {
         let layers: Vec<_> = below.layers.iter().cloned().chain([layer.descriptor]).collect();
         let manifest = manifest::image(&config.descriptor, &layers, &self.annotations());
         for document in [&config, &manifest] {
-            writer.push(&document.descriptor, &mut &document.bytes[..])?;
+            writer.put(document)?;
         }
         Ok(BuiltManifest {
             platform: below.platform.clone(),
             digest: manifest.descriptor.digest().clone(),
             size: manifest.descriptor.size(),
-            config: config.descriptor.digest().clone(),
+            config: config.descriptor,
             layers,
             descriptor: manifest.descriptor,
         })
@@ -120,7 +136,7 @@ impl Work<'_> {
         let entries = with_parents(entries, self.base.root.is_none());
         let mut blob = writer.blob()?;
         let layer = layer::write(&entries, self.plan.mtime(), LEVEL, &mut blob)
-            .map_err(|error| on_path("write", blob.path(), &error))?;
+            .map_err(|error| on_path("write", blob.path(), error))?;
         writer.keep(&layer.descriptor, blob)?;
         Ok(layer)
     }
@@ -128,6 +144,13 @@ impl Work<'_> {
     fn annotations(&self) -> BTreeMap<String, String> {
         with_base(self.plan, self.base, &self.plan.annotations)
     }
+}
+
+/// All that `root` names and itself, each content once, in bytes.
+fn size(root: &Descriptor, manifests: &[BuiltManifest]) -> u64 {
+    let parts = manifests.iter().flat_map(|image| image.layers.iter().chain([&image.config, &image.descriptor]));
+    let sizes: BTreeMap<_, _> = parts.chain([root]).map(|part| (part.digest().as_ref(), part.size())).collect();
+    sizes.values().sum()
 }
 
 /// What the plan sets in the configs of an image.
@@ -149,6 +172,14 @@ fn settings(plan: &ImagePlan, base: &Base) -> Settings {
 /// # Errors
 /// Settings that do not fit the base.
 pub fn check(plan: &ImagePlan, base: &Base) -> Result<()> {
+    if plan.no_index && base.images.len() != 1 {
+        return Err(miette!(
+            help = "choose one with `--platform`, or leave `--no-index` out",
+            "{} is built for {} platforms, which only an index can hold together",
+            plan.name,
+            base.images.len()
+        ));
+    }
     let settings = settings(plan, base);
     for below in &base.images {
         assemble(&below.config, &below.platform, &settings, &[]).map_err(unknown_variable)?;

@@ -2,34 +2,41 @@
 //! registry, the cache and the disk, none of which it knows.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use miette::{Context, miette};
+use miette::{Context, IntoDiagnostic, miette};
 use oci_spec::image::Descriptor;
 
 use crate::base::Base;
 use crate::base::embedded::embedded;
 use crate::error::Result;
 use crate::event::{Event, Listener};
-use crate::plan::ImagePlan;
-use crate::reference::BaseReference;
-use crate::registry::Registry;
+use crate::image::digest::{Hasher, Mismatch};
+use crate::plan::{Environment, ImagePlan};
+use crate::reference::{BaseReference, Reference};
+use crate::registry::{Options, Registry};
 use crate::store::cache::Through;
 use crate::store::{Archive, Cache, Layout, Memory, Source};
 
 /// The bases of one run, each opened and resolved once.
-pub struct Bases {
-    cache: Cache,
-    opened: HashMap<BaseReference, (BaseSource, Option<Descriptor>)>,
+pub struct Bases<'a> {
+    folder: PathBuf,
+    cache: Option<Arc<Cache>>,
+    /// Whether layers are brought here; else they stay where they are until someone reads them.
+    pull: bool,
+    environment: &'a Environment,
+    listener: Listener<'a>,
+    opened: HashMap<BaseReference, (BaseSource<'a>, Option<Descriptor>)>,
 }
 
 /// Where a base's content is.
-enum BaseSource {
-    Pulled(Through<'static>),
+enum BaseSource<'a> {
+    Pulled(Through<'a>),
     Local(Box<dyn Source>),
 }
 
-impl BaseSource {
+impl BaseSource<'_> {
     fn source(&self) -> &dyn Source {
         match self {
             BaseSource::Pulled(through) => through,
@@ -38,10 +45,26 @@ impl BaseSource {
     }
 }
 
-impl Bases {
+impl<'a> Bases<'a> {
     /// None opened yet; what is pulled goes to the folder `cache`.
-    pub fn new(cache: &Path) -> Bases {
-        Bases { cache: Cache::new(cache.to_owned()), opened: HashMap::new() }
+    pub fn new(cache: &Path, pull: bool, environment: &'a Environment, listener: Listener<'a>) -> Bases<'a> {
+        Bases { folder: cache.to_owned(), cache: None, pull, environment, listener, opened: HashMap::new() }
+    }
+
+    /// The cache, opened when it is first wanted: a base on disk has no use for it.
+    fn cache(&mut self) -> Result<Arc<Cache>> {
+        if let Some(cache) = &self.cache {
+            return Ok(Arc::clone(cache));
+        }
+        let cache = Arc::new(Cache::open(self.folder.clone())?);
+        if cache.is_read_only() {
+            let message =
+                format!("the cache {} cannot be written to, and nothing is kept in it", self.folder.display());
+            (self.listener)(Event::Warning { message });
+            self.pull = false;
+        }
+        self.cache = Some(Arc::clone(&cache));
+        Ok(cache)
     }
 
     /// Where the content of a base is that was read.
@@ -57,7 +80,7 @@ impl Bases {
     ///
     /// # Errors
     /// When it cannot be had, or is not an image for the platforms that are wanted.
-    pub fn read(&mut self, image: &ImagePlan, listener: Listener) -> Result<Base> {
+    pub fn read(&mut self, image: &ImagePlan) -> Result<Base> {
         let what = || format!("cannot use the base {}", image.base);
         if !self.opened.contains_key(&image.base) {
             let opened = self.open(&image.base).wrap_err_with(what)?;
@@ -66,8 +89,12 @@ impl Bases {
         match self.opened.get(&image.base) {
             Some((source, Some(root))) => {
                 let base = Base::read(source.source(), root.clone(), &image.platforms).wrap_err_with(what)?;
-                if let BaseSource::Pulled(through) = source {
-                    pull(through, image, &base, listener).wrap_err_with(what)?;
+                match source {
+                    BaseSource::Pulled(through) if self.pull => {
+                        pull(through, image, &base, self.listener).wrap_err_with(what)?;
+                    }
+                    BaseSource::Pulled(_) => {}
+                    BaseSource::Local(source) => has_all(source.as_ref(), &base).wrap_err_with(what)?,
                 }
                 Ok(base)
             }
@@ -75,7 +102,7 @@ impl Bases {
         }
     }
 
-    fn open(&self, reference: &BaseReference) -> Result<(BaseSource, Option<Descriptor>)> {
+    fn open(&mut self, reference: &BaseReference) -> Result<(BaseSource<'a>, Option<Descriptor>)> {
         let (source, name) = match reference {
             BaseReference::Scratch => return Ok((BaseSource::Local(Box::new(Memory::default())), None)),
             BaseReference::Embedded => (BaseSource::Local(Box::new(embedded()?)), None),
@@ -86,13 +113,48 @@ impl Bases {
                 (BaseSource::Local(Box::new(Archive::open(&place.path)?)), place.name.as_deref())
             }
             BaseReference::Registry(reference) => {
-                let registry = Registry::new(reference.clone())?;
-                (BaseSource::Pulled(self.cache.through(Box::new(registry))), Some(reference.name()))
+                let registry = connect(reference, self.environment, false, self.listener)?;
+                (BaseSource::Pulled(self.cache()?.through(Box::new(registry), self.pull)), Some(reference.name()))
             }
         };
         let root = source.source().resolve(name)?;
         Ok((source, Some(root)))
     }
+}
+
+/// Sees to it that the base's layers are there, before anything is compiled. What is in them is checked when they are
+/// read.
+fn has_all(source: &dyn Source, base: &Base) -> Result<()> {
+    for layer in base.images.iter().flat_map(|image| &image.layers) {
+        if Hasher::like(layer.digest()).is_none() {
+            return Err(Mismatch::Algorithm(layer.digest().clone())).into_diagnostic();
+        }
+        if !source.exists(layer)? {
+            return Err(miette!(
+                help = "copy the base anew, and whole: `skopeo copy --all`",
+                "{} lacks the layer {} of {} bytes",
+                source.place(),
+                layer.digest(),
+                layer.size()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A repository, with the user's credentials for it.
+///
+/// # Errors
+/// Credentials that cannot be read; TLS that cannot be set up.
+pub fn connect<'a>(
+    reference: &Reference,
+    environment: &Environment,
+    is_target: bool,
+    listener: Listener<'a>,
+) -> Result<Registry<'a>> {
+    let _ = (environment, is_target);
+    let options = Options { notify: Some(listener), ..Options::default() };
+    Registry::new(reference.clone(), options)
 }
 
 /// Brings the base's layers into the cache, before anything is compiled: what fails, fails early.
@@ -106,7 +168,7 @@ fn pull(through: &Through, image: &ImagePlan, base: &Base, listener: Listener) -
     listener(Event::Pulling {
         base: image.base.to_string(),
         blobs: missing.len(),
-        bytes: missing.iter().map(Descriptor::size).sum(),
+        bytes: missing.iter().map(Descriptor::size).fold(0, u64::saturating_add),
     });
     through.pull(&missing)
 }

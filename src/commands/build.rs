@@ -9,46 +9,94 @@ use crate::cli::BuildArgs;
 use crate::compile::{self, Toolchain};
 use crate::error::Result;
 use crate::event::{BuiltImage, Event, Listener};
-use crate::plan::{self, Environment};
+use crate::plan::{self, Environment, Plan};
 use crate::platform::{TARGETS, Target};
+use crate::store::Layout;
 
 /// Builds every image that the arguments select.
 ///
 /// # Errors
-/// The first thing that goes wrong; then every layout is as it was before.
+/// The first thing that goes wrong: then every layout is as it was before, unless it was one of the other outputs, which
+/// are written from the finished layouts.
 pub fn build(args: &BuildArgs, listener: Listener) -> Result<Vec<BuiltImage>> {
     let environment = Environment::of_this_process();
-    // Which toolchain it is does not depend on the plan: it is asked while the plan is made.
-    let (plan, toolchain) = std::thread::scope(|scope| {
-        let toolchain = scope.spawn(|| Toolchain::find(&environment));
-        (plan::make(args, &environment), toolchain.join().unwrap_or_else(|_| Err(miette!("a thread panicked"))))
-    });
-    let (plan, toolchain) = (plan?, toolchain?);
-    let mut bases = Bases::new(&plan.cache);
-    let below: Vec<_> = plan.images.iter().map(|image| bases.read(image, listener)).collect::<Result<_>>()?;
-    for (image, base) in plan.images.iter().zip(&below) {
-        assemble::check(image, base)?;
-    }
-    let wanted = |target: &Target| below.iter().any(|base| base.images.iter().any(|image| image.target == *target));
-    let targets: Vec<_> = TARGETS.into_iter().filter(wanted).collect();
-    let binaries = compile::run(&plan.compile, &toolchain, &targets, listener)?;
+    let built = Built::make(args, true, &environment, listener, |_| Ok(()))?;
+    finish(&built, listener)?;
+    Ok(built.images)
+}
 
-    let mut prepared = Vec::new();
-    for (image, base) in plan.images.iter().zip(&below) {
-        let work = Work { plan: image, base, source: bases.source(&image.base)?, binaries: &binaries };
-        prepared.push(work.assemble(&image.layout, listener)?);
+/// Writes what is wanted besides the layouts.
+///
+/// # Errors
+/// Of writing it.
+pub fn finish(built: &Built, listener: Listener) -> Result<()> {
+    for (image, layout) in built.images.iter().zip(&built.layouts) {
+        outputs::write(&built.plan, layout, image, listener)?;
     }
-    // Nothing is replaced before everything is there.
-    let mut built = Vec::new();
-    for (writer, image) in prepared {
-        let layout = writer.commit()?;
-        let platforms = image.manifests.iter().map(|manifest| manifest.platform.clone()).collect();
-        listener(Event::Finished { image: image.name.clone(), platforms, bytes: image.size });
-        outputs::write(&plan, &layout, &image, listener)?;
-        built.push(image);
+    match &built.plan.metadata_file {
+        Some(path) => outputs::write_metadata(path, &built.images),
+        None => Ok(()),
     }
-    if let Some(path) = &plan.metadata_file {
-        outputs::write_metadata(path, &built)?;
+}
+
+/// Images that were built, and what they were built from.
+pub struct Built<'a> {
+    /// What was planned.
+    pub plan: Plan,
+    /// What is below.
+    pub bases: Bases<'a>,
+    /// The results, one for each image of the plan.
+    pub images: Vec<BuiltImage>,
+    /// Where each is.
+    pub layouts: Vec<Layout>,
+}
+
+impl<'a> Built<'a> {
+    /// Builds, with layouts that are `complete`, or that lack the layers of bases in registries: these are left where
+    /// they are. The plan has to pass `check`.
+    ///
+    /// # Errors
+    /// The first thing that goes wrong; then every layout is as it was before.
+    pub fn make(
+        args: &BuildArgs,
+        complete: bool,
+        environment: &'a Environment,
+        listener: Listener<'a>,
+        check: fn(&Plan) -> Result<()>,
+    ) -> Result<Built<'a>> {
+        // Which toolchain it is does not depend on the plan: it is asked while the plan is made.
+        let (plan, toolchain) = std::thread::scope(|scope| {
+            let toolchain = scope.spawn(|| Toolchain::find(environment));
+            (plan::make(args, environment), toolchain.join().unwrap_or_else(|_| Err(miette!("a thread panicked"))))
+        });
+        let (plan, toolchain) = (plan?, toolchain?);
+        check(&plan)?;
+        let mut bases = Bases::new(&plan.cache, complete, environment, listener);
+        let below: Vec<_> = plan.images.iter().map(|image| bases.read(image)).collect::<Result<_>>()?;
+        for (image, base) in plan.images.iter().zip(&below) {
+            assemble::check(image, base)?;
+        }
+        let wanted = |target: &Target| below.iter().any(|base| base.images.iter().any(|image| image.target == *target));
+        let targets: Vec<_> = TARGETS.into_iter().filter(wanted).collect();
+        let binaries = compile::run(&plan.compile, &toolchain, &targets, listener)?;
+
+        // Every run takes layouts in one order, so that no two wait for each other.
+        let mut work: Vec<_> = plan.images.iter().zip(&below).enumerate().collect();
+        work.sort_by_key(|(_, (image, _))| &image.layout);
+        let mut prepared = Vec::new();
+        for (at, (image, base)) in work {
+            let work = Work { plan: image, base, source: bases.source(&image.base)?, complete, binaries: &binaries };
+            prepared.push((at, work.assemble(&image.layout, listener)?));
+        }
+        prepared.sort_by_key(|(at, _)| *at);
+        // Nothing is replaced before everything is there.
+        let (mut images, mut layouts) = (Vec::new(), Vec::new());
+        for (_, (writer, image)) in prepared {
+            layouts.push(writer.commit()?);
+            let platforms = image.manifests.iter().map(|manifest| manifest.platform.clone()).collect();
+            listener(Event::Finished { image: image.name.clone(), platforms, bytes: image.size });
+            images.push(image);
+        }
+        Ok(Built { plan, bases, images, layouts })
     }
-    Ok(built)
 }

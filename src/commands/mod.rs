@@ -3,6 +3,7 @@
 //! | file | what it does |
 //! | --- | --- |
 //! | [`build`] | `cargo oci build`, from the plan to the result |
+//! | [`push`] | `cargo oci push`: the same, and on to registries |
 //! | `bases` | a reference → the source it means, pulled |
 //! | `assemble` | plan, base and binaries → images in a layout |
 //! | `outputs` | a finished layout → other places and forms |
@@ -11,3 +12,4 @@ mod assemble;
 mod bases;
 pub mod build;
 mod outputs;
+pub mod push;

@@ -1,6 +1,5 @@
 //! What is written besides the layouts in `target/oci`: only a finished layout is ever read for it.
 
-use std::io::Write;
 use std::path::Path;
 
 use miette::{IntoDiagnostic, miette};
@@ -12,6 +11,7 @@ use crate::event::{BuiltImage, BuiltManifest, Event, Listener};
 use crate::plan::{ImagePlan, Plan};
 use crate::platform::Platform;
 use crate::store::archive::{self, DockerImage};
+use crate::store::layout::Place;
 use crate::store::{Layout, LayoutWriter, Sink, Source, copy, file};
 
 /// Writes a finished layout wherever else the plan says.
@@ -22,7 +22,7 @@ pub fn write(plan: &Plan, layout: &Layout, image: &BuiltImage, listener: Listene
     let time = plan.images.iter().find(|plan| plan.name == image.name).map_or(0, ImagePlan::mtime);
     for Output { kind, path } in &plan.outputs {
         match kind {
-            OutputKind::OciDir => copy_layout(layout, image, path)?,
+            OutputKind::OciDir => copy_layout(layout, image, path, listener)?,
             OutputKind::OciArchive => archive::write(layout, None, time, path)?,
             OutputKind::DockerArchive => {
                 let docker = docker_image(image)?;
@@ -34,8 +34,8 @@ pub fn write(plan: &Plan, layout: &Layout, image: &BuiltImage, listener: Listene
     Ok(())
 }
 
-fn copy_layout(layout: &Layout, image: &BuiltImage, path: &Path) -> Result<()> {
-    let writer = LayoutWriter::begin(path, &image.name)?;
+fn copy_layout(layout: &Layout, image: &BuiltImage, path: &Path, listener: Listener) -> Result<()> {
+    let writer = LayoutWriter::begin(path, &image.name, Place::Named, listener)?;
     let root = layout.resolve(None)?;
     copy(layout, &writer, std::slice::from_ref(&root))?;
     for tag in &image.tags {
@@ -62,5 +62,5 @@ fn docker_image(image: &BuiltImage) -> Result<DockerImage<'_>> {
 /// Of writing; a file that was there before is then as it was.
 pub fn write_metadata(path: &Path, built: &[BuiltImage]) -> Result<()> {
     let text = serde_json::to_vec_pretty(&json!({ "images": built })).into_diagnostic()?;
-    file::replace(path, |file| file.write_all(&text)).map_err(|error| on_path("write", path, &error))
+    file::replace(path, |file| file.write_all(&text)).map_err(|error| on_path("write", path, error))
 }

@@ -62,7 +62,7 @@ pub enum ElfError {
 /// # Errors
 /// See [`ElfError`]; a file that cannot be read.
 pub fn check(path: &Path, target: Target) -> Result<()> {
-    let file = std::fs::File::open(path).map_err(|error| on_path("read", path, &error))?;
+    let file = std::fs::File::open(path).map_err(|error| on_path("read", path, error))?;
     // Only headers are read: a program may have hundreds of megabytes of debug information.
     let data = object::ReadCache::new(file);
     let damaged = |error: object::Error| ElfError::Damaged { path: path.to_owned(), why: error.to_string() };

@@ -36,7 +36,7 @@ pub fn choose(plan: &CompilePlan, toolchain: &Toolchain, targets: &[Target], lis
         if toolchain.host == target.triple {
             continue;
         }
-        let needs_c = !plan.c_packages.is_empty() && !has_c_compiler(&plan.environment, target);
+        let needs_c = !plan.c_packages.is_empty() && !has_c_compiler(&plan.environment, config, target);
         if needs_c && Zig::find_zig().is_ok() {
             linkers.variables.extend(zig(config, target)?);
             continue;
@@ -44,8 +44,7 @@ pub fn choose(plan: &CompilePlan, toolchain: &Toolchain, targets: &[Target], lis
         if needs_c {
             linkers.without_c_compiler.push(target);
         }
-        let configured = config.linker(target.triple).map_err(|error| in_config(target, &error))?;
-        if configured.is_some() {
+        if has_linker(config, target)? {
             continue;
         }
         match lld(&toolchain.sysroot, &plan.environment) {
@@ -54,6 +53,18 @@ pub fn choose(plan: &CompilePlan, toolchain: &Toolchain, targets: &[Target], lis
         }
     }
     Ok(linkers)
+}
+
+/// Whether the user has a say in how the target is linked: by a linker, or by arguments that only theirs may understand.
+fn has_linker(config: &cargo_config2::Config, target: Target) -> Result<bool> {
+    let linker = config.linker(target.triple).map_err(|error| in_config(target, &error))?;
+    let flags = config.rustflags(target.triple).map_err(|error| in_config(target, &error))?;
+    let flags = flags.map(|flags| flags.flags).unwrap_or_default();
+    let about_linking = |flag: &String| {
+        let flag = flag.trim_start_matches("-C").trim_start();
+        ["linker=", "linker-flavor=", "link-arg=", "link-args="].iter().any(|start| flag.starts_with(start))
+    };
+    Ok(linker.is_some() || flags.iter().any(about_linking))
 }
 
 fn linker_key(target: Target) -> String {
@@ -100,7 +111,7 @@ fn default_toolchain(environment: &Environment) -> Option<PathBuf> {
 }
 
 /// Whether the `cc` crate will find a C compiler for the target: by its own variables, or by the names it looks for.
-fn has_c_compiler(environment: &Environment, target: Target) -> bool {
+fn has_c_compiler(environment: &Environment, config: &cargo_config2::Config, target: Target) -> bool {
     let keys = [format!("CC_{}", target.triple), format!("CC_{}", target.env_key()), "TARGET_CC".to_owned()];
     let Some((architecture, rest)) = target.triple.split_once("-unknown-") else {
         return false;
@@ -115,7 +126,9 @@ fn has_c_compiler(environment: &Environment, target: Target) -> bool {
         true => vec![own.as_str(), "musl-gcc"],
         false => vec![own.as_str()],
     };
-    keys.iter().any(|key| environment.get(key).is_some()) || environment.find_program(&names).is_some()
+    // Cargo sets for build scripts what the table `env` of its configuration holds.
+    let is_set = |key: &String| environment.get(key).is_some() || config.env.contains_key(key);
+    keys.iter().any(is_set) || environment.find_program(&names).is_some()
 }
 
 /// The variables by which cargo, rustc and build scripts find zig. A linker that the user configured stays.
@@ -130,8 +143,7 @@ fn zig(config: &cargo_config2::Config, target: Target) -> Result<Vec<(String, Os
         (format!("AR_{key}"), wrapper.ar.into()),
         (format!("RANLIB_{key}"), wrapper.ranlib.into()),
     ];
-    let configured = config.linker(target.triple).map_err(|error| in_config(target, &error))?;
-    if configured.is_none() {
+    if !has_linker(config, target)? {
         variables.push((linker_key(target), wrapper.cc.into()));
     }
     Ok(variables)
@@ -166,8 +178,16 @@ mod tests {
     fn a_compiler_named_in_a_variable_counts_for_its_target_alone() {
         let [amd64, arm64, ..] = TARGETS;
         let environment = [("CC_aarch64_unknown_linux_musl", "my-cc")].into_iter().collect();
-        assert!(has_c_compiler(&environment, arm64));
-        assert!(!has_c_compiler(&environment, amd64));
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = cargo_config2::Config::load_with_cwd(folder.path()).expect("a configuration");
+        assert!(has_c_compiler(&environment, &config, arm64));
+        assert!(!has_c_compiler(&environment, &config, amd64));
+        std::fs::create_dir(folder.path().join(".cargo")).expect("a folder");
+        let table = "[env]\nCC_x86_64-unknown-linux-musl = \"my-cc\"\n[build]\nrustflags = [\"-C\", \"link-arg=-s\"]\n";
+        std::fs::write(folder.path().join(".cargo/config.toml"), table).expect("writes");
+        let config = cargo_config2::Config::load_with_cwd(folder.path()).expect("a configuration");
+        assert!(has_c_compiler(&Environment::default(), &config, amd64));
+        assert!(has_linker(&config, amd64).expect("a configuration"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use cargo_metadata::{Artifact, Message, PackageId, TargetKind};
 use miette::{Context, IntoDiagnostic, miette};
 
 use crate::error::{CargoFailed, NoCCompiler, Result};
-use crate::event::Listener;
+use crate::event::{Event, Listener};
 use crate::plan::CompilePlan;
 use crate::platform::Target;
 
@@ -57,7 +57,7 @@ pub fn run(plan: &CompilePlan, toolchain: &Toolchain, targets: &[Target], listen
     for target in targets {
         command.args(["--target", target.triple]);
     }
-    let run = listen(command, plan, targets, &linkers)?;
+    let run = listen(command, plan, targets, &linkers, listener)?;
     let binaries = binaries(&run.artifacts, targets)?;
     for binary in &binaries {
         elf::check(&binary.path, binary.target)
@@ -66,7 +66,13 @@ pub fn run(plan: &CompilePlan, toolchain: &Toolchain, targets: &[Target], listen
     Ok(binaries)
 }
 
-fn listen(mut command: Command, plan: &CompilePlan, targets: &[Target], linkers: &Linkers) -> Result<Run> {
+fn listen(
+    mut command: Command,
+    plan: &CompilePlan,
+    targets: &[Target],
+    linkers: &Linkers,
+    listener: Listener,
+) -> Result<Run> {
     let mut cargo = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -76,7 +82,10 @@ fn listen(mut command: Command, plan: &CompilePlan, targets: &[Target], linkers:
     let mut run = Run::default();
     if let Some(stdout) = cargo.stdout.take() {
         for message in Message::parse_stream(BufReader::new(stdout)) {
-            match message.into_diagnostic().wrap_err("cannot read what cargo says")? {
+            // Cargo is gone or going when it cannot be read any more: its status says why.
+            let Ok(message) = message else { break };
+            match message {
+                Message::TextLine(line) => listener(Event::CargoSaid { line }),
                 Message::CompilerArtifact(artifact) if artifact.target.kind.contains(&TargetKind::CustomBuild) => {
                     run.scripts.insert(artifact.package_id);
                 }
@@ -120,7 +129,8 @@ fn binaries(artifacts: &[Artifact], targets: &[Target]) -> Result<Vec<Binary>> {
         let Some(path) = &artifact.executable else {
             continue;
         };
-        let target = targets.iter().find(|target| path.iter().rev().any(|part| part == target.triple));
+        // From the end: a folder above the project may be called anything.
+        let target = path.iter().rev().find_map(|part| targets.iter().find(|target| part == target.triple));
         binaries.push(Binary {
             package: artifact.package_id.clone(),
             name: artifact.target.name.clone(),

@@ -14,9 +14,9 @@ use toml::de::{DeTable, DeValue};
 
 use crate::error::{Result, on_path};
 use crate::platform::PlatformChoice;
-use crate::reference::BaseReference;
+use crate::reference::{BaseReference, Reference, Repository};
 
-use value::{Mistake, array, checked, in_order, list, pairs, parsed, string, wrong_type};
+use value::{Mistake, any_string, array, checked, in_order, list, pairs, parsed, program, string, wrong_type};
 
 /// What the table says. All keys are optional.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,12 +43,15 @@ pub struct Table {
     pub annotations: BTreeMap<String, String>,
     /// The image's tags.
     pub tags: Option<Vec<String>>,
+    /// Where the image is pushed to.
+    pub repository: Option<Reference>,
 }
 
 /// The keys of the table, each with an example of its value.
-pub const KEYS: [(&str, &str); 11] = [
+pub const KEYS: [(&str, &str); 12] = [
     ("base", r#""gcr.io/distroless/static-debian12:nonroot""#),
     ("platforms", r#"["linux/amd64", "linux/arm64"]"#),
+    ("repository", r#""ghcr.io/acme/hello""#),
     ("bins", r#"["hello", "hello-migrate"]"#),
     ("entrypoint", r#"["/app/hello"]"#),
     ("cmd", r#"["--listen", "0.0.0.0:8080"]"#),
@@ -80,7 +83,7 @@ impl Table {
     /// # Errors
     /// A file that cannot be read, and a [`ConfigError`] for the first mistake in the table.
     pub fn read(manifest: &Path, section: &str) -> Result<Table> {
-        let text = std::fs::read_to_string(manifest).map_err(|error| on_path("read", manifest, &error))?;
+        let text = std::fs::read_to_string(manifest).map_err(|error| on_path("read", manifest, error))?;
         let name = manifest.display().to_string();
         let table = Table::parse(&text, section).map_err(|mistake| ConfigError {
             message: mistake.message,
@@ -126,14 +129,15 @@ impl Table {
         match key {
             "base" => self.base = Some(parsed(value)?),
             "platforms" => self.platforms = Some(list(value, parsed)?),
+            "repository" => self.repository = Some(parsed::<Repository>(value)?.0),
             "bins" => self.bins = Some(list(value, string)?),
-            "entrypoint" => self.entrypoint = Some(list(value, string)?),
-            "cmd" => self.cmd = Some(array(value)?.iter().map(string).collect::<Result<_, _>>()?),
-            "env" => self.env = pairs(value)?,
-            "user" => self.user = Some(string(value)?),
+            "entrypoint" => self.entrypoint = Some(program(value)?),
+            "cmd" => self.cmd = Some(array(value)?.iter().map(any_string).collect::<Result<_, _>>()?),
+            "env" => self.env = pairs(value, any_string)?,
+            "user" => self.user = Some(checked(value, check_filled)?),
             "workdir" => self.workdir = Some(checked(value, check_workdir)?),
-            "labels" => self.labels = pairs(value)?.into_iter().collect(),
-            "annotations" => self.annotations = pairs(value)?.into_iter().collect(),
+            "labels" => self.labels = pairs(value, string)?.into_iter().collect(),
+            "annotations" => self.annotations = pairs(value, string)?.into_iter().collect(),
             "tags" => self.tags = Some(list(value, |tag| checked(tag, check_tag))?),
             // Every key of KEYS is above: a test sets each.
             _ => {}
@@ -169,6 +173,7 @@ impl Table {
             labels: self.labels,
             annotations: self.annotations,
             tags: self.tags.or(defaults.tags),
+            repository: self.repository.or(defaults.repository),
         }
     }
 }
@@ -186,6 +191,17 @@ pub fn check_tag(tag: &str) -> Result<(), String> {
     Err(format!(
         "`{tag}` is not a tag: a tag has 1 to 128 letters, digits, `_`, `.` and `-`, and begins with none of the last two"
     ))
+}
+
+/// Whether there is something in `text`; if not, that.
+///
+/// # Errors
+/// When it is empty.
+pub fn check_filled(text: &str) -> Result<(), String> {
+    match text.is_empty() {
+        true => Err("this is empty: leave the key out for the default".to_owned()),
+        false => Ok(()),
+    }
 }
 
 /// Whether `workdir` is an absolute path in the image; if not, that.
@@ -291,6 +307,8 @@ mod tests {
             ("base = \"Not a reference\"", "\"Not a reference\""),
             ("workdir = \"srv\"", "\"srv\""),
             ("bins = []", "[]"),
+            ("user = \"\"", "\"\""),
+            ("entrypoint = [\"\", \"x\"]", "\"\""),
             ("env = { A = 1 }", "1"),
             ("labels = { a = \"x\\ny\" }", "\"x\\ny\""),
             ("entrypoint = \"/app/a\"", "\"/app/a\""),

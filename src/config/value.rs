@@ -40,17 +40,29 @@ pub fn in_order<'a, 'i>(
     entries
 }
 
+/// A string, whatever is in it.
+pub fn any_string(value: &Spanned<DeValue>) -> Result<String, Mistake> {
+    match value.get_ref() {
+        DeValue::String(text) => Ok(text.to_string()),
+        other => Err(wrong_type(value, "a string", other)),
+    }
+}
+
 /// A string without control characters.
 pub fn string(value: &Spanned<DeValue>) -> Result<String, Mistake> {
-    match value.get_ref() {
-        DeValue::String(text) => {
-            let text = text.to_string();
-            match text.chars().any(char::is_control) {
-                false => Ok(text),
-                true => Err(bad_value(value, "control characters are not allowed here".to_owned())),
-            }
-        }
-        other => Err(wrong_type(value, "a string", other)),
+    let text = any_string(value)?;
+    match text.chars().any(char::is_control) {
+        false => Ok(text),
+        true => Err(bad_value(value, "control characters are not allowed here".to_owned())),
+    }
+}
+
+/// A program and its arguments.
+pub fn program(value: &Spanned<DeValue>) -> Result<Vec<String>, Mistake> {
+    let parts = list(value, any_string)?;
+    match array(value)?.iter().next() {
+        Some(first) if parts[0].is_empty() => Err(bad_value(first, "the program has no name".to_owned())),
+        _ => Ok(parts),
     }
 }
 
@@ -95,7 +107,10 @@ pub fn list<T>(
 }
 
 /// A table of strings, in the order it was written.
-pub fn pairs(value: &Spanned<DeValue>) -> Result<Vec<(String, String)>, Mistake> {
+pub fn pairs(
+    value: &Spanned<DeValue>,
+    item: fn(&Spanned<DeValue>) -> Result<String, Mistake>,
+) -> Result<Vec<(String, String)>, Mistake> {
     let found = value.get_ref();
     let table = found.as_table().ok_or_else(|| wrong_type(value, "a table of strings", found))?;
     in_order(table)
@@ -107,7 +122,7 @@ pub fn pairs(value: &Spanned<DeValue>) -> Result<Vec<(String, String)>, Mistake>
                 label: "here".to_owned(),
                 help: None,
             }),
-            name => Ok((name.to_owned(), string(value)?)),
+            name => Ok((name.to_owned(), item(value)?)),
         })
         .collect()
 }

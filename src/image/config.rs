@@ -50,7 +50,7 @@ const OWN_LABELS: &str = "org.opencontainers.image.";
 
 /// A variable that nobody set.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("env {key} = \"{value}\": neither the base nor an earlier variable sets `{name}`")]
+#[error("env {key} = \"{value}\": {}", why(name))]
 pub struct UnknownVariable {
     /// The variable whose value it is in.
     pub key: String,
@@ -58,6 +58,13 @@ pub struct UnknownVariable {
     pub value: String,
     /// The name that means nothing.
     pub name: String,
+}
+
+fn why(name: &str) -> String {
+    match name {
+        "" => "a `$` is followed by no name".to_owned(),
+        name => format!("neither the base nor an earlier variable sets `{name}`"),
+    }
 }
 
 /// The config of an image made from `base` for `platform`.
@@ -73,6 +80,7 @@ pub fn assemble(
     let mut config = base.clone();
     config.insert("os".to_owned(), json!(platform.os));
     config.insert("architecture".to_owned(), json!(platform.architecture));
+    config.remove("variant");
     if let Some(variant) = &platform.variant {
         config.insert("variant".to_owned(), json!(variant));
     }
@@ -97,9 +105,15 @@ pub fn assemble(
 
     let rootfs = object_in(&mut config, "rootfs");
     rootfs.insert("type".to_owned(), json!("layers"));
-    array_in(rootfs, "diff_ids").extend(layers.iter().map(|layer| json!(layer.diff_id)));
-    array_in(&mut config, "history")
-        .extend(layers.iter().map(|layer| json!({ "created": settings.created, "created_by": layer.created_by })));
+    let diff_ids = array_in(rootfs, "diff_ids");
+    let below = diff_ids.len();
+    diff_ids.extend(layers.iter().map(|layer| json!(layer.diff_id)));
+    let history = array_in(&mut config, "history");
+    // Readers match layers with entries one by one: a base without a history gets one that says as much.
+    let told = history.iter().filter(|entry| entry.get("empty_layer") != Some(&json!(true))).count();
+    history.extend((told..below).map(|_| json!({ "comment": "a layer of the base, which has no history" })));
+    let ours = |layer: &History| json!({ "created": settings.created, "created_by": layer.created_by });
+    history.extend(layers.iter().map(ours));
     Ok(config)
 }
 
@@ -146,7 +160,8 @@ fn environment(base: &[String], settings: &Settings) -> Result<Vec<String>, Unkn
         set(&mut variables, key, expanded);
     }
     let path = variables.iter().find(|(key, _)| key == "PATH");
-    let path = path.map_or(DEFAULT_PATH, |(_, value)| value);
+    // An empty PATH means the current folder to a shell, and nothing good to anyone.
+    let path = path.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty()).unwrap_or(DEFAULT_PATH);
     if !path.split(':').any(|folder| folder == settings.path) {
         let path = format!("{path}:{}", settings.path);
         set(&mut variables, "PATH", path);
@@ -249,12 +264,14 @@ mod tests {
 
     #[test]
     fn layers_add_to_diff_ids_and_history() {
-        let base = object(json!({"rootfs": {"diff_ids": ["sha256:a"]}, "history": [{"created_by": "base"}]}));
+        let base =
+            object(json!({"rootfs": {"diff_ids": ["sha256:a", "sha256:b"]}, "history": [{"created_by": "base"}]}));
         let layer = History { diff_id: DiffId(crate::image::digest::sha256(b"")), created_by: "us".to_owned() };
         let platform = "linux/amd64".parse().expect("a platform");
         let config = assemble(&base, &platform, &Settings::default(), &[layer]).expect("assembles");
-        assert_eq!(config["rootfs"]["diff_ids"].as_array().map(Vec::len), Some(2));
+        assert_eq!(config["rootfs"]["diff_ids"].as_array().map(Vec::len), Some(3));
         assert_eq!(config["history"][0]["created_by"], "base");
-        assert_eq!(config["history"][1]["created_by"], "us");
+        assert_eq!(config["history"][1]["comment"], "a layer of the base, which has no history");
+        assert_eq!(config["history"][2]["created_by"], "us");
     }
 }

@@ -180,6 +180,7 @@ impl<R: Read> Read for VerifyReader<R> {
         if buffer.is_empty() {
             return Ok(0);
         }
+        crate::interrupt::check()?;
         let read = self.inner.read(buffer)?;
         if read == 0 {
             self.check()?;
@@ -190,6 +191,10 @@ impl<R: Read> Read for VerifyReader<R> {
         self.left -= read as u64;
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&buffer[..read]);
+        }
+        // Wrong content is held back before its last byte is out: nobody downstream has then seen a whole of it.
+        if self.left == 0 && read > 0 {
+            self.check()?;
         }
         Ok(read)
     }

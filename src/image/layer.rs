@@ -164,6 +164,7 @@ struct Exactly<R> {
 
 impl<R: Read> Read for Exactly<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        crate::interrupt::check()?;
         let read = self.inner.read(buffer)?;
         if (read == 0 && self.left > 0 && !buffer.is_empty()) || read as u64 > self.left {
             return Err(io::Error::other("the file changed while it was read"));

@@ -121,29 +121,31 @@ pub fn parse(media_type: &MediaType, bytes: &[u8]) -> Result<Manifest, ManifestE
     if has("manifests") && (has("layers") || has("config")) {
         return Err(ManifestError::Ambiguous);
     }
-    if let Some(inner) = content.get("mediaType").and_then(Value::as_str)
+    if let Some(inner) = content.get("mediaType").and_then(Value::as_str).filter(|inner| !inner.is_empty())
         && as_oci(&MediaType::from(inner)) != as_oci(media_type)
     {
         return Err(unreadable(format!("it calls itself {inner}")));
     }
-    let descriptors = |key: &str| -> Result<Vec<Descriptor>, ManifestError> {
-        let list = content.get(key).cloned().unwrap_or_default();
-        let list: Vec<Descriptor> =
-            serde_json::from_value(list).map_err(|error| unreadable(format!("`{key}`: {error}")))?;
-        match list.len() {
-            count if count > MOST_ENTRIES => Err(ManifestError::TooMany(count)),
-            _ => Ok(list),
-        }
+    // Go writes an empty list as `null`.
+    let list = |key: &str| match content.get(key) {
+        Some(Value::Array(items)) if items.len() > MOST_ENTRIES => Err(ManifestError::TooMany(items.len())),
+        Some(Value::Array(items)) => Ok(items.clone()),
+        Some(Value::Null) => Ok(Vec::new()),
+        _ => Err(unreadable(format!("`{key}` is not a list"))),
+    };
+    let descriptor = |key: &str, value: Value| -> Result<Descriptor, ManifestError> {
+        serde_json::from_value(value).map_err(|error| unreadable(format!("`{key}`: {error}")))
     };
     match as_oci(media_type) {
-        MediaType::ImageIndex => descriptors("manifests").map(Manifest::Index),
-        MediaType::ImageManifest => {
-            let config = content.get("config").cloned().unwrap_or_default();
-            Ok(Manifest::Image {
-                config: serde_json::from_value(config).map_err(|error| unreadable(format!("`config`: {error}")))?,
-                layers: descriptors("layers")?,
-            })
+        // What is written so that it cannot be read is for readers who can; the rest of an index is as good as before.
+        MediaType::ImageIndex => {
+            let entries = list("manifests")?.into_iter().filter_map(|entry| serde_json::from_value(entry).ok());
+            Ok(Manifest::Index(entries.collect()))
         }
+        MediaType::ImageManifest => Ok(Manifest::Image {
+            config: Box::new(descriptor("config", content.get("config").cloned().unwrap_or_default())?),
+            layers: list("layers")?.into_iter().map(|layer| descriptor("layers", layer)).collect::<Result<_, _>>()?,
+        }),
         _ => Err(ManifestError::Type(media_type.to_string())),
     }
 }
@@ -151,7 +153,7 @@ pub fn parse(media_type: &MediaType, bytes: &[u8]) -> Result<Manifest, ManifestE
 /// The type that an untyped document is by its content: for readers that know only a digest.
 pub fn sniff(bytes: &[u8]) -> Option<MediaType> {
     let content: Value = serde_json::from_slice(bytes).ok()?;
-    match content.get("mediaType").and_then(Value::as_str) {
+    match content.get("mediaType").and_then(Value::as_str).filter(|media_type| !media_type.is_empty()) {
         Some(media_type) => Some(MediaType::from(media_type)),
         None if content.get("manifests").is_some() => Some(MediaType::ImageIndex),
         None if content.get("layers").is_some() => Some(MediaType::ImageManifest),
@@ -169,7 +171,12 @@ impl Manifest {
     }
 }
 
-/// The platform a descriptor in an index is for; nothing for an attestation's `unknown/unknown`.
+/// Whether a descriptor in an index is for no platform, as an attestation's `unknown/unknown` is.
+pub fn is_for_none(descriptor: &Descriptor) -> bool {
+    descriptor.platform().as_ref().is_some_and(|platform| platform.os().to_string() == "unknown")
+}
+
+/// The platform a descriptor in an index is for; nothing where it does not say, or is for none.
 pub fn platform_of(descriptor: &Descriptor) -> Option<Platform> {
     let platform = descriptor.platform().as_ref()?;
     let (os, architecture) = (platform.os().to_string(), platform.architecture().to_string());

@@ -29,3 +29,8 @@ pub fn as_oci(media_type: &MediaType) -> MediaType {
 pub fn is_document(media_type: &MediaType) -> bool {
     matches!(as_oci(media_type), MediaType::ImageIndex | MediaType::ImageManifest)
 }
+
+/// Whether it is a layer of a Linux image, with any compression that runtimes know.
+pub fn is_layer(media_type: &MediaType) -> bool {
+    matches!(as_oci(media_type), MediaType::ImageLayer | MediaType::ImageLayerGzip | MediaType::ImageLayerZstd)
+}

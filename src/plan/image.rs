@@ -16,7 +16,7 @@ use crate::config::{Table, check_tag, check_workdir};
 use crate::error::Result;
 use crate::git::Commit;
 use crate::platform::{PlatformChoice, TARGETS};
-use crate::reference::BaseReference;
+use crate::reference::{BaseReference, Reference, Repository};
 
 /// The base of an image that names none.
 pub const DEFAULT_BASE: &str = "gcr.io/distroless/static-debian12:nonroot";
@@ -30,6 +30,8 @@ pub struct ImagePlan {
     pub name: String,
     /// The package, as cargo's messages name it.
     pub package: PackageId,
+    /// The package, as cargo's arguments name it: `name@version`, which no other member of the workspace has.
+    pub spec: String,
     /// Its binaries that go in.
     pub bins: Vec<String>,
     /// The image below.
@@ -52,6 +54,10 @@ pub struct ImagePlan {
     pub annotations: BTreeMap<String, String>,
     /// The tags.
     pub tags: Vec<String>,
+    /// Whether the one manifest goes without an index.
+    pub no_index: bool,
+    /// Where it is pushed to: repositories, with their registries.
+    pub repositories: Vec<Reference>,
     /// The one time of all that is made: seconds since 1970.
     pub created: Timestamp,
     /// The folder of the OCI layout.
@@ -112,6 +118,7 @@ impl Facts<'_> {
         let name = package.name.to_lowercase();
         Ok(ImagePlan {
             package: package.id.clone(),
+            spec: format!("{}@{}", package.name, package.version),
             bins,
             base: table.base.map_or_else(default_base, Ok)?,
             platforms: table
@@ -124,11 +131,24 @@ impl Facts<'_> {
             workdir: table.workdir,
             labels: over_own(table.labels),
             annotations: over_own(table.annotations),
-            tags: table.tags.unwrap_or_else(|| vec!["latest".to_owned()]),
+            tags: table.tags.map_or_else(|| vec!["latest".to_owned()], without_repeats),
+            no_index: self.args.no_index,
+            repositories: self.repositories(table.repository)?,
             created: self.created,
             layout: self.target_dir.join("oci").join(&name),
             name,
         })
+    }
+
+    /// Flag, else variable, else table.
+    fn repositories(&self, table: Option<Reference>) -> Result<Vec<Reference>> {
+        let flags: Vec<_> = self.args.repositories.iter().map(|flag| flag.0.clone()).collect();
+        if !flags.is_empty() {
+            return Ok(flags);
+        }
+        let variable: Option<Vec<Repository>> = self.variable("CARGO_OCI_REPOSITORY", |text| vec![text])?;
+        let variable = variable.map(|found| found.into_iter().map(|repository| repository.0).collect());
+        Ok(variable.unwrap_or_else(|| table.into_iter().collect()))
     }
 
     /// The flags, as a table above the others.
@@ -159,6 +179,8 @@ impl Facts<'_> {
             labels: args.labels.iter().cloned().collect(),
             annotations: args.annotations.iter().cloned().collect(),
             tags: given(&args.tags),
+            // There may be several: `repositories`.
+            repository: None,
         })
     }
 
@@ -212,6 +234,16 @@ impl Facts<'_> {
         let facts = facts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), one_line(&value?))));
         facts.filter(|(_, value)| !value.is_empty()).collect()
     }
+}
+
+fn without_repeats(tags: Vec<String>) -> Vec<String> {
+    let mut kept: Vec<String> = Vec::new();
+    for tag in tags {
+        if !kept.contains(&tag) {
+            kept.push(tag);
+        }
+    }
+    kept
 }
 
 fn default_base() -> Result<BaseReference> {

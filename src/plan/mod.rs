@@ -15,7 +15,7 @@ use miette::{Context, IntoDiagnostic, miette};
 pub use environment::Environment;
 pub use image::{BIN_DIR, DEFAULT_BASE, ImagePlan};
 
-use crate::cli::{BuildArgs, CargoArgs, Output};
+use crate::cli::{BuildArgs, CargoArgs, Output, OutputArgs, OutputKind};
 use crate::config::Table;
 use crate::error::{CargoFailed, Result};
 use crate::git;
@@ -83,16 +83,22 @@ pub fn make(args: &BuildArgs, environment: &Environment) -> Result<Plan> {
     };
 
     let mut images = Vec::new();
-    for package in selection::packages(&metadata, &args.cargo)? {
+    let packages = selection::packages(&metadata, &args.cargo)?;
+    let several = packages.len() > 1;
+    for package in packages {
         let table = Table::read(package.manifest_path.as_std_path(), "package")?;
-        match selection::bins(package, &table, &args.cargo) {
-            Ok(bins) => images.push(facts.image(package, table, bins)?),
-            // A library among the packages of a workspace is no mistake.
-            Err(_) if args.cargo.workspace && selection::binaries(package).is_empty() => {}
-            Err(error) => return Err(error),
+        let all = selection::binaries(package);
+        // Among several packages, one without a program, or without that of the name, is no mistake.
+        let has_wanted = args.cargo.bins.is_empty() || args.cargo.bins.iter().any(|bin| all.contains(&bin.as_str()));
+        if several && (all.is_empty() || !has_wanted) {
+            continue;
         }
+        let bins = selection::bins(package, &table, &args.cargo, several)?;
+        images.push(facts.image(package, table, bins)?);
     }
     one_output_for_one_image(&images, &args.output.outputs)?;
+    selection::each_in_its_place(&metadata, &images)?;
+    outputs_can_be_written(&args.output)?;
     Ok(Plan {
         compile: CompilePlan {
             args: cargo_args(&args.cargo, &images),
@@ -181,7 +187,7 @@ fn cargo_args(args: &CargoArgs, images: &[ImagePlan]) -> Vec<OsString> {
     let mut value = |flag: &str, value: &OsStr| all.extend([flag.into(), value.to_owned()]);
     value("--profile", args.profile.as_ref());
     for image in images {
-        value("--package", image.package.repr.as_ref());
+        value("--package", image.spec.as_ref());
         for bin in &image.bins {
             value("--bin", bin.as_ref());
         }
@@ -201,8 +207,8 @@ fn cargo_args(args: &CargoArgs, images: &[ImagePlan]) -> Vec<OsString> {
 fn one_output_for_one_image(images: &[ImagePlan], outputs: &[Output]) -> Result<()> {
     match images {
         [] => Err(miette!(
-            help = "images are made of programs: add a src/main.rs to one of them",
-            "no package of this workspace has a binary"
+            help = "images are made of programs: add a src/main.rs to one of them, or check `--bin` and `--package`",
+            "none of the packages has the binary that an image could be made of"
         )),
         [_, _, ..] if !outputs.is_empty() => Err(miette!(
             help = "choose one image with `--package`; the layouts of all are in target/oci",
@@ -210,6 +216,31 @@ fn one_output_for_one_image(images: &[ImagePlan], outputs: &[Output]) -> Result<
             images.len()
         )),
         _ => Ok(()),
+    }
+}
+
+/// What can be known of the other outputs before minutes of compiling.
+fn outputs_can_be_written(args: &OutputArgs) -> Result<()> {
+    let archives = args.outputs.iter().filter(|output| output.kind != OutputKind::OciDir);
+    for path in archives.map(|output| &output.path).chain(&args.metadata_file) {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folder.is_dir() {
+            return Err(miette!(
+                help = format!("create it first: mkdir -p {}", folder.display()),
+                "cannot write {}: there is no folder {}",
+                path.display(),
+                folder.display()
+            ));
+        }
+        if path.is_dir() {
+            return Err(miette!(help = "name a file", "cannot write {}: it is a folder", path.display()));
+        }
+    }
+    let mut paths: Vec<_> = args.outputs.iter().map(|output| &output.path).chain(&args.metadata_file).collect();
+    paths.sort();
+    match paths.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(miette!(help = "give each its own", "two outputs name {}", pair[0].display())),
+        None => Ok(()),
     }
 }
 

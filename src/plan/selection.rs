@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use cargo_metadata::{DependencyKind, Metadata, Node, Package, PackageId, TargetKind};
 use miette::{Report, miette};
 
-use super::CPackage;
+use super::{CPackage, ImagePlan};
 use crate::cli::CargoArgs;
 use crate::config::{Table, nearest};
 use crate::error::Result;
@@ -17,20 +17,44 @@ use crate::error::Result;
 pub fn packages<'a>(metadata: &'a Metadata, args: &CargoArgs) -> Result<Vec<&'a Package>> {
     let members = metadata.workspace_packages();
     if args.workspace {
-        let excluded = named(&members, &args.exclude)?;
-        return Ok(members.into_iter().filter(|member| !excluded.contains(member)).collect());
+        let is_excluded = |member: &&Package| args.exclude.iter().any(|spec| is_named(member, spec));
+        return Ok(members.into_iter().filter(|member| !is_excluded(member)).collect());
     }
     if !args.packages.is_empty() {
         return named(&members, &args.packages);
     }
-    match metadata.root_package() {
-        Some(package) => Ok(vec![package]),
-        None => Err(miette!(
-            help =
-                format!("choose with `--package NAME` ({}), or take all with `--workspace`", with_binaries(&members)),
-            "{} is a workspace without a package of its own, and no package was chosen",
-            metadata.workspace_root.join("Cargo.toml")
-        )),
+    if let Some(package) = metadata.root_package() {
+        return Ok(vec![package]);
+    }
+    // `default-members`, where it narrows the members down.
+    let default = metadata.workspace_default_packages();
+    if default.len() < members.len() {
+        return Ok(default);
+    }
+    Err(miette!(
+        help = format!("choose with `--package NAME` ({}), or take all with `--workspace`", with_binaries(&members)),
+        "{} is a workspace without a package of its own, and no package was chosen",
+        metadata.workspace_root.join("Cargo.toml")
+    ))
+}
+
+/// Whether a package is what `spec` names: its name, its name and version, its id, or a pattern of its name.
+fn is_named(member: &Package, spec: &str) -> bool {
+    let with_version = format!("{}@{}", member.name, member.version);
+    [member.name.as_str(), &with_version, &member.id.repr].contains(&spec) || fits(spec, member.name.as_str())
+}
+
+/// Whether `name` fits a pattern with `*` and `?`, as cargo reads them.
+fn fits(pattern: &str, name: &str) -> bool {
+    match pattern.chars().next() {
+        None => name.is_empty(),
+        Some('*') => {
+            let rest = &pattern[1..];
+            name.char_indices().map(|(at, _)| at).chain([name.len()]).any(|at| fits(rest, &name[at..]))
+        }
+        Some(first) => name.chars().next().is_some_and(|next| {
+            (first == '?' || first == next) && fits(&pattern[first.len_utf8()..], &name[next.len_utf8()..])
+        }),
     }
 }
 
@@ -44,14 +68,14 @@ fn with_binaries(members: &[&Package]) -> String {
 fn named<'a>(members: &[&'a Package], specs: &[String]) -> Result<Vec<&'a Package>> {
     let mut found: Vec<&Package> = Vec::new();
     for spec in specs {
-        let is_it = |member: &&&Package| {
-            let with_version = format!("{}@{}", member.name, member.version);
-            [member.name.as_str(), &with_version, &member.id.repr].contains(&spec.as_str())
-        };
-        let member = members.iter().find(is_it).ok_or_else(|| unknown_package(members, spec))?;
-        if !found.contains(member) {
-            found.push(member);
+        let before = found.len();
+        let fitting = members.iter().copied().filter(|member| is_named(member, spec));
+        let fitting: Vec<_> = fitting.collect();
+        if fitting.is_empty() {
+            return Err(unknown_package(members, spec));
         }
+        let fresh: Vec<_> = fitting.into_iter().filter(|member| !found[..before].contains(member)).collect();
+        found.extend(fresh);
     }
     Ok(found)
 }
@@ -71,11 +95,12 @@ pub fn binaries(package: &Package) -> Vec<&str> {
     targets.map(|target| target.name.as_str()).collect()
 }
 
-/// The binaries that go into the package's image: flag, table, then what `cargo run` would run.
+/// The binaries that go into the package's image: flag, table, then what `cargo run` would run. Where `several` packages
+/// are built, a flag is about those that have such a binary.
 ///
 /// # Errors
 /// A name that no binary has; no binary at all; several, and nothing that says which.
-pub fn bins(package: &Package, table: &Table, args: &CargoArgs) -> Result<Vec<String>> {
+pub fn bins(package: &Package, table: &Table, args: &CargoArgs, several: bool) -> Result<Vec<String>> {
     let all = binaries(package);
     if all.is_empty() {
         return Err(miette!(
@@ -86,6 +111,8 @@ pub fn bins(package: &Package, table: &Table, args: &CargoArgs) -> Result<Vec<St
     }
     let wanted = match &args.bins[..] {
         [] => table.bins.clone(),
+        // Each package takes those that are its own.
+        flags if several => Some(flags.iter().filter(|bin| all.contains(&bin.as_str())).cloned().collect()),
         flags => Some(flags.to_vec()),
     };
     if let Some(wanted) = wanted {
@@ -115,6 +142,42 @@ pub fn bins(package: &Package, table: &Table, args: &CargoArgs) -> Result<Vec<St
             all.len()
         )),
     }
+}
+
+/// Sees to it that no two images, and no two of their programs, are written to the same place: cargo puts the programs
+/// of all packages into one folder.
+///
+/// # Errors
+/// The packages that are in each other's way.
+pub fn each_in_its_place(metadata: &Metadata, images: &[ImagePlan]) -> Result<()> {
+    let name = |image: &ImagePlan| metadata[&image.package].name.to_string();
+    for (at, image) in images.iter().enumerate() {
+        for other in &images[at + 1..] {
+            if image.name == other.name {
+                return Err(miette!(
+                    help = "build one at a time with `--package`",
+                    "the images of {} and {} have the same name, {}",
+                    name(image),
+                    name(other),
+                    image.name
+                ));
+            }
+            let theirs = binaries(&metadata[&other.package]);
+            let shared = binaries(&metadata[&image.package]).into_iter().find(|bin| {
+                let wanted = |image: &ImagePlan| image.bins.iter().any(|wanted| wanted == bin);
+                theirs.contains(bin) && (wanted(image) || wanted(other))
+            });
+            if let Some(bin) = shared {
+                return Err(miette!(
+                    help = "build one at a time with `--package`, or give them names of their own",
+                    "the packages {} and {} both have a binary `{bin}`, and cargo writes both to the same file",
+                    name(image),
+                    name(other)
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Build-dependencies by which a package tells that it compiles C code. `links` does not: it is also set by packages
@@ -167,6 +230,19 @@ mod tests {
         let manifest = format!("[package]\nname = \"{name}\"\nversion = \"1.0.0\"\nedition = \"2024\"\n{rest}\n");
         for (path, text) in [("Cargo.toml", manifest.as_str()), ("src/lib.rs", ""), ("build.rs", "fn main() {}")] {
             std::fs::write(folder.join(path), text).expect("a file");
+        }
+    }
+
+    #[test]
+    fn patterns_are_cargos() {
+        for (pattern, name, is) in [
+            ("serv*", "server", true),
+            ("*", "x", true),
+            ("s?rver", "server", true),
+            ("serv", "server", false),
+            ("*er", "serve", false),
+        ] {
+            assert_eq!(fits(pattern, name), is, "{pattern} {name}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! What goes wrong between here and a registry, told so that one can act on it at 3 a.m.
 
 use std::fmt;
+use std::time::Duration;
 
 use miette::Diagnostic;
 use reqwest::{Method, StatusCode, Url};
@@ -15,6 +16,8 @@ pub struct RequestError {
     pub url: String,
     /// What went wrong.
     pub problem: Problem,
+    /// How long the registry asks to be left alone.
+    pub retry_after: Option<Duration>,
 }
 
 /// Kinds of failure.
@@ -33,12 +36,15 @@ pub enum Problem {
     },
     /// An answer that is not what was asked for.
     Answer(String),
+    /// Nobody waits for the answer any more.
+    Interrupted,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Problem::Transport(why) | Problem::Answer(why) => f.write_str(why),
+            Problem::Interrupted => f.write_str("interrupted"),
             Problem::Silent(seconds) => write!(f, "no answer within {seconds} seconds"),
             Problem::Status { status, says } if says.is_empty() => status.fmt(f),
             Problem::Status { status, says } => write!(f, "{status}: {says}"),
@@ -63,7 +69,7 @@ impl Diagnostic for RequestError {
                 status if status.is_server_error() => "the registry is at fault: try again later",
                 _ => return None,
             },
-            Problem::Answer(_) => return None,
+            Problem::Answer(_) | Problem::Interrupted => return None,
         };
         Some(Box::new(help))
     }
@@ -72,7 +78,24 @@ impl Diagnostic for RequestError {
 impl RequestError {
     /// Of a request to `url`.
     pub fn new(method: &Method, url: &Url, problem: Problem) -> RequestError {
-        RequestError { method: method.clone(), url: redacted(url), problem }
+        RequestError { method: method.clone(), url: redacted(url), problem, retry_after: None }
+    }
+
+    /// The status of an answer that said no.
+    pub fn status(&self) -> Option<StatusCode> {
+        match &self.problem {
+            Problem::Status { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// Whether the same request may well be answered another time.
+    pub fn is_passing(&self) -> bool {
+        match &self.problem {
+            Problem::Transport(_) | Problem::Silent(_) => true,
+            Problem::Status { status, .. } => matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504),
+            Problem::Answer(_) | Problem::Interrupted => false,
+        }
     }
 
     /// Of reqwest's own error, with all that it knows.

@@ -12,7 +12,6 @@ use miette::{Context, IntoDiagnostic, miette};
 use oci_spec::image::Descriptor;
 use serde_json::json;
 use tar::{EntryType, Header};
-use tempfile::NamedTempFile;
 
 use super::layout::{MARK, MARK_CONTENT, blob_path, entries, find};
 use super::{Layout, MOST_DOCUMENT_BYTES, Missing, Source, file, open, read};
@@ -35,13 +34,13 @@ impl Archive {
     /// # Errors
     /// When it cannot be read, or is not a tar file with a layout in it.
     pub fn open(path: &Path) -> Result<Archive> {
-        let failed = |error: &io::Error| on_path("read", path, error);
-        let file = File::open(path).map_err(|error| failed(&error))?;
+        let failed = |error: io::Error| on_path("read", path, error);
+        let file = File::open(path).map_err(failed)?;
         let mut files = HashMap::new();
         let mut archive = tar::Archive::new(file);
-        for entry in archive.entries_with_seek().map_err(|error| failed(&error))? {
-            let entry = entry.map_err(|error| failed(&error))?;
-            let name = entry.path().map_err(|error| failed(&error))?.to_string_lossy().into_owned();
+        for entry in archive.entries_with_seek().map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.path().map_err(failed)?.to_string_lossy().into_owned();
             let name = name.trim_start_matches("./").to_owned();
             files.insert(name, (entry.raw_file_position(), entry.size()));
         }
@@ -52,7 +51,7 @@ impl Archive {
             .ok_or_else(|| miette!("{} is not an OCI archive: it has no index.json", path.display()))?
             .take(MOST_DOCUMENT_BYTES)
             .read_to_end(&mut index)
-            .map_err(|error| failed(&error))?;
+            .map_err(failed)?;
         archive.entries = entries(&index).wrap_err_with(|| format!("{} is not an OCI archive", path.display()))?;
         Ok(archive)
     }
@@ -61,8 +60,8 @@ impl Archive {
         let Some(&(offset, size)) = self.files.get(name) else {
             return Ok(None);
         };
-        let mut file = File::open(&self.path).map_err(|error| on_path("read", &self.path, &error))?;
-        file.seek(SeekFrom::Start(offset)).map_err(|error| on_path("read", &self.path, &error))?;
+        let mut file = File::open(&self.path).map_err(|error| on_path("read", &self.path, error))?;
+        file.seek(SeekFrom::Start(offset)).map_err(|error| on_path("read", &self.path, error))?;
         Ok(Some(file.take(size)))
     }
 }
@@ -73,7 +72,7 @@ impl Source for Archive {
     }
 
     fn exists(&self, descriptor: &Descriptor) -> Result<bool> {
-        Ok(self.files.contains_key(&blob_path(descriptor.digest())))
+        Ok(self.files.get(&blob_path(descriptor.digest())).is_some_and(|(_, size)| *size == descriptor.size()))
     }
 
     fn fetch(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send + '_>> {
@@ -110,7 +109,7 @@ pub fn write(layout: &Layout, docker: Option<&DockerImage>, time: u64, path: &Pa
     }
     documents.push((MARK, MARK_CONTENT.as_bytes().to_vec()));
 
-    let write = |file: &mut NamedTempFile| -> io::Result<()> {
+    let write = |file: &mut dyn Write| -> io::Result<()> {
         let mut tar = tar::Builder::new(io::BufWriter::new(file));
         for blob in &blobs {
             let content = open(layout, blob).map_err(|error| io::Error::other(error.to_string()))?;
@@ -121,7 +120,7 @@ pub fn write(layout: &Layout, docker: Option<&DockerImage>, time: u64, path: &Pa
         }
         tar.into_inner()?.flush()
     };
-    file::replace(path, write).map_err(|error| on_path("write", path, &error))
+    file::replace(path, write).map_err(|error| on_path("write", path, error))
 }
 
 /// All content of a layout.
@@ -184,7 +183,7 @@ mod tests {
         let memory = crate::store::Memory::default();
         let config = memory.put_document(manifest::config(Object::new()));
         let image = memory.put_document(manifest::image(&config, &[], &Annotations::new()));
-        let writer = LayoutWriter::begin(root, "x").expect("begins");
+        let writer = LayoutWriter::begin(root, "x", crate::store::layout::Place::Own, &|_| ()).expect("begins");
         copy(&memory, &writer, std::slice::from_ref(&image)).expect("copies");
         writer.tag(&image, "latest").expect("tags");
         (writer.commit().expect("commits"), image)

@@ -6,26 +6,52 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use miette::Context;
+use miette::{Context, miette};
 use oci_spec::image::Descriptor;
-use tempfile::NamedTempFile;
 
-use super::{MOST_DOCUMENT_BYTES, Missing, Sink, Source, copy, open};
+use super::{MOST_DOCUMENT_BYTES, Missing, Sink, Source, copy, file, open};
 use crate::error::{Result, on_path};
 use crate::image::digest::{Digest, VerifyReader};
 use crate::image::manifest::sniff;
+use crate::image::media_type::is_layer;
 
 /// The cache folder.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Cache {
     root: PathBuf,
+    /// Held while this is used, with others: who has it alone knows that no unfinished file is anybody's.
+    lock: Option<File>,
 }
 
 impl Cache {
-    /// A cache in `root`, which is made when something is stored.
-    pub fn new(root: PathBuf) -> Cache {
-        Cache { root }
+    /// The cache in `root`, which is made if it is not there. What runs that were killed left unfinished is removed.
+    ///
+    /// # Errors
+    /// A folder that others can write to, or that is somebody else's: what is in it could be anything.
+    pub fn open(root: PathBuf) -> Result<Cache> {
+        if let Ok(metadata) = fs::metadata(&root) {
+            refuse_foreign(&root, &metadata)?;
+        }
+        let failed = |error: io::Error| on_path("use the cache", &root, error);
+        let lock = match create_private(&root).and_then(|()| File::create(root.join("lock"))) {
+            Ok(lock) => lock,
+            // What is there can be used all the same.
+            Err(error) if is_read_only(&error) => return Ok(Cache { root, lock: None }),
+            Err(error) => return Err(failed(error)),
+        };
+        if lock.try_lock().is_ok() {
+            sweep(&root);
+            lock.unlock().map_err(failed)?;
+        }
+        lock.lock_shared().map_err(failed)?;
+        Ok(Cache { root, lock: Some(lock) })
+    }
+
+    /// Whether nothing can be stored: content then only passes by.
+    pub fn is_read_only(&self) -> bool {
+        self.lock.is_none()
     }
 
     fn path(&self, digest: &Digest) -> PathBuf {
@@ -41,16 +67,70 @@ impl Cache {
 
     /// The blob, opened and hashed; nothing where it is missing or not what its name says.
     fn verified(&self, descriptor: &Descriptor) -> Option<File> {
-        let mut file = File::open(self.path(descriptor.digest())).ok()?;
+        let mut file = open_blob(&self.path(descriptor.digest())).ok()?;
         io::copy(&mut VerifyReader::new(&file, descriptor), &mut io::sink()).ok()?;
         file.rewind().ok()?;
         Some(file)
     }
 
-    /// This cache in front of `origin`: content comes from the cache, and goes there first where it is missing.
-    pub fn through<'a>(&self, origin: Box<dyn Source + 'a>) -> Through<'a> {
-        let cache = self.clone();
-        Through { cache, origin }
+    /// This cache in front of `origin`: content comes from the cache, and goes there first where it is missing; layers
+    /// only where they are to be `keep`ed, for what is only passed on need not touch the disk.
+    pub fn through<'a>(self: &Arc<Cache>, origin: Box<dyn Source + 'a>, keep: bool) -> Through<'a> {
+        Through { cache: Arc::clone(self), origin, keep }
+    }
+}
+
+fn is_read_only(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
+#[cfg(unix)]
+fn refuse_foreign(root: &Path, metadata: &fs::Metadata) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let user = rustix::process::geteuid().as_raw();
+    let why = match (metadata.uid() == user, metadata.mode() & 0o002 == 0) {
+        (true, true) => return Ok(()),
+        (false, _) => format!("belongs to the user {}, not to you ({user})", metadata.uid()),
+        (true, false) => "can be written to by everyone".to_owned(),
+    };
+    Err(miette!(
+        help = "make it yours alone (`chown`, `chmod 700`), or set CARGO_OCI_CACHE_DIR to a folder that is",
+        "the cache {} {why}: what is in it could be anything",
+        root.display()
+    ))
+}
+
+/// The user's cache folder is the user's alone where the system keeps users apart by folders.
+#[cfg(not(unix))]
+fn refuse_foreign(_: &Path, _: &fs::Metadata) -> Result<()> {
+    Ok(())
+}
+
+/// Opens a blob: a file, not a link to one, and with no other name by which it could be changed.
+fn open_blob(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+    let file = options.read(true).open(path)?;
+    let metadata = file.metadata()?;
+    #[cfg(unix)]
+    let alone = std::os::unix::fs::MetadataExt::nlink(&metadata) == 1;
+    #[cfg(not(unix))]
+    let alone = true;
+    match metadata.is_file() && alone {
+        true => Ok(file),
+        false => Err(io::Error::other("not a file of the cache")),
+    }
+}
+
+/// Removes unfinished files.
+fn sweep(root: &Path) {
+    for algorithm in fs::read_dir(root.join("blobs")).into_iter().flatten().flatten() {
+        for file in fs::read_dir(algorithm.path()).into_iter().flatten().flatten() {
+            if file.file_name().to_string_lossy().starts_with(file::TEMPORARY) {
+                let _ = fs::remove_file(file.path());
+            }
+        }
     }
 }
 
@@ -66,11 +146,11 @@ impl Source for Cache {
     fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
         let missing = || Missing { name: name.unwrap_or("name").to_owned(), place: self.place() };
         let digest = name.and_then(|name| Digest::try_from(name).ok()).ok_or_else(missing)?;
-        let file = File::open(self.path(&digest)).map_err(|_| missing())?;
+        let file = open_blob(&self.path(&digest)).map_err(|_| missing())?;
         let mut bytes = Vec::new();
         file.take(MOST_DOCUMENT_BYTES)
             .read_to_end(&mut bytes)
-            .map_err(|error| on_path("read", &self.path(&digest), &error))?;
+            .map_err(|error| on_path("read", &self.path(&digest), error))?;
         // What the bytes say counts only when they are the bytes of that name.
         let descriptor = sniff(&bytes).map(|media_type| Descriptor::new(media_type, bytes.len() as u64, digest));
         let descriptor = descriptor.ok_or_else(missing)?;
@@ -99,15 +179,18 @@ impl Sink for Cache {
         Ok(self.verified(descriptor).is_some())
     }
 
-    fn push(&self, descriptor: &Descriptor, content: &mut dyn Read) -> Result<()> {
+    fn push(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<()> {
         let path = self.path(descriptor.digest());
         let folder = path.parent().unwrap_or(&self.root);
-        let failed = |error: &io::Error| on_path("write", &path, error);
-        create_private(folder).map_err(|error| on_path("create", folder, &error))?;
-        let mut file = NamedTempFile::new_in(folder).map_err(|error| on_path("write in", folder, &error))?;
-        io::copy(&mut VerifyReader::new(content, descriptor), &mut file).map_err(|error| failed(&error))?;
-        file.as_file().sync_all().map_err(|error| failed(&error))?;
-        file.persist(&path).map_err(|error| failed(&error.error))?;
+        let failed = |error: io::Error| on_path("write", &path, error);
+        create_private(folder).map_err(|error| on_path("create", folder, error))?;
+        let mut file = tempfile::Builder::new()
+            .prefix(file::TEMPORARY)
+            .tempfile_in(folder)
+            .map_err(|error| on_path("write in", folder, error))?;
+        file::fill(&mut file, &mut open(source, descriptor)?, &path)?;
+        file.as_file().sync_all().map_err(failed)?;
+        file.persist(&path).map_err(|error| failed(error.error))?;
         // So that the name outlives a power cut; where folders cannot be opened, the file system does it by itself.
         if let Ok(folder) = File::open(folder) {
             let _ = folder.sync_all();
@@ -123,8 +206,10 @@ impl Sink for Cache {
 
 /// A [`Cache`] in front of another source.
 pub struct Through<'a> {
-    cache: Cache,
+    cache: Arc<Cache>,
     origin: Box<dyn Source + 'a>,
+    /// Whether layers are kept in the cache; documents always are.
+    keep: bool,
 }
 
 impl Through<'_> {
@@ -139,7 +224,7 @@ impl Through<'_> {
     /// # Errors
     /// Of the origin and of the cache folder.
     pub fn pull(&self, roots: &[Descriptor]) -> Result<()> {
-        copy(self.origin.as_ref(), &self.cache, roots)
+        copy(self.origin.as_ref(), self.cache.as_ref(), roots)
     }
 }
 
@@ -156,8 +241,11 @@ impl Source for Through<'_> {
         if let Some(file) = self.cache.verified(descriptor) {
             return Ok(Box::new(file));
         }
+        if self.cache.is_read_only() || !self.keep && is_layer(descriptor.media_type()) {
+            return self.origin.fetch(descriptor);
+        }
         self.cache
-            .push(descriptor, &mut open(self.origin.as_ref(), descriptor)?)
+            .push(descriptor, self.origin.as_ref())
             .wrap_err_with(|| format!("cannot pull {} from {}", descriptor.digest(), self.origin.place()))?;
         self.cache.fetch(descriptor)
     }
@@ -188,33 +276,71 @@ mod tests {
     #[test]
     fn content_comes_from_the_origin_once() {
         let folder = tempfile::tempdir().expect("a folder");
-        let cache = Cache::new(folder.path().to_owned());
+        let cache = Arc::new(Cache::open(folder.path().to_owned()).expect("a cache"));
         let (origin, descriptor) = blob(b"abc");
-        assert_eq!(read(&cache.through(Box::new(&origin)), &descriptor).expect("reads"), b"abc");
-        assert_eq!(read(&cache.through(Box::new(Memory::default())), &descriptor).expect("is there"), b"abc");
+        assert_eq!(read(&cache.through(Box::new(&origin), true), &descriptor).expect("reads"), b"abc");
+        assert_eq!(read(&cache.through(Box::new(Memory::default()), true), &descriptor).expect("is there"), b"abc");
     }
 
     #[test]
     fn a_corrupted_blob_is_fetched_again() {
         let folder = tempfile::tempdir().expect("a folder");
-        let cache = Cache::new(folder.path().to_owned());
+        let cache = Arc::new(Cache::open(folder.path().to_owned()).expect("a cache"));
         let (origin, descriptor) = blob(b"abc");
-        copy(&origin, &cache, std::slice::from_ref(&descriptor)).expect("copies");
+        copy(&origin, cache.as_ref(), std::slice::from_ref(&descriptor)).expect("copies");
         fs::write(cache.path(descriptor.digest()), b"abd").expect("corrupts");
-        assert!(read(&cache, &descriptor).is_err());
-        assert_eq!(read(&cache.through(Box::new(&origin)), &descriptor).expect("reads"), b"abc");
-        assert_eq!(read(&cache, &descriptor).expect("is mended"), b"abc");
+        assert!(read(cache.as_ref(), &descriptor).is_err());
+        assert_eq!(read(&cache.through(Box::new(&origin), true), &descriptor).expect("reads"), b"abc");
+        assert_eq!(read(cache.as_ref(), &descriptor).expect("is mended"), b"abc");
     }
 
     #[test]
     fn wrong_content_never_gets_in_and_leaves_nothing_behind() {
         let folder = tempfile::tempdir().expect("a folder");
-        let cache = Cache::new(folder.path().to_owned());
+        let cache = Arc::new(Cache::open(folder.path().to_owned()).expect("a cache"));
         let (origin, descriptor) = blob(b"abc");
         for wrong in [&b"abd"[..], b"ab", b"abcd"] {
             origin.put(&descriptor, wrong.to_vec());
-            assert!(copy(&origin, &cache, std::slice::from_ref(&descriptor)).is_err());
+            assert!(copy(&origin, cache.as_ref(), std::slice::from_ref(&descriptor)).is_err());
             assert_eq!(files(folder.path()), 0);
         }
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_removed_when_nobody_else_is_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let left = folder.path().join("blobs/sha256/.new-left");
+        fs::create_dir_all(left.parent().expect("a folder")).expect("a folder");
+        fs::write(&left, "half").expect("writes");
+        let first = Cache::open(folder.path().to_owned()).expect("a cache");
+        assert!(!left.exists());
+        fs::write(&left, "half").expect("writes");
+        let second = Cache::open(folder.path().to_owned()).expect("a cache");
+        assert!(left.exists(), "it may be the first one's");
+        drop((first, second));
+        drop(Cache::open(folder.path().to_owned()));
+        assert!(!left.exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_others_can_write_to_is_refused_and_so_are_links() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().join("cache");
+        let cache = Cache::open(root.clone()).expect("a cache");
+        assert_eq!(fs::metadata(&root).expect("a folder").permissions().mode() & 0o777, 0o700);
+        let (origin, descriptor) = blob(b"abc");
+        copy(&origin, &cache, std::slice::from_ref(&descriptor)).expect("copies");
+        let path = cache.path(descriptor.digest());
+        fs::rename(&path, root.join("elsewhere")).expect("moves");
+        symlink(root.join("elsewhere"), &path).expect("links");
+        assert!(read(&cache, &descriptor).is_err());
+        fs::remove_file(&path).expect("removes");
+        fs::hard_link(root.join("elsewhere"), &path).expect("links");
+        assert!(read(&cache, &descriptor).is_err());
+        fs::set_permissions(&root, fs::Permissions::from_mode(0o777)).expect("opens");
+        let error = Cache::open(root).unwrap_err();
+        assert!(error.to_string().contains("can be written to by everyone"), "{error}");
     }
 }

@@ -1,10 +1,12 @@
 //! Files that are there whole or not at all.
 
-use std::fs::File;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
+
+use crate::error::{Result, on_path};
 
 /// What the names of unfinished files begin with.
 pub const TEMPORARY: &str = ".new-";
@@ -21,14 +23,43 @@ pub fn create_in(folder: &Path) -> io::Result<NamedTempFile> {
     tempfile::Builder::new().prefix(TEMPORARY).make_in(folder, create)
 }
 
-/// Puts a new file, as `write` writes it, in the place of `path`.
+/// Puts a new file, as `write` writes it, in the place of `path`, or of what that links to. What is no file there (a
+/// pipe, a terminal, `/dev/null`) is written to.
 ///
 /// # Errors
 /// Of writing; a file that was there before is then as it was.
-pub fn replace(path: &Path, write: impl FnOnce(&mut NamedTempFile) -> io::Result<()>) -> io::Result<()> {
+pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    // A link that leads nowhere yet is replaced itself.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if fs::metadata(&path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        return write(&mut File::options().write(true).open(path)?);
+    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut file = create_in(folder.unwrap_or(Path::new(".")))?;
     write(&mut file)?;
+    // A rename may reach the disk before the content does.
+    file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
 }
+
+/// Writes all of `content` to a file that will be `path`; an error of the one is not taken for one of the other.
+///
+/// # Errors
+/// Of reading, as they are; of writing, with the path.
+pub fn fill(file: &mut NamedTempFile, content: &mut dyn Read, path: &Path) -> Result<()> {
+    let mut buffer = vec![0; 128 << 10];
+    loop {
+        let read = match content.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read.map_err(ReadError)?,
+        };
+        file.write_all(&buffer[..read]).map_err(|error| on_path("write", path, error))?;
+    }
+}
+
+/// Content could not be read.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("it cannot be read")]
+struct ReadError(#[source] io::Error);

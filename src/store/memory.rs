@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use miette::{IntoDiagnostic, Report};
 use oci_spec::image::Descriptor;
 
-use super::{Missing, Sink, Source, lock};
+use super::{Missing, Sink, Source, lock, open};
 use crate::error::Result;
 use crate::image::manifest::Document;
 
@@ -64,9 +64,9 @@ impl Sink for Memory {
         Source::exists(self, descriptor)
     }
 
-    fn push(&self, descriptor: &Descriptor, content: &mut dyn Read) -> Result<()> {
+    fn push(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<()> {
         let mut bytes = Vec::new();
-        content.read_to_end(&mut bytes).into_diagnostic()?;
+        open(source, descriptor)?.read_to_end(&mut bytes).into_diagnostic()?;
         self.put(descriptor, bytes);
         Ok(())
     }

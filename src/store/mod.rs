@@ -18,7 +18,7 @@ use miette::{Context, IntoDiagnostic, Report, miette};
 use oci_spec::image::Descriptor;
 
 use crate::error::Result;
-use crate::image::digest::{Digest, VerifyReader};
+use crate::image::digest::{Digest, Mismatch, VerifyReader};
 use crate::image::manifest;
 use crate::image::media_type::is_document;
 
@@ -69,6 +69,35 @@ impl<S: Source + ?Sized> Source for &S {
     }
 }
 
+/// Content of `first`, and what that lacks from `second`.
+pub struct Behind<'a> {
+    /// Asked first.
+    pub first: &'a dyn Source,
+    /// Asked for what `first` has not.
+    pub second: &'a dyn Source,
+}
+
+impl Source for Behind<'_> {
+    fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
+        self.first.resolve(name).or_else(|_| self.second.resolve(name))
+    }
+
+    fn exists(&self, descriptor: &Descriptor) -> Result<bool> {
+        Ok(self.first.exists(descriptor)? || self.second.exists(descriptor)?)
+    }
+
+    fn fetch(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send + '_>> {
+        match self.first.exists(descriptor)? {
+            true => self.first.fetch(descriptor),
+            false => self.second.fetch(descriptor),
+        }
+    }
+
+    fn place(&self) -> String {
+        self.first.place()
+    }
+}
+
 /// Where content goes.
 pub trait Sink: Sync {
     /// Whether the content is there already, and right.
@@ -77,11 +106,11 @@ pub trait Sink: Sync {
     /// When that cannot be found out.
     fn exists(&self, descriptor: &Descriptor) -> Result<bool>;
 
-    /// Stores content. What it names is stored before.
+    /// Stores content of `source`, which may be read more than once. What the content names is stored before.
     ///
     /// # Errors
-    /// Of reading `content` and of storing it; then nothing is stored.
-    fn push(&self, descriptor: &Descriptor, content: &mut dyn Read) -> Result<()>;
+    /// Of reading the content and of storing it; then nothing is stored.
+    fn push(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<()>;
 
     /// Lets `name` stand for content that is there.
     ///
@@ -164,10 +193,8 @@ pub fn copy(source: &dyn Source, sink: &dyn Sink, roots: &[Descriptor]) -> Resul
     if let Some(error) = lock(&failure).take() {
         return Err(error);
     }
-    for (descriptor, bytes) in &graph.documents {
-        if !sink.exists(descriptor)? {
-            sink.push(descriptor, &mut &bytes[..])?;
-        }
+    for document in &graph.documents {
+        copy_blob(source, sink, document)?;
     }
     Ok(())
 }
@@ -180,22 +207,39 @@ fn copy_blob(source: &dyn Source, sink: &dyn Sink, blob: &Descriptor) -> Result<
     if sink.exists(blob)? {
         return Ok(());
     }
-    sink.push(blob, &mut open(source, blob)?)
-        .wrap_err_with(|| format!("cannot copy {} from {}", blob.digest(), source.place()))
+    let push = || {
+        let pushed = sink.push(blob, source);
+        pushed.wrap_err_with(|| format!("cannot copy {} from {}", blob.digest(), source.place()))
+    };
+    match push() {
+        // Bytes that are wrong once may have been wrong on their way.
+        Err(error) if is_mismatch(&error) => push(),
+        pushed => pushed,
+    }
+}
+
+/// Whether content was read that is not what its descriptor says.
+fn is_mismatch(error: &Report) -> bool {
+    let is_it = |cause: &(dyn std::error::Error + 'static)| {
+        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        inner.is_some_and(|inner| inner.is::<Mismatch>())
+    };
+    error.chain().any(is_it)
 }
 
 /// What [`copy`] copies.
 #[derive(Default)]
 struct Graph {
-    seen: HashSet<Digest>,
+    /// By digest and size: one that is called by two sizes is looked at under both.
+    seen: HashSet<(Digest, u64)>,
     blobs: Vec<Descriptor>,
     /// Children before their parents.
-    documents: Vec<(Descriptor, Vec<u8>)>,
+    documents: Vec<Descriptor>,
 }
 
 impl Graph {
     fn walk(&mut self, source: &dyn Source, descriptor: &Descriptor, depth: usize) -> Result<()> {
-        if !self.seen.insert(descriptor.digest().clone()) {
+        if !self.seen.insert((descriptor.digest().clone(), descriptor.size())) {
             return Ok(());
         }
         if !is_document(descriptor.media_type()) {
@@ -216,7 +260,7 @@ impl Graph {
         for child in parsed.children() {
             self.walk(source, &child, depth + 1)?;
         }
-        self.documents.push((descriptor.clone(), bytes));
+        self.documents.push(descriptor.clone());
         Ok(())
     }
 }

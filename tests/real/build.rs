@@ -227,3 +227,12 @@ fn names_that_engines_take_have_no_capitals() {
     let (_, config) = image(&project.layout(), "linux/amd64");
     assert_eq!(config["config"]["Entrypoint"], json!(["/app/Shout"]));
 }
+
+#[test]
+fn a_folder_called_like_a_target_does_not_mislead() {
+    let project = Project::empty("x86_64-unknown-linux-musl")
+        .file("p/Cargo.toml", "[package]\nname = \"p\"\nversion = \"0.1.0\"\nedition = \"2024\"\n")
+        .file("p/src/main.rs", "fn main() {}\n");
+    project.build(&[]).within("p").succeeds();
+    assert_eq!(problems(&project.path("p/target/oci/p")), []);
+}

@@ -8,4 +8,5 @@ mod build;
 mod failures;
 mod native;
 mod outputs;
+mod push;
 mod running;

@@ -98,6 +98,11 @@ impl Project {
     pub fn build(&self, args: &[&str]) -> Call {
         self.oci(&[&["build", "--base", "embedded"], args].concat())
     }
+
+    /// `cargo oci push --base embedded ARGS`.
+    pub fn push(&self, args: &[&str]) -> Call {
+        self.oci(&[&["push", "--base", "embedded"], args].concat())
+    }
 }
 
 fn copy(from: &Path, to: &Path) {

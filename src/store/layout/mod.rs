@@ -14,7 +14,7 @@ use crate::error::{Result, on_path};
 use crate::image::digest::Digest;
 use crate::image::manifest::{Manifest, parse};
 
-pub use writer::LayoutWriter;
+pub use writer::{LayoutWriter, Place};
 
 const INDEX: &str = "index.json";
 /// The file that marks a layout, and its whole content.
@@ -103,7 +103,7 @@ fn read_index(path: &Path) -> Result<Vec<u8>> {
     let mut index = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MOST_DOCUMENT_BYTES).read_to_end(&mut index))
-        .map_err(|error| on_path("read", path, &error))?;
+        .map_err(|error| on_path("read", path, error))?;
     Ok(index)
 }
 
@@ -122,7 +122,7 @@ impl Source for Layout {
         match File::open(&path) {
             Ok(file) => Ok(Box::new(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Missing::blob(descriptor, self.place())),
-            Err(error) => Err(on_path("read", &path, &error)),
+            Err(error) => Err(on_path("read", &path, error)),
         }
     }
 

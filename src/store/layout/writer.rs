@@ -5,7 +5,7 @@
 //! is removed. A run that fails removes the blobs it added, and the last good layout is as it was.
 
 use std::collections::{BTreeSet, HashSet};
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -17,9 +17,11 @@ use tempfile::NamedTempFile;
 
 use super::{INDEX, Layout, MARK, MARK_CONTENT, blob_path};
 use crate::error::{Result, on_path};
+use crate::event::{Event, Listener};
 use crate::image::canonical_json;
 use crate::image::digest::VerifyReader;
-use crate::store::{Sink, file, lock};
+use crate::image::manifest::Document;
+use crate::store::{Sink, Source, file, lock, open};
 
 /// The name containerd imports an image by; here it also tells whose a layout is.
 const IMAGE_NAME: &str = "io.containerd.image.name";
@@ -31,8 +33,8 @@ pub struct LayoutWriter {
     /// The image's name, for those who import the layout.
     name: String,
     /// Held until the end: two runs take turns.
-    mark: File,
-    /// Whether a good layout was here before.
+    mark: Mark,
+    /// Whether a layout was here before.
     existed: bool,
     entries: Mutex<Vec<Value>>,
     /// Blobs of the new layout, as paths relative to the root.
@@ -42,23 +44,32 @@ pub struct LayoutWriter {
     committed: bool,
 }
 
+/// Whose a folder is that a layout is written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// One below `target/oci`: whatever is there is replaced.
+    Own,
+    /// One that the user named: only a layout of the same image is replaced.
+    Named,
+}
+
 impl LayoutWriter {
-    /// Begins a layout of the image `name` in the folder `root`, beside what is there.
+    /// Begins a layout of the image `name` in the folder `root`, beside what is there. Waits, and says so, while
+    /// another run writes there.
     ///
     /// # Errors
-    /// When the folder cannot be written, or holds something else than a layout of this image.
-    pub fn begin(root: &Path, name: &str) -> Result<LayoutWriter> {
+    /// When the folder cannot be written, or is the user's and holds something else than a layout of this image.
+    pub fn begin(root: &Path, name: &str, place: Place, listener: Listener) -> Result<LayoutWriter> {
+        let mark = Mark::take(root, listener)?;
+        // Only who holds the mark can tell what is there: another run may just have finished.
         let existed = root.join(INDEX).exists();
-        if existed {
-            refuse_foreign(root, name)?;
-        } else if fs::read_dir(root).is_ok_and(|mut files| files.any(|file| !is_ours(file))) {
-            return Err(miette!(
-                help = "name a folder that is empty or not there yet",
-                "{} is not an OCI layout, and not empty",
-                root.display()
-            ));
+        if place == Place::Named {
+            let refusal = if existed { refuse_foreign(root, name) } else { refuse_full(root, &mark) };
+            if let Err(error) = refusal {
+                mark.give_back(root);
+                return Err(error);
+            }
         }
-        let mark = take(root)?;
         Ok(LayoutWriter {
             root: root.to_owned(),
             name: name.to_owned(),
@@ -77,8 +88,8 @@ impl LayoutWriter {
     /// When the file cannot be created.
     pub fn blob(&self) -> Result<NamedTempFile> {
         let folder = self.root.join("blobs").join("sha256");
-        fs::create_dir_all(&folder).map_err(|error| on_path("create", &folder, &error))?;
-        file::create_in(&folder).map_err(|error| on_path("write in", &folder, &error))
+        fs::create_dir_all(&folder).map_err(|error| on_path("create", &folder, error))?;
+        file::create_in(&folder).map_err(|error| on_path("write in", &folder, error))
     }
 
     /// Makes a written file the blob of `descriptor`.
@@ -88,12 +99,12 @@ impl LayoutWriter {
     pub fn keep(&self, descriptor: &Descriptor, mut file: NamedTempFile) -> Result<()> {
         let relative = blob_path(descriptor.digest());
         let path = self.root.join(&relative);
-        file.flush().map_err(|error| on_path("write", &path, &error))?;
+        file.flush().map_err(|error| on_path("write", &path, error))?;
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(|error| on_path("create", folder, &error))?;
+            fs::create_dir_all(folder).map_err(|error| on_path("create", folder, error))?;
         }
         let fresh = !path.exists();
-        file.persist(&path).map_err(|error| on_path("write", &path, &error.error))?;
+        file.persist(&path).map_err(|error| on_path("write", &path, error.error))?;
         if fresh {
             lock(&self.added).insert(relative.clone());
         }
@@ -101,17 +112,15 @@ impl LayoutWriter {
         Ok(())
     }
 
-    /// The size of all blobs of the new layout together, in bytes.
+    /// Stores a document of ours.
     ///
     /// # Errors
-    /// When one of them cannot be found.
-    pub fn size(&self) -> Result<u64> {
-        let kept = lock(&self.kept);
-        let sizes = kept.iter().map(|relative| {
-            let path = self.root.join(relative);
-            fs::metadata(&path).map(|found| found.len()).map_err(|error| on_path("read", &path, &error))
-        });
-        sizes.sum()
+    /// When it cannot be written.
+    pub fn put(&self, document: &Document) -> Result<()> {
+        let mut file = self.blob()?;
+        let path = self.root.join(blob_path(document.descriptor.digest()));
+        file.write_all(&document.bytes).map_err(|error| on_path("write", &path, error))?;
+        self.keep(&document.descriptor, file)
     }
 
     /// Puts the new layout in the place of the old one.
@@ -125,50 +134,118 @@ impl LayoutWriter {
             "manifests": *lock(&self.entries),
         }));
         let path = self.root.join(INDEX);
-        let failed = |error: &io::Error| on_path("write", &path, error);
-        self.write_mark().map_err(|error| failed(&error))?;
-        file::replace(&path, |file| file.write_all(&index)).map_err(|error| failed(&error))?;
+        let failed = |error: io::Error| on_path("write", &path, error);
+        self.mark.write().map_err(|error| on_path("write", &self.root.join(MARK), error))?;
+        file::replace(&path, |file| file.write_all(&index)).map_err(failed)?;
         self.committed = true;
         self.sweep(|relative| !lock(&self.kept).contains(relative));
         Layout::open(&self.root)
     }
 
-    fn write_mark(&mut self) -> io::Result<()> {
-        self.mark.rewind()?;
-        let mut content = String::new();
-        self.mark.read_to_string(&mut content)?;
-        if content != MARK_CONTENT {
-            self.mark.set_len(0)?;
-            self.mark.rewind()?;
-            self.mark.write_all(MARK_CONTENT.as_bytes())?;
-        }
-        Ok(())
-    }
-
-    /// Removes blobs. One that cannot be removed does no harm: nothing refers to it.
+    /// Removes blobs, and nothing else. One that cannot be removed does no harm: nothing refers to it.
     fn sweep(&self, unwanted: impl Fn(&str) -> bool) {
-        let algorithms = fs::read_dir(self.root.join("blobs")).into_iter().flatten().flatten();
-        for algorithm in algorithms {
-            for file in fs::read_dir(algorithm.path()).into_iter().flatten().flatten() {
-                let names = (algorithm.file_name(), file.file_name());
-                let relative = format!("blobs/{}/{}", names.0.to_string_lossy(), names.1.to_string_lossy());
-                if unwanted(&relative) {
+        let is_hex = |name: &str| name.len() >= 64 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        for algorithm in ["sha256", "sha512"] {
+            let folder = self.root.join("blobs").join(algorithm);
+            for file in fs::read_dir(folder).into_iter().flatten().flatten() {
+                let name = file.file_name().to_string_lossy().into_owned();
+                let relative = format!("blobs/{algorithm}/{name}");
+                if name.starts_with(file::TEMPORARY) || is_hex(&name) && unwanted(&relative) {
                     let _ = fs::remove_file(file.path());
                 }
+            }
+        }
+        for file in fs::read_dir(&self.root).into_iter().flatten().flatten() {
+            if file.file_name().to_string_lossy().starts_with(file::TEMPORARY) {
+                let _ = fs::remove_file(file.path());
             }
         }
     }
 }
 
-/// Whether a run of ours that never came to an end left this in a folder that is no layout.
-fn is_ours(file: io::Result<fs::DirEntry>) -> bool {
-    let ours = |name: &str| name == MARK || name == "blobs" || name.starts_with(file::TEMPORARY);
-    file.is_ok_and(|file| file.file_name().to_str().is_some_and(ours))
+/// The file that marks a layout, held by one run at a time.
+#[derive(Debug)]
+struct Mark {
+    file: File,
+    /// Whether it was made by this run, and the folder with it.
+    made: bool,
+    made_folder: bool,
+}
+
+impl Mark {
+    fn take(root: &Path, listener: Listener) -> Result<Mark> {
+        let path = root.join(MARK);
+        loop {
+            let made_folder = !root.exists();
+            fs::create_dir_all(root).map_err(|error| on_path("create", root, error))?;
+            let made = !path.exists();
+            let mut options = File::options();
+            options.read(true).write(true).create(true).truncate(false);
+            let file = options.open(&path).map_err(|error| on_path("write", &path, error))?;
+            hold(&file, root, listener).map_err(|error| on_path("lock", &path, error))?;
+            // A run that failed removes its folder, and with it the file that we may have waited for.
+            if path.exists() {
+                return Ok(Mark { file, made, made_folder });
+            }
+        }
+    }
+
+    /// Writes what a mark says, if it does not say so already.
+    fn write(&mut self) -> io::Result<()> {
+        self.file.rewind()?;
+        let mut content = String::new();
+        self.file.read_to_string(&mut content)?;
+        if content != MARK_CONTENT {
+            self.file.set_len(0)?;
+            self.file.rewind()?;
+            self.file.write_all(MARK_CONTENT.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Undoes what taking it has made.
+    fn give_back(&self, root: &Path) {
+        if self.made {
+            let _ = fs::remove_file(root.join(MARK));
+        }
+        if self.made_folder {
+            let _ = fs::remove_dir(root);
+        }
+    }
+}
+
+fn hold(mark: &File, root: &Path, listener: Listener) -> io::Result<()> {
+    match mark.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            listener(Event::Waiting { path: root.to_owned() });
+            mark.lock()
+        }
+        // Where files cannot be locked, cargo goes on too.
+        Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Unsupported => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// A folder without a layout is ours when it is empty, or holds what a run of ours that was killed has left.
+fn refuse_full(root: &Path, mark: &Mark) -> Result<()> {
+    let others = fs::read_dir(root).into_iter().flatten().flatten();
+    let is_ours = |name: &str| name == MARK || !mark.made && (name == "blobs" || name.starts_with(file::TEMPORARY));
+    let foreign = others.filter(|other| !other.file_name().to_str().is_some_and(is_ours)).count();
+    if foreign == 0 {
+        return Ok(());
+    }
+    Err(miette!(
+        help = "name a folder that is empty or not there yet",
+        "{} is not an OCI layout, and not empty",
+        root.display()
+    ))
 }
 
 /// A layout with somebody else's images is not ours to replace.
 fn refuse_foreign(root: &Path, name: &str) -> Result<()> {
-    let layout = Layout::open(root)?;
+    let help = "name another folder, or remove that one first";
+    let layout =
+        Layout::open(root).map_err(|error| miette!(help = help, "{} is not overwritten: {error}", root.display()))?;
     let image = |entry: &Descriptor| {
         let annotations = entry.annotations().as_ref()?;
         Some(annotations.get(IMAGE_NAME)?.rsplit_once(':')?.0.to_owned())
@@ -176,31 +253,7 @@ fn refuse_foreign(root: &Path, name: &str) -> Result<()> {
     if layout.entries.iter().all(|entry| image(entry).as_deref() == Some(name)) {
         return Ok(());
     }
-    Err(miette!(
-        help = "name another folder, or remove that one first",
-        "{} holds an image other than {name}, and is not overwritten",
-        root.display()
-    ))
-}
-
-/// Opens and locks the file that marks the layout, waiting for a run that holds it.
-fn take(root: &Path) -> Result<File> {
-    let path = root.join(MARK);
-    loop {
-        fs::create_dir_all(root).map_err(|error| on_path("create", root, &error))?;
-        let mark = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(|error| on_path("write", &path, &error))?;
-        mark.lock().map_err(|error| on_path("lock", &path, &error))?;
-        // A run that failed removes its folder, and with it the file that we may have waited for.
-        if path.exists() {
-            return Ok(mark);
-        }
-    }
+    Err(miette!(help = help, "{} holds an image other than {name}, and is not overwritten", root.display()))
 }
 
 impl Drop for LayoutWriter {
@@ -208,13 +261,13 @@ impl Drop for LayoutWriter {
         if self.committed {
             return;
         }
-        if self.existed {
-            self.sweep(|relative| lock(&self.added).contains(relative) || relative.contains(file::TEMPORARY));
-        } else {
-            // Nothing but what this run wrote: `begin` has looked.
-            let _ = fs::remove_dir_all(self.root.join("blobs"));
-            let _ = fs::remove_file(self.root.join(MARK));
-            let _ = fs::remove_dir(&self.root);
+        self.sweep(|relative| lock(&self.added).contains(relative));
+        if !self.existed {
+            // Folders go only when they are empty.
+            for folder in ["blobs/sha256", "blobs/sha512", "blobs"] {
+                let _ = fs::remove_dir(self.root.join(folder));
+            }
+            self.mark.give_back(&self.root);
         }
     }
 }
@@ -232,10 +285,9 @@ impl Sink for LayoutWriter {
         Ok(right)
     }
 
-    fn push(&self, descriptor: &Descriptor, content: &mut dyn Read) -> Result<()> {
+    fn push(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<()> {
         let mut file = self.blob()?;
-        io::copy(&mut VerifyReader::new(content, descriptor), &mut file)
-            .map_err(|error| on_path("write", &self.root.join(blob_path(descriptor.digest())), &error))?;
+        file::fill(&mut file, &mut open(source, descriptor)?, &self.root.join(blob_path(descriptor.digest())))?;
         self.keep(descriptor, file)
     }
 
@@ -255,7 +307,14 @@ mod tests {
     use super::*;
     use crate::image::digest::sha256;
     use crate::store::Source;
-    use crate::store::read;
+    use crate::store::{Memory, read};
+
+    /// A source that has `bytes` for the blob of `descriptor`.
+    fn holding(descriptor: &Descriptor, bytes: &[u8]) -> Memory {
+        let memory = Memory::default();
+        memory.put(descriptor, bytes.to_vec());
+        memory
+    }
 
     fn blob(bytes: &[u8]) -> Descriptor {
         Descriptor::new(MediaType::ImageLayer, bytes.len() as u64, sha256(bytes))
@@ -263,8 +322,8 @@ mod tests {
 
     /// Writes a layout with one blob, that is named `latest`.
     fn write(root: &Path, name: &str, bytes: &[u8]) -> Result<Layout> {
-        let writer = LayoutWriter::begin(root, name)?;
-        writer.push(&blob(bytes), &mut &bytes[..])?;
+        let writer = LayoutWriter::begin(root, name, Place::Named, &|_| ())?;
+        writer.push(&blob(bytes), &holding(&blob(bytes), bytes))?;
         writer.tag(&blob(bytes), "latest")?;
         writer.commit()
     }
@@ -289,9 +348,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path().join("x");
         write(&root, "x", b"old").expect("writes");
-        let writer = LayoutWriter::begin(&root, "x").expect("begins");
-        writer.push(&blob(b"new"), &mut &b"new"[..]).expect("writes");
-        assert!(writer.push(&blob(b"bad"), &mut &b"other"[..]).is_err());
+        let writer = LayoutWriter::begin(&root, "x", Place::Named, &|_| ()).expect("begins");
+        writer.push(&blob(b"new"), &holding(&blob(b"new"), b"new")).expect("writes");
+        assert!(writer.push(&blob(b"bad"), &holding(&blob(b"bad"), b"other")).is_err());
         drop(writer);
         let layout = Layout::open(&root).expect("is a layout");
         let found = layout.resolve(None).expect("one image");
@@ -303,8 +362,8 @@ mod tests {
     fn a_first_run_that_fails_leaves_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path().join("x");
-        let writer = LayoutWriter::begin(&root, "x").expect("begins");
-        writer.push(&blob(b"new"), &mut &b"new"[..]).expect("writes");
+        let writer = LayoutWriter::begin(&root, "x", Place::Named, &|_| ()).expect("begins");
+        writer.push(&blob(b"new"), &holding(&blob(b"new"), b"new")).expect("writes");
         drop(writer);
         assert!(!root.exists());
     }
@@ -315,7 +374,7 @@ mod tests {
         let root = folder.path().join("x");
         write(&root, "x", b"same").expect("writes");
         fs::write(root.join(blob_path(blob(b"same").digest())), b"sane").expect("corrupts");
-        let writer = LayoutWriter::begin(&root, "x").expect("begins");
+        let writer = LayoutWriter::begin(&root, "x", Place::Named, &|_| ()).expect("begins");
         assert!(!writer.exists(&blob(b"same")).expect("looks"));
         drop(writer);
         let layout = write(&root, "x", b"same").expect("writes");
@@ -325,12 +384,14 @@ mod tests {
     #[test]
     fn what_is_not_ours_is_not_overwritten() {
         let folder = tempfile::tempdir().expect("a folder");
-        fs::write(folder.path().join("precious"), b"").expect("writes");
-        assert!(LayoutWriter::begin(folder.path(), "x").is_err());
-        assert!(folder.path().join("precious").exists());
+        let precious = folder.path().join("blobs/photos/cat");
+        fs::create_dir_all(precious.parent().expect("a folder")).expect("a folder");
+        fs::write(&precious, b"").expect("writes");
+        assert!(LayoutWriter::begin(folder.path(), "x", Place::Named, &|_| ()).is_err());
+        assert!(precious.exists() && !folder.path().join(MARK).exists());
         let root = folder.path().join("y");
         write(&root, "y", b"old").expect("writes");
-        let error = LayoutWriter::begin(&root, "x").unwrap_err();
+        let error = LayoutWriter::begin(&root, "x", Place::Named, &|_| ()).unwrap_err();
         assert!(error.to_string().contains("other than x"), "{error}");
     }
 
@@ -340,5 +401,40 @@ mod tests {
         let layout = write(&folder.path().join("x"), "x", b"old").expect("writes");
         let error = layout.resolve(Some("v1")).unwrap_err();
         assert!(error.help().expect("help").to_string().contains("latest"));
+    }
+
+    #[test]
+    fn a_run_that_waited_and_then_fails_leaves_what_the_other_one_wrote() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().join("x");
+        let first = LayoutWriter::begin(&root, "x", Place::Own, &|_| ()).expect("begins");
+        let (waits, waiting) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| {
+                let waits = Mutex::new(waits);
+                let say = |_| lock(&waits).send(()).expect("someone listens");
+                LayoutWriter::begin(&root, "x", Place::Own, &say).expect("begins")
+            });
+            waiting.recv().expect("it waits");
+            first.push(&blob(b"good"), &holding(&blob(b"good"), b"good")).expect("writes");
+            first.tag(&blob(b"good"), "latest").expect("tags");
+            first.commit().expect("commits");
+            let second = second.join().expect("no panic");
+            second.push(&blob(b"other"), &holding(&blob(b"other"), b"other")).expect("writes");
+        });
+        let layout = Layout::open(&root).expect("a layout");
+        assert_eq!(read(&layout, &blob(b"good")).expect("reads"), b"good");
+        assert_eq!(blobs(&root), 1);
+    }
+
+    #[test]
+    fn a_damaged_layout_of_our_own_is_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().join("x");
+        write(&root, "x", b"old").expect("writes");
+        fs::write(root.join(INDEX), "{").expect("damages");
+        assert!(write(&root, "x", b"new").is_err());
+        let writer = LayoutWriter::begin(&root, "x", Place::Own, &|_| ()).expect("begins");
+        writer.commit().expect("commits");
     }
 }

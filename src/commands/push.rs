@@ -1,0 +1,104 @@
+//! `cargo oci push`: build, then blobs → manifests by digest → index → tags, to every repository.
+
+use miette::{Context, miette};
+
+use super::bases::connect;
+use super::build::Built;
+use crate::cli::PushArgs;
+use crate::error::Result;
+use crate::event::{BuiltImage, Event, Listener};
+use crate::plan::{Environment, ImagePlan};
+use crate::reference::{BaseReference, Reference};
+use crate::registry::Registry;
+use crate::store::{Behind, Sink, Source, copy};
+
+/// Builds and pushes every image that the arguments select; gives `registry/repository@digest` for each repository.
+///
+/// # Errors
+/// The first thing that goes wrong; then no tag of that repository has moved.
+pub fn push(args: &PushArgs, listener: Listener) -> Result<Vec<String>> {
+    let environment = Environment::of_this_process();
+    // What is written elsewhere has to be whole.
+    let complete = !args.build.output.outputs.is_empty();
+    let built = Built::make(&args.build, complete, &environment, listener, |plan| check_repositories(&plan.images))?;
+    let mut results = Vec::new();
+    for (at, image) in built.images.iter().enumerate() {
+        let plan = &built.plan.images[at];
+        for repository in &plan.repositories {
+            let registry = connect(repository, &environment, true, listener)?;
+            let source = Behind { first: &built.layouts[at], second: built.bases.source(&plan.base)? };
+            let push = Push { plan, image, repository, registry: &registry, source: &source };
+            let tags = if args.by_digest { &[][..] } else { &plan.tags };
+            push.run(tags, listener).wrap_err_with(|| format!("cannot push {} to {}", image.name, registry.place()))?;
+            results.push(repository.with_digest(image.digest.as_ref()));
+        }
+    }
+    super::build::finish(&built, listener)?;
+    Ok(results)
+}
+
+/// One image on its way to one repository.
+struct Push<'a> {
+    plan: &'a ImagePlan,
+    image: &'a BuiltImage,
+    repository: &'a Reference,
+    registry: &'a Registry<'a>,
+    source: &'a dyn Source,
+}
+
+impl Push<'_> {
+    fn run(&self, tags: &[String], listener: Listener) -> Result<()> {
+        let root = &self.image.root;
+        let mut wanted = Vec::new();
+        let mut is_there = false;
+        for tag in tags {
+            match self.registry.tagged(tag)? {
+                Some(there) if there.digest() == root.digest() => is_there = true,
+                _ => wanted.push(tag),
+            }
+        }
+        // A tag that is right has all its content behind it: a registry takes no manifest without.
+        if !is_there {
+            listener(Event::Pushing { image: self.image.name.clone(), to: self.registry.place() });
+            self.mountable();
+            copy(self.source, self.registry, std::slice::from_ref(root))?;
+        }
+        for tag in wanted {
+            self.registry.tag(root, tag).wrap_err_with(|| format!("cannot move the tag {tag}"))?;
+        }
+        listener(Event::Pushed { image: self.image.name.clone(), to: self.registry.place(), was_there: is_there });
+        Ok(())
+    }
+
+    /// Layers of a base in the same registry need not be sent.
+    fn mountable(&self) {
+        let BaseReference::Registry(base) = &self.plan.base else {
+            return;
+        };
+        if base.registry() != self.repository.registry() {
+            return;
+        }
+        for manifest in &self.image.manifests {
+            let (_, below) = manifest.layers.split_last().unwrap_or((&manifest.config, &[]));
+            self.registry.mountable(base.repository(), below);
+        }
+    }
+}
+
+/// No repository is a mistake that is told before anything is built.
+///
+/// # Errors
+/// The image that has none.
+fn check_repositories(images: &[ImagePlan]) -> Result<()> {
+    match images.iter().find(|image| image.repositories.is_empty()) {
+        None => Ok(()),
+        Some(image) => Err(miette!(
+            help = format!(
+                "name one with `--repository ghcr.io/you/{0}`, or `repository = \"ghcr.io/you/{0}\"` in [package.metadata.oci]",
+                image.name
+            ),
+            "there is no repository to push {} to",
+            image.name
+        )),
+    }
+}
