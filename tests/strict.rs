@@ -193,8 +193,9 @@ fn pull(scene: &Scene, registry: &StrictRegistry, problems: &mut Vec<String>) {
         let entry = entry.expect("an entry");
         let name = format!("sha256:{}", entry.file_name().to_string_lossy());
         let content = fs::read(entry.path()).expect("a file of the cache");
-        let was_there = scene.there.iter().any(|(digest, bytes)| *digest == name && *bytes == content);
-        if digest(&content) != name && !(was_there && !is_right) {
+        // What was wrong before stays so only where nothing came in its place.
+        let may_be_wrong = !is_right && scene.there.iter().any(|(digest, bytes)| *digest == name && *bytes == content);
+        if digest(&content) != name && !may_be_wrong {
             problems.push(format!("the cache holds {name}, which is {}", digest(&content)));
         }
         held.push(name);
