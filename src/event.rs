@@ -85,10 +85,43 @@ pub enum Event {
         /// The pause before the next attempt.
         pause: Duration,
     },
+    /// A password for a registry is kept.
+    LoggedIn {
+        /// The registry.
+        registry: String,
+        /// The user there.
+        user: String,
+        /// Where the password is.
+        place: String,
+    },
+    /// The credentials for a registry are forgotten.
+    LoggedOut {
+        /// The registry.
+        registry: String,
+        /// Where they were.
+        place: String,
+    },
     /// Something the user should know and may want to change; the work goes on.
     Warning {
         /// One sentence.
         message: String,
+    },
+}
+
+/// What only the user knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question<'a> {
+    /// Who one is at a registry.
+    User {
+        /// The registry.
+        registry: &'a str,
+    },
+    /// A password, which nobody is to see.
+    Password {
+        /// Whose it is.
+        user: &'a str,
+        /// At which registry.
+        registry: &'a str,
     },
 }
 

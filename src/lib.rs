@@ -22,6 +22,8 @@
 //!
 //! - `target/oci/NAME`: the OCI layout of the image `NAME`, replaced as a whole or not at all ([`store::layout`]).
 //! - the user's cache folder, `cargo-oci/blobs/<algorithm>/<hex>`: content of bases, by digest ([`store::cache`]).
+//! - `~/.docker/config.json`, or the file that is named in its place: one entry of `auths` is written by `cargo oci login`
+//!   ([`registry::credentials`]).
 
 pub mod base;
 pub mod cli;

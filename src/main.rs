@@ -17,16 +17,22 @@ fn main() -> ExitCode {
     }
     interrupt::listen();
     let command = Cli::parse_from(arguments(typed.into_iter())).command;
-    let cargo = match &command {
-        Command::Build(args) => &args.cargo,
-        Command::Push(args) => &args.build.cargo,
+    let (quiet, color) = match &command {
+        Command::Build(args) => (args.cargo.quiet, args.cargo.color),
+        Command::Push(args) => (args.build.cargo.quiet, args.build.cargo.color),
+        Command::Login(args) => (args.talk.quiet, args.talk.color),
+        Command::Logout(args) => (args.talk.quiet, args.talk.color),
     };
-    let reporter = Reporter::new(cargo.quiet, cargo.color);
+    let reporter = Reporter::new(quiet, color);
     let listener = |event| reporter.event(event);
     let results = match &command {
         Command::Build(args) => commands::build::build(args, &listener)
             .map(|images| images.into_iter().map(|image| image.reference).collect::<Vec<_>>()),
         Command::Push(args) => commands::push::push(args, &listener),
+        Command::Login(args) => {
+            commands::login::login(args, &|question| reporter.ask(question), &listener).map(|()| Vec::new())
+        }
+        Command::Logout(args) => commands::logout::logout(args, &listener).map(|()| Vec::new()),
     };
     match results {
         Ok(lines) => reporter.results(&lines),

@@ -15,9 +15,10 @@ pub struct Reference(distribution::Reference);
 
 /// Why a text is not a reference.
 #[derive(Debug, thiserror::Error)]
-#[error("`{text}` is not an image reference: {why}")]
+#[error("`{text}` is not {kind}: {why}")]
 pub struct ReferenceError {
     text: String,
+    kind: &'static str,
     why: String,
 }
 
@@ -25,9 +26,11 @@ impl FromStr for Reference {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        text.parse()
-            .map(Reference)
-            .map_err(|error: distribution::ParseError| ReferenceError { text: text.to_owned(), why: error.to_string() })
+        text.parse().map(Reference).map_err(|error: distribution::ParseError| ReferenceError {
+            text: text.to_owned(),
+            kind: "an image reference",
+            why: error.to_string(),
+        })
     }
 }
 
@@ -81,6 +84,39 @@ impl fmt::Display for Reference {
     }
 }
 
+/// A registry by itself, as references begin with it: `ghcr.io`, `127.0.0.1:5000`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistryName(String);
+
+impl RegistryName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for RegistryName {
+    type Err = ReferenceError;
+
+    /// Docker's own spelling with a scheme and a version is read too.
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        let wrong = |why: &str| ReferenceError { text: text.to_owned(), kind: "a registry", why: why.to_owned() };
+        let name = text.strip_prefix("https://").unwrap_or(text).trim_end_matches('/');
+        let name = name.strip_suffix("/v1").or(name.strip_suffix("/v2")).unwrap_or(name);
+        if name.contains("://") {
+            return Err(wrong("leave the scheme out: https is spoken to all but this computer"));
+        }
+        if name.contains('/') {
+            return Err(wrong("leave the path out: credentials are kept for all of a registry"));
+        }
+        if name != "localhost" && !name.contains(['.', ':']) {
+            return Err(wrong("its name has a dot or a port in it, as in ghcr.io or localhost:5000"));
+        }
+        let reference: Reference = format!("{name}/x").parse().map_err(|_| wrong("this is not the name of a host"))?;
+        Ok(RegistryName(reference.registry().to_owned()))
+    }
+}
+
 /// A repository of a registry, without a tag or digest: where images are pushed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repository(pub Reference);
@@ -89,7 +125,8 @@ impl FromStr for Repository {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        let wrong = |why: &str| ReferenceError { text: text.to_owned(), why: why.to_owned() };
+        let wrong =
+            |why: &str| ReferenceError { text: text.to_owned(), kind: "an image reference", why: why.to_owned() };
         let reference: Reference = text.parse()?;
         if text.contains('@') {
             return Err(wrong("a repository to push to has no digest"));
@@ -230,6 +267,31 @@ mod tests {
         assert_eq!(pinned, BaseReference::Layout(on_disk("a", Some(&digest))));
         assert_eq!(base(&pinned.to_string()), pinned);
         assert_eq!(base("oci:C:\\x\\y"), BaseReference::Layout(on_disk("C:\\x\\y", None)));
+    }
+
+    #[test]
+    fn a_registry_is_a_host_and_nothing_more() {
+        let name = |text: &str| text.parse::<RegistryName>().map(|name| name.0).map_err(|error| error.to_string());
+        for (text, registry) in [
+            ("ghcr.io", "ghcr.io"),
+            ("127.0.0.1:5000", "127.0.0.1:5000"),
+            ("localhost", "localhost"),
+            ("https://quay.io/v2/", "quay.io"),
+            ("https://index.docker.io/v1/", "docker.io"),
+        ] {
+            assert_eq!(name(text).as_deref(), Ok(registry));
+        }
+        for (text, why) in [
+            ("http://ghcr.io", "leave the scheme out"),
+            ("ghcr.io/acme", "leave the path out"),
+            ("robot", "a dot or a port"),
+            ("", "a dot or a port"),
+            ("a b.io", "not the name of a host"),
+            ("user:secret@ghcr.io", "not the name of a host"),
+        ] {
+            let error = name(text).expect_err(text);
+            assert!(error.contains("is not a registry") && error.contains(why), "{error}");
+        }
     }
 
     #[test]

@@ -4,9 +4,10 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
@@ -14,7 +15,8 @@ use clap::ColorChoice;
 use miette::{GraphicalReportHandler, GraphicalTheme, Report};
 
 use crate::error::{CargoFailed, NoCCompiler};
-use crate::event::Event;
+use crate::event::{Event, Question};
+use crate::interrupt;
 use crate::platform::Platform;
 
 const VERB: Style = AnsiColor::BrightGreen.on_default().bold();
@@ -67,6 +69,8 @@ impl Reporter {
             Event::Pushed { image, to, was_there: true } => ("Unchanged", format!("{image} is at {to} already")),
             Event::Pushed { image, to, .. } => ("Pushed", format!("{image} to {to}")),
             Event::Retrying { error, pause } => ("Retrying", format!("in {:.1}s: {error}", pause.as_secs_f64())),
+            Event::LoggedIn { registry, user, place } => ("Login", format!("{registry} as {user} ({place})")),
+            Event::LoggedOut { registry, place } => ("Logout", format!("{registry} ({place})")),
             Event::Wrote { path } => ("Writing", path.display().to_string()),
             Event::Finished { image, platforms, bytes } => {
                 let seconds = self.start.elapsed().as_secs_f64();
@@ -79,6 +83,33 @@ impl Reporter {
     fn line(&self, text: &str) {
         // There is nobody left to tell that stderr is gone.
         let _ = writeln!(AutoStream::new(std::io::stderr(), self.color), "{text}");
+    }
+
+    /// Asks the user at the terminal.
+    ///
+    /// # Errors
+    /// When there is no terminal, nothing more comes from it, or Ctrl-C.
+    pub fn ask(&self, question: Question) -> io::Result<String> {
+        let text = match question {
+            Question::User { registry } => format!("User at {registry}: "),
+            Question::Password { user, registry } => format!("Password of {user} at {registry}: "),
+        };
+        let mut stderr = AutoStream::new(io::stderr(), self.color);
+        write!(stderr, "{text}")?;
+        stderr.flush()?;
+        let answer = match question {
+            Question::User { .. } => typed_line(),
+            Question::Password { .. } => rpassword::read_password(),
+        };
+        let is_interrupt = |error: &io::Error| error.kind() == io::ErrorKind::Interrupted;
+        if answer.as_ref().is_err_and(is_interrupt) {
+            // The signal that was raised is noticed by another thread.
+            let noticed = Instant::now() + Duration::from_secs(1);
+            while !interrupt::is_set() && Instant::now() < noticed {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+        answer
     }
 
     /// Prints the result: one line an image on stdout.
@@ -153,6 +184,24 @@ fn harmless(text: &str) -> String {
         false => String::from(c),
     };
     text.chars().map(escaped).collect()
+}
+
+/// A line from the terminal, unless Ctrl-C comes first.
+fn typed_line() -> io::Result<String> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        // Nobody listens any more after Ctrl-C.
+        let _ = sender.send(io::stdin().read_line(&mut line).map(|_| line));
+    });
+    loop {
+        match receiver.recv_timeout(Duration::from_millis(50)) {
+            Ok(Ok(line)) if line.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(line) => return line,
+            Err(RecvTimeoutError::Timeout) if !interrupt::is_set() => {}
+            Err(_) => return Err(io::ErrorKind::Interrupted.into()),
+        }
+    }
 }
 
 fn status_code(status: i32) -> ExitCode {

@@ -1,9 +1,9 @@
 //! Plan, base and binaries → the image for each platform → the index in a layout.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use miette::{Report, miette};
+use miette::{Context, IntoDiagnostic, Report, miette};
 use oci_spec::image::{ANNOTATION_BASE_IMAGE_DIGEST, ANNOTATION_BASE_IMAGE_NAME, Descriptor};
 
 use crate::base::{Base, BaseImage};
@@ -12,7 +12,7 @@ use crate::error::{Result, on_path};
 use crate::event::{BuiltBase, BuiltImage, BuiltManifest, Event, Listener};
 use crate::image::config::{History, Settings, UnknownVariable, assemble};
 use crate::image::layer::{self, Content, Entry, LEVEL, Layer, with_parents};
-use crate::image::manifest;
+use crate::image::{DiffId, manifest};
 use crate::plan::{BIN_DIR, ImagePlan};
 use crate::reference::BaseReference;
 use crate::store::layout::Place;
@@ -40,10 +40,11 @@ impl Work<'_> {
     pub fn assemble(&self, layout: &Path, listener: Listener) -> Result<(LayoutWriter, BuiltImage)> {
         let writer = LayoutWriter::begin(layout, &self.plan.name, Place::Own, listener)?;
         let base_layers: Vec<_> = self.base.images.iter().flat_map(|image| image.layers.clone()).collect();
+        let before = writer.layers_before();
         // Platforms do not depend on each other: their layers are compressed side by side.
         let (copied, manifests) = std::thread::scope(|scope| {
             let images = self.base.images.iter();
-            let threads: Vec<_> = images.map(|image| scope.spawn(|| self.image(&writer, image))).collect();
+            let threads: Vec<_> = images.map(|image| scope.spawn(|| self.image(&writer, image, &before))).collect();
             let copied = match self.complete || !matches!(self.plan.base, BaseReference::Registry(_)) {
                 true => copy(self.source, &writer, &base_layers),
                 // What is there is kept: asking does that.
@@ -101,8 +102,13 @@ impl Work<'_> {
     }
 
     /// Layer, config and manifest for one platform.
-    fn image(&self, writer: &LayoutWriter, below: &BaseImage) -> Result<BuiltManifest> {
-        let layer = self.binaries_layer(writer, below)?;
+    fn image(
+        &self,
+        writer: &LayoutWriter,
+        below: &BaseImage,
+        before: &HashMap<DiffId, Descriptor>,
+    ) -> Result<BuiltManifest> {
+        let layer = self.binaries_layer(writer, below, before)?;
         let history = History { diff_id: layer.diff_id.clone(), created_by: "cargo oci build (binaries)".to_owned() };
         let settings = settings(self.plan, self.base);
         let config = assemble(&below.config, &below.platform, &settings, &[history]).map_err(unknown_variable)?;
@@ -122,7 +128,12 @@ impl Work<'_> {
         })
     }
 
-    fn binaries_layer(&self, writer: &LayoutWriter, below: &BaseImage) -> Result<Layer> {
+    fn binaries_layer(
+        &self,
+        writer: &LayoutWriter,
+        below: &BaseImage,
+        before: &HashMap<DiffId, Descriptor>,
+    ) -> Result<Layer> {
         let mut entries = Vec::new();
         for name in &self.plan.bins {
             let is_it = |binary: &&Binary| {
@@ -134,6 +145,16 @@ impl Work<'_> {
             entries.push(Entry::file(&path, 0o755, Content::Path(binary.path.clone())));
         }
         let entries = with_parents(entries, self.base.root.is_none());
+        // A tar that was compressed in the last run is not compressed again: hashing it tells, and is much faster.
+        if !before.is_empty() {
+            let read = layer::diff_id(&entries, self.plan.mtime());
+            let diff_id = read.into_diagnostic().wrap_err("cannot read the binaries")?;
+            if let Some(descriptor) = before.get(&diff_id)
+                && writer.exists(descriptor)?
+            {
+                return Ok(Layer { descriptor: descriptor.clone(), diff_id });
+            }
+        }
         let mut blob = writer.blob()?;
         let layer = layer::write(&entries, self.plan.mtime(), LEVEL, &mut blob)
             .map_err(|error| on_path("write", blob.path(), error))?;

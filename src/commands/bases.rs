@@ -15,7 +15,7 @@ use crate::event::{Event, Listener};
 use crate::image::digest::{Hasher, Mismatch};
 use crate::plan::{Environment, ImagePlan};
 use crate::reference::{BaseReference, Reference};
-use crate::registry::{Options, Registry};
+use crate::registry::{Options, Registry, credentials};
 use crate::store::cache::Through;
 use crate::store::{Archive, Cache, Layout, Memory, Source};
 
@@ -152,8 +152,13 @@ pub fn connect<'a>(
     is_target: bool,
     listener: Listener<'a>,
 ) -> Result<Registry<'a>> {
-    let _ = (environment, is_target);
-    let options = Options { notify: Some(listener), ..Options::default() };
+    let found = credentials::find(environment, reference.registry(), reference.repository(), is_target)?;
+    let options = Options {
+        credential: found.credential,
+        credential_source: found.source,
+        notify: Some(listener),
+        ..Options::default()
+    };
     Registry::new(reference.clone(), options)
 }
 

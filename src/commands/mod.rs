@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`build`] | `cargo oci build`, from the plan to the result |
 //! | [`push`] | `cargo oci push`: the same, and on to registries |
+//! | [`login`], [`logout`] | `cargo oci login` and `logout`: credentials kept and forgotten |
 //! | `bases` | a reference → the source it means, pulled |
 //! | `assemble` | plan, base and binaries → images in a layout |
 //! | `outputs` | a finished layout → other places and forms |
@@ -11,5 +12,7 @@
 mod assemble;
 mod bases;
 pub mod build;
+pub mod login;
+pub mod logout;
 mod outputs;
 pub mod push;

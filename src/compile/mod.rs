@@ -14,7 +14,7 @@ use miette::{Context, IntoDiagnostic, miette};
 
 use crate::error::{CargoFailed, NoCCompiler, Result};
 use crate::event::{Event, Listener};
-use crate::plan::CompilePlan;
+use crate::plan::{CompilePlan, without_credentials};
 use crate::platform::Target;
 
 use linker::Linkers;
@@ -53,6 +53,7 @@ pub fn run(plan: &CompilePlan, toolchain: &Toolchain, targets: &[Target], listen
     let linkers = linker::choose(plan, toolchain, targets, listener)?;
 
     let mut command = Command::new(plan.environment.cargo());
+    without_credentials(&mut command);
     command.args(&plan.args).envs(linkers.variables.iter().map(|(key, value)| (key, value)));
     for target in targets {
         command.args(["--target", target.triple]);

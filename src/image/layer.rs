@@ -91,6 +91,8 @@ pub fn with_parents(entries: Vec<Entry>, on_nothing: bool) -> Vec<Entry> {
 
 /// How hard gzip tries: what `gzip` does by default.
 pub const LEVEL: u32 = 6;
+/// What compresses: blobs of equal tars are equal where this is. It names the pinned crates of Cargo.toml.
+pub const COMPRESSOR: &str = "gzip 6, flate2 1.1.10, zlib-rs 0.6.8";
 
 /// Writes a layer of `entries`, which come in the order given, all with `time` (seconds since 1970) as their mtime,
 /// compressed by gzip at `level` (0 to 9).
@@ -108,6 +110,19 @@ pub fn write(entries: &[Entry], time: u64, level: u32, blob: impl Write) -> io::
     let (digest, size, mut blob) = gzip.finish()?.finish();
     blob.flush()?;
     Ok(Layer { descriptor: Descriptor::new(MediaType::ImageLayerGzip, size, digest), diff_id: DiffId(diff_id) })
+}
+
+/// The diffID of a layer of `entries`, which is not made.
+///
+/// # Errors
+/// Of reading files.
+pub fn diff_id(entries: &[Entry], time: u64) -> io::Result<DiffId> {
+    let mut tar = tar::Builder::new(HashWriter::new(io::sink()));
+    for entry in entries {
+        append(&mut tar, entry, time)?;
+    }
+    let (diff_id, _, _) = tar.into_inner()?.finish();
+    Ok(DiffId(diff_id))
 }
 
 fn append(tar: &mut tar::Builder<impl Write>, entry: &Entry, time: u64) -> io::Result<()> {
@@ -194,6 +209,7 @@ mod tests {
         let layer = write(&hello(), 1_700_000_000, LEVEL, &mut blob).expect("writes to memory");
         assert_eq!(layer.descriptor.digest(), &sha256(&blob));
         assert_eq!(layer.descriptor.size(), blob.len() as u64);
+        assert_eq!(layer.diff_id, diff_id(&hello(), 1_700_000_000).expect("reads memory"));
         // A golden digest: it changes only on purpose, for every user's images change with it.
         assert_eq!(
             layer.diff_id.to_string(),
@@ -203,6 +219,17 @@ mod tests {
             layer.descriptor.digest().to_string(),
             "sha256:f691eba859428903b792f3ec2fecb6ac1391fef67fdda1bad1fb4453e8498d9a"
         );
+    }
+
+    #[test]
+    fn the_compressor_is_the_one_that_is_pinned() {
+        let manifest = include_str!("../../Cargo.toml");
+        let pin = |name: &str| {
+            let line = manifest.lines().find(|line| line.starts_with(name)).expect("a dependency");
+            let version = line.split("\"=").nth(1).and_then(|rest| rest.split('"').next());
+            format!("{name} {}", version.expect("an exact version"))
+        };
+        assert_eq!(COMPRESSOR, format!("gzip {LEVEL}, {}, {}", pin("flate2"), pin("zlib-rs")));
     }
 
     #[test]

@@ -3,6 +3,19 @@
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::process::Command;
+
+/// The variables that hold a credential for the registry that is pushed to. They are ours: programs that are started,
+/// such as cargo with the build scripts of all dependencies, do not see them.
+pub const REGISTRY_VARIABLES: [&str; 3] =
+    ["CARGO_OCI_REGISTRY_TOKEN", "CARGO_OCI_REGISTRY_USERNAME", "CARGO_OCI_REGISTRY_PASSWORD"];
+
+/// Keeps [`REGISTRY_VARIABLES`] from a program that is to be started.
+pub fn without_credentials(command: &mut Command) {
+    for variable in REGISTRY_VARIABLES {
+        command.env_remove(variable);
+    }
+}
 
 /// The variables this process was started with.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +36,12 @@ impl Environment {
     pub fn get(&self, key: &str) -> Option<&OsStr> {
         let value = self.0.get(OsStr::new(key)).map(OsString::as_os_str);
         value.filter(|value| !value.is_empty())
+    }
+
+    /// The user's home folder: that of the variables, else the one the system knows.
+    pub fn home(&self) -> Option<PathBuf> {
+        let key = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+        self.get(key).map(PathBuf::from).or_else(|| etcetera::home_dir().ok())
     }
 
     /// The first file with one of these names in the folders of PATH.

@@ -12,7 +12,7 @@ use cargo_metadata::{Metadata, MetadataCommand, PackageId};
 use etcetera::BaseStrategy;
 use miette::{Context, IntoDiagnostic, miette};
 
-pub use environment::Environment;
+pub use environment::{Environment, REGISTRY_VARIABLES, without_credentials};
 pub use image::{BIN_DIR, DEFAULT_BASE, ImagePlan};
 
 use crate::cli::{BuildArgs, CargoArgs, Output, OutputArgs, OutputKind};
@@ -133,6 +133,7 @@ fn manifest_folder(given: Option<&Path>) -> Result<PathBuf> {
 
 fn metadata(cargo: &OsStr, args: &CargoArgs) -> Result<Metadata> {
     let mut command = Command::new(cargo);
+    without_credentials(&mut command);
     command.args(["metadata", "--format-version", "1"]);
     // What is downloaded and looked at is what the images are linked with, not all that other systems would need.
     for target in &crate::platform::TARGETS[..2] {

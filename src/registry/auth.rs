@@ -35,7 +35,11 @@ pub struct Scope {
 
 impl Scope {
     /// As token services read it. Some challenges name less, or a malformed scope: ours is the one that counts.
+    /// Without a repository nothing is asked for but who one is.
     fn texts(&self) -> Vec<String> {
+        if self.repository.is_empty() {
+            return Vec::new();
+        }
         let actions = if self.push { "pull,push" } else { "pull" };
         let own = format!("repository:{}:{actions}", self.repository);
         let others = self.others.iter().map(|other| format!("repository:{other}:pull"));

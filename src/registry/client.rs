@@ -91,6 +91,21 @@ impl<'a> Client<'a> {
         })
     }
 
+    /// A client that asks for nothing but [`Client::root`].
+    ///
+    /// # Errors
+    /// When TLS cannot be set up on this machine.
+    pub fn of_no_repository(reference: &Reference, options: Options<'a>) -> Result<Client<'a>> {
+        Ok(Client { repository: String::new(), ..Client::new(reference, options)? })
+    }
+
+    /// `/v2/`, where a registry tells whether one may come in (distribution-spec, "Determining Support").
+    pub fn root(&self) -> Url {
+        let mut url = self.origin.clone();
+        url.set_path("/v2/");
+        url
+    }
+
     /// `/v2/REPOSITORY/…` of the registry.
     pub fn url(&self, rest: &str) -> Url {
         let mut url = self.origin.clone();

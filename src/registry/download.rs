@@ -209,12 +209,22 @@ impl<'a> Body<'a> {
             0 => self.client.once(&Method::GET, &self.url, &edit).await,
             _ => self.client.once(&Method::GET, &self.url, &range).await,
         };
-        let answer = match asked {
-            Err(error) if error.status() == Some(StatusCode::RANGE_NOT_SATISFIABLE) && !self.started_over => {
+        let wanted = format!("bytes {from}-{}/{size}", size.saturating_sub(1));
+        let is_other_part = |answer: &Response| {
+            let range = answer.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
+            answer.status() == StatusCode::PARTIAL_CONTENT && range != Some(&wanted)
+        };
+        // A registry that cannot give the rest can give the whole once more.
+        let cannot = match &asked {
+            Err(error) => error.status() == Some(StatusCode::RANGE_NOT_SATISFIABLE),
+            Ok(answer) => is_other_part(answer),
+        };
+        let answer = match cannot && !self.started_over {
+            true => {
                 self.started_over = true;
                 self.client.once(&Method::GET, &self.url, &edit).await
             }
-            asked => asked,
+            false => asked,
         };
         let answer = match answer {
             Ok(answer) => answer,
@@ -222,12 +232,11 @@ impl<'a> Body<'a> {
             Err(error) if error.is_passing() => return Ok(()),
             Err(error) => return Err(error),
         };
+        if is_other_part(&answer) {
+            let why = format!("asked for {wanted}, it answers with another part");
+            return Err(RequestError::new(&Method::GET, &self.url, Problem::Answer(why)));
+        }
         if answer.status() == StatusCode::PARTIAL_CONTENT {
-            let range = answer.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
-            if range != Some(&format!("bytes {from}-{}/{size}", size.saturating_sub(1))) {
-                let why = format!("asked for the bytes from {from}, it answers with {}", range.unwrap_or("others"));
-                return Err(RequestError::new(&Method::GET, &self.url, Problem::Answer(why)));
-            }
             self.answer = Some(answer);
             return Ok(());
         }

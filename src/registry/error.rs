@@ -58,9 +58,12 @@ impl Diagnostic for RequestError {
             Problem::Transport(_) | Problem::Silent(_) => {
                 "check the registry's name and the network (and HTTPS_PROXY); `--base embedded` needs neither"
             }
-            Problem::Status { status, .. } => match *status {
+            Problem::Status { status, says } => match *status {
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                    "it is private, or not there: some registries do not tell which. Bases are pulled without credentials so far"
+                    "`cargo oci login REGISTRY` keeps credentials for it; or it is not there: some registries do not tell which"
+                }
+                StatusCode::NOT_FOUND if says.contains("NAME_UNKNOWN") => {
+                    "there is no such repository: check its name; some registries (such as ECR) want it created before the first push"
                 }
                 StatusCode::NOT_FOUND => "check the repository's name, and the tag or digest behind it",
                 StatusCode::TOO_MANY_REQUESTS => {

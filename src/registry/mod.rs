@@ -4,6 +4,7 @@
 //! folder.
 
 mod auth;
+mod check;
 mod client;
 pub mod credentials;
 mod download;
@@ -17,6 +18,7 @@ use std::sync::Mutex;
 
 use miette::{IntoDiagnostic, Report, miette};
 use oci_spec::image::{Descriptor, Digest};
+use reqwest::StatusCode;
 use tokio::runtime::Runtime;
 
 use crate::error::Result;
@@ -25,6 +27,7 @@ use crate::image::media_type::is_document;
 use crate::reference::Reference;
 use crate::store::{Missing, Sink, Source, lock, read};
 
+pub use check::check;
 use client::Client;
 use credentials::Credential;
 pub use error::{Problem, RequestError};
@@ -36,6 +39,8 @@ use upload::Upload;
 pub struct Options<'a> {
     /// Who one is there.
     pub credential: Credential,
+    /// Who knew that, or where nobody did; for errors.
+    pub credential_source: String,
     /// How patient one is.
     pub retry: Retry,
     /// Who wants to hear of what is tried again.
@@ -82,15 +87,33 @@ impl<'a> Registry<'a> {
     /// When the registry does not say.
     pub fn tagged(&self, tag: &str) -> Result<Option<Descriptor>> {
         self.client.will_write();
-        Ok(self.runtime.block_on(download::tagged(&self.client, tag))?)
+        self.runtime.block_on(download::tagged(&self.client, tag)).map_err(|error| self.explained(error.into()))
     }
 
     fn missing(&self, name: &str, error: RequestError) -> Report {
-        if error.status() != Some(reqwest::StatusCode::NOT_FOUND) {
-            return error.into();
+        if error.status() != Some(StatusCode::NOT_FOUND) {
+            return self.explained(error.into());
         }
         let missing = Missing { name: name.to_owned(), place: self.place() };
         Report::from(error).wrap_err(missing)
+    }
+
+    /// A refusal, with what is known of the credentials: none were found, these were rejected, or they lack a right.
+    fn explained(&self, error: Report) -> Report {
+        let status = error.downcast_ref().and_then(RequestError::status);
+        let (registry, Options { credential, credential_source: source, .. }) =
+            (self.reference.registry(), &self.client.options);
+        let why = match (status, credential) {
+            (Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN), Credential::Anonymous) => {
+                format!("{registry} wants credentials, and there are none for it ({source})")
+            }
+            (Some(StatusCode::UNAUTHORIZED), _) => format!("{registry} rejects the credentials from {source}"),
+            (Some(StatusCode::FORBIDDEN), _) => {
+                format!("the credentials from {source} lack the right to do this in {}", self.place())
+            }
+            _ => return error,
+        };
+        error.wrap_err(why)
     }
 }
 
@@ -115,7 +138,7 @@ impl Source for Registry<'_> {
     }
 
     fn exists(&self, descriptor: &Descriptor) -> Result<bool> {
-        Ok(self.runtime.block_on(download::exists(&self.client, descriptor))?)
+        self.runtime.block_on(download::exists(&self.client, descriptor)).map_err(|error| self.explained(error.into()))
     }
 
     fn fetch(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send + '_>> {
@@ -140,13 +163,14 @@ impl Sink for Registry<'_> {
         if is_document(descriptor.media_type()) {
             let bytes = read(source, descriptor)?;
             let name = descriptor.digest().as_ref();
-            self.runtime.block_on(upload::put_document(&self.client, descriptor, name, &bytes))?;
+            let put = self.runtime.block_on(upload::put_document(&self.client, descriptor, name, &bytes));
+            put.map_err(|error| self.explained(error.into()))?;
             lock(&self.documents).insert(descriptor.digest().clone(), bytes);
             return Ok(());
         }
         let mount = lock(&self.mountable).get(descriptor.digest()).cloned();
         let upload = Upload { client: &self.client, runtime: &self.runtime, descriptor, source };
-        upload.run(mount.as_deref())
+        upload.run(mount.as_deref()).map_err(|error| self.explained(error))
     }
 
     fn tag(&self, descriptor: &Descriptor, name: &str) -> Result<()> {
@@ -160,10 +184,10 @@ impl Sink for Registry<'_> {
                 let there = self.runtime.block_on(download::resolve(&self.client, name));
                 match there {
                     Ok(there) if there.digest() == descriptor.digest() => Ok(()),
-                    _ => Err(error.into()),
+                    _ => Err(self.explained(error.into())),
                 }
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(self.explained(error.into())),
         }
     }
 }

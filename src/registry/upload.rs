@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures_core::Stream;
-use miette::{Context as _, IntoDiagnostic, Report, miette};
+use miette::{Context as _, Report, miette};
 use oci_spec::image::{Descriptor, Digest};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, LOCATION, RANGE};
 use reqwest::{Body, Method, Response, StatusCode, Url};
@@ -22,6 +22,7 @@ use super::error::{Problem, RequestError};
 use super::retry::Attempts;
 use crate::error::Result;
 use crate::interrupt;
+use crate::store::file::ReadError;
 use crate::store::{Source, open};
 
 /// Bytes that are read at a time, and how many such pieces wait at most: what a transfer takes of memory.
@@ -242,7 +243,8 @@ impl Upload<'_> {
     fn feed(&self, range: std::ops::Range<u64>, sender: &mpsc::Sender<io::Result<Vec<u8>>>) -> Result<()> {
         let mut content = open(self.source, self.descriptor)?;
         let what = || format!("cannot read {} from {}", self.descriptor.digest(), self.source.place());
-        io::copy(&mut (&mut content).take(range.start), &mut io::sink()).into_diagnostic().wrap_err_with(what)?;
+        let passed = io::copy(&mut (&mut content).take(range.start), &mut io::sink());
+        passed.map_err(ReadError).map_err(Report::from).wrap_err_with(what)?;
         let mut left = range.end - range.start;
         while left > 0 {
             let mut piece = vec![0; PIECE.min(usize::try_from(left).unwrap_or(PIECE))];
@@ -251,7 +253,7 @@ impl Upload<'_> {
                 Err(error) => {
                     // An error in the body breaks the request off: a registry must not see the end of a wrong blob.
                     let _ = sender.blocking_send(Err(io::Error::other("the source failed")));
-                    return Err(error).into_diagnostic().wrap_err_with(what);
+                    return Err(Report::from(ReadError(error))).wrap_err_with(what);
                 }
             };
             piece.truncate(read);

@@ -59,7 +59,7 @@ pub fn fill(file: &mut NamedTempFile, content: &mut dyn Read, path: &Path) -> Re
     }
 }
 
-/// Content could not be read.
+/// Content could not be read; why is kept as it is, for those who act on it.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("it cannot be read")]
-struct ReadError(#[source] io::Error);
+pub struct ReadError(#[source] pub io::Error);

@@ -19,7 +19,7 @@ use oci_spec::image::Descriptor;
 
 use crate::error::Result;
 use crate::image::digest::{Digest, Mismatch, VerifyReader};
-use crate::image::manifest;
+use crate::image::manifest::{self, Manifest};
 use crate::image::media_type::is_document;
 
 pub use archive::Archive;
@@ -161,9 +161,20 @@ pub fn read(source: &dyn Source, descriptor: &Descriptor) -> Result<Vec<u8>> {
         return Err(miette!("it has {} bytes; more than {MOST_DOCUMENT_BYTES} are refused", descriptor.size()))
             .wrap_err_with(what);
     }
-    let mut content = Vec::new();
-    open(source, descriptor)?.read_to_end(&mut content).into_diagnostic().wrap_err_with(what)?;
-    Ok(content)
+    let fetch = || -> Result<Vec<u8>> {
+        let mut content = Vec::new();
+        open(source, descriptor)?
+            .read_to_end(&mut content)
+            .map_err(file::ReadError)
+            .map_err(Report::from)
+            .wrap_err_with(what)?;
+        Ok(content)
+    };
+    match fetch() {
+        // Bytes that are wrong once may have been wrong on their way.
+        Err(error) if is_mismatch(&error) => fetch(),
+        content => content,
+    }
 }
 
 /// Copies `roots` and all that they name from `source` to `sink`, children first, skipping what is there.
@@ -257,6 +268,16 @@ impl Graph {
         let parsed = manifest::parse(descriptor.media_type(), &bytes)
             .into_diagnostic()
             .wrap_err_with(|| format!("cannot use {} from {}", descriptor.digest(), source.place()))?;
+        if let Manifest::Image { config, .. } = &parsed
+            && config.size() > MOST_DOCUMENT_BYTES
+        {
+            return Err(miette!(
+                "the config {} in {} has {} bytes; more than {MOST_DOCUMENT_BYTES} are refused",
+                config.digest(),
+                source.place(),
+                config.size()
+            ));
+        }
         for child in parsed.children() {
             self.walk(source, &child, depth + 1)?;
         }

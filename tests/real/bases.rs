@@ -176,3 +176,56 @@ fn a_path_in_the_table_is_taken_from_the_package() {
     project.oci(&["build"]).within("src/bin").succeeds();
     assert_over(project.layout(), &base, "linux/amd64");
 }
+
+/// Every content of a base that an image for two platforms is made of.
+fn contents(base: &WrittenBase) -> Vec<String> {
+    let parts = ["linux/amd64", "linux/arm64/v8"].map(|platform| base.platform(platform));
+    let mut all: Vec<_> = parts
+        .iter()
+        .flat_map(|part| part.layers.iter().chain([&part.manifest, &part.config]))
+        .chain([&base.digest])
+        .cloned()
+        .collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+#[test]
+fn whatever_a_registry_corrupts_never_gets_into_an_image() {
+    let project = Project::fixture("hello");
+    let base = BaseImage::new().write(&project.path("base"));
+    let good = DockerRegistry::start();
+    base.push_to(&good, "static", "nonroot");
+    let reference = |registry: &DockerRegistry| format!("{}@{}", registry.reference("static"), base.digest);
+    for digest in contents(&base) {
+        let registry = DockerRegistry::start();
+        base.push_to(&registry, "static", "nonroot");
+        registry.corrupt(&digest);
+        let cache = tempfile::tempdir().expect("a folder");
+        let build = project.oci(&["build", "--base", &reference(&registry)]);
+        let words = build.env("CARGO_OCI_CACHE_DIR", cache.path().as_os_str()).fails(1);
+        assert!(words.contains("cannot use the base"), "{digest}: {words}");
+        assert!(!project.layout().exists(), "{digest}");
+    }
+    project.oci(&["build", "--base", &reference(&good)]).succeeds();
+    assert_over(project.layout(), &base, "linux/amd64");
+}
+
+#[test]
+fn whatever_is_corrupted_in_the_cache_is_pulled_again() {
+    let (project, base, registry) = pulled(BaseImage::new());
+    let reference = registry.reference("distroless/static:nonroot");
+    project.oci(&["build", "--base", &reference]).succeeds();
+    let right = digest(&project.layout());
+    for content in contents(&base) {
+        let path = project.root().with_file_name("cache").join("blobs").join(content.replace(':', "/"));
+        let mut bytes = std::fs::read(&path).expect("a blob in the cache");
+        bytes[0] ^= 1;
+        std::fs::write(&path, bytes).expect("corrupts");
+        std::fs::remove_dir_all(project.path("target/oci")).expect("a layout");
+        project.oci(&["build", "--base", &reference]).succeeds();
+        assert_eq!(digest(&project.layout()), right, "{content}");
+        assert_eq!(problems(&project.layout()), []);
+    }
+}

@@ -236,3 +236,13 @@ fn a_folder_called_like_a_target_does_not_mislead() {
     project.build(&[]).within("p").succeeds();
     assert_eq!(problems(&project.path("p/target/oci/p")), []);
 }
+
+#[test]
+fn credentials_for_registries_do_not_reach_build_scripts() {
+    let script = "fn main() {\n    let seen = std::env::vars().any(|(key, _)| key.starts_with(\"CARGO_OCI_REGISTRY\"));\n    \
+                  assert!(!seen, \"a secret\");\n}\n";
+    let project = Project::new("x").file("build.rs", script);
+    let keys = ["TOKEN", "USERNAME", "PASSWORD"].map(|key| format!("CARGO_OCI_REGISTRY_{key}"));
+    let call = project.build(&["--platform", "linux/amd64"]);
+    keys.iter().fold(call, |call, key| call.env(key, "sesame")).succeeds();
+}

@@ -206,3 +206,31 @@ fn two_builds_at_once_both_succeed() {
     assert!(digests[0].trim_end().ends_with(&digest(&project.layout())));
     assert_eq!(problems(&project.layout()), []);
 }
+
+#[test]
+fn an_interrupt_ends_within_two_seconds_and_leaves_nothing_half() {
+    let project = Project::new("x");
+    let base = BaseImage::new().write(&project.path("base"));
+    let registry = DockerRegistry::start();
+    base.push_to(&registry, "base", "1");
+    // A registry that answers with documents and never with layers.
+    let stuck = crate::support::stall::Stall::before(&registry, "/blobs/", &base.platform("linux/amd64").layers[0]);
+    let reference = format!("{}/base:1", stuck.host());
+    let call = project.oci(&["build", "--base", &reference]);
+    let mut command = call.command("cargo-oci");
+    command
+        .args(["build", "--base", &reference])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null());
+    let mut running = process::Process::start(&mut command);
+    stuck.wait();
+    let start = Instant::now();
+    process::output(Command::new("kill").args(["-INT", &running.id().to_string()]));
+    let status = running.wait(Duration::from_secs(10)).expect("it ends");
+    assert!(start.elapsed() < Duration::from_secs(2), "it took {:?}", start.elapsed());
+    assert_eq!(status.code(), Some(130));
+    assert!(!project.layout().exists());
+    let cache = project.root().with_file_name("cache");
+    let unfinished = |path: &std::path::PathBuf| path.to_string_lossy().contains("/.new-");
+    assert!(!snapshot(&cache).iter().any(|(path, _)| unfinished(path)));
+}

@@ -6,6 +6,7 @@ mod support;
 mod bases;
 mod build;
 mod failures;
+mod login;
 mod native;
 mod outputs;
 mod push;

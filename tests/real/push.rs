@@ -2,8 +2,10 @@
 
 use crate::support::base::BaseImage;
 use crate::support::container::skopeo;
+use crate::support::engine::{Docker, Podman};
 use crate::support::project::Project;
-use crate::support::registry::{DockerRegistry, Request};
+use crate::support::registry::{DockerRegistry, Request, TLS_NAME};
+use crate::support::token_service::{TokenOptions, TokenService};
 use crate::support::{digest, document, image, problems};
 
 /// The digest that a tag stands for in a registry.
@@ -169,4 +171,97 @@ fn the_layers_of_a_push_are_those_of_a_build() {
     let pushed = image(&project.layout(), "linux/amd64").0;
     project.build(&[]).succeeds();
     assert_eq!(image(&project.layout(), "linux/amd64").0, pushed);
+}
+
+#[test]
+fn docker_and_podman_pull_what_was_pushed_and_docker_runs_both_architectures() {
+    let project = Project::fixture("hello");
+    let registry = DockerRegistry::start();
+    let repository = registry.reference("acme/hello");
+    let base = BaseImage::new().write(&project.path("base"));
+    base.push_to(&registry, "static", "nonroot");
+    // A base of gzip layers only: this Docker knows no zstd.
+    let docker_base = BaseImage::new().docker_types().write(&project.path("docker-base"));
+    docker_base.push_to(&registry, "docker-static", "nonroot");
+    project
+        .oci(&["push", "--base", &registry.reference("docker-static:nonroot"), "--repository", &repository])
+        .succeeds();
+
+    let docker = Docker::start();
+    let image = format!("{repository}:latest");
+    for (platform, name) in [("linux/amd64", "x86_64"), ("linux/arm64", "aarch64")] {
+        let pulled = docker.docker(&["pull", "--platform", platform, &image]);
+        assert_eq!(pulled.status, 0, "{}{}", pulled.stdout, pulled.stderr);
+        let ran = docker.docker(&["run", "--rm", "--network", "none", "--platform", platform, &image, "one"]);
+        assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.starts_with(&format!("Hello from {name}!")), "{}", ran.stdout);
+        assert!(ran.stdout.contains("uid=65532") && ran.stdout.contains("tmp_writable=true"), "{}", ran.stdout);
+    }
+    let podman = Podman::new();
+    let pulled = podman.podman(&["pull", "--tls-verify=false", "--platform", "linux/arm64", &image]);
+    assert_eq!(pulled.status, 0, "{}{}", pulled.stdout, pulled.stderr);
+    let seen = podman.podman(&["image", "inspect", "--format", "{{.Architecture}} {{.User}}", &image]);
+    assert_eq!(seen.stdout, "arm64 65532\n", "{}", seen.stderr);
+}
+
+#[test]
+fn a_token_service_and_htpasswd_let_in_who_has_the_password() {
+    let service = TokenService::start(TokenOptions::default());
+    let options = TokenOptions::default();
+    for registry in
+        [DockerRegistry::with_tokens(&service), DockerRegistry::with_htpasswd(&options.user, &options.password)]
+    {
+        let project = Project::fixture("hello");
+        let repository = registry.reference("acme/hello");
+        let anonymous = project.push(&["--repository", &repository]).env("HOME", project.root().as_os_str());
+        let words = anonymous.fails(1);
+        assert!(words.contains("wants credentials, and there are none for it"), "{words}");
+        assert!(words.contains("help: `cargo oci login"), "{words}");
+        let wrong = project.push(&["--repository", &repository]);
+        let wrong = wrong.env("CARGO_OCI_REGISTRY_USERNAME", "robot").env("CARGO_OCI_REGISTRY_PASSWORD", "guessed");
+        let words = wrong.fails(1);
+        assert!(words.contains("rejects the credentials from CARGO_OCI_REGISTRY_USERNAME"), "{words}");
+        assert!(!words.contains("guessed"), "{words}");
+        let right = project.push(&["--repository", &repository]);
+        let right = right.env("CARGO_OCI_REGISTRY_USERNAME", options.user.as_str());
+        right.env("CARGO_OCI_REGISTRY_PASSWORD", options.password.as_str()).succeeds();
+        assert_eq!(tagged(&registry, "acme/hello", "latest"), Some(digest(&project.layout())));
+    }
+}
+
+/// `cargo oci push` where the name in the registry's certificate is that of this machine.
+fn push_by_name(project: &Project, registry: &DockerRegistry, authority: bool) -> crate::support::process::Ran {
+    let port = registry.host().rsplit(':').next().expect("a port");
+    let repository = format!("{TLS_NAME}:{port}/acme/hello");
+    std::fs::write(project.path("hosts"), format!("127.0.0.1 localhost {TLS_NAME}\n")).expect("a file");
+    let call = project.push(&[]);
+    let call = if authority { call.env("SSL_CERT_FILE", registry.authority()) } else { call };
+    let mut command = call.command("unshare");
+    if !authority {
+        command.env_remove("SSL_CERT_FILE").env_remove("SSL_CERT_DIR");
+    }
+    command.args(["--mount", "sh", "-c", "mount --bind hosts /etc/hosts && exec \"$@\"", "sh"]);
+    command.args(["cargo", "oci", "push", "--base", "embedded", "--repository", &repository]);
+    crate::support::process::run(&mut command)
+}
+
+#[test]
+fn an_authority_of_ones_own_is_trusted_when_it_is_named() {
+    let project = Project::fixture("hello");
+    let registry = DockerRegistry::with_tls(2099);
+    let ran = push_by_name(&project, &registry, true);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert_eq!(registry.link("acme/hello", "latest"), Some(digest(&project.layout())));
+    let words = push_by_name(&project, &registry, false).stderr;
+    assert!(words.contains("UnknownIssuer") || words.contains("unknown issuer"), "{words}");
+}
+
+#[test]
+fn a_certificate_that_has_ended_is_refused() {
+    let project = Project::fixture("hello");
+    let registry = DockerRegistry::with_tls(2020);
+    let ran = push_by_name(&project, &registry, true);
+    assert_eq!(ran.status, 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("expired") || ran.stderr.contains("Expired"), "{}", ran.stderr);
+    assert_eq!(registry.link("acme/hello", "latest"), None);
 }

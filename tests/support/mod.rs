@@ -4,9 +4,12 @@
 
 pub mod base;
 pub mod container;
+pub mod engine;
+pub mod home;
 pub mod process;
 pub mod project;
 pub mod registry;
+pub mod stall;
 pub mod strict;
 pub mod token_service;
 

@@ -87,7 +87,12 @@ impl Project {
             variables: BTreeMap::new(),
         }
         .env("PATH", std::env::join_paths(path).expect("folders"))
-        .env("CARGO_OCI_CACHE_DIR", self.folder.path().join("cache"));
+        .env("CARGO_OCI_CACHE_DIR", self.folder.path().join("cache"))
+        // No credentials of whoever runs the tests.
+        .env("DOCKER_CONFIG", self.folder.path().join("docker"))
+        .env("REGISTRY_AUTH_FILE", self.folder.path().join("auth.json"))
+        .env("XDG_RUNTIME_DIR", self.folder.path().join("runtime"))
+        .env("XDG_CONFIG_HOME", self.folder.path().join("config"));
         if let Some(toolchain) = std::env::var_os("CARGO_OCI_TEST_TOOLCHAIN") {
             call = call.env("RUSTUP_TOOLCHAIN", toolchain);
         }

@@ -4,16 +4,19 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::process::Process;
+use super::process::{Process, output};
 use super::token_service::{Signer, TokenService};
 
 /// How long it may take to start, or to write its log.
@@ -33,6 +36,8 @@ pub struct DockerRegistry {
     folder: TempDir,
     host: String,
     signer: Option<Arc<Signer>>,
+    /// What its only user sends.
+    basic: Option<String>,
 }
 
 /// A request that the registry answered.
@@ -71,15 +76,62 @@ impl Answer {
 impl DockerRegistry {
     /// One that everyone may read and write.
     pub fn start() -> DockerRegistry {
-        DockerRegistry::start_with(None)
+        DockerRegistry::start_with(None, None)
+    }
+
+    /// One that lets nobody in but this user, whose name and password are in a file of Apache's `htpasswd`.
+    pub fn with_htpasswd(user: &str, password: &str) -> DockerRegistry {
+        DockerRegistry::start_with(None, Some((user, password)))
     }
 
     /// One that asks for tokens of `service`.
     pub fn with_tokens(service: &TokenService) -> DockerRegistry {
-        DockerRegistry::start_with(Some(service))
+        DockerRegistry::start_with(Some(service), None)
     }
 
-    fn start_with(tokens: Option<&TokenService>) -> DockerRegistry {
+    /// One that speaks TLS as [`TLS_NAME`], with a certificate of an authority of its own ([`DockerRegistry::authority`])
+    /// that ends in the year `until`.
+    pub fn with_tls(until: i32) -> DockerRegistry {
+        DockerRegistry::start_in(|folder, config| {
+            let (authority, certificate, key) = certificate(until);
+            for (name, pem) in [("authority.pem", authority), ("certificate.pem", certificate), ("key.pem", key)] {
+                fs::write(folder.join(name), pem).expect("a temporary file");
+            }
+            let path = |name| folder.join(name);
+            config["http"]["tls"] = json!({ "certificate": path("certificate.pem"), "key": path("key.pem") });
+        })
+    }
+
+    /// The certificate of the authority that signed the registry's, as a file.
+    pub fn authority(&self) -> PathBuf {
+        self.folder.path().join("authority.pem")
+    }
+
+    /// What a tag stands for, by the registry's own files.
+    pub fn link(&self, repository: &str, tag: &str) -> Option<String> {
+        let repositories = self.folder.path().join("storage/docker/registry/v2/repositories");
+        let link = repositories.join(repository).join("_manifests/tags").join(tag).join("current/link");
+        fs::read_to_string(link).ok()
+    }
+
+    fn start_with(tokens: Option<&TokenService>, user: Option<(&str, &str)>) -> DockerRegistry {
+        let mut registry = DockerRegistry::start_in(|folder, config| {
+            if let Some(service) = tokens {
+                config["auth"] = json!({ "token": service.registry_config() });
+            }
+            if let Some((user, password)) = user {
+                let lines = output(Command::new("htpasswd").args(["-nbB", user, password]));
+                let path = folder.join("htpasswd");
+                fs::write(&path, lines).expect("a temporary file");
+                config["auth"] = json!({ "htpasswd": { "realm": "registry.test", "path": path } });
+            }
+        });
+        registry.basic = user.map(|(user, password)| BASE64_STANDARD.encode(format!("{user}:{password}")));
+        registry.signer = tokens.map(TokenService::signer);
+        registry
+    }
+
+    fn start_in(configure: impl FnOnce(&Path, &mut Value)) -> DockerRegistry {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = |name| folder.path().join(name);
         let mut config = json!({
@@ -89,9 +141,7 @@ impl DockerRegistry {
             // The system chooses a free port; the log says which.
             "http": { "addr": "127.0.0.1:0" },
         });
-        if let Some(service) = tokens {
-            config["auth"] = json!({ "token": service.registry_config() });
-        }
+        configure(folder.path(), &mut config);
         // The file should be YAML, and JSON is.
         fs::write(path("config.yml"), config.to_string()).expect("a temporary file");
         let file = |name| File::create(path(name)).expect("a temporary file");
@@ -110,7 +160,7 @@ impl DockerRegistry {
         let Some(port) = port else {
             panic!("docker-registry does not listen after {LIMIT:?}:\n{}", log());
         };
-        DockerRegistry { server, host: format!("127.0.0.1:{port}"), signer: tokens.map(TokenService::signer), folder }
+        DockerRegistry { server, host: format!("127.0.0.1:{port}"), signer: None, basic: None, folder }
     }
 
     /// `127.0.0.1:PORT`.
@@ -217,6 +267,9 @@ impl DockerRegistry {
             let token = signer.everything_in(repository);
             head.push_str(&format!("Authorization: Bearer {token}\r\n"));
         }
+        if let Some(basic) = &self.basic {
+            head.push_str(&format!("Authorization: Basic {basic}\r\n"));
+        }
         head.push_str("\r\n");
         let mut connection = TcpStream::connect(&self.host).expect("docker-registry listens");
         connection.set_read_timeout(Some(LIMIT)).expect("a limit on reading");
@@ -241,10 +294,30 @@ fn wait_for<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     None
 }
 
+/// The name that certificates of [`DockerRegistry::with_tls`] are for.
+pub const TLS_NAME: &str = "registry.test";
+
+/// An authority's certificate, one that it signed, and the key of that: all in PEM.
+fn certificate(until: i32) -> (String, String, String) {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+    let key = || KeyPair::generate().expect("a key");
+    let mut authority = CertificateParams::new(Vec::new()).expect("an authority");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority_key = key();
+    let authority_pem = authority.self_signed(&authority_key).expect("a certificate").pem();
+    let mut own = CertificateParams::new(vec![TLS_NAME.to_owned()]).expect("a certificate");
+    own.not_before = date_time_ymd(2000, 1, 1);
+    own.not_after = date_time_ymd(until, 1, 1);
+    let own_key = key();
+    let issuer = Issuer::new(authority, authority_key);
+    let own_pem = own.signed_by(&own_key, &issuer).expect("a certificate").pem();
+    (authority_pem, own_pem, own_key.serialize_pem())
+}
+
 /// The port in `… msg="listening on 127.0.0.1:PORT" …`.
 fn port_in(log: &str) -> Option<u16> {
     let (_, rest) = log.split_once("msg=\"listening on 127.0.0.1:")?;
-    rest.split_once('"')?.0.parse().ok()
+    rest.split(['"', ',']).next()?.parse().ok()
 }
 
 /// A line such as `127.0.0.1 - - [TIME] "GET /v2/ HTTP/1.1" 200 2 "" "agent"`.

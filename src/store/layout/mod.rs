@@ -2,6 +2,7 @@
 
 mod writer;
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -9,14 +10,16 @@ use std::path::{Path, PathBuf};
 use miette::{IntoDiagnostic, miette};
 use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, MediaType};
 
-use super::{MOST_DOCUMENT_BYTES, Missing, Source};
+use super::{MOST_DOCUMENT_BYTES, Missing, Source, read};
 use crate::error::{Result, on_path};
-use crate::image::digest::Digest;
+use crate::image::digest::{DiffId, Digest};
 use crate::image::manifest::{Manifest, parse};
 
 pub use writer::{LayoutWriter, Place};
 
 const INDEX: &str = "index.json";
+/// What made the layers, as an annotation of an entry of `index.json`.
+const COMPRESSOR: &str = "io.github.cargo-oci.compressor";
 /// The file that marks a layout, and its whole content.
 pub(super) const MARK: &str = "oci-layout";
 pub(super) const MARK_CONTENT: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
@@ -88,6 +91,34 @@ impl Layout {
     /// What the layout's `index.json` lists.
     pub fn entries(&self) -> &[Descriptor] {
         &self.entries
+    }
+
+    /// Its layers by their diffIDs, where `compressor` made those of ours: another would make other blobs of the same
+    /// tars. Nothing where that cannot be told.
+    pub fn layers(&self, compressor: &str) -> HashMap<DiffId, Descriptor> {
+        let is_same = |entry: &&Descriptor| {
+            let annotations = entry.annotations().as_ref();
+            annotations.and_then(|annotations| annotations.get(COMPRESSOR)).is_some_and(|made| made == compressor)
+        };
+        let mut layers = HashMap::new();
+        for entry in self.entries.iter().filter(is_same) {
+            // What cannot be read is made anew.
+            let _ = self.collect_layers(entry, &mut layers);
+        }
+        layers
+    }
+
+    fn collect_layers(&self, root: &Descriptor, layers: &mut HashMap<DiffId, Descriptor>) -> Result<()> {
+        match parse(root.media_type(), &read(self, root)?).into_diagnostic()? {
+            Manifest::Index(images) => images.iter().try_for_each(|image| self.collect_layers(image, layers)),
+            Manifest::Image { config, layers: blobs } => {
+                let config: serde_json::Value = serde_json::from_slice(&read(self, &config)?).into_diagnostic()?;
+                let diff_ids: Vec<DiffId> =
+                    serde_json::from_value(config["rootfs"]["diff_ids"].clone()).into_diagnostic()?;
+                layers.extend(diff_ids.into_iter().zip(blobs));
+                Ok(())
+            }
+        }
     }
 
     /// The bytes of its `index.json`.

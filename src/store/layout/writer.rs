@@ -4,7 +4,7 @@
 //! ones until `index.json`, the only file that is replaced, is renamed into place; then what nothing refers to any more
 //! is removed. A run that fails removes the blobs it added, and the last good layout is as it was.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -15,12 +15,12 @@ use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, MediaType};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
-use super::{INDEX, Layout, MARK, MARK_CONTENT, blob_path};
+use super::{COMPRESSOR, INDEX, Layout, MARK, MARK_CONTENT, blob_path};
 use crate::error::{Result, on_path};
 use crate::event::{Event, Listener};
-use crate::image::canonical_json;
-use crate::image::digest::VerifyReader;
+use crate::image::digest::{DiffId, VerifyReader};
 use crate::image::manifest::Document;
+use crate::image::{canonical_json, layer};
 use crate::store::{Sink, Source, file, lock, open};
 
 /// The name containerd imports an image by; here it also tells whose a layout is.
@@ -80,6 +80,12 @@ impl LayoutWriter {
             added: Mutex::default(),
             committed: false,
         })
+    }
+
+    /// Layers of the layout that was here before, by their diffIDs: for [`Sink::exists`] to look at and keep.
+    pub fn layers_before(&self) -> HashMap<DiffId, Descriptor> {
+        let before = Layout::open(&self.root);
+        before.map(|layout| layout.layers(layer::COMPRESSOR)).unwrap_or_default()
     }
 
     /// A file to write a blob into whose digest is not known yet: [`LayoutWriter::keep`] gives it its name.
@@ -296,6 +302,7 @@ impl Sink for LayoutWriter {
         entry["annotations"] = json!({
             ANNOTATION_REF_NAME: name,
             IMAGE_NAME: format!("{}:{name}", self.name),
+            COMPRESSOR: layer::COMPRESSOR,
         });
         lock(&self.entries).push(entry);
         Ok(())

@@ -1,5 +1,7 @@
 //! What was typed, not yet what it means: [`plan`](crate::plan) knows that.
 
+mod login;
+
 use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
@@ -8,6 +10,7 @@ use clap::{Args, ColorChoice, Parser, Subcommand};
 
 use crate::platform::PlatformChoice;
 use crate::reference::{BaseReference, Repository};
+pub use login::{LoginArgs, LogoutArgs, TalkArgs, Typed};
 
 /// Cargo's own colours.
 const STYLES: Styles = Styles::styled()
@@ -45,6 +48,13 @@ pub enum Command {
     /// Nothing is pushed that is there already, and base layers are not downloaded to be pushed. The tags move last. The
     /// result on stdout is one line a repository: `REGISTRY/REPOSITORY@sha256:…`.
     Push(PushArgs),
+    /// Keep a user's password for a registry, once the registry has accepted it
+    ///
+    /// It goes to the credential helper that is configured for the registry, else into the file where Docker and Podman
+    /// look for it. Without `--username` and a password, both are asked for.
+    Login(LoginArgs),
+    /// Forget what `login` has kept for a registry
+    Logout(LogoutArgs),
 }
 
 /// The arguments of `cargo oci push`.

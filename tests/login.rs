@@ -1,0 +1,282 @@
+//! `cargo oci login` and `logout`: the words, the files, and that nothing is kept that a registry does not accept.
+
+#![cfg(unix)]
+
+mod support;
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use support::home::Home;
+
+/// `robot:open:sesame`.
+const AUTH: &str = "cm9ib3Q6b3BlbjpzZXNhbWU=";
+
+/// A server that gives every request the answer that `answer` makes of its head. Ends with the test.
+fn server(answer: impl Fn(&str) -> String + Send + 'static) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let host = listener.local_addr().expect("an address").to_string();
+    let heads = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&heads);
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.expect("a connection");
+            let lines = BufReader::new(&connection).lines().map_while(Result::ok);
+            let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+            let head = head.join("\n");
+            let _ = connection.write_all(answer(&head).as_bytes());
+            seen.lock().expect("no thread panicked").push(head);
+        }
+    });
+    (host, heads)
+}
+
+fn http(status: &str, headers: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+}
+
+/// A registry that lets nobody in but robot.
+fn registry() -> String {
+    server(|head| match head.contains(AUTH) {
+        true => http("200 OK", "Content-Type: application/json\r\n", "{}"),
+        false => {
+            let body = r#"{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}"#;
+            http("401 Unauthorized", "WWW-Authenticate: Basic realm=\"test\"\r\n", body)
+        }
+    })
+    .0
+}
+
+#[track_caller]
+fn assert_says(words: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(words.contains(part), "{part:?} is not in:\n{words}");
+    }
+}
+
+#[test]
+fn a_password_from_standard_input_is_checked_kept_and_forgotten() {
+    let (home, registry) = (Home::new(), registry());
+    let words = home.succeeds(&["login", &registry, "-u", "robot", "--password-stdin"], "open:sesame\r\n");
+    let warning = "warning: the password is not encrypted in ~/.docker/config.json; name a helper in its `credsStore`";
+    assert_says(&words, &[warning, &format!("       Login {registry} as robot (~/.docker/config.json)\n")]);
+    let kept = format!("{{\n\t\"auths\": {{\n\t\t\"{registry}\": {{\"auth\": \"{AUTH}\"}}\n\t}}\n}}\n");
+    assert_eq!((home.read(".docker/config.json"), home.mode(".docker/config.json")), (kept, 0o600));
+    let words = home.succeeds(&["logout", &registry], "");
+    assert_eq!(words, format!("      Logout {registry} (~/.docker/config.json)\n"));
+    assert_eq!(home.read(".docker/config.json"), "{\n\t\"auths\": {}\n}\n");
+    let words = home.succeeds(&["logout", &registry], "");
+    assert_eq!(words, format!("warning: there were no credentials for {registry} to remove\n"));
+}
+
+#[test]
+fn a_password_among_the_arguments_is_taken_with_a_warning() {
+    let (home, registry) = (Home::new(), registry());
+    let words = home.succeeds(&["oci", "login", "-u", "robot", "-p", "open:sesame", &registry], "");
+    assert_says(&words, &["warning: others on this machine can see a password in `--password`", "Login"]);
+    assert!(home.read(".docker/config.json").contains(AUTH));
+}
+
+#[test]
+fn a_wrong_password_is_told_and_not_kept() {
+    let (home, registry) = (Home::new(), registry());
+    let words = home.fails(1, &["login", &registry, "-u", "robot", "--password-stdin"], "wrong-sesame\n");
+    let error = format!("error: {registry} does not accept the user `robot` with this password");
+    let cause = format!("GET http://{registry}/v2/: 401 Unauthorized: UNAUTHORIZED: authentication required");
+    assert_says(&words, &[&error, &cause, "help: check both; many registries take an access token as the password"]);
+    assert!(!words.contains("sesame"), "{words}");
+    assert!(!home.path(".docker").exists());
+}
+
+#[test]
+fn what_is_no_registry_gets_no_password() {
+    let (web, _) = server(|_| http("200 OK", "Content-Type: text/html; charset=utf-8\r\n", "<html>"));
+    let (nothing, _) = server(|_| http("404 Not Found", "", "nothing here"));
+    let home = Home::new();
+    let login = |registry: &str| home.fails(1, &["login", registry, "-u", "robot", "--password-stdin"], "sesame\n");
+    let help = "help: name the host that image names begin with";
+    let page = format!("error: {web} is no registry: it answers with a page for browsers");
+    assert_says(&login(&web), &[&page, help]);
+    assert_says(&login(&nothing), &[&format!("error: {nothing} is no registry: GET http://{nothing}/v2/: 404"), help]);
+    assert!(!home.path(".docker").exists());
+}
+
+#[test]
+fn a_registry_that_is_not_there_or_at_fault_is_told_and_nothing_is_kept() {
+    let (broken, _) = server(|_| http("501 Not Implemented", "", "not today"));
+    let home = Home::new();
+    for (registry, why) in [("127.0.0.1:9", "Connection refused"), (&*broken, "501 Not Implemented: not today")] {
+        let words = home.fails(1, &["login", registry, "-u", "robot", "--password-stdin"], "sesame\n");
+        let error = format!("error: cannot ask {registry} about the user `robot` with this password\n\nCaused by:\n");
+        assert_says(&words, &[&error, why, "help: nothing was kept. Check the registry's name and the network"]);
+    }
+    assert!(!home.path(".docker").exists());
+}
+
+#[test]
+fn a_password_is_not_sent_to_a_token_service_of_another_house() {
+    let (stranger, heads) = server(|_| http("200 OK", "", r#"{"token":"for everybody"}"#));
+    let realm = format!("http://{}/token", stranger.replace("127.0.0.1", "localhost"));
+    let (registry, _) = server(move |head| match head.to_lowercase().contains("authorization: bearer") {
+        true => http("200 OK", "", "{}"),
+        false => http("401 Unauthorized", &format!("WWW-Authenticate: Bearer realm=\"{realm}\"\r\n"), ""),
+    });
+    let home = Home::new();
+    let words = home.fails(1, &["login", &registry, "-u", "robot", "--password-stdin"], "sesame\n");
+    assert_says(&words, &[&format!("error: cannot ask {registry} about the user `robot` with this password: ")]);
+    assert_says(&words, &["the token service of another house, localhost", "help: nothing was sent there"]);
+    let heads = heads.lock().expect("no thread panicked");
+    assert!(heads.len() == 1 && !heads[0].to_lowercase().contains("authorization"), "{heads:?}");
+    assert!(!home.path(".docker").exists());
+}
+
+#[test]
+fn a_user_with_a_tenancy_is_a_user_like_any_other() {
+    let (registry, heads) = server(|head| match head.to_lowercase().contains("authorization: basic") {
+        true => http("200 OK", "", "{}"),
+        false => http("401 Unauthorized", "WWW-Authenticate: Basic realm=\"x\"\r\n", ""),
+    });
+    let home = Home::new();
+    home.succeeds(&["login", &registry, "-u", "tenancy/oracle/robot@x.org", "--password-stdin"], "a;b:c>d\n");
+    // tenancy/oracle/robot@x.org:a;b:c>d
+    let auth = "dGVuYW5jeS9vcmFjbGUvcm9ib3RAeC5vcmc6YTtiOmM+ZA==";
+    assert!(home.read(".docker/config.json").contains(auth));
+    assert!(heads.lock().expect("no thread panicked")[1].contains(auth));
+}
+
+#[test]
+fn wrong_usage_has_status_2_and_says_what_is_wanted() {
+    let home = Home::new();
+    let login = |args: &[&str]| home.fails(2, &[&["login"], args].concat(), "");
+    assert_says(&login(&[]), &["required arguments were not provided", "<REGISTRY>"]);
+    assert_says(&login(&["ghcr.io", "--password-stdin"]), &["--username <USER>"]);
+    assert_says(&login(&["ghcr.io", "-u", "x", "-p", "y", "--password-stdin"]), &["cannot be used with"]);
+    assert_says(&login(&["ghcr.io/acme"]), &["`ghcr.io/acme` is not a registry: leave the path out"]);
+    assert_says(&login(&["http://ghcr.io"]), &["leave the scheme out"]);
+    assert_says(&login(&["acme"]), &["its name has a dot or a port in it"]);
+    assert_says(&home.fails(2, &["logout"], ""), &["<REGISTRY>"]);
+}
+
+#[test]
+fn who_is_not_told_and_cannot_be_asked() {
+    let home = Home::new();
+    let login = |args: &[&str], input: &str| home.fails(1, &[&["login", "ghcr.io"], args].concat(), input);
+    let help = "help: `cargo oci login --username USER --password-stdin REGISTRY < FILE` needs none";
+    assert_says(&login(&[], "robot\n"), &["error: there is no terminal to ask for the user at", help]);
+    assert_says(&login(&["-u", "x"], ""), &["error: there is no terminal to ask for the password at", help]);
+    assert_says(&login(&["-u", "x", "--password-stdin"], "\n"), &["error: the password is empty", "help: "]);
+    assert_says(&login(&["-u", "", "-p", "x"], ""), &["error: the name of the user is empty", "--username"]);
+    let words = login(&["-u", "robot:sesame", "--password-stdin"], "x");
+    assert_says(&words, &["error: the name of a user holds no colon", "help: leave the password out of it"]);
+    assert!(!words.contains("sesame"), "{words}");
+    let long = "x".repeat(70_000);
+    assert_says(&login(&["-u", "x", "--password-stdin"], &long), &["is longer than 64 KiB"]);
+}
+
+#[test]
+fn a_malformed_file_is_shown_with_its_line_and_without_its_secrets() {
+    let home = Home::with_config("{\n  \"auths\": {\n    \"ghcr.io\": {\"auth\": sesame}\n  }\n}\n");
+    let words = home.fails(1, &["logout", "ghcr.io"], "");
+    let error = "error: cannot use HOME/.docker/config.json: this is not JSON, in line 3, column 25";
+    let lines = [error, "config.json:3:25]", "    \"*******\": {\"auth\": ******}", "┬", "╰── expected value"];
+    assert_says(&words, &lines);
+    assert_says(&words, &["help: mend it there, or name another file in REGISTRY_AUTH_FILE"]);
+    assert!(!words.contains("sesame"), "{words}");
+    let home = Home::with_config("{\"credsStore\": \"../../sesame\"}");
+    let words = home.fails(1, &["logout", "ghcr.io"], "");
+    assert_says(&words, &["the name of a credential helper is letters, digits", "╰── this is not the name of one"]);
+    assert!(!words.contains("sesame"), "{words}");
+}
+
+#[test]
+fn a_helper_that_is_missing_fails_or_prints_rubbish_is_named_and_not_repeated() {
+    let home = |helper: &str| Home::with_config(&format!("{{\"credsStore\": \"{helper}\"}}"));
+    let words = home("nope").fails(1, &["logout", "ghcr.io"], "");
+    let error = "error: the credential helper docker-credential-nope is not on PATH; \
+                 `credsStore` in HOME/.docker/config.json names it";
+    let help = "help: install it, or take it out of `credsStore` in that file and run `cargo oci login ghcr.io`";
+    assert_says(&words, &[error, help]);
+    for (lines, says) in [
+        ("echo sesame; echo sesame >&2", "answered something that is no credential (it is not shown)"),
+        ("echo sesame; exit 7", "failed (exit status: 7)"),
+        ("exec yes sesame", "answered more than 64 KiB"),
+    ] {
+        let words = home("bad").with_helper("bad", lines).fails(1, &["logout", "ghcr.io"], "");
+        let error = format!("error: the credential helper docker-credential-bad {says} when asked to get");
+        assert_says(&words, &[&error, "help: see what it says: `echo ghcr.io | docker-credential-bad get`"]);
+        assert!(!words.contains("sesame"), "{words}");
+    }
+}
+
+#[test]
+fn a_helper_that_does_not_store_is_an_error_and_the_file_stays() {
+    let config = "{\"credsStore\": \"ecr-login\"}";
+    let home =
+        Home::with_config(config).with_helper("ecr-login", "cat >/dev/null; echo 'not implemented: sesame'; exit 1");
+    let words = home.fails(1, &["login", &registry(), "-u", "robot", "--password-stdin"], "open:sesame");
+    assert_says(&words, &["error: the credential helper docker-credential-ecr-login failed", "asked to store"]);
+    assert!(!words.contains("sesame"), "{words}");
+    assert_eq!(home.read(".docker/config.json"), config);
+}
+
+#[test]
+fn the_file_that_cannot_be_written_is_named() {
+    let home = Home::new().env("DOCKER_CONFIG", "/proc/nope");
+    let words = home.fails(1, &["login", &registry(), "-u", "robot", "--password-stdin"], "open:sesame");
+    assert_says(
+        &words,
+        &["error: cannot write /proc/nope/config.json: ", "help: nothing was changed", "DOCKER_CONFIG"],
+    );
+}
+
+#[test]
+fn what_logout_leaves_elsewhere_is_told() {
+    let home = Home::new().env("DOCKER_CONFIG", "other");
+    std::fs::create_dir(home.path(".docker")).expect("a folder");
+    let config = "{\"auths\": {\"ghcr.io\": {\"auth\": \"YTpi\"}}}";
+    std::fs::write(home.path(".docker/config.json"), config).expect("a file");
+    let words = home.succeeds(&["logout", "ghcr.io"], "");
+    assert_eq!(words, "warning: ghcr.io still has credentials: auths of ~/.docker/config.json\n");
+    assert_eq!(home.read(".docker/config.json"), config);
+}
+
+/// The exit status of the command on a terminal of its own, and what that shows in the end. Each line of `typed` is a
+/// question that is waited for, and what is typed then.
+fn at_a_terminal(home: &Home, args: &str, typed: &[(&str, &str)]) -> (Option<i32>, String) {
+    // What is typed before it reads would be shown by the terminal itself.
+    let wait = |question: &str| format!("while ! grep -q '{question}' screen; do sleep 0.05; done; sleep 1");
+    let typing: Vec<_> = typed.iter().map(|(ask, keys)| format!("{}; printf '{keys}'", wait(ask))).collect();
+    let program = env!("CARGO_BIN_EXE_cargo-oci");
+    let typing = typing.join("; ");
+    let shell = format!(": > screen; {{ {typing}; sleep 1; }} | script -qfec '{program} {args}' screen");
+    let mut command: Command = home.command("sh");
+    let ended = command.args(["-c", &shell]).stdin(Stdio::null()).output().expect("script runs");
+    (ended.status.code(), home.read("screen"))
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_terminal_is_asked_for_what_is_missing_and_does_not_show_the_password() {
+    let (home, registry) = (Home::new(), registry());
+    let typed = [("User at", "robot\\r"), ("Password of robot", "open:sesame\\r")];
+    let (status, screen) = at_a_terminal(&home, &format!("login {registry}"), &typed);
+    assert_eq!(status, Some(0), "{screen}");
+    assert_says(&screen, &[&format!("User at {registry}: robot"), &format!("Password of robot at {registry}: \r\n")]);
+    assert_says(&screen, &["Login"]);
+    assert!(!screen.contains("sesame"), "{screen}");
+    assert!(home.read(".docker/config.json").contains(AUTH));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_interrupt_at_a_question_ends_it_and_keeps_nothing() {
+    let home = Home::new();
+    for (args, question) in [("login ghcr.io", "User at"), ("login ghcr.io -u robot", "Password of")] {
+        let (status, screen) = at_a_terminal(&home, args, &[(question, "\\003")]);
+        assert_eq!(status, Some(130), "{screen}");
+        assert!(!screen.contains("error"), "{screen}");
+        assert!(!home.path(".docker").exists());
+    }
+}

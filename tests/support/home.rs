@@ -1,0 +1,123 @@
+//! A user's home, with what Docker and Podman keep there, and cargo-oci run for that user.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::process::{Ran, output};
+
+/// A home folder, removed when this is dropped.
+pub struct Home {
+    folder: TempDir,
+    variables: BTreeMap<String, String>,
+}
+
+impl Home {
+    /// An empty one.
+    pub fn new() -> Home {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::create_dir(folder.path().join("bin")).expect("a folder");
+        let path = format!("{}:/usr/local/bin:/usr/bin:/bin", folder.path().join("bin").display());
+        let home = folder.path().display().to_string();
+        let variables = [("HOME", home), ("PATH", path), ("NO_COLOR", "1".to_owned())];
+        Home { folder, variables: variables.map(|(key, value)| (key.to_owned(), value)).into() }
+    }
+
+    /// One whose Docker is configured so.
+    pub fn with_config(config: &str) -> Home {
+        let home = Home::new();
+        fs::create_dir(home.path(".docker")).expect("a folder");
+        fs::write(home.path(".docker/config.json"), config).expect("a file");
+        home
+    }
+
+    /// With an environment variable.
+    pub fn env(mut self, key: &str, value: &str) -> Home {
+        self.variables.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// With the program `docker-credential-NAME`: a shell script of these lines.
+    pub fn with_helper(self, name: &str, lines: &str) -> Home {
+        let path = self.path(&format!("bin/docker-credential-{name}"));
+        // Another process writes it: a fork of this one, made by another test meanwhile, would hold it open for
+        // writing, and such a file cannot be started.
+        let script = format!("cat > '{0}' <<'END'\n#!/bin/sh\n{lines}\nEND\nchmod +x '{0}'", path.display());
+        output(Command::new("sh").args(["-c", &script]));
+        self
+    }
+
+    /// With a helper that keeps what it is given, each registry's in a file of the folder `kept`.
+    pub fn with_keeper(self, name: &str) -> Home {
+        let kept = self.path("kept");
+        fs::create_dir(&kept).expect("a folder");
+        let file = |registry: &str| format!("\"{}/$(printf %s \"{registry}\" | tr / _)\"", kept.display());
+        let lines = [
+            "case $1 in".to_owned(),
+            "store) content=$(cat); url=${content#*ServerURL\\\":\\\"}".to_owned(),
+            format!("printf %s \"$content\" > {} ;;", file("${url%%\\\"*}")),
+            format!("get) cat {} 2>/dev/null ||", file("$(cat)")),
+            "{ echo 'credentials not found in native keychain'; exit 1; } ;;".to_owned(),
+            format!("erase) rm {} ;;", file("$(cat)")),
+            "*) exit 2 ;;\nesac".to_owned(),
+        ];
+        self.with_helper(name, &lines.join("\n"))
+    }
+
+    /// A path in it.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    /// The content of a file.
+    pub fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// The rights of a file, as `chmod` takes them.
+    pub fn mode(&self, path: &str) -> u32 {
+        self.path(path).metadata().expect("a file").permissions().mode() & 0o777
+    }
+
+    /// A command with this home and nothing of the tests' own environment.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().envs(&self.variables).current_dir(self.folder.path());
+        command
+    }
+
+    /// `cargo-oci ARGS` with this on its standard input.
+    pub fn oci(&self, args: &[&str], input: &str) -> Ran {
+        let mut command = self.command(env!("CARGO_BIN_EXE_cargo-oci"));
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("cargo-oci starts");
+        // One that does not read it is done with it.
+        let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
+        let ended = child.wait_with_output().expect("cargo-oci ends");
+        let text =
+            |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&self.folder.path().display().to_string(), "HOME");
+        let status = ended.status.code().unwrap_or(-1);
+        Ran { stdout: text(&ended.stdout), stderr: text(&ended.stderr), status }
+    }
+
+    /// What it says on standard error; it must succeed, and have no result.
+    #[track_caller]
+    pub fn succeeds(&self, args: &[&str], input: &str) -> String {
+        let ran = self.oci(args, input);
+        assert!(ran.status == 0 && ran.stdout.is_empty(), "{args:?}: {ran:?}");
+        ran.stderr
+    }
+
+    /// What it says on standard error; it must fail with `status`.
+    #[track_caller]
+    pub fn fails(&self, status: i32, args: &[&str], input: &str) -> String {
+        let ran = self.oci(args, input);
+        assert!(ran.status == status && ran.stdout.is_empty(), "{args:?}: {ran:?}");
+        ran.stderr
+    }
+}
