@@ -12,8 +12,8 @@ use cargo_oci::registry::{Options, Registry, Retry};
 use cargo_oci::store::{Cache, Memory, Sink, Source, copy};
 use oci_spec::image::{Descriptor, MediaType};
 
+use support::strict::answer::MOST_ENDLESS;
 use support::strict::endless::{Endless, Said, TEN_GIB, TinyImage, What};
-use support::strict::http::MOST_ENDLESS;
 
 /// How much memory all of it may take, in KiB.
 const MOST_MEMORY: u64 = 64 << 10;

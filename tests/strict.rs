@@ -193,8 +193,9 @@ fn pull(scene: &Scene, registry: &StrictRegistry, problems: &mut Vec<String>) {
         let entry = entry.expect("an entry");
         let name = format!("sha256:{}", entry.file_name().to_string_lossy());
         let content = fs::read(entry.path()).expect("a file of the cache");
-        let was_there = scene.there.iter().any(|(digest, bytes)| *digest == name && *bytes == content);
-        if digest(&content) != name && (is_right || !was_there) {
+        // What was wrong before stays so only where nothing came in its place.
+        let may_be_wrong = !is_right && scene.there.iter().any(|(digest, bytes)| *digest == name && *bytes == content);
+        if digest(&content) != name && !may_be_wrong {
             problems.push(format!("the cache holds {name}, which is {}", digest(&content)));
         }
         held.push(name);
@@ -223,26 +224,11 @@ fn expect(failed: &[Report], scene: &Scene, registry: &StrictRegistry, problems:
             problems.push(format!("the error does not say what is wrong where: {words}"));
         }
     }
-    let most = most_final_hits(scene.fault);
+    let most = scene.most_final_hits();
     if registry.final_hits() > most {
         problems.push(format!("asked {} times what is hopeless, more than {most} times", registry.final_hits()));
     }
     failed.is_empty()
-}
-
-/// How often a client may meet a fault that does not pass (registry.md, "Retry").
-fn most_final_hits(fault: Option<Fault>) -> u32 {
-    match fault {
-        // Five attempts, of each of the four uploads that go on at the same time.
-        Some(Fault::ErrorForEver) => 20,
-        // None of them is asked again; four uploads may have begun.
-        Some(Fault::Refused | Fault::RefusedWithEscapes | Fault::RefusedWithMegabytes) => 8,
-        Some(Fault::TokenRefused) => 8,
-        // Once more past any cache; then what comes is what there is.
-        Some(Fault::WrongBytes | Fault::TooLong) => 2,
-        Some(Fault::TooShort) => 10,
-        _ => 1,
-    }
 }
 
 /// Does it once, or twice at the same time; the errors.

@@ -1,8 +1,9 @@
 //! Blobs, to be read: where they are, and their bytes, whole or in part.
 
 use super::World;
+use super::answer::{Answer, Shape};
 use super::faults::{Fault, Point, spoiled};
-use super::http::{Answer, Request, Shape};
+use super::http::Request;
 use super::monitor::Place;
 use super::state;
 use super::tokens::right;
@@ -17,6 +18,7 @@ impl World {
         if let Some(answer) = self.admit(request, &[right(repository, "pull")]) {
             return answer;
         }
+        super::lock(&self.unknown).remove(digest);
         let is_head = request.method == "HEAD";
         if let Some(answer) = self.fails(Point::AskBlob, digest, is_head) {
             return answer;

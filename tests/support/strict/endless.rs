@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
-use super::http::{Answer, Body, Origin, Request, Server, Shape};
+use super::answer::{Answer, Shape};
+use super::http::{Body, Origin, Request, Server};
 use super::state::digest;
 
 /// What a body claims to be, where it claims anything.

@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use super::World;
+use super::answer::Answer;
 use super::blobs::is_sha256;
 use super::faults::{Fault, Point};
-use super::http::{Answer, Body, Request};
+use super::http::{Body, Request};
 use super::monitor::Place;
 use super::state::{self, Manifest, is_digest};
 use super::tokens::right;

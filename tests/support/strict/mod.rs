@@ -5,9 +5,9 @@
 //!
 //! | file | what is in it |
 //! | --- | --- |
-//! | `http` | listeners, requests, answers |
+//! | `http`, `answer` | listeners, requests, answers |
 //! | `state` | what the registry holds |
-//! | `blobs`, `uploads`, `manifests`, `tokens` | what it answers |
+//! | `blobs`, `uploads`, `step`, `manifests`, `tokens` | what it answers |
 //! | `chaos` | which of the legal answers it gives |
 //! | `faults` | what it breaks, and when |
 //! | `monitor` | what was asked, and what of that was illegal |
@@ -17,6 +17,7 @@
 //! | `recorder` | a registry that lures elsewhere, and records what is brought there |
 //! | `endless` | a registry whose bodies have no end |
 
+pub mod answer;
 pub mod blobs;
 pub mod chaos;
 pub mod endless;
@@ -29,17 +30,19 @@ pub mod random;
 pub mod recorder;
 pub mod scene;
 pub mod state;
+pub mod step;
 pub mod tokens;
 pub mod uploads;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use answer::{Answer, Shape};
 use chaos::Chaos;
 use faults::{Fault, Faults, Planned, Point};
-use http::{Answer, Body, Origin, Request, Server, Shape};
+use http::{Body, Origin, Request, Server};
 use monitor::{Monitor, Place};
 use state::{Manifest, Repositories};
 use tokens::{Access, Tokens};
@@ -61,6 +64,8 @@ pub struct Behaviour {
     pub access: Access,
     /// Whether it takes blobs in chunks only.
     pub chunks_only: bool,
+    /// Whether several clients are at it at once.
+    pub is_shared: bool,
 }
 
 /// A registry that runs; it is stopped when this is dropped.
@@ -76,11 +81,14 @@ pub struct World {
     tokens: Tokens,
     /// The storage's URLs that were given out: repository and digest.
     given: Mutex<HashMap<String, (String, String)>>,
+    /// The blobs that are kept, which the client does not know: the answer was lost, and it has not asked since.
+    unknown: Mutex<HashSet<String>>,
     monitor: Monitor,
     chaos: Chaos,
     faults: Faults,
     access: Access,
     chunks_only: bool,
+    is_shared: bool,
     registry: SocketAddr,
     storage: SocketAddr,
     realm: String,
@@ -120,11 +128,13 @@ impl StrictRegistry {
             sessions: Mutex::default(),
             tokens: Tokens::default(),
             given: Mutex::default(),
+            unknown: Mutex::default(),
             monitor: Monitor::default(),
             chaos: behaviour.seed.map_or_else(Chaos::none, Chaos::of),
             faults: Faults::of(behaviour.faults),
             access: behaviour.access,
             chunks_only: behaviour.chunks_only,
+            is_shared: behaviour.is_shared,
             registry,
             storage,
             realm: format!("http://{tokens}/token"),

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Mutex;
 
-use super::http::{Answer, Request, Shape};
+use super::answer::{Answer, Shape};
+use super::http::Request;
 use super::lock;
 
 /// A run that needs more has lost its way.

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 
-use super::http::{Answer, Body, Origin, Request, Server};
+use super::answer::Answer;
+use super::http::{Body, Origin, Request, Server};
 use super::image::{Content, Image};
 use super::lock;
 use super::random::Random;

@@ -41,6 +41,8 @@ pub struct Scene {
     pub twice: bool,
     /// What is to go wrong first of all.
     pub fault: Option<Fault>,
+    /// Where that is, if it does not pass.
+    hopeless: Option<Point>,
 }
 
 impl Scene {
@@ -70,12 +72,15 @@ impl Scene {
             tagged: random.once_in(2),
             twice: fault.is_none_or(|fault| !fault.is_final()) && random.once_in(8),
             fault,
+            hopeless: None,
         };
+        scene.behaviour.is_shared = scene.twice;
         scene.behaviour.chunks_only = is_push && fault.is_none() && random.once_in(4);
         let targets: Vec<&Content> = scene.image.blobs.iter().filter(|blob| is_target(blob)).collect();
         let target = targets[random.below(targets.len())].clone();
         scene.furnish(&mut random, &target);
         scene.behaviour.faults = scene.plan(&mut random, &target);
+        scene.hopeless = scene.behaviour.faults.iter().find(|one| one.fault.is_final()).map(|one| one.point);
         scene
     }
 
@@ -98,6 +103,24 @@ impl Scene {
                 false => wrong.truncate(random.below(wrong.len())),
             }
             self.there.push((target.digest.clone(), wrong));
+        }
+    }
+
+    /// How often a client may ask for what does not pass (registry.md, "Retry").
+    pub fn most_final_hits(&self) -> u32 {
+        match (self.fault, self.hopeless) {
+            // Five attempts, of each of the four uploads that go on at the same time; HEAD and GET of what is looked for.
+            (Some(Fault::ErrorForEver), Some(Point::Begin)) => 20,
+            (Some(Fault::ErrorForEver), Some(Point::AskManifest)) => 10,
+            (Some(Fault::ErrorForEver), _) => 5,
+            // None of them is asked again; four uploads may have begun, and a blob may be tried in chunks.
+            (Some(Fault::Refused | Fault::RefusedWithEscapes | Fault::RefusedWithMegabytes), Some(Point::Begin)) => 8,
+            (Some(Fault::Refused | Fault::RefusedWithEscapes | Fault::RefusedWithMegabytes), _) => 2,
+            (Some(Fault::TokenRefused), _) => 8,
+            // Once more past any cache; then what comes is what there is.
+            (Some(Fault::WrongBytes | Fault::TooLong), _) => 2,
+            (Some(Fault::TooShort), _) => 10,
+            _ => 1,
         }
     }
 

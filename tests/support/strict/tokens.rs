@@ -7,8 +7,9 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 
+use super::answer::Answer;
 use super::faults::{Fault, Point};
-use super::http::{Answer, Body, Request, pairs};
+use super::http::{Body, Request, pairs};
 use super::monitor::Place;
 use super::{World, lock};
 
@@ -42,7 +43,8 @@ pub struct Tokens(Mutex<State>);
 struct State {
     made: BTreeMap<String, Token>,
     /// Requests that were answered with 401 and did not come back so far. No token ends meanwhile: a client asks for
-    /// one new token, and what comes of that must count.
+    /// one new token, and what comes of that must count. Of several clients nobody knows which of them came back: there
+    /// no token ends.
     waiting: BTreeMap<String, u32>,
     /// All that were ever answered with 401 for an ended token: once is enough.
     sent_back: BTreeSet<String>,
@@ -97,7 +99,7 @@ impl World {
     fn admit_token(&self, request: &Request, given: &str, rights: &[String]) -> Option<Answer> {
         let asked = asked(request);
         let mut state = lock(&self.tokens.0);
-        let free = state.can_end(&asked);
+        let free = !self.is_shared && state.can_end(&asked);
         let token = given.strip_prefix("Bearer ").and_then(|token| state.made.get_mut(token));
         let why = match token {
             None => "missing",
@@ -133,7 +135,7 @@ impl World {
     /// Whether an admitted request may still be answered with 401.
     pub fn can_unauthorize(&self, request: &Request) -> bool {
         let has_tokens = matches!(self.access, Access::Anonymous | Access::Bearer);
-        has_tokens && lock(&self.tokens.0).can_end(&asked(request))
+        has_tokens && !self.is_shared && lock(&self.tokens.0).can_end(&asked(request))
     }
 
     /// A 401 that says where to get a token, as registries do: not all name the right scope, or one at all.

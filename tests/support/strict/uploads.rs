@@ -1,18 +1,14 @@
 //! Uploads: one state machine a session (distribution-spec, "Pushing blobs").
 
 use std::collections::HashMap;
-use std::ops::RangeInclusive;
-use std::sync::Arc;
 
 use super::World;
+use super::answer::Answer;
 use super::faults::{Fault, Point};
-use super::http::{Answer, Body, Request};
+use super::http::{Body, Request};
 use super::monitor::Place;
-use super::state;
+use super::step::Step;
 use super::tokens::right;
-
-/// GHCR refuses larger chunks.
-const MOST_CHUNK: u64 = 4 << 20;
 
 /// All sessions.
 #[derive(Debug, Default)]
@@ -22,31 +18,44 @@ pub struct Sessions {
     given: HashMap<String, usize>,
 }
 
+/// An upload of one blob.
 #[derive(Debug)]
-struct Session {
+pub struct Session {
     repository: String,
     place: Place,
-    phase: Phase,
-    received: Vec<u8>,
+    /// How far it is.
+    pub phase: Phase,
+    /// The bytes so far.
+    pub received: Vec<u8>,
     /// The Location of the last answer that had one.
     latest: String,
     /// No chunk but the last may be smaller.
-    least_chunk: usize,
-    last_chunk: Option<usize>,
+    pub least_chunk: usize,
+    /// The size of the last one.
+    pub last_chunk: Option<usize>,
     /// Set when the client cannot know what arrived.
-    unsure: bool,
+    pub unsure: bool,
 }
 
+/// How far a session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub enum Phase {
+    /// It waits for more.
     Open,
+    /// It has become a blob.
     Committed,
+    /// The client has ended it.
     Cancelled,
     /// The registry has lost it, which the client cannot know.
     Lost,
 }
 
 impl Sessions {
+    /// The session of a number.
+    pub fn get(&mut self, number: usize) -> &mut Session {
+        &mut self.all[number]
+    }
+
     /// How many wait for more.
     pub fn open(&self) -> usize {
         self.all.iter().filter(|session| session.phase == Phase::Open).count()
@@ -135,7 +144,7 @@ impl World {
     }
 
     /// A new Location for a session: opaque, in any form that RFC 3986 has for it.
-    fn location(&self, asked: Place, request: &Request, number: usize) -> String {
+    pub fn location(&self, asked: Place, request: &Request, number: usize) -> String {
         let mut random = self.chaos.random("location", "");
         let id = format!("{:016x}{:016x}", random.next(), random.next());
         // Escaped and plain, in both cases of hex, in no order, and twice: bytes that nobody may tidy up.
@@ -220,222 +229,6 @@ impl World {
             }
         })
     }
-}
-
-/// One request within an open session.
-struct Step<'a> {
-    world: &'a World,
-    place: Place,
-    request: &'a Request,
-    number: usize,
-}
-
-impl Step<'_> {
-    fn illegal(&self, why: impl std::fmt::Display) {
-        self.world.monitor.illegal(self.place, self.request, why);
-    }
-
-    fn with<T>(&self, use_session: impl FnOnce(&mut Session) -> T) -> T {
-        use_session(&mut super::lock(&self.world.sessions).all[self.number])
-    }
-
-    fn put(&self, body: &mut Body<'_>, repository: &str, digest: &str, rights: &[String]) -> Answer {
-        self.check_type(body);
-        let has_body = body.left() > 0;
-        if has_body && self.world.chunks_only {
-            self.world.monitor.hit("monolithic PUT refused");
-            return Answer::error(self.world.chaos.pick("PUT refused", "", &[413, 405]), "UNSUPPORTED");
-        }
-        let fault = match self.breaks(body, digest, rights) {
-            Ok(fault) => fault,
-            Err(answer) => return answer,
-        };
-        let start = self.with(|session| session.received.len());
-        if has_body && let Err(answer) = self.check_range(start, body.left(), false) {
-            return answer;
-        }
-        let Ok(bytes) = body.all() else { return Answer::nothing() };
-        if fault == Some(Fault::ResetBeforeCommit) {
-            self.lose();
-            return Answer::nothing();
-        }
-        let content = self.with(|session| {
-            session.received.extend(&bytes);
-            std::mem::take(&mut session.received)
-        });
-        if state::digest(&content) != digest {
-            self.illegal(format!("{} bytes that are {}", content.len(), state::digest(&content)));
-            self.with(|session| session.phase = Phase::Lost);
-            return Answer::error(400, "DIGEST_INVALID");
-        }
-        self.with(|session| session.phase = Phase::Committed);
-        super::lock(&self.world.repositories).get(repository).blobs.insert(digest.to_owned(), Arc::from(content));
-        match fault {
-            Some(Fault::ResetAfterCommit) => return Answer::nothing(),
-            Some(Fault::ErrorAfterCommit) => return self.world.try_again(503),
-            _ => {}
-        }
-        let status = self.world.chaos.pick("PUT of a blob", digest, &[201, 201, 201, 204, 202, 200]);
-        self.world.monitor.hit(&format!("PUT of a blob {status}"));
-        let answer = match self.world.chaos.pick("end of an upload", digest, &[true, true, false]) {
-            true => Answer::new(status).with("Location", format!("/v2/{repository}/blobs/{digest}")),
-            false => Answer::new(status),
-        };
-        self.world.with_digest(answer, digest)
-    }
-
-    fn patch(&self, body: &mut Body<'_>, rights: &[String]) -> Answer {
-        self.check_type(body);
-        let length = body.left();
-        if length > MOST_CHUNK {
-            self.illegal("a chunk of more than 4 MiB");
-            return Answer::error(416, "BLOB_UPLOAD_INVALID");
-        }
-        let fault = match self.breaks(body, "chunk", rights) {
-            Ok(fault) => fault,
-            Err(answer) => return answer,
-        };
-        let (start, least, last) =
-            self.with(|session| (session.received.len(), session.least_chunk, session.last_chunk));
-        if last.is_some_and(|last| last < least) {
-            self.illegal(format!("the chunk before this one was smaller than {least} bytes"));
-        }
-        if let Err(answer) = self.check_range(start, length, true) {
-            return answer;
-        }
-        let Ok(bytes) = body.all() else { return Answer::nothing() };
-        if fault == Some(Fault::ResetBeforeCommit) {
-            self.lose();
-            return Answer::nothing();
-        }
-        let received = self.with(|session| {
-            session.last_chunk = Some(bytes.len());
-            session.received.extend(&bytes);
-            session.received.len()
-        });
-        if matches!(fault, Some(Fault::ResetAfterCommit | Fault::ErrorAfterCommit)) {
-            self.with(|session| session.unsure = true);
-            return if fault == Some(Fault::ResetAfterCommit) { Answer::nothing() } else { self.world.try_again(503) };
-        }
-        let status = self.world.chaos.pick("PATCH", "", &[202, 202, 201, 204, 200]);
-        self.world.monitor.hit(&format!("PATCH {status}"));
-        let answer = Answer::new(status).with("Location", self.location());
-        // Some registries' Range stays where it is.
-        match self.world.chaos.pick("range of PATCH", "", &["right", "right", "stuck", "none"]) {
-            "right" => answer.with("Range", range_of(received)),
-            "stuck" => answer.with("Range", range_of(start)),
-            _ => answer,
-        }
-    }
-
-    fn status(&self) -> Answer {
-        let received = self.with(|session| {
-            session.unsure = false;
-            session.received.len()
-        });
-        self.world.monitor.hit("state of an upload");
-        Answer::new(204).with("Location", self.location()).with("Range", range_of(received))
-    }
-
-    fn cancel(&self) -> Answer {
-        self.with(|session| session.phase = Phase::Cancelled);
-        self.world.monitor.hit("upload cancelled");
-        Answer::new(self.world.chaos.pick("DELETE", "", &[204, 204, 202]))
-    }
-
-    fn location(&self) -> String {
-        self.world.location(self.place, self.request, self.number)
-    }
-
-    /// The faults that come before the bytes are kept; else the one that comes after.
-    fn breaks(&self, body: &mut Body<'_>, content: &str, rights: &[String]) -> Result<Option<Fault>, Answer> {
-        if let Some(answer) = self.world.fails(Point::Upload, content, false) {
-            // Whether it hears the client out is up to it.
-            if self.world.chaos.pick("body of what fails", content, &[true, false]) {
-                let _ = body.all();
-            }
-            return Err(answer);
-        }
-        let has_body = body.left() > 0;
-        let can = |fault| match fault {
-            Fault::ResetInUpload => has_body,
-            Fault::UnauthorizedInUpload => {
-                has_body && self.place == Place::Registry && self.world.can_unauthorize(self.request)
-            }
-            _ => true,
-        };
-        let Some(fault) = self.world.faults.strike(Point::Upload, content, can) else { return Ok(None) };
-        let half = self.world.chaos.random("where", content).below(usize::try_from(body.left()).unwrap_or(1).max(1));
-        self.world.monitor.hit(&fault.to_string());
-        match fault {
-            Fault::UnauthorizedInUpload => {
-                let _ = body.some(half as u64);
-                Err(self.world.unauthorize(self.request, rights))
-            }
-            Fault::ResetInUpload => {
-                let part = body.some(half as u64).unwrap_or_default();
-                self.lose();
-                // What has arrived may be kept or not; the client has to ask.
-                if self.world.chaos.pick("part of an upload", content, &[false, true]) {
-                    self.with(|session| session.received.extend(part));
-                }
-                Err(Answer::nothing())
-            }
-            Fault::SessionLost => {
-                let _ = body.all();
-                self.with(|session| session.phase = Phase::Lost);
-                Err(self.world.try_again(502))
-            }
-            after => Ok(Some(after)),
-        }
-    }
-
-    /// The connection breaks, and with it perhaps the session.
-    fn lose(&self) {
-        let lost = self.world.chaos.pick("session after a break", "", &[true, false]);
-        self.with(|session| {
-            session.unsure = true;
-            if lost {
-                session.phase = Phase::Lost;
-            }
-        });
-    }
-
-    fn check_type(&self, body: &Body<'_>) {
-        let typed = self.request.header("content-type");
-        if body.left() > 0 && typed != Some("application/octet-stream") {
-            self.illegal(format!("Content-Type of a blob is {typed:?}"));
-        }
-    }
-
-    /// Whether a body goes where the last one ended.
-    fn check_range(&self, start: usize, length: u64, required: bool) -> Result<(), Answer> {
-        let header = self.request.header("content-range");
-        let range = header.and_then(range);
-        let is_right = match range {
-            Some(range) => *range.start() == start as u64 && length == range.end() + 1 - range.start(),
-            None => !required && header.is_none() && start == 0,
-        };
-        if is_right {
-            return Ok(());
-        }
-        if !self.with(|session| session.unsure) {
-            self.illegal(format!("Content-Range {header:?} of {length} bytes, where {start} bytes are there"));
-        }
-        Err(Answer::error(416, "BLOB_UPLOAD_INVALID").with("Range", range_of(start)))
-    }
-}
-
-/// `0-LAST`, of so many bytes.
-fn range_of(received: usize) -> String {
-    format!("0-{}", received.saturating_sub(1))
-}
-
-/// `FIRST-LAST`.
-fn range(text: &str) -> Option<RangeInclusive<u64>> {
-    let (first, last) = text.split_once('-')?;
-    let (first, last) = (first.parse().ok()?, last.parse().ok()?);
-    (first <= last).then_some(first..=last)
 }
 
 /// A target as it tells sessions apart: what may or may not stand before an added `digest=` is left out.
