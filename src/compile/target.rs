@@ -1,6 +1,7 @@
 //! The standard library of each target: is it there, and if not, how to get it.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -92,6 +93,13 @@ impl Toolchain {
                 help = format!("`{by_hand}` installs it"),
                 "the Rust standard library for {names} is not installed, and installing it was forbidden (--no-install, --offline or --frozen)"
             ));
+        }
+        // rustup does not install the same thing twice at a time: another run of ours may be at it, and done when it ends.
+        let lock = File::create(self.sysroot.join("lib/rustlib/cargo-oci.lock"));
+        let _held = lock.and_then(|lock| lock.lock().map(|()| lock));
+        let missing = self.missing(targets);
+        if missing.is_empty() {
+            return Ok(());
         }
         for &triple in &missing {
             listener(Event::InstallingTarget { triple });

@@ -69,6 +69,9 @@ impl Diagnostic for RequestError {
                 StatusCode::TOO_MANY_REQUESTS => {
                     "the registry limits how often one may ask: try again later, or name the base by its digest, which is asked for once"
                 }
+                StatusCode::NOT_IMPLEMENTED | StatusCode::METHOD_NOT_ALLOWED => {
+                    "it does not do what registries do: check the name"
+                }
                 status if status.is_server_error() => "the registry is at fault: try again later",
                 _ => return None,
             },
