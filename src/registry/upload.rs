@@ -40,6 +40,23 @@ pub struct Upload<'a> {
     pub source: &'a dyn Source,
 }
 
+/// What a registry answers to one who wants to upload.
+enum Beginning {
+    /// It has the blob.
+    Done,
+    /// It waits for the blob.
+    Session(Session),
+    /// It does not take the blob this way.
+    Refused,
+}
+
+/// Where a blob is sent to.
+struct Session {
+    url: Url,
+    /// The size of a chunk, where the blob is sent in such.
+    chunk: u64,
+}
+
 /// How one attempt at an upload ended without success.
 enum Failure {
     /// By the request's fault: perhaps another attempt helps.
@@ -60,14 +77,16 @@ impl Upload<'_> {
     /// # Errors
     /// Of the source; of the registry, after as many attempts as make sense.
     pub fn run(&self, mount: Option<&str>) -> Result<()> {
-        if mount.is_some_and(|from| self.runtime.block_on(self.mount(from))) {
-            return Ok(());
-        }
+        let mut begun = match mount.map(|from| self.runtime.block_on(self.mount(from))) {
+            Some(Beginning::Done) => return Ok(()),
+            Some(Beginning::Session(session)) => Some(session),
+            Some(Beginning::Refused) | None => None,
+        };
         let retry = &self.client.options.retry;
         let mut attempts = Attempts::new(retry);
         let mut chunked = false;
         loop {
-            let error = match self.attempt(chunked) {
+            let error = match self.attempt(chunked, begun.take()) {
                 Ok(()) => return Ok(()),
                 Err(Failure::Source(error)) => return Err(error),
                 Err(Failure::Request(error)) => error,
@@ -94,41 +113,34 @@ impl Upload<'_> {
         self.client.once(&Method::HEAD, &url, &|request| request).await.is_ok()
     }
 
-    /// Whether the registry took the blob over from another of its repositories. Whatever else it answers is no error:
-    /// the blob is sent then, in the session that a 202 has begun or in one of its own.
-    async fn mount(&self, from: &str) -> bool {
+    /// Asks the registry to take the blob over from another of its repositories. Whatever it answers is no error: the
+    /// blob is sent then, in the session that it offers or in one of its own.
+    async fn mount(&self, from: &str) -> Beginning {
         let mut url = self.client.url("blobs/uploads/");
         url.query_pairs_mut().append_pair("mount", self.descriptor.digest().as_ref()).append_pair("from", from);
-        match self.client.once(&Method::POST, &url, &|request| request.header(CONTENT_LENGTH, 0)).await {
-            Ok(answer) if answer.status() == StatusCode::CREATED => true,
-            Ok(answer) => {
-                // A session that nobody uses is given back.
-                if let Ok(session) = location(&answer, &url) {
-                    self.cancel(&session).await;
-                }
-                false
-            }
-            Err(_) => false,
-        }
+        self.begin(&url).await.unwrap_or(Beginning::Refused)
     }
 
-    async fn cancel(&self, session: &Url) {
-        // Best effort: the registry ends it by itself some day.
-        let _ = self.client.once(&Method::DELETE, session, &|request| request).await;
-    }
-
-    fn attempt(&self, chunked: bool) -> Result<(), Failure> {
-        let url = self.client.url("blobs/uploads/");
-        let begin = |request: reqwest::RequestBuilder| request.header(CONTENT_LENGTH, 0);
-        let answer = self.runtime.block_on(self.client.once(&Method::POST, &url, &begin))?;
-        // Some registries know the blob already, and say so.
+    async fn begin(&self, url: &Url) -> std::result::Result<Beginning, RequestError> {
+        let answer = self.client.once(&Method::POST, url, &|request| request.header(CONTENT_LENGTH, 0)).await?;
+        // Mounted, or known already.
         if answer.status() == StatusCode::CREATED {
-            return Ok(());
+            return Ok(Beginning::Done);
         }
-        let session = location(&answer, &url)?;
+        let chunk = chunk_size(answer.headers());
+        Ok(Beginning::Session(Session { url: location(&answer, url)?, chunk }))
+    }
+
+    /// Sends the blob, in a session that was `begun` or in a new one.
+    fn attempt(&self, chunked: bool, begun: Option<Session>) -> Result<(), Failure> {
+        let begin = || self.runtime.block_on(self.begin(&self.client.url("blobs/uploads/")));
+        let Session { url: session, chunk } = match begun.map_or_else(begin, |begun| Ok(Beginning::Session(begun)))? {
+            Beginning::Session(session) => session,
+            Beginning::Done | Beginning::Refused => return Ok(()),
+        };
         let sent = match chunked {
             false => self.put(&session, 0..self.descriptor.size()),
-            true => self.chunks(session.clone(), chunk_size(answer.headers())),
+            true => self.chunks(session.clone(), chunk),
         };
         if sent.is_err() && interrupt::is_set() {
             self.runtime.block_on(self.give_back(&session));

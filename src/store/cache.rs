@@ -8,7 +8,7 @@ use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use miette::{Context, miette};
+use miette::Context;
 use oci_spec::image::Descriptor;
 
 use super::{MOST_DOCUMENT_BYTES, Missing, Sink, Source, copy, file, open};
@@ -93,7 +93,7 @@ fn refuse_foreign(root: &Path, metadata: &fs::Metadata) -> Result<()> {
         (false, _) => format!("belongs to the user {}, not to you ({user})", metadata.uid()),
         (true, false) => "can be written to by everyone".to_owned(),
     };
-    Err(miette!(
+    Err(miette::miette!(
         help = "make it yours alone (`chown`, `chmod 700`), or set CARGO_OCI_CACHE_DIR to a folder that is",
         "the cache {} {why}: what is in it could be anything",
         root.display()
