@@ -62,6 +62,17 @@ fn each_fault_strikes_often_enough_to_be_seen() {
     assert!(seldom.is_empty(), "{seldom:?} strike less than {least} times: {:#?}", runs.hits);
 }
 
+#[test]
+fn a_registry_that_takes_chunks_only_gets_them_however_often_it_breaks() {
+    let mut hits = BTreeMap::new();
+    for seed in 0..12 {
+        let (problems, met) = run(Scene::in_chunks(seed));
+        assert!(problems.is_none(), "seed {seed}: {}", problems.unwrap_or_default());
+        met.into_iter().for_each(|(what, count)| *hits.entry(what).or_insert(0) += count);
+    }
+    assert!(hits["state of an upload"] > 3, "{hits:#?}");
+}
+
 /// What came of all runs.
 struct Runs {
     count: u64,
@@ -88,7 +99,7 @@ fn runs() -> &'static Runs {
                         if seed >= seeds.end {
                             return;
                         }
-                        let (problems, hits) = run(seed);
+                        let (problems, hits) = run(Scene::of(seed));
                         let mut runs = runs.lock().expect("no run panics");
                         hits.into_iter().for_each(|(what, count)| *runs.hits.entry(what).or_default() += count);
                         runs.failures.extend(problems.map(|why| (seed, why)));
@@ -102,9 +113,8 @@ fn runs() -> &'static Runs {
     })
 }
 
-/// What is wrong with the run of a seed, if anything is; and what it met.
-fn run(seed: u64) -> (Option<String>, BTreeMap<String, u64>) {
-    let mut scene = Scene::of(seed);
+/// What is wrong with a run, if anything is; and what it met.
+fn run(mut scene: Scene) -> (Option<String>, BTreeMap<String, u64>) {
     let behaviour = std::mem::take(&mut scene.behaviour);
     let registry = StrictRegistry::start(behaviour);
     let start = Instant::now();

@@ -49,8 +49,13 @@ impl Content {
 impl Image {
     /// One with layers of any size from nothing to 200 KiB. With `urls`, the layers say that they are there, too.
     pub fn random(random: &mut Random, urls: Option<&str>) -> Image {
-        let layers: Vec<Content> = (0..3).map(|_| Content::new(LAYER, layer(random))).collect();
-        let mut blobs = layers.clone();
+        Image::of([(); 3].map(|()| layer(random)), urls)
+    }
+
+    /// One with these layers, the first of them shared.
+    pub fn of(layers: [Vec<u8>; 3], urls: Option<&str>) -> Image {
+        let layers = layers.map(|bytes| Content::new(LAYER, bytes));
+        let mut blobs = layers.to_vec();
         let mut manifests = Vec::new();
         for (architecture, own) in [("amd64", &layers[1]), ("arm64", &layers[2])] {
             let used = [&layers[0], own];

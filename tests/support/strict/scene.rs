@@ -10,8 +10,13 @@ use super::tokens::Access;
 const MOST_FAILURES: u32 = 3;
 /// Seeds in a row that take each fault once, and some twice: those that do not strike every time.
 const ROUND: usize = Fault::ALL.len() + SELDOM.len() + 1;
-const SELDOM: [Fault; 4] =
-    [Fault::UnauthorizedInUpload, Fault::RangeRefused, Fault::RangeShifted, Fault::TokenServiceError];
+const SELDOM: [Fault; 5] = [
+    Fault::UnauthorizedInUpload,
+    Fault::UnauthorizedInUpload,
+    Fault::RangeRefused,
+    Fault::RangeShifted,
+    Fault::TokenServiceError,
+];
 
 /// The tag that is pushed or pulled.
 pub const TAG: &str = "latest";
@@ -75,13 +80,39 @@ impl Scene {
             hopeless: None,
         };
         scene.behaviour.is_shared = scene.twice;
-        scene.behaviour.chunks_only = is_push && fault.is_none() && random.once_in(4);
+        // Where faults are for the bytes of a blob, these come in one PUT.
+        let is_of_bytes = fault.is_some_and(|fault| direction(fault) == Some(true) && !fault.is_of_mount());
+        scene.behaviour.chunks_only = is_push && !is_of_bytes && random.once_in(4);
         let targets: Vec<&Content> = scene.image.blobs.iter().filter(|blob| is_target(blob)).collect();
         let target = targets[random.below(targets.len())].clone();
         scene.furnish(&mut random, &target);
         scene.behaviour.faults = scene.plan(&mut random, &target);
         scene.hopeless = scene.behaviour.faults.iter().find(|one| one.fault.is_final()).map(|one| one.point);
         scene
+    }
+
+    /// A push of a layer that takes several chunks, to a registry that takes blobs in chunks only and breaks in between.
+    pub fn in_chunks(seed: u64) -> Scene {
+        let mut random = Random::at(seed, &["scene in chunks"], 0);
+        let size = (9 << 20) + random.below(1 << 20);
+        let image = Image::of([random.bytes(100), random.bytes(size), random.bytes(200)], None);
+        let breaks = [Fault::ResetInUpload, Fault::ResetBeforeCommit, Fault::ResetAfterCommit, Fault::ErrorAfterCommit];
+        let fault = random.pick(&breaks);
+        let chunk = Some("chunk".to_owned());
+        let times = Some(1 + u32::try_from(random.below(2)).expect("it is small"));
+        let faults = vec![Planned { fault, point: Point::Upload, content: chunk, times }];
+        Scene {
+            is_push: true,
+            image,
+            behaviour: Behaviour { seed: Some(seed), faults, chunks_only: true, ..Behaviour::default() },
+            has_credentials: false,
+            there: Vec::new(),
+            mountable: Vec::new(),
+            tagged: false,
+            twice: false,
+            fault: Some(fault),
+            hopeless: None,
+        }
     }
 
     /// What is there before. The target is not: something is to happen to it.

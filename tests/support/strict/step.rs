@@ -87,7 +87,8 @@ impl Step<'_> {
     pub fn patch(&self, body: &mut Body<'_>, rights: &[String]) -> Answer {
         self.check_type(body);
         let length = body.left();
-        if length > MOST_CHUNK {
+        // Where a chunk has to be larger, it is as large as that.
+        if length > MOST_CHUNK.max(self.with(|session| session.least_chunk as u64)) {
             self.illegal("a chunk of more than 4 MiB");
             return Answer::error(416, "BLOB_UPLOAD_INVALID");
         }
