@@ -132,8 +132,11 @@ pub type Listener<'a> = &'a (dyn Fn(Event) + Sync);
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BuiltImage {
-    /// Its local name.
+    /// That of its package.
     pub name: String,
+    /// What engines call it, without a tag.
+    #[serde(skip)]
+    pub local_names: Vec<String>,
     /// `oci:LAYOUT@DIGEST`: the result line.
     pub reference: String,
     /// Of the index.
@@ -151,6 +154,14 @@ pub struct BuiltImage {
     /// Of the index, or of the one manifest there is.
     #[serde(skip)]
     pub root: Descriptor,
+}
+
+impl BuiltImage {
+    /// `NAME:TAG` for every name and every tag.
+    pub fn tagged_names(&self) -> Vec<String> {
+        let tagged = |name: &String| self.tags.iter().map(|tag| format!("{name}:{tag}")).collect::<Vec<_>>();
+        self.local_names.iter().flat_map(tagged).collect()
+    }
 }
 
 /// The base of an image, as it was found.

@@ -17,13 +17,13 @@ fn main() -> ExitCode {
     }
     interrupt::listen();
     let command = Cli::parse_from(arguments(typed.into_iter())).command;
-    let (quiet, color) = match &command {
-        Command::Build(args) => (args.cargo.quiet, args.cargo.color),
-        Command::Push(args) => (args.build.cargo.quiet, args.build.cargo.color),
-        Command::Login(args) => (args.talk.quiet, args.talk.color),
-        Command::Logout(args) => (args.talk.quiet, args.talk.color),
+    let talk = match &command {
+        Command::Build(args) => &args.cargo.talk,
+        Command::Push(args) => &args.build.cargo.talk,
+        Command::Login(args) => &args.talk,
+        Command::Logout(args) => &args.talk,
     };
-    let reporter = Reporter::new(quiet, color);
+    let reporter = Reporter::new(talk.quiet, talk.color);
     let listener = |event| reporter.event(event);
     let results = match &command {
         Command::Build(args) => commands::build::build(args, &listener)

@@ -212,6 +212,15 @@ pub enum PlatformChoice {
     All,
 }
 
+impl fmt::Display for PlatformChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PlatformChoice::One(target) => target.platform().fmt(f),
+            PlatformChoice::All => f.write_str("all"),
+        }
+    }
+}
+
 impl FromStr for PlatformChoice {
     type Err = PlatformError;
 

@@ -39,10 +39,10 @@ pub struct LogoutArgs {
     pub talk: TalkArgs,
 }
 
-/// How much is said, and in which colours, by a command that does not call cargo.
+/// How much is said, and in which colours.
 #[derive(Args, Clone, Debug, Default)]
 pub struct TalkArgs {
-    /// Print nothing but errors
+    /// Print nothing but errors and the result
     #[arg(short, long, env = "CARGO_TERM_QUIET")]
     pub quiet: bool,
     /// Use verbose output

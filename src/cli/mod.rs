@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
 use clap::builder::{NonEmptyStringValueParser, Styles};
-use clap::{Args, ColorChoice, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use crate::platform::PlatformChoice;
 use crate::reference::{BaseReference, Repository};
@@ -230,15 +230,9 @@ pub struct CargoArgs {
     /// Do not install a missing Rust target through rustup
     #[arg(long)]
     pub no_install: bool,
-    /// Print nothing but errors and the result
-    #[arg(short, long, env = "CARGO_TERM_QUIET")]
-    pub quiet: bool,
-    /// Use verbose output
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-    /// Coloring: auto, always, never
-    #[arg(long, value_name = "WHEN", env = "CARGO_TERM_COLOR", hide_env = true)]
-    pub color: Option<ColorChoice>,
+    /// How much is said.
+    #[command(flatten)]
+    pub talk: TalkArgs,
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

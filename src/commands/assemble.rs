@@ -38,7 +38,7 @@ impl Work<'_> {
     /// # Errors
     /// Of reading the base and the binaries, and of writing the layout.
     pub fn assemble(&self, layout: &Path, listener: Listener) -> Result<(LayoutWriter, BuiltImage)> {
-        let writer = LayoutWriter::begin(layout, &self.plan.name, Place::Own, listener)?;
+        let writer = LayoutWriter::begin(layout, &self.plan.local_names()[0], Place::Own, listener)?;
         let base_layers: Vec<_> = self.base.images.iter().flat_map(|image| image.layers.clone()).collect();
         let before = writer.layers_before();
         // Platforms do not depend on each other: their layers are compressed side by side.
@@ -75,6 +75,7 @@ impl Work<'_> {
         let digest = root.digest().clone();
         let image = BuiltImage {
             name: self.plan.name.clone(),
+            local_names: self.plan.local_names(),
             reference: format!("oci:{}@{digest}", shown(layout)),
             digest,
             size: size(&root, &manifests),

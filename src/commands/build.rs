@@ -53,7 +53,7 @@ pub struct Built<'a> {
 
 impl<'a> Built<'a> {
     /// Builds, with layouts that are `complete`, or that lack the layers of bases in registries: these are left where
-    /// they are. The plan has to pass `check`.
+    /// they are. `prepare` may refuse the plan, or change it.
     ///
     /// # Errors
     /// The first thing that goes wrong; then every layout is as it was before.
@@ -62,15 +62,15 @@ impl<'a> Built<'a> {
         complete: bool,
         environment: &'a Environment,
         listener: Listener<'a>,
-        check: fn(&Plan) -> Result<()>,
+        prepare: impl FnOnce(&mut Plan) -> Result<()>,
     ) -> Result<Built<'a>> {
         // Which toolchain it is does not depend on the plan: it is asked while the plan is made.
         let (plan, toolchain) = std::thread::scope(|scope| {
             let toolchain = scope.spawn(|| Toolchain::find(environment));
             (plan::make(args, environment), toolchain.join().unwrap_or_else(|_| Err(miette!("a thread panicked"))))
         });
-        let (plan, toolchain) = (plan?, toolchain?);
-        check(&plan)?;
+        let (mut plan, toolchain) = (plan?, toolchain?);
+        prepare(&mut plan)?;
         let mut bases = Bases::new(&plan.cache, complete, environment, listener);
         let below: Vec<_> = plan.images.iter().map(|image| bases.read(image)).collect::<Result<_>>()?;
         for (image, base) in plan.images.iter().zip(&below) {

@@ -10,7 +10,7 @@ use crate::error::{Result, on_path};
 use crate::event::{BuiltImage, BuiltManifest, Event, Listener};
 use crate::plan::{ImagePlan, Plan};
 use crate::platform::Platform;
-use crate::store::archive::{self, DockerImage};
+use crate::store::archive::{Contents, DockerImage};
 use crate::store::layout::Place;
 use crate::store::{Layout, LayoutWriter, Sink, Source, copy, file};
 
@@ -23,10 +23,9 @@ pub fn write(plan: &Plan, layout: &Layout, image: &BuiltImage, listener: Listene
     for Output { kind, path } in &plan.outputs {
         match kind {
             OutputKind::OciDir => copy_layout(layout, image, path, listener)?,
-            OutputKind::OciArchive => archive::write(layout, None, time, path)?,
+            OutputKind::OciArchive => Contents::of_layout(layout)?.write_file(time, path)?,
             OutputKind::DockerArchive => {
-                let docker = docker_image(image)?;
-                archive::write(layout, Some(&docker), time, path)?;
+                Contents::of_layout(layout)?.with_docker_image(&docker_image(image)?)?.write_file(time, path)?;
             }
         }
         listener(Event::Wrote { path: path.clone() });
@@ -35,7 +34,7 @@ pub fn write(plan: &Plan, layout: &Layout, image: &BuiltImage, listener: Listene
 }
 
 fn copy_layout(layout: &Layout, image: &BuiltImage, path: &Path, listener: Listener) -> Result<()> {
-    let writer = LayoutWriter::begin(path, &image.name, Place::Named, listener)?;
+    let writer = LayoutWriter::begin(path, &image.local_names[0], Place::Named, listener)?;
     let root = layout.resolve(None)?;
     copy(layout, &writer, std::slice::from_ref(&root))?;
     for tag in &image.tags {
@@ -50,10 +49,7 @@ fn docker_image(image: &BuiltImage) -> Result<DockerImage<'_>> {
     let is_host = |manifest: &&BuiltManifest| manifest.platform == Platform::host();
     let manifest = image.manifests.iter().find(is_host).or(image.manifests.first());
     let manifest = manifest.ok_or_else(|| miette!("the image {} has no platform", image.name))?;
-    Ok(DockerImage {
-        manifest: &manifest.descriptor,
-        names: image.tags.iter().map(|tag| format!("{}:{tag}", image.name)).collect(),
-    })
+    Ok(DockerImage { manifest: &manifest.descriptor, names: image.tagged_names() })
 }
 
 /// Writes the result as JSON.

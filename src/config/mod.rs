@@ -14,7 +14,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::error::{Result, on_path};
 use crate::platform::PlatformChoice;
-use crate::reference::{BaseReference, Reference, Repository};
+use crate::reference::{BaseReference, EngineReference, Reference, Repository};
 
 use value::{Mistake, any_string, array, checked, in_order, list, pairs, parsed, program, string, wrong_type};
 
@@ -45,10 +45,12 @@ pub struct Table {
     pub tags: Option<Vec<String>>,
     /// Where the image is pushed to.
     pub repository: Option<Reference>,
+    /// The engine it is handed to.
+    pub engine: Option<EngineReference>,
 }
 
 /// The keys of the table, each with an example of its value.
-pub const KEYS: [(&str, &str); 12] = [
+pub const KEYS: [(&str, &str); 13] = [
     ("base", r#""gcr.io/distroless/static-debian12:nonroot""#),
     ("platforms", r#"["linux/amd64", "linux/arm64"]"#),
     ("repository", r#""ghcr.io/acme/hello""#),
@@ -61,6 +63,7 @@ pub const KEYS: [(&str, &str); 12] = [
     ("labels", r#"{ "com.acme.team" = "payments" }"#),
     ("annotations", r#"{ "com.acme.tier" = "1" }"#),
     ("tags", r#"["latest", "1.2"]"#),
+    ("engine", r#""podman""#),
 ];
 
 /// A mistake in the table, and where it is.
@@ -138,6 +141,7 @@ impl Table {
             "workdir" => self.workdir = Some(checked(value, check_workdir)?),
             "labels" => self.labels = pairs(value, string)?.into_iter().collect(),
             "annotations" => self.annotations = pairs(value, string)?.into_iter().collect(),
+            "engine" => self.engine = Some(parsed(value)?),
             "tags" => self.tags = Some(list(value, |tag| checked(tag, check_tag))?),
             // Every key of KEYS is above: a test sets each.
             _ => {}
@@ -174,6 +178,7 @@ impl Table {
             annotations: self.annotations,
             tags: self.tags.or(defaults.tags),
             repository: self.repository.or(defaults.repository),
+            engine: self.engine.or(defaults.engine),
         }
     }
 }

@@ -15,8 +15,8 @@ use crate::cli::ImageArgs;
 use crate::config::{Table, check_tag, check_workdir};
 use crate::error::Result;
 use crate::git::Commit;
-use crate::platform::{PlatformChoice, TARGETS};
-use crate::reference::{BaseReference, Reference, Repository};
+use crate::platform::{Platform, PlatformChoice, TARGETS};
+use crate::reference::{BaseReference, EngineReference, Reference, Repository};
 
 /// The base of an image that names none.
 pub const DEFAULT_BASE: &str = "gcr.io/distroless/static-debian12:nonroot";
@@ -58,6 +58,8 @@ pub struct ImagePlan {
     pub no_index: bool,
     /// Where it is pushed to: repositories, with their registries.
     pub repositories: Vec<Reference>,
+    /// The engine it is handed to; the first that answers where there is none.
+    pub engine: Option<EngineReference>,
     /// The one time of all that is made: seconds since 1970.
     pub created: Timestamp,
     /// The folder of the OCI layout.
@@ -68,6 +70,42 @@ impl ImagePlan {
     /// [`ImagePlan::created`] as the mtime in archives: whole seconds since 1970.
     pub fn mtime(&self) -> u64 {
         self.created.as_second().unsigned_abs()
+    }
+
+    /// What engines call it, without a tag: the repositories it is pushed to, else its own name.
+    pub fn local_names(&self) -> Vec<String> {
+        let repository = |reference: &Reference| format!("{}/{}", reference.registry(), reference.repository());
+        match &self.repositories[..] {
+            [] => vec![self.name.clone()],
+            repositories => repositories.iter().map(repository).collect(),
+        }
+    }
+
+    /// Builds for `platform` alone. Its layout is another than that of the whole image, which stays as it is:
+    /// `target/oci/NAME@linux-arm64`.
+    ///
+    /// # Errors
+    /// When the image is not made for that platform.
+    pub fn narrow(&mut self, platform: &Platform) -> Result<()> {
+        let target = platform.target().ok_or_else(|| {
+            miette!(
+                help = "choose another with `--platform`",
+                "Rust has no musl target that makes programs for {platform}"
+            )
+        })?;
+        if !self.platforms.iter().any(|choice| [PlatformChoice::One(target), PlatformChoice::All].contains(choice)) {
+            let names: Vec<_> = self.platforms.iter().map(ToString::to_string).collect();
+            return Err(miette!(
+                help = format!("add it to the key `platforms`, or choose with `--platform {}`", names[0]),
+                "{} is made for {}, not for {platform}",
+                self.name,
+                names.join(", ")
+            ));
+        }
+        self.platforms = vec![PlatformChoice::One(target)];
+        let name = format!("{}@{}", self.name, target.platform().to_string().replace('/', "-"));
+        self.layout.set_file_name(name);
+        Ok(())
     }
 }
 
@@ -114,8 +152,7 @@ impl Facts<'_> {
             all.extend(values);
             all
         };
-        // Engines and registries know no capitals in names.
-        let name = package.name.to_lowercase();
+        let name = local_name(&package.name);
         Ok(ImagePlan {
             package: package.id.clone(),
             spec: format!("{}@{}", package.name, package.version),
@@ -134,6 +171,7 @@ impl Facts<'_> {
             tags: table.tags.map_or_else(|| vec!["latest".to_owned()], without_repeats),
             no_index: self.args.no_index,
             repositories: self.repositories(table.repository)?,
+            engine: table.engine,
             created: self.created,
             layout: self.target_dir.join("oci").join(&name),
             name,
@@ -181,6 +219,8 @@ impl Facts<'_> {
             tags: given(&args.tags),
             // There may be several: `repositories`.
             repository: None,
+            // Not every command has the flag: `cargo oci load` looks at it first.
+            engine: None,
         })
     }
 
@@ -236,6 +276,20 @@ impl Facts<'_> {
     }
 }
 
+/// A package's name as that of an image: engines and registries know no capitals, and no `_` or `-` at the end of a name.
+fn local_name(package: &str) -> String {
+    let name = package.to_lowercase();
+    let is_right = |name: &str| name.parse::<Reference>().is_ok();
+    if is_right(&name) {
+        return name;
+    }
+    let parts: Vec<_> = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty()).collect();
+    match parts.join("-") {
+        joined if is_right(&joined) => joined,
+        _ => name,
+    }
+}
+
 fn without_repeats(tags: Vec<String>) -> Vec<String> {
     let mut kept: Vec<String> = Vec::new();
     for tag in tags {
@@ -274,6 +328,13 @@ mod tests {
         assert_eq!(created(&Environment::default(), None).expect("a time").to_string(), "1970-01-01T00:00:00Z");
         assert!(at("yesterday", 7).is_err());
         assert!(at("-1", 7).is_err());
+    }
+
+    #[test]
+    fn an_image_is_named_so_that_engines_take_the_name() {
+        for (package, name) in [("Hello", "hello"), ("foo_", "foo"), ("a__b", "a__b"), ("a___b-", "a-b")] {
+            assert_eq!(local_name(package), name);
+        }
     }
 
     #[test]

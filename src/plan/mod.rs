@@ -166,7 +166,7 @@ fn common_args(args: &CargoArgs) -> Vec<OsString> {
     for config in &args.config {
         value("--config", config.as_ref());
     }
-    if let Some(color) = args.color {
+    if let Some(color) = args.talk.color {
         value("--color", color.to_string().as_ref());
     }
     for (flag, given) in [
@@ -175,7 +175,7 @@ fn common_args(args: &CargoArgs) -> Vec<OsString> {
         ("--locked", args.locked),
         ("--offline", args.offline),
         ("--frozen", args.frozen),
-        ("--quiet", args.quiet),
+        ("--quiet", args.talk.quiet),
     ] {
         common.extend(given.then(|| flag.into()));
     }
@@ -199,8 +199,8 @@ fn cargo_args(args: &CargoArgs, images: &[ImagePlan]) -> Vec<OsString> {
     if let Some(jobs) = &args.jobs {
         value("--jobs", jobs.as_ref());
     }
-    if args.verbose > 0 {
-        all.push(format!("-{}", "v".repeat(args.verbose.into())).into());
+    if args.talk.verbose > 0 {
+        all.push(format!("-{}", "v".repeat(args.talk.verbose.into())).into());
     }
     all
 }

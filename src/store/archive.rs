@@ -13,11 +13,15 @@ use oci_spec::image::Descriptor;
 use serde_json::json;
 use tar::{EntryType, Header};
 
-use super::layout::{MARK, MARK_CONTENT, blob_path, entries, find};
+use super::layout::{INDEX, MARK, MARK_CONTENT, blob_path, entries, entry, find, index};
 use super::{Layout, MOST_DOCUMENT_BYTES, Missing, Source, file, open, read};
 use crate::error::{Result, on_path};
-use crate::image::canonical_json;
 use crate::image::manifest::{Manifest, parse};
+use crate::image::media_type::is_document;
+use crate::image::{Digest, canonical_json};
+
+/// The file that lists the images of a docker-archive.
+const DOCKER_MANIFEST: &str = "manifest.json";
 
 /// A layout in a tar file, to read from.
 #[derive(Debug)]
@@ -47,7 +51,7 @@ impl Archive {
         let mut archive = Archive { path: path.to_owned(), files, entries: Vec::new() };
         let mut index = Vec::new();
         archive
-            .file("index.json")?
+            .file(INDEX)?
             .ok_or_else(|| miette!("{} is not an OCI archive: it has no index.json", path.display()))?
             .take(MOST_DOCUMENT_BYTES)
             .read_to_end(&mut index)
@@ -94,55 +98,112 @@ pub struct DockerImage<'a> {
     pub names: Vec<String>,
 }
 
-/// Writes `layout` as one tar file: atomically, with `time` (seconds since 1970) as every mtime. With `docker` it is a
-/// docker-archive as well.
-///
-/// # Errors
-/// Of reading the layout and writing the file; then a file that was there before is as it was.
-pub fn write(layout: &Layout, docker: Option<&DockerImage>, time: u64, path: &Path) -> Result<()> {
-    let mut blobs = reachable(layout)?;
-    blobs.sort_by_key(|blob| blob_path(blob.digest()));
-    blobs.dedup_by_key(|blob| blob_path(blob.digest()));
-    let mut documents = vec![("index.json", layout.index()?)];
-    if let Some(image) = docker {
-        documents.push(("manifest.json", docker_manifest(layout, image)?));
-    }
-    documents.push((MARK, MARK_CONTENT.as_bytes().to_vec()));
+/// An archive that is to be written: what is in it, and where that is.
+pub struct Contents<'a> {
+    source: &'a dyn Source,
+    blobs: Vec<Descriptor>,
+    documents: Vec<(&'static str, Vec<u8>)>,
+}
 
-    let write = |file: &mut dyn Write| -> io::Result<()> {
+impl<'a> Contents<'a> {
+    /// A layout with all that `layout` holds.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of_layout(layout: &'a Layout) -> Result<Contents<'a>> {
+        Contents::new(layout, layout.entries(), layout.index()?)
+    }
+
+    /// A layout with the one image `root`, by each of `names` (`NAME:TAG`).
+    ///
+    /// # Errors
+    /// When its documents cannot be read.
+    pub fn of_image(source: &'a dyn Source, root: &Descriptor, names: &[String]) -> Result<Contents<'a>> {
+        let entries: Vec<_> = names.iter().map(|name| entry(root, name)).collect();
+        Contents::new(source, std::slice::from_ref(root), index(&entries))
+    }
+
+    fn new(source: &'a dyn Source, roots: &[Descriptor], index: Vec<u8>) -> Result<Contents<'a>> {
+        let mut blobs = reachable(source, roots)?;
+        blobs.sort_by_key(|blob| blob_path(blob.digest()));
+        blobs.dedup_by_key(|blob| blob_path(blob.digest()));
+        let documents = vec![(INDEX, index), (MARK, MARK_CONTENT.as_bytes().to_vec())];
+        Ok(Contents { source, blobs, documents })
+    }
+
+    /// No layout: only what Docker's own format wants, and no blob twice.
+    ///
+    /// # Errors
+    /// When the manifest cannot be read.
+    pub fn of_docker_image(source: &'a dyn Source, image: &DockerImage) -> Result<Contents<'a>> {
+        let contents = Contents { source, blobs: Vec::new(), documents: Vec::new() };
+        let mut blobs = parse_in(source, image.manifest)?.children();
+        blobs.sort_by_key(|blob| blob_path(blob.digest()));
+        blobs.dedup_by_key(|blob| blob_path(blob.digest()));
+        Contents { blobs, ..contents }.with_docker_image(image)
+    }
+
+    /// The same, readable by Docker as well.
+    ///
+    /// # Errors
+    /// When the manifest cannot be read.
+    pub fn with_docker_image(mut self, image: &DockerImage) -> Result<Contents<'a>> {
+        self.documents.push((DOCKER_MANIFEST, docker_manifest(self.source, image)?));
+        Ok(self)
+    }
+
+    /// The same without the blobs that `has` knows: for readers that have them.
+    #[must_use]
+    pub fn without(mut self, has: impl Fn(&Digest) -> bool) -> Contents<'a> {
+        self.blobs.retain(|blob| !has(blob.digest()));
+        self
+    }
+
+    /// Writes it as one tar, with `time` (seconds since 1970) as every mtime.
+    ///
+    /// # Errors
+    /// Of reading the content, and of writing.
+    pub fn write(&self, time: u64, file: &mut dyn Write) -> io::Result<()> {
         let mut tar = tar::Builder::new(io::BufWriter::new(file));
-        for blob in &blobs {
-            let content = open(layout, blob).map_err(|error| io::Error::other(error.to_string()))?;
+        for blob in &self.blobs {
+            let content = open(self.source, blob).map_err(|error| io::Error::other(error.to_string()))?;
             append(&mut tar, &blob_path(blob.digest()), blob.size(), time, content)?;
         }
-        for (name, bytes) in &documents {
+        for (name, bytes) in &self.documents {
             append(&mut tar, name, bytes.len() as u64, time, &bytes[..])?;
         }
         tar.into_inner()?.flush()
-    };
-    file::replace(path, write).map_err(|error| on_path("write", path, error))
+    }
+
+    /// Writes it as the file `path`, atomically.
+    ///
+    /// # Errors
+    /// Of reading the content and writing the file; then a file that was there before is as it was.
+    pub fn write_file(&self, time: u64, path: &Path) -> Result<()> {
+        file::replace(path, |file| self.write(time, file)).map_err(|error| on_path("write", path, error))
+    }
 }
 
-/// All content of a layout.
-fn reachable(layout: &Layout) -> Result<Vec<Descriptor>> {
+/// All that `roots` name, and themselves.
+fn reachable(source: &dyn Source, roots: &[Descriptor]) -> Result<Vec<Descriptor>> {
     let mut found = Vec::new();
-    let mut left = layout.entries().to_vec();
+    let mut left = roots.to_vec();
     while let Some(descriptor) = left.pop() {
-        if crate::image::media_type::is_document(descriptor.media_type()) {
-            left.extend(parse_in(layout, &descriptor)?.children());
+        if is_document(descriptor.media_type()) {
+            left.extend(parse_in(source, &descriptor)?.children());
         }
         found.push(descriptor);
     }
     Ok(found)
 }
 
-fn parse_in(layout: &Layout, descriptor: &Descriptor) -> Result<Manifest> {
-    parse(descriptor.media_type(), &read(layout, descriptor)?).into_diagnostic()
+fn parse_in(source: &dyn Source, descriptor: &Descriptor) -> Result<Manifest> {
+    parse(descriptor.media_type(), &read(source, descriptor)?).into_diagnostic()
 }
 
 /// What `docker load` reads: Docker's image-spec v1.2, `manifest.json`.
-fn docker_manifest(layout: &Layout, image: &DockerImage) -> Result<Vec<u8>> {
-    let Manifest::Image { config, layers } = parse_in(layout, image.manifest)? else {
+fn docker_manifest(source: &dyn Source, image: &DockerImage) -> Result<Vec<u8>> {
+    let Manifest::Image { config, layers } = parse_in(source, image.manifest)? else {
         return Err(miette!("{} is not the manifest of an image", image.manifest.digest()));
     };
     let layers: Vec<_> = layers.iter().map(|layer| blob_path(layer.digest())).collect();
@@ -194,7 +255,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let (layout, image) = layout(&folder.path().join("x"));
         let path = folder.path().join("x.tar");
-        write(&layout, None, 0, &path).expect("writes");
+        Contents::of_layout(&layout).expect("reads").write_file(0, &path).expect("writes");
         let archive = Archive::open(&path).expect("opens");
         assert_eq!(archive.resolve(Some("latest")).expect("is tagged").digest(), image.digest());
         assert_eq!(read(&archive, &image).expect("reads"), read(&layout, &image).expect("reads"));
@@ -206,7 +267,8 @@ mod tests {
         let (layout, image) = layout(&folder.path().join("x"));
         let path = folder.path().join("x.tar");
         let docker = DockerImage { manifest: &image, names: vec!["x:latest".to_owned()] };
-        write(&layout, Some(&docker), 0, &path).expect("writes");
+        let contents = Contents::of_layout(&layout).and_then(|contents| contents.with_docker_image(&docker));
+        contents.expect("reads").write_file(0, &path).expect("writes");
         let archive = Archive::open(&path).expect("opens");
         let mut manifest = String::new();
         let file = archive.file("manifest.json").expect("reads");

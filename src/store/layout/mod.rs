@@ -9,15 +9,22 @@ use std::path::{Path, PathBuf};
 
 use miette::{IntoDiagnostic, miette};
 use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, MediaType};
+use serde_json::{Value, json};
 
 use super::{MOST_DOCUMENT_BYTES, Missing, Source, read};
 use crate::error::{Result, on_path};
 use crate::image::digest::{DiffId, Digest};
 use crate::image::manifest::{Manifest, parse};
+use crate::image::{canonical_json, layer};
+use crate::reference::Reference;
 
 pub use writer::{LayoutWriter, Place};
 
-const INDEX: &str = "index.json";
+/// The file that lists the images of a layout.
+pub(super) const INDEX: &str = "index.json";
+/// The name containerd imports an image by, as an annotation of an entry of `index.json`; here it also tells whose a
+/// layout is.
+const IMAGE_NAME: &str = "io.containerd.image.name";
 /// What made the layers, as an annotation of an entry of `index.json`.
 const COMPRESSOR: &str = "io.github.cargo-oci.compressor";
 /// The file that marks a layout, and its whole content.
@@ -34,6 +41,23 @@ pub struct Layout {
 /// The path of a blob in a layout, relative to its root.
 pub fn blob_path(digest: &Digest) -> String {
     format!("blobs/{}/{}", digest.algorithm(), digest.digest())
+}
+
+/// The entry of an `index.json` that calls `descriptor` by the name `image` (`NAME:TAG`), in full as containerd wants it.
+pub(super) fn entry(descriptor: &Descriptor, image: &str) -> Value {
+    let reference = image.parse::<Reference>();
+    let mut entry = json!(descriptor);
+    entry["annotations"] = json!({
+        ANNOTATION_REF_NAME: image.rsplit(':').next(),
+        IMAGE_NAME: reference.map_or(image.to_owned(), |reference| reference.to_string()),
+        COMPRESSOR: layer::COMPRESSOR,
+    });
+    entry
+}
+
+/// An `index.json` with these entries.
+pub(super) fn index(entries: &[Value]) -> Vec<u8> {
+    canonical_json(&json!({ "schemaVersion": 2, "mediaType": MediaType::ImageIndex, "manifests": entries }))
 }
 
 /// The images that an `index.json` lists.

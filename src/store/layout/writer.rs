@@ -11,20 +11,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use miette::miette;
-use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, MediaType};
-use serde_json::{Value, json};
+use oci_spec::image::Descriptor;
+use serde_json::Value;
 use tempfile::NamedTempFile;
 
-use super::{COMPRESSOR, INDEX, Layout, MARK, MARK_CONTENT, blob_path};
+use super::{IMAGE_NAME, INDEX, Layout, MARK, MARK_CONTENT, blob_path};
 use crate::error::{Result, on_path};
 use crate::event::{Event, Listener};
 use crate::image::digest::{DiffId, VerifyReader};
+use crate::image::layer;
 use crate::image::manifest::Document;
-use crate::image::{canonical_json, layer};
+use crate::reference::Reference;
 use crate::store::{Sink, Source, file, lock, open};
-
-/// The name containerd imports an image by; here it also tells whose a layout is.
-const IMAGE_NAME: &str = "io.containerd.image.name";
 
 /// A layout that is being written: [`LayoutWriter::commit`] makes it the layout, dropping it undoes all.
 #[derive(Debug)]
@@ -134,11 +132,7 @@ impl LayoutWriter {
     /// # Errors
     /// When `index.json` cannot be written: then the old layout is as it was.
     pub fn commit(mut self) -> Result<Layout> {
-        let index = canonical_json(&json!({
-            "schemaVersion": 2,
-            "mediaType": MediaType::ImageIndex,
-            "manifests": *lock(&self.entries),
-        }));
+        let index = super::index(&lock(&self.entries));
         let path = self.root.join(INDEX);
         let failed = |error: io::Error| on_path("write", &path, error);
         self.mark.write().map_err(|error| on_path("write", &self.root.join(MARK), error))?;
@@ -254,9 +248,11 @@ fn refuse_foreign(root: &Path, name: &str) -> Result<()> {
         Layout::open(root).map_err(|error| miette!(help = help, "{} is not overwritten: {error}", root.display()))?;
     let image = |entry: &Descriptor| {
         let annotations = entry.annotations().as_ref()?;
-        Some(annotations.get(IMAGE_NAME)?.rsplit_once(':')?.0.to_owned())
+        let reference: Reference = annotations.get(IMAGE_NAME)?.parse().ok()?;
+        Some(reference.with_tag(""))
     };
-    if layout.entries.iter().all(|entry| image(entry).as_deref() == Some(name)) {
+    let own = name.parse().ok().map(|name: Reference| name.with_tag(""));
+    if layout.entries.iter().all(|entry| image(entry) == own) {
         return Ok(());
     }
     Err(miette!(help = help, "{} holds an image other than {name}, and is not overwritten", root.display()))
@@ -298,12 +294,7 @@ impl Sink for LayoutWriter {
     }
 
     fn tag(&self, descriptor: &Descriptor, name: &str) -> Result<()> {
-        let mut entry = json!(descriptor);
-        entry["annotations"] = json!({
-            ANNOTATION_REF_NAME: name,
-            IMAGE_NAME: format!("{}:{name}", self.name),
-            COMPRESSOR: layer::COMPRESSOR,
-        });
+        let entry = super::entry(descriptor, &format!("{}:{name}", self.name));
         lock(&self.entries).push(entry);
         Ok(())
     }
@@ -312,6 +303,7 @@ impl Sink for LayoutWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::MediaType;
     use crate::image::digest::sha256;
     use crate::store::Source;
     use crate::store::{Memory, read};

@@ -1,4 +1,6 @@
-//! `registry/repository:tag@digest`: where an image is in a registry.
+//! References: where an image is in a registry (`registry/repository:tag@digest`), where a base is, and which engine.
+
+mod engine;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use oci_spec::distribution;
+
+pub use engine::{EngineKind, EngineReference};
 
 /// A registry, a repository in it, and a tag or a digest of that repository.
 ///
@@ -64,6 +68,11 @@ impl Reference {
     /// `registry/repository@digest`, for what was pushed there.
     pub fn with_digest(&self, digest: &str) -> String {
         format!("{}/{}@{digest}", self.registry(), self.repository())
+    }
+
+    /// `registry/repository:tag`.
+    pub fn with_tag(&self, tag: &str) -> String {
+        format!("{}/{}:{tag}", self.registry(), self.repository())
     }
 
     /// Whether the registry can only be on this computer.
