@@ -26,6 +26,7 @@
 //!   ([`registry::credentials`]).
 
 pub mod base;
+pub mod bundle;
 pub mod cli;
 pub mod commands;
 pub mod compile;
