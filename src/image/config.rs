@@ -44,7 +44,7 @@ pub struct History {
 }
 
 /// What runtimes take for PATH when an image has none.
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Labels that say what the base is, and would say something wrong of an image built on it.
 const OWN_LABELS: &str = "org.opencontainers.image.";
 
@@ -118,7 +118,7 @@ pub fn assemble(
 }
 
 /// The object at `key`, made where there is none (or `null`, as Go writes an empty one).
-fn object_in<'a>(parent: &'a mut Object, key: &str) -> &'a mut Object {
+pub fn object_in<'a>(parent: &'a mut Object, key: &str) -> &'a mut Object {
     let value = parent.entry(key).or_insert(Value::Null);
     if !value.is_object() {
         *value = Value::Object(Object::new());

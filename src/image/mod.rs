@@ -18,3 +18,8 @@ pub fn canonical_json(document: &Value) -> Vec<u8> {
     // serde_json's own map is sorted. Writing a `Value` to memory cannot fail: its keys are strings.
     document.to_string().into_bytes()
 }
+
+/// The same for people: with sorted keys, a line for each, and a line break at the end.
+pub fn canonical_json_pretty(document: &Value) -> Vec<u8> {
+    format!("{document:#}\n").into_bytes()
+}

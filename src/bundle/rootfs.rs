@@ -1,0 +1,239 @@
+//! A tree → a folder with its files, owners, rights, times and extended attributes.
+//!
+//! Every name is new and made here, in a folder that is nobody else's, and each is reached from the open folder above it:
+//! no path is looked up, so that there is none that could lead elsewhere.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use miette::Report;
+use rustix::fs::{
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags, chmodat, chownat, fchmod, fchown,
+    fsetxattr, futimens, linkat, lsetxattr, makedev, mkdirat, mknodat, openat, symlinkat, utimensat,
+};
+use rustix::io::Errno;
+
+use super::config::Own;
+use super::entries::{Attributes, Special, show};
+use super::tree::{NodeId, NodeKind, ROOT, Tree};
+use crate::error::{Result, on_path};
+use crate::store::file::ReadError;
+
+/// A folder that a [`Tree`] is written to.
+pub struct Rootfs<'a> {
+    tree: &'a Tree,
+    path: &'a Path,
+    root: OwnedFd,
+    /// Whose all files are, whatever the image says: of a user who may give them to nobody else.
+    own: Option<Own>,
+    /// Where each file is first: its folder, and its name there.
+    places: HashMap<NodeId, (NodeId, &'a [u8])>,
+    /// The folder that was last written to: the next file is often in it too.
+    open: Option<(NodeId, OwnedFd)>,
+    /// Extended attributes that could not be set.
+    left_out: BTreeSet<String>,
+}
+
+/// Folders that are on the way to others; what is in them is open to nobody else until all is written.
+const PRIVATE: Mode = Mode::RWXU;
+
+impl<'a> Rootfs<'a> {
+    /// Makes the folder `path`, with all of the tree's folders, symbolic links, devices and pipes in it.
+    ///
+    /// # Errors
+    /// Of writing.
+    pub fn begin(tree: &'a Tree, path: &'a Path, own: Option<Own>) -> Result<Rootfs<'a>> {
+        let failed = |error: Errno| on_path("create", path, error.into());
+        mkdirat(CWD, path, PRIVATE).map_err(failed)?;
+        let root = open_folder(CWD, path.as_os_str().as_bytes()).map_err(failed)?;
+        let mut rootfs =
+            Rootfs { tree, path, root, own, places: HashMap::new(), open: None, left_out: BTreeSet::new() };
+        let root = rootfs.root.try_clone().map_err(|error| on_path("open", path, error))?;
+        rootfs.make(ROOT, root.as_fd())?;
+        Ok(rootfs)
+    }
+
+    /// Writes the content of a file.
+    ///
+    /// # Errors
+    /// Of reading, as they are; of writing.
+    pub fn file(&mut self, node: NodeId, content: &mut dyn Read) -> Result<()> {
+        let tree = self.tree;
+        let Some(&(folder, name)) = self.places.get(&node) else {
+            return Ok(());
+        };
+        let attributes = &tree.node(node).attributes;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = self.folder(folder).and_then(|folder| openat(folder, name, flags, Mode::RUSR | Mode::WUSR));
+        let mut file = File::from(opened.map_err(|error| self.failed(name, error.into()))?);
+        let mut buffer = vec![0; 128 << 10];
+        loop {
+            let read = content.read(&mut buffer).map_err(ReadError)?;
+            if read == 0 {
+                break;
+            }
+            file.write_all(&buffer[..read]).map_err(|error| self.failed(name, error))?;
+        }
+        self.set(file.as_fd(), attributes).map_err(|error| self.failed(name, error.into()))
+    }
+
+    /// Gives files their further names and folders their attributes; what could not be kept is told.
+    ///
+    /// # Errors
+    /// Of writing.
+    pub fn finish(mut self) -> Result<BTreeSet<String>> {
+        let root = self.root.try_clone().map_err(|error| on_path("open", self.path, error))?;
+        self.close(ROOT, root.as_fd())?;
+        Ok(self.left_out)
+    }
+
+    fn make(&mut self, folder: NodeId, here: BorrowedFd) -> Result<()> {
+        crate::interrupt::check().map_err(Report::from_err)?;
+        let tree = self.tree;
+        for (name, node) in tree.children(folder) {
+            let is_first = !self.places.contains_key(&node);
+            if is_first {
+                self.places.insert(node, (folder, name));
+            }
+            let attributes = &tree.node(node).attributes;
+            let made = match &tree.node(node).kind {
+                NodeKind::Directory(_) => {
+                    let made = mkdirat(here, name, PRIVATE).and_then(|()| open_folder(here, name));
+                    self.make(node, made.map_err(|error| self.failed(name, error.into()))?.as_fd())?;
+                    Ok(())
+                }
+                // Files come with their content; further names when all have one.
+                NodeKind::File { .. } => Ok(()),
+                _ if !is_first => Ok(()),
+                NodeKind::Symlink(target) => {
+                    symlinkat(target, here, name).and_then(|()| self.set_named(here, name, attributes, false))
+                }
+                NodeKind::Special(special) => {
+                    make_special(here, name, *special).and_then(|()| self.set_named(here, name, attributes, true))
+                }
+            };
+            made.map_err(|error| self.failed(name, error.into()))?;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, folder: NodeId, here: BorrowedFd) -> Result<()> {
+        let tree = self.tree;
+        for (name, node) in tree.children(folder) {
+            let done = match &tree.node(node).kind {
+                NodeKind::Directory(_) => {
+                    let below = open_folder(here, name).map_err(|error| self.failed(name, error.into()))?;
+                    self.close(node, below.as_fd())?;
+                    Ok(())
+                }
+                _ => match self.places.get(&node).copied() {
+                    Some((first, known)) if (first, known) != (folder, name) => {
+                        let first = self.folder(first);
+                        first.and_then(|first| linkat(first, known, here, name, AtFlags::empty()))
+                    }
+                    _ => Ok(()),
+                },
+            };
+            done.map_err(|error| self.failed(name, error.into()))?;
+        }
+        let set = self.set(here, &tree.node(folder).attributes);
+        set.map_err(|error| self.failed(b".", error.into()))
+    }
+
+    /// A folder of the tree, opened.
+    fn folder(&mut self, node: NodeId) -> rustix::io::Result<BorrowedFd<'_>> {
+        if self.open.as_ref().is_none_or(|(open, _)| *open != node) {
+            let mut names = Vec::new();
+            let mut above = node;
+            while let Some(&(parent, name)) = self.places.get(&above).filter(|_| above != ROOT) {
+                names.push(name);
+                above = parent;
+            }
+            let mut folder = open_folder(&self.root, b".")?;
+            for name in names.into_iter().rev() {
+                folder = open_folder(&folder, name)?;
+            }
+            self.open = Some((node, folder));
+        }
+        Ok(self.open.as_ref().map_or(self.root.as_fd(), |(_, folder)| folder.as_fd()))
+    }
+
+    /// Owner, then what a change of the owner takes away, then the rest: setuid, and the rights of files.
+    fn set(&mut self, file: BorrowedFd, attributes: &Attributes) -> rustix::io::Result<()> {
+        let (uid, gid) = self.owner(attributes);
+        fchown(file, Some(uid), Some(gid))?;
+        for (name, value) in &attributes.xattrs {
+            let set = |name: &[u8]| fsetxattr(file, name, value, XattrFlags::empty());
+            self.set_xattr(name, set)?;
+        }
+        fchmod(file, Mode::from_raw_mode(attributes.mode))?;
+        futimens(file, &times(attributes))
+    }
+
+    /// The same for what must not be opened: a device would notice, and a symbolic link cannot be.
+    fn set_named(
+        &mut self,
+        here: BorrowedFd,
+        name: &[u8],
+        attributes: &Attributes,
+        has_mode: bool,
+    ) -> rustix::io::Result<()> {
+        let (uid, gid) = self.owner(attributes);
+        chownat(here, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+        for (key, value) in &attributes.xattrs {
+            let descriptor = std::os::fd::AsRawFd::as_raw_fd(&here);
+            let path = [format!("/proc/self/fd/{descriptor}/").as_bytes(), name].concat();
+            let set = |key: &[u8]| lsetxattr(&path, key, value, XattrFlags::empty());
+            self.set_xattr(key, set)?;
+        }
+        if has_mode {
+            // It is no symbolic link, which this would follow and which has no rights of its own.
+            chmodat(here, name, Mode::from_raw_mode(attributes.mode), AtFlags::empty())?;
+        }
+        utimensat(here, name, &times(attributes), AtFlags::SYMLINK_NOFOLLOW)
+    }
+
+    fn owner(&self, attributes: &Attributes) -> (Uid, Gid) {
+        let (uid, gid) = self.own.unwrap_or(attributes.owner);
+        (Uid::from_raw(uid), Gid::from_raw(gid))
+    }
+
+    fn set_xattr(&mut self, name: &[u8], set: impl FnOnce(&[u8]) -> rustix::io::Result<()>) -> rustix::io::Result<()> {
+        match set(name) {
+            // A file system may not know them; and what is not the user's to set is not the user's to lose.
+            Err(Errno::NOTSUP) => {}
+            Err(Errno::PERM | Errno::ACCESS) if self.own.is_some() => {}
+            done => return done,
+        }
+        self.left_out.insert(String::from_utf8_lossy(name).into_owned());
+        Ok(())
+    }
+
+    fn failed(&self, name: &[u8], cause: io::Error) -> Report {
+        let what = format!("write {} in", show(name));
+        on_path(&what, self.path, cause)
+    }
+}
+
+fn make_special(here: BorrowedFd, name: &[u8], special: Special) -> rustix::io::Result<()> {
+    let (kind, device) = match special {
+        Special::Character(major, minor) => (FileType::CharacterDevice, makedev(major, minor)),
+        Special::Block(major, minor) => (FileType::BlockDevice, makedev(major, minor)),
+        Special::Fifo => (FileType::Fifo, 0),
+    };
+    mknodat(here, name, kind, Mode::empty(), device)
+}
+
+fn open_folder(above: impl AsFd, name: &[u8]) -> rustix::io::Result<OwnedFd> {
+    openat(above, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+}
+
+fn times(attributes: &Attributes) -> Timestamps {
+    let (seconds, nanos) = attributes.mtime;
+    let time = Timespec { tv_sec: seconds, tv_nsec: nanos.into() };
+    Timestamps { last_access: time, last_modification: time }
+}

@@ -1,0 +1,87 @@
+//! A folder that is built under another name, and gets its own when it is whole.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
+use crate::error::{Result, on_path};
+use crate::store::file::TEMPORARY;
+
+/// A folder without its name; it goes when it is dropped. It is its maker's alone, then and later: programs in it that
+/// are root's for whoever starts them are for no other user of this computer to start.
+pub struct Staging {
+    path: PathBuf,
+    target: PathBuf,
+    is_kept: bool,
+}
+
+impl Staging {
+    /// Begins a folder beside `target`.
+    ///
+    /// # Errors
+    /// Of creating it.
+    pub fn begin(target: &Path) -> Result<Staging> {
+        let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let private = fs::Permissions::from_mode(0o700);
+        let made = tempfile::Builder::new().prefix(TEMPORARY).permissions(private).tempdir_in(folder);
+        let path = made.map_err(|error| on_path("write in", folder, error))?.keep();
+        Ok(Staging { path, target: target.to_owned(), is_kept: false })
+    }
+
+    /// Where it is now.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes a file into it.
+    ///
+    /// # Errors
+    /// Of writing.
+    pub fn write(&self, name: &str, content: &[u8]) -> Result<()> {
+        let path = self.path.join(name);
+        let created = fs::File::options().write(true).create_new(true).open(&path);
+        let written = created.and_then(|mut file| file.write_all(content));
+        written.map_err(|error| on_path("write", &path, error))
+    }
+
+    /// Gives it its name, where nothing may be.
+    ///
+    /// # Errors
+    /// Of renaming; something that is there by now.
+    pub fn commit(mut self) -> Result<()> {
+        let failed = |error: io::Error| on_path("write", &self.target, error);
+        let renamed = match renameat_with(CWD, &self.path, CWD, &self.target, RenameFlags::NOREPLACE) {
+            // Not every file system can do both at once.
+            Err(Errno::INVAL | Errno::NOSYS) if self.target.symlink_metadata().is_err() => {
+                fs::rename(&self.path, &self.target)
+            }
+            renamed => renamed.map_err(io::Error::from),
+        };
+        renamed.map_err(failed)?;
+        self.is_kept = true;
+        Ok(())
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if !self.is_kept && fs::remove_dir_all(&self.path).is_err() {
+            // Folders may have been closed to their own maker by then.
+            open_up(&self.path);
+            let _ = fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+fn open_up(folder: &Path) {
+    let _ = fs::set_permissions(folder, fs::Permissions::from_mode(0o700));
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            open_up(&entry.path());
+        }
+    }
+}

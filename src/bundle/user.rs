@@ -1,0 +1,175 @@
+//! Who a program runs as: the image's `User` → numbers, by the image's own /etc/passwd and /etc/group (image-spec,
+//! `config.md` and `conversion.md`).
+
+use miette::{Report, miette};
+
+use crate::error::Result;
+
+/// The files of an image that give users and groups their numbers; empty where it has none.
+#[derive(Clone, Debug, Default)]
+pub struct Accounts {
+    /// The content of /etc/passwd.
+    pub passwd: Vec<u8>,
+    /// The content of /etc/group.
+    pub group: Vec<u8>,
+}
+
+/// A user by number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct User {
+    /// The user.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+    /// Further groups that it is in.
+    pub groups: Vec<u32>,
+    /// Its home, where /etc/passwd knows the user.
+    pub home: Option<String>,
+}
+
+struct Account {
+    name: String,
+    uid: u32,
+    gid: u32,
+    home: String,
+}
+
+struct Group {
+    name: String,
+    gid: u32,
+    members: Vec<String>,
+}
+
+impl Accounts {
+    /// The user that `user`, `uid`, `user:group` or `uid:gid` means; root where nothing is written.
+    ///
+    /// Numbers stand for themselves. Where no group is written, it is that of /etc/passwd, and the user is also in every
+    /// group of /etc/group that names it.
+    ///
+    /// # Errors
+    /// A name that the image does not know.
+    pub fn find(&self, written: &str) -> Result<User> {
+        let (user, group) = written.split_once(':').unwrap_or((written, ""));
+        let accounts = self.accounts();
+        let account = match user {
+            "" => accounts.iter().find(|account| account.uid == 0),
+            user => accounts.iter().find(|account| match number(user) {
+                Some(uid) => account.uid == uid,
+                None => account.name == user,
+            }),
+        };
+        let uid = match (account, number(user)) {
+            (Some(account), _) => account.uid,
+            (None, Some(uid)) => uid,
+            (None, None) if user.is_empty() => 0,
+            (None, None) => return Err(unknown(written, "user", user, "/etc/passwd")),
+        };
+        let groups = self.groups();
+        let mut found = User { uid, home: account.map(|account| account.home.clone()), ..User::default() };
+        if group.is_empty() {
+            found.gid = account.map_or(0, |account| account.gid);
+            let is_in = |group: &&Group| account.is_some_and(|account| group.members.contains(&account.name));
+            found.groups = groups.iter().filter(is_in).map(|group| group.gid).collect();
+            found.groups.sort_unstable();
+            found.groups.dedup();
+        } else {
+            let named = || groups.iter().find(|known| known.name == group).map(|known| known.gid);
+            let gid = number(group).or_else(named);
+            found.gid = gid.ok_or_else(|| unknown(written, "group", group, "/etc/group"))?;
+        }
+        found.home = found.home.filter(|home| !home.is_empty());
+        Ok(found)
+    }
+
+    fn accounts(&self) -> Vec<Account> {
+        let account = |fields: &[&str]| match fields {
+            [name, _, uid, gid, _, home, ..] => Some(Account {
+                name: (*name).to_owned(),
+                uid: number(uid)?,
+                gid: number(gid)?,
+                home: (*home).to_owned(),
+            }),
+            _ => None,
+        };
+        lines(&self.passwd, account)
+    }
+
+    fn groups(&self) -> Vec<Group> {
+        let group = |fields: &[&str]| match fields {
+            [name, _, gid, members, ..] => Some(Group {
+                name: (*name).to_owned(),
+                gid: number(gid)?,
+                members: members.split(',').map(|member| member.trim().to_owned()).collect(),
+            }),
+            _ => None,
+        };
+        lines(&self.group, group)
+    }
+}
+
+/// What can be read of a file with colons between the fields of each line.
+fn lines<T>(content: &[u8], read: impl Fn(&[&str]) -> Option<T>) -> Vec<T> {
+    let text = String::from_utf8_lossy(content);
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.filter_map(|line| read(&line.split(':').collect::<Vec<_>>())).collect()
+}
+
+/// A user or group by number; the largest one is no user, but -1.
+fn number(text: &str) -> Option<u32> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().ok()).flatten().filter(|number| *number != u32::MAX)
+}
+
+fn unknown(written: &str, kind: &str, name: &str, file: &str) -> Report {
+    miette!(
+        help = format!(
+            "have the image name it by number, as in `--user 65532:65532`, or be built on a base whose {file} has it"
+        ),
+        "the image runs as `{written}`, but its {file} has no {kind} `{name}`"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(written: &str) -> Result<User, String> {
+        let accounts = Accounts {
+            passwd: b"# users\nroot:x:0:0:root:/root:/bin/sh\n\nweb:x:33:34::/srv/web:\nbroken:x\n12:x:99:99::/:\n"
+                .to_vec(),
+            group: b"root:x:0:\nweb:x:34:\nlogs:x:50:root,web\ntls:x:40:web\n".to_vec(),
+        };
+        accounts.find(written).map_err(|error| format!("{error} {}", error.help().expect("a way out")))
+    }
+
+    fn user(uid: u32, gid: u32, groups: &[u32], home: Option<&str>) -> Result<User, String> {
+        Ok(User { uid, gid, groups: groups.to_vec(), home: home.map(str::to_owned) })
+    }
+
+    #[test]
+    fn users_and_groups_are_found_by_name_and_by_number() {
+        assert_eq!(find(""), user(0, 0, &[50], Some("/root")));
+        assert_eq!(find("web"), user(33, 34, &[40, 50], Some("/srv/web")));
+        assert_eq!(find("33"), user(33, 34, &[40, 50], Some("/srv/web")));
+        assert_eq!(find("web:logs"), user(33, 50, &[], Some("/srv/web")));
+        assert_eq!(find("web:7"), user(33, 7, &[], Some("/srv/web")));
+        assert_eq!(find("65532:65533"), user(65532, 65533, &[], None));
+        assert_eq!(find("65532"), user(65532, 0, &[], None));
+        // A number is a number, whatever users are called.
+        assert_eq!(find("12"), user(12, 0, &[], None));
+        assert_eq!(Accounts::default().find("").expect("root"), User::default());
+    }
+
+    #[test]
+    fn a_name_that_the_image_does_not_know_is_an_error() {
+        for (written, words) in [
+            ("nobody", "its /etc/passwd has no user `nobody` have the image name it by number"),
+            ("web:video", "runs as `web:video`, but its /etc/group has no group `video`"),
+            ("4294967295", "no user `4294967295`"),
+            ("-1", "no user `-1`"),
+        ] {
+            let error = find(written).expect_err(written);
+            assert!(error.contains(words), "{error}");
+        }
+    }
+}
