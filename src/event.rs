@@ -43,6 +43,17 @@ pub enum Event {
         /// Where.
         path: PathBuf,
     },
+    /// An image is being unpacked as a bundle.
+    Bundling {
+        /// The image.
+        image: String,
+        /// Which of its platforms.
+        platform: Platform,
+        /// How many layers it has.
+        layers: usize,
+        /// Their size together, in bytes.
+        bytes: u64,
+    },
     /// An image is complete and on disk.
     Finished {
         /// The image's name.

@@ -20,6 +20,7 @@ fn main() -> ExitCode {
     let talk = match &command {
         Command::Build(args) => &args.cargo.talk,
         Command::Push(args) => &args.build.cargo.talk,
+        Command::Bundle(args) => &args.cargo.talk,
         Command::Login(args) => &args.talk,
         Command::Logout(args) => &args.talk,
     };
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Build(args) => commands::build::build(args, &listener)
             .map(|images| images.into_iter().map(|image| image.reference).collect::<Vec<_>>()),
         Command::Push(args) => commands::push::push(args, &listener),
+        Command::Bundle(args) => commands::bundle::bundle(args, &listener),
         Command::Login(args) => {
             commands::login::login(args, &|question| reporter.ask(question), &listener).map(|()| Vec::new())
         }

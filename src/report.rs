@@ -65,6 +65,9 @@ impl Reporter {
             Event::Layered { image, platform, files, bytes } => {
                 ("Layering", format!("{image} {platform}: {} ({})", files.join(", "), size(bytes)))
             }
+            Event::Bundling { image, platform, layers, bytes } => {
+                ("Bundling", format!("{image} {platform} ({layers} {}, {})", plural(layers, "layer"), size(bytes)))
+            }
             Event::Pushing { image, to } => ("Pushing", format!("{image} to {to}")),
             Event::Pushed { image, to, was_there: true } => ("Unchanged", format!("{image} is at {to} already")),
             Event::Pushed { image, to, .. } => ("Pushed", format!("{image} to {to}")),

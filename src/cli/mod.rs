@@ -1,5 +1,6 @@
 //! What was typed, not yet what it means: [`plan`](crate::plan) knows that.
 
+mod bundle;
 mod login;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::platform::PlatformChoice;
 use crate::reference::{BaseReference, Repository};
+pub use bundle::{BundleArgs, BundleForm};
 pub use login::{LoginArgs, LogoutArgs, TalkArgs, Typed};
 
 /// Cargo's own colours.
@@ -48,6 +50,11 @@ pub enum Command {
     /// Nothing is pushed that is there already, and base layers are not downloaded to be pushed. The tags move last. The
     /// result on stdout is one line a repository: `REGISTRY/REPOSITORY@sha256:…`.
     Push(PushArgs),
+    /// Build, then unpack a bundle that runc, crun and youki start
+    ///
+    /// A bundle is the folder `rootfs` with the files of the image for one platform, and a `config.json` made from the
+    /// image's own. With `--from` it is that of any other image, and no crate is needed. The result on stdout is its path.
+    Bundle(BundleArgs),
     /// Keep a user's password for a registry, once the registry has accepted it
     ///
     /// It goes to the credential helper that is configured for the registry, else into the file where Docker and Podman

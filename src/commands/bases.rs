@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::event::{Event, Listener};
 use crate::image::digest::{Hasher, Mismatch};
 use crate::plan::{Environment, ImagePlan};
+use crate::platform::PlatformChoice;
 use crate::reference::{BaseReference, Reference};
 use crate::registry::{Options, Registry, credentials};
 use crate::store::cache::Through;
@@ -81,24 +82,30 @@ impl<'a> Bases<'a> {
     /// # Errors
     /// When it cannot be had, or is not an image for the platforms that are wanted.
     pub fn read(&mut self, image: &ImagePlan) -> Result<Base> {
-        let what = || format!("cannot use the base {}", image.base);
-        if !self.opened.contains_key(&image.base) {
-            let opened = self.open(&image.base).wrap_err_with(what)?;
-            self.opened.insert(image.base.clone(), opened);
+        let found = self.find(&image.base, &image.platforms);
+        found.wrap_err_with(|| format!("cannot use the base {}", image.base))
+    }
+
+    /// The images that `reference` has for `platforms`, all their content at hand.
+    ///
+    /// # Errors
+    /// When they cannot be had, or there is none for one of the platforms.
+    pub fn find(&mut self, reference: &BaseReference, platforms: &[PlatformChoice]) -> Result<Base> {
+        if !self.opened.contains_key(reference) {
+            let opened = self.open(reference)?;
+            self.opened.insert(reference.clone(), opened);
         }
-        match self.opened.get(&image.base) {
+        match self.opened.get(reference) {
             Some((source, Some(root))) => {
-                let base = Base::read(source.source(), root.clone(), &image.platforms).wrap_err_with(what)?;
+                let base = Base::read(source.source(), root.clone(), platforms)?;
                 match source {
-                    BaseSource::Pulled(through) if self.pull => {
-                        pull(through, image, &base, self.listener).wrap_err_with(what)?;
-                    }
+                    BaseSource::Pulled(through) if self.pull => pull(through, reference, &base, self.listener)?,
                     BaseSource::Pulled(_) => {}
-                    BaseSource::Local(source) => has_all(source.as_ref(), &base).wrap_err_with(what)?,
+                    BaseSource::Local(source) => has_all(source.as_ref(), &base)?,
                 }
                 Ok(base)
             }
-            _ => Ok(Base::scratch(&image.platforms)),
+            _ => Ok(Base::scratch(platforms)),
         }
     }
 
@@ -163,7 +170,7 @@ pub fn connect<'a>(
 }
 
 /// Brings the base's layers into the cache, before anything is compiled: what fails, fails early.
-fn pull(through: &Through, image: &ImagePlan, base: &Base, listener: Listener) -> Result<()> {
+fn pull(through: &Through, reference: &BaseReference, base: &Base, listener: Listener) -> Result<()> {
     let layers: HashMap<_, _> =
         base.images.iter().flat_map(|image| &image.layers).map(|layer| (layer.digest(), layer)).collect();
     let missing = through.lacks(layers.into_values());
@@ -171,7 +178,7 @@ fn pull(through: &Through, image: &ImagePlan, base: &Base, listener: Listener) -
         return Ok(());
     }
     listener(Event::Pulling {
-        base: image.base.to_string(),
+        base: reference.to_string(),
         blobs: missing.len(),
         bytes: missing.iter().map(Descriptor::size).fold(0, u64::saturating_add),
     });

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`build`] | `cargo oci build`, from the plan to the result |
 //! | [`push`] | `cargo oci push`: the same, and on to registries |
+//! | [`bundle`] | `cargo oci bundle`: the same, or any image, and on to what a runtime starts |
 //! | [`login`], [`logout`] | `cargo oci login` and `logout`: credentials kept and forgotten |
 //! | `bases` | a reference → the source it means, pulled |
 //! | `assemble` | plan, base and binaries → images in a layout |
@@ -12,6 +13,7 @@
 mod assemble;
 mod bases;
 pub mod build;
+pub mod bundle;
 pub mod login;
 pub mod logout;
 mod outputs;

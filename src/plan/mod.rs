@@ -245,7 +245,11 @@ fn outputs_can_be_written(args: &OutputArgs) -> Result<()> {
     }
 }
 
-fn cache_folder(environment: &Environment) -> Result<PathBuf> {
+/// The folder of the cache: `CARGO_OCI_CACHE_DIR`, else one in the user's.
+///
+/// # Errors
+/// When nothing says where that is.
+pub fn cache_folder(environment: &Environment) -> Result<PathBuf> {
     if let Some(folder) = environment.get("CARGO_OCI_CACHE_DIR") {
         return Ok(folder.into());
     }

@@ -5,6 +5,7 @@
 pub mod base;
 pub mod container;
 pub mod engine;
+pub mod handmade;
 pub mod home;
 pub mod process;
 pub mod project;

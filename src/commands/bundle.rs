@@ -1,0 +1,183 @@
+//! `cargo oci bundle`: build, or take another image, then unpack it as a runtime's bundle.
+
+use std::path::{Path, PathBuf};
+
+use miette::{Context, IntoDiagnostic, miette};
+use oci_spec::image::{Descriptor, Digest};
+use serde_json::json;
+
+use super::bases::Bases;
+use super::build::Built;
+use crate::base::{Base, BaseImage};
+use crate::bundle::layer::Layer;
+use crate::bundle::{self, Form, Image, Target};
+use crate::cli::{BuildArgs, BundleArgs, BundleForm, ImageArgs};
+use crate::error::Result;
+use crate::event::{Event, Listener};
+use crate::image::DiffId;
+use crate::image::config::{Object, object_in, strings};
+use crate::plan::{Environment, Plan, cache_folder};
+use crate::platform::{Platform, PlatformChoice};
+use crate::reference::{BaseReference, OnDisk};
+use crate::store::Source;
+
+/// Makes the bundle of every image that the arguments select; gives their paths.
+///
+/// # Errors
+/// The first thing that goes wrong; then there is nothing in the place of that bundle.
+pub fn bundle(args: &BundleArgs, listener: Listener) -> Result<Vec<String>> {
+    let environment = Environment::of_this_process();
+    let platform = platform(&args.image)?;
+    match &args.from {
+        Some(from) => foreign(args, from, &platform, &environment, listener),
+        None => built(args, &platform, &environment, listener),
+    }
+}
+
+/// Builds for one platform, and bundles that.
+fn built(args: &BundleArgs, platform: &Platform, environment: &Environment, listener: Listener) -> Result<Vec<String>> {
+    let build = BuildArgs { image: args.image.clone(), cargo: args.cargo.clone(), ..BuildArgs::default() };
+    let mut targets = Vec::new();
+    let prepare = |plan: &mut Plan| {
+        // Where each layout is without the platform in its name, there the bundle is.
+        targets = paths(args, plan)?.into_iter().map(|path| target(args, path)).collect();
+        plan.images.iter_mut().try_for_each(|image| image.narrow(platform))?;
+        targets.iter().try_for_each(Target::check)
+    };
+    let built = Built::make(&build, true, environment, listener, prepare)?;
+    let choice = choice(platform)?;
+    for ((image, layout), target) in built.images.iter().zip(&built.layouts).zip(&targets) {
+        let base = Base::read(layout, image.root.clone(), &[choice])?;
+        unpack(layout, &image.name, &base, target, listener)?;
+    }
+    Ok(targets.iter().map(|target| target.path.display().to_string()).collect())
+}
+
+/// Bundles an image that is somewhere else.
+fn foreign(
+    args: &BundleArgs,
+    from: &str,
+    platform: &Platform,
+    environment: &Environment,
+    listener: Listener,
+) -> Result<Vec<String>> {
+    let path = args.path.clone().ok_or_else(|| miette!("`--from` needs the path of the bundle"))?;
+    let target = target(args, path);
+    target.check()?;
+    let what = || format!("cannot bundle {from}");
+    let reference = reference(from).wrap_err_with(what)?;
+    let mut bases = Bases::new(&cache_folder(environment)?, true, environment, listener);
+    let mut base = bases.find(&reference, &[choice(platform)?]).wrap_err_with(what)?;
+    base.images.iter_mut().for_each(|image| start(&mut image.config, &args.image));
+    unpack(bases.source(&reference)?, &name(&reference), &base, &target, listener).wrap_err_with(what)?;
+    Ok(vec![target.path.display().to_string()])
+}
+
+/// Unpacks the one image that was read.
+fn unpack(source: &dyn Source, name: &str, base: &Base, target: &Target, listener: Listener) -> Result<()> {
+    let Some(BaseImage { platform, config, layers, .. }) = base.images.first() else {
+        return Err(miette!("the image {name} has no platform"));
+    };
+    listener(Event::Bundling {
+        image: name.to_owned(),
+        platform: platform.clone(),
+        layers: layers.len(),
+        bytes: layers.iter().map(Descriptor::size).fold(0, u64::saturating_add),
+    });
+    let diff_ids = strings(config.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids")));
+    let layers = layers.iter().cloned().zip(diff_ids).map(|(descriptor, diff_id)| {
+        let diff_id = Digest::try_from(diff_id).map(DiffId).into_diagnostic()?;
+        Ok(Layer { descriptor, diff_id })
+    });
+    let image = Image { source, name, config, layers: layers.collect::<Result<_>>()? };
+    bundle::write(&image, target, listener)
+}
+
+/// What is started in place of what the image starts: a new program does not get the old one's arguments.
+fn start(config: &mut Object, args: &ImageArgs) {
+    let run = object_in(config, "config");
+    if !args.entrypoint.is_empty() {
+        run.insert("Entrypoint".to_owned(), json!(args.entrypoint));
+        run.remove("Cmd");
+    }
+    if !args.cmd.is_empty() {
+        run.insert("Cmd".to_owned(), json!(args.cmd));
+    }
+}
+
+/// The one platform of the bundle.
+fn platform(args: &ImageArgs) -> Result<Platform> {
+    match args.platforms[..] {
+        [] => Ok(Platform::host()),
+        [PlatformChoice::One(target)] => Ok(target.platform()),
+        _ => Err(miette!(
+            help = "name one, as in `--platform linux/arm64`, and make another bundle for the next",
+            "a bundle is for one platform"
+        )),
+    }
+}
+
+fn choice(platform: &Platform) -> Result<PlatformChoice> {
+    platform.to_string().parse().into_diagnostic()
+}
+
+fn target(args: &BundleArgs, path: PathBuf) -> Target {
+    let form = match args.output {
+        BundleForm::Dir => Form::Directory,
+        BundleForm::Tar => Form::Tar,
+    };
+    Target { path, form, rootless: args.rootless }
+}
+
+/// Where the bundles of the plan's images go.
+fn paths(args: &BundleArgs, plan: &Plan) -> Result<Vec<PathBuf>> {
+    let extension = match args.output {
+        BundleForm::Dir => "bundle",
+        BundleForm::Tar => "bundle.tar",
+    };
+    match (&args.path, &plan.images[..]) {
+        (Some(path), [_]) => Ok(vec![path.clone()]),
+        (Some(path), images) => Err(miette!(
+            help = "choose one image with `--package`, or leave the path out",
+            "{} names one place, but {} images are built",
+            path.display(),
+            images.len()
+        )),
+        (None, images) => {
+            let path = |layout: &Path, name: &str| layout.with_file_name(format!("{name}.{extension}"));
+            Ok(images.iter().map(|image| path(&image.layout, &image.name)).collect())
+        }
+    }
+}
+
+/// A reference, or a path that is there.
+fn reference(from: &str) -> Result<BaseReference> {
+    let path = Path::new(from);
+    let on_disk = || OnDisk { path: path.to_owned(), name: None };
+    if path.is_file() {
+        return Ok(BaseReference::Archive(on_disk()));
+    }
+    // A folder that happens to be called as an image is none.
+    if path.join("index.json").is_file() {
+        return Ok(BaseReference::Layout(on_disk()));
+    }
+    if from.starts_with(['.', '/', '~']) {
+        return Err(miette!(
+            help = "name the folder of a layout, an archive of one, or an image in a registry",
+            "there is no OCI layout in {from}"
+        ));
+    }
+    from.parse().into_diagnostic()
+}
+
+/// What the container is called: the last part of the reference's name.
+fn name(reference: &BaseReference) -> String {
+    match reference {
+        BaseReference::Registry(reference) => reference.repository().rsplit('/').next().map(str::to_owned),
+        BaseReference::Layout(place) | BaseReference::Archive(place) => {
+            place.path.file_stem().map(|name| name.to_string_lossy().into_owned())
+        }
+        BaseReference::Scratch | BaseReference::Embedded => None,
+    }
+    .unwrap_or_else(|| reference.to_string())
+}

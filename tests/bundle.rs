@@ -1,0 +1,374 @@
+//! `cargo oci bundle --from`: what hostile and broken images lead to, and what the folder and the tar file hold.
+
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use support::handmade::{Image, Layer, Packing};
+use support::process::{self, Process};
+use support::project::Project;
+use tar::EntryType;
+
+/// A folder with the image in its layout `image`.
+fn folder(image: Image) -> Project {
+    let project = Project::empty("x");
+    image.write(&project.path("image"));
+    project
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// The error of bundling the image, as a folder and as a tar file; neither leaves anything behind.
+#[track_caller]
+fn refuses(image: Image, parts: &[&str]) {
+    let project = folder(image);
+    for form in [&["--rootless"][..], &["--output", "tar"], &["--output", "tar", "--rootless"]] {
+        assert_says(&error(&project, &[form, &["--from", "oci:image", "bundle"]].concat()), parts);
+    }
+}
+
+/// The error of `cargo oci bundle ARGS`, without the paths of this run; it has written nothing.
+#[track_caller]
+fn error(project: &Project, args: &[&str]) -> String {
+    let before = names(project.root());
+    let call = project.oci(&[&["bundle", "--platform", "linux/amd64"], args].concat()).env("NO_COLOR", "1");
+    let words = call.fails(1);
+    assert_eq!(names(project.root()), before, "{words}");
+    words.replace(&project.root().display().to_string(), "ROOT")
+}
+
+#[track_caller]
+fn assert_says(words: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(words.contains(part), "{part:?} is not in:\n{words}");
+    }
+}
+
+/// A layer that most images could begin with.
+fn base() -> Layer {
+    Layer::new()
+        .folder("etc/")
+        .file("etc/passwd", b"root:x:0:0::/root:\nweb:x:33:34::/srv:\n")
+        .file("etc/group", b"root:x:0:\nlogs:x:50:web\n")
+        .file("bin/x", b"#!")
+}
+
+/// One layer in a layer's tar.
+fn of(layer: Layer) -> Image {
+    Image::new().layer(base()).layer(layer)
+}
+
+#[test]
+fn names_and_links_that_lead_out_of_the_image() {
+    for path in ["../evil", "a/../../evil", "/../evil", "..", "etc/../../evil"] {
+        refuses(of(Layer::new().file(path, b"x")), &[&format!("its entry `{path}` leads upwards")]);
+    }
+    for to in ["/etc/hostname", "../../../etc/hostname", "/proc/self/exe"] {
+        let parts = ["cannot unpack the layer sha256:", "its entry `a`"];
+        refuses(of(Layer::new().hard_link("a", to)), &parts);
+    }
+    let through = Layer::new().symlink("out", "/").hard_link("a", "out/proc/self/exe");
+    refuses(of(through), &["is a hard link to `out/proc/self/exe`, which is not in the image"]);
+    refuses(of(Layer::new().symlink("a", "b").symlink("b", "a").file("a/x", b"")), &["lead to each other"]);
+    refuses(of(Layer::new().file("etc/passwd/x", b"")), &["is in `passwd`, which is no folder"]);
+    refuses(of(Layer::new().file("../.wh.x", b"")), &["leads upwards"]);
+    refuses(of(Layer::new().file("etc/.wh...", b"")), &["is a whiteout of nothing that has a name"]);
+}
+
+#[test]
+fn what_is_written_through_a_link_stays_inside() {
+    let project = folder(
+        of(Layer::new().symlink("a", "/").symlink("b", "../../../..").symlink("c", "/etc"))
+            .layer(Layer::new().file("a/one", b"1").file("b/two", b"2").file("c/three", b"3").file("c/.wh.group", b"")),
+    );
+    project.oci(&["bundle", "--rootless", "--platform", "linux/amd64", "--from", "image", "out"]).succeeds();
+    assert_eq!(names(&project.path("out/rootfs")), ["a", "b", "bin", "c", "etc", "one", "two"]);
+    assert_eq!(names(&project.path("out/rootfs/etc")), ["passwd", "three"]);
+    assert_eq!(names(project.root()), ["image", "out"]);
+}
+
+#[test]
+fn devices_in_a_rootless_bundle() {
+    let project = folder(of(Layer::new().special(EntryType::Char, "dev/null").special(EntryType::Fifo, "pipe")));
+    for form in ["dir", "tar"] {
+        let words = error(&project, &["--rootless", "-o", form, "--from", "image", "out"]);
+        assert_says(&words, &["the image has the device `/dev/null`", "help: make the bundle as root"]);
+    }
+    // What is taken away again does not count.
+    let project = folder(of(Layer::new().special(EntryType::Char, "null")).layer(Layer::new().file(".wh.null", b"")));
+    project.oci(&["bundle", "--platform", "linux/amd64", "--rootless", "--from", "image", "out"]).succeeds();
+}
+
+#[test]
+fn layers_that_are_not_what_they_are_said_to_be() {
+    let file = || Layer::new().file("a", &[7; 3000]);
+    let cannot = "cannot unpack the layer sha256:";
+    refuses(of(file().with_garbage(b"garbage")), &[cannot, "something that is not gzip follows the end"]);
+    refuses(of(file().packed(Packing::Zstd).with_garbage(b"garbage")), &[cannot, "cannot be read"]);
+    for packing in [Packing::None, Packing::Gzip, Packing::Zstd] {
+        refuses(of(file().packed(packing).wrong_diff_id()), &[cannot, "the config says diffID sha256:"]);
+        refuses(of(file().packed(packing).cut_by(20)), &[cannot]);
+    }
+    refuses(of(Layer::new().special(EntryType::new(b'Z'), "a")), &[cannot, "`a` is of the unknown type 0x5a"]);
+    refuses(of(Layer::new().record("size", b"x").file("a", b"")), &[cannot, "a PAX record has `x` for `size`"]);
+}
+
+#[test]
+fn layers_whose_blobs_were_changed_or_lost() {
+    let project = folder(of(Layer::new().file("a", &[7; 3000])));
+    let manifest = support::document(&project.path("image"), &support::digest(&project.path("image")));
+    let layer = manifest["layers"][1]["digest"].as_str().expect("a digest");
+    let blob = support::blob(&project.path("image"), layer);
+    let mut bytes = fs::read(&blob).expect("a blob");
+    for at in [0, bytes.len() / 2, bytes.len() - 1] {
+        bytes[at] ^= 1;
+        fs::write(&blob, &bytes).expect("a blob");
+        let words = error(&project, &["--rootless", "--from", "image", "out"]);
+        assert_says(
+            &words,
+            &[&format!("cannot unpack the layer {layer}"), "was asked for, but the content is sha256:"],
+        );
+        bytes[at] ^= 1;
+    }
+    for wrong in [&bytes[..50], &[]] {
+        fs::write(&blob, wrong).expect("a blob");
+        let words = error(&project, &["--rootless", "--from", "image", "out"]);
+        assert_says(&words, &["cannot bundle image", &format!("lacks the layer {layer}")]);
+    }
+}
+
+#[test]
+fn a_layer_that_grows_a_thousandfold() {
+    let zeros = vec![0; 20 << 20];
+    for packing in [Packing::Gzip, Packing::Zstd] {
+        let words = "grows to more than 200 times its size when it is decompressed";
+        refuses(of(Layer::new().packed(packing).file("a", &zeros)), &["cannot unpack the layer sha256:", words]);
+    }
+    // As it is on disk, it does not grow.
+    let project = folder(of(Layer::new().packed(Packing::None).file("a", &zeros)));
+    project.oci(&["bundle", "--platform", "linux/amd64", "--rootless", "--from", "image", "out"]).succeeds();
+}
+
+#[test]
+fn users_and_programs_that_the_image_does_not_have() {
+    let words = ["the image runs as `nobody`, but its /etc/passwd has no user `nobody`", "help: "];
+    refuses(Image::new().layer(base()).config("User", json!("nobody")), &words);
+    let words = ["runs as `web:video`, but its /etc/group has no group `video`"];
+    refuses(Image::new().layer(base()).config("User", json!("web:video")), &words);
+    refuses(Image::new().config("User", json!("root")), &["its /etc/passwd has no user `root`"]);
+    let words =
+        ["the image starts nothing: it has neither an entrypoint nor a command", "help: ", "--entrypoint /PATH"];
+    refuses(Image::new().layer(base()).config("Entrypoint", json!([])), &words);
+    let project = folder(Image::new().layer(base()).config("Cmd", json!(["old"])));
+    let args = ["--platform", "linux/amd64", "--rootless", "--entrypoint", "/bin/y", "--cmd", "new", "--from", "image"];
+    project.oci(&[&["bundle"], &args[..], &["out"]].concat()).succeeds();
+    assert_eq!(config(&project.path("out"))["process"]["args"], json!(["/bin/y", "new"]));
+}
+
+#[test]
+fn places_that_are_taken_or_not_there() {
+    let project = folder(Image::new().layer(base())).file("file", "").file("full/file", "");
+    fs::create_dir(project.path("empty")).expect("a folder");
+    symlink("nowhere", project.path("link")).expect("a link");
+    for place in ["file", "full", "empty", "link"] {
+        for form in ["dir", "tar"] {
+            let words = error(&project, &["--rootless", "-o", form, "--from", "image", place]);
+            assert_says(&words, &[&format!("{place} is there already, and nothing is written over it"), "help: "]);
+        }
+    }
+    assert_eq!(names(&project.path("full")), ["file"]);
+    for form in ["dir", "tar"] {
+        let words = error(&project, &["--rootless", "-o", form, "--from", "image", "no/out"]);
+        assert_says(&words, &["cannot write in no", "help: create its folder first"]);
+    }
+}
+
+#[test]
+fn images_that_are_not_there() {
+    let project = folder(Image::new().layer(base()));
+    let words = project.oci(&["bundle", "--platform", "linux/riscv64", "--from", "image", "out"]).fails(1);
+    assert_says(&words, &["has no image for linux/riscv64", "linux/amd64"]);
+    for nowhere in ["./nowhere", "/nowhere/at/all", ".", "oci:nowhere"] {
+        let words = error(&project, &["--rootless", "--from", nowhere, "out"]);
+        assert_says(&words, &[&format!("cannot bundle {nowhere}"), "there is no OCI layout in "]);
+    }
+    let words = error(&project, &["--rootless", "--from", "oci:image:other", "out"]);
+    assert_says(&words, &["has no other", "it has latest"]);
+    assert_says(&error(&project, &["--rootless", "--from", "Not A Name", "out"]), &["`Not A Name` is not an image"]);
+    let words = error(&project, &["--platform", "linux/arm64", "--from", "image", "out"]);
+    assert_says(&words, &["a bundle is for one platform"]);
+    for args in [&["--from", "image"][..], &["--from", "image", "--base", "scratch", "out"], &["-o", "zip", "out"]] {
+        project.oci(&[&["bundle"], args].concat()).fails(2);
+    }
+}
+
+/// The runtime's config of a bundle.
+fn config(bundle: &Path) -> Value {
+    serde_json::from_slice(&fs::read(bundle.join("config.json")).expect("a config")).expect("JSON")
+}
+
+/// An image with much that is unusual and nothing that is wrong.
+fn unusual() -> Image {
+    let long = format!("long/{}/{}", "d".repeat(120), "f".repeat(150));
+    let lower = Layer::new()
+        .packed(Packing::Zstd)
+        .mtime(1_000_000_000)
+        .folder("gone/")
+        .file("gone/file", b"1")
+        .folder("opaque/")
+        .file("opaque/old", b"2")
+        .file("replaced", b"3");
+    let upper = Layer::new()
+        .mtime(1_500_000_000)
+        .file(".wh.gone", b"")
+        .file("opaque/.wh..wh..opq", b"")
+        .file("opaque/new", b"4")
+        .mode(0o4755)
+        .file("setuid", b"5")
+        .mode(0o1777)
+        .folder("sticky/")
+        .mode(0o500)
+        .folder("closed/")
+        .file("closed/file", b"6")
+        .hard_link("second", "setuid")
+        .symlink("replaced", "/etc/passwd")
+        .symlink("usr/bin", "../bin")
+        .file("usr/bin/y", b"7")
+        .file(&long, b"8")
+        .odd_file(b"odd-\xff\n", b"9")
+        .xattr("user.with.breaks", b"a\nb=\0c")
+        .file("noted", b"")
+        .record("mtime", b"1500000000.25")
+        .file("fine", b"")
+        .special(EntryType::Fifo, "pipe");
+    Image::new().layer(base()).layer(lower).layer(upper).config("User", json!("web"))
+}
+
+#[test]
+fn a_folder_holds_what_the_layers_make_together() {
+    let project = folder(unusual());
+    let ran = project.oci(&["bundle", "--platform", "linux/amd64", "--rootless", "--from", "image", "out"]).succeeds();
+    assert_eq!(ran.stdout, "out\n");
+    assert!(
+        ran.stderr.contains("the image runs as 33:34, but in a rootless bundle there is only 0:0"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(fs::metadata(project.path("out")).expect("a folder").mode() & 0o777, 0o700);
+    assert_eq!(names(&project.path("out")), ["config.json", "rootfs"]);
+    let root = project.path("out/rootfs");
+    let is = |path: &str| fs::symlink_metadata(root.join(path)).expect(path);
+    assert!(!root.join("gone").exists() && !root.join("opaque/old").exists());
+    assert_eq!(fs::read(root.join("opaque/new")).expect("a file"), b"4");
+    assert_eq!(is("setuid").mode() & 0o7777, 0o4755);
+    assert_eq!((is("setuid").ino(), is("setuid").nlink()), (is("second").ino(), 2));
+    assert_eq!(is("sticky").mode() & 0o7777, 0o1777);
+    assert_eq!((is("closed").mode() & 0o7777, is("closed").mtime()), (0o500, 1_500_000_000));
+    assert_eq!(fs::read_link(root.join("replaced")).expect("a link").to_str(), Some("/etc/passwd"));
+    assert_eq!(is("replaced").mtime(), 1_500_000_000);
+    assert_eq!((is("fine").mtime(), is("fine").mtime_nsec()), (1_500_000_000, 250_000_000));
+    assert_eq!(fs::read(root.join("bin/y")).expect("a file"), b"7");
+    assert!(names(&root).contains(&"odd-\u{fffd}\n".to_owned()));
+    let (process, hostname) = (&config(&project.path("out"))["process"], &config(&project.path("out"))["hostname"]);
+    assert_eq!((&process["user"], hostname), (&json!({ "uid": 0, "gid": 0 }), &json!("image")));
+    assert!(process["env"].to_string().contains("HOME=/srv"), "{process}");
+    // The user may not look into it, but may remove it.
+    fs::set_permissions(root.join("closed"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("a folder");
+}
+
+/// What a tar says of a file: type, mode, owner, mtime, target and content.
+type Said = (u8, u32, u64, u64, String, Vec<u8>);
+
+/// Every entry of a tar by its name.
+fn entries(tar: &Path) -> BTreeMap<Vec<u8>, Said> {
+    let mut archive = tar::Archive::new(fs::File::open(tar).expect("a tar"));
+    let mut found = BTreeMap::new();
+    for entry in archive.entries().expect("a tar") {
+        let mut entry = entry.expect("an entry");
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).expect("a content");
+        let header = entry.header();
+        let target = entry.link_name_bytes().map(|to| String::from_utf8_lossy(&to).into_owned()).unwrap_or_default();
+        let said = (
+            header.entry_type().as_byte(),
+            header.mode().expect("a mode"),
+            header.uid().expect("a user"),
+            header.mtime().expect("a time"),
+            target,
+            content,
+        );
+        assert!(found.insert(entry.path_bytes().into_owned(), said).is_none(), "an entry twice");
+    }
+    found
+}
+
+#[test]
+fn a_tar_file_holds_all_of_it_and_is_the_same_each_time() {
+    let image = || unusual().layer(Layer::new().owner(70_000).mode(0o600).special(EntryType::Char, "dev/null"));
+    let project = folder(image());
+    let bundle = |to: &str| {
+        let ran = project.oci(&["bundle", "--platform", "linux/amd64", "-o", "tar", "--from", "image", to]).succeeds();
+        assert_eq!(ran.stdout, format!("{to}\n"));
+        fs::read(project.path(to)).expect("a file")
+    };
+    assert_eq!(bundle("one.tar"), bundle("two.tar"));
+    let entries = entries(&project.path("one.tar"));
+    let entry = |path: &str| entries.get(path.as_bytes()).unwrap_or_else(|| panic!("there is no {path}"));
+    let says = |kind: u8, mode: u32, owner: u64, mtime: u64, to: &str, content: &[u8]| {
+        (kind, mode, owner, mtime, to.to_owned(), content.to_owned())
+    };
+    assert_eq!(entry("rootfs/dev/null"), &says(b'3', 0o600, 70_000, 0, "", b""));
+    assert_eq!(entry("rootfs/setuid"), &says(b'1', 0o4755, 0, 1_500_000_000, "rootfs/second", b""));
+    assert_eq!(entry("rootfs/second"), &says(b'0', 0o4755, 0, 1_500_000_000, "", b"5"));
+    assert_eq!(entry("rootfs/replaced"), &says(b'2', 0o777, 0, 1_500_000_000, "/etc/passwd", b""));
+    assert_eq!(entry("rootfs/closed/"), &says(b'5', 0o500, 0, 1_500_000_000, "", b""));
+    assert_eq!(entry(&format!("rootfs/long/{}/{}", "d".repeat(120), "f".repeat(150))).5, b"8");
+    assert!(entries.contains_key(&b"rootfs/odd-\xff\n"[..]) && !entries.contains_key(&b"rootfs/gone/"[..]));
+    let config: Value = serde_json::from_slice(&entry("config.json").5).expect("JSON");
+    assert_eq!(config["process"]["user"], json!({ "uid": 33, "gid": 34, "additionalGids": [50] }));
+}
+
+#[test]
+fn a_bundle_that_is_interrupted_or_killed_leaves_nothing_in_its_place() {
+    let mut layer = Layer::new().packed(Packing::None);
+    for number in 0..20_000 {
+        layer = layer.file(&format!("d{}/f{number}", number / 100), &[1; 600]);
+    }
+    let project = folder(of(layer));
+    for (signal, status) in [("-INT", Some(130)), ("-KILL", None)] {
+        let mut command = project
+            .oci(&["bundle", "--platform", "linux/amd64", "--rootless", "--from", "image", "out"])
+            .command(env!("CARGO_BIN_EXE_cargo-oci"));
+        command.args(["bundle", "--platform", "linux/amd64", "--rootless", "--from", "image", "out"]);
+        let mut running =
+            Process::start(command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()));
+        let start = Instant::now();
+        let begun = || names(project.root()).iter().any(|name| name.starts_with(".new-"));
+        while !begun() {
+            assert!(start.elapsed() < Duration::from_secs(30) && running.ended().is_none(), "it never began");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        process::output(Command::new("kill").args([signal, &running.id().to_string()]));
+        let ended = running.wait(Duration::from_secs(10)).expect("it ends");
+        assert_eq!(ended.code(), status);
+        assert!(!project.path("out").exists());
+        if status.is_some() {
+            assert_eq!(names(project.root()), ["image"]);
+        }
+    }
+}
