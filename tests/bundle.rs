@@ -13,7 +13,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use support::handmade::{Image, Layer, Packing};
+use support::handmade::{Image, Layer, Packing, base, unusual};
 use support::process::{self, Process};
 use support::project::Project;
 use tar::EntryType;
@@ -59,16 +59,7 @@ fn assert_says(words: &str, parts: &[&str]) {
     }
 }
 
-/// A layer that most images could begin with.
-fn base() -> Layer {
-    Layer::new()
-        .folder("etc/")
-        .file("etc/passwd", b"root:x:0:0::/root:\nweb:x:33:34::/srv:\n")
-        .file("etc/group", b"root:x:0:\nlogs:x:50:web\n")
-        .file("bin/x", b"#!")
-}
-
-/// One layer in a layer's tar.
+/// An image of that layer, over one that is as it should be.
 fn of(layer: Layer) -> Image {
     Image::new().layer(base()).layer(layer)
 }
@@ -220,43 +211,6 @@ fn images_that_are_not_there() {
 /// The runtime's config of a bundle.
 fn config(bundle: &Path) -> Value {
     serde_json::from_slice(&fs::read(bundle.join("config.json")).expect("a config")).expect("JSON")
-}
-
-/// An image with much that is unusual and nothing that is wrong.
-fn unusual() -> Image {
-    let long = format!("long/{}/{}", "d".repeat(120), "f".repeat(150));
-    let lower = Layer::new()
-        .packed(Packing::Zstd)
-        .mtime(1_000_000_000)
-        .folder("gone/")
-        .file("gone/file", b"1")
-        .folder("opaque/")
-        .file("opaque/old", b"2")
-        .file("replaced", b"3");
-    let upper = Layer::new()
-        .mtime(1_500_000_000)
-        .file(".wh.gone", b"")
-        .file("opaque/.wh..wh..opq", b"")
-        .file("opaque/new", b"4")
-        .mode(0o4755)
-        .file("setuid", b"5")
-        .mode(0o1777)
-        .folder("sticky/")
-        .mode(0o500)
-        .folder("closed/")
-        .file("closed/file", b"6")
-        .hard_link("second", "setuid")
-        .symlink("replaced", "/etc/passwd")
-        .symlink("usr/bin", "../bin")
-        .file("usr/bin/y", b"7")
-        .file(&long, b"8")
-        .odd_file(b"odd-\xff\n", b"9")
-        .xattr("user.with.breaks", b"a\nb=\0c")
-        .file("noted", b"")
-        .record("mtime", b"1500000000.25")
-        .file("fine", b"")
-        .special(EntryType::Fifo, "pipe");
-    Image::new().layer(base()).layer(lower).layer(upper).config("User", json!("web"))
 }
 
 #[test]

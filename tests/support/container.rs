@@ -66,18 +66,66 @@ pub fn unpack(layout: &Path, tag: &str, architecture: &str, into: &Path) {
 /// # Panics
 /// Where the runtime is missing, or the program does not end within a minute.
 pub fn run(bundle: &Path, runtime: Runtime, args: &[&str]) -> Ran {
-    static CONTAINERS: AtomicUsize = AtomicUsize::new(0);
-    let number = CONTAINERS.fetch_add(1, Ordering::SeqCst);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("config.json");
     fs::write(path, config(bundle, args).to_string()).expect("a temporary file");
-    let container = Container {
-        runtime,
-        state: folder.path().join("state"),
-        id: format!("cargo-oci-test-{}-{number}", std::process::id()),
-    };
-    process::run(container.command("run").arg("--bundle").arg(folder.path()).arg(&container.id))
+    start(folder.path(), runtime)
 }
+
+/// Runs a bundle just as it is.
+///
+/// # Panics
+/// Where the runtime is missing, or the program does not end within a minute.
+pub fn start(bundle: &Path, runtime: Runtime) -> Ran {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    Container::new(runtime, folder.path(), None).run(bundle)
+}
+
+/// Runs a bundle just as it is, by a user who may do nothing but what all may.
+///
+/// # Panics
+/// Where the runtime is missing, or the program does not end within a minute.
+pub fn start_as(user: &User, bundle: &Path, runtime: Runtime) -> Ran {
+    Container::new(runtime, &user.folder(), Some(user.clone())).run(bundle)
+}
+
+/// A user without rights, and a folder of that user's.
+#[derive(Clone)]
+pub struct User {
+    folder: std::sync::Arc<tempfile::TempDir>,
+}
+
+impl User {
+    /// `nobody`.
+    pub fn nobody() -> User {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("it is root who gives it away");
+        User { folder: std::sync::Arc::new(folder) }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
+    /// A command of that user's, with nothing of this one's environment.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("setpriv");
+        command.args(self.become_it()).arg(program).env_clear().current_dir(self.folder.path());
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folder = self.folder.path();
+        command.env("PATH", path).env("HOME", folder).env("XDG_RUNTIME_DIR", folder);
+        command
+    }
+
+    fn become_it(&self) -> [String; 5] {
+        let id = NOBODY.to_string();
+        ["--reuid", &id, "--regid", &id, "--clear-groups"].map(str::to_owned)
+    }
+}
+
+/// The user and the group without rights on any Linux.
+pub const NOBODY: u32 = 65534;
 
 /// The bundle's own config, for this one run of it.
 fn config(bundle: &Path, args: &[&str]) -> Value {
@@ -97,20 +145,40 @@ struct Container {
     runtime: Runtime,
     state: PathBuf,
     id: String,
+    user: Option<User>,
 }
 
 impl Container {
+    fn new(runtime: Runtime, folder: &Path, user: Option<User>) -> Container {
+        static CONTAINERS: AtomicUsize = AtomicUsize::new(0);
+        let number = CONTAINERS.fetch_add(1, Ordering::SeqCst);
+        let id = format!("cargo-oci-test-{}-{number}", std::process::id());
+        Container { runtime, state: folder.join(format!("state-{number}")), id, user }
+    }
+
+    fn run(&self, bundle: &Path) -> Ran {
+        process::run(self.command("run").arg("--bundle").arg(bundle).arg(&self.id))
+    }
+
     fn command(&self, what: &str) -> Command {
         let program = self.runtime.program();
-        let mut command = Command::new(program);
+        let mut words: Vec<String> = Vec::new();
         if self.runtime == Runtime::Crun && is_mounted(HYBRID_CGROUP) {
             // crun knows one cgroup hierarchy or the other, so it is shown only the first.
             process::output(Command::new(program).arg("--version"));
-            command = Command::new("unshare");
             let script = format!("umount {HYBRID_CGROUP} && exec \"$@\"");
-            command.args(["--mount", "sh", "-c", &script, "sh", program]);
+            words.extend(["unshare", "--mount", "sh", "-c", &script, "sh"].map(str::to_owned));
         }
-        command.arg("--root").arg(&self.state).arg(what);
+        if let Some(user) = &self.user {
+            words.push("setpriv".to_owned());
+            words.extend(user.become_it());
+        }
+        words.push(program.to_owned());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).arg("--root").arg(&self.state).arg(what);
+        if let Some(user) = &self.user {
+            command.env("HOME", user.folder()).env("XDG_RUNTIME_DIR", user.folder());
+        }
         command
     }
 }

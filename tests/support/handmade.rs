@@ -96,6 +96,73 @@ impl Image {
     }
 }
 
+/// An image with much that is unusual and nothing that is wrong: two layers over [`base`]. It runs as `web`.
+pub fn unusual() -> Image {
+    let long = format!("long/{}", "d".repeat(120));
+    let lower = Layer::new()
+        .packed(Packing::None)
+        .mtime(1_000_000_000)
+        .folder("gone/")
+        .file("gone/file", b"1")
+        .folder("opaque/")
+        .file("opaque/old", b"2")
+        .file("replaced", b"3")
+        .folder("now-a-file/")
+        .file("now-a-file/x", b"")
+        .file("now-a-folder", b"")
+        .folder("kept/")
+        .file("kept/old", b"old")
+        .hard_link("kept/older", "kept/old");
+    let upper = Layer::new()
+        .mtime(1_500_000_000)
+        .file(".wh.gone", b"")
+        .folder("opaque/")
+        .file("opaque/.wh..wh..opq", b"")
+        .file("opaque/new", b"4")
+        .mode(0o4755)
+        .file("setuid", b"5")
+        .mode(0o1777)
+        .folder("sticky/")
+        .mode(0o500)
+        .folder("closed/")
+        .file("closed/file", b"6")
+        .hard_link("second", "setuid")
+        .symlink("replaced", "/etc/passwd")
+        .folder("usr/")
+        .symlink("usr/bin", "../bin")
+        .file("usr/bin/y", b"7")
+        .file("now-a-file", b"")
+        .folder("now-a-folder/")
+        .mode(0o2770)
+        .folder("kept/")
+        .folder("long/")
+        .folder(&long)
+        .file(&format!("{long}/{}", "f".repeat(150)), b"8")
+        .symlink("far", &format!("{long}/{}", "f".repeat(150)))
+        .odd_file(b"odd-\xff\n", b"9")
+        .xattr("user.with.breaks", b"a\nb=\0c")
+        .xattr("user.empty", b"")
+        .file("noted", b"")
+        .xattr("user.folder", b"x")
+        .folder("noted-folder/")
+        .record("mtime", b"1500000000.25")
+        .file("fine", b"")
+        .special(EntryType::Fifo, "pipe");
+    Image::new().layer(base()).layer(lower).layer(upper).config("User", json!("web"))
+}
+
+/// A layer that most images could begin with.
+pub fn base() -> Layer {
+    Layer::new()
+        .folder("./")
+        .folder("etc/")
+        .file("etc/passwd", b"root:x:0:0::/root:\nweb:x:33:34::/srv:\n")
+        .file("etc/group", b"root:x:0:\nlogs:x:50:web\n")
+        .folder("bin/")
+        .mode(0o755)
+        .file("bin/x", b"#!")
+}
+
 impl Packing {
     fn media_type(self) -> &'static str {
         match self {
