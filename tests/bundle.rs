@@ -203,7 +203,12 @@ fn images_that_are_not_there() {
     assert_says(&error(&project, &["--rootless", "--from", "Not A Name", "out"]), &["`Not A Name` is not an image"]);
     let words = error(&project, &["--platform", "linux/arm64", "--from", "image", "out"]);
     assert_says(&words, &["a bundle is for one platform"]);
-    for args in [&["--from", "image"][..], &["--from", "image", "--base", "scratch", "out"], &["-o", "zip", "out"]] {
+    for args in [
+        &["--from", "image"][..],
+        &["--from", "image", "--base", "scratch", "out"],
+        &["--from", "image", "--locked", "out"],
+        &["-o", "zip", "out"],
+    ] {
         project.oci(&[&["bundle"], args].concat()).fails(2);
     }
 }

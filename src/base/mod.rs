@@ -103,7 +103,7 @@ fn without_repeats(images: Vec<BaseImage>) -> Vec<BaseImage> {
 fn lacks(source: &dyn Source, target: Target, candidates: &[Candidate]) -> Report {
     miette!(
         help = format!(
-            "choose among these with `--platform` or the key `platforms`, or another base with `--base`: {}",
+            "choose among these with `--platform` or the key `platforms`, or take another image: {}",
             list(candidates)
         ),
         "{} has no image for {}",

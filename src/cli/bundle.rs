@@ -46,7 +46,7 @@ pub enum BundleForm {
 }
 
 /// What is about building only.
-const BUILDING: [&str; 18] = [
+const BUILDING: [&str; 26] = [
     "base",
     "tags",
     "repositories",
@@ -58,11 +58,19 @@ const BUILDING: [&str; 18] = [
     "annotations",
     "packages",
     "workspace",
+    "exclude",
     "bins",
     "manifest_path",
     "features",
     "all_features",
     "no_default_features",
+    "profile",
+    "release",
     "target_dir",
+    "jobs",
+    "locked",
+    "offline",
+    "frozen",
     "config",
+    "no_install",
 ];

@@ -11,7 +11,7 @@ use serde_json::json;
 use tar::EntryType;
 
 use crate::support::base::BaseImage;
-use crate::support::container::{NOBODY, Runtime, User, start, start_as};
+use crate::support::container::{self, NOBODY, Runtime, User, start, start_as};
 use crate::support::handmade::{Image, Layer, base, unusual};
 use crate::support::process::{self, Ran};
 use crate::support::project::Project;
@@ -226,6 +226,23 @@ fn the_files_are_those_that_umoci_and_gnu_tar_make() {
 }
 
 #[test]
+fn over_a_base_with_all_compressions_the_files_are_umocis_too() {
+    let project = Project::fixture("hello");
+    BaseImage::new().write(&project.path("base"));
+    project.oci(&["build", "--base", "oci:base"]).succeeds();
+    let folder = unpack(&project, "amd64", &["folder"]);
+    container::unpack(&project.layout(), "latest", "amd64", &project.path("umoci"));
+    let (mut ours, mut theirs) = (tree(&folder.join("rootfs")), tree(&project.path("umoci/rootfs")));
+    // Some folders have no entry of their own: umoci has just made them, here they are as old as can be.
+    for files in [&mut ours, &mut theirs] {
+        let folders = files.values_mut().filter(|file| file.mode & 0o170_000 == 0o040_000);
+        folders.for_each(|folder| folder.mtime = (0, 0));
+    }
+    assert_same(&ours, &theirs);
+    assert!(ours.contains_key(&b"usr/share/zoneinfo/Asia/Tokyo"[..]) && ours.contains_key(&b"app/hello"[..]));
+}
+
+#[test]
 fn the_tar_file_of_a_bundle_unpacks_to_one_that_starts() {
     let project = hello();
     let folder = unpack(&project, "amd64", &["folder"]);
@@ -287,12 +304,7 @@ fn of_an_image_in_a_registry_only_the_one_platform_is_fetched() {
     project.oci(&["bundle", "--platform", "linux/arm64", "--from", &layout, "from-layout"]).succeeds();
     assert_same(&tree(&project.path("out/rootfs")), &tree(&project.path("from-layout/rootfs")));
     let archive = project.path("base.tar").display().to_string();
-    crate::support::container::skopeo(&[
-        "copy",
-        "--all",
-        &format!("oci:{layout}:nonroot"),
-        &format!("oci-archive:{archive}:nonroot"),
-    ]);
+    container::skopeo(&["copy", "--all", &format!("oci:{layout}:nonroot"), &format!("oci-archive:{archive}:nonroot")]);
     project.oci(&["bundle", "--platform", "linux/arm64", "--from", &archive, "from-archive"]).succeeds();
     assert_same(&tree(&project.path("out/rootfs")), &tree(&project.path("from-archive/rootfs")));
 }
