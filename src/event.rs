@@ -95,8 +95,8 @@ pub enum Event {
         engine: String,
         /// What the engine itself calls it.
         id: Digest,
-        /// How many bytes were written to the engine.
-        sent: u64,
+        /// How many bytes were written to the engine; nothing for one that reads the layout itself.
+        sent: Option<u64>,
         /// Whether it was there before.
         was_there: bool,
     },

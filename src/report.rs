@@ -75,7 +75,10 @@ impl Reporter {
                 let names = names.join(", ");
                 match was_there {
                     true => ("Unchanged", format!("{names} is in {engine} already ({id})")),
-                    false => ("Loaded", format!("{names} into {engine} ({id}, {} sent)", size(sent))),
+                    false => {
+                        let sent = sent.map(|sent| format!(", {} sent", size(sent))).unwrap_or_default();
+                        ("Loaded", format!("{names} into {engine} ({id}{sent})"))
+                    }
                 }
             }
             Event::Running { name, engine } => ("Running", format!("{name} in {engine}")),

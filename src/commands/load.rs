@@ -1,5 +1,7 @@
 //! `cargo oci load`: build for the engine's platform, then hand the image over.
 
+use std::sync::Arc;
+
 use miette::{Context, miette};
 
 use super::build::{Built, finish};
@@ -9,6 +11,7 @@ use crate::error::Result;
 use crate::event::{BuiltImage, Event, Listener};
 use crate::plan::{Environment, ImagePlan, Plan};
 use crate::platform::PlatformChoice;
+use crate::reference::EngineReference;
 use crate::store::Cache;
 
 /// Builds and loads every image that the arguments select; gives `NAME:TAG` for each.
@@ -28,7 +31,7 @@ pub struct Handover {
     /// What was planned for each.
     pub plans: Vec<ImagePlan>,
     /// Who has each.
-    pub engines: Vec<Engine>,
+    pub engines: Vec<Arc<Engine>>,
 }
 
 impl Handover {
@@ -74,10 +77,17 @@ impl Handover {
 }
 
 /// The engine of each image, whose platform becomes the image's where none was asked for.
-fn engines_of(plan: &mut Plan, args: &LoadArgs, environment: &Environment) -> Result<Vec<Engine>> {
+fn engines_of(plan: &mut Plan, args: &LoadArgs, environment: &Environment) -> Result<Vec<Arc<Engine>>> {
+    // Each is asked once who it is.
+    let mut known: Vec<(Option<EngineReference>, Arc<Engine>)> = Vec::new();
     let mut engines = Vec::new();
     for image in &mut plan.images {
-        let engine = Engine::find(args.engine.engine.as_ref().or(image.engine.as_ref()), environment)?;
+        let wanted = args.engine.engine.as_ref().or(image.engine.as_ref());
+        let engine = match known.iter().find(|(name, _)| name.as_ref() == wanted) {
+            Some((_, engine)) => Arc::clone(engine),
+            None => Arc::new(Engine::find(wanted, environment)?),
+        };
+        known.push((wanted.cloned(), Arc::clone(&engine)));
         match &args.build.image.platforms[..] {
             [] => image
                 .narrow(engine.platform())

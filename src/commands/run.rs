@@ -18,7 +18,10 @@ use crate::plan::{Environment, Plan};
 /// Whatever goes wrong before the program runs.
 pub fn run(args: &RunArgs, listener: Listener) -> Result<i32> {
     let environment = Environment::of_this_process();
-    let loaded = Handover::make(&args.load, &environment, listener, one_image)?;
+    // The container's variables are not the image's: that is the same with and without them.
+    let mut load = args.load.clone();
+    let variables = std::mem::take(&mut load.build.image.env);
+    let loaded = Handover::make(&load, &environment, listener, one_image)?;
     // One is planned, and so one is there.
     let (Some(image), Some(engine), Some(plan)) = (loaded.images.first(), loaded.engines.first(), loaded.plans.first())
     else {
@@ -32,7 +35,7 @@ pub fn run(args: &RunArgs, listener: Listener) -> Result<i32> {
         entrypoint: &plan.entrypoint,
         args: &args.args,
         publish: &args.publish,
-        env: &args.load.build.image.env.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>(),
+        env: &variables.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>(),
         volumes: &args.volume,
         engine_args: &args.engine_args,
         terminal: io::stdin().is_terminal() && io::stdout().is_terminal() && io::stderr().is_terminal(),

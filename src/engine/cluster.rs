@@ -86,7 +86,7 @@ impl Cluster {
         };
         self.program.read_in(folder, args)?;
         let sent = file.as_file().metadata().map_err(failed)?.len();
-        Ok(Loaded { id: image.manifest()?.config.digest().clone(), sent, was_there: false })
+        Ok(Loaded { id: image.manifest()?.config.digest().clone(), sent: Some(sent), was_there: false })
     }
 
     pub(super) fn cannot_run(&self) -> Report {

@@ -62,7 +62,7 @@ impl Containerd {
         let names = image.image.tagged_names();
         let lacking = names_to_give(&self.images()?, id.as_ref(), &names);
         if lacking.is_some_and(|lacking| lacking.is_empty()) {
-            return Ok(Loaded { id: id.clone(), sent: 0, was_there: true });
+            return Ok(Loaded { id: id.clone(), sent: Some(0), was_there: true });
         }
         let content = self.program.ask(["content", "ls", "--quiet"])?.stdout;
         let has: HashSet<_> = content.lines().map(str::trim).collect();
@@ -82,7 +82,7 @@ impl Containerd {
         let tagged = imported.and_then(|answer| self.program.ask(tag).map(|_| answer.sent));
         // Where nothing came in, there is nothing to remove.
         let _ = self.program.ask(["images", "rm", &loading]);
-        Ok(Loaded { id: id.clone(), sent: tagged?, was_there: false })
+        Ok(Loaded { id: id.clone(), sent: Some(tagged?), was_there: false })
     }
 
     fn images(&self) -> Result<Vec<Listed>> {

@@ -59,17 +59,9 @@ struct Info {
     architecture: String,
     driver_status: Option<Vec<(String, String)>>,
     server_errors: Option<Vec<String>>,
-    init_commit: Commit,
     /// Podman's own.
     #[serde(rename = "host")]
     podman: Option<serde_json::Value>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct Commit {
-    #[serde(rename = "ID")]
-    id: String,
 }
 
 /// What names a driver of containerd's in `docker info`.
@@ -101,7 +93,8 @@ impl Docker {
         Ok(Found::Docker(Docker {
             platform: platform_of(&info.os, &info.architecture),
             store: if is_containerd { Store::Containerd } else { Store::Classic },
-            has_init: !["", "N/A"].contains(&info.init_commit.id.as_str()),
+            // It comes along since long.
+            has_init: true,
             program,
             title,
         }))
@@ -152,7 +145,7 @@ impl Docker {
             for name in &missing {
                 self.program.ask(["image", "tag", id.as_ref(), name])?;
             }
-            return Ok(Loaded { id: id.clone(), sent: 0, was_there: true });
+            return Ok(Loaded { id: id.clone(), sent: Some(0), was_there: true });
         }
         let sent = match self.store {
             Store::Classic => self.load_docker_image(image, &images)?,
@@ -162,7 +155,7 @@ impl Docker {
                 self.program.feed(["load", "--all-platforms"], |input| contents.write(image.time, input))?.sent
             }
         };
-        Ok(Loaded { id: id.clone(), sent, was_there: false })
+        Ok(Loaded { id: id.clone(), sent: Some(sent), was_there: false })
     }
 
     /// Into the classic store.

@@ -19,7 +19,7 @@ pub mod run;
 
 use std::process::Command;
 
-use miette::{Report, miette};
+use miette::{Diagnostic, Report, miette};
 use oci_spec::image::Descriptor;
 
 use crate::error::Result;
@@ -69,8 +69,8 @@ pub struct LocalImage<'a> {
 pub struct Loaded {
     /// What the engine calls it itself: the digest of its config, or its own.
     pub id: Digest,
-    /// How many bytes were written to the engine.
-    pub sent: u64,
+    /// How many bytes were written to the engine; nothing for one that reads the layout itself.
+    pub sent: Option<u64>,
     /// Whether it was there, and only had to be named.
     pub was_there: bool,
 }
@@ -205,6 +205,16 @@ impl<'a> LocalImage<'a> {
     }
 }
 
+/// An engine that was named does not answer.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("the engine {engine} does not answer")]
+#[diagnostic(help("start it, or name another with `--engine` or the key `engine`"))]
+struct NoAnswer {
+    engine: String,
+    #[source]
+    cause: Refusal,
+}
+
 /// Why there is no engine.
 #[derive(Debug)]
 enum Absence {
@@ -234,13 +244,7 @@ impl Absence {
     fn told(self, wanted: &EngineReference) -> Report {
         match self {
             Absence::Other(error) => error,
-            Absence::Silence(refusal) => {
-                let error = miette!(
-                    help = "start it, or name another with `--engine` or the key `engine`",
-                    "the engine {wanted} does not answer"
-                );
-                Report::from(refusal).wrap_err(error.to_string())
-            }
+            Absence::Silence(cause) => NoAnswer { engine: wanted.to_string(), cause }.into(),
             Absence::Program(name) => miette!(
                 help = format!("install {name}, or name another engine with `--engine` or the key `engine`"),
                 "the engine {wanted} cannot be used: there is no `{name}` on PATH"

@@ -16,6 +16,7 @@ use super::{Absence, Loaded, LocalImage, is_at_least, platform_of, program, too_
 use crate::error::{Result, on_path};
 use crate::plan::Environment;
 use crate::platform::Platform;
+use crate::store::archive::Contents;
 
 /// A Podman.
 #[derive(Debug)]
@@ -102,11 +103,11 @@ impl Podman {
         let names: Vec<_> = image.image.tagged_names().iter().map(|name| local(name)).collect();
         let there = names_to_give(&self.images()?, id.digest(), &names);
         let was_there = there.is_some();
-        let mut sent = 0;
+        let mut sent = None;
         let missing = match there {
             Some(missing) => missing,
             None => {
-                sent = self.copy(image)?;
+                sent = self.copy(image, &names)?;
                 names
             }
         };
@@ -117,13 +118,14 @@ impl Podman {
     }
 
     /// Brings the image into the storage; gives the bytes that went through a stream.
-    fn copy(&self, image: LocalImage) -> Result<u64> {
+    fn copy(&self, image: LocalImage, names: &[String]) -> Result<Option<u64>> {
         if self.is_remote {
-            let contents = image.as_both()?;
-            return Ok(self.program.feed(["load", "--quiet"], |input| contents.write(image.time, input))?.sent);
+            let contents = Contents::of_image(image.layout, image.root(), names)?;
+            let answer = self.program.feed(["load", "--quiet"], |input| contents.write(image.time, input))?;
+            return Ok(Some(answer.sent));
         }
         self.pull(image)?;
-        Ok(0)
+        Ok(None)
     }
 
     /// Lets it read the layout itself. It names what it reads by the path it reads it from, and refuses paths that are no

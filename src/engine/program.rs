@@ -101,12 +101,22 @@ impl Program {
         command
     }
 
+    /// A call, and what errors call it: the program and the first words it is given, such as `docker image inspect`.
+    fn call<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> (Command, String) {
+        let command = self.command(args);
+        let program = self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let words = command.get_args().skip(self.args.len()).map(|word| word.to_string_lossy().into_owned());
+        let words = words.take_while(|word| word.chars().all(|c| c.is_ascii_lowercase()));
+        let name = std::iter::once(program).chain(words.take(2)).collect::<Vec<_>>().join(" ");
+        (command, name)
+    }
+
     /// What it answers to `args`.
     ///
     /// # Errors
     /// When it ends badly, or takes longer than half a minute.
     pub fn ask<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<Answer, Refusal> {
-        Call::start(self.command(args), Stdio::null())?.end(Some(LIMIT))
+        Call::start(self.call(args), Stdio::null())?.end(Some(LIMIT))
     }
 
     /// What it does for `args` in a folder. It may take as long as it likes.
@@ -118,9 +128,9 @@ impl Program {
         folder: &Path,
         args: impl IntoIterator<Item = S>,
     ) -> Result<Answer, Refusal> {
-        let mut command = self.command(args);
+        let (mut command, name) = self.call(args);
         command.current_dir(folder);
-        Call::start(command, Stdio::null())?.end(None)
+        Call::start((command, name), Stdio::null())?.end(None)
     }
 
     /// What it answers to `args` and to what `write` writes to its standard input. It may take as long as it likes.
@@ -132,7 +142,7 @@ impl Program {
         args: impl IntoIterator<Item = S>,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<Answer, Refusal> {
-        let mut call = Call::start(self.command(args), Stdio::piped())?;
+        let mut call = Call::start(self.call(args), Stdio::piped())?;
         let mut input = Input { pipe: call.child.stdin.take(), sent: 0 };
         let written = write(&mut input);
         match written {
@@ -179,8 +189,8 @@ struct Call {
 }
 
 impl Call {
-    fn start(mut command: Command, stdin: Stdio) -> Result<Call, Refusal> {
-        let name = name(&command);
+    /// Starts a command, which errors call by the name.
+    fn start((mut command, name): (Command, String), stdin: Stdio) -> Result<Call, Refusal> {
         let spawned = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = spawned.map_err(|cause| Refusal::Broken { program: name.clone(), cause })?;
         let (stdout, stderr) = (text(child.stdout.take()), text(child.stderr.take()));
@@ -227,17 +237,6 @@ impl Call {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// The program's name and the first words it was given, such as `docker image inspect`.
-fn name(command: &Command) -> String {
-    let program = PathBuf::from(command.get_program());
-    let program = program.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let words = command.get_args().map(OsStr::to_string_lossy);
-    let words = words.skip_while(|word| word.starts_with('-')).take_while(|word| {
-        !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '-') && !word.starts_with('-')
-    });
-    std::iter::once(program).chain(words.take(2).map(String::from)).collect::<Vec<_>>().join(" ")
 }
 
 /// Reads an output to its end, beside whatever else is done.
