@@ -1,6 +1,7 @@
 //! What an image is made of: digests, layers, configs, manifests and indexes, after OCI's image-spec 1.1.
 
 pub mod config;
+pub mod decompress;
 pub mod digest;
 pub mod layer;
 pub mod manifest;

@@ -1,17 +1,18 @@
 //! The invariants of an image, written once: every digest, size and diffID of a graph, recomputed.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader};
 
 use miette::IntoDiagnostic;
-use oci_spec::image::{Descriptor, MediaType};
+use oci_spec::image::Descriptor;
 use serde_json::Value;
 
 use super::{Source, open, read};
 use crate::error::Result;
 use crate::image::config::strings;
+use crate::image::decompress::decompress;
 use crate::image::digest::HashWriter;
 use crate::image::manifest::{Manifest, parse, platform_of};
-use crate::image::media_type::{as_oci, is_document};
+use crate::image::media_type::is_document;
 use crate::platform::Platform;
 
 /// Something in a graph that is not as it must be.
@@ -87,15 +88,10 @@ fn check_image(
 }
 
 fn check_layer(source: &dyn Source, layer: &Descriptor, wanted: &str) -> Result<()> {
-    // The blob in one pass, its tar in another: a decompressor may stop before the end of the blob.
+    // The blob in one pass, its tar in another: content that is not the layer's is called that, not a broken tar.
     consume(source, layer)?;
     let blob = BufReader::new(open(source, layer)?);
-    let mut tar: Box<dyn Read> = match as_oci(layer.media_type()) {
-        MediaType::ImageLayer => Box::new(blob),
-        MediaType::ImageLayerGzip => Box::new(flate2::bufread::MultiGzDecoder::new(blob)),
-        MediaType::ImageLayerZstd => Box::new(zstd::Decoder::with_buffer(blob).into_diagnostic()?),
-        other => return Err(miette::miette!("{other} is not the type of a layer")),
-    };
+    let mut tar = decompress(layer.media_type(), blob).into_diagnostic()?;
     let mut hash = HashWriter::new(io::sink());
     io::copy(&mut tar, &mut hash).into_diagnostic()?;
     let (got, _, _) = hash.finish();
