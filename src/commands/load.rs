@@ -20,7 +20,7 @@ use crate::store::Cache;
 /// The first thing that goes wrong; then no name of that image stands for something else than before.
 pub fn load(args: &LoadArgs, listener: Listener) -> Result<Vec<String>> {
     let environment = Environment::of_this_process();
-    let loaded = Handover::make(args, &environment, listener, |_| Ok(()))?;
+    let loaded = Handover::make(args, &environment, listener, |_, _| Ok(()))?;
     Ok((0..loaded.images.len()).map(|at| loaded.name(at)).collect())
 }
 
@@ -35,7 +35,7 @@ pub struct Handover {
 }
 
 impl Handover {
-    /// Builds and loads. The plan has to pass `check`.
+    /// Builds and loads. The plan and the engines of its images have to pass `check`.
     ///
     /// # Errors
     /// The first thing that goes wrong; then no name of that image stands for something else than before.
@@ -43,13 +43,12 @@ impl Handover {
         args: &LoadArgs,
         environment: &Environment,
         listener: Listener,
-        check: impl FnOnce(&Plan) -> Result<()>,
+        check: impl FnOnce(&Plan, &[Arc<Engine>]) -> Result<()>,
     ) -> Result<Handover> {
         let mut engines = Vec::new();
         let built = Built::make(&args.build, true, environment, listener, |plan| {
-            check(plan)?;
             engines = engines_of(plan, args, environment)?;
-            Ok(())
+            check(plan, &engines)
         })?;
         let cache = Cache::open(built.plan.cache.join("loaded"))?;
         for (at, (image, engine)) in built.images.iter().zip(&engines).enumerate() {

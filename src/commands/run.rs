@@ -21,7 +21,10 @@ pub fn run(args: &RunArgs, listener: Listener) -> Result<i32> {
     // The container's variables are not the image's: that is the same with and without them.
     let mut load = args.load.clone();
     let variables = std::mem::take(&mut load.build.image.env);
-    let loaded = Handover::make(&load, &environment, listener, one_image)?;
+    let loaded = Handover::make(&load, &environment, listener, |plan, engines| {
+        one_image(plan)?;
+        engines.iter().try_for_each(|engine| engine.check_run(&args.publish, &args.volume))
+    })?;
     // One is planned, and so one is there.
     let (Some(image), Some(engine), Some(plan)) = (loaded.images.first(), loaded.engines.first(), loaded.plans.first())
     else {

@@ -2,8 +2,6 @@
 
 use std::io::Write;
 
-use miette::{Report, miette};
-
 use super::docker::{Docker, Found};
 use super::podman::Podman;
 use super::program::{Program, Refusal};
@@ -87,14 +85,6 @@ impl Cluster {
         self.program.read_in(folder, args)?;
         let sent = file.as_file().metadata().map_err(failed)?.len();
         Ok(Loaded { id: image.manifest()?.config.digest().clone(), sent: Some(sent), was_there: false })
-    }
-
-    pub(super) fn cannot_run(&self) -> Report {
-        miette!(
-            help = "use `cargo oci load`, then `kubectl run`; or name an engine that runs programs, such as `--engine docker`",
-            "{} runs pods, not programs",
-            self.title
-        )
     }
 }
 

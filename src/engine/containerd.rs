@@ -6,8 +6,6 @@
 use std::collections::HashSet;
 use std::process::Command;
 
-use miette::miette;
-
 use super::has::{Listed, in_full, names_to_give};
 use super::program::Program;
 use super::run::Run;
@@ -92,13 +90,7 @@ impl Containerd {
         Ok(columns.filter(|row| row.len() > 2).map(|row| Listed::new(row[2], row[0])).collect())
     }
 
-    pub(super) fn run(&self, run: &Run) -> Result<Command> {
-        if !run.publish.is_empty() || !run.volumes.is_empty() {
-            return Err(miette!(
-                help = "give it its own flags, such as `--engine-arg=--net-host` and `--engine-arg=--mount=…`, or name another engine with `--engine`",
-                "containerd knows neither `--publish` nor `--volume`"
-            ));
-        }
+    pub(super) fn run(&self, run: &Run) -> Command {
         let mut command = self.program.command(["run", "--rm"]);
         command.args(run.terminal.then_some("--tty"));
         for value in run.env {
@@ -113,7 +105,7 @@ impl Containerd {
         if !run.args.is_empty() {
             command.args(run.entrypoint).args(run.args);
         }
-        Ok(command)
+        command
     }
 }
 

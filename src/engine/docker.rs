@@ -26,6 +26,8 @@ pub struct Docker {
     title: String,
     platform: Platform,
     store: Store,
+    /// Whether it reads layers in zstd.
+    knows_zstd: bool,
     /// Whether it can put a small init before a program.
     has_init: bool,
 }
@@ -93,6 +95,7 @@ impl Docker {
         Ok(Found::Docker(Docker {
             platform: platform_of(&info.os, &info.architecture),
             store: if is_containerd { Store::Containerd } else { Store::Classic },
+            knows_zstd: is_at_least(&info.server_version, 23, 0),
             // It comes along since long.
             has_init: true,
             program,
@@ -115,6 +118,7 @@ impl Docker {
             title: format!("nerdctl with containerd {}", info.server_version.trim_start_matches('v')),
             platform: platform_of(&info.os, &info.architecture),
             store: Store::Nerdctl,
+            knows_zstd: true,
             has_init: environment.find_program(&["tini"]).is_some(),
             program,
         })
@@ -171,7 +175,7 @@ impl Docker {
             has = has.max(shared(&wanted, &self.chains(images.iter())?));
         }
         let known: HashSet<_> = manifest.layers.iter().take(has).map(|layer| layer.digest()).collect();
-        let contents = || Contents::of_docker_image(image.layout, &image.docker_image()?);
+        let contents = || Contents::of_docker_image(image.layout, &image.docker_image()?, self.knows_zstd);
         if !known.is_empty() {
             match self.send(contents()?.without(|digest| known.contains(digest)), image.time) {
                 Ok(answer) => return Ok(answer.sent),

@@ -162,16 +162,36 @@ impl Engine {
         }
     }
 
+    /// Whether it can run programs, and with these ports and folders; asked before anything is built.
+    ///
+    /// # Errors
+    /// What it cannot do.
+    pub fn check_run(&self, publish: &[String], volumes: &[String]) -> Result<()> {
+        match self {
+            Engine::Containerd(_) if !publish.is_empty() || !volumes.is_empty() => Err(miette!(
+                help = "give it its own flags, such as `--engine-arg=--net-host` and `--engine-arg=--mount=…`, or name another engine with `--engine`",
+                "{} knows neither `--publish` nor `--volume`",
+                self.title()
+            )),
+            Engine::Cluster(_) => Err(miette!(
+                help = "use `cargo oci load`, then `kubectl run`; or name an engine that runs programs, such as `--engine docker`",
+                "{} runs pods, not programs",
+                self.title()
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// The command that runs a program of a loaded image.
     ///
     /// # Errors
-    /// What the engine cannot do that is wanted.
+    /// That it runs none.
     pub fn run(&self, run: &Run) -> Result<Command> {
         match self {
             Engine::Docker(docker) => Ok(docker.run(run)),
             Engine::Podman(podman) => Ok(podman.run(run)),
-            Engine::Containerd(containerd) => containerd.run(run),
-            Engine::Cluster(cluster) => Err(cluster.cannot_run()),
+            Engine::Containerd(containerd) => Ok(containerd.run(run)),
+            Engine::Cluster(_) => self.check_run(&[], &[]).and(Err(miette!("{} runs no programs", self.title()))),
         }
     }
 }
