@@ -140,6 +140,22 @@ fn a_docker_says_when_its_disk_is_full() {
 }
 
 #[test]
+fn what_a_docker_is_sent_is_counted() {
+    let (_project, archive) = archive();
+    let size = fs::metadata(&archive).expect("an archive").len();
+    let docker = Docker::start();
+    let counter = docker.counter();
+    let client = docker.client().join("docker");
+    let through = |args: &[&str]| run(Command::new(&client).args(args).envs(counter.env()));
+    succeeds(through(&["load", "-i", &archive]));
+    // What is said around it is little.
+    assert!((size..size + 4096).contains(&counter.sent()), "{} of {size}", counter.sent());
+    counter.reset();
+    assert_ran(&through(&["run", "--rm", "--network", "none", "hello:latest", "--exit", "7"]));
+    assert!((1..8192).contains(&counter.sent()), "{}", counter.sent());
+}
+
+#[test]
 fn a_docker_of_a_test_that_fails_is_gone() {
     let mut place = String::new();
     let failed = catch_unwind(AssertUnwindSafe(|| {

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::counter::Counter;
 use super::disk::Disk;
 use super::namespace::{Namespace, remove_control_groups};
 use crate::support::process::{self, Ran};
@@ -96,6 +97,11 @@ impl Docker {
     /// The environment in which a program reaches it.
     pub fn env(&self) -> Vec<(String, OsString)> {
         vec![("DOCKER_HOST".to_owned(), self.host().into())]
+    }
+
+    /// A socket in front of its own that counts what it is sent.
+    pub fn counter(&self) -> Counter {
+        Counter::before(&self.socket())
     }
 
     /// A call of `program` in the daemon's network.

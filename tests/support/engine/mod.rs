@@ -3,6 +3,7 @@
 #![allow(unused_imports)] // every test program uses a part of it
 
 mod containerd;
+mod counter;
 mod disk;
 mod docker;
 mod namespace;
@@ -11,6 +12,7 @@ mod podman;
 use std::time::Duration;
 
 pub use containerd::Containerd;
+pub use counter::Counter;
 pub use docker::{Docker, DockerOptions, Store};
 pub use podman::Podman;
 
