@@ -8,7 +8,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use crate::support::engine::{Containerd, Docker, DockerOptions, Store};
+use crate::support::engine::{Containerd, Docker, DockerOptions, Podman, Store};
 use crate::support::process::{Ran, run};
 use crate::support::project::Project;
 
@@ -177,4 +177,19 @@ fn containerd_runs_an_image() {
     assert_ran(&containerd.ctr(&["run", "--rm", "--net-host", "hello:latest", "two", "/app/hello", "--exit", "7"]));
     drop(containerd);
     assert_gone(&folder);
+}
+
+#[test]
+fn podman_runs_an_image() {
+    let (_project, archive) = archive();
+    let podman = Podman::new();
+    let folder = podman.env()[0].1.clone().into_string().expect("a path");
+    let folder = folder.trim_end_matches("/storage.conf");
+    succeeds(podman.podman(&["load", "-i", &archive]));
+    // As a program under test would call it.
+    let run = |args: &[&str]| run(Command::new("podman").args(args).envs(podman.env()));
+    assert_ran(&run(&["run", "--rm", "hello:latest", "--exit", "7"]));
+    assert_ran(&run(&["run", "--rm", "--network", "none", "hello:latest", "--exit", "7"]));
+    drop(podman);
+    assert_gone(folder);
 }
