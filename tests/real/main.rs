@@ -5,6 +5,7 @@ mod support;
 
 mod bases;
 mod build;
+mod engines;
 mod failures;
 mod login;
 mod native;

@@ -142,8 +142,13 @@ impl Call {
     /// With zig on PATH.
     pub fn with_zig(self) -> Call {
         let zig = std::env::var_os("CARGO_OCI_TEST_ZIG_PATH").expect("a folder with zig: `.ci/test` sets it");
+        self.on_path(zig)
+    }
+
+    /// With this folder before those of PATH.
+    pub fn on_path(self, folder: impl Into<PathBuf>) -> Call {
         let before = self.variables["PATH".as_ref() as &std::ffi::OsStr].clone();
-        let path = std::iter::once(PathBuf::from(zig)).chain(std::env::split_paths(&before));
+        let path = std::iter::once(folder.into()).chain(std::env::split_paths(&before));
         self.env("PATH", std::env::join_paths(path).expect("folders"))
     }
 
