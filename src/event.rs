@@ -89,6 +89,35 @@ pub enum Event {
         /// Whether it was there before.
         was_there: bool,
     },
+    /// An image begins to go to an engine.
+    Loading {
+        /// Its name.
+        image: String,
+        /// The engine's name and version.
+        engine: String,
+        /// What it is for.
+        platforms: Vec<Platform>,
+    },
+    /// An engine has an image, under all its names.
+    Loaded {
+        /// `NAME:TAG` each.
+        names: Vec<String>,
+        /// The engine's name and version.
+        engine: String,
+        /// What the engine itself calls it.
+        id: Digest,
+        /// How many bytes were written to the engine; nothing for one that reads the layout itself.
+        sent: Option<u64>,
+        /// Whether it was there before.
+        was_there: bool,
+    },
+    /// A program begins to run in an engine.
+    Running {
+        /// The image, as `NAME:TAG`.
+        name: String,
+        /// The engine's name and version.
+        engine: String,
+    },
     /// A request failed, and is made again.
     Retrying {
         /// What failed, and why.

@@ -11,7 +11,7 @@
 //! | floor | modules |
 //! | --- | --- |
 //! | commands | [`commands`]: make the plan, call the verbs, give the result |
-//! | workshops | [`compile`]: one cargo run for all targets → binaries · [`base`]: a reference → what is below our layers · [`registry`]: the protocol, as a source · [`bundle`]: layers and config → what a runtime starts · [`report`]: events → words, the only place that prints |
+//! | workshops | [`compile`]: one cargo run for all targets → binaries · [`base`]: a reference → what is below our layers · [`registry`]: the protocol, as a source and a sink · [`engine`]: who runs images here · [`bundle`]: layers and config → what a runtime starts · [`report`]: events → words, the only place that prints |
 //! | stores | [`store`]: sources, sinks, and the one verb between them · [`event`]: what happened and what was built, as data · [`plan`]: arguments, Cargo.toml, environment and git → what will be done |
 //! | documents | [`image`]: digests, layers, configs, manifests · [`cli`]: what was typed · [`config`]: the table in Cargo.toml |
 //! | ground | [`platform`]: OCI platform ↔ Rust target · [`reference`](mod@reference): where an image is · [`git`]: facts of the commit · [`error`]: errors of files and of cargo · [`interrupt`]: Ctrl-C |
@@ -21,6 +21,7 @@
 //! # Files on disk
 //!
 //! - `target/oci/NAME`: the OCI layout of the image `NAME`, replaced as a whole or not at all ([`store::layout`]).
+//! - `target/oci/NAME@OS-ARCHITECTURE`: the same for one platform alone, as `load`, `run` and `bundle` build it.
 //! - `target/oci/NAME.bundle`: the bundle of the image `NAME`, made once and never replaced ([`bundle`]).
 //! - the user's cache folder, `cargo-oci/blobs/<algorithm>/<hex>`: content of bases, by digest ([`store::cache`]).
 //! - `~/.docker/config.json`, or the file that is named in its place: one entry of `auths` is written by `cargo oci login`
@@ -32,6 +33,7 @@ pub mod cli;
 pub mod commands;
 pub mod compile;
 pub mod config;
+pub mod engine;
 pub mod error;
 pub mod event;
 pub mod git;

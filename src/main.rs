@@ -6,7 +6,7 @@ use cargo_oci::cli::{Cli, Command, arguments};
 use cargo_oci::commands;
 use cargo_oci::compile::linker::as_compiler;
 use cargo_oci::interrupt;
-use cargo_oci::report::Reporter;
+use cargo_oci::report::{Reporter, status_code};
 use clap::Parser;
 
 fn main() -> ExitCode {
@@ -20,25 +20,37 @@ fn main() -> ExitCode {
     let talk = match &command {
         Command::Build(args) => &args.cargo.talk,
         Command::Push(args) => &args.build.cargo.talk,
+        Command::Load(args) => &args.build.cargo.talk,
+        Command::Run(args) => &args.load.build.cargo.talk,
         Command::Bundle(args) => &args.cargo.talk,
         Command::Login(args) => &args.talk,
         Command::Logout(args) => &args.talk,
     };
     let reporter = Reporter::new(talk.quiet, talk.color);
     let listener = |event| reporter.event(event);
-    let results = match &command {
+    let done = match &command {
         Command::Build(args) => commands::build::build(args, &listener)
-            .map(|images| images.into_iter().map(|image| image.reference).collect::<Vec<_>>()),
-        Command::Push(args) => commands::push::push(args, &listener),
-        Command::Bundle(args) => commands::bundle::bundle(args, &listener),
-        Command::Login(args) => {
-            commands::login::login(args, &|question| reporter.ask(question), &listener).map(|()| Vec::new())
-        }
-        Command::Logout(args) => commands::logout::logout(args, &listener).map(|()| Vec::new()),
+            .map(|images| Done::Results(images.into_iter().map(|image| image.reference).collect())),
+        Command::Push(args) => commands::push::push(args, &listener).map(Done::Results),
+        Command::Load(args) => commands::load::load(args, &listener).map(Done::Results),
+        Command::Run(args) => commands::run::run(args, &listener).map(Done::Status),
+        Command::Bundle(args) => commands::bundle::bundle(args, &listener).map(Done::Results),
+        Command::Login(args) => commands::login::login(args, &|question| reporter.ask(question), &listener)
+            .map(|()| Done::Results(Vec::new())),
+        Command::Logout(args) => commands::logout::logout(args, &listener).map(|()| Done::Results(Vec::new())),
     };
-    match results {
-        Ok(lines) => reporter.results(&lines),
-        Err(_) if interrupt::is_set() => ExitCode::from(interrupt::STATUS),
+    match done {
+        _ if interrupt::is_set() => ExitCode::from(interrupt::STATUS),
+        Ok(Done::Results(lines)) => reporter.results(&lines),
+        Ok(Done::Status(status)) => status_code(status),
         Err(error) => reporter.error(&error),
     }
+}
+
+/// What a command leaves behind when nothing went wrong.
+enum Done {
+    /// Lines for stdout.
+    Results(Vec<String>),
+    /// The exit status of a program that it ran.
+    Status(i32),
 }

@@ -71,6 +71,20 @@ impl Reporter {
             Event::Pushing { image, to } => ("Pushing", format!("{image} to {to}")),
             Event::Pushed { image, to, was_there: true } => ("Unchanged", format!("{image} is at {to} already")),
             Event::Pushed { image, to, .. } => ("Pushed", format!("{image} to {to}")),
+            Event::Loading { image, engine, platforms } => {
+                ("Loading", format!("{image} for {} into {engine}", list(&platforms)))
+            }
+            Event::Loaded { names, engine, id, sent, was_there } => {
+                let names = names.join(", ");
+                match was_there {
+                    true => ("Unchanged", format!("{names} is in {engine} already ({id})")),
+                    false => {
+                        let sent = sent.map(|sent| format!(", {} sent", size(sent))).unwrap_or_default();
+                        ("Loaded", format!("{names} into {engine} ({id}{sent})"))
+                    }
+                }
+            }
+            Event::Running { name, engine } => ("Running", format!("{name} in {engine}")),
             Event::Retrying { error, pause } => ("Retrying", format!("in {:.1}s: {error}", pause.as_secs_f64())),
             Event::LoggedIn { registry, user, place } => ("Login", format!("{registry} as {user} ({place})")),
             Event::LoggedOut { registry, place } => ("Logout", format!("{registry} ({place})")),
@@ -207,7 +221,8 @@ fn typed_line() -> io::Result<String> {
     }
 }
 
-fn status_code(status: i32) -> ExitCode {
+/// The exit status of another program as ours.
+pub fn status_code(status: i32) -> ExitCode {
     u8::try_from(status).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 

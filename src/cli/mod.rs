@@ -1,6 +1,7 @@
 //! What was typed, not yet what it means: [`plan`](crate::plan) knows that.
 
 mod bundle;
+mod load;
 mod login;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::platform::PlatformChoice;
 use crate::reference::{BaseReference, Repository};
 pub use bundle::{BundleArgs, BundleForm};
+pub use load::{EngineArgs, LoadArgs, RunArgs};
 pub use login::{LoginArgs, LogoutArgs, TalkArgs, Typed};
 
 /// Cargo's own colours.
@@ -50,6 +52,16 @@ pub enum Command {
     /// Nothing is pushed that is there already, and base layers are not downloaded to be pushed. The tags move last. The
     /// result on stdout is one line a repository: `REGISTRY/REPOSITORY@sha256:…`.
     Push(PushArgs),
+    /// Build, then hand the image to Docker, Podman, nerdctl, containerd, kind, minikube or k3d
+    ///
+    /// Builds for the engine's own platform, or for `--platform`, and sends only what the engine lacks. The result on
+    /// stdout is what the engine calls the image: `NAME:TAG`.
+    Load(LoadArgs),
+    /// Build, load, then run it as `cargo run` would
+    ///
+    /// The program has the terminal and the signals, and its exit status is that of this command. What stands behind `--`
+    /// takes the place of the image's `cmd`.
+    Run(RunArgs),
     /// Build, then unpack a bundle that runc, crun and youki start
     ///
     /// A bundle is the folder `rootfs` with the files of the image for one platform, and a `config.json` made from the

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`build`] | `cargo oci build`, from the plan to the result |
 //! | [`push`] | `cargo oci push`: the same, and on to registries |
+//! | [`load`], [`run`] | `cargo oci load` and `run`: the same, on to engines, and run there |
 //! | [`bundle`] | `cargo oci bundle`: the same, or any image, and on to what a runtime starts |
 //! | [`login`], [`logout`] | `cargo oci login` and `logout`: credentials kept and forgotten |
 //! | `bases` | a reference → the source it means, pulled |
@@ -14,7 +15,9 @@ mod assemble;
 mod bases;
 pub mod build;
 pub mod bundle;
+pub mod load;
 pub mod login;
 pub mod logout;
 mod outputs;
 pub mod push;
+pub mod run;

@@ -5,19 +5,20 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use miette::{Context, IntoDiagnostic, miette};
-use oci_spec::image::Descriptor;
+use miette::{Context, IntoDiagnostic, Report, miette};
+use oci_spec::image::{Descriptor, MediaType};
 use serde_json::json;
 use tar::{EntryType, Header};
 
 use super::layout::{INDEX, MARK, MARK_CONTENT, blob_path, entries, entry, find, index};
 use super::{Layout, MOST_DOCUMENT_BYTES, Missing, Source, file, open, read};
 use crate::error::{Result, on_path};
+use crate::image::decompress::decompress;
 use crate::image::manifest::{Manifest, parse};
-use crate::image::media_type::is_document;
+use crate::image::media_type::{as_oci, is_document};
 use crate::image::{Digest, canonical_json};
 
 /// The file that lists the images of a docker-archive.
@@ -98,10 +99,24 @@ pub struct DockerImage<'a> {
     pub names: Vec<String>,
 }
 
+/// A blob in an archive.
+struct Blob {
+    path: String,
+    descriptor: Descriptor,
+    /// The size of the tar within, where that is written in its place.
+    unpacked: Option<u64>,
+}
+
+impl Blob {
+    fn new(descriptor: Descriptor) -> Blob {
+        Blob { path: blob_path(descriptor.digest()), descriptor, unpacked: None }
+    }
+}
+
 /// An archive that is to be written: what is in it, and where that is.
 pub struct Contents<'a> {
     source: &'a dyn Source,
-    blobs: Vec<Descriptor>,
+    blobs: Vec<Blob>,
     documents: Vec<(&'static str, Vec<u8>)>,
 }
 
@@ -124,23 +139,23 @@ impl<'a> Contents<'a> {
     }
 
     fn new(source: &'a dyn Source, roots: &[Descriptor], index: Vec<u8>) -> Result<Contents<'a>> {
-        let mut blobs = reachable(source, roots)?;
-        blobs.sort_by_key(|blob| blob_path(blob.digest()));
-        blobs.dedup_by_key(|blob| blob_path(blob.digest()));
+        let blobs = each_once(reachable(source, roots)?);
         let documents = vec![(INDEX, index), (MARK, MARK_CONTENT.as_bytes().to_vec())];
         Ok(Contents { source, blobs, documents })
     }
 
-    /// No layout: only what Docker's own format wants, and no blob twice.
+    /// No layout: only what Docker's own format wants, for a reader that may know `zstd` or not.
     ///
     /// # Errors
-    /// When the manifest cannot be read.
-    pub fn of_docker_image(source: &'a dyn Source, image: &DockerImage) -> Result<Contents<'a>> {
-        let contents = Contents { source, blobs: Vec::new(), documents: Vec::new() };
-        let mut blobs = parse_in(source, image.manifest)?.children();
-        blobs.sort_by_key(|blob| blob_path(blob.digest()));
-        blobs.dedup_by_key(|blob| blob_path(blob.digest()));
-        Contents { blobs, ..contents }.with_docker_image(image)
+    /// When the manifest cannot be read, or a layer that is to be unpacked.
+    pub fn of_docker_image(source: &'a dyn Source, image: &DockerImage, zstd: bool) -> Result<Contents<'a>> {
+        let mut blobs = each_once(parse_in(source, image.manifest)?.children());
+        for blob in blobs.iter_mut().filter(|blob| !zstd && is_zstd(&blob.descriptor)) {
+            // A tar says how long a file is before the file.
+            let size = io::copy(&mut unpack(source, &blob.descriptor)?, &mut io::sink()).into_diagnostic();
+            blob.unpacked = Some(size.wrap_err_with(|| format!("cannot unpack {}", blob.descriptor.digest()))?);
+        }
+        Contents { source, blobs, documents: Vec::new() }.with_docker_image(image)
     }
 
     /// The same, readable by Docker as well.
@@ -155,7 +170,7 @@ impl<'a> Contents<'a> {
     /// The same without the blobs that `has` knows: for readers that have them.
     #[must_use]
     pub fn without(mut self, has: impl Fn(&Digest) -> bool) -> Contents<'a> {
-        self.blobs.retain(|blob| !has(blob.digest()));
+        self.blobs.retain(|blob| !has(blob.descriptor.digest()));
         self
     }
 
@@ -166,8 +181,17 @@ impl<'a> Contents<'a> {
     pub fn write(&self, time: u64, file: &mut dyn Write) -> io::Result<()> {
         let mut tar = tar::Builder::new(io::BufWriter::new(file));
         for blob in &self.blobs {
-            let content = open(self.source, blob).map_err(|error| io::Error::other(error.to_string()))?;
-            append(&mut tar, &blob_path(blob.digest()), blob.size(), time, content)?;
+            let unreadable = |error: Report| io::Error::other(error.to_string());
+            match blob.unpacked {
+                None => {
+                    let content = open(self.source, &blob.descriptor).map_err(unreadable)?;
+                    append(&mut tar, &blob.path, blob.descriptor.size(), time, content)?;
+                }
+                Some(size) => {
+                    let content = unpack(self.source, &blob.descriptor).map_err(unreadable)?;
+                    append(&mut tar, &blob.path, size, time, content)?;
+                }
+            }
         }
         for (name, bytes) in &self.documents {
             append(&mut tar, name, bytes.len() as u64, time, &bytes[..])?;
@@ -182,6 +206,21 @@ impl<'a> Contents<'a> {
     pub fn write_file(&self, time: u64, path: &Path) -> Result<()> {
         file::replace(path, |file| self.write(time, file)).map_err(|error| on_path("write", path, error))
     }
+}
+
+fn each_once(mut descriptors: Vec<Descriptor>) -> Vec<Blob> {
+    descriptors.sort_by_key(|blob| blob_path(blob.digest()));
+    descriptors.dedup_by_key(|blob| blob_path(blob.digest()));
+    descriptors.into_iter().map(Blob::new).collect()
+}
+
+fn is_zstd(layer: &Descriptor) -> bool {
+    as_oci(layer.media_type()) == MediaType::ImageLayerZstd
+}
+
+/// The tar in a layer.
+fn unpack<'a>(source: &'a dyn Source, layer: &Descriptor) -> Result<Box<dyn Read + 'a>> {
+    decompress(layer.media_type(), BufReader::new(open(source, layer)?)).into_diagnostic()
 }
 
 /// All that `roots` name, and themselves.

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tar::{EntryType, Header};
 
 use super::registry::{DockerRegistry, sha256};
+use super::strict::random::Random;
 
 /// The tag of the image in its layout.
 pub const TAG: &str = "nonroot";
@@ -45,6 +46,7 @@ pub struct BaseImage {
     docker_types: bool,
     single: Option<String>,
     attestations: bool,
+    big: usize,
 }
 
 /// A base image in an OCI layout.
@@ -99,10 +101,16 @@ impl BaseImage {
         self
     }
 
+    /// With a layer more, of so many MiB that cannot be compressed.
+    pub fn big(mut self, mib: usize) -> BaseImage {
+        self.big = mib;
+        self
+    }
+
     /// Writes it as an OCI layout into `folder`. The same image has the same digests each time.
     pub fn write(&self, folder: &Path) -> WrittenBase {
         fs::create_dir_all(folder.join("blobs/sha256")).expect("a folder for the layout");
-        let layout = Layout { folder, docker_types: self.docker_types };
+        let layout = Layout { folder, docker_types: self.docker_types, big: self.big };
         let wanted = |platform: &&str| self.single.as_deref().is_none_or(|one| one == *platform);
         let parts: Vec<(BasePlatform, Value)> =
             PLATFORMS.into_iter().filter(wanted).map(|platform| layout.image(platform)).collect();
@@ -210,6 +218,7 @@ impl Packing {
 struct Layout<'a> {
     folder: &'a Path,
     docker_types: bool,
+    big: usize,
 }
 
 impl Layout<'_> {
@@ -251,7 +260,8 @@ impl Layout<'_> {
     fn image(&self, platform: &str) -> (BasePlatform, Value) {
         let platform_fields = platform_fields(platform);
         let (mut layers, mut diff_ids) = (Vec::new(), Vec::new());
-        for (mut packing, tar) in layers_of(&text(&platform_fields, "architecture")) {
+        let big = (self.big > 0).then(|| (Packing::None, big_layer(self.big)));
+        for (mut packing, tar) in layers_of(&text(&platform_fields, "architecture")).into_iter().chain(big) {
             if self.docker_types {
                 packing = Packing::Gzip;
             }
@@ -301,6 +311,15 @@ impl Layout<'_> {
         entry["platform"] = json!({ "architecture": "unknown", "os": "unknown" });
         entry
     }
+}
+
+/// A layer with one file of so many MiB, which look random and are the same each time.
+fn big_layer(mib: usize) -> Vec<u8> {
+    let mut random = Random::new(7);
+    let content: Vec<u8> = (0..mib << 17).flat_map(|_| random.next().to_le_bytes()).collect();
+    let mut layer = Layer::default();
+    layer.file("./big", &content);
+    layer.finish()
 }
 
 /// `os/architecture[/variant]` as the fields of an index's entry.

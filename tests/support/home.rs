@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::process::{Ran, output};
+use super::process::{Ran, write_program};
 
 /// A home folder, removed when this is dropped.
 pub struct Home {
@@ -45,10 +45,7 @@ impl Home {
     /// With the program `docker-credential-NAME`: a shell script of these lines.
     pub fn with_helper(self, name: &str, lines: &str) -> Home {
         let path = self.path(&format!("bin/docker-credential-{name}"));
-        // Another process writes it: a fork of this one, made by another test meanwhile, would hold it open for
-        // writing, and such a file cannot be started.
-        let script = format!("cat > '{0}' <<'END'\n#!/bin/sh\n{lines}\nEND\nchmod +x '{0}'", path.display());
-        output(Command::new("sh").args(["-c", &script]));
+        write_program(&path, lines);
         self
     }
 

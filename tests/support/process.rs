@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -109,4 +110,14 @@ pub fn output(command: &mut Command) -> String {
     let ran = run(command);
     assert!(ran.status == 0, "{command:?} ended with {}:\n{}{}", ran.status, ran.stdout, ran.stderr);
     ran.stdout
+}
+
+/// Writes a program: a shell script of these lines.
+///
+/// Another process does: a fork of this one, made by another test meanwhile, would hold the file open for writing, and
+/// such a file cannot be started.
+pub fn write_program(path: &Path, lines: &str) {
+    let mut writer = Command::new("sh");
+    writer.args(["-c", "printf '#!/bin/sh\\n%s\\n' \"$2\" > \"$1\" && chmod +x \"$1\"", "sh"]);
+    output(writer.arg(path).arg(lines));
 }

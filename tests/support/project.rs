@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::process::Ran;
+use super::process::{Ran, write_program};
 
 /// A folder with a package, removed when this is dropped.
 pub struct Project {
@@ -57,6 +57,13 @@ impl Project {
     pub fn append(self, path: &str, content: &str) -> Project {
         let before = fs::read_to_string(self.root.join(path)).expect("a file");
         self.file(path, &(before + content))
+    }
+
+    /// Puts a program into the folder `programs`: a shell script of these lines.
+    pub fn program(&self, name: &str, lines: &str) {
+        let folder = self.root.join("programs");
+        fs::create_dir_all(&folder).expect("a folder");
+        write_program(&folder.join(name), lines);
     }
 
     /// The folder.
@@ -142,9 +149,33 @@ impl Call {
     /// With zig on PATH.
     pub fn with_zig(self) -> Call {
         let zig = std::env::var_os("CARGO_OCI_TEST_ZIG_PATH").expect("a folder with zig: `.ci/test` sets it");
+        self.on_path(zig)
+    }
+
+    /// With this folder before those of PATH.
+    pub fn on_path(self, folder: impl Into<PathBuf>) -> Call {
         let before = self.variables["PATH".as_ref() as &std::ffi::OsStr].clone();
-        let path = std::iter::once(PathBuf::from(zig)).chain(std::env::split_paths(&before));
+        let path = std::iter::once(folder.into()).chain(std::env::split_paths(&before));
         self.env("PATH", std::env::join_paths(path).expect("folders"))
+    }
+
+    /// With nothing on PATH but cargo, the compiler, and the programs of the project ([`Project::program`]).
+    pub fn alone(self) -> Call {
+        let programs = self.folder.join("programs");
+        fs::create_dir_all(&programs).expect("a folder");
+        let cargo = PathBuf::from(std::env::var_os("CARGO").expect("cargo runs the tests"));
+        for name in ["cargo", "rustc"] {
+            let _ = std::os::unix::fs::symlink(cargo.with_file_name(name), programs.join(name));
+        }
+        let own = Path::new(env!("CARGO_BIN_EXE_cargo-oci")).parent().expect("a folder").to_owned();
+        self.env("PATH", std::env::join_paths([own, programs]).expect("folders"))
+    }
+
+    /// The call, not made yet.
+    pub fn whole(&self) -> Command {
+        let mut command = self.command("cargo");
+        command.args(&self.args);
+        command
     }
 
     /// From a folder of the project.
@@ -170,7 +201,7 @@ impl Call {
 
     /// Makes the call.
     pub fn run(&self) -> Ran {
-        let output = self.command("cargo").args(&self.args).output().expect("cargo runs");
+        let output = self.whole().output().expect("cargo runs");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let signal = |status: std::process::ExitStatus| {
             #[cfg(unix)]

@@ -1,0 +1,99 @@
+//! Kubernetes clusters on this computer: kind, minikube and k3d. They read a file, each node by itself.
+
+use std::io::Write;
+
+use super::docker::{Docker, Found};
+use super::podman::Podman;
+use super::program::{Program, Refusal};
+use super::{Absence, Loaded, LocalImage, platform_of, program};
+use crate::error::{Result, on_path};
+use crate::plan::Environment;
+use crate::platform::Platform;
+use crate::reference::EngineKind;
+
+/// A cluster.
+#[derive(Debug)]
+pub struct Cluster {
+    kind: EngineKind,
+    program: Program,
+    /// Its name; a profile of minikube.
+    name: String,
+    title: String,
+    platform: Platform,
+}
+
+impl Cluster {
+    /// The cluster of that name; the one that its program takes by itself where none is named.
+    ///
+    /// # Errors
+    /// When it is not there, or does not answer.
+    pub(super) fn find(kind: EngineKind, environment: &Environment, name: Option<&str>) -> Result<Cluster, Absence> {
+        let program = program(environment, kind.name())?;
+        let name = name.unwrap_or(match kind {
+            EngineKind::Kind => "kind",
+            EngineKind::K3d => "k3s-default",
+            _ => "minikube",
+        });
+        let platform = match kind {
+            EngineKind::Minikube => {
+                let machine = program.ask(["--profile", name, "ssh", "--", "uname", "-m"])?.stdout;
+                platform_of("linux", machine.trim())
+            }
+            EngineKind::K3d => {
+                program.ask(["cluster", "list", name])?;
+                platform_below(environment)
+            }
+            _ => {
+                // It says so when there are none, and ends well.
+                if program.ask(["get", "nodes", "--name", name])?.stdout.trim().is_empty() {
+                    let words = format!("the cluster {name} has no nodes");
+                    return Err(Refusal::Refused { program: "kind get nodes".to_owned(), words }.into());
+                }
+                platform_below(environment)
+            }
+        };
+        Ok(Cluster {
+            kind,
+            title: format!("the {} cluster {name}", kind.name()),
+            name: name.to_owned(),
+            program,
+            platform,
+        })
+    }
+
+    pub(super) fn title(&self) -> &str {
+        &self.title
+    }
+
+    pub(super) fn platform(&self) -> &Platform {
+        &self.platform
+    }
+
+    pub(super) fn load(&self, image: LocalImage) -> Result<Loaded> {
+        let folder = image.image.layout.parent().unwrap_or(&image.image.layout);
+        let failed = |error: std::io::Error| on_path("write in", folder, error);
+        let file = tempfile::Builder::new().prefix(".load-").suffix(".tar").tempfile_in(folder);
+        let mut file = file.map_err(failed)?;
+        image.as_both()?.write(image.time, &mut file).map_err(failed)?;
+        file.flush().map_err(failed)?;
+        let path = file.path().to_string_lossy();
+        let args = match self.kind {
+            EngineKind::Minikube => vec!["--profile", &self.name, "image", "load", &path],
+            EngineKind::K3d => vec!["image", "import", "--cluster", &self.name, &path],
+            _ => vec!["load", "image-archive", "--name", &self.name, &path],
+        };
+        self.program.read_in(folder, args)?;
+        let sent = file.as_file().metadata().map_err(failed)?.len();
+        Ok(Loaded { id: image.manifest()?.config.digest().clone(), sent: Some(sent), was_there: false })
+    }
+}
+
+/// The platform of the engine that the nodes are containers of.
+fn platform_below(environment: &Environment) -> Platform {
+    let docker = Docker::find(environment, None).ok().and_then(|found| match found {
+        Found::Docker(docker) => Some(docker.platform().clone()),
+        Found::Podman(_) => None,
+    });
+    let podman = || Podman::find(environment, None).ok().map(|podman| podman.platform().clone());
+    docker.or_else(podman).unwrap_or_else(Platform::host)
+}

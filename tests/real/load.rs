@@ -1,0 +1,347 @@
+//! Images on their way into real engines: what arrives, what is sent, and what is left when something goes wrong.
+
+use std::ffi::OsString;
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::base::BaseImage;
+use crate::support::container::skopeo;
+use crate::support::engine::{Containerd, Docker, DockerOptions, Podman, Store};
+use crate::support::process::Ran;
+use crate::support::project::{Call, Project};
+use crate::support::{digest, image, problems};
+
+const STORES: [Store; 2] = [Store::Classic, Store::Containerd];
+const ARCHITECTURES: [(&str, &str); 2] = [("amd64", "x86_64"), ("arm64", "aarch64")];
+/// What may be said around a layer.
+const TALK: u64 = 64 << 10;
+
+fn docker(store: Store) -> Docker {
+    Docker::start_with(DockerOptions { store, ..DockerOptions::default() })
+}
+
+/// `cargo oci load ARGS` over the embedded base, with an engine's environment.
+fn load(project: &Project, env: Vec<(String, OsString)>, args: &[&str]) -> Call {
+    let call = project.oci(&[&["load", "--base", "embedded"], args].concat());
+    env.into_iter().fold(call, |call, (key, value)| call.env(&key, value))
+}
+
+/// A project whose program says `text`.
+fn saying(text: &str) -> Project {
+    Project::new("x").file("src/main.rs", &program(text))
+}
+
+fn program(text: &str) -> String {
+    format!("fn main() {{ println!(\"{text}\"); }}\n")
+}
+
+#[track_caller]
+fn succeeds(ran: Ran) -> String {
+    assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
+    ran.stdout
+}
+
+/// Asserts that the fixture `hello` found itself in its image.
+#[track_caller]
+fn assert_at_home(ran: Ran, machine: &str) {
+    let said = succeeds(ran);
+    assert!(said.starts_with(&format!("Hello from {machine}!")), "{said}");
+    for line in ["uid=65532", "gid=65532", "cwd=/home/nonroot", "tmp_writable=true", "args=one two"] {
+        assert!(said.lines().any(|said| said == line), "{line}: {said}");
+    }
+    assert!(!said.contains("certificates=0"), "{said}");
+}
+
+/// The layout of a build for one platform.
+fn layout(project: &Project, architecture: &str) -> std::path::PathBuf {
+    let name = project.root().file_name().expect("a name").to_str().expect("a name");
+    let variant = if architecture == "arm64" { "-v8" } else { "" };
+    project.path(&format!("target/oci/{name}@linux-{architecture}{variant}"))
+}
+
+#[test]
+fn docker_runs_both_platforms_by_the_name_that_is_told() {
+    for store in STORES {
+        let docker = docker(store);
+        let project = Project::fixture("hello");
+        for (architecture, machine) in ARCHITECTURES {
+            let platform = format!("linux/{architecture}");
+            let ran = load(&project, docker.env(), &["--platform", &platform]).succeeds();
+            assert_eq!(ran.stdout, "hello:latest\n");
+            let run = ["run", "--rm", "--network", "none", "--platform", &platform, "hello:latest", "one", "two"];
+            assert_at_home(docker.docker(&run), machine);
+            let id = succeeds(docker.docker(&["image", "inspect", "--format", "{{.Id}}", "hello:latest"]));
+            assert!(ran.stderr.contains(&format!("({}, ", id.trim())), "{id}: {}", ran.stderr);
+        }
+        // Built for the engine alone, it is not what `build` builds.
+        assert!(!project.layout().exists());
+    }
+}
+
+#[test]
+fn docker_gets_its_own_platform_when_none_is_named() {
+    let docker = Docker::start();
+    let project = Project::fixture("hello");
+    load(&project, docker.env(), &[]).succeeds();
+    let format = "{{.Os}}/{{.Architecture}}";
+    let image = succeeds(docker.docker(&["image", "inspect", "--format", format, "hello"]));
+    let engine = succeeds(docker.docker(&["version", "--format", "{{.Server.Os}}/{{.Server.Arch}}"]));
+    assert_eq!(image, engine);
+}
+
+#[test]
+fn with_the_binary_changed_docker_gets_one_layer() {
+    for store in STORES {
+        let docker = docker(store);
+        let project = saying("first");
+        BaseImage::new().big(100).single("linux/amd64").write(&project.path("base"));
+        let counter = docker.counter();
+        let load = || {
+            let args = ["load", "--base", "oci:base", "--platform", "linux/amd64", "--engine", "docker"];
+            let env = counter.env().into_iter();
+            let ran = env.fold(project.oci(&args), |call, (key, value)| call.env(&key, value)).succeeds();
+            let (manifest, _) = image(&layout(&project, "amd64"), "linux/amd64");
+            let layers = manifest["layers"].as_array().expect("layers").clone();
+            (ran, layers.last().and_then(|layer| layer["size"].as_u64()).expect("a layer"))
+        };
+        load();
+        assert!(counter.sent() > 100 << 20, "all of it the first time: {}", counter.sent());
+        let run = ["run", "--rm", "--network", "none", "x:latest"];
+        assert_eq!(succeeds(docker.docker(&run)), "first\n");
+
+        let _ = fs::write(project.path("src/main.rs"), program("second"));
+        counter.reset();
+        let (_, layer) = load();
+        assert!(counter.sent() <= layer + TALK, "{store:?}: {} for a layer of {layer}", counter.sent());
+        assert_eq!(succeeds(docker.docker(&run)), "second\n");
+
+        counter.reset();
+        let (ran, _) = load();
+        assert!(ran.stderr.contains("Unchanged x:latest is in Docker"), "{}", ran.stderr);
+        assert!(counter.sent() < TALK, "{}", counter.sent());
+    }
+}
+
+#[test]
+fn layers_are_sent_again_to_a_docker_that_has_lost_them() {
+    let docker = docker(Store::Containerd);
+    let project = saying("first");
+    load(&project, docker.env(), &[]).succeeds();
+    let (manifest, _) = image(&layout(&project, "amd64"), "linux/amd64");
+    let base_layer = manifest["layers"][0]["digest"].as_str().expect("a digest").to_owned();
+    let socket = docker.host().trim_start_matches("unix://").replace("socket", "containerd.socket");
+    let ctr = ["--address", &socket, "--namespace", "moby"];
+    let lose = docker.inside("ctr").args(ctr).args(["content", "rm", &base_layer]).output().expect("ctr runs");
+    assert!(lose.status.success(), "{lose:?}");
+
+    let project = project.file("src/main.rs", &program("second"));
+    load(&project, docker.env(), &[]).succeeds();
+    let run = ["run", "--rm", "--network", "none", "x:latest"];
+    assert_eq!(succeeds(docker.docker(&run)), "second\n");
+    let content = docker.inside("ctr").args(ctr).args(["content", "ls", "-q"]).output().expect("ctr runs");
+    assert!(String::from_utf8_lossy(&content.stdout).contains(&base_layer));
+}
+
+#[test]
+fn all_tags_of_all_repositories_stand_for_the_image() {
+    for store in STORES {
+        let docker = docker(store);
+        let project = saying("x");
+        let args = ["--repository", "registry.test/a/x", "--repository", "docker.io/b/x", "-t", "one", "-t", "two"];
+        let ran = load(&project, docker.env(), &args).succeeds();
+        assert_eq!(ran.stdout, "registry.test/a/x:one\n");
+        let names = || {
+            let listed = succeeds(docker.docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"]));
+            let mut names: Vec<_> = listed.lines().map(str::to_owned).collect();
+            names.sort();
+            names.iter().map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(), ["b/x:one", "b/x:two", "registry.test/a/x:one", "registry.test/a/x:two"], "{store:?}");
+        // A name more costs a name, and no byte of the image.
+        let counter = docker.counter();
+        load(&project, counter.env(), &["--repository", "registry.test/a/x", "-t", "three"]).succeeds();
+        assert!(names().contains(&"registry.test/a/x:three".to_owned()));
+        assert!(counter.sent() < TALK);
+    }
+}
+
+#[test]
+fn containerds_store_takes_all_platforms_at_once() {
+    let docker = docker(Store::Containerd);
+    let project = Project::fixture("hello");
+    let ran = load(&project, docker.env(), &["--platform", "linux/amd64,linux/arm64"]).succeeds();
+    assert!(ran.stderr.contains(&digest(&project.layout())), "{}", ran.stderr);
+    for (architecture, machine) in ARCHITECTURES {
+        let platform = format!("linux/{architecture}");
+        let run = ["run", "--rm", "--network", "none", "--platform", &platform, "hello", "one", "two"];
+        assert_at_home(docker.docker(&run), machine);
+    }
+}
+
+#[test]
+fn the_classic_store_is_not_given_several_platforms() {
+    let docker = Docker::start();
+    let project = Project::fixture("hello");
+    let words = load(&project, docker.env(), &["--platform", "linux/amd64,linux/arm64"]).fails(1);
+    assert!(words.contains("keeps an image for one platform"), "{words}");
+    assert!(words.contains("choose one with `--platform`, such as linux/"), "{words}");
+    assert!(!words.contains("Compiling"), "{words}");
+}
+
+#[test]
+fn layers_in_zstd_reach_a_docker_that_does_not_know_it() {
+    let docker = Docker::start();
+    let project = Project::fixture("hello");
+    BaseImage::new().write(&project.path("base"));
+    let call = project.oci(&["load", "--base", "oci:base", "--engine", "docker"]);
+    docker.env().into_iter().fold(call, |call, (key, value)| call.env(&key, value)).succeeds();
+    let run = ["run", "--rm", "--network", "none", "hello", "one", "two"];
+    assert_at_home(docker.docker(&run), std::env::consts::ARCH);
+}
+
+#[test]
+fn a_docker_that_is_killed_meanwhile_leaves_the_name_where_it_was() {
+    for store in STORES {
+        let mut docker = docker(store);
+        let project = saying("first");
+        load(&project, docker.env(), &[]).succeeds();
+        BaseImage::new().big(200).single("linux/amd64").write(&project.path("base"));
+        let counter = docker.counter();
+        let args = ["load", "--base", "oci:base", "--platform", "linux/amd64", "--engine", "docker"];
+        let call = counter.env().into_iter().fold(project.oci(&args), |call, (key, value)| call.env(&key, value));
+        let loading = thread::spawn(move || {
+            let words = call.fails(1);
+            (words, Instant::now())
+        });
+        while counter.sent() < 10 << 20 {
+            assert!(!loading.is_finished(), "{store:?}: {:?}", loading.join());
+            thread::sleep(Duration::from_millis(2));
+        }
+        docker.kill();
+        let killed = Instant::now();
+        let (words, ended) = loading.join().expect("it ends");
+        assert!(words.contains("cannot load x into Docker"), "{words}");
+        assert!(words.contains("docker image load: "), "{words}");
+        assert!(ended.duration_since(killed) < Duration::from_secs(10));
+        docker.restart();
+        let run = ["run", "--rm", "--network", "none", "x:latest"];
+        assert_eq!(succeeds(docker.docker(&run)), "first\n", "{store:?}");
+    }
+}
+
+#[test]
+fn a_docker_without_room_says_so_and_keeps_what_it_had() {
+    for store in STORES {
+        let docker = Docker::start_with(DockerOptions { store, disk: Some(60), ..DockerOptions::default() });
+        let project = saying("first");
+        load(&project, docker.env(), &[]).succeeds();
+        BaseImage::new().big(100).single("linux/amd64").write(&project.path("base"));
+        let args = [
+            "load",
+            "--base",
+            "oci:base",
+            "--platform",
+            "linux/amd64",
+            "--engine",
+            "docker",
+            "-t",
+            "latest",
+            "-t",
+            "new",
+        ];
+        let call = docker.env().into_iter().fold(project.oci(&args), |call, (key, value)| call.env(&key, value));
+        let words = call.fails(1);
+        assert!(words.contains("no space left on device"), "{store:?}: {words}");
+        assert!(words.contains("help: make room where the engine keeps its images"), "{words}");
+        let run = |name| docker.docker(&["run", "--rm", "--network", "none", "--pull", "never", name]);
+        assert_eq!(succeeds(run("x:latest")), "first\n");
+        assert_ne!(run("x:new").status, 0);
+    }
+}
+
+#[test]
+fn podman_runs_both_platforms_and_knows_no_other_name_of_them() {
+    let podman = Podman::new();
+    let project = Project::fixture("hello");
+    for (architecture, machine) in ARCHITECTURES {
+        let platform = format!("linux/{architecture}");
+        // Podman takes a path for a name, and this one is none.
+        let args = ["--engine", "podman", "--platform", &platform, "-t", "latest", "-t", "v1", "--target-dir", "Upper"];
+        let ran = load(&project, podman.env(), &args).succeeds();
+        assert_eq!(ran.stdout, "hello:latest\n");
+        let run = ["run", "--rm", "--network", "none", "hello:latest", "one", "two"];
+        assert_at_home(podman.podman(&run), machine);
+        let names = succeeds(podman.podman(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]));
+        let mut names: Vec<_> = names.lines().filter(|name| !name.contains("<none>")).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["localhost/hello:latest", "localhost/hello:v1"]);
+    }
+    let args = ["--engine", "podman", "--platform", "linux/arm64", "--target-dir", "Upper"];
+    let ran = load(&project, podman.env(), &args).succeeds();
+    assert!(ran.stderr.contains("Unchanged"), "{}", ran.stderr);
+    let left = fs::read_dir(project.path("Upper/oci")).expect("a folder").flatten();
+    assert!(left.into_iter().all(|entry| !entry.path().is_symlink()));
+}
+
+#[test]
+fn containerd_runs_both_platforms_and_gets_what_it_lacks() {
+    let containerd = Containerd::start();
+    let project = Project::fixture("hello");
+    for (architecture, machine) in ARCHITECTURES {
+        let platform = format!("linux/{architecture}");
+        let args = ["--engine", "containerd:tests", "--platform", &platform];
+        assert_eq!(load(&project, containerd.env(), &args).succeeds().stdout, "hello:latest\n");
+        let name = "docker.io/library/hello:latest";
+        let run = ["-n", "tests", "run", "--rm", "--platform", &platform, name, "one-run", "/app/hello", "one", "two"];
+        assert_at_home(containerd.ctr(&run), machine);
+        let images = succeeds(containerd.ctr(&["-n", "tests", "images", "ls", "-q"]));
+        assert_eq!(images, format!("{name}\n"));
+    }
+    let main = fs::read_to_string(project.path("src/main.rs")).expect("a program");
+    let project = project.file("src/main.rs", &main.replace("Hello", "Good day"));
+    let ran = load(&project, containerd.env(), &["--engine", "containerd:tests"]).succeeds();
+    let (manifest, _) = image(&layout(&project, "amd64"), "linux/amd64");
+    let layer = manifest["layers"].as_array().and_then(|layers| layers.last()?["size"].as_u64()).expect("a size");
+    assert!(sent(&ran.stderr) <= layer + TALK, "{layer}: {}", ran.stderr);
+}
+
+/// How many bytes were sent, by what is told.
+fn sent(words: &str) -> u64 {
+    let number = words.split(" KiB sent").next().and_then(|before| before.rsplit(' ').next());
+    let kib: f64 = number.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("{words}"));
+    (kib * 1024.0).ceil() as u64
+}
+
+/// A stand-in for a program that does not run here: it keeps the archive that it is given.
+fn stand_in(project: &Project, name: &str, answers: &str, archive: &str) {
+    let root = project.root().display();
+    let keep = format!("cp \"{archive}\" '{root}/{name}.tar'; echo \"$*\" >> '{root}/calls'");
+    project.program(name, &format!("case \"$*\" in\n{answers}\n*) {keep} ;;\nesac"));
+}
+
+#[test]
+fn clusters_are_given_a_file_that_every_node_reads() {
+    let project = saying("x");
+    stand_in(&project, "kind", "'get nodes --name c') echo node ;;", "$5");
+    stand_in(&project, "minikube", "*'ssh -- uname -m') echo aarch64 ;;", "$5");
+    stand_in(&project, "k3d", "'cluster list c') ;;", "$5");
+    for (engine, platform) in [("kind:c", "amd64"), ("minikube:c", "arm64"), ("k3d:c", "amd64")] {
+        let ran = project.oci(&["load", "--base", "embedded", "--engine", engine]).on_path(project.path("programs"));
+        assert_eq!(ran.succeeds().stdout, "x:latest\n");
+        let name = engine.split(':').next().expect("a name");
+        let archive = project.path(&format!("{name}.tar")).display().to_string();
+        let said = skopeo(&["inspect", &format!("docker-archive:{archive}:x:latest")]);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&said).expect("JSON")["Architecture"], platform);
+        let copy = project.path(&format!("from-{name}"));
+        skopeo(&["copy", "--all", &format!("oci-archive:{archive}"), &format!("oci:{}:x", copy.display())]);
+        assert_eq!(problems(&copy), []);
+    }
+    // Nothing is left of the files.
+    let left = fs::read_dir(project.path("target/oci")).expect("a folder").flatten();
+    assert!(left.into_iter().all(|entry| entry.path().is_dir()));
+    let calls = fs::read_to_string(project.path("calls")).expect("calls");
+    assert!(calls.contains("load image-archive --name c "), "{calls}");
+    assert!(calls.contains("--profile c image load "), "{calls}");
+    assert!(calls.contains("image import --cluster c "), "{calls}");
+}

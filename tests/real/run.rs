@@ -1,0 +1,180 @@
+//! `cargo oci run`: the program in its container, as if it ran here.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::engine::{Docker, DockerOptions, Podman};
+use crate::support::process::{Ran, output};
+use crate::support::project::{Call, Project};
+
+/// How long a program may take to answer, and to end.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A port of this machine that nobody listens on.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
+fn with_env(call: Call, env: Vec<(String, std::ffi::OsString)>) -> Call {
+    env.into_iter().fold(call, |call, (key, value)| call.env(&key, value))
+}
+
+/// `cargo oci run` in a session of its own, without a terminal.
+struct Running(std::process::Child);
+
+impl Running {
+    fn start(call: &Call) -> Running {
+        let mut command = call.whole();
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        Running(command.spawn().expect("cargo oci starts"))
+    }
+
+    /// The process id of cargo-oci itself, which cargo has become or started.
+    fn signal(&self, name: &str) {
+        output(Command::new("kill").args([name, "--", &format!("-{}", self.0.id())]));
+    }
+
+    fn ended(mut self) -> Ran {
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.0.try_wait().expect("a child") {
+                break status;
+            }
+            assert!(start.elapsed() < LIMIT, "it does not end");
+            thread::sleep(Duration::from_millis(20));
+        };
+        let mut ran = Ran { stdout: String::new(), stderr: String::new(), status: status.code().unwrap_or(-1) };
+        self.0.stdout.take().expect("a pipe").read_to_string(&mut ran.stdout).expect("text");
+        self.0.stderr.take().expect("a pipe").read_to_string(&mut ran.stderr).expect("text");
+        ran
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What `curl` gets from `url`, asked until there is an answer.
+fn answer(mut curl: impl FnMut() -> Command, url: &str) -> String {
+    let start = Instant::now();
+    loop {
+        let got = curl().args(["--silent", "--fail", url]).output().expect("curl is there: `.ci/setup` installs it");
+        if got.status.success() {
+            return String::from_utf8_lossy(&got.stdout).into_owned();
+        }
+        assert!(start.elapsed() < LIMIT, "{url} does not answer: {got:?}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn the_service_answers_until_it_is_interrupted() {
+    let docker = Docker::start();
+    let project = Project::fixture("service");
+    let address = format!("127.0.0.1:{}", free_port());
+    for (signal, status) in [("-INT", 130), ("-TERM", 0)] {
+        let args = ["run", "--engine-arg=--network=host", "--", "--listen", &address];
+        let running = Running::start(&with_env(project.oci(&args), docker.env()));
+        assert_eq!(answer(|| Command::new("curl"), &format!("http://{address}/healthz")), "ok\n");
+        running.signal(signal);
+        let ran = running.ended();
+        // The service ends well when it is asked to; an interrupt is told as such all the same.
+        assert_eq!(ran.status, status, "{}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.ends_with("stopped\n"), "{}{}", ran.stdout, ran.stderr);
+        assert_eq!(docker.docker(&["ps", "--all", "--quiet"]).stdout, "");
+    }
+}
+
+#[test]
+fn a_published_port_leads_to_the_service() {
+    let docker = Docker::start_with(DockerOptions { bridge: true, ..DockerOptions::default() });
+    let project = Project::fixture("service");
+    let args = ["run", "--publish", "18080:8080", "--env", "SERVICE_GREETING=Hi"];
+    let running = Running::start(&with_env(project.oci(&args), docker.env()));
+    let info = answer(|| docker.inside("curl"), "http://127.0.0.1:18080/api/info");
+    assert!(info.contains("\"greeting\":\"Hi\""), "{info}");
+    running.signal("-INT");
+    assert_eq!(running.ended().status, 130);
+}
+
+#[test]
+fn arguments_go_in_and_the_exit_status_comes_out() {
+    let (docker, podman) = (Docker::start(), Podman::new());
+    let project = Project::fixture("hello");
+    for (engine, env) in [("docker", docker.env()), ("podman", podman.env())] {
+        let args =
+            ["run", "--base", "embedded", "--engine", engine, "--engine-arg=--network=none", "--", "--exit", "7"];
+        let ran = with_env(project.oci(&args), env).run();
+        assert_eq!(ran.status, 7, "{}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.starts_with("Hello from ") && ran.stdout.contains("args=--exit 7\n"), "{}", ran.stdout);
+        assert!(ran.stderr.contains(&format!("Running hello:latest in {}", titled(engine))), "{}", ran.stderr);
+    }
+}
+
+fn titled(engine: &str) -> String {
+    let (first, rest) = engine.split_at(1);
+    first.to_uppercase() + rest
+}
+
+#[test]
+fn a_folder_is_mounted_where_it_is_wanted() {
+    let docker = Docker::start();
+    let project = Project::new("x")
+        .file("src/main.rs", "fn main() { print!(\"{}\", std::fs::read_to_string(\"/data/word\").unwrap()); }\n")
+        .file("data/word", "mounted");
+    let volume = format!("{}:/data:ro", project.path("data").display());
+    let args = ["run", "--base", "embedded", "--volume", &volume, "--engine-arg=--network=none"];
+    let ran = with_env(project.oci(&args), docker.env()).succeeds();
+    assert_eq!(ran.stdout, "mounted");
+}
+
+/// Runs it in a terminal, and types Ctrl-C when it says `up`.
+fn interrupted_in_a_terminal(call: &Call) -> Ran {
+    let whole = call.whole();
+    let words: Vec<_> = whole.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
+    let mut command = call.command("script");
+    let typed = format!("cargo {}", words.join(" "));
+    command.args(["--quiet", "--return", "--flush", "--command", &typed, "/dev/null"]);
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut running = Running(child.expect("script is there: `.ci/setup` installs it"));
+    let mut said = Vec::new();
+    let mut terminal = running.0.stdout.take().expect("a pipe");
+    let mut byte = [0];
+    while !said.ends_with(b"up\r\n") {
+        assert_eq!(terminal.read(&mut byte).expect("a terminal"), 1, "{}", String::from_utf8_lossy(&said));
+        said.push(byte[0]);
+    }
+    // The engine's client has the terminal a moment after the program.
+    thread::sleep(Duration::from_millis(500));
+    running.0.stdin.as_mut().expect("a pipe").write_all(b"\x03").expect("a terminal");
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = running.0.try_wait().expect("a child") {
+            break status.code().unwrap_or(-1);
+        }
+        assert!(start.elapsed() < LIMIT, "it does not end: {}", String::from_utf8_lossy(&said));
+        thread::sleep(Duration::from_millis(20));
+    };
+    Ran { stdout: String::from_utf8_lossy(&said).into_owned(), stderr: String::new(), status }
+}
+
+#[test]
+fn ctrl_c_ends_a_program_that_knows_nothing_of_signals() {
+    let (docker, podman) = (Docker::start(), Podman::new());
+    let sleeps = "fn main() { println!(\"up\"); std::thread::sleep(std::time::Duration::from_secs(60)); }\n";
+    let project = Project::new("x").file("src/main.rs", sleeps);
+    for (engine, env) in [("docker", docker.env()), ("podman", podman.env())] {
+        let args = ["run", "--base", "embedded", "--engine", engine, "--engine-arg=--network=none"];
+        let call = with_env(project.oci(&args), env);
+        assert_eq!(interrupted_in_a_terminal(&call).status, 130, "{engine}");
+    }
+    assert_eq!(docker.docker(&["ps", "--all", "--quiet"]).stdout, "");
+}
