@@ -15,7 +15,7 @@ use tempfile::NamedTempFile;
 use super::config::Own;
 use super::entries::{Attributes, Special};
 use super::pax;
-use super::tree::{NodeId, NodeKind, ROOT, Tree};
+use super::tree::{NodeId, NodeKind, Places, ROOT, Tree};
 use crate::error::{Result, on_path};
 use crate::store::file::{self, ReadError};
 
@@ -25,8 +25,9 @@ pub struct Archive<'a> {
     path: &'a Path,
     file: NamedTempFile,
     own: Option<Own>,
-    /// Where each file's content belongs, and the path that it has.
-    places: HashMap<NodeId, (u64, Vec<u8>)>,
+    places: Places<'a>,
+    /// Where in the tar file the content of each file belongs.
+    contents: HashMap<NodeId, u64>,
     /// Where the next header belongs.
     end: u64,
 }
@@ -44,8 +45,8 @@ impl<'a> Archive<'a> {
     pub fn begin(tree: &'a Tree, path: &'a Path, own: Option<Own>) -> Result<Archive<'a>> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let file = file::create_in(folder).map_err(|error| on_path("write in", folder, error))?;
-        let mut archive = Archive { tree, path, file, own, places: HashMap::new(), end: 0 };
-        archive.folder(ROOT, ROOTFS.to_owned())?;
+        let mut archive = Archive { tree, path, file, own, places: Places::of(tree), contents: HashMap::new(), end: 0 };
+        archive.folder(ROOT, ROOTFS)?;
         Ok(archive)
     }
 
@@ -54,10 +55,9 @@ impl<'a> Archive<'a> {
     /// # Errors
     /// Of reading, as they are; of writing.
     pub fn file(&mut self, node: NodeId, content: &mut dyn Read) -> Result<()> {
-        let Some((place, _)) = self.places.get(&node) else {
+        let Some(&place) = self.contents.get(&node) else {
             return Ok(());
         };
-        let place = *place;
         let path = self.path;
         self.writer().seek(SeekFrom::Start(place)).map_err(|error| on_path("write", path, error))?;
         let mut buffer = vec![0; 128 << 10];
@@ -93,17 +93,20 @@ impl<'a> Archive<'a> {
         self.file.as_file_mut()
     }
 
-    fn folder(&mut self, node: NodeId, path: Vec<u8>) -> Result<()> {
+    fn folder(&mut self, folder: NodeId, path: &[u8]) -> Result<()> {
         crate::interrupt::check().map_err(Report::from_err)?;
         let tree = self.tree;
-        self.header(EntryType::Directory, &path, &tree.node(node).attributes, b"", 0, (0, 0))?;
-        for (name, node) in tree.children(node) {
-            let path = [&path, name].concat();
-            let known = self.places.get(&node).map(|(_, first)| first.clone());
+        self.header(EntryType::Directory, path, &tree.node(folder).attributes, b"", 0, (0, 0))?;
+        for (name, node) in tree.children(folder) {
+            let path = [path, name].concat();
+            let first = self.places.get(node).filter(|first| *first != (folder, name));
             let attributes = &tree.node(node).attributes;
-            match (&tree.node(node).kind, known) {
-                (NodeKind::Directory(_), _) => self.folder(node, [&path, &b"/"[..]].concat())?,
-                (_, Some(first)) => self.header(EntryType::Link, &path, attributes, &first, 0, (0, 0))?,
+            match (&tree.node(node).kind, first) {
+                (NodeKind::Directory(_), _) => self.folder(node, &[&path, &b"/"[..]].concat())?,
+                (_, Some(_)) => {
+                    let first = [ROOTFS, &self.places.path(node).join(&b'/')].concat();
+                    self.header(EntryType::Link, &path, attributes, &first, 0, (0, 0))?;
+                }
                 (kind, None) => {
                     let (entry, target, size, device) = match kind {
                         NodeKind::File { size, .. } => (EntryType::Regular, &b""[..], *size, (0, 0)),
@@ -119,8 +122,7 @@ impl<'a> Archive<'a> {
                         }
                     };
                     self.header(entry, &path, attributes, target, size, device)?;
-                    let content = self.end - size.next_multiple_of(BLOCK);
-                    self.places.insert(node, (content, path));
+                    self.contents.insert(node, self.end - size.next_multiple_of(BLOCK));
                 }
             }
         }

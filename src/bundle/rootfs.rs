@@ -3,7 +3,7 @@
 //! Every name is new and made here, in a folder that is nobody else's, and each is reached from the open folder above it:
 //! no path is looked up, so that there is none that could lead elsewhere.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -19,7 +19,7 @@ use rustix::io::Errno;
 
 use super::config::Own;
 use super::entries::{Attributes, Special, show};
-use super::tree::{NodeId, NodeKind, ROOT, Tree};
+use super::tree::{NodeId, NodeKind, Places, ROOT, Tree};
 use crate::error::{Result, on_path};
 use crate::store::file::ReadError;
 
@@ -30,8 +30,7 @@ pub struct Rootfs<'a> {
     root: OwnedFd,
     /// Whose all files are, whatever the image says: of a user who may give them to nobody else.
     own: Option<Own>,
-    /// Where each file is first: its folder, and its name there.
-    places: HashMap<NodeId, (NodeId, &'a [u8])>,
+    places: Places<'a>,
     /// The folder that was last written to: the next file is often in it too.
     open: Option<(NodeId, OwnedFd)>,
     /// Extended attributes that could not be set.
@@ -51,7 +50,7 @@ impl<'a> Rootfs<'a> {
         mkdirat(CWD, path, PRIVATE).map_err(failed)?;
         let root = open_folder(CWD, path.as_os_str().as_bytes()).map_err(failed)?;
         let mut rootfs =
-            Rootfs { tree, path, root, own, places: HashMap::new(), open: None, left_out: BTreeSet::new() };
+            Rootfs { tree, path, root, own, places: Places::of(tree), open: None, left_out: BTreeSet::new() };
         let root = rootfs.root.try_clone().map_err(|error| on_path("open", path, error))?;
         rootfs.make(ROOT, root.as_fd())?;
         Ok(rootfs)
@@ -63,7 +62,7 @@ impl<'a> Rootfs<'a> {
     /// Of reading, as they are; of writing.
     pub fn file(&mut self, node: NodeId, content: &mut dyn Read) -> Result<()> {
         let tree = self.tree;
-        let Some(&(folder, name)) = self.places.get(&node) else {
+        let Some((folder, name)) = self.places.get(node) else {
             return Ok(());
         };
         let attributes = &tree.node(node).attributes;
@@ -95,10 +94,7 @@ impl<'a> Rootfs<'a> {
         crate::interrupt::check().map_err(Report::from_err)?;
         let tree = self.tree;
         for (name, node) in tree.children(folder) {
-            let is_first = !self.places.contains_key(&node);
-            if is_first {
-                self.places.insert(node, (folder, name));
-            }
+            let is_first = self.places.get(node) == Some((folder, name));
             let attributes = &tree.node(node).attributes;
             let made = match &tree.node(node).kind {
                 NodeKind::Directory(_) => {
@@ -130,12 +126,12 @@ impl<'a> Rootfs<'a> {
                     self.close(node, below.as_fd())?;
                     Ok(())
                 }
-                _ => match self.places.get(&node).copied() {
-                    Some((first, known)) if (first, known) != (folder, name) => {
+                _ => match self.places.get(node).filter(|first| *first != (folder, name)) {
+                    Some((first, known)) => {
                         let first = self.folder(first);
                         first.and_then(|first| linkat(first, known, here, name, AtFlags::empty()))
                     }
-                    _ => Ok(()),
+                    None => Ok(()),
                 },
             };
             done.map_err(|error| self.failed(name, error.into()))?;
@@ -147,14 +143,8 @@ impl<'a> Rootfs<'a> {
     /// A folder of the tree, opened.
     fn folder(&mut self, node: NodeId) -> rustix::io::Result<BorrowedFd<'_>> {
         if self.open.as_ref().is_none_or(|(open, _)| *open != node) {
-            let mut names = Vec::new();
-            let mut above = node;
-            while let Some(&(parent, name)) = self.places.get(&above).filter(|_| above != ROOT) {
-                names.push(name);
-                above = parent;
-            }
             let mut folder = open_folder(&self.root, b".")?;
-            for name in names.into_iter().rev() {
+            for name in self.places.path(node) {
                 folder = open_folder(&folder, name)?;
             }
             self.open = Some((node, folder));

@@ -5,14 +5,16 @@
 //! is new and every parent a folder.
 
 mod name;
+mod places;
 mod refused;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::entries::{Attributes, Entry, Kind, Special};
-use name::{Change, Name, components};
+use name::{Change, MOST_PATH, Name, components};
+pub use places::Places;
 pub use refused::Refused;
 
 /// The place of a [`Node`] in its [`Tree`].
@@ -70,25 +72,30 @@ pub struct Origin {
 #[derive(Clone, Debug)]
 pub struct Tree {
     nodes: Vec<Node>,
-    /// How many bytes of names and attributes were taken.
+    /// How many entries, and how many bytes of names and attributes were taken.
+    entries: usize,
     bytes: usize,
+    /// A layer, and the folders in which nothing of the layers below it is left: to look once is enough.
+    hidden: (usize, HashSet<NodeId>),
 }
 
 /// The root of a [`Tree`].
 pub const ROOT: NodeId = 0;
 /// Files and folders: more than any real image has.
-const MOST_NODES: usize = 2_000_000;
+const MOST_FILES: usize = 2_000_000;
 /// Names and extended attributes together, in bytes: a real image of hundreds of thousands of files has a tenth of it.
 const MOST_BYTES: usize = 256 << 20;
 /// Folders in folders.
 const MOST_DEPTH: usize = 256;
 /// Symbolic links on the way to one file, as Linux has it.
 const MOST_LINKS: usize = 40;
+/// Names on that way, those in links among them.
+const MOST_STEPS: usize = 1024;
 
 impl Default for Tree {
     /// An empty root folder that all may enter.
     fn default() -> Tree {
-        Tree { nodes: vec![folder()], bytes: 0 }
+        Tree { nodes: vec![folder()], entries: 0, bytes: 0, hidden: (0, HashSet::new()) }
     }
 }
 
@@ -126,12 +133,12 @@ impl Tree {
     /// What an absolute path leads to, symbolic links followed within the tree.
     pub fn find(&self, path: &str) -> Option<NodeId> {
         let mut walk = Walk::new(path.split('/').filter(|name| !name.is_empty()).map(str::as_bytes));
-        while let Some(name) = walk.left.pop() {
+        while let Some(name) = walk.next().ok()? {
             if !walk.up(&name) {
                 let next = self.child(walk.here(), &name)?.node;
                 match &self.nodes[next].kind {
                     NodeKind::Symlink(target) => walk.follow(target).ok()?,
-                    _ => walk.folders.push(next),
+                    _ => walk.folders.push((next, 0)),
                 }
             }
         }
@@ -162,9 +169,11 @@ impl Tree {
         };
         let xattrs: usize = entry.attributes.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum();
         self.bytes += entry.path.len() + target + xattrs;
-        match self.bytes > MOST_BYTES {
-            true => Err(Refused::TooMuch(MOST_BYTES >> 20)),
-            false => Ok(()),
+        self.entries += 1;
+        match (self.bytes > MOST_BYTES, self.entries > MOST_FILES) {
+            (true, _) => Err(Refused::TooMuch(MOST_BYTES >> 20)),
+            (_, true) => Err(Refused::TooMany(MOST_FILES).at(&entry.path)),
+            _ => Ok(()),
         }
     }
 
@@ -247,8 +256,14 @@ impl Tree {
     }
 
     fn hide(&mut self, folder: NodeId, layer: usize) {
+        if self.hidden.0 != layer {
+            self.hidden = (layer, HashSet::new());
+        }
         let mut left = vec![folder];
         while let Some(folder) = left.pop() {
+            if !self.hidden.1.insert(folder) {
+                continue;
+            }
             if let Some(children) = self.children_mut(folder) {
                 children.retain(|_, child| child.layer == layer);
                 left.extend(children.values().map(|child| child.node));
@@ -259,7 +274,7 @@ impl Tree {
     /// The folder that `path` leads to; nothing where there is none.
     fn find_folder(&self, path: &[Name]) -> Result<Option<NodeId>, Refused> {
         let mut walk = Walk::new(path.iter().copied());
-        while let Some(name) = walk.left.pop() {
+        while let Some(name) = walk.next()? {
             if walk.up(&name) {
                 continue;
             }
@@ -267,7 +282,7 @@ impl Tree {
                 return Ok(None);
             };
             match &self.nodes[child.node].kind {
-                NodeKind::Directory(_) => walk.folders.push(child.node),
+                NodeKind::Directory(_) => walk.folders.push((child.node, 0)),
                 NodeKind::Symlink(target) => walk.follow(target)?,
                 _ => return Ok(None),
             }
@@ -278,12 +293,16 @@ impl Tree {
     /// The folder that `path` leads to; what is missing on the way is made.
     fn make_folders(&mut self, path: &[Name], layer: usize) -> Result<NodeId, Refused> {
         let mut walk = Walk::new(path.iter().copied());
-        while let Some(name) = walk.left.pop() {
+        while let Some(name) = walk.next()? {
             if walk.up(&name) {
                 continue;
             }
             if walk.folders.len() > MOST_DEPTH {
                 return Err(Refused::TooDeep(MOST_DEPTH));
+            }
+            let length = walk.length() + name.len() + 1;
+            if length > MOST_PATH {
+                return Err(Refused::TooLong(MOST_PATH));
             }
             let here = walk.here();
             let node = match self.child(here, &name) {
@@ -299,14 +318,14 @@ impl Tree {
             };
             // A folder that this layer has put something into is its own as well: a whiteout takes only what is below.
             self.name(here, &name, Child { node, layer });
-            walk.folders.push(node);
+            walk.folders.push((node, length));
         }
         Ok(walk.here())
     }
 
     fn add(&mut self, node: Node) -> Result<NodeId, Refused> {
-        if self.nodes.len() >= MOST_NODES {
-            return Err(Refused::TooMany(MOST_NODES));
+        if self.nodes.len() >= MOST_FILES {
+            return Err(Refused::TooMany(MOST_FILES));
         }
         self.nodes.push(node);
         Ok(self.nodes.len() - 1)
@@ -342,20 +361,34 @@ impl Tree {
 
 /// On the way along a path, within the root: as chroot(2) has it.
 struct Walk {
-    /// From the root to here.
-    folders: Vec<NodeId>,
+    /// From the root to here, with the lengths of their paths where these matter.
+    folders: Vec<(NodeId, usize)>,
     /// What is still to be walked, the next name last.
     left: Vec<Vec<u8>>,
     links: usize,
+    steps: usize,
 }
 
 impl Walk {
     fn new<'a>(names: impl DoubleEndedIterator<Item = &'a [u8]>) -> Walk {
-        Walk { folders: vec![ROOT], left: names.rev().map(<[u8]>::to_owned).collect(), links: 0 }
+        Walk { folders: vec![(ROOT, 0)], left: names.rev().map(<[u8]>::to_owned).collect(), links: 0, steps: 0 }
+    }
+
+    /// The next name; nothing at the end.
+    fn next(&mut self) -> Result<Option<Vec<u8>>, Refused> {
+        self.steps += 1;
+        match self.steps > MOST_STEPS {
+            true => Err(Refused::Loop),
+            false => Ok(self.left.pop()),
+        }
     }
 
     fn here(&self) -> NodeId {
-        self.folders.last().copied().unwrap_or(ROOT)
+        self.folders.last().map_or(ROOT, |(node, _)| *node)
+    }
+
+    fn length(&self) -> usize {
+        self.folders.last().map_or(0, |(_, length)| *length)
     }
 
     /// Whether a name was a step up; there is nothing above the root.

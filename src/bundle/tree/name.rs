@@ -25,7 +25,7 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 const NOTES: &[u8] = b".wh..wh.";
 
 /// The longest path that Linux takes, in bytes.
-const MOST_PATH: usize = 4096;
+pub const MOST_PATH: usize = 4096;
 /// The longest name.
 const MOST_NAME: usize = 255;
 

@@ -165,6 +165,35 @@ fn names_that_lead_upwards_are_refused() {
 }
 
 #[test]
+fn what_links_make_longer_and_deeper_is_measured_where_it_is() {
+    let long = |times: usize| format!("{}/", "n".repeat(200)).repeat(times);
+    let deep = layers().folder(&long(19)).symlink("a", &long(19));
+    deep.refuses(&format!("a/{}x", long(2)), FILE, "more than 4096 bytes");
+    let deep = layers().folder(&"n/".repeat(200)).symlink("a", &"n/".repeat(200));
+    deep.refuses(&format!("a/{}x", "n/".repeat(100)), FILE, "deeper than 256 folders");
+    let mut back_and_forth = layers().folder("d").symlink("a", &"d/../".repeat(200));
+    for link in ["b", "c", "e"] {
+        back_and_forth = back_and_forth.symlink(link, "a/a/a");
+    }
+    back_and_forth.refuses("b/c/e/x", FILE, "symbolic links that lead to each other");
+}
+
+#[test]
+fn a_folder_is_emptied_once_a_layer_however_often_it_is_asked_for() {
+    let mut many = layers();
+    for number in 0..20_000 {
+        many = many.file(&format!("d/{number}"));
+    }
+    let mut many = many.next_layer();
+    for number in 0..20_000 {
+        many = many.file(&format!("d/new-{number}")).file("d/.wh..wh..opq");
+    }
+    let folder = many.tree.find("/d").expect("is there");
+    assert_eq!(many.tree.children(folder).count(), 20_000);
+    many.next_layer().file("d/.wh..wh..opq").make(&["d/"]);
+}
+
+#[test]
 fn hard_links_are_to_files_of_the_image() {
     let both = layers().file("a").hard_link("b/c", "/a").make(&["a", "b/", "b/c"]);
     assert_eq!(both.tree.find("/a"), both.tree.find("/b/c"));

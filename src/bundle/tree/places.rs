@@ -1,0 +1,44 @@
+//! Where each file of a tree is first: a file with several names is written under one and linked to the others.
+
+use super::{NodeId, NodeKind, ROOT, Tree};
+
+/// The first name of every node, in the order in which the tree is walked.
+#[derive(Clone, Debug)]
+pub struct Places<'a> {
+    first: Vec<Option<(NodeId, &'a [u8])>>,
+}
+
+impl<'a> Places<'a> {
+    /// Those of `tree`: folders before what is in them, names in their order.
+    pub fn of(tree: &'a Tree) -> Places<'a> {
+        let mut places = Places { first: vec![None; tree.len()] };
+        places.walk(tree, ROOT);
+        places
+    }
+
+    fn walk(&mut self, tree: &'a Tree, folder: NodeId) {
+        for (name, node) in tree.children(folder) {
+            self.first[node].get_or_insert((folder, name));
+            if matches!(tree.node(node).kind, NodeKind::Directory(_)) {
+                self.walk(tree, node);
+            }
+        }
+    }
+
+    /// The folder that a node is first in, and its name there; nothing for the root.
+    pub fn get(&self, node: NodeId) -> Option<(NodeId, &'a [u8])> {
+        self.first[node]
+    }
+
+    /// The names from the root to a node.
+    pub fn path(&self, node: NodeId) -> Vec<&'a [u8]> {
+        let mut names = Vec::new();
+        let mut here = node;
+        while let Some((folder, name)) = self.first[here] {
+            names.push(name);
+            here = folder;
+        }
+        names.reverse();
+        names
+    }
+}
