@@ -9,6 +9,7 @@ mod places;
 mod refused;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -16,6 +17,7 @@ use super::entries::{Attributes, Entry, Kind, Special};
 use name::{Change, MOST_PATH, Name, components};
 pub use places::Places;
 pub use refused::Refused;
+use walk::Walk;
 
 /// The place of a [`Node`] in its [`Tree`].
 pub type NodeId = usize;
@@ -87,10 +89,6 @@ const MOST_FILES: usize = 2_000_000;
 const MOST_BYTES: usize = 256 << 20;
 /// Folders in folders.
 const MOST_DEPTH: usize = 256;
-/// Symbolic links on the way to one file, as Linux has it.
-const MOST_LINKS: usize = 40;
-/// Names on that way, those in links among them.
-const MOST_STEPS: usize = 1024;
 
 impl Default for Tree {
     /// An empty root folder that all may enter.
@@ -356,59 +354,5 @@ impl Tree {
 
     fn is_directory(&self, node: NodeId) -> bool {
         matches!(self.nodes[node].kind, NodeKind::Directory(_))
-    }
-}
-
-/// On the way along a path, within the root: as chroot(2) has it.
-struct Walk {
-    /// From the root to here, with the lengths of their paths where these matter.
-    folders: Vec<(NodeId, usize)>,
-    /// What is still to be walked, the next name last.
-    left: Vec<Vec<u8>>,
-    links: usize,
-    steps: usize,
-}
-
-impl Walk {
-    fn new<'a>(names: impl DoubleEndedIterator<Item = &'a [u8]>) -> Walk {
-        Walk { folders: vec![(ROOT, 0)], left: names.rev().map(<[u8]>::to_owned).collect(), links: 0, steps: 0 }
-    }
-
-    /// The next name; nothing at the end.
-    fn next(&mut self) -> Result<Option<Vec<u8>>, Refused> {
-        self.steps += 1;
-        match self.steps > MOST_STEPS {
-            true => Err(Refused::Loop),
-            false => Ok(self.left.pop()),
-        }
-    }
-
-    fn here(&self) -> NodeId {
-        self.folders.last().map_or(ROOT, |(node, _)| *node)
-    }
-
-    fn length(&self) -> usize {
-        self.folders.last().map_or(0, |(_, length)| *length)
-    }
-
-    /// Whether a name was a step up; there is nothing above the root.
-    fn up(&mut self, name: &[u8]) -> bool {
-        if name == b".." && self.folders.len() > 1 {
-            self.folders.pop();
-        }
-        name == b".."
-    }
-
-    fn follow(&mut self, target: &[u8]) -> Result<(), Refused> {
-        self.links += 1;
-        if self.links > MOST_LINKS {
-            return Err(Refused::Loop);
-        }
-        if target.starts_with(b"/") {
-            self.folders.truncate(1);
-        }
-        let names = target.split(|byte| *byte == b'/').rev().filter(|name| !name.is_empty() && *name != b".");
-        self.left.extend(names.map(<[u8]>::to_owned));
-        Ok(())
     }
 }
