@@ -30,7 +30,9 @@ impl Podman {
             lock_type = \"file\"\ntmp_dir = {}\n",
             path("tmp"),
         );
-        for (name, text) in [("storage.conf", storage), ("containers.conf", containers)] {
+        // It looks for credentials also where it needs none.
+        let auth = "{}".to_owned();
+        for (name, text) in [("storage.conf", storage), ("containers.conf", containers), ("auth.json", auth)] {
             fs::write(folder.path().join(name), text).expect("a temporary file");
         }
         Podman { folder }
@@ -44,7 +46,11 @@ impl Podman {
     /// The environment in which a plain `podman` has this storage.
     pub fn env(&self) -> Vec<(String, OsString)> {
         let named = |key: &str, name: &str| (key.to_owned(), self.folder.path().join(name).into_os_string());
-        vec![named("CONTAINERS_STORAGE_CONF", "storage.conf"), named("CONTAINERS_CONF", "containers.conf")]
+        vec![
+            named("CONTAINERS_STORAGE_CONF", "storage.conf"),
+            named("CONTAINERS_CONF", "containers.conf"),
+            named("REGISTRY_AUTH_FILE", "auth.json"),
+        ]
     }
 }
 
