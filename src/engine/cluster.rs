@@ -5,7 +5,7 @@ use std::io::Write;
 use super::docker::{Docker, Found};
 use super::podman::Podman;
 use super::program::{Program, Refusal};
-use super::{Absence, Loaded, LocalImage, platform_of, program};
+use super::{Absence, Loaded, LocalImage, platform_of};
 use crate::error::{Result, on_path};
 use crate::plan::Environment;
 use crate::platform::Platform;
@@ -28,7 +28,7 @@ impl Cluster {
     /// # Errors
     /// When it is not there, or does not answer.
     pub(super) fn find(kind: EngineKind, environment: &Environment, name: Option<&str>) -> Result<Cluster, Absence> {
-        let program = program(environment, kind.name())?;
+        let program = Program::find(environment, kind.name()).ok_or(Absence::Program(kind.name()))?;
         let name = name.unwrap_or(match kind {
             EngineKind::Kind => "kind",
             EngineKind::K3d => "k3s-default",

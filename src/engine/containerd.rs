@@ -32,11 +32,7 @@ impl Containerd {
     /// # Errors
     /// When it is not there, does not answer, or is too old.
     pub(super) fn find(environment: &Environment, namespace: Option<&str>) -> Result<Containerd, Absence> {
-        let program = program(environment, "ctr")?;
-        let program = match namespace {
-            Some(namespace) => program.with(&["--namespace", namespace]),
-            None => program,
-        };
+        let program = program(environment, "ctr", "--namespace", namespace)?;
         let version = program.ask(["version"])?.stdout;
         let version = server_version(&version).unwrap_or_default().to_owned();
         let title = format!("containerd {version}");

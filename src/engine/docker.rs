@@ -10,7 +10,7 @@ use std::process::Command;
 use miette::Report;
 use serde::Deserialize;
 
-use super::has::{Listed, diff_ids, in_full, layers, names_to_give, remember, shared};
+use super::has::{Listed, diff_ids, images, in_full, layers, names_to_give, remember, shared};
 use super::program::{Answer, Program, Refusal};
 use super::run::Run;
 use super::{Absence, Loaded, LocalImage, is_at_least, platform_of, program, too_old};
@@ -77,11 +77,7 @@ impl Docker {
     /// # Errors
     /// When it is not there, does not answer, or is too old.
     pub(super) fn find(environment: &Environment, context: Option<&str>) -> Result<Found, Absence> {
-        let program = program(environment, "docker")?;
-        let program = match context {
-            Some(context) => program.with(&["--context", context]),
-            None => program,
-        };
+        let program = program(environment, "docker", "--context", context)?;
         let info = info(&program)?;
         if info.podman.is_some() {
             return Ok(Found::Podman(program));
@@ -108,11 +104,7 @@ impl Docker {
     /// # Errors
     /// When it is not there, does not answer, or is too old.
     pub(super) fn find_nerdctl(environment: &Environment, namespace: Option<&str>) -> Result<Docker, Absence> {
-        let program = program(environment, "nerdctl")?;
-        let program = match namespace {
-            Some(namespace) => program.with(&["--namespace", namespace]),
-            None => program,
-        };
+        let program = program(environment, "nerdctl", "--namespace", namespace)?;
         let info = info(&program)?;
         Ok(Docker {
             title: format!("nerdctl with containerd {}", info.server_version.trim_start_matches('v')),
@@ -142,8 +134,8 @@ impl Docker {
             Store::Containerd | Store::Nerdctl => image.root().digest(),
         };
         let names = image.image.tagged_names();
-        let images = self.images()?;
-        if let Some(missing) = names_to_give(&images, id.as_ref(), &names)
+        let listed = images(&self.program)?;
+        if let Some(missing) = names_to_give(&listed, id.as_ref(), &names)
             && (self.store != Store::Containerd || self.has_whole(image, id.as_ref(), "")?)
         {
             for name in &missing {
@@ -152,8 +144,8 @@ impl Docker {
             return Ok(Loaded { id: id.clone(), sent: Some(0), was_there: true });
         }
         let sent = match self.store {
-            Store::Classic => self.load_docker_image(image, &images)?,
-            Store::Containerd => self.load_layout(image, &images)?,
+            Store::Classic => self.load_docker_image(image, &listed)?,
+            Store::Containerd => self.load_layout(image, &listed)?,
             Store::Nerdctl => {
                 let contents = image.as_layout()?;
                 self.program.feed(["load", "--all-platforms"], |input| contents.write(image.time, input))?.sent
@@ -246,7 +238,7 @@ impl Docker {
     fn give_back(&self, image: LocalImage, before: &[Listed], error: Report) -> Report {
         let id = image.root().digest().as_ref();
         // An engine that does not answer any more has not moved them, or nothing can be done.
-        let now = self.images().unwrap_or_default();
+        let now = images(&self.program).unwrap_or_default();
         for name in image.image.tagged_names() {
             let full = in_full(&name);
             let stands_for =
@@ -269,14 +261,6 @@ impl Docker {
 
     fn send(&self, contents: Contents, time: u64) -> Result<Answer, Refusal> {
         self.program.feed(["image", "load"], |input| contents.write(time, input))
-    }
-
-    /// All images it has.
-    fn images(&self) -> Result<Vec<Listed>> {
-        let format = "{{.ID}}\t{{.Repository}}:{{.Tag}}";
-        let answer = self.program.ask(["image", "ls", "--no-trunc", "--format", format])?;
-        let lines = answer.stdout.lines().filter_map(|line| line.split_once('\t'));
-        Ok(lines.map(|(id, name)| Listed::new(id, name)).collect())
     }
 
     /// The diffIDs of images.

@@ -273,9 +273,13 @@ impl Absence {
     }
 }
 
-/// The program of an engine.
-fn program(environment: &Environment, name: &'static str) -> Result<Program, Absence> {
-    Program::find(environment, name).ok_or(Absence::Program(name))
+/// The program of an engine, told by its `flag` which `place` is meant.
+fn program(environment: &Environment, name: &'static str, flag: &str, place: Option<&str>) -> Result<Program, Absence> {
+    let program = Program::find(environment, name).ok_or(Absence::Program(name))?;
+    Ok(match place {
+        Some(place) => program.with(&[flag, place]),
+        None => program,
+    })
 }
 
 /// The platform of an engine that names its machine as `uname -m` does, or as Go does.

@@ -9,7 +9,7 @@ use std::process::Command;
 use miette::Report;
 use serde::Deserialize;
 
-use super::has::{Listed, names_to_give};
+use super::has::{images, names_to_give};
 use super::program::Program;
 use super::run::Run;
 use super::{Absence, Loaded, LocalImage, is_at_least, platform_of, program, too_old};
@@ -58,11 +58,7 @@ impl Podman {
     /// # Errors
     /// When it is not there, does not answer, or is too old.
     pub(super) fn find(environment: &Environment, connection: Option<&str>) -> Result<Podman, Absence> {
-        let program = program(environment, "podman")?;
-        Podman::ask(match connection {
-            Some(connection) => program.with(&["--connection", connection]),
-            None => program,
-        })
+        Podman::ask(program(environment, "podman", "--connection", connection)?)
     }
 
     /// The Podman behind a program, whatever that is called.
@@ -101,7 +97,7 @@ impl Podman {
     pub(super) fn load(&self, image: LocalImage) -> Result<Loaded> {
         let id = image.manifest()?.config.digest();
         let names: Vec<_> = image.image.tagged_names().iter().map(|name| local(name)).collect();
-        let there = names_to_give(&self.images()?, id.digest(), &names);
+        let there = names_to_give(&images(&self.program)?, id.as_ref(), &names);
         let was_there = there.is_some();
         let mut sent = None;
         let missing = match there {
@@ -141,12 +137,6 @@ impl Podman {
         let id = image.manifest()?.config.digest();
         self.program.ask(["untag", id.digest(), &format!("localhost/{name}:latest")])?;
         Ok(())
-    }
-
-    fn images(&self) -> Result<Vec<Listed>> {
-        let answer = self.program.ask(["images", "--no-trunc", "--format", "{{.ID}}\t{{.Repository}}:{{.Tag}}"])?;
-        let lines = answer.stdout.lines().filter_map(|line| line.split_once('\t'));
-        Ok(lines.map(|(id, name)| Listed::new(id.trim_start_matches("sha256:"), name)).collect())
     }
 
     pub(super) fn run(&self, run: &Run) -> Command {
