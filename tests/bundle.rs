@@ -156,6 +156,22 @@ fn a_layer_that_grows_a_thousandfold() {
 }
 
 #[test]
+fn images_that_grow_when_they_are_unpacked() {
+    let mut deep = Layer::new();
+    for number in 0..200 {
+        deep = deep.folder(&format!("{number}/{}", "n/".repeat(249)));
+    }
+    refuses(of(deep), &["cannot unpack the layer sha256:", "is in one folder too many that no entry is for"]);
+    let long = format!("{}/", "n".repeat(200)).repeat(19);
+    let mut links = Layer::new().folder(&long).symlink("s", &long).file("s/f", b"");
+    for number in 0..20_000 {
+        links = links.hard_link(&format!("s/{number}"), "s/f");
+    }
+    refuses(of(links), &["its links make the names of its files more than 4 times as long as they are written"]);
+    refuses(of(Layer::new().symlink("a", &"n".repeat(4096))), &["`a` leads to a name of more than 4095 bytes"]);
+}
+
+#[test]
 fn users_and_programs_that_the_image_does_not_have() {
     let words = ["the image runs as `nobody`, but its /etc/passwd has no user `nobody`", "help: "];
     refuses(Image::new().layer(base()).config("User", json!("nobody")), &words);

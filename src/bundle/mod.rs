@@ -37,8 +37,9 @@ use crate::image::config::Object;
 use crate::store::Source;
 use archive::Archive;
 use config::{Config, Own, Volume};
+use entries::Special;
 use layer::{Layer, failed};
-use tree::{NodeId, NodeKind, ROOT, Tree};
+use tree::{NodeId, NodeKind, Places, Tree};
 use user::{Accounts, User};
 
 /// An image for one platform, and where its layers are.
@@ -239,22 +240,14 @@ fn volume(tree: &Tree, path: String) -> Volume {
 
 /// Only root can make devices.
 fn refuse_devices(tree: &Tree) -> Result<()> {
-    let mut folders = vec![(ROOT, Vec::new())];
-    while let Some((folder, path)) = folders.pop() {
-        for (name, node) in tree.children(folder) {
-            let path = [&path, &b"/"[..], name].concat();
-            match &tree.node(node).kind {
-                NodeKind::Directory(_) => folders.push((node, path)),
-                NodeKind::Special(special) if *special != entries::Special::Fifo => {
-                    return Err(miette!(
-                        help = "make the bundle as root, without `--rootless`",
-                        "the image has the device {}, which only root can make",
-                        entries::show(&path)
-                    ));
-                }
-                _ => {}
-            }
-        }
-    }
-    Ok(())
+    let is_device = |node| matches!(&tree.node(node).kind, NodeKind::Special(special) if *special != Special::Fifo);
+    let Some((_, _, device)) = tree.names().find(|(_, _, node)| is_device(*node)) else {
+        return Ok(());
+    };
+    let path = Places::of(tree).path(device).join(&b'/');
+    Err(miette!(
+        help = "make the bundle as root, without `--rootless`",
+        "the image has the device {}, which only root can make",
+        entries::show(&[b"/", path.as_slice()].concat())
+    ))
 }

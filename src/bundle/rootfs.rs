@@ -118,6 +118,7 @@ impl<'a> Rootfs<'a> {
     }
 
     fn close(&mut self, folder: NodeId, here: BorrowedFd) -> Result<()> {
+        crate::interrupt::check().map_err(Report::from_err)?;
         let tree = self.tree;
         for (name, node) in tree.children(folder) {
             let done = match &tree.node(node).kind {
