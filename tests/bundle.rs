@@ -188,6 +188,37 @@ fn users_and_programs_that_the_image_does_not_have() {
 }
 
 #[test]
+fn what_an_image_may_not_say_of_its_program() {
+    for (key, value, words) in [
+        ("User", json!(1000), "the image's `User` is not text"),
+        ("Env", json!(["A"]), "the image's `Env` has `A`, which is no KEY=VALUE"),
+        ("Cmd", json!("/bin/x"), "the image's `Cmd` is not a list"),
+        ("WorkingDir", json!("/a\0b"), "the image's `WorkingDir` has a NUL character"),
+        ("User", json!("2147483648"), "no user `2147483648`"),
+    ] {
+        refuses(Image::new().layer(base()).config(key, value), &[words]);
+    }
+    let home = base().file("etc/passwd", b"root:x:0:0::/ro\0ot:\n");
+    refuses(Image::new().layer(home), &["its /etc/passwd has a NUL character in the home of user 0"]);
+}
+
+#[test]
+fn labels_and_volumes_that_would_do_harm() {
+    let labels = json!({ "run.oci.keep_original_groups": "1", "mine": "2" });
+    let volumes = json!({ "/sys/fs/cgroup": {}, "/bin/x": {}, "/data/./": {} });
+    let image = Image::new().layer(base()).config("Labels", labels).config("Volumes", volumes);
+    let project = folder(image);
+    let ran = project.oci(&["bundle", "--platform", "linux/amd64", "--rootless", "--from", "image", "out"]).succeeds();
+    let words = ["orders to runtimes are left out: run.oci.keep_original_groups", "left out: /bin/x, /sys/fs/cgroup"];
+    assert_says(&ran.stderr, &words);
+    let config = config(&project.path("out"));
+    assert_eq!(config["annotations"]["mine"], "2");
+    assert!(!config.to_string().contains("run.oci"), "{config}");
+    let mounts: Vec<_> = config["mounts"].as_array().expect("mounts").iter().map(|it| &it["destination"]).collect();
+    assert_eq!(mounts[7..], ["/data"]);
+}
+
+#[test]
 fn places_that_are_taken_or_not_there() {
     let project = folder(Image::new().layer(base())).file("file", "").file("full/file", "");
     fs::create_dir(project.path("empty")).expect("a folder");

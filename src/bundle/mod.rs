@@ -7,7 +7,8 @@
 //! | [`tree`] | the entries of all layers → the files they make together, in memory |
 //! | [`contents`] | the two readings of the layers: for the tree, and for what the files hold |
 //! | `rootfs`, [`archive`] | the tree → a folder, or a tar file |
-//! | [`config`], [`user`] | the image's config → the runtime's |
+//! | [`run`] | what the image says of its program, checked |
+//! | [`config`], [`user`], [`volume`] | the image's config → the runtime's |
 //! | `staging` | a folder that gets its name when it is whole |
 //!
 //! The layers are not trusted: who unpacks an image as root must be able to do so with anybody's.
@@ -20,10 +21,12 @@ pub mod layer;
 pub mod pax;
 #[cfg(target_os = "linux")]
 mod rootfs;
+pub mod run;
 #[cfg(target_os = "linux")]
 mod staging;
 pub mod tree;
 pub mod user;
+pub mod volume;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -36,11 +39,12 @@ use crate::image::canonical_json_pretty;
 use crate::image::config::Object;
 use crate::store::Source;
 use archive::Archive;
-use config::{Config, Own, Volume};
+use config::{Config, Own};
 use entries::Special;
 use layer::{Layer, failed};
 use tree::{NodeId, NodeKind, Places, Tree};
 use user::{Accounts, User};
+use volume::Volumes;
 
 /// An image for one platform, and where its layers are.
 pub struct Image<'a> {
@@ -138,6 +142,7 @@ const GROUP: &str = "/etc/group";
 pub fn write(image: &Image, target: &Target, listener: Listener) -> Result<()> {
     target.check()?;
     // What can be said without the layers is said before they are read.
+    run::check(image.config)?;
     config::args(image.config)?;
     let own = target.own()?;
     let tree = contents::merge(image.source, &image.layers)?;
@@ -165,8 +170,8 @@ fn write_folder(image: &Image, tree: &Tree, path: &Path, own: Option<Own>, liste
     let left_out = rootfs.finish()?;
     staging.commit()?;
     if !left_out.is_empty() {
-        let names: Vec<_> = left_out.into_iter().collect();
-        let message = format!("extended attributes that could not be set are left out: {}", names.join(", "));
+        let names = entries::list(left_out.iter());
+        let message = format!("extended attributes that could not be set are left out: {names}");
         listener(Event::Warning { message });
     }
     Ok(())
@@ -226,16 +231,20 @@ fn document(
         );
         listener(Event::Warning { message });
     }
-    let volumes: Vec<_> = config::volumes(image.config).into_iter().map(|path| volume(tree, path)).collect();
+    let obeyed = run::obeyed(image.config);
+    if !obeyed.is_empty() {
+        let labels = entries::list(obeyed.iter());
+        let message = format!("labels of the image that are orders to runtimes are left out: {labels}");
+        listener(Event::Warning { message });
+    }
+    let Volumes { mounted: volumes, skipped } = Volumes::of(image.config, tree);
+    if !skipped.is_empty() {
+        let paths = entries::list(skipped.iter());
+        let message = format!("volumes of the image that nothing can be mounted over are left out: {paths}");
+        listener(Event::Warning { message });
+    }
     let config = Config { image: image.config, name: image.name, user: &user, volumes: &volumes, rootless };
     Ok(canonical_json_pretty(&config.document()?))
-}
-
-/// A volume, which is whose the folder in the image is that it is mounted over.
-fn volume(tree: &Tree, path: String) -> Volume {
-    let attributes = tree.find(&path).map(|node| &tree.node(node).attributes);
-    let attributes = attributes.map_or((0o755, (0, 0)), |found| (found.mode, found.owner));
-    Volume { path, attributes }
 }
 
 /// Only root can make devices.

@@ -82,6 +82,9 @@ impl Accounts {
             found.gid = gid.ok_or_else(|| unknown(written, "group", group, "/etc/group"))?;
         }
         found.home = found.home.filter(|home| !home.is_empty());
+        if found.home.as_ref().is_some_and(|home| home.contains('\0')) {
+            return Err(miette!("its /etc/passwd has a NUL character in the home of user {uid}"));
+        }
         Ok(found)
     }
 
