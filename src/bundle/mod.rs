@@ -9,6 +9,7 @@
 //! | `rootfs`, [`archive`] | the tree → a folder, or a tar file |
 //! | [`run`] | what the image says of its program, checked |
 //! | [`config`], [`user`], [`volume`] | the image's config → the runtime's |
+//! | `failure` | what could not be written |
 //! | `staging` | a folder that gets its name when it is whole |
 //!
 //! The layers are not trusted: who unpacks an image as root must be able to do so with anybody's.
@@ -17,6 +18,7 @@ pub mod archive;
 pub mod config;
 pub mod contents;
 pub mod entries;
+mod failure;
 pub mod layer;
 pub mod pax;
 #[cfg(target_os = "linux")]
@@ -109,6 +111,11 @@ impl Target {
         #[cfg(not(unix))]
         return Err(miette!(help = "leave `--rootless` out", "users have no numbers on this system"));
     }
+}
+
+/// The folder that something is in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(target_os = "linux")]

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-use crate::error::{Result, on_path};
+use super::failure::WriteFailed;
+use crate::error::Result;
 use crate::store::file::TEMPORARY;
 
 /// A folder without its name; it goes when it is dropped. It is its maker's alone, then and later: programs in it that
@@ -25,10 +26,10 @@ impl Staging {
     /// # Errors
     /// Of creating it.
     pub fn begin(target: &Path) -> Result<Staging> {
-        let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = super::folder_of(target);
         let private = fs::Permissions::from_mode(0o700);
         let made = tempfile::Builder::new().prefix(TEMPORARY).permissions(private).tempdir_in(folder);
-        let path = made.map_err(|error| on_path("write in", folder, error))?.keep();
+        let path = made.map_err(|error| WriteFailed::report("write in", folder, error))?.keep();
         Ok(Staging { path, target: target.to_owned(), is_kept: false })
     }
 
@@ -45,7 +46,7 @@ impl Staging {
         let path = self.path.join(name);
         let created = fs::File::options().write(true).create_new(true).open(&path);
         let written = created.and_then(|mut file| file.write_all(content));
-        written.map_err(|error| on_path("write", &path, error))
+        written.map_err(|error| WriteFailed::report("write", &path, error))
     }
 
     /// Gives it its name, where nothing may be.
@@ -53,7 +54,7 @@ impl Staging {
     /// # Errors
     /// Of renaming; something that is there by now.
     pub fn commit(mut self) -> Result<()> {
-        let failed = |error: io::Error| on_path("write", &self.target, error);
+        let failed = |error: io::Error| WriteFailed::report("write", &self.target, error);
         let renamed = match renameat_with(CWD, &self.path, CWD, &self.target, RenameFlags::NOREPLACE) {
             // Not every file system can do both at once.
             Err(Errno::INVAL | Errno::NOSYS) if self.target.symlink_metadata().is_err() => {

@@ -339,6 +339,7 @@ fn a_disk_that_is_full_in_the_middle_is_as_empty_as_before() {
         let call = project.oci(&["bundle", "--platform", "linux/amd64", "--from", "image", "-o", form, "disk/out"]);
         let words = call.fails(1);
         assert!(words.contains("No space left on device") && words.contains("help: free some space"), "{words}");
+        assert_eq!(words.contains("cannot write `/closed/b` of the image"), form == "dir", "{words}");
         assert_eq!(fs::read_dir(&disk.0).expect("a folder").count(), 0, "{words}");
     }
 }
