@@ -87,6 +87,7 @@ impl<'a> Rootfs<'a> {
     /// # Errors
     /// Of writing.
     pub fn finish(mut self) -> Result<BTreeSet<String>> {
+        self.link()?;
         let root = self.root.try_clone().map_err(|error| WriteFailed::report("open", self.path, error))?;
         self.close(ROOT, root.as_fd())?;
         Ok(self.left_out)
@@ -119,25 +120,32 @@ impl<'a> Rootfs<'a> {
         Ok(())
     }
 
+    /// Gives files their further names, before any folder is closed: perhaps also to its maker.
+    fn link(&mut self) -> Result<()> {
+        let mut open: Option<(NodeId, OwnedFd)> = None;
+        for (folder, name, node) in self.tree.names() {
+            let Some((first, known)) = self.places.get(node).filter(|first| *first != (folder, name)) else { continue };
+            crate::interrupt::check().map_err(Report::from_err)?;
+            if open.as_ref().is_none_or(|(open, _)| *open != folder) {
+                let opened = self.open(folder).map_err(|error| self.failed(folder, name, error.into()))?;
+                open = Some((folder, opened));
+            }
+            let Some((_, here)) = &open else { continue };
+            let first = self.folder(first);
+            let linked = first.and_then(|first| linkat(first, known, here, name, AtFlags::empty()));
+            linked.map_err(|error| self.failed(folder, name, error.into()))?;
+        }
+        Ok(())
+    }
+
     fn close(&mut self, folder: NodeId, here: BorrowedFd) -> Result<()> {
         crate::interrupt::check().map_err(Report::from_err)?;
         let tree = self.tree;
         for (name, node) in tree.children(folder) {
-            let done = match &tree.node(node).kind {
-                NodeKind::Directory(_) => {
-                    let below = open_folder(here, name).map_err(|error| self.failed(folder, name, error.into()))?;
-                    self.close(node, below.as_fd())?;
-                    Ok(())
-                }
-                _ => match self.places.get(node).filter(|first| *first != (folder, name)) {
-                    Some((first, known)) => {
-                        let first = self.folder(first);
-                        first.and_then(|first| linkat(first, known, here, name, AtFlags::empty()))
-                    }
-                    None => Ok(()),
-                },
-            };
-            done.map_err(|error| self.failed(folder, name, error.into()))?;
+            if matches!(tree.node(node).kind, NodeKind::Directory(_)) {
+                let below = open_folder(here, name).map_err(|error| self.failed(folder, name, error.into()))?;
+                self.close(node, below.as_fd())?;
+            }
         }
         let set = self.set(here, &tree.node(folder).attributes);
         set.map_err(|error| self.failed(folder, b"", error))
@@ -146,13 +154,17 @@ impl<'a> Rootfs<'a> {
     /// A folder of the tree, opened.
     fn folder(&mut self, node: NodeId) -> rustix::io::Result<BorrowedFd<'_>> {
         if self.open.as_ref().is_none_or(|(open, _)| *open != node) {
-            let mut folder = open_folder(&self.root, b".")?;
-            for name in self.places.path(node) {
-                folder = open_folder(&folder, name)?;
-            }
-            self.open = Some((node, folder));
+            self.open = Some((node, self.open(node)?));
         }
         Ok(self.open.as_ref().map_or(self.root.as_fd(), |(_, folder)| folder.as_fd()))
+    }
+
+    fn open(&self, node: NodeId) -> rustix::io::Result<OwnedFd> {
+        let mut folder = open_folder(&self.root, b".")?;
+        for name in self.places.path(node) {
+            folder = open_folder(&folder, name)?;
+        }
+        Ok(folder)
     }
 
     /// Owner, then what a change of the owner takes away, then the rest: setuid, and the rights of files.

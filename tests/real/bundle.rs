@@ -116,6 +116,34 @@ fn a_user_without_rights_makes_and_starts_a_bundle() {
     assert_hello(&start(&project.path("full"), Runtime::Runc), "x86_64", 65532);
 }
 
+#[test]
+fn a_user_without_rights_gives_files_of_closed_folders_further_names() {
+    let user = User::nobody();
+    let layer = Layer::new()
+        .mode(0)
+        .folder("closed")
+        .mode(0)
+        .file("closed/file", b"x")
+        .hard_link("open", "closed/file")
+        .mode(0o500)
+        .folder("locked")
+        .hard_link("locked/file", "closed/file");
+    Image::new().layer(base()).layer(layer).write(&user.folder().join("image"));
+    let program = user.folder().join("cargo-oci");
+    process::output(Command::new("cp").arg(env!("CARGO_BIN_EXE_cargo-oci")).arg(&program));
+    process::output(Command::new("chmod").args(["-R", "a+rX"]).arg(user.folder()));
+    let mut command = user.command(program.to_str().expect("a path"));
+    let ran =
+        process::run(command.args(["bundle", "--rootless", "--platform", "linux/amd64", "--from", "image", "out"]));
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let files = tree(&user.folder().join("out/rootfs"));
+    let is = |name: &[u8]| (files[name].mode & 0o7777, files[name].first.as_slice());
+    assert_eq!((is(b"closed").0, is(b"locked").0), (0, 0o500));
+    for name in [&b"closed/file"[..], b"locked/file", b"open"] {
+        assert_eq!(is(name), (0, &b"closed/file"[..]));
+    }
+}
+
 /// A file of a root file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct File {
