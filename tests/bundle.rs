@@ -237,6 +237,25 @@ fn places_that_are_taken_or_not_there() {
 }
 
 #[test]
+fn attributes_of_the_computer_that_a_layer_was_made_on() {
+    let layer = Layer::new()
+        .xattr("security.selinux", b"system_u:object_r:etc_t:s0")
+        .xattr("trusted.overlay.opaque", b"y")
+        .xattr("user.kept", b"x")
+        .folder("labelled");
+    let project = folder(of(layer));
+    for form in ["dir", "tar"] {
+        let args = ["bundle", "--platform", "linux/amd64", "--rootless", "-o", form, "--from", "image", form];
+        let words = project.oci(&args).succeeds().stderr;
+        assert_says(&words, &["about this computer", "are left out: security.selinux, trusted.overlay.opaque\n"]);
+        assert!(!words.contains("could not be set: security"), "{words}");
+    }
+    let tar = fs::read(project.path("tar")).expect("a file");
+    let has = |words: &str| tar.windows(words.len()).any(|window| window == words.as_bytes());
+    assert!(has("SCHILY.xattr.user.kept=x\n") && !has("selinux") && !has("overlay"));
+}
+
+#[test]
 fn images_that_are_not_there() {
     let project = folder(Image::new().layer(base()));
     let words = project.oci(&["bundle", "--platform", "linux/riscv64", "--from", "image", "out"]).fails(1);

@@ -30,6 +30,7 @@ pub mod tree;
 pub mod user;
 pub mod volume;
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -152,18 +153,21 @@ pub fn write(image: &Image, target: &Target, listener: Listener) -> Result<()> {
     run::check(image.config)?;
     config::args(image.config)?;
     let own = target.own()?;
-    let tree = contents::merge(image.source, &image.layers)?;
+    let mut tree = contents::merge(image.source, &image.layers)?;
+    let not_ours = tree.take_xattrs(is_of_a_computer);
     if own.is_some() {
         refuse_devices(&tree)?;
     }
     match target.form {
-        Form::Directory => write_folder(image, &tree, &target.path, own, listener),
+        Form::Directory => write_folder(image, &tree, &target.path, own, listener)?,
         Form::Tar => {
             let mut archive = Archive::begin(&tree, &target.path, own)?;
             let accounts = write_files(image, &tree, |node, content| archive.file(node, content))?;
-            archive.finish(&document(image, &tree, &accounts, own, listener)?)
+            archive.finish(&document(image, &tree, &accounts, own, listener)?)?;
         }
     }
+    warn_of_xattrs("that are about this computer, and not about the image,", &not_ours, listener);
+    Ok(())
 }
 
 #[cfg(target_os = "linux")]
@@ -176,12 +180,21 @@ fn write_folder(image: &Image, tree: &Tree, path: &Path, own: Option<Own>, liste
     staging.write("config.json", &document(image, tree, &accounts, own, listener)?)?;
     let left_out = rootfs.finish()?;
     staging.commit()?;
+    warn_of_xattrs("that could not be set", &left_out, listener);
+    Ok(())
+}
+
+/// Whether an extended attribute is about the computer that a layer was made on: its labels, and its overlays.
+fn is_of_a_computer(xattr: &[u8]) -> bool {
+    xattr == b"security.selinux" || xattr.starts_with(b"trusted.overlay.")
+}
+
+fn warn_of_xattrs(why: &str, left_out: &BTreeSet<String>, listener: Listener) {
     if !left_out.is_empty() {
         let names = entries::list(left_out.iter());
-        let message = format!("extended attributes that could not be set are left out: {names}");
+        let message = format!("extended attributes {why} are left out: {names}");
         listener(Event::Warning { message });
     }
-    Ok(())
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -13,7 +13,7 @@ mod refused;
 mod tests;
 mod walk;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::entries::{Attributes, Entry, Kind, Special};
 use limits::{MOST_DEPTH, MOST_FILES, Taken};
@@ -113,6 +113,21 @@ impl Tree {
             _ => None,
         };
         children.into_iter().flatten().map(|(name, child)| (name.as_slice(), child.node))
+    }
+
+    /// Takes extended attributes away from all files; gives the names of those that there were.
+    pub fn take_xattrs(&mut self, is_taken: impl Fn(&[u8]) -> bool) -> BTreeSet<String> {
+        let mut taken = BTreeSet::new();
+        for node in &mut self.nodes {
+            node.attributes.xattrs.retain(|name, _| {
+                let is_taken = is_taken(name);
+                if is_taken {
+                    taken.insert(String::from_utf8_lossy(name).into_owned());
+                }
+                !is_taken
+            });
+        }
+        taken
     }
 
     /// How many nodes there are, and were.
