@@ -231,8 +231,34 @@ fn places_that_are_taken_or_not_there() {
     }
     assert_eq!(names(&project.path("full")), ["file"]);
     for form in ["dir", "tar"] {
-        let words = error(&project, &["--rootless", "-o", form, "--from", "image", "no/out"]);
+        // That is said before the image is looked for.
+        let words = error(&project, &["--rootless", "-o", form, "--from", "./nowhere", "no/out"]);
         assert_says(&words, &["cannot write in no", "help: create its folder first"]);
+        let words = error(&project, &["--rootless", "-o", form, "--from", "./nowhere", "full/file/out"]);
+        assert_says(&words, &["cannot write in full/file", "not a directory"]);
+    }
+}
+
+#[test]
+fn paths_that_end_as_only_folders_do() {
+    let project = folder(Image::new().layer(base()));
+    fs::create_dir(project.path("empty")).expect("a folder");
+    for place in ["/", ".", "..", "./", "empty/.."] {
+        let words = error(&project, &["--rootless", "--from", "image", place]);
+        assert_says(&words, &["is there already", "help: name another place"]);
+        assert!(!words.contains("rm -r"), "{words}");
+    }
+    let words = error(&project, &["--rootless", "--from", "image", "empty/"]);
+    assert_says(&words, &["empty is there already", "rm -r empty"]);
+    let words = error(&project, &["--rootless", "--from", "image", "none/.."]);
+    assert_says(&words, &["`none/..` is no name for a bundle"]);
+    for place in ["out/", "out/."] {
+        let words = error(&project, &["--rootless", "-o", "tar", "--from", "image", place]);
+        assert_says(&words, &["can only be a folder, and not a tar file", "help: leave the end of the path out"]);
+        let args = ["bundle", "--platform", "linux/amd64", "--rootless", "--from", "image", place];
+        assert_eq!(project.oci(&args).succeeds().stdout, format!("{place}\n"));
+        assert_eq!(names(&project.path("out")), ["config.json", "rootfs"]);
+        fs::remove_dir_all(project.path("out")).expect("a bundle");
     }
 }
 

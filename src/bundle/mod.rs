@@ -31,7 +31,7 @@ pub mod user;
 pub mod volume;
 
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use miette::miette;
@@ -44,6 +44,7 @@ use crate::store::Source;
 use archive::Archive;
 use config::{Config, Own};
 use entries::Special;
+use failure::WriteFailed;
 use layer::{Layer, failed};
 use tree::{NodeId, NodeKind, Places, Tree};
 use user::{Accounts, User};
@@ -86,20 +87,52 @@ impl Target {
     /// Finds out, before anything is done, whether the bundle can be made.
     ///
     /// # Errors
-    /// Something is in its place, its folder is not there, or the user may not make such a bundle.
+    /// Something is in its place, or can never be there; the user may not make such a bundle.
     pub fn check(&self) -> Result<()> {
-        if self.path.symlink_metadata().is_ok() {
-            return Err(miette!(
-                help = format!("name another place, or remove it first: rm -r {}", self.path.display()),
-                "{} is there already, and nothing is written over it",
-                self.path.display()
-            ));
+        let place = self.place()?;
+        if place.symlink_metadata().is_ok() {
+            let help = match place.file_name() {
+                Some(_) => format!("name another place, or remove it first: rm -r {}", place.display()),
+                // The root, this folder and the one above are not there to be removed.
+                None => "name another place".to_owned(),
+            };
+            return Err(miette!(help = help, "{} is there already, and nothing is written over it", place.display()));
+        }
+        if place.file_name().is_none() {
+            return Err(miette!("`{}` is no name for a bundle", self.path.display()));
         }
         self.own()?;
         match self.form {
             Form::Tar => Ok(()),
             Form::Directory => may_give_files_away(self.rootless),
         }
+    }
+
+    /// Finds out whether the folder that the bundle is to be in is there: that of a build is made by then.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn check_folder(&self) -> Result<()> {
+        let place = self.place()?;
+        let folder = folder_of(&place);
+        let found = folder.metadata().and_then(|found| match found.is_dir() {
+            true => Ok(()),
+            false => Err(io::ErrorKind::NotADirectory.into()),
+        });
+        found.map_err(|error| WriteFailed::report("write in", folder, error))
+    }
+
+    /// The path without what only a folder can have at its end.
+    fn place(&self) -> Result<PathBuf> {
+        let bytes = self.path.as_os_str().as_encoded_bytes();
+        if self.form == Form::Tar && (bytes.ends_with(b"/") || bytes.ends_with(b"/.")) {
+            return Err(miette!(
+                help = "leave the end of the path out, or make a folder with `--output dir`",
+                "{} can only be a folder, and not a tar file",
+                self.path.display()
+            ));
+        }
+        Ok(self.path.components().collect())
     }
 
     /// Whose all files are, for a user without rights.
@@ -149,19 +182,20 @@ const GROUP: &str = "/etc/group";
 /// The first thing that goes wrong, with the image or with the disk; then nothing is left of it.
 pub fn write(image: &Image, target: &Target, listener: Listener) -> Result<()> {
     target.check()?;
+    target.check_folder()?;
     // What can be said without the layers is said before they are read.
     run::check(image.config)?;
     config::args(image.config)?;
-    let own = target.own()?;
+    let (place, own) = (target.place()?, target.own()?);
     let mut tree = contents::merge(image.source, &image.layers)?;
     let not_ours = tree.take_xattrs(is_of_a_computer);
     if own.is_some() {
         refuse_devices(&tree)?;
     }
     match target.form {
-        Form::Directory => write_folder(image, &tree, &target.path, own, listener)?,
+        Form::Directory => write_folder(image, &tree, &place, own, listener)?,
         Form::Tar => {
-            let mut archive = Archive::begin(&tree, &target.path, own)?;
+            let mut archive = Archive::begin(&tree, &place, own)?;
             let accounts = write_files(image, &tree, |node, content| archive.file(node, content))?;
             archive.finish(&document(image, &tree, &accounts, own, listener)?)?;
         }
