@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, RenameFlags, lremovexattr, renameat_with};
 use rustix::io::Errno;
 
 use super::failure::WriteFailed;
@@ -30,7 +30,15 @@ impl Staging {
         let private = fs::Permissions::from_mode(0o700);
         let made = tempfile::Builder::new().prefix(TEMPORARY).permissions(private).tempdir_in(folder);
         let path = made.map_err(|error| WriteFailed::report("write in", folder, error))?.keep();
-        Ok(Staging { path, target: target.to_owned(), is_kept: false })
+        let staging = Staging { path, target: target.to_owned(), is_kept: false };
+        // What the folder above gives to all that is made in it is not what the image says.
+        for name in ["system.posix_acl_default", "system.posix_acl_access"] {
+            match lremovexattr(&staging.path, name) {
+                Ok(()) | Err(Errno::NODATA | Errno::NOTSUP) => {}
+                Err(error) => return Err(WriteFailed::report("write", &staging.path, error.into())),
+            }
+        }
+        Ok(staging)
     }
 
     /// Where it is now.

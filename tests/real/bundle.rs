@@ -146,6 +146,26 @@ fn a_user_without_rights_gives_files_of_closed_folders_further_names() {
     }
 }
 
+#[test]
+fn a_bundle_inherits_nothing_from_the_folder_that_it_is_in() {
+    let project = Project::empty("x");
+    Image::new().layer(base()).write(&project.path("image"));
+    let folder = project.path("shared");
+    fs::create_dir(&folder).expect("a folder");
+    // Who may do everything with what is made in it: its owner, nobody, its group, and all others.
+    let mut list = 2_u32.to_le_bytes().to_vec();
+    for (tag, id) in [(0x01, u32::MAX), (0x02, NOBODY), (0x04, u32::MAX), (0x10, u32::MAX), (0x20, u32::MAX)] {
+        list.extend([u16::to_le_bytes(tag), u16::to_le_bytes(7)].concat());
+        list.extend(u32::to_le_bytes(id));
+    }
+    let flags = rustix::fs::XattrFlags::empty();
+    rustix::fs::setxattr(&folder, "system.posix_acl_default", &list, flags).expect("a file system with such lists");
+    project.oci(&["bundle", "--platform", "linux/amd64", "--from", "image", "shared/out"]).succeeds();
+    for (name, file) in tree(&folder.join("out")) {
+        assert!(file.xattrs.is_empty(), "{} {file:?}", String::from_utf8_lossy(&name));
+    }
+}
+
 /// A file of a root file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct File {
