@@ -281,6 +281,24 @@ fn attributes_of_the_computer_that_a_layer_was_made_on() {
     assert!(has("SCHILY.xattr.user.kept=x\n") && !has("selinux") && !has("overlay"));
 }
 
+/// `cargo oci bundle` of the image in `image`, rootless, by a shell in which `before` was done.
+fn after(before: &str, project: &Project) -> process::Ran {
+    let bundle = r#"exec "$0" bundle --platform linux/amd64 --rootless --from image out"#;
+    let mut shell = project.oci(&[]).command("sh");
+    process::run(shell.args(["-c", &format!("{before} && {bundle}"), env!("CARGO_BIN_EXE_cargo-oci")]))
+}
+
+#[test]
+fn folders_too_deep_to_be_open_all_at_once_are_removed_again() {
+    let deep = "d/".repeat(200);
+    let layer = Layer::new().folder(&deep).file("a/file", b"").folder(&format!("{deep}e"));
+    let project = folder(of(layer));
+    let ran = after("ulimit -n 60", &project);
+    assert_eq!((ran.status, ran.stdout.as_str()), (1, ""), "{}", ran.stderr);
+    assert_says(&ran.stderr, &["Too many open files", "cannot write `/d/d/d/d/d/d", "/d` of the image"]);
+    assert_eq!(names(project.root()), ["image"]);
+}
+
 #[test]
 fn images_that_are_not_there() {
     let project = folder(Image::new().layer(base()));

@@ -79,18 +79,41 @@ impl Staging {
 impl Drop for Staging {
     fn drop(&mut self) {
         if !self.is_kept && fs::remove_dir_all(&self.path).is_err() {
-            // Folders may have been closed to their own maker by then.
-            open_up(&self.path);
-            let _ = fs::remove_dir_all(&self.path);
+            let _ = remove(&self.path);
         }
     }
 }
 
-fn open_up(folder: &Path) {
-    let _ = fs::set_permissions(folder, fs::Permissions::from_mode(0o700));
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            open_up(&entry.path());
+/// Removes folders that may be closed to their own maker, or in each other so deep that not all can be open at once: each
+/// comes to the top before it goes.
+fn remove(top: &Path) -> io::Result<()> {
+    let mut left = folders_in(top)?;
+    let mut number = 0_u64;
+    while let Some(folder) = left.pop() {
+        open_up(&folder)?;
+        for below in folders_in(&folder)? {
+            open_up(&below)?;
+            number += 1;
+            let moved = top.join(format!(".{number}"));
+            fs::rename(below, &moved)?;
+            left.push(moved);
+        }
+        fs::remove_dir_all(folder)?;
+    }
+    fs::remove_dir_all(top)
+}
+
+fn open_up(folder: &Path) -> io::Result<()> {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+}
+
+fn folders_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            folders.push(entry.path());
         }
     }
+    Ok(folders)
 }
