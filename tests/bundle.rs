@@ -289,6 +289,15 @@ fn after(before: &str, project: &Project) -> process::Ran {
 }
 
 #[test]
+fn the_modes_of_a_bundle_are_not_those_of_new_files() {
+    let project = folder(of(Layer::new().mode(0o666).file("open", b"")));
+    assert_eq!(after("umask 077", &project).status, 0);
+    let mode = |path: &str| fs::metadata(project.path(path)).expect(path).mode() & 0o7777;
+    assert_eq!((mode("out"), mode("out/config.json")), (0o700, 0o644));
+    assert_eq!((mode("out/rootfs"), mode("out/rootfs/open")), (0o755, 0o666));
+}
+
+#[test]
 fn folders_too_deep_to_be_open_all_at_once_are_removed_again() {
     let deep = "d/".repeat(200);
     let layer = Layer::new().folder(&deep).file("a/file", b"").folder(&format!("{deep}e"));

@@ -53,7 +53,11 @@ impl Staging {
     pub fn write(&self, name: &str, content: &[u8]) -> Result<()> {
         let path = self.path.join(name);
         let created = fs::File::options().write(true).create_new(true).open(&path);
-        let written = created.and_then(|mut file| file.write_all(content));
+        let written = created.and_then(|mut file| {
+            file.write_all(content)?;
+            // Whatever the umask takes away from new files.
+            file.set_permissions(fs::Permissions::from_mode(0o644))
+        });
         written.map_err(|error| WriteFailed::report("write", &path, error))
     }
 
