@@ -95,10 +95,10 @@ impl<'a> Archive<'a> {
     }
 
     fn folder(&mut self, folder: NodeId, path: &[u8]) -> Result<()> {
-        crate::interrupt::check().map_err(Report::from_err)?;
         let tree = self.tree;
         self.header(EntryType::Directory, path, &tree.node(folder).attributes, b"", 0, (0, 0))?;
         for (name, node) in tree.children(folder) {
+            crate::interrupt::check().map_err(Report::from_err)?;
             let path = [path, name].concat();
             let first = self.places.get(node).filter(|first| *first != (folder, name));
             let attributes = &tree.node(node).attributes;

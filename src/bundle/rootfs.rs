@@ -94,9 +94,9 @@ impl<'a> Rootfs<'a> {
     }
 
     fn make(&mut self, folder: NodeId, here: BorrowedFd) -> Result<()> {
-        crate::interrupt::check().map_err(Report::from_err)?;
         let tree = self.tree;
         for (name, node) in tree.children(folder) {
+            crate::interrupt::check().map_err(Report::from_err)?;
             let is_first = self.places.get(node) == Some((folder, name));
             let attributes = &tree.node(node).attributes;
             let made = match &tree.node(node).kind {
