@@ -296,6 +296,7 @@ mod tests {
         let orders = [
             "run.oci.keep_original_groups",
             "org.systemd.property.ExecStop",
+            "org.systemd.other",
             "org.criu.config",
             "io.katacontainers.config.hypervisor.path",
             "module.wasm.image/variant",

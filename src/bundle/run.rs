@@ -10,7 +10,7 @@ use crate::image::config::Object;
 
 /// Prefixes of annotations that runtimes obey: crun, runc through systemd and CRIU, Kata Containers, gVisor.
 const OBEYED: [&str; 6] =
-    ["run.oci.", "org.systemd.property.", "org.criu.", "io.katacontainers.", "module.wasm.", "dev.gvisor."];
+    ["run.oci.", "org.systemd.", "org.criu.", "io.katacontainers.", "module.wasm.", "dev.gvisor."];
 
 /// Looks at the image's config before anything is made of it.
 ///
