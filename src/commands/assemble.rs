@@ -11,8 +11,8 @@ use crate::compile::Binary;
 use crate::error::{Result, on_path};
 use crate::event::{BuiltBase, BuiltImage, BuiltManifest, Event, Listener};
 use crate::image::config::{History, Settings, UnknownVariable, assemble};
-use crate::image::layer::{self, Content, Entry, LEVEL, Layer, with_parents};
-use crate::image::{DiffId, manifest};
+use crate::image::layer::{self, Content, Entry, Layer, with_parents};
+use crate::image::{Compression, DiffId, manifest};
 use crate::plan::{BIN_DIR, ImagePlan};
 use crate::reference::BaseReference;
 use crate::store::layout::Place;
@@ -40,7 +40,7 @@ impl Work<'_> {
     pub fn assemble(&self, layout: &Path, listener: Listener) -> Result<(LayoutWriter, BuiltImage)> {
         let writer = LayoutWriter::begin(layout, &self.plan.local_names()[0], Place::Own, listener)?;
         let base_layers: Vec<_> = self.base.images.iter().flat_map(|image| image.layers.clone()).collect();
-        let before = writer.layers_before();
+        let before = writer.layers_before(Compression::default());
         // Platforms do not depend on each other: their layers are compressed side by side.
         let (copied, manifests) = std::thread::scope(|scope| {
             let images = self.base.images.iter();
@@ -157,7 +157,7 @@ impl Work<'_> {
             }
         }
         let mut blob = writer.blob()?;
-        let layer = layer::write(&entries, self.plan.mtime(), LEVEL, &mut blob)
+        let layer = layer::write(&entries, self.plan.mtime(), Compression::default(), &mut blob)
             .map_err(|error| on_path("write", blob.path(), error))?;
         writer.keep(&layer.descriptor, blob)?;
         Ok(layer)
