@@ -100,7 +100,7 @@ pub fn write(entries: &[Entry], time: u64, compression: Compression, blob: impl 
 /// The same, with a compression that tries as hard as its level says: 0 to 9 for gzip.
 ///
 /// # Errors
-/// See [`write`].
+/// See [`write()`].
 pub fn write_at(
     entries: &[Entry],
     time: u64,
