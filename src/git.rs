@@ -24,6 +24,26 @@ pub fn commit(folder: &Path) -> Option<Commit> {
     Some(Commit { sha, time: time.ok()?, dirty: status.is_some_and(|changes| !changes.trim().is_empty()) })
 }
 
+/// The branch that is checked out; nothing where there is none, as for a commit that is checked out by itself.
+pub fn branch(folder: &Path) -> Option<String> {
+    first_line(folder, &["symbolic-ref", "--quiet", "--short", "HEAD"])
+}
+
+/// The tag of the commit that is checked out; of several, the highest version.
+pub fn tag(folder: &Path) -> Option<String> {
+    first_line(folder, &["tag", "--points-at", "HEAD", "--sort=-version:refname"])
+}
+
+/// Whether `folder` is in a repository that git reads.
+pub fn is_repository(folder: &Path) -> bool {
+    first_line(folder, &["rev-parse", "--git-dir"]).is_some()
+}
+
+fn first_line(folder: &Path, args: &[&str]) -> Option<String> {
+    let answer = answer(&mut git(folder, args)?)?;
+    answer.lines().next().map(str::to_owned).filter(|line| !line.is_empty())
+}
+
 fn git(folder: &Path, args: &[&str]) -> Option<std::process::Child> {
     Command::new("git")
         // A read-only question: take no locks, ask nobody for a password.

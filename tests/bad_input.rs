@@ -137,6 +137,99 @@ fn an_impossible_platform_on_the_command_line() {
 }
 
 #[test]
+fn a_value_of_every_level_with_its_line() {
+    let images = "[package.metadata.oci.images.y]\nexpose = [\"80\", \"70000\"]";
+    let words = error(&Project::with_table(images), &[]);
+    assert_says(&words, &["`70000` is not a port: write 1 to 65535", "8 │ expose", "ROOT/Cargo.toml:8:17"]);
+    assert_says(&words, &["help: write it as in `expose = [\"8080/tcp\", \"9000/udp\"]`"]);
+    let project = Project::new("x").append("Cargo.toml", "[workspace.metadata.oci]\nstop-signal = \"NOPE\"\n");
+    assert_says(&error(&project, &[]), &["`NOPE` is not a signal", "6 │ stop-signal = \"NOPE\"", "such as SIGTERM"]);
+    let project = Project::with_table("labels = { team = \"a\\u0007b\" }");
+    assert_says(&error(&project, &[]), &["control characters are not allowed here", "7 │ labels"]);
+    let words = error(&Project::with_table("[package.metadata.oci.images.y]\nplatform = []"), &[]);
+    assert_says(&words, &["unknown key `platform` in the table metadata.oci.images.y", "did you mean `platforms`?"]);
+    assert_says(
+        &error(&Project::with_table("[package.metadata.oci.images.x]"), &[]),
+        &["the package has two images called `x`", "the package's own is called so"],
+    );
+    assert_says(
+        &error(&Project::new("x").append("Cargo.toml", "[package.metadata]\noci = true\n"), &[]),
+        &["wrong type in the table metadata.oci: a table is wanted here", "this is a boolean"],
+    );
+}
+
+#[test]
+fn a_template_that_means_nothing() {
+    let words = error(&Project::with_table("tags = [\"latest\", \"v{verison}\"]"), &[]);
+    assert_says(&words, &["unknown placeholder `{verison}`: did you mean `{version}`?", "7 │ tags", "{git.tag}"]);
+    let project = Project::new("x");
+    assert_says(&error(&project, &["--tag", "{nope}"]), &["in `--tag`: unknown placeholder `{nope}`"]);
+    let words = project.build(&[]).env("CARGO_OCI_TAGS", "a,{git.sh").fails(1);
+    assert_says(&words, &["in CARGO_OCI_TAGS: a `{` of `{git.sh` is never closed"]);
+    let long = format!("{}{{version}}", "x".repeat(125));
+    assert_says(&error(&project, &["--tag", &long]), &["of x cannot be made", "a tag has 1 to 128"]);
+}
+
+#[test]
+fn two_images_that_would_be_called_the_same() {
+    let images = |table: &str| {
+        Project::new("x")
+            .append("Cargo.toml", &format!("[package.metadata.oci]\nrepository = \"ghcr.io/acme/x\"\n{table}\n"))
+            .file("src/bin/y.rs", "fn main() {}\n")
+    };
+    let words = error(&images("[package.metadata.oci.images.y]\nbins = [\"y\"]"), &[]);
+    assert_says(
+        &words,
+        &["the images x and y are both called ghcr.io/acme/x:latest", "help: give each a `repository`"],
+    );
+    // One of them alone is in nobody's way.
+    let project = images("[package.metadata.oci.images.y]\nbins = [\"y\"]");
+    assert_says(&error(&project, &["--image", "y", "--base", "oci:nowhere"]), &["no OCI layout in nowhere"]);
+    let project = images("[package.metadata.oci.images.y]\nbins = [\"y\"]\nrepository = \"ghcr.io/acme/y\"");
+    assert_says(&error(&project, &["--base", "oci:nowhere"]), &["no OCI layout in nowhere"]);
+    assert_says(
+        &error(&project, &["--base", "scratch", "-o", "oci-dir=out"]),
+        &["2 images are built", "`--package` or `--image`"],
+    );
+    let words = error(&project, &["--repository", "ghcr.io/acme/z", "--base", "scratch"]);
+    assert_says(&words, &["the images x and y are both called ghcr.io/acme/z:latest"]);
+    assert_says(&error(&project, &["--image", "z"]), &["there is no image `z`", "help: the images are x, y"]);
+}
+
+#[test]
+fn one_program_that_would_have_to_be_built_in_two_ways() {
+    let table = "[package.metadata.oci.images.y]\nfeatures = [\"fast\"]\n[features]\nfast = []";
+    let words = error(&Project::with_table(table), &["--base", "scratch"]);
+    assert_says(
+        &words,
+        &["the images x and y have the binary `x` built in two ways", "help: give one of them a `profile`"],
+    );
+}
+
+#[test]
+fn prebuilt_programs_that_are_not_there_or_not_enough() {
+    let project = Project::with_table("bins = [\"x\", \"y\"]").file("src/bin/y.rs", "fn main() {}\n");
+    let project = project.file("dist/x", "").file("one", "");
+    let prebuilt = |value: &str| error(&project, &["--base", "scratch", "--prebuilt", value]);
+    assert_says(&prebuilt("linux/amd64=dist"), &["there is no program dist/y for linux/amd64", "help: name a program"]);
+    assert_says(&prebuilt("linux/amd64=nowhere"), &["there is no program nowhere for linux/amd64"]);
+    assert_says(&prebuilt("linux/amd64=one"), &["one is one program, and 2 are wanted: x, y", "into one folder"]);
+    assert_says(&prebuilt("linux/riscv64=dist"), &["has programs for linux/riscv64, which nothing is built for"]);
+    let twice = ["--prebuilt", "linux/amd64=dist", "--prebuilt", "linux/amd64=one"];
+    assert_says(&error(&project.file("dist/y", ""), &twice), &["`--prebuilt` names programs for linux/amd64 twice"]);
+}
+
+#[test]
+fn two_targets_of_one_platform() {
+    let project = Project::new("x");
+    let targets = ["--target", "x86_64-unknown-linux-gnu", "--target", "x86_64-unknown-linux-musl"];
+    let words = error(&project, &targets);
+    assert_says(&words, &["x86_64-unknown-linux-gnu and x86_64-unknown-linux-musl are both for linux/amd64", "help: "]);
+    let words = project.oci(&["build", "--target", "x86_64-apple-darwin"]).fails(2);
+    assert_says(&words, &["`x86_64-apple-darwin` is not a Rust target that images are made for"]);
+}
+
+#[test]
 fn a_variable_that_nobody_sets() {
     let project = Project::with_table("env = { A = \"$NOPE\" }");
     let words = error(&project, &["--base", "embedded"]);
@@ -241,5 +334,8 @@ fn wrong_usage_has_status_2() {
     let project = Project::new("x");
     for args in [&["bild"][..], &["build", "--nope"], &["build", "-o", "tar=x"], &["build", "--env", "A"]] {
         project.oci(args).fails(2);
+    }
+    for args in [["--expose", "0"], ["--compression", "xz"], ["--prebuilt", "x"], ["--target", "x"]] {
+        project.oci(&[&["build"][..], &args].concat()).fails(2);
     }
 }

@@ -75,22 +75,31 @@ fn foreign(
 
 /// Unpacks the one image that was read.
 fn unpack(source: &dyn Source, name: &str, base: &Base, target: &Target, listener: Listener) -> Result<()> {
-    let Some(BaseImage { platform, config, layers, .. }) = base.images.first() else {
+    let Some(image) = base.images.first() else {
         return Err(miette!("the image {name} has no platform"));
     };
+    let BaseImage { platform, config, layers, .. } = image;
     listener(Event::Bundling {
         image: name.to_owned(),
         platform: platform.clone(),
         layers: layers.len(),
         bytes: layers.iter().map(Descriptor::size).fold(0, u64::saturating_add),
     });
-    let diff_ids = strings(config.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids")));
-    let layers = layers.iter().cloned().zip(diff_ids).map(|(descriptor, diff_id)| {
+    let image = Image { source, name, config, layers: self::layers(image)? };
+    bundle::write(&image, target, listener)
+}
+
+/// The layers of an image, with their diffIDs.
+///
+/// # Errors
+/// A diffID that is none.
+pub fn layers(image: &BaseImage) -> Result<Vec<Layer>> {
+    let diff_ids = strings(image.config.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids")));
+    let layers = image.layers.iter().cloned().zip(diff_ids).map(|(descriptor, diff_id)| {
         let diff_id = Digest::try_from(diff_id).map(DiffId).into_diagnostic()?;
         Ok(Layer { descriptor, diff_id })
     });
-    let image = Image { source, name, config, layers: layers.collect::<Result<_>>()? };
-    bundle::write(&image, target, listener)
+    layers.collect()
 }
 
 /// What is started in place of what the image starts: a new program does not get the old one's arguments.
@@ -107,7 +116,7 @@ fn start(config: &mut Object, args: &ImageArgs) {
 
 /// The one platform of the bundle.
 fn platform(args: &ImageArgs) -> Result<Platform> {
-    match args.platforms[..] {
+    match args.choices()[..] {
         [] => Ok(Platform::host()),
         [PlatformChoice::One(target)] => Ok(target.platform()),
         _ => Err(miette!(
@@ -138,7 +147,7 @@ fn paths(args: &BundleArgs, plan: &Plan) -> Result<Vec<PathBuf>> {
     match (&args.path, &plan.images[..]) {
         (Some(path), [_]) => Ok(vec![path.clone()]),
         (Some(path), images) => Err(miette!(
-            help = "choose one image with `--package`, or leave the path out",
+            help = "choose one image with `--package` or `--image`, or leave the path out",
             "{} names one place, but {} images are built",
             path.display(),
             images.len()
