@@ -12,6 +12,8 @@ mod load;
 mod login;
 mod native;
 mod outputs;
+mod programs;
 mod push;
 mod run;
 mod running;
+mod workspace;
