@@ -1,7 +1,7 @@
 //! Facts of the git commit a package is built from. All are optional: a package without git builds as well.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 /// The commit that is checked out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +35,22 @@ pub fn tag(folder: &Path) -> Option<String> {
 }
 
 /// Whether `folder` is in a repository that git reads.
-pub fn is_repository(folder: &Path) -> bool {
-    first_line(folder, &["rev-parse", "--git-dir"]).is_some()
+///
+/// # Errors
+/// Why it does not, in git's own words where there is a git.
+pub fn check(folder: &Path) -> Result<(), String> {
+    let asked = question(folder, &["rev-parse", "--git-dir"]).stderr(Stdio::piped()).output();
+    let answer = asked.map_err(|error| format!("git cannot be run: {error}"))?;
+    let words = String::from_utf8_lossy(&answer.stderr);
+    match answer.status.success() {
+        true => Ok(()),
+        false => Err(words.trim().trim_start_matches("fatal: ").to_owned()),
+    }
+}
+
+/// Whether only a part of the repository around `folder` is here.
+pub fn is_shallow(folder: &Path) -> bool {
+    first_line(folder, &["rev-parse", "--is-shallow-repository"]).is_some_and(|answer| answer == "true")
 }
 
 fn first_line(folder: &Path, args: &[&str]) -> Option<String> {
@@ -44,21 +58,19 @@ fn first_line(folder: &Path, args: &[&str]) -> Option<String> {
     answer.lines().next().map(str::to_owned).filter(|line| !line.is_empty())
 }
 
-fn git(folder: &Path, args: &[&str]) -> Option<std::process::Child> {
-    Command::new("git")
-        // A read-only question: take no locks, ask nobody for a password.
-        .env("GIT_OPTIONAL_LOCKS", "0")
-        .arg("-C")
-        .arg(folder)
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()
+fn git(folder: &Path, args: &[&str]) -> Option<Child> {
+    question(folder, args).stderr(Stdio::null()).spawn().ok()
 }
 
-fn answer(child: &mut std::process::Child) -> Option<String> {
+fn question(folder: &Path, args: &[&str]) -> Command {
+    let mut git = Command::new("git");
+    // A read-only question: take no locks, ask nobody for a password.
+    git.env("GIT_OPTIONAL_LOCKS", "0").arg("-C").arg(folder).args(args);
+    git.stdin(Stdio::null()).stdout(Stdio::piped());
+    git
+}
+
+fn answer(child: &mut Child) -> Option<String> {
     let mut text = String::new();
     let read = std::io::Read::read_to_string(child.stdout.as_mut()?, &mut text);
     let status = child.wait().ok()?;

@@ -1,5 +1,7 @@
 //! What Cargo.toml and git say of an image, without being asked.
 
+use std::path::Path;
+
 use cargo_metadata::Package;
 use jiff::Timestamp;
 use miette::miette;
@@ -8,7 +10,7 @@ use oci_spec::image as annotation;
 use super::Environment;
 use crate::config::Labels;
 use crate::error::Result;
-use crate::git::Commit;
+use crate::git::{self, Commit};
 
 /// The time of all that is made: `SOURCE_DATE_EPOCH`, else that of the commit, else 1970.
 ///
@@ -26,6 +28,16 @@ pub fn created(environment: &Environment, commit: Option<&Commit>) -> Result<Tim
     };
     Timestamp::from_second(seconds)
         .map_err(|_| miette!("{seconds} seconds after 1970 is not a time that can be written"))
+}
+
+/// What is missing in images that are built in a checkout which git cannot read.
+pub fn unread_commit(folder: &Path, commit: Option<&Commit>) -> Option<String> {
+    let is_checkout = folder.canonicalize().ok()?.ancestors().any(|folder| folder.join(".git").exists());
+    let why = match commit {
+        None if is_checkout => git::check(folder).err()?,
+        _ => return None,
+    };
+    Some(format!("images have no revision and no time of the commit, because git does not say them: {why}"))
 }
 
 /// Labels and annotations for the image `name` of a package, under OCI's names (image-spec, `annotations.md`).

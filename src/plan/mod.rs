@@ -85,6 +85,8 @@ pub fn make(args: &BuildArgs, environment: &Environment) -> Result<Plan> {
         },
     };
 
+    let mut warnings = selection::unknown_exclusions(&metadata, &args.cargo);
+    warnings.extend(described::unread_commit(&folder, commit.as_ref()));
     let packages = selection::packages(&metadata, &args.cargo)?;
     let candidates = candidates::candidates(&packages, &shared.table.unwrap_or_default(), args)?;
     let mut images = candidates.into_iter().map(|candidate| facts.image(candidate)).collect::<Result<Vec<_>>>()?;
@@ -99,8 +101,19 @@ pub fn make(args: &BuildArgs, environment: &Environment) -> Result<Plan> {
         images,
         outputs: args.output.outputs.clone(),
         metadata_file: args.output.metadata_file.clone(),
-        warnings: selection::unknown_exclusions(&metadata, &args.cargo),
+        warnings,
     })
+}
+
+/// Each of them once, at its first place.
+fn each_once<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut kept = Vec::new();
+    for item in items {
+        if !kept.contains(&item) {
+            kept.push(item);
+        }
+    }
+    kept
 }
 
 /// The folder of the Cargo.toml that cargo will find; an error of ours where it would find none.

@@ -6,6 +6,7 @@ use std::path::Path;
 use cargo_metadata::semver::Version;
 use miette::{Context, miette};
 
+use super::each_once;
 use crate::config::check::check_tag;
 use crate::config::{Field, TagTemplate};
 use crate::error::Result;
@@ -41,11 +42,11 @@ impl<'a> Git<'a> {
 
     fn value(&self, field: Field) -> Result<String> {
         let Some(commit) = self.commit else {
-            return Err(match git::is_repository(self.folder) {
-                true => miette!(help = "make a first commit: `git commit`", "there is no commit yet"),
-                false => miette!(
-                    help = "build in a git checkout, with git installed, or take another placeholder",
-                    "{} is not in a git checkout, or there is no git to read it",
+            return Err(match git::check(self.folder) {
+                Ok(()) => miette!(help = "make a first commit: `git commit`", "there is no commit yet"),
+                Err(why) => miette!(
+                    help = "build in a checkout that git reads, or take another placeholder",
+                    "git knows no commit of {}: {why}",
                     self.folder.display()
                 ),
             });
@@ -63,8 +64,15 @@ impl<'a> Git<'a> {
                     "the commit is checked out by itself, without a branch"
                 )
             }
-            _ => miette!(help = "tag it first: `git tag`", "there is no tag at the commit {}", commit.sha),
+            _ => miette!(help = self.ways_to_a_tag(), "there is no tag at the commit {}", commit.sha),
         })
+    }
+
+    fn ways_to_a_tag(&self) -> &'static str {
+        match git::is_shallow(self.folder) {
+            true => "a shallow clone may lack its tags: `git fetch --tags` brings them",
+            false => "tag it first: `git tag`",
+        }
     }
 }
 
@@ -86,18 +94,14 @@ impl Values<'_> {
     /// # Errors
     /// A placeholder that stands for nothing here; a tag that becomes too long.
     pub fn tags(&self, templates: &[TagTemplate]) -> Result<Vec<String>> {
-        let mut tags: Vec<String> = Vec::new();
-        for template in templates {
+        let tags = templates.iter().map(|template| {
             let tag = template.expand(|field| self.get(field)).and_then(|tag| match check_tag(&tag) {
                 Ok(()) => Ok(tag),
                 Err(why) => Err(miette!("{why}")),
             });
-            let tag = tag.wrap_err_with(|| format!("the tag `{template}` of {} cannot be made", self.name))?;
-            if !tags.contains(&tag) {
-                tags.push(tag);
-            }
-        }
-        Ok(tags)
+            tag.wrap_err_with(|| format!("the tag `{template}` of {} cannot be made", self.name))
+        });
+        Ok(each_once(tags.collect::<Result<Vec<_>>>()?))
     }
 }
 
@@ -134,7 +138,7 @@ mod tests {
     fn what_is_not_known_here_is_an_error_that_says_why() {
         let error = tags(&["v{git.sha}"], None).expect_err("no git");
         assert_eq!(error.to_string(), "the tag `v{git.sha}` of hello cannot be made");
-        assert!(error.root_cause().to_string().contains("is not in a git checkout"), "{error:?}");
+        assert!(error.root_cause().to_string().contains("git knows no commit of /: "), "{error:?}");
     }
 
     #[test]

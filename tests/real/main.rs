@@ -6,6 +6,7 @@ mod support;
 mod bases;
 mod build;
 mod bundle;
+mod described;
 mod engines;
 mod failures;
 mod load;

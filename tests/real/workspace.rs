@@ -199,7 +199,7 @@ fn tags_are_made_of_git_and_what_is_missing_there_is_told_before_anything_is_com
     let build = || -> Call { project.build(&["--platform", "linux/amd64"]) };
     let words = build().fails(1);
     assert!(words.contains("the tag `{git.branch}` of x cannot be made"), "{words}");
-    assert!(words.contains("is not in a git checkout") && words.contains("help: "), "{words}");
+    assert!(words.contains("not a git repository") && words.contains("help: "), "{words}");
     let git = |args: &[&str]| {
         let identity = ["-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "init.defaultBranch=main"];
         let mut git = std::process::Command::new("git");
