@@ -77,7 +77,14 @@ fn prebuilt(plan: &Plan, image: &ImagePlan, base: &BaseImage) -> Result<Option<V
             return Err(miette!("there is no program {} any more", program.path.display()));
         }
         // Whoever made it may have made it for a base with a libc.
-        program.needs = program.check(false)?;
+        program.needs = program.check(false).map_err(|error| {
+            let platform = base.target.platform();
+            miette!(
+                help = format!("name one that was compiled for {platform}, as in `--prebuilt {platform}=PATH`"),
+                "{error}: {}",
+                error.root_cause()
+            )
+        })?;
         Ok(program)
     };
     image.bins.iter().map(program).collect::<Result<_>>().map(Some)
