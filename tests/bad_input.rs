@@ -58,6 +58,20 @@ fn two_binaries_and_nothing_that_says_which() {
         .file("src/bin/b.rs", "fn main() {}\n");
     assert_says(&error(&project, &[]), &["has 2 binaries", "`bins = [\"a\", \"b\"]`"]);
     assert_says(&error(&project, &["--bin", "c"]), &["has no binary `c`", "help: its binaries are a, b"]);
+    let project = project.append("Cargo.toml", "[package.metadata.oci]\nbins = [\"a\", \"bb\"]\n");
+    assert_says(
+        &error(&project, &[]),
+        &[
+            "the package has no binary `bb`",
+            "ROOT/Cargo.toml:5:14",
+            "5 │ bins",
+            "did you mean `b`?",
+            "its binaries are a, b",
+        ],
+    );
+    // What the workspace says holds for packages that it does not know.
+    let project = Project::new("x").append("Cargo.toml", "[workspace.metadata.oci]\nbins = [\"y\"]\n");
+    assert_says(&error(&project, &[]), &["the package x has no binary `y`", "help: its binaries are x"]);
 }
 
 #[test]
@@ -77,6 +91,10 @@ fn two_packages_whose_programs_or_images_would_be_one_file() {
     assert_says(&words, &["a and b both have a binary `server`", "help: build one at a time"]);
     let words = error(&workspace(("Foo", "x"), ("foo", "y")), &["--workspace", "--base", "scratch"]);
     assert_says(&words, &["the images of Foo and foo have the same name, foo"]);
+    let image = "[package.metadata.oci.images.y]\n";
+    let project = workspace(("x", "x"), ("y", "y")).append("a/Cargo.toml", image);
+    let words = error(&project, &["--workspace", "--base", "scratch"]);
+    assert_says(&words, &["the images of x and y have the same name, y", "help: build one at a time with `--package`"]);
 }
 
 #[test]
@@ -163,11 +181,22 @@ fn a_template_that_means_nothing() {
     let words = error(&Project::with_table("tags = [\"latest\", \"v{verison}\"]"), &[]);
     assert_says(&words, &["unknown placeholder `{verison}`: did you mean `{version}`?", "7 │ tags", "{git.tag}"]);
     let project = Project::new("x");
-    assert_says(&error(&project, &["--tag", "{nope}"]), &["in `--tag`: unknown placeholder `{nope}`"]);
+    let words = project.oci(&["build", "--tag", "{nope}"]).fails(2);
+    assert_says(&words, &["'{nope}' for '--tag <TAG>': unknown placeholder `{nope}`: there are {name}"]);
     let words = project.build(&[]).env("CARGO_OCI_TAGS", "a,{git.sh").fails(1);
     assert_says(&words, &["in CARGO_OCI_TAGS: a `{` of `{git.sh` is never closed"]);
     let long = format!("{}{{version}}", "x".repeat(125));
     assert_says(&error(&project, &["--tag", &long]), &["of x cannot be made", "a tag has 1 to 128"]);
+}
+
+#[test]
+fn tags_of_git_without_git() {
+    let project = Project::with_table("tags = [\"{git.short}\"]");
+    let words = project.build(&[]).alone().fails(1);
+    assert_says(&words, &["the tag `{git.short}` of x cannot be made", "git cannot be run: No such file", "help: "]);
+    assert!(!project.path("target").exists());
+    let words = error(&project, &[]);
+    assert_says(&words, &["git knows no commit of ROOT: not a git repository"]);
 }
 
 #[test]
@@ -325,8 +354,8 @@ fn nowhere_to_push_to() {
         let words = project.oci(&["push", "--repository", wrong]).fails(2);
         assert_says(&words, &[wrong, why]);
     }
-    let words = project.oci(&["push", "--repository", "ghcr.io/a/b", "--tag", "a b"]).fails(1);
-    assert_says(&words, &["in `--tag`: `a b` is not a tag"]);
+    let words = project.oci(&["push", "--repository", "ghcr.io/a/b", "--tag", "a b"]).fails(2);
+    assert_says(&words, &["'a b' for '--tag <TAG>': `a b` is not a tag"]);
 }
 
 #[test]
@@ -335,7 +364,16 @@ fn wrong_usage_has_status_2() {
     for args in [&["bild"][..], &["build", "--nope"], &["build", "-o", "tar=x"], &["build", "--env", "A"]] {
         project.oci(args).fails(2);
     }
-    for args in [["--expose", "0"], ["--compression", "xz"], ["--prebuilt", "x"], ["--target", "x"]] {
+    for args in [
+        ["--expose", "0"],
+        ["--compression", "xz"],
+        ["--prebuilt", "x"],
+        ["--target", "x"],
+        ["--user", "a:b:c"],
+        ["--workdir", "srv"],
+        ["--label", "a=b\u{7}"],
+        ["--annotation", "a"],
+    ] {
         project.oci(&[&["build"][..], &args].concat()).fails(2);
     }
 }

@@ -6,7 +6,8 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
 use super::key_value;
-use crate::config::Port;
+use crate::config::check::{check_line, check_user, check_workdir};
+use crate::config::{Port, TagTemplate};
 use crate::image::Compression;
 use crate::platform::{PlatformChoice, Target};
 use crate::reference::{BaseReference, Repository};
@@ -33,7 +34,7 @@ pub struct ImageArgs {
     pub base: Option<BaseReference>,
     /// A tag of the image; may hold placeholders such as {version} and {git.short} (repeatable) [env: CARGO_OCI_TAGS]
     #[arg(short, long = "tag", value_name = "TAG", value_delimiter = ',')]
-    pub tags: Vec<String>,
+    pub tags: Vec<TagTemplate>,
     /// Where `cargo oci push` pushes to, such as ghcr.io/acme/hello (repeatable) [env: CARGO_OCI_REPOSITORY]
     #[arg(long = "repository", value_name = "REPO")]
     pub repositories: Vec<Repository>,
@@ -50,10 +51,10 @@ pub struct ImageArgs {
     #[arg(long, value_name = "K=V", value_parser = key_value)]
     pub env: Vec<(String, String)>,
     /// The user, and the group behind a colon, to run as
-    #[arg(long, value_name = "USER[:GROUP]", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "USER[:GROUP]", value_parser = |user: &str| check_user(user).map(|()| user.to_owned()))]
     pub user: Option<String>,
     /// The folder to start in
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = |path: &str| check_workdir(path).map(|()| path.to_owned()))]
     pub workdir: Option<String>,
     /// A port that it listens on, such as 8080 or 53/udp (repeatable)
     #[arg(long, value_name = "PORT", value_delimiter = ',')]
@@ -62,11 +63,16 @@ pub struct ImageArgs {
     #[arg(long, value_name = "KIND")]
     pub compression: Option<Compression>,
     /// A label in the image's config (repeatable)
-    #[arg(long = "label", value_name = "K=V", value_parser = key_value)]
+    #[arg(long = "label", value_name = "K=V", value_parser = label)]
     pub labels: Vec<(String, String)>,
     /// An annotation on image and index (repeatable)
-    #[arg(long = "annotation", value_name = "K=V", value_parser = key_value)]
+    #[arg(long = "annotation", value_name = "K=V", value_parser = label)]
     pub annotations: Vec<(String, String)>,
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    check_line(text)?;
+    key_value(text)
 }
 
 impl ImageArgs {

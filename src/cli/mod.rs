@@ -254,7 +254,8 @@ mod tests {
     fn lists_come_with_commas_or_repeated() {
         let args = build(&["--platform", "linux/amd64,linux/arm64", "-t", "a", "-t", "b"]).expect("parses");
         assert_eq!(args.image.platforms.len(), 2);
-        assert_eq!(args.image.tags, ["a", "b"]);
+        let tags: Vec<_> = args.image.tags.iter().map(ToString::to_string).collect();
+        assert_eq!(tags, ["a", "b"]);
         let args = build(&["--cmd", "--listen", "--cmd", "a,b"]).expect("parses");
         assert_eq!(args.image.cmd, ["--listen", "a,b"]);
     }

@@ -49,6 +49,37 @@ pub fn check_workdir(workdir: &str) -> Result<(), String> {
     }
 }
 
+/// Whether `user` is a user, and perhaps a group behind a colon: names, or numbers that Linux has (image-spec, `config.md`,
+/// "User").
+///
+/// # Errors
+/// The rule that it breaks.
+pub fn check_user(user: &str) -> Result<(), String> {
+    let is_right = |name: &str| {
+        let is_number = name.bytes().all(|digit| digit.is_ascii_digit());
+        let is_odd = |c: char| c.is_whitespace() || c.is_control() || c == ':';
+        !name.is_empty() && !name.contains(is_odd) && (!is_number || name.parse::<u32>().is_ok())
+    };
+    let (name, group) = user.split_once(':').unwrap_or((user, "0"));
+    match is_right(name) && is_right(group) {
+        true => Ok(()),
+        false => {
+            Err(format!("`{user}` is not a user: write a name or a number, and a group of that kind behind a colon"))
+        }
+    }
+}
+
+/// Whether `text` has one line and no orders to a terminal in it.
+///
+/// # Errors
+/// When it holds a control character.
+pub fn check_line(text: &str) -> Result<(), String> {
+    match text.contains(char::is_control) {
+        false => Ok(()),
+        true => Err("control characters are not allowed here".to_owned()),
+    }
+}
+
 /// Whether `feature` is one feature: cargo would read several where there is a space or a comma.
 ///
 /// # Errors

@@ -35,7 +35,7 @@ pub use signal::Signal;
 pub use table::{KEYS, Labels, Table};
 pub use template::{Field, TagTemplate};
 
-use value::{Mistake, in_order, table_of, wrong_type};
+use value::{Mistake, any_string, array, in_order, table_of, wrong_type};
 
 /// What one Cargo.toml says of images.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,6 +57,8 @@ pub enum Whose<'a> {
     Package {
         /// What the package's own image is called: no other one may be.
         image: &'a str,
+        /// Its binaries, which are all that its images are made of.
+        binaries: &'a [&'a str],
     },
 }
 
@@ -76,6 +78,8 @@ pub struct ConfigError {
 
 /// The one key whose tables are images of their own.
 const IMAGES: &str = "images";
+/// The key whose values are a package's binaries.
+const BINS: &str = "bins";
 
 impl Section {
     /// Reads `metadata.oci` of a Cargo.toml. Paths are taken from its folder.
@@ -127,10 +131,11 @@ impl Section {
         for (key, value) in in_order(keys) {
             let known = known(key, "metadata.oci")?;
             match whose {
-                Whose::Package { image } if known.0 == IMAGES => {
-                    section.images = images(value, image).map_err(|mistake| mistake.with_example(known))?;
+                Whose::Package { image, binaries } if known.0 == IMAGES => {
+                    section.images = images(value, image, binaries).map_err(|mistake| mistake.with_example(known))?;
                 }
-                _ => set(&mut table, known, key, value)?,
+                Whose::Package { binaries, .. } => set(&mut table, known, key, value, binaries)?,
+                Whose::Workspace => set(&mut table, known, key, value, &[])?,
             }
         }
         Ok(Section { table: Some(table), ..section })
@@ -145,7 +150,7 @@ impl Section {
 }
 
 /// The tables of the key `images`, of a package whose own image is called `own`.
-fn images(value: &Spanned<DeValue>, own: &str) -> Result<Vec<(String, Table)>, Mistake> {
+fn images(value: &Spanned<DeValue>, own: &str, binaries: &[&str]) -> Result<Vec<(String, Table)>, Mistake> {
     let mut images = Vec::new();
     for (key, value) in in_order(table_of(value, "a table of tables")?) {
         let name = key.get_ref().as_ref();
@@ -165,7 +170,7 @@ fn images(value: &Spanned<DeValue>, own: &str) -> Result<Vec<(String, Table)>, M
         let mut table = Table::default();
         for (key, value) in in_order(table_of(value, "a table")?) {
             let place = format!("metadata.oci.images.{name}");
-            set(&mut table, known(key, &place)?, key, value)?;
+            set(&mut table, known(key, &place)?, key, value, binaries)?;
         }
         images.push((name.to_owned(), table));
     }
@@ -177,6 +182,7 @@ fn set(
     known: &(&'static str, &'static str),
     key: &Spanned<Cow<str>>,
     value: &Spanned<DeValue>,
+    binaries: &[&str],
 ) -> Result<(), Mistake> {
     if known.0 == IMAGES {
         return Err(Mistake {
@@ -186,7 +192,28 @@ fn set(
             help: Some("images are a package's, and have no images of their own".to_owned()),
         });
     }
-    table.set(known.0, value).map_err(|mistake| mistake.with_example(known))
+    table.set(known.0, value).map_err(|mistake| mistake.with_example(known))?;
+    match known.0 {
+        BINS if !binaries.is_empty() => array(value)?.iter().try_for_each(|name| is_binary(name, binaries)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a package has a binary of that name, where it is known which it has.
+fn is_binary(value: &Spanned<DeValue>, binaries: &[&str]) -> Result<(), Mistake> {
+    let name = any_string(value)?;
+    if binaries.contains(&name.as_str()) {
+        return Ok(());
+    }
+    Err(Mistake {
+        message: format!("the package has no binary `{name}`"),
+        at: value.span(),
+        label: match nearest(&name, binaries.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "no such binary".to_owned(),
+        },
+        help: Some(format!("its binaries are {}", binaries.join(", "))),
+    })
 }
 
 /// The entry of [`KEYS`] for a key of the table `place`.

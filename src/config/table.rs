@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::check::{check_feature, check_filled, check_workdir};
+use super::check::{check_feature, check_filled, check_user, check_workdir};
 use super::value::{
     Mistake, any_string, array, boolean, checked, list, pairs, parsed, program, several, string, string_or_false,
     volume,
@@ -106,7 +106,7 @@ impl Table {
             "entrypoint" => self.entrypoint = Some(program(value)?),
             "cmd" => self.cmd = Some(array(value)?.iter().map(any_string).collect::<Result<_, _>>()?),
             "env" => self.env = pairs(value, any_string)?,
-            "user" => self.user = Some(checked(value, check_filled)?),
+            "user" => self.user = Some(checked(value, check_user)?),
             "workdir" => self.workdir = Some(checked(value, check_workdir)?),
             "expose" => self.expose = Some(several(value, parsed)?),
             "volumes" => self.volumes = Some(several(value, volume)?),

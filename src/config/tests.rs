@@ -3,7 +3,7 @@
 use super::*;
 use crate::reference::BaseReference;
 
-const PACKAGE: Whose = Whose::Package { image: "x" };
+const PACKAGE: Whose = Whose::Package { image: "x", binaries: &[] };
 
 fn section(body: &str) -> Result<Section, (String, String, String)> {
     let text = format!("[package]\nname = \"x\"\n[package.metadata.oci]\n{body}\n");
@@ -105,6 +105,13 @@ fn wrong_values_are_shown_where_they_are() {
         ("bins = []", "[]"),
         ("bin-dir = \"app\"", "\"app\""),
         ("user = \"\"", "\"\""),
+        ("user = \"1:\"", "\"1:\""),
+        ("user = \"me:us:you\"", "\"me:us:you\""),
+        ("user = \"4294967296\"", "\"4294967296\""),
+        ("cmd = [\"a\", \"\\u0000\"]", "\"\\u0000\""),
+        ("profile = \"\"", "\"\""),
+        ("platforms = []", "[]"),
+        ("no-default-features = 1", "1"),
         ("entrypoint = [\"\", \"x\"]", "\"\""),
         ("env = { A = 1 }", "1"),
         ("labels = { a = \"x\\ny\" }", "\"x\\ny\""),
@@ -128,6 +135,18 @@ fn wrong_values_are_shown_where_they_are() {
     ] {
         assert_eq!(parse(body).expect_err(body).2, part, "{body}");
     }
+}
+
+#[test]
+fn a_binary_that_the_package_does_not_have_is_shown_where_it_is_named() {
+    let whose = Whose::Package { image: "x", binaries: &["x", "x-migrate"] };
+    for table in ["", ".images.y"] {
+        let text = format!("[package.metadata.oci{table}]\nbins = [\"x\", \"x-migrat\"]");
+        let mistake =
+            Section::parse(&text, whose).map(|_| ()).map_err(|mistake| (mistake.label, text[mistake.at].to_owned()));
+        assert_eq!(mistake, Err(("did you mean `x-migrate`?".to_owned(), "\"x-migrat\"".to_owned())));
+    }
+    assert!(Section::parse("[package.metadata.oci]\nbins = [\"x-migrate\"]", whose).is_ok());
 }
 
 #[test]

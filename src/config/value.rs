@@ -6,6 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Folder;
+use super::check::check_line;
 
 /// A mistake, before it is known which file it is in.
 pub struct Mistake {
@@ -42,9 +43,12 @@ pub fn in_order<'a, 'i>(
     entries
 }
 
-/// A string, whatever is in it.
+/// A string that Linux can hand to a program: whatever is in it, but for NUL.
 pub fn any_string(value: &Spanned<DeValue>) -> Result<String, Mistake> {
     match value.get_ref() {
+        DeValue::String(text) if text.contains('\0') => {
+            Err(bad_value(value, "no program can be given a NUL character".to_owned()))
+        }
         DeValue::String(text) => Ok(text.to_string()),
         other => Err(wrong_type(value, "a string", other)),
     }
@@ -53,9 +57,9 @@ pub fn any_string(value: &Spanned<DeValue>) -> Result<String, Mistake> {
 /// A string without control characters.
 pub fn string(value: &Spanned<DeValue>) -> Result<String, Mistake> {
     let text = any_string(value)?;
-    match text.chars().any(char::is_control) {
-        false => Ok(text),
-        true => Err(bad_value(value, "control characters are not allowed here".to_owned())),
+    match check_line(&text) {
+        Ok(()) => Ok(text),
+        Err(why) => Err(bad_value(value, why)),
     }
 }
 

@@ -3,6 +3,7 @@
 use cargo_metadata::Package;
 use miette::{Report, miette};
 
+use super::each_once;
 use super::selection::binaries;
 use crate::cli::BuildArgs;
 use crate::config::{Section, Table, Whose, nearest};
@@ -53,8 +54,9 @@ pub fn candidates<'a>(packages: &[&'a Package], shared: &Table, args: &BuildArgs
 /// image, is no mistake.
 fn of_package<'a>(package: &'a Package, shared: &Table, several: bool) -> Result<Vec<Candidate<'a>>> {
     let own = local_name(&package.name);
-    let section = Section::read(package.manifest_path.as_std_path(), Whose::Package { image: &own })?;
-    let is_library = binaries(package).is_empty();
+    let all = binaries(package);
+    let section = Section::read(package.manifest_path.as_std_path(), Whose::Package { image: &own, binaries: &all })?;
+    let is_library = all.is_empty();
     if several && (section.is_off || is_library && section.table.is_none()) {
         return Ok(Vec::new());
     }
@@ -131,14 +133,14 @@ impl Candidate<'_> {
             flags if several => flags.iter().filter(|bin| has(bin) && own.contains(bin)).cloned().collect(),
             flags => flags.to_vec(),
         };
-        match wanted.iter().find(|bin| !has(bin)) {
-            None => Ok(wanted),
-            Some(bin) => Err(miette!(
+        if let Some(bin) = wanted.iter().find(|bin| !has(bin)) {
+            return Err(miette!(
                 help = format!("its binaries are {}", all.join(", ")),
                 "the package {} has no binary `{bin}`",
                 self.package.name
-            )),
+            ));
         }
+        Ok(each_once(wanted))
     }
 
     /// What `cargo run` would run.

@@ -5,21 +5,17 @@ use std::str::FromStr;
 
 use miette::{Report, miette};
 
-use super::Environment;
+use super::{Environment, each_once};
 use crate::cli::ImageArgs;
-use crate::config::check::check_workdir;
-use crate::config::{Labels, Table, TagTemplate};
+use crate::config::{Labels, Table};
 use crate::error::Result;
 use crate::reference::{BaseReference, Reference, Repository};
 
 /// The flags, as a table.
 ///
 /// # Errors
-/// A flag that holds what the image cannot.
+/// Two targets of one platform.
 pub fn flags(args: &ImageArgs) -> Result<Table> {
-    if let Some(workdir) = &args.workdir {
-        check_workdir(workdir).map_err(|why| miette!("in `--workdir`: {why}"))?;
-    }
     for (at, target) in args.targets.iter().enumerate() {
         if let Some(other) = args.targets[..at].iter().find(|other| other.platform() == target.platform()) {
             return Err(miette!(
@@ -31,12 +27,10 @@ pub fn flags(args: &ImageArgs) -> Result<Table> {
             ));
         }
     }
-    let tags = args.tags.iter().map(|tag| tag.parse().map_err(|why| miette!("in `--tag`: {why}")));
-    let tags: Vec<TagTemplate> = tags.collect::<Result<_>>()?;
     Ok(Table {
         base: args.base.clone(),
         platforms: given(args.choices()),
-        tags: given(tags),
+        tags: given(args.tags.clone()),
         entrypoint: given(args.entrypoint.clone()),
         cmd: given(args.cmd.clone()),
         env: args.env.clone(),
@@ -44,8 +38,8 @@ pub fn flags(args: &ImageArgs) -> Result<Table> {
         workdir: args.workdir.clone(),
         expose: given(args.expose.clone()),
         compression: args.compression,
-        labels: labels(&args.labels)?,
-        annotations: labels(&args.annotations)?,
+        labels: labels(&args.labels),
+        annotations: labels(&args.annotations),
         // Which binaries, features and profile is decided with the package, and there may be several repositories. Not
         // every command has a flag for the engine: `cargo oci load` looks at it first.
         ..Table::default()
@@ -56,12 +50,8 @@ fn given<T>(values: Vec<T>) -> Option<Vec<T>> {
     (!values.is_empty()).then_some(values)
 }
 
-fn labels(typed: &[(String, String)]) -> Result<Labels> {
-    let label = |(key, value): &(String, String)| match key.chars().chain(value.chars()).any(char::is_control) {
-        true => Err(miette!("the label or annotation `{}` holds a control character", key.escape_debug())),
-        false => Ok((key.clone(), Some(value.clone()))),
-    };
-    typed.iter().map(label).collect()
+fn labels(typed: &[(String, String)]) -> Labels {
+    typed.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect()
 }
 
 /// The environment variables, as a table.
@@ -83,7 +73,7 @@ pub fn variables(environment: &Environment) -> Result<Table> {
 /// A variable that holds no repository.
 pub fn repositories(args: &ImageArgs, environment: &Environment, table: Option<Reference>) -> Result<Vec<Reference>> {
     if !args.repositories.is_empty() {
-        return Ok(args.repositories.iter().map(|flag| flag.0.clone()).collect());
+        return Ok(each_once(args.repositories.iter().map(|flag| flag.0.clone())));
     }
     let variable: Option<Repository> = variable(environment, "CARGO_OCI_REPOSITORY")?;
     Ok(variable.map(|repository| repository.0).or(table).into_iter().collect())
