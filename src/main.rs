@@ -40,7 +40,7 @@ fn main() -> ExitCode {
         Command::Logout(args) => commands::logout::logout(args, &listener).map(|()| Done::Results(Vec::new())),
     };
     match done {
-        _ if interrupt::is_set() => ExitCode::from(interrupt::STATUS),
+        _ if interrupt::is_set() => ExitCode::from(interrupt::status()),
         Ok(Done::Results(lines)) => reporter.results(&lines),
         Ok(Done::Status(status)) => status_code(status),
         Err(error) => reporter.error(&error),

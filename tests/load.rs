@@ -54,7 +54,7 @@ fn without_any_engine_it_is_said_which_were_tried() {
         &[
             "no engine answers",
             "docker: there is no `docker` on PATH",
-            "podman: podman version: Error: the machine is not running",
+            "podman: podman version: the machine is not running",
             "nerdctl: there is no `nerdctl` on PATH",
             "containerd: there is no `ctr` on PATH",
             "`cargo oci build -o docker-archive=image.tar`",

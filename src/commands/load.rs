@@ -12,7 +12,6 @@ use crate::event::{BuiltImage, Event, Listener};
 use crate::plan::{Environment, ImagePlan, Plan};
 use crate::platform::PlatformChoice;
 use crate::reference::EngineReference;
-use crate::store::Cache;
 
 /// Builds and loads every image that the arguments select; gives `NAME:TAG` for each.
 ///
@@ -50,12 +49,12 @@ impl Handover {
             engines = engines_of(plan, args, environment)?;
             check(plan, &engines)
         })?;
-        let cache = Cache::open(built.plan.cache.join("loaded"))?;
+        let remembered = built.plan.cache.join("loaded");
         for (at, (image, engine)) in built.images.iter().zip(&engines).enumerate() {
             let platforms = image.manifests.iter().map(|manifest| manifest.platform.clone()).collect();
             listener(Event::Loading { image: image.name.clone(), engine: engine.title().to_owned(), platforms });
             let time = built.plan.images[at].mtime();
-            let loaded = engine.load(LocalImage { image, layout: &built.layouts[at], cache: &cache, time });
+            let loaded = engine.load(LocalImage { image, layout: &built.layouts[at], loaded: &remembered, time });
             let loaded = loaded.wrap_err_with(|| format!("cannot load {} into {}", image.name, engine.title()))?;
             listener(Event::Loaded {
                 names: image.tagged_names(),
@@ -71,7 +70,8 @@ impl Handover {
 
     /// What the engine calls an image.
     pub fn name(&self, at: usize) -> String {
-        self.images[at].tagged_names().into_iter().next().unwrap_or_default()
+        let name = self.images[at].tagged_names().into_iter().next().unwrap_or_default();
+        self.engines[at].name(&name)
     }
 }
 

@@ -14,6 +14,7 @@ use miette::{Context, IntoDiagnostic, miette};
 
 use crate::error::{CargoFailed, NoCCompiler, Result};
 use crate::event::{Event, Listener};
+use crate::interrupt;
 use crate::plan::{CargoRun, CompilePlan, without_credentials};
 use crate::platform::Target;
 
@@ -122,6 +123,7 @@ fn listen(
         .spawn()
         .into_diagnostic()
         .wrap_err_with(|| format!("cannot run {}", plan.environment.cargo().display()))?;
+    let _relay = interrupt::relay(cargo.id());
     let mut run = Run::default();
     if let Some(stdout) = cargo.stdout.take() {
         for message in Message::parse_stream(BufReader::new(stdout)) {

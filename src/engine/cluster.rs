@@ -1,11 +1,12 @@
 //! Kubernetes clusters on this computer: kind, minikube and k3d. They read a file, each node by itself.
 
-use std::io::Write;
+use std::fs::{self, File};
+use std::path::PathBuf;
 
 use super::docker::{Docker, Found};
 use super::podman::Podman;
 use super::program::{Program, Refusal};
-use super::{Absence, Loaded, LocalImage, platform_of, program};
+use super::{Absence, Loaded, LocalImage, platform_of};
 use crate::error::{Result, on_path};
 use crate::plan::Environment;
 use crate::platform::Platform;
@@ -28,7 +29,7 @@ impl Cluster {
     /// # Errors
     /// When it is not there, or does not answer.
     pub(super) fn find(kind: EngineKind, environment: &Environment, name: Option<&str>) -> Result<Cluster, Absence> {
-        let program = program(environment, kind.name())?;
+        let program = Program::find(environment, kind.name()).ok_or(Absence::Program(kind.name()))?;
         let name = name.unwrap_or(match kind {
             EngineKind::Kind => "kind",
             EngineKind::K3d => "k3s-default",
@@ -72,19 +73,29 @@ impl Cluster {
     pub(super) fn load(&self, image: LocalImage) -> Result<Loaded> {
         let folder = image.image.layout.parent().unwrap_or(&image.image.layout);
         let failed = |error: std::io::Error| on_path("write in", folder, error);
-        let file = tempfile::Builder::new().prefix(".load-").suffix(".tar").tempfile_in(folder);
-        let mut file = file.map_err(failed)?;
+        // Under one name, so that none of a run that was killed stays.
+        let name = image.image.layout.file_name().unwrap_or_default().to_string_lossy();
+        let path = Temporary(folder.join(format!(".load-{name}.tar")));
+        let mut file = File::create(&path.0).map_err(failed)?;
         image.as_both()?.write(image.time, &mut file).map_err(failed)?;
-        file.flush().map_err(failed)?;
-        let path = file.path().to_string_lossy();
+        let sent = file.metadata().map_err(failed)?.len();
+        let path = path.0.to_string_lossy();
         let args = match self.kind {
             EngineKind::Minikube => vec!["--profile", &self.name, "image", "load", &path],
             EngineKind::K3d => vec!["image", "import", "--cluster", &self.name, &path],
             _ => vec!["load", "image-archive", "--name", &self.name, &path],
         };
         self.program.read_in(folder, args)?;
-        let sent = file.as_file().metadata().map_err(failed)?.len();
         Ok(Loaded { id: image.manifest()?.config.digest().clone(), sent: Some(sent), was_there: false })
+    }
+}
+
+/// A file that goes when this is dropped.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
     }
 }
 

@@ -1,10 +1,13 @@
 //! containerd itself, through its own `ctr`.
 //!
 //! It tells every blob that it has, so that just the others are sent. Its address is `ctr`'s own affair
-//! (`CONTAINERD_ADDRESS`), as is the namespace where none is named (`CONTAINERD_NAMESPACE`, else `default`).
+//! (`CONTAINERD_ADDRESS`), as is the namespace where none is named (`CONTAINERD_NAMESPACE`, else `default`). `ctr run` has no
+//! init: Ctrl-C ends programs that know what it means, and no others.
 
 use std::collections::HashSet;
 use std::process::Command;
+
+use miette::Report;
 
 use super::has::{Listed, in_full, names_to_give};
 use super::program::Program;
@@ -13,7 +16,7 @@ use super::{Absence, Loaded, LocalImage, is_at_least, program, too_old};
 use crate::error::Result;
 use crate::plan::Environment;
 use crate::platform::Platform;
-use crate::store::archive::Contents;
+use crate::store::archive::{Contents, reachable};
 
 /// The name of an image that is not all there yet.
 const LOADING: &str = "cargo-oci.invalid/loading";
@@ -32,11 +35,7 @@ impl Containerd {
     /// # Errors
     /// When it is not there, does not answer, or is too old.
     pub(super) fn find(environment: &Environment, namespace: Option<&str>) -> Result<Containerd, Absence> {
-        let program = program(environment, "ctr")?;
-        let program = match namespace {
-            Some(namespace) => program.with(&["--namespace", namespace]),
-            None => program,
-        };
+        let program = program(environment, "ctr", "--namespace", namespace)?;
         let version = program.ask(["version"])?.stdout;
         let version = server_version(&version).unwrap_or_default().to_owned();
         let title = format!("containerd {version}");
@@ -58,14 +57,19 @@ impl Containerd {
     pub(super) fn load(&self, image: LocalImage) -> Result<Loaded> {
         let id = image.root().digest();
         let names = image.image.tagged_names();
-        let lacking = names_to_give(&self.images()?, id.as_ref(), &names);
-        if lacking.is_some_and(|lacking| lacking.is_empty()) {
-            return Ok(Loaded { id: id.clone(), sent: Some(0), was_there: true });
-        }
         let content = self.program.ask(["content", "ls", "--quiet"])?.stdout;
         let has: HashSet<_> = content.lines().map(str::trim).collect();
+        let lacking = names_to_give(&self.images()?, id.as_ref(), &names);
+        // An image can be listed of which only a part was ever pulled.
+        let is_whole = || {
+            let all = reachable(image.layout, std::slice::from_ref(image.root()))?;
+            Ok::<_, Report>(all.iter().all(|part| has.contains(part.digest().as_ref())))
+        };
+        if lacking.is_some_and(|lacking| lacking.is_empty()) && is_whole()? {
+            return Ok(Loaded { id: id.clone(), sent: Some(0), was_there: true });
+        }
         // It moves a name before it knows that all is well, and cannot move it back: so it gets one of its own first.
-        let loading = format!("{LOADING}:{}", &id.digest()[..12]);
+        let loading = format!("{LOADING}:{}-{}", &id.digest()[..12], std::process::id());
         let contents = Contents::of_image(image.layout, image.root(), std::slice::from_ref(&loading))?;
         let contents = contents.without(|digest| has.contains(digest.as_ref()));
         let platform = image.manifest()?.platform.to_string();
@@ -77,9 +81,9 @@ impl Containerd {
         let names: Vec<_> = names.iter().filter_map(|name| in_full(name)).collect();
         let tag = ["images", "tag", "--force", &loading].into_iter().chain(names.iter().map(String::as_str));
         let imported = self.program.feed(import, |input| contents.write(image.time, input));
-        let tagged = imported.and_then(|answer| self.program.ask(tag).map(|_| answer.sent));
+        let tagged = imported.and_then(|answer| self.program.tell(tag).map(|_| answer.sent));
         // Where nothing came in, there is nothing to remove.
-        let _ = self.program.ask(["images", "rm", &loading]);
+        self.program.undo(["images", "rm", &loading]);
         Ok(Loaded { id: id.clone(), sent: Some(tagged?), was_there: false })
     }
 
@@ -99,7 +103,7 @@ impl Containerd {
         if self.platform != *run.platform {
             command.args(["--platform", &run.platform.to_string()]);
         }
-        let container = format!("cargo-oci-{}", std::process::id());
+        let container = format!("cargo-oci-{:016x}", fastrand::u64(..));
         command.args(run.engine_args).arg(in_full(run.name).unwrap_or_default()).arg(container);
         // Its arguments stand for the whole of the image's own.
         if !run.args.is_empty() {

@@ -10,11 +10,12 @@ use std::process::Command;
 use miette::Report;
 use serde::Deserialize;
 
-use super::has::{Listed, diff_ids, in_full, layers, names_to_give, remember, shared};
+use super::has::{Listed, diff_ids, images, in_full, layers, names_to_give, remember, shared};
 use super::program::{Answer, Program, Refusal};
 use super::run::Run;
 use super::{Absence, Loaded, LocalImage, is_at_least, platform_of, program, too_old};
 use crate::error::Result;
+use crate::image::Digest;
 use crate::plan::Environment;
 use crate::platform::Platform;
 use crate::store::archive::Contents;
@@ -28,6 +29,8 @@ pub struct Docker {
     store: Store,
     /// Whether it reads layers in zstd.
     knows_zstd: bool,
+    /// Whether it can be told to run only what it has.
+    can_refuse_to_pull: bool,
     /// Whether it can put a small init before a program.
     has_init: bool,
 }
@@ -66,8 +69,13 @@ struct Info {
     podman: Option<serde_json::Value>,
 }
 
+/// What Podman calls itself in `docker version`.
+const PODMAN: &str = "Podman Engine";
 /// What names a driver of containerd's in `docker info`.
 const CONTAINERD_DRIVER: &str = "io.containerd.snapshotter";
+/// How a Docker before version 28 says that it cannot tell whether a platform is there. What it has said while loading is
+/// all there is then.
+const OLD: [&str; 2] = ["unknown flag", "API version"];
 /// How `docker load` begins the line for a name that now stands for the image.
 const LOADED: &str = "Loaded image";
 
@@ -77,18 +85,19 @@ impl Docker {
     /// # Errors
     /// When it is not there, does not answer, or is too old.
     pub(super) fn find(environment: &Environment, context: Option<&str>) -> Result<Found, Absence> {
-        let program = program(environment, "docker")?;
-        let program = match context {
-            Some(context) => program.with(&["--context", context]),
-            None => program,
-        };
+        let program = program(environment, "docker", "--context", context)?;
         let info = info(&program)?;
         if info.podman.is_some() {
             return Ok(Found::Podman(program));
         }
-        let title = format!("Docker {}", info.server_version);
+        let mut title = format!("Docker {}", info.server_version);
         if !is_at_least(&info.server_version, 17, 6) {
-            return Err(too_old(&title, "17.06"));
+            // Podman answers for Docker too, with versions of its own.
+            let components = program.ask(["version", "--format", "{{json .Server.Components}}"])?.stdout;
+            if !components.contains(PODMAN) {
+                return Err(too_old(&title, "17.06"));
+            }
+            title = format!("Podman {} in the place of Docker", info.server_version);
         }
         let status = info.driver_status.unwrap_or_default();
         let is_containerd = status.iter().any(|(_, value)| value.starts_with(CONTAINERD_DRIVER));
@@ -96,6 +105,7 @@ impl Docker {
             platform: platform_of(&info.os, &info.architecture),
             store: if is_containerd { Store::Containerd } else { Store::Classic },
             knows_zstd: is_at_least(&info.server_version, 23, 0),
+            can_refuse_to_pull: is_at_least(&info.server_version, 20, 10),
             // It comes along since long.
             has_init: true,
             program,
@@ -108,17 +118,14 @@ impl Docker {
     /// # Errors
     /// When it is not there, does not answer, or is too old.
     pub(super) fn find_nerdctl(environment: &Environment, namespace: Option<&str>) -> Result<Docker, Absence> {
-        let program = program(environment, "nerdctl")?;
-        let program = match namespace {
-            Some(namespace) => program.with(&["--namespace", namespace]),
-            None => program,
-        };
+        let program = program(environment, "nerdctl", "--namespace", namespace)?;
         let info = info(&program)?;
         Ok(Docker {
             title: format!("nerdctl with containerd {}", info.server_version.trim_start_matches('v')),
             platform: platform_of(&info.os, &info.architecture),
             store: Store::Nerdctl,
             knows_zstd: true,
+            can_refuse_to_pull: true,
             has_init: environment.find_program(&["tini"]).is_some(),
             program,
         })
@@ -142,24 +149,29 @@ impl Docker {
             Store::Containerd | Store::Nerdctl => image.root().digest(),
         };
         let names = image.image.tagged_names();
-        let images = self.images()?;
-        if let Some(missing) = names_to_give(&images, id.as_ref(), &names)
-            && (self.store != Store::Containerd || self.has_whole(image, id.as_ref(), "")?)
+        let listed = images(&self.program)?;
+        if let Some(missing) = names_to_give(&listed, id.as_ref(), &names)
+            && (self.store != Store::Containerd || self.has_whole(image, "")?)
         {
-            for name in &missing {
-                self.program.ask(["image", "tag", id.as_ref(), name])?;
-            }
+            self.tag(id, &missing)?;
             return Ok(Loaded { id: id.clone(), sent: Some(0), was_there: true });
         }
         let sent = match self.store {
-            Store::Classic => self.load_docker_image(image, &images)?,
-            Store::Containerd => self.load_layout(image, &images)?,
+            Store::Classic => self.load_docker_image(image, &listed)?,
+            Store::Containerd => self.load_layout(image, &listed)?,
             Store::Nerdctl => {
                 let contents = image.as_layout()?;
                 self.program.feed(["load", "--all-platforms"], |input| contents.write(image.time, input))?.sent
             }
         };
         Ok(Loaded { id: id.clone(), sent: Some(sent), was_there: false })
+    }
+
+    fn tag(&self, id: &Digest, names: &[String]) -> Result<()> {
+        for name in names {
+            self.program.tell(["image", "tag", id.as_ref(), name])?;
+        }
+        Ok(())
     }
 
     /// Into the classic store.
@@ -187,52 +199,52 @@ impl Docker {
         Ok(self.send(contents()?, image.time)?.sent)
     }
 
-    /// Into containerd's store. It takes a layout without blobs that it has not, moves the names to it, and ends well: so
-    /// it is asked afterwards, and where the image is not whole, the names go back.
+    /// Into containerd's store. It takes a layout without blobs that it has not, and ends well: so the image comes without
+    /// a name, and gets its names when it is all there.
     fn load_layout(&self, image: LocalImage, images: &[Listed]) -> Result<u64> {
-        let names = image.image.tagged_names();
-        let known = layers(image.cache, images, &self.platform);
+        let cache = image.cache();
+        let known = cache.as_ref().map(|cache| layers(cache, images, &self.platform)).unwrap_or_default();
+        let contents = || Contents::of_image(image.layout, image.root(), &[]);
         let mut sent = 0;
+        let mut is_whole = false;
         if !known.is_empty() {
-            match self.send(image.as_layout()?.without(|digest| known.contains(digest)), image.time) {
+            match self.send(contents()?.without(|digest| known.contains(digest)), image.time) {
                 Ok(answer) => {
                     sent = answer.sent;
-                    if self.has_whole(image, &names[0], &answer.stdout)? {
-                        self.remember(image);
-                        return Ok(sent);
-                    }
+                    is_whole = self.has_whole(image, &answer.stdout)?;
                 }
-                Err(refusal) if is_final(&refusal) => return Err(self.give_back(image, images, refusal.into())),
+                Err(refusal) if is_final(&refusal) => return Err(refusal.into()),
                 Err(_) => {}
             }
         }
-        let answer = self
-            .send(image.as_layout()?, image.time)
-            .map_err(|refusal| self.give_back(image, images, refusal.into()))?;
-        if self.has_whole(image, &names[0], &answer.stdout).map_err(|error| self.give_back(image, images, error))? {
-            self.remember(image);
-            return Ok(sent + answer.sent);
+        if !is_whole {
+            let answer = self.send(contents()?, image.time)?;
+            sent += answer.sent;
+            if !self.has_whole(image, &answer.stdout)? {
+                let said = answer.stdout.lines().filter(|line| !line.starts_with(LOADED));
+                let words = said.map(str::to_owned).chain(["it does not have all of it afterwards".to_owned()]).next();
+                let program = "docker image load".to_owned();
+                return Err(Refusal::Refused { program, words: words.unwrap_or_default() }.into());
+            }
         }
-        let words = answer.stdout.lines().filter(|line| !line.starts_with(LOADED)).collect::<Vec<_>>().join("; ");
-        let words = if words.is_empty() { "it does not have all of it afterwards".to_owned() } else { words };
-        let refusal = Refusal::Refused { program: "docker image load".to_owned(), words };
-        Err(self.give_back(image, images, refusal.into()))
+        self.tag(image.root().digest(), &image.image.tagged_names())?;
+        if let Some(cache) = cache {
+            let manifests = image.image.manifests.iter().map(|manifest| manifest.descriptor.clone());
+            remember(&cache, image.layout, manifests.chain([image.root().clone()]));
+        }
+        Ok(sent)
     }
 
-    /// Whether every platform of the image is there with all that it names: the image of that name or id, of which the
-    /// engine has `said` something.
-    fn has_whole(&self, image: LocalImage, name: &str, said: &str) -> Result<bool> {
+    /// Whether every platform of the image is there with all that it names; the engine has `said` something when it was
+    /// loaded.
+    fn has_whole(&self, image: LocalImage, said: &str) -> Result<bool> {
+        let id = image.root().digest().as_ref();
         for manifest in &image.image.manifests {
             let platform = manifest.platform.to_string();
-            let inspected =
-                self.program.ask(["image", "inspect", "--platform", &platform, "--format", "{{.Id}}", name]);
-            match inspected {
+            match self.program.ask(["image", "inspect", "--platform", &platform, "--format", "{{.Id}}", id]) {
                 Ok(answer) if answer.stdout.trim() == manifest.digest.as_ref() => {}
                 Ok(_) => return Ok(false),
-                Err(Refusal::Refused { words, .. })
-                    if ["unknown flag", "API version"].iter().any(|old| words.contains(old)) =>
-                {
-                    // Before version 28 there is nothing but what it has said.
+                Err(Refusal::Refused { words, .. }) if OLD.iter().any(|old| words.contains(old)) => {
                     return Ok(!said.lines().any(|line| line.starts_with("Error")));
                 }
                 Err(Refusal::Refused { .. }) => return Ok(false),
@@ -242,41 +254,8 @@ impl Docker {
         Ok(true)
     }
 
-    /// After a failure: names that stand for a part of the image stand for what they did `before`.
-    fn give_back(&self, image: LocalImage, before: &[Listed], error: Report) -> Report {
-        let id = image.root().digest().as_ref();
-        // An engine that does not answer any more has not moved them, or nothing can be done.
-        let now = self.images().unwrap_or_default();
-        for name in image.image.tagged_names() {
-            let full = in_full(&name);
-            let stands_for =
-                |images: &[Listed]| images.iter().find(|listed| listed.name == full).map(|listed| listed.id.clone());
-            if stands_for(&now).as_deref() == Some(id) {
-                let _ = match stands_for(before) {
-                    Some(old) => self.program.ask(["image", "tag", &old, &name]),
-                    None => self.program.ask(["image", "rm", &name]),
-                };
-            }
-        }
-        error
-    }
-
-    /// For the next load: what is there now.
-    fn remember(&self, image: LocalImage) {
-        let manifests = image.image.manifests.iter().map(|manifest| manifest.descriptor.clone());
-        remember(image.cache, image.layout, manifests.chain([image.root().clone()]));
-    }
-
     fn send(&self, contents: Contents, time: u64) -> Result<Answer, Refusal> {
         self.program.feed(["image", "load"], |input| contents.write(time, input))
-    }
-
-    /// All images it has.
-    fn images(&self) -> Result<Vec<Listed>> {
-        let format = "{{.ID}}\t{{.Repository}}:{{.Tag}}";
-        let answer = self.program.ask(["image", "ls", "--no-trunc", "--format", format])?;
-        let lines = answer.stdout.lines().filter_map(|line| line.split_once('\t'));
-        Ok(lines.map(|(id, name)| Listed::new(id, name)).collect())
     }
 
     /// The diffIDs of images.
@@ -286,7 +265,7 @@ impl Docker {
             return Ok(Vec::new());
         }
         let format = ["image", "inspect", "--format", "{{json .RootFS.Layers}}"];
-        // An image that went meanwhile is no reason to send everything, but a sign that something else may be amiss.
+        // Where one of them has gone meanwhile, nothing is known, and all is sent.
         let Ok(answer) = self.program.ask(format.into_iter().chain(ids)) else {
             return Ok(Vec::new());
         };
@@ -300,6 +279,8 @@ impl Docker {
         if self.platform != *run.platform {
             command.args(["--platform", &run.platform.to_string()]);
         }
+        // What is run is what was loaded, and not what a registry calls by that name.
+        command.args(self.can_refuse_to_pull.then_some("--pull=never"));
         run.finish(command)
     }
 }

@@ -6,6 +6,7 @@ use miette::IntoDiagnostic;
 use oci_spec::image::Descriptor;
 use serde_json::Value;
 
+use super::program::Program;
 use crate::error::Result;
 use crate::image::Digest;
 use crate::image::manifest::{Manifest, parse, platform_of};
@@ -28,6 +29,18 @@ impl Listed {
         let name = Some(name).filter(|name| !name.contains("<none>")).and_then(in_full);
         Listed { id: id.to_owned(), name }
     }
+}
+
+/// All images that Docker, or who speaks like it, has. Podman writes the name of the algorithm before an id, as Docker
+/// does.
+///
+/// # Errors
+/// When it does not tell.
+pub fn images(program: &Program) -> Result<Vec<Listed>> {
+    let format = "{{.ID}}\t{{.Repository}}:{{.Tag}}";
+    let answer = program.ask(["image", "ls", "--no-trunc", "--format", format])?;
+    let lines = answer.stdout.lines().filter_map(|line| line.split_once('\t'));
+    Ok(lines.map(|(id, name)| Listed::new(id, name)).collect())
 }
 
 /// `NAME:TAG` with its registry: two ways to write a name are one name.

@@ -17,6 +17,7 @@ mod podman;
 pub mod program;
 pub mod run;
 
+use std::path::Path;
 use std::process::Command;
 
 use miette::{Diagnostic, Report, miette};
@@ -58,8 +59,8 @@ pub struct LocalImage<'a> {
     pub image: &'a BuiltImage,
     /// Where all of it is.
     pub layout: &'a Layout,
-    /// Where the documents of what was handed over before are kept: by them it is known what an engine has.
-    pub cache: &'a Cache,
+    /// The folder where the documents of what was handed over before are kept: by them it is known what an engine has.
+    pub loaded: &'a Path,
     /// The mtime of what is in archives: seconds since 1970.
     pub time: u64,
 }
@@ -182,6 +183,15 @@ impl Engine {
         }
     }
 
+    /// What the engine itself calls the image that is loaded as `name`: so that no other image is meant.
+    pub fn name(&self, name: &str) -> String {
+        match self {
+            Engine::Podman(_) => podman::local(name),
+            Engine::Containerd(_) => has::in_full(name).unwrap_or_else(|| name.to_owned()),
+            Engine::Docker(_) | Engine::Cluster(_) => name.to_owned(),
+        }
+    }
+
     /// The command that runs a program of a loaded image.
     ///
     /// # Errors
@@ -218,6 +228,11 @@ impl<'a> LocalImage<'a> {
     /// All of it in the form that every engine reads: layout and docker-archive in one.
     fn as_both(&self) -> Result<Contents<'a>> {
         self.as_layout()?.with_docker_image(&self.docker_image()?)
+    }
+
+    /// What is known of what was handed over before; nothing where that cannot be kept.
+    fn cache(&self) -> Option<Cache> {
+        Cache::open(self.loaded.to_owned()).ok()
     }
 
     fn root(&self) -> &'a Descriptor {
@@ -273,9 +288,13 @@ impl Absence {
     }
 }
 
-/// The program of an engine.
-fn program(environment: &Environment, name: &'static str) -> Result<Program, Absence> {
-    Program::find(environment, name).ok_or(Absence::Program(name))
+/// The program of an engine, told by its `flag` which `place` is meant.
+fn program(environment: &Environment, name: &'static str, flag: &str, place: Option<&str>) -> Result<Program, Absence> {
+    let program = Program::find(environment, name).ok_or(Absence::Program(name))?;
+    Ok(match place {
+        Some(place) => program.with(&[flag, place]),
+        None => program,
+    })
 }
 
 /// The platform of an engine that names its machine as `uname -m` does, or as Go does.

@@ -9,11 +9,12 @@ use std::process::Command;
 use miette::Report;
 use serde::Deserialize;
 
-use super::has::{Listed, names_to_give};
+use super::has::{images, names_to_give};
 use super::program::Program;
 use super::run::Run;
 use super::{Absence, Loaded, LocalImage, is_at_least, platform_of, program, too_old};
 use crate::error::{Result, on_path};
+use crate::image::digest::sha256;
 use crate::plan::Environment;
 use crate::platform::Platform;
 use crate::store::archive::Contents;
@@ -58,11 +59,7 @@ impl Podman {
     /// # Errors
     /// When it is not there, does not answer, or is too old.
     pub(super) fn find(environment: &Environment, connection: Option<&str>) -> Result<Podman, Absence> {
-        let program = program(environment, "podman")?;
-        Podman::ask(match connection {
-            Some(connection) => program.with(&["--connection", connection]),
-            None => program,
-        })
+        Podman::ask(program(environment, "podman", "--connection", connection)?)
     }
 
     /// The Podman behind a program, whatever that is called.
@@ -101,8 +98,10 @@ impl Podman {
     pub(super) fn load(&self, image: LocalImage) -> Result<Loaded> {
         let id = image.manifest()?.config.digest();
         let names: Vec<_> = image.image.tagged_names().iter().map(|name| local(name)).collect();
-        let there = names_to_give(&self.images()?, id.digest(), &names);
-        let was_there = there.is_some();
+        let listed = images(&self.program)?;
+        let loading = loading(image);
+        let there = names_to_give(&listed, id.as_ref(), &names);
+        let (was_there, copied) = (there.is_some(), there.is_none() && !self.is_remote);
         let mut sent = None;
         let missing = match there {
             Some(missing) => missing,
@@ -112,7 +111,12 @@ impl Podman {
             }
         };
         if !missing.is_empty() {
-            self.program.ask(["tag", id.digest()].into_iter().chain(missing.iter().map(String::as_str)))?;
+            self.program.tell(["tag", id.digest()].into_iter().chain(missing.iter().map(String::as_str)))?;
+        }
+        // Also that of a run that was killed.
+        let by_path = format!("localhost/{loading}:latest");
+        if copied || listed.iter().any(|listed| listed.name.as_ref() == Some(&by_path)) {
+            self.program.undo(["untag", &by_path, &by_path]);
         }
         Ok(Loaded { id: id.clone(), sent, was_there })
     }
@@ -133,20 +137,12 @@ impl Podman {
     fn pull(&self, image: LocalImage) -> Result<()> {
         let layout = &image.image.layout;
         let folder = layout.parent().unwrap_or(layout);
-        let name = format!("loading-{}", std::process::id());
+        let name = loading(image);
         let _link = Link::new(layout, folder.join(&name)).map_err(|error| on_path("write in", folder, error))?;
         let tag = image.image.tags.first().map_or("latest", String::as_str);
         let (from, platform) = (format!("oci:{name}:{tag}"), image.manifest()?.platform.to_string());
         self.program.read_in(folder, ["pull", "--quiet", "--platform", &platform, &from])?;
-        let id = image.manifest()?.config.digest();
-        self.program.ask(["untag", id.digest(), &format!("localhost/{name}:latest")])?;
         Ok(())
-    }
-
-    fn images(&self) -> Result<Vec<Listed>> {
-        let answer = self.program.ask(["images", "--no-trunc", "--format", "{{.ID}}\t{{.Repository}}:{{.Tag}}"])?;
-        let lines = answer.stdout.lines().filter_map(|line| line.split_once('\t'));
-        Ok(lines.map(|(id, name)| Listed::new(id.trim_start_matches("sha256:"), name)).collect())
     }
 
     pub(super) fn run(&self, run: &Run) -> Command {
@@ -156,8 +152,16 @@ impl Podman {
         if self.platform != *run.platform {
             command.args(["--platform", &run.platform.to_string()]);
         }
+        // What is run is what was loaded, and not what a registry calls by that name.
+        command.arg("--pull=never");
         run.finish(command)
     }
+}
+
+/// What a layout is called while it is read: the same each time, so that nothing of it stays.
+fn loading(image: LocalImage) -> String {
+    let layout = image.image.layout.file_name().unwrap_or_default().to_string_lossy();
+    format!("loading-{}", &sha256(layout.as_bytes()).digest()[..12])
 }
 
 /// A link to a layout, gone when this is dropped.
@@ -183,7 +187,7 @@ impl Drop for Link {
 }
 
 /// A name as Podman gives it to what was built here: without a registry it is `localhost`'s.
-fn local(name: &str) -> String {
+pub(super) fn local(name: &str) -> String {
     match name.contains('/') {
         true => name.to_owned(),
         false => format!("localhost/{name}"),

@@ -97,6 +97,8 @@ impl Program {
     pub fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(&self.path);
         without_credentials(&mut command);
+        // What an image is for is known here, and said where it counts.
+        command.env_remove("DOCKER_DEFAULT_PLATFORM");
         command.args(&self.args).args(args);
         command
     }
@@ -117,6 +119,20 @@ impl Program {
     /// When it ends badly, or takes longer than half a minute.
     pub fn ask<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<Answer, Refusal> {
         Call::start(self.call(args), Stdio::null())?.end(Some(LIMIT))
+    }
+
+    /// What it does for `args`, for as long as it likes.
+    ///
+    /// # Errors
+    /// When it ends badly.
+    pub fn tell<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<Answer, Refusal> {
+        Call::start(self.call(args), Stdio::null())?.end(None)
+    }
+
+    /// Undoes something, also where the user has interrupted, and whatever comes of it.
+    pub fn undo<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) {
+        let call = Call::start(self.call(args), Stdio::null());
+        let _ = call.map(|call| Call { is_patient: true, ..call }.end(Some(LIMIT)));
     }
 
     /// What it does for `args` in a folder. It may take as long as it likes.
@@ -186,6 +202,8 @@ struct Call {
     child: Child,
     stdout: Receiver<String>,
     stderr: Receiver<String>,
+    /// Whether it goes on when the user interrupts.
+    is_patient: bool,
 }
 
 impl Call {
@@ -194,7 +212,7 @@ impl Call {
         let spawned = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = spawned.map_err(|cause| Refusal::Broken { program: name.clone(), cause })?;
         let (stdout, stderr) = (text(child.stdout.take()), text(child.stderr.take()));
-        Ok(Call { name, child, stdout, stderr })
+        Ok(Call { name, child, stdout, stderr, is_patient: false })
     }
 
     /// Waits for its end, which a program that closes its output is near.
@@ -212,7 +230,9 @@ impl Call {
                 Ok(Some(status)) => break status,
                 Err(cause) => return Err(Refusal::Broken { program: self.name, cause }),
             }
-            if let Err(cause) = interrupt::check() {
+            if let Err(cause) = interrupt::check()
+                && !self.is_patient
+            {
                 self.kill();
                 return Err(Refusal::Broken { program: self.name, cause });
             }
@@ -260,7 +280,10 @@ fn words(name: &str, stderr: &str, stdout: &str, status: ExitStatus) -> String {
     // Its name stands before them already.
     let own = format!("{}: ", name.split(' ').next().unwrap_or_default());
     let lines = |text: &str| {
-        let lines = text.lines().map(|line| line.trim().trim_start_matches(&own)).filter(|line| !line.is_empty());
+        let lines = text
+            .lines()
+            .map(|line| line.trim().trim_start_matches(&own).trim_start_matches("Error: "))
+            .filter(|line| !line.is_empty());
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
     let said = Some(lines(stderr)).filter(|lines| !lines.is_empty()).unwrap_or_else(|| lines(stdout));

@@ -22,7 +22,7 @@ pub struct Run<'a> {
     pub args: &'a [OsString],
     /// Ports, as the engine writes them.
     pub publish: &'a [String],
-    /// Variables: `K=V`, or `K` for that of this process.
+    /// Variables, as `K=V`.
     pub env: &'a [String],
     /// Folders, as the engine writes them.
     pub volumes: &'a [String],
@@ -55,7 +55,7 @@ pub fn in_our_place(mut command: Command) -> Result<i32> {
     let program = command.get_program().display().to_string();
     let child = command.stdin(Stdio::inherit()).spawn();
     let mut child = child.into_diagnostic().wrap_err_with(|| format!("cannot run {program}"))?;
-    interrupt::pass_on(child.id());
+    let _relay = interrupt::in_our_place(child.id());
     let status = child.wait().into_diagnostic().wrap_err_with(|| format!("cannot wait for {program}"))?;
     #[cfg(unix)]
     let signal = std::os::unix::process::ExitStatusExt::signal(&status).map(|signal| 128 + signal);

@@ -129,12 +129,15 @@ impl<'a> Contents<'a> {
         Contents::new(layout, layout.entries(), layout.index()?)
     }
 
-    /// A layout with the one image `root`, by each of `names` (`NAME:TAG`).
+    /// A layout with the one image `root`, by each of `names` (`NAME:TAG`), or without a name.
     ///
     /// # Errors
     /// When its documents cannot be read.
     pub fn of_image(source: &'a dyn Source, root: &Descriptor, names: &[String]) -> Result<Contents<'a>> {
-        let entries: Vec<_> = names.iter().map(|name| entry(root, name)).collect();
+        let mut entries: Vec<_> = names.iter().map(|name| entry(root, name)).collect();
+        if entries.is_empty() {
+            entries.push(json!(root));
+        }
         Contents::new(source, std::slice::from_ref(root), index(&entries))
     }
 
@@ -224,7 +227,10 @@ fn unpack<'a>(source: &'a dyn Source, layer: &Descriptor) -> Result<Box<dyn Read
 }
 
 /// All that `roots` name, and themselves.
-fn reachable(source: &dyn Source, roots: &[Descriptor]) -> Result<Vec<Descriptor>> {
+///
+/// # Errors
+/// When a document cannot be read.
+pub fn reachable(source: &dyn Source, roots: &[Descriptor]) -> Result<Vec<Descriptor>> {
     let mut found = Vec::new();
     let mut left = roots.to_vec();
     while let Some(descriptor) = left.pop() {

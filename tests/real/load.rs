@@ -2,13 +2,15 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::base::BaseImage;
 use crate::support::container::skopeo;
 use crate::support::engine::{Containerd, Docker, DockerOptions, Podman, Store};
-use crate::support::process::Ran;
+use crate::support::process::{Ran, output};
 use crate::support::project::{Call, Project};
 use crate::support::{digest, image, problems};
 
@@ -231,11 +233,47 @@ fn a_docker_that_is_killed_meanwhile_leaves_the_name_where_it_was() {
 }
 
 #[test]
+fn a_load_that_is_interrupted_leaves_the_name_where_it_was() {
+    for (store, signal, status) in [(Store::Classic, "-INT", 130), (Store::Containerd, "-TERM", 143)] {
+        let docker = docker(store);
+        let project = saying("first");
+        load(&project, docker.env(), &[]).succeeds();
+        BaseImage::new().big(200).single("linux/amd64").write(&project.path("base"));
+        let counter = docker.counter();
+        let args = ["load", "--base", "oci:base", "--platform", "linux/amd64", "--engine", "docker"];
+        let call = counter.env().into_iter().fold(project.oci(&args), |call, (key, value)| call.env(&key, value));
+        let mut loading = call.whole().process_group(0).spawn().expect("it starts");
+        while counter.sent() < 10 << 20 {
+            assert!(loading.try_wait().expect("a child").is_none(), "it has ended");
+            thread::sleep(Duration::from_millis(2));
+        }
+        output(Command::new("kill").args([signal, &loading.id().to_string()]));
+        assert_eq!(loading.wait().expect("a child").code(), Some(status));
+        let run = ["run", "--rm", "--network", "none", "x:latest"];
+        assert_eq!(succeeds(docker.docker(&run)), "first\n", "{store:?}");
+    }
+}
+
+#[test]
+fn two_loads_of_a_project_take_turns() {
+    let docker = docker(Store::Containerd);
+    let project = saying("first");
+    let calls = ["one", "two"].map(|tag| load(&project, docker.env(), &["-t", tag]));
+    thread::scope(|scope| calls.iter().for_each(|call| drop(scope.spawn(|| call.succeeds()))));
+    for name in ["x:one", "x:two"] {
+        assert_eq!(succeeds(docker.docker(&["run", "--rm", "--network", "none", name])), "first\n");
+    }
+}
+
+#[test]
 fn a_docker_without_room_says_so_and_keeps_what_it_had() {
     for store in STORES {
         let docker = Docker::start_with(DockerOptions { store, disk: Some(60), ..DockerOptions::default() });
         let project = saying("first");
         load(&project, docker.env(), &[]).succeeds();
+        // There may be no room left to run anything.
+        let id = |name| docker.docker(&["image", "inspect", "--format", "{{.Id}}", name]);
+        let first = succeeds(id("x:latest"));
         BaseImage::new().big(100).single("linux/amd64").write(&project.path("base"));
         let args = [
             "load",
@@ -254,9 +292,8 @@ fn a_docker_without_room_says_so_and_keeps_what_it_had() {
         let words = call.fails(1);
         assert!(words.contains("no space left on device"), "{store:?}: {words}");
         assert!(words.contains("help: make room where the engine keeps its images"), "{words}");
-        let run = |name| docker.docker(&["run", "--rm", "--network", "none", "--pull", "never", name]);
-        assert_eq!(succeeds(run("x:latest")), "first\n");
-        assert_ne!(run("x:new").status, 0);
+        assert_eq!(succeeds(id("x:latest")), first);
+        assert_ne!(id("x:new").status, 0);
     }
 }
 
@@ -269,8 +306,8 @@ fn podman_runs_both_platforms_and_knows_no_other_name_of_them() {
         // Podman takes a path for a name, and this one is none.
         let args = ["--engine", "podman", "--platform", &platform, "-t", "latest", "-t", "v1", "--target-dir", "Upper"];
         let ran = load(&project, podman.env(), &args).succeeds();
-        assert_eq!(ran.stdout, "hello:latest\n");
-        let run = ["run", "--rm", "--network", "none", "hello:latest", "one", "two"];
+        assert_eq!(ran.stdout, "localhost/hello:latest\n");
+        let run = ["run", "--rm", "--network", "none", "localhost/hello:latest", "one", "two"];
         assert_at_home(podman.podman(&run), machine);
         let names = succeeds(podman.podman(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]));
         let mut names: Vec<_> = names.lines().filter(|name| !name.contains("<none>")).collect();
@@ -291,8 +328,8 @@ fn containerd_runs_both_platforms_and_gets_what_it_lacks() {
     for (architecture, machine) in ARCHITECTURES {
         let platform = format!("linux/{architecture}");
         let args = ["--engine", "containerd:tests", "--platform", &platform];
-        assert_eq!(load(&project, containerd.env(), &args).succeeds().stdout, "hello:latest\n");
         let name = "docker.io/library/hello:latest";
+        assert_eq!(load(&project, containerd.env(), &args).succeeds().stdout, format!("{name}\n"));
         let run = ["-n", "tests", "run", "--rm", "--platform", &platform, name, "one-run", "/app/hello", "one", "two"];
         assert_at_home(containerd.ctr(&run), machine);
         let images = succeeds(containerd.ctr(&["-n", "tests", "images", "ls", "-q"]));
@@ -304,6 +341,23 @@ fn containerd_runs_both_platforms_and_gets_what_it_lacks() {
     let (manifest, _) = image(&layout(&project, "amd64"), "linux/amd64");
     let layer = manifest["layers"].as_array().and_then(|layers| layers.last()?["size"].as_u64()).expect("a size");
     assert!(sent(&ran.stderr) <= layer + TALK, "{layer}: {}", ran.stderr);
+}
+
+#[test]
+fn containerd_gets_again_what_it_lists_and_lacks() {
+    let containerd = Containerd::start();
+    let project = saying("x");
+    let args = ["--engine", "containerd", "--platform", "linux/amd64,linux/arm64"];
+    load(&project, containerd.env(), &args).succeeds();
+    let (manifest, _) = image(&project.layout(), "linux/arm64/v8");
+    let layers = manifest["layers"].as_array().expect("layers");
+    let layer = layers.last().and_then(|layer| layer["digest"].as_str()).expect("a digest");
+    succeeds(containerd.ctr(&["content", "rm", layer]));
+    let ran = load(&project, containerd.env(), &args).succeeds();
+    assert!(!ran.stderr.contains("Unchanged"), "{}", ran.stderr);
+    assert!(succeeds(containerd.ctr(&["content", "ls", "-q"])).contains(layer));
+    let ran = load(&project, containerd.env(), &args).succeeds();
+    assert!(ran.stderr.contains("Unchanged"), "{}", ran.stderr);
 }
 
 /// How many bytes were sent, by what is told.

@@ -98,13 +98,9 @@ fn arguments_go_in_and_the_exit_status_comes_out() {
         let ran = with_env(project.oci(&args), env).run();
         assert_eq!(ran.status, 7, "{}{}", ran.stdout, ran.stderr);
         assert!(ran.stdout.starts_with("Hello from ") && ran.stdout.contains("args=--exit 7\n"), "{}", ran.stdout);
-        assert!(ran.stderr.contains(&format!("Running hello:latest in {}", titled(engine))), "{}", ran.stderr);
+        let name = if engine == "podman" { "localhost/hello:latest" } else { "hello:latest" };
+        assert!(ran.stderr.contains(&format!("Running {name} in ")), "{}", ran.stderr);
     }
-}
-
-fn titled(engine: &str) -> String {
-    let (first, rest) = engine.split_at(1);
-    first.to_uppercase() + rest
 }
 
 #[test]
@@ -160,4 +156,23 @@ fn ctrl_c_ends_a_program_that_knows_nothing_of_signals() {
         assert_eq!(interrupted_in_a_terminal(&call).status, 130, "{engine}");
     }
     assert_eq!(docker.docker(&["ps", "--all", "--quiet"]).stdout, "");
+}
+
+#[test]
+fn what_runs_is_what_was_loaded_whatever_the_engine_would_choose() {
+    let (docker, podman) = (Docker::start(), Podman::new());
+    let project = Project::fixture("hello");
+    let args = ["run", "--base", "embedded", "--engine-arg=--network=none"];
+    let other = if cfg!(target_arch = "aarch64") { "linux/amd64" } else { "linux/arm64" };
+    let ran = with_env(project.oci(&args), docker.env()).env("DOCKER_DEFAULT_PLATFORM", other).succeeds();
+    assert!(ran.stdout.starts_with(&format!("Hello from {}!", std::env::consts::ARCH)), "{}", ran.stdout);
+
+    // A short name that Podman knows as somebody else's.
+    let load = ["load", "--base", "embedded", "--engine", "podman"];
+    with_env(project.oci(&load), podman.env()).succeeds();
+    assert_eq!(podman.podman(&["tag", "localhost/hello", "quay.io/centos/centos:latest"]).status, 0);
+    let project = Project::new("centos").file("src/main.rs", "fn main() { println!(\"mine\"); }\n");
+    assert_eq!(with_env(project.oci(&load), podman.env()).succeeds().stdout, "localhost/centos:latest\n");
+    let args = ["run", "--base", "embedded", "--engine", "podman"];
+    assert_eq!(with_env(project.oci(&args), podman.env()).succeeds().stdout, "mine\n");
 }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use miette::{IntoDiagnostic, miette};
 use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, MediaType};
@@ -36,6 +37,8 @@ pub(super) const MARK_CONTENT: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 pub struct Layout {
     root: PathBuf,
     entries: Vec<Descriptor>,
+    /// Held by who has just written it: nobody replaces it until all of its readers are done.
+    _mark: Option<Arc<File>>,
 }
 
 /// The path of a blob in a layout, relative to its root.
@@ -109,7 +112,7 @@ impl Layout {
         let index = read_index(&path)?;
         let entries =
             entries(&index).map_err(|error| error.wrap_err(format!("{} is not an OCI layout", root.display())))?;
-        Ok(Layout { root: root.to_owned(), entries })
+        Ok(Layout { root: root.to_owned(), entries, _mark: None })
     }
 
     /// What the layout's `index.json` lists.

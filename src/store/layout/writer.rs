@@ -8,7 +8,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use miette::miette;
 use oci_spec::image::Descriptor;
@@ -21,6 +22,7 @@ use crate::event::{Event, Listener};
 use crate::image::Compression;
 use crate::image::digest::{DiffId, VerifyReader};
 use crate::image::manifest::Document;
+use crate::interrupt;
 use crate::reference::Reference;
 use crate::store::{Sink, Source, file, lock, open};
 
@@ -128,7 +130,7 @@ impl LayoutWriter {
         self.keep(&document.descriptor, file)
     }
 
-    /// Puts the new layout in the place of the old one.
+    /// Puts the new layout in the place of the old one. Other runs wait until what is returned is dropped.
     ///
     /// # Errors
     /// When `index.json` cannot be written: then the old layout is as it was.
@@ -140,7 +142,8 @@ impl LayoutWriter {
         file::replace(&path, |file| file.write_all(&index)).map_err(failed)?;
         self.committed = true;
         self.sweep(|relative| !lock(&self.kept).contains(relative));
-        Layout::open(&self.root)
+        let mark = self.mark.file.try_clone().map_err(|error| on_path("lock", &self.root.join(MARK), error))?;
+        Ok(Layout { _mark: Some(Arc::new(mark)), ..Layout::open(&self.root)? })
     }
 
     /// Removes blobs, and nothing else. One that cannot be removed does no harm: nothing refers to it.
@@ -219,7 +222,12 @@ fn hold(mark: &File, root: &Path, listener: Listener) -> io::Result<()> {
     match mark.try_lock() {
         Err(TryLockError::WouldBlock) => {
             listener(Event::Waiting { path: root.to_owned() });
-            mark.lock()
+            // Not one call that waits: the user may not want to.
+            while let Err(TryLockError::WouldBlock) = mark.try_lock() {
+                interrupt::check()?;
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Ok(())
         }
         // Where files cannot be locked, cargo goes on too.
         Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Unsupported => Err(error),
