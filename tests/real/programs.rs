@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::support::base::BaseImage;
 use crate::support::container::{Runtime, run, unpack};
 use crate::support::project::Project;
+use crate::support::registry::DockerRegistry;
 use crate::support::{digest, image, problems};
 
 /// The target and platform of this computer, with glibc.
@@ -88,6 +89,24 @@ fn a_dynamic_program_goes_over_a_base_that_can_start_it() {
     let before = digest(&project.layout());
     project.oci(&["build", "--base", "oci:glibc", "--platform", &platform, "--prebuilt", &prebuilt]).succeeds();
     assert_eq!(digest(&project.layout()), before);
+}
+
+#[test]
+fn a_dynamic_program_is_pushed_over_a_base_whose_layers_stay_where_they_are() {
+    let project = Project::new("x");
+    let registry = DockerRegistry::start();
+    BaseImage::new().glibc().write(&project.path("glibc")).push_to(&registry, "cc", "latest");
+    BaseImage::new().write(&project.path("static")).push_to(&registry, "static", "latest");
+    let repository = registry.reference("acme/x");
+    let push = |base: &str| {
+        let base = registry.reference(base);
+        project.oci(&["push", "--base", &base, "--target", TARGET, "--repository", &repository])
+    };
+    let words = push("static").fails(1);
+    assert!(words.contains("has no loader for them"), "{words}");
+    let ran = push("cc").succeeds();
+    let pushed = ran.stdout.trim_end().rsplit('@').next().expect("a digest").to_owned();
+    assert!(registry.manifest("acme/x", &pushed).is_some(), "{}", ran.stdout);
 }
 
 #[test]

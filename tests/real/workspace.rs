@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::support::container::{Runtime, run, unpack};
 use crate::support::process::Ran;
 use crate::support::project::{Call, Project};
+use crate::support::registry::DockerRegistry;
 use crate::support::{image, problems};
 
 /// Calls with a cargo that notes what it is called for.
@@ -130,6 +131,39 @@ fn images_of_one_package_have_their_own_binaries_and_inherit_the_rest() {
     }
     let words = project.oci(&["build", "-p", "store", "--image", "store-migrat"]).fails(1);
     assert!(words.contains("no image `store-migrat`") && words.contains("did you mean `store-migrate`?"), "{words}");
+}
+
+#[test]
+fn a_workspace_is_pushed_with_a_line_for_each_image() {
+    let project = Project::fixture("workspace");
+    let registry = DockerRegistry::start();
+    let repository = |name: &str| format!("repository = \"{}\"\n", registry.reference(&format!("acme/{name}")));
+    let table = "[package.metadata.oci]\n";
+    let project = project
+        .append("api/Cargo.toml", &repository("api"))
+        .append("store/Cargo.toml", &repository("store-migrate"))
+        .append("worker/Cargo.toml", &(table.to_owned() + &repository("worker")));
+    let words = project.oci(&["push", "--workspace"]).fails(1);
+    assert!(words.contains("there is no repository to push store to"), "{words}");
+    let store = std::fs::read_to_string(project.path("store/Cargo.toml")).expect("a file");
+    let project = project.file("store/Cargo.toml", &store.replace(table, &(table.to_owned() + &repository("store"))));
+    let ran = project.oci(&["push", "--workspace"]).succeeds();
+    let lines: Vec<_> = ran.stdout.lines().map(|line| line.split_once('@').expect("a digest")).collect();
+    let names = ["api", "store", "store-migrate", "worker"];
+    assert_eq!(lines.len(), names.len(), "{}", ran.stdout);
+    for (name, (place, digest)) in names.into_iter().zip(lines) {
+        assert_eq!(place, registry.reference(&format!("acme/{name}")));
+        for tag in [digest.to_owned(), "1.2.3".to_owned(), format!("{name}-1.2")] {
+            assert!(registry.manifest(&format!("acme/{name}"), &tag).is_some(), "{name} {tag}");
+        }
+    }
+    // One repository for all of them, where their tags are the same, would be one image in the end.
+    let one = registry.reference("acme/all");
+    let words = project.oci(&["push", "--workspace", "--repository", &one]).fails(1);
+    assert!(words.contains(&format!("the images api and store are both called {one}:latest")), "{words}");
+    let ran = project.oci(&["push", "--workspace", "--repository", &one, "--tag", "{name}"]).succeeds();
+    assert_eq!(ran.stdout.lines().count(), 4);
+    assert!(registry.manifest("acme/all", "store-migrate").is_some());
 }
 
 #[test]
