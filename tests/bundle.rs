@@ -156,6 +156,22 @@ fn a_layer_that_grows_a_thousandfold() {
 }
 
 #[test]
+fn images_that_grow_when_they_are_unpacked() {
+    let mut deep = Layer::new();
+    for number in 0..200 {
+        deep = deep.folder(&format!("{number}/{}", "n/".repeat(249)));
+    }
+    refuses(of(deep), &["cannot unpack the layer sha256:", "is in one folder too many that no entry is for"]);
+    let long = format!("{}/", "n".repeat(200)).repeat(19);
+    let mut links = Layer::new().folder(&long).symlink("s", &long).file("s/f", b"");
+    for number in 0..20_000 {
+        links = links.hard_link(&format!("s/{number}"), "s/f");
+    }
+    refuses(of(links), &["its links make the names of its files more than 4 times as long as they are written"]);
+    refuses(of(Layer::new().symlink("a", &"n".repeat(4096))), &["`a` leads to a name of more than 4095 bytes"]);
+}
+
+#[test]
 fn users_and_programs_that_the_image_does_not_have() {
     let words = ["the image runs as `nobody`, but its /etc/passwd has no user `nobody`", "help: "];
     refuses(Image::new().layer(base()).config("User", json!("nobody")), &words);
@@ -172,6 +188,37 @@ fn users_and_programs_that_the_image_does_not_have() {
 }
 
 #[test]
+fn what_an_image_may_not_say_of_its_program() {
+    for (key, value, words) in [
+        ("User", json!(1000), "the image's `User` is not text"),
+        ("Env", json!(["A"]), "the image's `Env` has `A`, which is no KEY=VALUE"),
+        ("Cmd", json!("/bin/x"), "the image's `Cmd` is not a list"),
+        ("WorkingDir", json!("/a\0b"), "the image's `WorkingDir` has a NUL character"),
+        ("User", json!("2147483648"), "no user `2147483648`"),
+    ] {
+        refuses(Image::new().layer(base()).config(key, value), &[words]);
+    }
+    let home = base().file("etc/passwd", b"root:x:0:0::/ro\0ot:\n");
+    refuses(Image::new().layer(home), &["its /etc/passwd has a NUL character in the home of user 0"]);
+}
+
+#[test]
+fn labels_and_volumes_that_would_do_harm() {
+    let labels = json!({ "run.oci.keep_original_groups": "1", "mine": "2" });
+    let volumes = json!({ "/sys/fs/cgroup": {}, "/bin/x": {}, "/data/./": {} });
+    let image = Image::new().layer(base()).config("Labels", labels).config("Volumes", volumes);
+    let project = folder(image);
+    let ran = project.oci(&["bundle", "--platform", "linux/amd64", "--rootless", "--from", "image", "out"]).succeeds();
+    let words = ["orders to runtimes are left out: run.oci.keep_original_groups", "left out: /bin/x, /sys/fs/cgroup"];
+    assert_says(&ran.stderr, &words);
+    let config = config(&project.path("out"));
+    assert_eq!(config["annotations"]["mine"], "2");
+    assert!(!config.to_string().contains("run.oci"), "{config}");
+    let mounts: Vec<_> = config["mounts"].as_array().expect("mounts").iter().map(|it| &it["destination"]).collect();
+    assert_eq!(mounts[7..], ["/data"]);
+}
+
+#[test]
 fn places_that_are_taken_or_not_there() {
     let project = folder(Image::new().layer(base())).file("file", "").file("full/file", "");
     fs::create_dir(project.path("empty")).expect("a folder");
@@ -184,9 +231,81 @@ fn places_that_are_taken_or_not_there() {
     }
     assert_eq!(names(&project.path("full")), ["file"]);
     for form in ["dir", "tar"] {
-        let words = error(&project, &["--rootless", "-o", form, "--from", "image", "no/out"]);
+        // That is said before the image is looked for.
+        let words = error(&project, &["--rootless", "-o", form, "--from", "./nowhere", "no/out"]);
         assert_says(&words, &["cannot write in no", "help: create its folder first"]);
+        let words = error(&project, &["--rootless", "-o", form, "--from", "./nowhere", "full/file/out"]);
+        assert_says(&words, &["cannot write in full/file", "not a directory"]);
     }
+}
+
+#[test]
+fn paths_that_end_as_only_folders_do() {
+    let project = folder(Image::new().layer(base()));
+    fs::create_dir(project.path("empty")).expect("a folder");
+    for place in ["/", ".", "..", "./", "empty/.."] {
+        let words = error(&project, &["--rootless", "--from", "image", place]);
+        assert_says(&words, &["is there already", "help: name another place"]);
+        assert!(!words.contains("rm -r"), "{words}");
+    }
+    let words = error(&project, &["--rootless", "--from", "image", "empty/"]);
+    assert_says(&words, &["empty is there already", "rm -r empty"]);
+    let words = error(&project, &["--rootless", "--from", "image", "none/.."]);
+    assert_says(&words, &["`none/..` is no name for a bundle"]);
+    for place in ["out/", "out/."] {
+        let words = error(&project, &["--rootless", "-o", "tar", "--from", "image", place]);
+        assert_says(&words, &["can only be a folder, and not a tar file", "help: leave the end of the path out"]);
+        let args = ["bundle", "--platform", "linux/amd64", "--rootless", "--from", "image", place];
+        assert_eq!(project.oci(&args).succeeds().stdout, format!("{place}\n"));
+        assert_eq!(names(&project.path("out")), ["config.json", "rootfs"]);
+        fs::remove_dir_all(project.path("out")).expect("a bundle");
+    }
+}
+
+#[test]
+fn attributes_of_the_computer_that_a_layer_was_made_on() {
+    let layer = Layer::new()
+        .xattr("security.selinux", b"system_u:object_r:etc_t:s0")
+        .xattr("trusted.overlay.opaque", b"y")
+        .xattr("user.kept", b"x")
+        .folder("labelled");
+    let project = folder(of(layer));
+    for form in ["dir", "tar"] {
+        let args = ["bundle", "--platform", "linux/amd64", "--rootless", "-o", form, "--from", "image", form];
+        let words = project.oci(&args).succeeds().stderr;
+        assert_says(&words, &["about this computer", "are left out: security.selinux, trusted.overlay.opaque\n"]);
+        assert!(!words.contains("could not be set: security"), "{words}");
+    }
+    let tar = fs::read(project.path("tar")).expect("a file");
+    let has = |words: &str| tar.windows(words.len()).any(|window| window == words.as_bytes());
+    assert!(has("SCHILY.xattr.user.kept=x\n") && !has("selinux") && !has("overlay"));
+}
+
+/// `cargo oci bundle` of the image in `image`, rootless, by a shell in which `before` was done.
+fn after(before: &str, project: &Project) -> process::Ran {
+    let bundle = r#"exec "$0" bundle --platform linux/amd64 --rootless --from image out"#;
+    let mut shell = project.oci(&[]).command("sh");
+    process::run(shell.args(["-c", &format!("{before} && {bundle}"), env!("CARGO_BIN_EXE_cargo-oci")]))
+}
+
+#[test]
+fn the_modes_of_a_bundle_are_not_those_of_new_files() {
+    let project = folder(of(Layer::new().mode(0o666).file("open", b"")));
+    assert_eq!(after("umask 077", &project).status, 0);
+    let mode = |path: &str| fs::metadata(project.path(path)).expect(path).mode() & 0o7777;
+    assert_eq!((mode("out"), mode("out/config.json")), (0o700, 0o644));
+    assert_eq!((mode("out/rootfs"), mode("out/rootfs/open")), (0o755, 0o666));
+}
+
+#[test]
+fn folders_too_deep_to_be_open_all_at_once_are_removed_again() {
+    let deep = "d/".repeat(200);
+    let layer = Layer::new().folder(&deep).file("a/file", b"").folder(&format!("{deep}e"));
+    let project = folder(of(layer));
+    let ran = after("ulimit -n 60", &project);
+    assert_eq!((ran.status, ran.stdout.as_str()), (1, ""), "{}", ran.stderr);
+    assert_says(&ran.stderr, &["Too many open files", "cannot write `/d/d/d/d/d/d", "/d` of the image"]);
+    assert_eq!(names(project.root()), ["image"]);
 }
 
 #[test]

@@ -14,9 +14,10 @@ use tempfile::NamedTempFile;
 
 use super::config::Own;
 use super::entries::{Attributes, Special};
+use super::failure::WriteFailed;
 use super::pax;
 use super::tree::{NodeId, NodeKind, Places, ROOT, Tree};
-use crate::error::{Result, on_path};
+use crate::error::Result;
 use crate::store::file::{self, ReadError};
 
 /// A tar file that a [`Tree`] is written to.
@@ -43,8 +44,8 @@ impl<'a> Archive<'a> {
     /// # Errors
     /// Of writing.
     pub fn begin(tree: &'a Tree, path: &'a Path, own: Option<Own>) -> Result<Archive<'a>> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = file::create_in(folder).map_err(|error| on_path("write in", folder, error))?;
+        let folder = super::folder_of(path);
+        let file = file::create_in(folder).map_err(|error| WriteFailed::report("write in", folder, error))?;
         let mut archive = Archive { tree, path, file, own, places: Places::of(tree), contents: HashMap::new(), end: 0 };
         archive.folder(ROOT, ROOTFS)?;
         Ok(archive)
@@ -59,14 +60,14 @@ impl<'a> Archive<'a> {
             return Ok(());
         };
         let path = self.path;
-        self.writer().seek(SeekFrom::Start(place)).map_err(|error| on_path("write", path, error))?;
+        self.writer().seek(SeekFrom::Start(place)).map_err(|error| WriteFailed::report("write", path, error))?;
         let mut buffer = vec![0; 128 << 10];
         loop {
             let read = content.read(&mut buffer).map_err(ReadError)?;
             if read == 0 {
                 return Ok(());
             }
-            self.writer().write_all(&buffer[..read]).map_err(|error| on_path("write", path, error))?;
+            self.writer().write_all(&buffer[..read]).map_err(|error| WriteFailed::report("write", path, error))?;
         }
     }
 
@@ -76,7 +77,7 @@ impl<'a> Archive<'a> {
     /// Of writing; something that is there by now.
     pub fn finish(mut self, config: &[u8]) -> Result<()> {
         let path = self.path;
-        let failed = |error: io::Error| on_path("write", path, error);
+        let failed = |error: io::Error| WriteFailed::report("write", path, error);
         let attributes = Attributes { mode: 0o644, ..Attributes::default() };
         self.header(EntryType::Regular, b"config.json", &attributes, b"", config.len() as u64, (0, 0))?;
         let start = self.end - (config.len() as u64).next_multiple_of(BLOCK);
@@ -94,10 +95,10 @@ impl<'a> Archive<'a> {
     }
 
     fn folder(&mut self, folder: NodeId, path: &[u8]) -> Result<()> {
-        crate::interrupt::check().map_err(Report::from_err)?;
         let tree = self.tree;
         self.header(EntryType::Directory, path, &tree.node(folder).attributes, b"", 0, (0, 0))?;
         for (name, node) in tree.children(folder) {
+            crate::interrupt::check().map_err(Report::from_err)?;
             let path = [path, name].concat();
             let first = self.places.get(node).filter(|first| *first != (folder, name));
             let attributes = &tree.node(node).attributes;
@@ -139,7 +140,7 @@ impl<'a> Archive<'a> {
         size: u64,
         device: (u32, u32),
     ) -> Result<()> {
-        let failed = |path: &Path, error: io::Error| on_path("write", path, error);
+        let failed = |path: &Path, error: io::Error| WriteFailed::report("write", path, error);
         let (uid, gid) = self.own.unwrap_or(attributes.owner);
         let mut header = Header::new_ustar();
         header.set_entry_type(kind);

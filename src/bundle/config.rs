@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use miette::miette;
 use serde_json::{Value, json};
 
+use super::run::is_obeyed;
 use super::user::User;
+use super::volume::Volume;
 use crate::error::Result;
 use crate::image::config::{DEFAULT_PATH, Object, strings};
 
@@ -27,15 +29,6 @@ pub struct Config<'a> {
     pub volumes: &'a [Volume],
     /// Who is root in the container, where it is for a user without rights.
     pub rootless: Option<Own>,
-}
-
-/// A folder that is not part of the root file system of a container.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Volume {
-    /// Where it is, as an absolute path.
-    pub path: String,
-    /// Its mode and its owner in the image.
-    pub attributes: (u32, (u32, u32)),
 }
 
 /// What containers may do, as Docker has it: root in one is less than root.
@@ -86,15 +79,6 @@ pub fn args(image: &Object) -> Result<Vec<String>> {
             "the image starts nothing: it has neither an entrypoint nor a command"
         )),
     }
-}
-
-/// The paths of the image's volumes, which the runtime mounts something over.
-pub fn volumes(image: &Object) -> Vec<String> {
-    let volumes = image.get("config").and_then(|run| run.get("Volumes")).and_then(Value::as_object);
-    let paths = volumes.into_iter().flat_map(|volumes| volumes.keys());
-    // Over the root itself nothing can be mounted.
-    let paths = paths.filter(|path| path.starts_with('/') && !path.trim_matches('/').is_empty());
-    paths.cloned().collect()
 }
 
 impl Config<'_> {
@@ -177,7 +161,7 @@ impl Config<'_> {
             said.map(|(key, text)| (format!("org.opencontainers.image.{key}"), text)).collect();
         let labels = self.run("Labels").and_then(Value::as_object).into_iter().flatten();
         // A key that is empty is one that runtimes refuse.
-        let labels = labels.filter(|(key, _)| !key.is_empty());
+        let labels = labels.filter(|(key, _)| !key.is_empty() && !is_obeyed(key));
         annotations.extend(labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))));
         annotations
     }
@@ -308,8 +292,28 @@ mod tests {
     }
 
     #[test]
+    fn labels_that_runtimes_obey_become_no_annotations() {
+        let orders = [
+            "run.oci.keep_original_groups",
+            "org.systemd.property.ExecStop",
+            "org.systemd.other",
+            "org.criu.config",
+            "io.katacontainers.config.hypervisor.path",
+            "module.wasm.image/variant",
+            "dev.gvisor.spec.mount.x.type",
+        ];
+        let mut labels: Object = orders.iter().map(|order| ((*order).to_owned(), json!("1"))).collect();
+        labels.insert("run.ocis".to_owned(), json!("fine"));
+        let mut image = image();
+        image["config"]["Labels"] = json!(labels);
+        assert_eq!(super::super::run::obeyed(&image).len(), orders.len());
+        let annotations = document(&image, None)["annotations"].to_string();
+        assert!(orders.iter().all(|order| !annotations.contains(order)), "{annotations}");
+        assert!(annotations.contains(r#""run.ocis":"fine""#), "{annotations}");
+    }
+
+    #[test]
     fn volumes_are_mounts_with_the_owner_and_the_content_that_the_image_has_there() {
-        assert_eq!(volumes(&image()), ["/data"]);
         let mounts = document(&image(), None)["mounts"].clone();
         let volume = mounts.as_array().and_then(|mounts| mounts.last()).expect("a mount");
         assert_eq!(volume["destination"], "/data");

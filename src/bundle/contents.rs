@@ -7,9 +7,12 @@ use miette::{Report, miette};
 
 use super::entries::{Entries, Kind};
 use super::layer::{Layer, failed};
-use super::tree::{NodeId, NodeKind, Origin, ROOT, Tree};
+use super::tree::{NodeId, NodeKind, Origin, Tree};
 use crate::error::Result;
 use crate::store::Source;
+
+/// After so many entries it is asked whether work is to stop: they may all be in one piece of content.
+const OFTEN: usize = 256;
 
 /// The tree that `layers` make, the lowest first. All of each is read and checked.
 ///
@@ -21,12 +24,16 @@ pub fn merge(source: &dyn Source, layers: &[Layer]) -> Result<Tree> {
         layer.read(source, |entries| {
             let mut entry = 0;
             while let Some(found) = entries.next_entry().map_err(failed)? {
+                if entry % OFTEN == 0 {
+                    crate::interrupt::check().map_err(failed)?;
+                }
                 tree.apply(found, Origin { layer: number, entry }).map_err(Report::from_err)?;
                 entry += 1;
             }
             Ok(())
         })?;
     }
+    tree.check().map_err(|error| miette!("cannot unpack the image of {}: {error}", source.place()))?;
     Ok(tree)
 }
 
@@ -57,14 +64,9 @@ pub fn read(
 /// For each layer, the files whose content it has, by the number of their entry.
 fn files(tree: &Tree, layers: usize) -> Vec<HashMap<usize, NodeId>> {
     let mut files = vec![HashMap::new(); layers];
-    let mut folders = vec![ROOT];
-    while let Some(folder) = folders.pop() {
-        for (_, node) in tree.children(folder) {
-            match &tree.node(node).kind {
-                NodeKind::Directory(_) => folders.push(node),
-                NodeKind::File { origin, .. } => drop(files[origin.layer].insert(origin.entry, node)),
-                NodeKind::Symlink(_) | NodeKind::Special(_) => {}
-            }
+    for (_, _, node) in tree.names() {
+        if let NodeKind::File { origin, .. } = tree.node(node).kind {
+            files[origin.layer].insert(origin.entry, node);
         }
     }
     files

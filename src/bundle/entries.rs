@@ -104,8 +104,12 @@ impl<R: Read> Entries<R> {
                 EntryType::XHeader => extra.records = pax::Records::read(&self.extra(size)?)?,
                 EntryType::GNULongName => extra.long_name = Some(until_nul(&self.extra(size)?).to_owned()),
                 EntryType::GNULongLink => extra.long_link = Some(until_nul(&self.extra(size)?).to_owned()),
-                // It is about all entries, and nothing in it is about an image.
-                EntryType::XGlobalHeader => drop(self.extra(size)?),
+                // It is about all entries, and nothing in it is about an image. To Go it is an entry of its own, which
+                // takes what was said before.
+                EntryType::XGlobalHeader => {
+                    self.extra(size)?;
+                    extra = Extra::default();
+                }
                 kind => return self.entry(&header, kind, size, extra).map(Some),
             }
         }
@@ -122,9 +126,13 @@ impl<R: Read> Entries<R> {
 
     fn entry(&mut self, header: &Header, kind: EntryType, size: u64, extra: Extra) -> io::Result<Entry> {
         let Extra { long_name, long_link, records } = extra;
-        let path = records.path.or(long_name).unwrap_or_else(|| header.path_bytes().into_owned());
-        let link =
-            || records.link.clone().or(long_link).or_else(|| header.link_name_bytes().map(|name| name.into_owned()));
+        // Where there are both, Go takes GNU's, and with it all engines: what they see is what is unpacked here.
+        let long = |name: Option<Vec<u8>>| name.filter(|name| !name.is_empty());
+        let path = long(long_name).or(records.path).unwrap_or_else(|| header.path_bytes().into_owned());
+        let link = || {
+            let said = long(long_link).or(records.link.clone());
+            said.or_else(|| header.link_name_bytes().map(|name| name.into_owned()))
+        };
         let link =
             || link().filter(|link| !link.is_empty()).ok_or_else(|| invalid(format!("{} leads nowhere", show(&path))));
         let device = || -> io::Result<(u32, u32)> {
@@ -176,14 +184,17 @@ impl<R: Read> Entries<R> {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         (self.left, self.padding) = (0, 0);
-        if self.tar.fill_buf()?.is_empty() {
+        let Some(header) = self.block()? else {
             return Ok(None);
-        }
-        let mut header = Header::new_old();
-        self.tar.read_exact(header.as_mut_bytes())?;
+        };
         let bytes = header.as_bytes();
-        if bytes.iter().all(|byte| *byte == 0) {
-            return Ok(None);
+        let is_zero = |header: &Header| header.as_bytes().iter().all(|byte| *byte == 0);
+        if is_zero(&header) {
+            // Two of them are the end; some tars have only one, but with nothing behind it.
+            return match self.block()? {
+                Some(next) if !is_zero(&next) => Err(invalid("something follows a block of zeros".to_owned())),
+                _ => Ok(None),
+            };
         }
         // The checksum counts its own field as spaces.
         let sum = |bytes: &[u8]| bytes.iter().map(|byte| u64::from(*byte)).sum::<u64>();
@@ -192,6 +203,16 @@ impl<R: Read> Entries<R> {
             return Err(invalid("it is not a tar, or broken: the checksum of a header is wrong".to_owned()));
         }
         Ok(Some(header))
+    }
+
+    /// The next block; nothing at the end.
+    fn block(&mut self) -> io::Result<Option<Header>> {
+        if self.tar.fill_buf()?.is_empty() {
+            return Ok(None);
+        }
+        let mut block = Header::new_old();
+        self.tar.read_exact(block.as_mut_bytes())?;
+        Ok(Some(block))
     }
 
     /// The content of an extended header.
@@ -278,9 +299,31 @@ fn sparse(path: &[u8]) -> io::Error {
     invalid(format!("{} is a sparse file, which layers of images do not hold", show(path)))
 }
 
+/// So many characters of a name are shown: those of strangers may be without end.
+const MOST_SHOWN: usize = 200;
+/// So many names of a list.
+const MOST_LISTED: usize = 10;
+
 /// Bytes from a tar, for words about them.
 pub fn show(bytes: &[u8]) -> String {
-    format!("`{}`", String::from_utf8_lossy(bytes))
+    format!("`{}`", cut(&String::from_utf8_lossy(bytes)))
+}
+
+/// Names from an image, for words about them.
+pub fn list<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> String {
+    let more = names.len().saturating_sub(MOST_LISTED);
+    let listed: Vec<_> = names.take(MOST_LISTED).map(|name| cut(name)).collect();
+    match more {
+        0 => listed.join(", "),
+        more => format!("{} and {more} more", listed.join(", ")),
+    }
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(MOST_SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 pub(super) fn invalid(words: String) -> io::Error {
@@ -372,6 +415,44 @@ mod tests {
     }
 
     #[test]
+    fn names_are_those_that_go_reads() {
+        let name = |parts: &[(Header, &[u8])]| all(&tar(parts)).expect("reads").remove(0).0;
+        let records = |records: &[(&[u8], &[u8])]| {
+            let mut bytes = Vec::new();
+            records.iter().for_each(|(key, value)| pax::append(&mut bytes, key, value));
+            bytes
+        };
+        let said = records(&[(b"path", b"pax"), (b"linkpath", b"pax-to")]);
+        let pax = || (header(EntryType::XHeader, said.len() as u64), said.as_slice());
+        let file = || (header(EntryType::Regular, 0), &b""[..]);
+        let long = |kind| (header(kind, 4), &b"gnu\0"[..]);
+        for parts in [[long(EntryType::GNULongName), pax(), file()], [pax(), long(EntryType::GNULongName), file()]] {
+            assert_eq!(name(&parts).path, b"gnu");
+        }
+        let link = (header(EntryType::Symlink, 0), &b""[..]);
+        let entry = name(&[long(EntryType::GNULongLink), pax(), link]);
+        assert_eq!((entry.path, entry.kind), (b"pax".to_vec(), Kind::Symlink(b"gnu".to_vec())));
+        let none = (header(EntryType::GNULongName, 1), &b"\0"[..]);
+        assert_eq!(name(&[none, pax(), file()]).path, b"pax");
+        // An empty record takes back the one before it, and what comes before a global header is not the entry's.
+        let taken_back = records(&[(b"path", b"pax"), (b"path", b"")]);
+        let taken_back = (header(EntryType::XHeader, taken_back.len() as u64), taken_back.as_slice());
+        assert_eq!(name(&[taken_back, file()]).path, b"a");
+        assert_eq!(name(&[pax(), (header(EntryType::XGlobalHeader, 0), b""), file()]).path, b"a");
+    }
+
+    #[test]
+    fn one_block_of_zeros_is_the_end_only_where_nothing_follows() {
+        let whole = tar(&[(header(EntryType::Regular, 0), b"")]);
+        let (entry, zeros) = (&whole[..512], &[0; 512][..]);
+        assert_eq!(all(&[entry, zeros].concat()).expect("reads").len(), 1);
+        assert_eq!(all(&[entry, zeros, zeros, entry].concat()).expect("reads").len(), 1);
+        let error = all(&[entry, zeros, entry].concat()).expect_err("is refused");
+        assert!(error.to_string().contains("follows a block of zeros"), "{error}");
+        assert!(all(&[entry, zeros, &zeros[..100]].concat()).is_err());
+    }
+
+    #[test]
     fn numbers_are_octal_or_bytes() {
         assert_eq!(signed(b"0000644\0").expect("a number"), 0o644);
         assert_eq!(signed(b"   644 \0").expect("a number"), 0o644);
@@ -379,6 +460,15 @@ mod tests {
         assert_eq!(signed(b"\x80\0\0\0\0\0\x01\0").expect("a number"), 256);
         assert_eq!(signed(b"\xff\xff\xff\xff\xff\xff\xff\xfe").expect("a number"), -2);
         assert!(signed(b"9").is_err() && signed(b"\xbf\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff").is_err());
+    }
+
+    #[test]
+    fn words_about_names_without_end_have_one() {
+        assert_eq!(show(&[b'n'; 200]), format!("`{}`", "n".repeat(200)));
+        assert_eq!(show("ä".repeat(9000).as_bytes()), format!("`{}…`", "ä".repeat(200)));
+        let names: Vec<_> = (0..12).map(|number| number.to_string()).collect();
+        assert_eq!(list(names[..10].iter()), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9");
+        assert_eq!(list(names.iter()), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more");
     }
 
     #[test]

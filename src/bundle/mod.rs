@@ -7,7 +7,9 @@
 //! | [`tree`] | the entries of all layers → the files they make together, in memory |
 //! | [`contents`] | the two readings of the layers: for the tree, and for what the files hold |
 //! | `rootfs`, [`archive`] | the tree → a folder, or a tar file |
-//! | [`config`], [`user`] | the image's config → the runtime's |
+//! | [`run`] | what the image says of its program, checked |
+//! | [`config`], [`user`], [`volume`] | the image's config → the runtime's |
+//! | `failure` | what could not be written |
 //! | `staging` | a folder that gets its name when it is whole |
 //!
 //! The layers are not trusted: who unpacks an image as root must be able to do so with anybody's.
@@ -16,16 +18,20 @@ pub mod archive;
 pub mod config;
 pub mod contents;
 pub mod entries;
+mod failure;
 pub mod layer;
 pub mod pax;
 #[cfg(target_os = "linux")]
 mod rootfs;
+pub mod run;
 #[cfg(target_os = "linux")]
 mod staging;
 pub mod tree;
 pub mod user;
+pub mod volume;
 
-use std::io::Read;
+use std::collections::BTreeSet;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use miette::miette;
@@ -36,10 +42,13 @@ use crate::image::canonical_json_pretty;
 use crate::image::config::Object;
 use crate::store::Source;
 use archive::Archive;
-use config::{Config, Own, Volume};
+use config::{Config, Own};
+use entries::Special;
+use failure::WriteFailed;
 use layer::{Layer, failed};
-use tree::{NodeId, NodeKind, ROOT, Tree};
+use tree::{NodeId, NodeKind, Places, Tree};
 use user::{Accounts, User};
+use volume::Volumes;
 
 /// An image for one platform, and where its layers are.
 pub struct Image<'a> {
@@ -78,20 +87,52 @@ impl Target {
     /// Finds out, before anything is done, whether the bundle can be made.
     ///
     /// # Errors
-    /// Something is in its place, its folder is not there, or the user may not make such a bundle.
+    /// Something is in its place, or can never be there; the user may not make such a bundle.
     pub fn check(&self) -> Result<()> {
-        if self.path.symlink_metadata().is_ok() {
-            return Err(miette!(
-                help = format!("name another place, or remove it first: rm -r {}", self.path.display()),
-                "{} is there already, and nothing is written over it",
-                self.path.display()
-            ));
+        let place = self.place()?;
+        if place.symlink_metadata().is_ok() {
+            let help = match place.file_name() {
+                Some(_) => format!("name another place, or remove it first: rm -r {}", place.display()),
+                // The root, this folder and the one above are not there to be removed.
+                None => "name another place".to_owned(),
+            };
+            return Err(miette!(help = help, "{} is there already, and nothing is written over it", place.display()));
+        }
+        if place.file_name().is_none() {
+            return Err(miette!("`{}` is no name for a bundle", self.path.display()));
         }
         self.own()?;
         match self.form {
             Form::Tar => Ok(()),
             Form::Directory => may_give_files_away(self.rootless),
         }
+    }
+
+    /// Finds out whether the folder that the bundle is to be in is there: that of a build is made by then.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn check_folder(&self) -> Result<()> {
+        let place = self.place()?;
+        let folder = folder_of(&place);
+        let found = folder.metadata().and_then(|found| match found.is_dir() {
+            true => Ok(()),
+            false => Err(io::ErrorKind::NotADirectory.into()),
+        });
+        found.map_err(|error| WriteFailed::report("write in", folder, error))
+    }
+
+    /// The path without what only a folder can have at its end.
+    fn place(&self) -> Result<PathBuf> {
+        let bytes = self.path.as_os_str().as_encoded_bytes();
+        if self.form == Form::Tar && (bytes.ends_with(b"/") || bytes.ends_with(b"/.")) {
+            return Err(miette!(
+                help = "leave the end of the path out, or make a folder with `--output dir`",
+                "{} can only be a folder, and not a tar file",
+                self.path.display()
+            ));
+        }
+        Ok(self.path.components().collect())
     }
 
     /// Whose all files are, for a user without rights.
@@ -104,6 +145,11 @@ impl Target {
         #[cfg(not(unix))]
         return Err(miette!(help = "leave `--rootless` out", "users have no numbers on this system"));
     }
+}
+
+/// The folder that something is in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(target_os = "linux")]
@@ -136,21 +182,26 @@ const GROUP: &str = "/etc/group";
 /// The first thing that goes wrong, with the image or with the disk; then nothing is left of it.
 pub fn write(image: &Image, target: &Target, listener: Listener) -> Result<()> {
     target.check()?;
+    target.check_folder()?;
     // What can be said without the layers is said before they are read.
+    run::check(image.config)?;
     config::args(image.config)?;
-    let own = target.own()?;
-    let tree = contents::merge(image.source, &image.layers)?;
+    let (place, own) = (target.place()?, target.own()?);
+    let mut tree = contents::merge(image.source, &image.layers)?;
+    let not_ours = tree.take_xattrs(is_of_a_computer);
     if own.is_some() {
         refuse_devices(&tree)?;
     }
     match target.form {
-        Form::Directory => write_folder(image, &tree, &target.path, own, listener),
+        Form::Directory => write_folder(image, &tree, &place, own, listener)?,
         Form::Tar => {
-            let mut archive = Archive::begin(&tree, &target.path, own)?;
+            let mut archive = Archive::begin(&tree, &place, own)?;
             let accounts = write_files(image, &tree, |node, content| archive.file(node, content))?;
-            archive.finish(&document(image, &tree, &accounts, own, listener)?)
+            archive.finish(&document(image, &tree, &accounts, own, listener)?)?;
         }
     }
+    warn_of_xattrs("that are about this computer, and not about the image,", &not_ours, listener);
+    Ok(())
 }
 
 #[cfg(target_os = "linux")]
@@ -163,12 +214,21 @@ fn write_folder(image: &Image, tree: &Tree, path: &Path, own: Option<Own>, liste
     staging.write("config.json", &document(image, tree, &accounts, own, listener)?)?;
     let left_out = rootfs.finish()?;
     staging.commit()?;
+    warn_of_xattrs("that could not be set", &left_out, listener);
+    Ok(())
+}
+
+/// Whether an extended attribute is about the computer that a layer was made on: its labels, and its overlays.
+fn is_of_a_computer(xattr: &[u8]) -> bool {
+    xattr == b"security.selinux" || xattr.starts_with(b"trusted.overlay.")
+}
+
+fn warn_of_xattrs(why: &str, left_out: &BTreeSet<String>, listener: Listener) {
     if !left_out.is_empty() {
-        let names: Vec<_> = left_out.into_iter().collect();
-        let message = format!("extended attributes that could not be set are left out: {}", names.join(", "));
+        let names = entries::list(left_out.iter());
+        let message = format!("extended attributes {why} are left out: {names}");
         listener(Event::Warning { message });
     }
-    Ok(())
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -225,36 +285,32 @@ fn document(
         );
         listener(Event::Warning { message });
     }
-    let volumes: Vec<_> = config::volumes(image.config).into_iter().map(|path| volume(tree, path)).collect();
+    let obeyed = run::obeyed(image.config);
+    if !obeyed.is_empty() {
+        let labels = entries::list(obeyed.iter());
+        let message = format!("labels of the image that are orders to runtimes are left out: {labels}");
+        listener(Event::Warning { message });
+    }
+    let Volumes { mounted: volumes, skipped } = Volumes::of(image.config, tree);
+    if !skipped.is_empty() {
+        let paths = entries::list(skipped.iter());
+        let message = format!("volumes of the image that nothing can be mounted over are left out: {paths}");
+        listener(Event::Warning { message });
+    }
     let config = Config { image: image.config, name: image.name, user: &user, volumes: &volumes, rootless };
     Ok(canonical_json_pretty(&config.document()?))
 }
 
-/// A volume, which is whose the folder in the image is that it is mounted over.
-fn volume(tree: &Tree, path: String) -> Volume {
-    let attributes = tree.find(&path).map(|node| &tree.node(node).attributes);
-    let attributes = attributes.map_or((0o755, (0, 0)), |found| (found.mode, found.owner));
-    Volume { path, attributes }
-}
-
 /// Only root can make devices.
 fn refuse_devices(tree: &Tree) -> Result<()> {
-    let mut folders = vec![(ROOT, Vec::new())];
-    while let Some((folder, path)) = folders.pop() {
-        for (name, node) in tree.children(folder) {
-            let path = [&path, &b"/"[..], name].concat();
-            match &tree.node(node).kind {
-                NodeKind::Directory(_) => folders.push((node, path)),
-                NodeKind::Special(special) if *special != entries::Special::Fifo => {
-                    return Err(miette!(
-                        help = "make the bundle as root, without `--rootless`",
-                        "the image has the device {}, which only root can make",
-                        entries::show(&path)
-                    ));
-                }
-                _ => {}
-            }
-        }
-    }
-    Ok(())
+    let is_device = |node| matches!(&tree.node(node).kind, NodeKind::Special(special) if *special != Special::Fifo);
+    let Some((_, _, device)) = tree.names().find(|(_, _, node)| is_device(*node)) else {
+        return Ok(());
+    };
+    let path = Places::of(tree).path(device).join(&b'/');
+    Err(miette!(
+        help = "make the bundle as root, without `--rootless`",
+        "the image has the device {}, which only root can make",
+        entries::show(&[b"/", path.as_slice()].concat())
+    ))
 }

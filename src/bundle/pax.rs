@@ -45,8 +45,8 @@ impl Records {
     }
 
     fn take(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
-        // It takes back what was said of all entries, and nothing of that was taken.
         if value.is_empty() {
+            self.take_back(key);
             return Ok(());
         }
         let text = || std::str::from_utf8(value).ok();
@@ -60,13 +60,32 @@ impl Records {
             b"mtime" => self.mtime = Some(text().and_then(time).ok_or_else(wrong)?),
             key if key.starts_with(b"GNU.sparse.") => self.is_sparse = true,
             key => {
-                if let Some(name) = key.strip_prefix(XATTR).filter(|name| !name.is_empty() && !name.contains(&0)) {
+                if let Some(name) = xattr(key) {
                     self.xattrs.insert(name.to_owned(), value.to_owned());
                 }
             }
         }
         Ok(())
     }
+
+    /// An empty record: what an earlier one said does not count, as if there were none.
+    fn take_back(&mut self, key: &[u8]) {
+        match key {
+            b"path" => self.path = None,
+            b"linkpath" => self.link = None,
+            b"size" => self.size = None,
+            b"uid" => self.uid = None,
+            b"gid" => self.gid = None,
+            b"mtime" => self.mtime = None,
+            key => {
+                xattr(key).map(|name| self.xattrs.remove(name));
+            }
+        }
+    }
+}
+
+fn xattr(key: &[u8]) -> Option<&[u8]> {
+    key.strip_prefix(XATTR).filter(|name| !name.is_empty() && !name.contains(&0))
 }
 
 fn name(value: &[u8]) -> Option<Vec<u8>> {

@@ -1,7 +1,8 @@
 //! A tree → a folder with its files, owners, rights, times and extended attributes.
 //!
-//! Every name is new and made here, in a folder that is nobody else's, and each is reached from the open folder above it:
-//! no path is looked up, so that there is none that could lead elsewhere.
+//! Every name is new and made here, in a folder that is nobody else's, and each is reached from the open folder above it,
+//! so that no path could lead elsewhere. Extended attributes of what must not be opened are the one exception: they are
+//! set by the name in that folder, as /proc shows it.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -19,8 +20,9 @@ use rustix::io::Errno;
 
 use super::config::Own;
 use super::entries::{Attributes, Special, show};
+use super::failure::WriteFailed;
 use super::tree::{NodeId, NodeKind, Places, ROOT, Tree};
-use crate::error::{Result, on_path};
+use crate::error::Result;
 use crate::store::file::ReadError;
 
 /// A folder that a [`Tree`] is written to.
@@ -46,12 +48,12 @@ impl<'a> Rootfs<'a> {
     /// # Errors
     /// Of writing.
     pub fn begin(tree: &'a Tree, path: &'a Path, own: Option<Own>) -> Result<Rootfs<'a>> {
-        let failed = |error: Errno| on_path("create", path, error.into());
+        let failed = |error: Errno| WriteFailed::report("create", path, error.into());
         mkdirat(CWD, path, PRIVATE).map_err(failed)?;
         let root = open_folder(CWD, path.as_os_str().as_bytes()).map_err(failed)?;
         let mut rootfs =
             Rootfs { tree, path, root, own, places: Places::of(tree), open: None, left_out: BTreeSet::new() };
-        let root = rootfs.root.try_clone().map_err(|error| on_path("open", path, error))?;
+        let root = rootfs.root.try_clone().map_err(|error| WriteFailed::report("open", path, error))?;
         rootfs.make(ROOT, root.as_fd())?;
         Ok(rootfs)
     }
@@ -68,16 +70,16 @@ impl<'a> Rootfs<'a> {
         let attributes = &tree.node(node).attributes;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opened = self.folder(folder).and_then(|folder| openat(folder, name, flags, Mode::RUSR | Mode::WUSR));
-        let mut file = File::from(opened.map_err(|error| self.failed(name, error.into()))?);
+        let mut file = File::from(opened.map_err(|error| self.failed(folder, name, error.into()))?);
         let mut buffer = vec![0; 128 << 10];
         loop {
             let read = content.read(&mut buffer).map_err(ReadError)?;
             if read == 0 {
                 break;
             }
-            file.write_all(&buffer[..read]).map_err(|error| self.failed(name, error))?;
+            file.write_all(&buffer[..read]).map_err(|error| self.failed(folder, name, errno(&error).into()))?;
         }
-        self.set(file.as_fd(), attributes).map_err(|error| self.failed(name, error.into()))
+        self.set(file.as_fd(), attributes).map_err(|error| self.failed(folder, name, error))
     }
 
     /// Gives files their further names and folders their attributes; what could not be kept is told.
@@ -85,75 +87,88 @@ impl<'a> Rootfs<'a> {
     /// # Errors
     /// Of writing.
     pub fn finish(mut self) -> Result<BTreeSet<String>> {
-        let root = self.root.try_clone().map_err(|error| on_path("open", self.path, error))?;
+        self.link()?;
+        let root = self.root.try_clone().map_err(|error| WriteFailed::report("open", self.path, error))?;
         self.close(ROOT, root.as_fd())?;
         Ok(self.left_out)
     }
 
     fn make(&mut self, folder: NodeId, here: BorrowedFd) -> Result<()> {
-        crate::interrupt::check().map_err(Report::from_err)?;
         let tree = self.tree;
         for (name, node) in tree.children(folder) {
+            crate::interrupt::check().map_err(Report::from_err)?;
             let is_first = self.places.get(node) == Some((folder, name));
             let attributes = &tree.node(node).attributes;
             let made = match &tree.node(node).kind {
                 NodeKind::Directory(_) => {
                     let made = mkdirat(here, name, PRIVATE).and_then(|()| open_folder(here, name));
-                    self.make(node, made.map_err(|error| self.failed(name, error.into()))?.as_fd())?;
+                    self.make(node, made.map_err(|error| self.failed(folder, name, error.into()))?.as_fd())?;
                     Ok(())
                 }
                 // Files come with their content; further names when all have one.
                 NodeKind::File { .. } => Ok(()),
                 _ if !is_first => Ok(()),
-                NodeKind::Symlink(target) => {
-                    symlinkat(target, here, name).and_then(|()| self.set_named(here, name, attributes, false))
-                }
-                NodeKind::Special(special) => {
-                    make_special(here, name, *special).and_then(|()| self.set_named(here, name, attributes, true))
-                }
+                NodeKind::Symlink(target) => symlinkat(target, here, name)
+                    .map_err(NotSet::from)
+                    .and_then(|()| self.set_named(here, name, attributes, false)),
+                NodeKind::Special(special) => make_special(here, name, *special)
+                    .map_err(NotSet::from)
+                    .and_then(|()| self.set_named(here, name, attributes, true)),
             };
-            made.map_err(|error| self.failed(name, error.into()))?;
+            made.map_err(|error| self.failed(folder, name, error))?;
+        }
+        Ok(())
+    }
+
+    /// Gives files their further names, before any folder is closed: perhaps also to its maker.
+    fn link(&mut self) -> Result<()> {
+        let mut open: Option<(NodeId, OwnedFd)> = None;
+        for (folder, name, node) in self.tree.names() {
+            let Some((first, known)) = self.places.get(node).filter(|first| *first != (folder, name)) else { continue };
+            crate::interrupt::check().map_err(Report::from_err)?;
+            if open.as_ref().is_none_or(|(open, _)| *open != folder) {
+                let opened = self.open(folder).map_err(|error| self.failed(folder, name, error.into()))?;
+                open = Some((folder, opened));
+            }
+            let Some((_, here)) = &open else { continue };
+            let first = self.folder(first);
+            let linked = first.and_then(|first| linkat(first, known, here, name, AtFlags::empty()));
+            linked.map_err(|error| self.failed(folder, name, error.into()))?;
         }
         Ok(())
     }
 
     fn close(&mut self, folder: NodeId, here: BorrowedFd) -> Result<()> {
+        crate::interrupt::check().map_err(Report::from_err)?;
         let tree = self.tree;
         for (name, node) in tree.children(folder) {
-            let done = match &tree.node(node).kind {
-                NodeKind::Directory(_) => {
-                    let below = open_folder(here, name).map_err(|error| self.failed(name, error.into()))?;
-                    self.close(node, below.as_fd())?;
-                    Ok(())
-                }
-                _ => match self.places.get(node).filter(|first| *first != (folder, name)) {
-                    Some((first, known)) => {
-                        let first = self.folder(first);
-                        first.and_then(|first| linkat(first, known, here, name, AtFlags::empty()))
-                    }
-                    None => Ok(()),
-                },
-            };
-            done.map_err(|error| self.failed(name, error.into()))?;
+            if matches!(tree.node(node).kind, NodeKind::Directory(_)) {
+                let below = open_folder(here, name).map_err(|error| self.failed(folder, name, error.into()))?;
+                self.close(node, below.as_fd())?;
+            }
         }
         let set = self.set(here, &tree.node(folder).attributes);
-        set.map_err(|error| self.failed(b".", error.into()))
+        set.map_err(|error| self.failed(folder, b"", error))
     }
 
     /// A folder of the tree, opened.
     fn folder(&mut self, node: NodeId) -> rustix::io::Result<BorrowedFd<'_>> {
         if self.open.as_ref().is_none_or(|(open, _)| *open != node) {
-            let mut folder = open_folder(&self.root, b".")?;
-            for name in self.places.path(node) {
-                folder = open_folder(&folder, name)?;
-            }
-            self.open = Some((node, folder));
+            self.open = Some((node, self.open(node)?));
         }
         Ok(self.open.as_ref().map_or(self.root.as_fd(), |(_, folder)| folder.as_fd()))
     }
 
+    fn open(&self, node: NodeId) -> rustix::io::Result<OwnedFd> {
+        let mut folder = open_folder(&self.root, b".")?;
+        for name in self.places.path(node) {
+            folder = open_folder(&folder, name)?;
+        }
+        Ok(folder)
+    }
+
     /// Owner, then what a change of the owner takes away, then the rest: setuid, and the rights of files.
-    fn set(&mut self, file: BorrowedFd, attributes: &Attributes) -> rustix::io::Result<()> {
+    fn set(&mut self, file: BorrowedFd, attributes: &Attributes) -> Result<(), NotSet> {
         let (uid, gid) = self.owner(attributes);
         fchown(file, Some(uid), Some(gid))?;
         for (name, value) in &attributes.xattrs {
@@ -161,7 +176,7 @@ impl<'a> Rootfs<'a> {
             self.set_xattr(name, set)?;
         }
         fchmod(file, Mode::from_raw_mode(attributes.mode))?;
-        futimens(file, &times(attributes))
+        Ok(futimens(file, &times(attributes))?)
     }
 
     /// The same for what must not be opened: a device would notice, and a symbolic link cannot be.
@@ -171,7 +186,7 @@ impl<'a> Rootfs<'a> {
         name: &[u8],
         attributes: &Attributes,
         has_mode: bool,
-    ) -> rustix::io::Result<()> {
+    ) -> Result<(), NotSet> {
         let (uid, gid) = self.owner(attributes);
         chownat(here, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
         for (key, value) in &attributes.xattrs {
@@ -184,7 +199,7 @@ impl<'a> Rootfs<'a> {
             // It is no symbolic link, which this would follow and which has no rights of its own.
             chmodat(here, name, Mode::from_raw_mode(attributes.mode), AtFlags::empty())?;
         }
-        utimensat(here, name, &times(attributes), AtFlags::SYMLINK_NOFOLLOW)
+        Ok(utimensat(here, name, &times(attributes), AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
     fn owner(&self, attributes: &Attributes) -> (Uid, Gid) {
@@ -192,21 +207,45 @@ impl<'a> Rootfs<'a> {
         (Uid::from_raw(uid), Gid::from_raw(gid))
     }
 
-    fn set_xattr(&mut self, name: &[u8], set: impl FnOnce(&[u8]) -> rustix::io::Result<()>) -> rustix::io::Result<()> {
+    fn set_xattr(&mut self, name: &[u8], set: impl FnOnce(&[u8]) -> rustix::io::Result<()>) -> Result<(), NotSet> {
         match set(name) {
+            Ok(()) => return Ok(()),
             // A file system may not know them; and what is not the user's to set is not the user's to lose.
             Err(Errno::NOTSUP) => {}
             Err(Errno::PERM | Errno::ACCESS) if self.own.is_some() => {}
-            done => return done,
+            Err(cause) => return Err(NotSet { xattr: Some(name.to_owned()), cause }),
         }
         self.left_out.insert(String::from_utf8_lossy(name).into_owned());
         Ok(())
     }
 
-    fn failed(&self, name: &[u8], cause: io::Error) -> Report {
-        let what = format!("write {} in", show(name));
-        on_path(&what, self.path, cause)
+    /// What could not be written, by its name in the image.
+    fn failed(&self, folder: NodeId, name: &[u8], error: NotSet) -> Report {
+        let mut names = self.places.path(folder);
+        names.extend(Some(name).filter(|name| !name.is_empty()));
+        let path = show(&[b"/", names.join(&b'/').as_slice()].concat());
+        let what = match error.xattr {
+            Some(xattr) => format!("the extended attribute {} of {path}", show(&xattr)),
+            None => path,
+        };
+        WriteFailed { what: format!("write {what} of the image"), cause: error.cause.into() }.into()
     }
+}
+
+/// What could not be done to a file, perhaps with one of its extended attributes.
+struct NotSet {
+    xattr: Option<Vec<u8>>,
+    cause: Errno,
+}
+
+impl From<Errno> for NotSet {
+    fn from(cause: Errno) -> NotSet {
+        NotSet { xattr: None, cause }
+    }
+}
+
+fn errno(error: &io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap_or(Errno::IO)
 }
 
 fn make_special(here: BorrowedFd, name: &[u8], special: Special) -> rustix::io::Result<()> {

@@ -3,6 +3,7 @@
 
 use miette::{Report, miette};
 
+use super::entries::show;
 use crate::error::Result;
 
 /// The files of an image that give users and groups their numbers; empty where it has none.
@@ -26,6 +27,9 @@ pub struct User {
     /// Its home, where /etc/passwd knows the user.
     pub home: Option<String>,
 }
+
+/// The largest user and group that engines and runtimes take.
+const MOST_ID: u32 = i32::MAX as u32;
 
 struct Account {
     name: String,
@@ -78,6 +82,9 @@ impl Accounts {
             found.gid = gid.ok_or_else(|| unknown(written, "group", group, "/etc/group"))?;
         }
         found.home = found.home.filter(|home| !home.is_empty());
+        if found.home.as_ref().is_some_and(|home| home.contains('\0')) {
+            return Err(miette!("its /etc/passwd has a NUL character in the home of user {uid}"));
+        }
         Ok(found)
     }
 
@@ -114,10 +121,10 @@ fn lines<T>(content: &[u8], read: impl Fn(&[&str]) -> Option<T>) -> Vec<T> {
     lines.filter_map(|line| read(&line.split(':').collect::<Vec<_>>())).collect()
 }
 
-/// A user or group by number; the largest one is no user, but -1.
+/// A user or group by number; larger ones than runtimes take are none.
 fn number(text: &str) -> Option<u32> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| text.parse().ok()).flatten().filter(|number| *number != u32::MAX)
+    is_number.then(|| text.parse().ok()).flatten().filter(|number| *number <= MOST_ID)
 }
 
 fn unknown(written: &str, kind: &str, name: &str, file: &str) -> Report {
@@ -125,7 +132,9 @@ fn unknown(written: &str, kind: &str, name: &str, file: &str) -> Report {
         help = format!(
             "have the image name it by number, as in `--user 65532:65532`, or be built on a base whose {file} has it"
         ),
-        "the image runs as `{written}`, but its {file} has no {kind} `{name}`"
+        "the image runs as {}, but its {file} has no {kind} {}",
+        show(written.as_bytes()),
+        show(name.as_bytes())
     )
 }
 
@@ -166,6 +175,8 @@ mod tests {
             ("nobody", "its /etc/passwd has no user `nobody` have the image name it by number"),
             ("web:video", "runs as `web:video`, but its /etc/group has no group `video`"),
             ("4294967295", "no user `4294967295`"),
+            ("2147483648", "no user `2147483648`"),
+            ("1:2147483648", "no group `2147483648`"),
             ("-1", "no user `-1`"),
         ] {
             let error = find(written).expect_err(written);

@@ -42,7 +42,9 @@ fn built(args: &BundleArgs, wanted: RustTarget, environment: &Environment, liste
         // Where each layout is without the platform in its name, there the bundle is.
         targets = paths(args, plan)?.into_iter().map(|path| target(args, path)).collect();
         plan.images.iter_mut().try_for_each(|image| image.narrow(&wanted.platform()))?;
-        targets.iter().try_for_each(Target::check)
+        targets.iter().try_for_each(Target::check)?;
+        // The folder of all layouts comes with the first of them.
+        targets.iter().filter(|_| args.path.is_some()).try_for_each(Target::check_folder)
     };
     let built = Built::make(&build, true, environment, listener, prepare)?;
     for ((image, layout), target) in built.images.iter().zip(&built.layouts).zip(&targets) {
@@ -63,6 +65,7 @@ fn foreign(
     let path = args.path.clone().ok_or_else(|| miette!("`--from` needs the path of the bundle"))?;
     let target = target(args, path);
     target.check()?;
+    target.check_folder()?;
     let what = || format!("cannot bundle {from}");
     let reference = reference(from).wrap_err_with(what)?;
     let mut bases = Bases::new(&cache_folder(environment)?, true, environment, listener);

@@ -67,6 +67,8 @@ fn a_crate_becomes_a_bundle_that_starts() {
         for runtime in RUNTIMES {
             assert_hello(&start(&bundle, runtime), name, 65532);
         }
+        let words = project.oci(&["bundle", "--base", "embedded", "--platform", &platform, "no/out"]).fails(1);
+        assert!(words.contains("help: create its folder first") && !words.contains("Compiling"), "{words}");
         let words = project.oci(&["bundle", "--base", "embedded", "--platform", &platform]).fails(1);
         assert!(words.contains("is there already") && !words.contains("Finished"), "{words}");
         fs::remove_dir_all(&bundle).expect("a bundle");
@@ -114,6 +116,54 @@ fn a_user_without_rights_makes_and_starts_a_bundle() {
     assert_eq!(bundle(&["-o", "tar", "full.tar"]).status, 0);
     assert_eq!(unpacked(&user.folder().join("full.tar"), &project.path("full")).len(), files.len());
     assert_hello(&start(&project.path("full"), Runtime::Runc), "x86_64", 65532);
+}
+
+#[test]
+fn a_user_without_rights_gives_files_of_closed_folders_further_names() {
+    let user = User::nobody();
+    let layer = Layer::new()
+        .mode(0)
+        .folder("closed")
+        .mode(0)
+        .file("closed/file", b"x")
+        .hard_link("open", "closed/file")
+        .mode(0o500)
+        .folder("locked")
+        .hard_link("locked/file", "closed/file");
+    Image::new().layer(base()).layer(layer).write(&user.folder().join("image"));
+    let program = user.folder().join("cargo-oci");
+    process::output(Command::new("cp").arg(env!("CARGO_BIN_EXE_cargo-oci")).arg(&program));
+    process::output(Command::new("chmod").args(["-R", "a+rX"]).arg(user.folder()));
+    let mut command = user.command(program.to_str().expect("a path"));
+    let ran =
+        process::run(command.args(["bundle", "--rootless", "--platform", "linux/amd64", "--from", "image", "out"]));
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let files = tree(&user.folder().join("out/rootfs"));
+    let is = |name: &[u8]| (files[name].mode & 0o7777, files[name].first.as_slice());
+    assert_eq!((is(b"closed").0, is(b"locked").0), (0, 0o500));
+    for name in [&b"closed/file"[..], b"locked/file", b"open"] {
+        assert_eq!(is(name), (0, &b"closed/file"[..]));
+    }
+}
+
+#[test]
+fn a_bundle_inherits_nothing_from_the_folder_that_it_is_in() {
+    let project = Project::empty("x");
+    Image::new().layer(base()).write(&project.path("image"));
+    let folder = project.path("shared");
+    fs::create_dir(&folder).expect("a folder");
+    // Who may do everything with what is made in it: its owner, nobody, its group, and all others.
+    let mut list = 2_u32.to_le_bytes().to_vec();
+    for (tag, id) in [(0x01, u32::MAX), (0x02, NOBODY), (0x04, u32::MAX), (0x10, u32::MAX), (0x20, u32::MAX)] {
+        list.extend([u16::to_le_bytes(tag), u16::to_le_bytes(7)].concat());
+        list.extend(u32::to_le_bytes(id));
+    }
+    let flags = rustix::fs::XattrFlags::empty();
+    rustix::fs::setxattr(&folder, "system.posix_acl_default", &list, flags).expect("a file system with such lists");
+    project.oci(&["bundle", "--platform", "linux/amd64", "--from", "image", "shared/out"]).succeeds();
+    for (name, file) in tree(&folder.join("out")) {
+        assert!(file.xattrs.is_empty(), "{} {file:?}", String::from_utf8_lossy(&name));
+    }
 }
 
 /// A file of a root file system.
@@ -339,6 +389,7 @@ fn a_disk_that_is_full_in_the_middle_is_as_empty_as_before() {
         let call = project.oci(&["bundle", "--platform", "linux/amd64", "--from", "image", "-o", form, "disk/out"]);
         let words = call.fails(1);
         assert!(words.contains("No space left on device") && words.contains("help: free some space"), "{words}");
+        assert_eq!(words.contains("cannot write `/closed/b` of the image"), form == "dir", "{words}");
         assert_eq!(fs::read_dir(&disk.0).expect("a folder").count(), 0, "{words}");
     }
 }

@@ -4,17 +4,21 @@
 //! one, one to itself, find nothing of this computer. What is on disk is made from the finished tree, where every name
 //! is new and every parent a folder.
 
+mod limits;
 mod name;
+mod names;
 mod places;
 mod refused;
 #[cfg(test)]
 mod tests;
 mod walk;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::entries::{Attributes, Entry, Kind, Special};
+use limits::{MOST_DEPTH, MOST_FILES, Taken};
 use name::{Change, MOST_PATH, Name, components};
+pub use names::Names;
 pub use places::Places;
 pub use refused::Refused;
 use walk::Walk;
@@ -74,26 +78,19 @@ pub struct Origin {
 #[derive(Clone, Debug)]
 pub struct Tree {
     nodes: Vec<Node>,
-    /// How many entries, and how many bytes of names and attributes were taken.
-    entries: usize,
-    bytes: usize,
+    /// How much of everything the layers have taken so far.
+    taken: Taken,
     /// A layer, and the folders in which nothing of the layers below it is left: to look once is enough.
     hidden: (usize, HashSet<NodeId>),
 }
 
 /// The root of a [`Tree`].
 pub const ROOT: NodeId = 0;
-/// Files and folders: more than any real image has.
-const MOST_FILES: usize = 2_000_000;
-/// Names and extended attributes together, in bytes: a real image of hundreds of thousands of files has a tenth of it.
-const MOST_BYTES: usize = 256 << 20;
-/// Folders in folders.
-const MOST_DEPTH: usize = 256;
 
 impl Default for Tree {
     /// An empty root folder that all may enter.
     fn default() -> Tree {
-        Tree { nodes: vec![folder()], entries: 0, bytes: 0, hidden: (0, HashSet::new()) }
+        Tree { nodes: vec![folder()], taken: Taken::default(), hidden: (0, HashSet::new()) }
     }
 }
 
@@ -116,6 +113,21 @@ impl Tree {
             _ => None,
         };
         children.into_iter().flatten().map(|(name, child)| (name.as_slice(), child.node))
+    }
+
+    /// Takes extended attributes away from all files; gives the names of those that there were.
+    pub fn take_xattrs(&mut self, is_taken: impl Fn(&[u8]) -> bool) -> BTreeSet<String> {
+        let mut taken = BTreeSet::new();
+        for node in &mut self.nodes {
+            node.attributes.xattrs.retain(|name, _| {
+                let is_taken = is_taken(name);
+                if is_taken {
+                    taken.insert(String::from_utf8_lossy(name).into_owned());
+                }
+                !is_taken
+            });
+        }
+        taken
     }
 
     /// How many nodes there are, and were.
@@ -148,7 +160,7 @@ impl Tree {
     /// # Errors
     /// An entry that could mean something outside of the image, or nothing; more than any real image has.
     pub fn apply(&mut self, entry: Entry, origin: Origin) -> Result<(), Refused> {
-        self.count(&entry)?;
+        self.taken.entry(&entry)?;
         let Entry { path, kind, attributes } = entry;
         let applied = match Change::read(&path)? {
             Change::Nothing => Ok(()),
@@ -158,21 +170,6 @@ impl Tree {
             Change::Entry(parents, name) => self.place(&parents, name, kind, attributes, origin),
         };
         applied.map_err(|error| error.at(&path))
-    }
-
-    fn count(&mut self, entry: &Entry) -> Result<(), Refused> {
-        let target = match &entry.kind {
-            Kind::HardLink(target) | Kind::Symlink(target) => target.len(),
-            _ => 0,
-        };
-        let xattrs: usize = entry.attributes.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum();
-        self.bytes += entry.path.len() + target + xattrs;
-        self.entries += 1;
-        match (self.bytes > MOST_BYTES, self.entries > MOST_FILES) {
-            (true, _) => Err(Refused::TooMuch(MOST_BYTES >> 20)),
-            (_, true) => Err(Refused::TooMany(MOST_FILES).at(&entry.path)),
-            _ => Ok(()),
-        }
     }
 
     fn root(&mut self, kind: Kind, attributes: Attributes, path: &[u8]) -> Result<(), Refused> {
@@ -208,8 +205,7 @@ impl Tree {
             }
             _ => self.add(Node { kind, attributes })?,
         };
-        self.name(folder, name, Child { node, layer: origin.layer });
-        Ok(())
+        self.name(folder, name, Child { node, layer: origin.layer })
     }
 
     /// A hard link: one more name of a file that is there. What the link's entry says beyond that is the file's own.
@@ -224,8 +220,7 @@ impl Tree {
             return Err(Refused::LinkToFolder(target.to_owned()));
         }
         let folder = self.make_folders(parents, layer)?;
-        self.name(folder, name, Child { node, layer });
-        Ok(())
+        self.name(folder, name, Child { node, layer })
     }
 
     /// Takes away what the layers below have there.
@@ -304,7 +299,10 @@ impl Tree {
             }
             let here = walk.here();
             let node = match self.child(here, &name) {
-                None => self.add(folder())?,
+                None => {
+                    self.taken.implicit()?;
+                    self.add(folder())?
+                }
                 Some(child) => match &self.nodes[child.node].kind {
                     NodeKind::Directory(_) => child.node,
                     NodeKind::Symlink(target) => {
@@ -315,7 +313,7 @@ impl Tree {
                 },
             };
             // A folder that this layer has put something into is its own as well: a whiteout takes only what is below.
-            self.name(here, &name, Child { node, layer });
+            self.name(here, &name, Child { node, layer })?;
             walk.folders.push((node, length));
         }
         Ok(walk.here())
@@ -325,17 +323,21 @@ impl Tree {
         if self.nodes.len() >= MOST_FILES {
             return Err(Refused::TooMany(MOST_FILES));
         }
+        self.taken.node()?;
         self.nodes.push(node);
         Ok(self.nodes.len() - 1)
     }
 
-    fn name(&mut self, folder: NodeId, name: Name, child: Child) {
-        if let Some(children) = self.children_mut(folder) {
-            match children.get_mut(name) {
-                Some(before) => *before = child,
-                None => drop(children.insert(name.to_owned(), child)),
+    fn name(&mut self, folder: NodeId, name: Name, child: Child) -> Result<(), Refused> {
+        let NodeKind::Directory(children) = &mut self.nodes[folder].kind else { return Ok(()) };
+        match children.get_mut(name) {
+            Some(before) => *before = child,
+            None => {
+                self.taken.name(name)?;
+                children.insert(name.to_owned(), child);
             }
         }
+        Ok(())
     }
 
     fn child(&self, folder: NodeId, name: &[u8]) -> Option<Child> {

@@ -1,6 +1,6 @@
 //! Where each file of a tree is first: a file with several names is written under one and linked to the others.
 
-use super::{NodeId, NodeKind, ROOT, Tree};
+use super::{NodeId, Tree};
 
 /// The first name of every node, in the order in which the tree is walked.
 #[derive(Clone, Debug)]
@@ -9,20 +9,13 @@ pub struct Places<'a> {
 }
 
 impl<'a> Places<'a> {
-    /// Those of `tree`: folders before what is in them, names in their order.
+    /// Those of `tree`.
     pub fn of(tree: &'a Tree) -> Places<'a> {
-        let mut places = Places { first: vec![None; tree.len()] };
-        places.walk(tree, ROOT);
-        places
-    }
-
-    fn walk(&mut self, tree: &'a Tree, folder: NodeId) {
-        for (name, node) in tree.children(folder) {
-            self.first[node].get_or_insert((folder, name));
-            if matches!(tree.node(node).kind, NodeKind::Directory(_)) {
-                self.walk(tree, node);
-            }
+        let mut first = vec![None; tree.len()];
+        for (folder, name, node) in tree.names() {
+            first[node].get_or_insert((folder, name));
         }
+        Places { first }
     }
 
     /// The folder that a node is first in, and its name there; nothing for the root.

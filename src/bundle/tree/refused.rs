@@ -50,15 +50,30 @@ pub enum Refused {
     #[error("is one too many: more than {0} files are refused")]
     TooMany(usize),
     /// Names without end.
-    #[error("its files have more than {0} MiB of names and extended attributes")]
+    #[error("its files, their names and extended attributes take more than {0} MiB of memory")]
     TooMuch(usize),
+    /// A symbolic link that no file system takes.
+    #[error("leads to a name of more than {0} bytes")]
+    Target(usize),
+    /// Extended attributes that no file system takes.
+    #[error("has extended attributes of more than {0} KiB")]
+    Xattrs(usize),
+    /// A device that there is no number for: its own, and the largest.
+    #[error("is the device {}:{}, but the largest number of one is {}:{}", _0.0, _0.1, _1.0, _1.1)]
+    Device((u32, u32), (u32, u32)),
+    /// Folders of folders that no entry is for.
+    #[error("is in one folder too many that no entry is for: no real image has so few entries for so many")]
+    Implicit,
+    /// Names that are much longer than they are written.
+    #[error("its links make the names of its files more than {0} times as long as they are written")]
+    Grown(usize),
 }
 
 impl Refused {
     /// Says which entry it is about, unless that is said.
     pub fn at(self, path: &[u8]) -> Refused {
         match self {
-            Refused::Entry { .. } | Refused::TooMuch(_) => self,
+            Refused::Entry { .. } | Refused::TooMuch(_) | Refused::Grown(_) => self,
             why => {
                 // A name without end is not shown without end.
                 let shown = path.get(..200).unwrap_or(path);

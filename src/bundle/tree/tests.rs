@@ -269,16 +269,62 @@ fn notes_of_a_storage_driver_are_no_files() {
     layers().folder(".wh..wh.plnk").file(".wh..wh.plnk/1.2").file(".wh..wh.aufs").make(&[]);
 }
 
+/// What comes of putting an entry with these extended attributes again and again.
+fn puts_xattrs(times: usize, xattrs: &[(Vec<u8>, usize)]) -> Result<(), Refused> {
+    let xattrs: BTreeMap<_, _> = xattrs.iter().map(|(name, size)| (name.clone(), vec![0; *size])).collect();
+    let mut tree = Tree::default();
+    (0..times).try_for_each(|number| {
+        let attributes = Attributes { xattrs: xattrs.clone(), ..Attributes::default() };
+        tree.apply(Entry { path: b"a".to_vec(), kind: FILE, attributes }, Origin { layer: 0, entry: number })
+    })
+}
+
 #[test]
-fn names_without_end_are_refused() {
-    let mut layers = layers();
-    let value = vec![0; 1 << 20];
-    let mut last = Ok(());
-    for number in 0..=256 {
-        let mut attributes = Attributes::default();
-        attributes.xattrs.insert(b"user.x".to_vec(), value.clone());
-        let entry = Entry { path: b"a".to_vec(), kind: FILE, attributes };
-        last = layers.tree.apply(entry, Origin { layer: 0, entry: number });
+fn extended_attributes_without_end_are_refused() {
+    assert_eq!(puts_xattrs(4000, &[(b"user.x".to_vec(), 64 << 10)]), Ok(()));
+    assert_eq!(puts_xattrs(4096, &[(b"user.x".to_vec(), 64 << 10)]), Err(Refused::TooMuch(256)));
+    // Short ones take more memory than their bytes.
+    let short: Vec<_> = (0..10_000).map(|number| (format!("{number:04}").into(), 0)).collect();
+    assert_eq!(puts_xattrs(210, &short), Err(Refused::TooMuch(256)));
+    let words = |xattrs: &[(Vec<u8>, usize)]| puts_xattrs(1, xattrs).expect_err("is refused").to_string();
+    assert!(words(&[(b"user.x".to_vec(), (64 << 10) + 1)]).contains("extended attributes of more than 64 KiB"));
+    let long: Vec<_> = (0..300).map(|number| (format!("{number:0250}").into(), 0)).collect();
+    assert!(words(&long).contains("extended attributes of more than 64 KiB"));
+}
+
+#[test]
+fn what_no_file_system_takes_is_refused() {
+    layers().symlink("a", &"n".repeat(4095)).refuses("b", Kind::Symlink(vec![b'n'; 4096]), "more than 4095 bytes");
+    let device = |major, minor| Kind::Special(Special::Block(major, minor));
+    layers().put("a", device(4095, 1_048_575)).refuses("b", device(4096, 0), "is the device 4096:0, but the largest");
+    layers().refuses("b", device(0, 1_048_576), "is the device 0:1048576");
+}
+
+#[test]
+fn folders_that_no_entry_is_for_are_few() {
+    let mut many = layers();
+    let deep = |number: usize| format!("{number}/{}x", "n/".repeat(249));
+    let put = (0..200).try_for_each(|number| many.try_put(&deep(number), FILE));
+    assert!(put.expect_err("is refused").contains("that no entry is for"));
+    assert!(many.tree.len() < 20_000);
+}
+
+#[test]
+fn names_that_links_make_longer_than_they_are_written_are_refused() {
+    let long = format!("{}/", "n".repeat(200)).repeat(19);
+    let with = |entry: &dyn Fn(usize) -> (String, &'static str)| {
+        let mut many = layers().folder(&long).symlink("s", &long).file("s/f");
+        for number in 0..20_000 {
+            let (path, to) = entry(number);
+            many = many.hard_link(&path, to);
+        }
+        many.tree.check()
+    };
+    assert_eq!(with(&|number| (format!("s/{number}"), "s/f")), Err(Refused::Grown(4)));
+    assert_eq!(with(&|number| (format!("t{number}"), "s/f")), Err(Refused::Grown(4)));
+    let mut short = layers().file("f").symlink("s", "/usr/lib/of/the/image");
+    for number in 0..20_000 {
+        short = short.hard_link(&format!("s/{number}"), "f");
     }
-    assert_eq!(last, Err(Refused::TooMuch(256)));
+    assert_eq!(short.tree.check(), Ok(()));
 }
