@@ -311,7 +311,8 @@ fn folders_too_deep_to_be_open_all_at_once_are_removed_again() {
 #[test]
 fn images_that_are_not_there() {
     let project = folder(Image::new().layer(base()));
-    let words = project.oci(&["bundle", "--platform", "linux/riscv64", "--from", "image", "out"]).fails(1);
+    let words =
+        project.oci(&["bundle", "--rootless", "--platform", "linux/riscv64", "--from", "image", "out"]).fails(1);
     assert_says(&words, &["has no image for linux/riscv64", "linux/amd64"]);
     for nowhere in ["./nowhere", "/nowhere/at/all", ".", "oci:nowhere"] {
         let words = error(&project, &["--rootless", "--from", nowhere, "out"]);
