@@ -27,6 +27,13 @@ pub enum Event {
         /// Their size together, in bytes.
         bytes: u64,
     },
+    /// Which tags an image will have.
+    Tagging {
+        /// Its name.
+        image: String,
+        /// The tags.
+        tags: Vec<String>,
+    },
     /// A layer was made.
     Layered {
         /// The image's name.
@@ -172,7 +179,7 @@ pub type Listener<'a> = &'a (dyn Fn(Event) + Sync);
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BuiltImage {
-    /// That of its package.
+    /// Its local name.
     pub name: String,
     /// What engines call it, without a tag.
     #[serde(skip)]

@@ -62,6 +62,7 @@ impl Reporter {
             Event::Pulling { base, blobs, bytes } => {
                 ("Pulling", format!("{base} ({blobs} {}, {})", plural(blobs, "layer"), size(bytes)))
             }
+            Event::Tagging { image, tags } => ("Tagging", format!("{image}: {}", tags.join(", "))),
             Event::Layered { image, platform, files, bytes } => {
                 ("Layering", format!("{image} {platform}: {} ({})", files.join(", "), size(bytes)))
             }

@@ -58,6 +58,20 @@ fn two_binaries_and_nothing_that_says_which() {
         .file("src/bin/b.rs", "fn main() {}\n");
     assert_says(&error(&project, &[]), &["has 2 binaries", "`bins = [\"a\", \"b\"]`"]);
     assert_says(&error(&project, &["--bin", "c"]), &["has no binary `c`", "help: its binaries are a, b"]);
+    let project = project.append("Cargo.toml", "[package.metadata.oci]\nbins = [\"a\", \"bb\"]\n");
+    assert_says(
+        &error(&project, &[]),
+        &[
+            "the package has no binary `bb`",
+            "ROOT/Cargo.toml:5:14",
+            "5 │ bins",
+            "did you mean `b`?",
+            "its binaries are a, b",
+        ],
+    );
+    // What the workspace says holds for packages that it does not know.
+    let project = Project::new("x").append("Cargo.toml", "[workspace.metadata.oci]\nbins = [\"y\"]\n");
+    assert_says(&error(&project, &[]), &["the package x has no binary `y`", "help: its binaries are x"]);
 }
 
 #[test]
@@ -77,6 +91,10 @@ fn two_packages_whose_programs_or_images_would_be_one_file() {
     assert_says(&words, &["a and b both have a binary `server`", "help: build one at a time"]);
     let words = error(&workspace(("Foo", "x"), ("foo", "y")), &["--workspace", "--base", "scratch"]);
     assert_says(&words, &["the images of Foo and foo have the same name, foo"]);
+    let image = "[package.metadata.oci.images.y]\n";
+    let project = workspace(("x", "x"), ("y", "y")).append("a/Cargo.toml", image);
+    let words = error(&project, &["--workspace", "--base", "scratch"]);
+    assert_says(&words, &["the images of x and y have the same name, y", "help: build one at a time with `--package`"]);
 }
 
 #[test]
@@ -134,6 +152,110 @@ fn an_impossible_platform_on_the_command_line() {
     let words = project.oci(&["build", "--platform", "windows/amd64"]).fails(2);
     assert_says(&words, &["'windows/amd64' for '--platform <LIST>'", "there is no musl target for it"]);
     assert!(!project.path("target").exists());
+}
+
+#[test]
+fn a_value_of_every_level_with_its_line() {
+    let images = "[package.metadata.oci.images.y]\nexpose = [\"80\", \"70000\"]";
+    let words = error(&Project::with_table(images), &[]);
+    assert_says(&words, &["`70000` is not a port: write 1 to 65535", "8 │ expose", "ROOT/Cargo.toml:8:17"]);
+    assert_says(&words, &["help: write it as in `expose = [\"8080/tcp\", \"9000/udp\"]`"]);
+    let project = Project::new("x").append("Cargo.toml", "[workspace.metadata.oci]\nstop-signal = \"NOPE\"\n");
+    assert_says(&error(&project, &[]), &["`NOPE` is not a signal", "6 │ stop-signal = \"NOPE\"", "such as SIGTERM"]);
+    let project = Project::with_table("labels = { team = \"a\\u0007b\" }");
+    assert_says(&error(&project, &[]), &["control characters are not allowed here", "7 │ labels"]);
+    let words = error(&Project::with_table("[package.metadata.oci.images.y]\nplatform = []"), &[]);
+    assert_says(&words, &["unknown key `platform` in the table metadata.oci.images.y", "did you mean `platforms`?"]);
+    assert_says(
+        &error(&Project::with_table("[package.metadata.oci.images.x]"), &[]),
+        &["the package has two images called `x`", "the package's own is called so"],
+    );
+    assert_says(
+        &error(&Project::new("x").append("Cargo.toml", "[package.metadata]\noci = true\n"), &[]),
+        &["wrong type in the table metadata.oci: a table is wanted here", "this is a boolean"],
+    );
+}
+
+#[test]
+fn a_template_that_means_nothing() {
+    let words = error(&Project::with_table("tags = [\"latest\", \"v{verison}\"]"), &[]);
+    assert_says(&words, &["unknown placeholder `{verison}`: did you mean `{version}`?", "7 │ tags", "{git.tag}"]);
+    let project = Project::new("x");
+    let words = project.oci(&["build", "--tag", "{nope}"]).fails(2);
+    assert_says(&words, &["'{nope}' for '--tag <TAG>': unknown placeholder `{nope}`: there are {name}"]);
+    let words = project.build(&[]).env("CARGO_OCI_TAGS", "a,{git.sh").fails(1);
+    assert_says(&words, &["in CARGO_OCI_TAGS: a `{` of `{git.sh` is never closed"]);
+    let long = format!("{}{{version}}", "x".repeat(125));
+    assert_says(&error(&project, &["--tag", &long]), &["of x cannot be made", "a tag has 1 to 128"]);
+}
+
+#[test]
+fn tags_of_git_without_git() {
+    let project = Project::with_table("tags = [\"{git.short}\"]");
+    let words = project.build(&[]).alone().fails(1);
+    assert_says(&words, &["the tag `{git.short}` of x cannot be made", "git cannot be run: No such file", "help: "]);
+    assert!(!project.path("target").exists());
+    let words = error(&project, &[]);
+    assert_says(&words, &["git knows no commit of ROOT: not a git repository"]);
+}
+
+#[test]
+fn two_images_that_would_be_called_the_same() {
+    let images = |table: &str| {
+        Project::new("x")
+            .append("Cargo.toml", &format!("[package.metadata.oci]\nrepository = \"ghcr.io/acme/x\"\n{table}\n"))
+            .file("src/bin/y.rs", "fn main() {}\n")
+    };
+    let words = error(&images("[package.metadata.oci.images.y]\nbins = [\"y\"]"), &[]);
+    assert_says(
+        &words,
+        &["the images x and y are both called ghcr.io/acme/x:latest", "help: give each a `repository`"],
+    );
+    // One of them alone is in nobody's way.
+    let project = images("[package.metadata.oci.images.y]\nbins = [\"y\"]");
+    assert_says(&error(&project, &["--image", "y", "--base", "oci:nowhere"]), &["no OCI layout in nowhere"]);
+    let project = images("[package.metadata.oci.images.y]\nbins = [\"y\"]\nrepository = \"ghcr.io/acme/y\"");
+    assert_says(&error(&project, &["--base", "oci:nowhere"]), &["no OCI layout in nowhere"]);
+    assert_says(
+        &error(&project, &["--base", "scratch", "-o", "oci-dir=out"]),
+        &["2 images are built", "`--package` or `--image`"],
+    );
+    let words = error(&project, &["--repository", "ghcr.io/acme/z", "--base", "scratch"]);
+    assert_says(&words, &["the images x and y are both called ghcr.io/acme/z:latest"]);
+    assert_says(&error(&project, &["--image", "z"]), &["there is no image `z`", "help: the images are x, y"]);
+}
+
+#[test]
+fn one_program_that_would_have_to_be_built_in_two_ways() {
+    let table = "[package.metadata.oci.images.y]\nfeatures = [\"fast\"]\n[features]\nfast = []";
+    let words = error(&Project::with_table(table), &["--base", "scratch"]);
+    assert_says(
+        &words,
+        &["the images x and y have the binary `x` built in two ways", "help: give one of them a `profile`"],
+    );
+}
+
+#[test]
+fn prebuilt_programs_that_are_not_there_or_not_enough() {
+    let project = Project::with_table("bins = [\"x\", \"y\"]").file("src/bin/y.rs", "fn main() {}\n");
+    let project = project.file("dist/x", "").file("one", "");
+    let prebuilt = |value: &str| error(&project, &["--base", "scratch", "--prebuilt", value]);
+    assert_says(&prebuilt("linux/amd64=dist"), &["there is no program dist/y for linux/amd64", "help: name a program"]);
+    assert_says(&prebuilt("linux/amd64=nowhere"), &["there is no program nowhere for linux/amd64"]);
+    assert_says(&prebuilt("linux/amd64=one"), &["one is one program, and 2 are wanted: x, y", "into one folder"]);
+    assert_says(&prebuilt("linux/riscv64=dist"), &["has programs for linux/riscv64, which nothing is built for"]);
+    let twice = ["--prebuilt", "linux/amd64=dist", "--prebuilt", "linux/amd64=one"];
+    assert_says(&error(&project.file("dist/y", ""), &twice), &["`--prebuilt` names programs for linux/amd64 twice"]);
+}
+
+#[test]
+fn two_targets_of_one_platform() {
+    let project = Project::new("x");
+    let targets = ["--target", "x86_64-unknown-linux-gnu", "--target", "x86_64-unknown-linux-musl"];
+    let words = error(&project, &targets);
+    assert_says(&words, &["x86_64-unknown-linux-gnu and x86_64-unknown-linux-musl are both for linux/amd64", "help: "]);
+    let words = project.oci(&["build", "--target", "x86_64-apple-darwin"]).fails(2);
+    assert_says(&words, &["`x86_64-apple-darwin` is not a Rust target that images are made for"]);
 }
 
 #[test]
@@ -232,8 +354,8 @@ fn nowhere_to_push_to() {
         let words = project.oci(&["push", "--repository", wrong]).fails(2);
         assert_says(&words, &[wrong, why]);
     }
-    let words = project.oci(&["push", "--repository", "ghcr.io/a/b", "--tag", "a b"]).fails(1);
-    assert_says(&words, &["in `--tag`: `a b` is not a tag"]);
+    let words = project.oci(&["push", "--repository", "ghcr.io/a/b", "--tag", "a b"]).fails(2);
+    assert_says(&words, &["'a b' for '--tag <TAG>': `a b` is not a tag"]);
 }
 
 #[test]
@@ -241,5 +363,17 @@ fn wrong_usage_has_status_2() {
     let project = Project::new("x");
     for args in [&["bild"][..], &["build", "--nope"], &["build", "-o", "tar=x"], &["build", "--env", "A"]] {
         project.oci(args).fails(2);
+    }
+    for args in [
+        ["--expose", "0"],
+        ["--compression", "xz"],
+        ["--prebuilt", "x"],
+        ["--target", "x"],
+        ["--user", "a:b:c"],
+        ["--workdir", "srv"],
+        ["--label", "a=b\u{7}"],
+        ["--annotation", "a"],
+    ] {
+        project.oci(&[&["build"][..], &args].concat()).fails(2);
     }
 }

@@ -46,7 +46,12 @@ pub enum BundleForm {
 }
 
 /// What is about building only.
-const BUILDING: [&str; 26] = [
+const BUILDING: [&str; 31] = [
+    "targets",
+    "prebuilt",
+    "images",
+    "expose",
+    "compression",
     "base",
     "tags",
     "repositories",

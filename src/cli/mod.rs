@@ -1,18 +1,18 @@
 //! What was typed, not yet what it means: [`plan`](crate::plan) knows that.
 
 mod bundle;
+mod image;
 mod load;
 mod login;
 
 use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
-use clap::builder::{NonEmptyStringValueParser, Styles};
+use clap::builder::Styles;
 use clap::{Args, Parser, Subcommand};
 
-use crate::platform::PlatformChoice;
-use crate::reference::{BaseReference, Repository};
 pub use bundle::{BundleArgs, BundleForm};
+pub use image::{ImageArgs, Prebuilt};
 pub use load::{EngineArgs, LoadArgs, RunArgs};
 pub use login::{LoginArgs, LogoutArgs, TalkArgs, Typed};
 
@@ -101,49 +101,6 @@ pub struct BuildArgs {
     pub cargo: CargoArgs,
 }
 
-/// What is in the image: each overrides the key of that name in `[package.metadata.oci]`.
-#[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Image")]
-pub struct ImageArgs {
-    /// Platforms to build for: linux/amd64, linux/arm64, …, `host`, or `all` that the base has [env: CARGO_OCI_PLATFORMS]
-    #[arg(long = "platform", value_name = "LIST", value_delimiter = ',')]
-    pub platforms: Vec<PlatformChoice>,
-    /// The image below: a registry reference, `oci:PATH[:REF]`, `oci-archive:PATH`, `embedded` or `scratch`
-    /// [env: CARGO_OCI_BASE]
-    #[arg(long, value_name = "REF")]
-    pub base: Option<BaseReference>,
-    /// A tag of the image (repeatable) [env: CARGO_OCI_TAGS]
-    #[arg(short, long = "tag", value_name = "TAG", value_delimiter = ',')]
-    pub tags: Vec<String>,
-    /// Where `cargo oci push` pushes to, such as ghcr.io/acme/hello (repeatable) [env: CARGO_OCI_REPOSITORY]
-    #[arg(long = "repository", value_name = "REPO")]
-    pub repositories: Vec<Repository>,
-    /// Write a plain manifest instead of an index; for one platform only
-    #[arg(long)]
-    pub no_index: bool,
-    /// The program to start and its first arguments (repeat for each part)
-    #[arg(long, value_name = "ARG", allow_hyphen_values = true, value_parser = NonEmptyStringValueParser::new())]
-    pub entrypoint: Vec<String>,
-    /// A default argument (repeat for each)
-    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
-    pub cmd: Vec<String>,
-    /// An environment variable; $NAME in the value is the base's (repeatable)
-    #[arg(long, value_name = "K=V", value_parser = key_value)]
-    pub env: Vec<(String, String)>,
-    /// The user, and the group behind a colon, to run as
-    #[arg(long, value_name = "USER[:GROUP]", value_parser = NonEmptyStringValueParser::new())]
-    pub user: Option<String>,
-    /// The folder to start in
-    #[arg(long, value_name = "PATH")]
-    pub workdir: Option<String>,
-    /// A label in the image's config (repeatable)
-    #[arg(long = "label", value_name = "K=V", value_parser = key_value)]
-    pub labels: Vec<(String, String)>,
-    /// An annotation on image and index (repeatable)
-    #[arg(long = "annotation", value_name = "K=V", value_parser = key_value)]
-    pub annotations: Vec<(String, String)>,
-}
-
 /// What is written besides the layout in `target/oci`.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Output")]
@@ -201,7 +158,7 @@ pub struct CargoArgs {
     /// Package to build an image of (repeatable)
     #[arg(short, long = "package", value_name = "SPEC")]
     pub packages: Vec<String>,
-    /// Build an image of every package of the workspace that has a binary
+    /// Build the images of every package of the workspace that has a table or a binary
     #[arg(long)]
     pub workspace: bool,
     /// Package to leave out (repeatable)
@@ -222,10 +179,10 @@ pub struct CargoArgs {
     /// Do not activate the `default` feature
     #[arg(long)]
     pub no_default_features: bool,
-    /// Build with this profile
-    #[arg(long, value_name = "NAME", default_value = "release")]
-    pub profile: String,
-    /// What is done anyway: for hands that type it by habit.
+    /// Build with this profile [default: release]
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Build with the profile release, which is what is done where no table says otherwise.
     #[arg(short, long, hide = true, conflicts_with = "profile")]
     pub release: bool,
     /// Directory for all generated artifacts
@@ -297,9 +254,27 @@ mod tests {
     fn lists_come_with_commas_or_repeated() {
         let args = build(&["--platform", "linux/amd64,linux/arm64", "-t", "a", "-t", "b"]).expect("parses");
         assert_eq!(args.image.platforms.len(), 2);
-        assert_eq!(args.image.tags, ["a", "b"]);
+        let tags: Vec<_> = args.image.tags.iter().map(ToString::to_string).collect();
+        assert_eq!(tags, ["a", "b"]);
         let args = build(&["--cmd", "--listen", "--cmd", "a,b"]).expect("parses");
         assert_eq!(args.image.cmd, ["--listen", "a,b"]);
+    }
+
+    #[test]
+    fn prebuilt_programs_are_a_platforms() {
+        let args = build(&["--prebuilt", "linux/amd64=a=b"]).expect("parses");
+        assert_eq!(args.image.prebuilt[0].path, PathBuf::from("a=b"));
+        for wrong in ["a", "linux/amd64=", "all=x", "windows/amd64=x", "=x"] {
+            assert!(build(&["--prebuilt", wrong]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_target_takes_the_place_of_a_platform() {
+        let args = build(&["--target", "x86_64-unknown-linux-gnu"]).expect("parses");
+        assert_eq!(args.image.choices()[0].to_string(), "linux/amd64");
+        assert!(build(&["--target", "x86_64-unknown-linux-gnu", "--platform", "host"]).is_err());
+        assert!(build(&["--target", "aarch64-apple-darwin"]).is_err());
     }
 
     #[test]

@@ -8,12 +8,13 @@ use oci_spec::image::{ANNOTATION_BASE_IMAGE_DIGEST, ANNOTATION_BASE_IMAGE_NAME, 
 
 use crate::base::{Base, BaseImage};
 use crate::compile::Binary;
+use crate::config::Labels;
 use crate::error::{Result, on_path};
 use crate::event::{BuiltBase, BuiltImage, BuiltManifest, Event, Listener};
 use crate::image::config::{History, Settings, UnknownVariable, assemble};
-use crate::image::layer::{self, Content, Entry, LEVEL, Layer, with_parents};
+use crate::image::layer::{self, Content, Entry, Layer, with_parents};
 use crate::image::{DiffId, manifest};
-use crate::plan::{BIN_DIR, ImagePlan};
+use crate::plan::ImagePlan;
 use crate::reference::BaseReference;
 use crate::store::layout::Place;
 use crate::store::{LayoutWriter, Sink, Source, copy};
@@ -40,7 +41,7 @@ impl Work<'_> {
     pub fn assemble(&self, layout: &Path, listener: Listener) -> Result<(LayoutWriter, BuiltImage)> {
         let writer = LayoutWriter::begin(layout, &self.plan.local_names()[0], Place::Own, listener)?;
         let base_layers: Vec<_> = self.base.images.iter().flat_map(|image| image.layers.clone()).collect();
-        let before = writer.layers_before();
+        let before = writer.layers_before(self.plan.compression);
         // Platforms do not depend on each other: their layers are compressed side by side.
         let (copied, manifests) = std::thread::scope(|scope| {
             let images = self.base.images.iter();
@@ -63,7 +64,7 @@ impl Work<'_> {
             listener(Event::Layered {
                 image: self.plan.name.clone(),
                 platform: image.platform.clone(),
-                files: self.plan.bins.iter().map(|bin| format!("{BIN_DIR}/{bin}")).collect(),
+                files: self.plan.bins.iter().map(|bin| self.plan.bin_dir.join(bin)).collect(),
                 bytes: image.layers.last().map_or(0, Descriptor::size),
             });
         }
@@ -137,13 +138,10 @@ impl Work<'_> {
     ) -> Result<Layer> {
         let mut entries = Vec::new();
         for name in &self.plan.bins {
-            let is_it = |binary: &&Binary| {
-                (&binary.package, &binary.name, binary.target) == (&self.plan.package, name, below.target)
-            };
-            let binary = self.binaries.iter().find(is_it);
-            let binary = binary.ok_or_else(|| miette!("cargo built no `{name}` for {}", below.target.triple))?;
-            let path = format!("{}/{name}", BIN_DIR.trim_start_matches('/'));
-            entries.push(Entry::file(&path, 0o755, Content::Path(binary.path.clone())));
+            let binary = binary(self.binaries, self.plan, name, below)?;
+            let path = self.plan.bin_dir.join(name);
+            let path = path.trim_start_matches('/');
+            entries.push(Entry::file(path, 0o755, Content::Path(binary.path.clone())));
         }
         let entries = with_parents(entries, self.base.root.is_none());
         // A tar that was compressed in the last run is not compressed again: hashing it tells, and is much faster.
@@ -157,15 +155,27 @@ impl Work<'_> {
             }
         }
         let mut blob = writer.blob()?;
-        let layer = layer::write(&entries, self.plan.mtime(), LEVEL, &mut blob)
+        let layer = layer::write(&entries, self.plan.mtime(), self.plan.compression, &mut blob)
             .map_err(|error| on_path("write", blob.path(), error))?;
         writer.keep(&layer.descriptor, blob)?;
         Ok(layer)
     }
 
     fn annotations(&self) -> BTreeMap<String, String> {
-        with_base(self.plan, self.base, &self.plan.annotations)
+        let annotations = with_base(self.plan, self.base, &self.plan.annotations);
+        annotations.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
     }
+}
+
+/// What was built for an image's program `name`, to go over `below`.
+///
+/// # Errors
+/// When nothing was.
+pub fn binary<'a>(all: &'a [Binary], plan: &ImagePlan, name: &str, below: &BaseImage) -> Result<&'a Binary> {
+    let is_it = |binary: &&Binary| {
+        (&binary.package, binary.run, binary.target) == (&plan.package, plan.run, below.target) && binary.name == name
+    };
+    all.iter().find(is_it).ok_or_else(|| miette!("cargo built no `{name}` for {}", below.target.triple))
 }
 
 /// All that `root` names and itself, each content once, in bytes.
@@ -181,9 +191,12 @@ fn settings(plan: &ImagePlan, base: &Base) -> Settings {
         entrypoint: plan.entrypoint.clone(),
         cmd: plan.cmd.clone(),
         env: plan.env.clone(),
-        path: BIN_DIR.to_owned(),
+        path: plan.bin_dir.as_str().to_owned(),
         user: plan.user.clone(),
         workdir: plan.workdir.clone(),
+        expose: plan.expose.iter().map(ToString::to_string).collect(),
+        volumes: plan.volumes.iter().map(ToString::to_string).collect(),
+        stop_signal: plan.stop_signal.as_ref().map(ToString::to_string),
         labels: with_base(plan, base, &plan.labels),
         created: plan.created.to_string(),
     }
@@ -210,7 +223,7 @@ pub fn check(plan: &ImagePlan, base: &Base) -> Result<()> {
 }
 
 /// Adds what the image is based on, where that can be found again by others (image-spec, `annotations.md`).
-fn with_base(plan: &ImagePlan, base: &Base, values: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+fn with_base(plan: &ImagePlan, base: &Base, values: &Labels) -> Labels {
     let mut values = values.clone();
     if let (BaseReference::Registry(reference), Some(root)) = (&plan.base, &base.root) {
         let facts = [
@@ -218,7 +231,7 @@ fn with_base(plan: &ImagePlan, base: &Base, values: &BTreeMap<String, String>) -
             (ANNOTATION_BASE_IMAGE_DIGEST, root.digest().to_string()),
         ];
         for (key, value) in facts {
-            values.entry(key.to_owned()).or_insert(value);
+            values.entry(key.to_owned()).or_insert(Some(value));
         }
     }
     values

@@ -5,12 +5,12 @@ use miette::miette;
 use super::assemble::{self, Work};
 use super::bases::Bases;
 use super::outputs;
+use super::programs::programs;
 use crate::cli::BuildArgs;
-use crate::compile::{self, Toolchain};
+use crate::compile::Toolchain;
 use crate::error::Result;
 use crate::event::{BuiltImage, Event, Listener};
 use crate::plan::{self, Environment, Plan};
-use crate::platform::{TARGETS, Target};
 use crate::store::Layout;
 
 /// Builds every image that the arguments select.
@@ -69,16 +69,17 @@ impl<'a> Built<'a> {
             let toolchain = scope.spawn(|| Toolchain::find(environment));
             (plan::make(args, environment), toolchain.join().unwrap_or_else(|_| Err(miette!("a thread panicked"))))
         });
-        let (mut plan, toolchain) = (plan?, toolchain?);
+        let mut plan = plan?;
+        // Programs may all be there already; a toolchain that is wanted for sure is missed at once.
+        let toolchain = if plan.prebuilt.is_empty() { Ok(toolchain?) } else { toolchain };
         prepare(&mut plan)?;
+        announce(&plan, listener);
         let mut bases = Bases::new(&plan.cache, complete, environment, listener);
         let below: Vec<_> = plan.images.iter().map(|image| bases.read(image)).collect::<Result<_>>()?;
         for (image, base) in plan.images.iter().zip(&below) {
             assemble::check(image, base)?;
         }
-        let wanted = |target: &Target| below.iter().any(|base| base.images.iter().any(|image| image.target == *target));
-        let targets: Vec<_> = TARGETS.into_iter().filter(wanted).collect();
-        let binaries = compile::run(&plan.compile, &toolchain, &targets, listener)?;
+        let binaries = programs(&plan, &below, &bases, toolchain, listener)?;
 
         // Every run takes layouts in one order, so that no two wait for each other.
         let mut work: Vec<_> = plan.images.iter().zip(&below).enumerate().collect();
@@ -98,5 +99,15 @@ impl<'a> Built<'a> {
             images.push(image);
         }
         Ok(Built { plan, bases, images, layouts })
+    }
+}
+
+/// What the user may want to know of a plan before minutes of compiling.
+fn announce(plan: &Plan, listener: Listener) {
+    for message in &plan.warnings {
+        listener(Event::Warning { message: message.clone() });
+    }
+    for image in plan.images.iter().filter(|image| image.is_tagged_by_template || image.tags.len() > 1) {
+        listener(Event::Tagging { image: image.name.clone(), tags: image.tags.clone() });
     }
 }

@@ -17,7 +17,7 @@ use crate::event::{Event, Listener};
 use crate::image::DiffId;
 use crate::image::config::{Object, object_in, strings};
 use crate::plan::{Environment, Plan, cache_folder};
-use crate::platform::{Platform, PlatformChoice};
+use crate::platform::{PlatformChoice, Target as RustTarget};
 use crate::reference::{BaseReference, OnDisk};
 use crate::store::Source;
 
@@ -27,29 +27,28 @@ use crate::store::Source;
 /// The first thing that goes wrong; then there is nothing in the place of that bundle.
 pub fn bundle(args: &BundleArgs, listener: Listener) -> Result<Vec<String>> {
     let environment = Environment::of_this_process();
-    let platform = platform(&args.image)?;
+    let target = wanted(&args.image)?;
     match &args.from {
-        Some(from) => foreign(args, from, &platform, &environment, listener),
-        None => built(args, &platform, &environment, listener),
+        Some(from) => foreign(args, from, target, &environment, listener),
+        None => built(args, target, &environment, listener),
     }
 }
 
 /// Builds for one platform, and bundles that.
-fn built(args: &BundleArgs, platform: &Platform, environment: &Environment, listener: Listener) -> Result<Vec<String>> {
+fn built(args: &BundleArgs, wanted: RustTarget, environment: &Environment, listener: Listener) -> Result<Vec<String>> {
     let build = BuildArgs { image: args.image.clone(), cargo: args.cargo.clone(), ..BuildArgs::default() };
     let mut targets = Vec::new();
     let prepare = |plan: &mut Plan| {
         // Where each layout is without the platform in its name, there the bundle is.
         targets = paths(args, plan)?.into_iter().map(|path| target(args, path)).collect();
-        plan.images.iter_mut().try_for_each(|image| image.narrow(platform))?;
+        plan.images.iter_mut().try_for_each(|image| image.narrow(&wanted.platform()))?;
         targets.iter().try_for_each(Target::check)?;
         // The folder of all layouts comes with the first of them.
         targets.iter().filter(|_| args.path.is_some()).try_for_each(Target::check_folder)
     };
     let built = Built::make(&build, true, environment, listener, prepare)?;
-    let choice = choice(platform)?;
     for ((image, layout), target) in built.images.iter().zip(&built.layouts).zip(&targets) {
-        let base = Base::read(layout, image.root.clone(), &[choice])?;
+        let base = Base::read(layout, image.root.clone(), &[PlatformChoice::One(wanted)])?;
         unpack(layout, &image.name, &base, target, listener)?;
     }
     Ok(targets.iter().map(|target| target.path.display().to_string()).collect())
@@ -59,7 +58,7 @@ fn built(args: &BundleArgs, platform: &Platform, environment: &Environment, list
 fn foreign(
     args: &BundleArgs,
     from: &str,
-    platform: &Platform,
+    wanted: RustTarget,
     environment: &Environment,
     listener: Listener,
 ) -> Result<Vec<String>> {
@@ -70,7 +69,7 @@ fn foreign(
     let what = || format!("cannot bundle {from}");
     let reference = reference(from).wrap_err_with(what)?;
     let mut bases = Bases::new(&cache_folder(environment)?, true, environment, listener);
-    let mut base = bases.find(&reference, &[choice(platform)?]).wrap_err_with(what)?;
+    let mut base = bases.find(&reference, &[PlatformChoice::One(wanted)]).wrap_err_with(what)?;
     base.images.iter_mut().for_each(|image| start(&mut image.config, &args.image));
     unpack(bases.source(&reference)?, &name(&reference), &base, &target, listener).wrap_err_with(what)?;
     Ok(vec![target.path.display().to_string()])
@@ -78,22 +77,31 @@ fn foreign(
 
 /// Unpacks the one image that was read.
 fn unpack(source: &dyn Source, name: &str, base: &Base, target: &Target, listener: Listener) -> Result<()> {
-    let Some(BaseImage { platform, config, layers, .. }) = base.images.first() else {
+    let Some(image) = base.images.first() else {
         return Err(miette!("the image {name} has no platform"));
     };
+    let BaseImage { platform, config, layers, .. } = image;
     listener(Event::Bundling {
         image: name.to_owned(),
         platform: platform.clone(),
         layers: layers.len(),
         bytes: layers.iter().map(Descriptor::size).fold(0, u64::saturating_add),
     });
-    let diff_ids = strings(config.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids")));
-    let layers = layers.iter().cloned().zip(diff_ids).map(|(descriptor, diff_id)| {
+    let image = Image { source, name, config, layers: self::layers(image)? };
+    bundle::write(&image, target, listener)
+}
+
+/// The layers of an image, with their diffIDs.
+///
+/// # Errors
+/// A diffID that is none.
+pub fn layers(image: &BaseImage) -> Result<Vec<Layer>> {
+    let diff_ids = strings(image.config.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids")));
+    let layers = image.layers.iter().cloned().zip(diff_ids).map(|(descriptor, diff_id)| {
         let diff_id = Digest::try_from(diff_id).map(DiffId).into_diagnostic()?;
         Ok(Layer { descriptor, diff_id })
     });
-    let image = Image { source, name, config, layers: layers.collect::<Result<_>>()? };
-    bundle::write(&image, target, listener)
+    layers.collect()
 }
 
 /// What is started in place of what the image starts: a new program does not get the old one's arguments.
@@ -108,20 +116,19 @@ fn start(config: &mut Object, args: &ImageArgs) {
     }
 }
 
-/// The one platform of the bundle.
-fn platform(args: &ImageArgs) -> Result<Platform> {
-    match args.platforms[..] {
-        [] => Ok(Platform::host()),
-        [PlatformChoice::One(target)] => Ok(target.platform()),
+/// The one platform of the bundle, as the target that builds for it.
+fn wanted(args: &ImageArgs) -> Result<RustTarget> {
+    let choices = match args.choices() {
+        none if none.is_empty() => vec!["host".parse().into_diagnostic()?],
+        choices => choices,
+    };
+    match choices[..] {
+        [PlatformChoice::One(target)] => Ok(target),
         _ => Err(miette!(
             help = "name one, as in `--platform linux/arm64`, and make another bundle for the next",
             "a bundle is for one platform"
         )),
     }
-}
-
-fn choice(platform: &Platform) -> Result<PlatformChoice> {
-    platform.to_string().parse().into_diagnostic()
 }
 
 fn target(args: &BundleArgs, path: PathBuf) -> Target {
@@ -141,7 +148,7 @@ fn paths(args: &BundleArgs, plan: &Plan) -> Result<Vec<PathBuf>> {
     match (&args.path, &plan.images[..]) {
         (Some(path), [_]) => Ok(vec![path.clone()]),
         (Some(path), images) => Err(miette!(
-            help = "choose one image with `--package`, or leave the path out",
+            help = "choose one image with `--package` or `--image`, or leave the path out",
             "{} names one place, but {} images are built",
             path.display(),
             images.len()

@@ -87,7 +87,7 @@ fn engines_of(plan: &mut Plan, args: &LoadArgs, environment: &Environment) -> Re
             None => Arc::new(Engine::find(wanted, environment)?),
         };
         known.push((wanted.cloned(), Arc::clone(&engine)));
-        match &args.build.image.platforms[..] {
+        match &args.build.image.choices()[..] {
             [] => image
                 .narrow(engine.platform())
                 .wrap_err_with(|| format!("{} runs programs for {}", engine.title(), engine.platform()))?,

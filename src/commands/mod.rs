@@ -9,6 +9,8 @@
 //! | [`login`], [`logout`] | `cargo oci login` and `logout`: credentials kept and forgotten |
 //! | `bases` | a reference → the source it means, pulled |
 //! | `assemble` | plan, base and binaries → images in a layout |
+//! | `programs` | the programs of all images, compiled or not |
+//! | `loaders` | what dynamic programs need of a base |
 //! | `outputs` | a finished layout → other places and forms |
 
 mod assemble;
@@ -16,8 +18,10 @@ mod bases;
 pub mod build;
 pub mod bundle;
 pub mod load;
+mod loaders;
 pub mod login;
 pub mod logout;
 mod outputs;
+mod programs;
 pub mod push;
 pub mod run;

@@ -54,7 +54,7 @@ fn one_image(plan: &Plan) -> Result<()> {
         images => {
             let names: Vec<_> = images.iter().map(|image| image.name.as_str()).collect();
             Err(miette!(
-                help = "choose one with `--package`",
+                help = "choose one with `--package` or `--image`",
                 "one image can be run, and {} are built: {}",
                 images.len(),
                 names.join(", ")

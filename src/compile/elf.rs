@@ -1,5 +1,6 @@
 //! Is a program what its target promises? Read from its ELF header, never believed.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use miette::{Diagnostic, Report};
@@ -57,11 +58,49 @@ pub enum ElfError {
     },
 }
 
-/// Checks machine, class, byte order, and that nothing is loaded at run time.
+/// What a program has loaded when it starts; nothing where it is static.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The path of what loads it.
+    pub interpreter: Option<String>,
+    /// The names of libraries, as far as they can be read.
+    pub libraries: Vec<String>,
+    /// How many libraries it is.
+    count: usize,
+}
+
+impl Needs {
+    /// Whether it is nothing.
+    pub fn is_nothing(&self) -> bool {
+        self.interpreter.is_none() && self.count == 0
+    }
+}
+
+impl fmt::Display for Needs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let interpreter = self.interpreter.as_ref().map(|path| format!("the interpreter {path}"));
+        let libraries = (self.count > 0).then(|| format!("{} shared libraries", self.count));
+        let parts: Vec<_> = interpreter.into_iter().chain(libraries).collect();
+        f.write_str(&parts.join(" and "))
+    }
+}
+
+/// Checks that nothing is loaded when the program starts.
+///
+/// # Errors
+/// See [`check`]; [`ElfError::Dynamic`].
+pub fn check_static(path: &Path, target: Target) -> Result<()> {
+    match check(path, target)? {
+        needs if needs.is_nothing() => Ok(()),
+        needs => Err(ElfError::Dynamic { path: path.to_owned(), needs: needs.to_string() }.into()),
+    }
+}
+
+/// Checks machine, class and byte order.
 ///
 /// # Errors
 /// See [`ElfError`]; a file that cannot be read.
-pub fn check(path: &Path, target: Target) -> Result<()> {
+pub fn check(path: &Path, target: Target) -> Result<Needs> {
     let file = std::fs::File::open(path).map_err(|error| on_path("read", path, error))?;
     // Only headers are read: a program may have hundreds of megabytes of debug information.
     let data = object::ReadCache::new(file);
@@ -106,7 +145,7 @@ fn of_class<'a, H: FileHeader<Endian = Endianness>>(
     path: &Path,
     data: impl object::ReadRef<'a>,
     target: Target,
-) -> Result<(), Failure> {
+) -> Result<Needs, Failure> {
     let header = H::parse(data)?;
     let endian = header.endian()?;
     let found = ElfKind {
@@ -121,21 +160,22 @@ fn of_class<'a, H: FileHeader<Endian = Endianness>>(
             wanted: target.elf().to_string(),
         }));
     }
-    let mut needs = Vec::new();
+    let mut needs = Needs::default();
     for segment in header.program_headers(endian, data)? {
         if let Some(interpreter) = segment.interpreter(endian, data)? {
-            needs.push(format!("the interpreter {}", String::from_utf8_lossy(interpreter)));
+            needs.interpreter = Some(String::from_utf8_lossy(interpreter).into_owned());
         }
         let libraries = segment.dynamic(endian, data)?.into_iter().flatten();
-        let libraries = libraries.filter(|entry| entry.tag(endian) == elf::DT_NEEDED).count();
-        if libraries > 0 {
-            needs.push(format!("{libraries} shared libraries"));
-        }
+        needs.count += libraries.filter(|entry| entry.tag(endian) == elf::DT_NEEDED).count();
     }
-    match needs.is_empty() {
-        true => Ok(()),
-        false => Err(Failure::Known(ElfError::Dynamic { path: path.to_owned(), needs: needs.join(" and ") })),
+    if needs.count > 0 {
+        // Segments have no strings; sections may have been stripped.
+        let table = header.sections(endian, data)?.dynamic_table(endian, data)?;
+        let libraries = table.iter().filter(|entry| entry.tag == elf::DT_NEEDED);
+        let names = libraries.filter_map(|entry| table.string(entry).ok());
+        needs.libraries = names.map(|name| String::from_utf8_lossy(name).into_owned()).collect();
     }
+    Ok(needs)
 }
 
 #[cfg(test)]
@@ -169,7 +209,9 @@ mod tests {
         let host = crate::platform::Platform::host().target().expect("a target");
         let other = TARGETS.into_iter().find(|target| *target != host).expect("another");
         assert!(check(&own, other).unwrap_err().to_string().contains("is for another machine"));
-        let words = check(&own, host).unwrap_err().to_string();
+        let words = check_static(&own, host).unwrap_err().to_string();
         assert!(words.contains("is not static") && words.contains("interpreter"), "{words}");
+        let needs = check(&own, host).expect("a program");
+        assert!(needs.libraries.iter().any(|name| name.starts_with("libc.")), "{needs:?}");
     }
 }

@@ -12,7 +12,7 @@ use miette::{Context, Report, miette};
 use super::target::Toolchain;
 use crate::error::Result;
 use crate::event::{Event, Listener};
-use crate::plan::{CompilePlan, Environment};
+use crate::plan::{CargoRun, Environment};
 use crate::platform::Target;
 
 /// What cargo is told.
@@ -28,7 +28,13 @@ pub struct Linkers {
 ///
 /// # Errors
 /// When cargo's configuration cannot be read for a target, or zig's wrappers cannot be written.
-pub fn choose(plan: &CompilePlan, toolchain: &Toolchain, targets: &[Target], listener: Listener) -> Result<Linkers> {
+pub fn choose(
+    run: &CargoRun,
+    environment: &Environment,
+    toolchain: &Toolchain,
+    targets: &[Target],
+    listener: Listener,
+) -> Result<Linkers> {
     let config = &toolchain.config;
     let mut linkers = Linkers::default();
     for &target in targets {
@@ -36,7 +42,9 @@ pub fn choose(plan: &CompilePlan, toolchain: &Toolchain, targets: &[Target], lis
         if toolchain.host == target.triple {
             continue;
         }
-        let needs_c = !plan.c_packages.is_empty() && !has_c_compiler(&plan.environment, config, target);
+        // A libc other than musl does not come with Rust: linking with it is a C compiler's work.
+        let is_rust_alone = run.c_packages.is_empty() && target.is_static();
+        let needs_c = !is_rust_alone && !has_c_compiler(environment, config, target);
         if needs_c && Zig::find_zig().is_ok() {
             linkers.variables.extend(zig(config, target)?);
             continue;
@@ -47,7 +55,12 @@ pub fn choose(plan: &CompilePlan, toolchain: &Toolchain, targets: &[Target], lis
         if has_linker(config, target)? {
             continue;
         }
-        match lld(&toolchain.sysroot, &plan.environment) {
+        if !target.is_static() {
+            let own = environment.find_program(&[&c_compiler(target)]);
+            linkers.variables.extend(own.map(|compiler| (linker_key(target), compiler.into())));
+            continue;
+        }
+        match lld(&toolchain.sysroot, environment) {
             Some(lld) => linkers.variables.push((linker_key(target), lld.into())),
             None => listener(Event::Warning { message: no_lld(target) }),
         }
@@ -113,22 +126,25 @@ fn default_toolchain(environment: &Environment) -> Option<PathBuf> {
 /// Whether the `cc` crate will find a C compiler for the target: by its own variables, or by the names it looks for.
 fn has_c_compiler(environment: &Environment, config: &cargo_config2::Config, target: Target) -> bool {
     let keys = [format!("CC_{}", target.triple), format!("CC_{}", target.env_key()), "TARGET_CC".to_owned()];
-    let Some((architecture, rest)) = target.triple.split_once("-unknown-") else {
-        return false;
-    };
-    let architecture = match architecture {
-        "armv7" => "arm",
-        "riscv64gc" => "riscv64",
-        other => other,
-    };
-    let own = format!("{architecture}-{rest}-gcc");
-    let names = match architecture == std::env::consts::ARCH {
+    let own = c_compiler(target);
+    let names = match own.starts_with(std::env::consts::ARCH) && target.is_static() {
         true => vec![own.as_str(), "musl-gcc"],
         false => vec![own.as_str()],
     };
     // Cargo sets for build scripts what the table `env` of its configuration holds.
     let is_set = |key: &String| environment.get(key).is_some() || config.env.contains_key(key);
     keys.iter().any(is_set) || environment.find_program(&names).is_some()
+}
+
+/// What GCC for the target is called.
+fn c_compiler(target: Target) -> String {
+    let (architecture, rest) = target.triple.split_once('-').unwrap_or((target.triple, ""));
+    let architecture = match architecture {
+        "armv7" => "arm",
+        "riscv64gc" => "riscv64",
+        other => other,
+    };
+    format!("{architecture}-{}-gcc", rest.trim_start_matches("unknown-"))
 }
 
 /// The variables by which cargo, rustc and build scripts find zig. A linker that the user configured stays.

@@ -1,4 +1,4 @@
-//! One run of cargo for all packages and targets, and its messages → [`Binary`].
+//! Runs of cargo, mostly one for all packages and targets, and its messages → [`Binary`].
 
 pub mod elf;
 pub mod linker;
@@ -15,9 +15,10 @@ use miette::{Context, IntoDiagnostic, miette};
 use crate::error::{CargoFailed, NoCCompiler, Result};
 use crate::event::{Event, Listener};
 use crate::interrupt;
-use crate::plan::{CompilePlan, without_credentials};
+use crate::plan::{CargoRun, CompilePlan, without_credentials};
 use crate::platform::Target;
 
+use elf::Needs;
 use linker::Linkers;
 pub use target::Toolchain;
 
@@ -30,8 +31,12 @@ pub struct Binary {
     pub name: String,
     /// What it was built for.
     pub target: Target,
-    /// Where cargo left it.
+    /// The run of cargo that built it, or would have.
+    pub run: usize,
+    /// Where it is.
     pub path: PathBuf,
+    /// What it has loaded when it starts.
+    pub needs: Needs,
 }
 
 /// What one run of cargo brought.
@@ -43,34 +48,71 @@ struct Run {
     ran: Vec<PackageId>,
 }
 
-/// Compiles for all `targets` at once, so that build scripts and procedural macros are built once. Cargo's own words
-/// go to the user as cargo writes them.
+/// Compiles for all `targets` of a run at once, so that build scripts and procedural macros are built once. Cargo's own
+/// words go to the user as cargo writes them. A run without targets is none.
 ///
 /// # Errors
 /// [`CargoFailed`] when cargo failed and has said why; [`NoCCompiler`]; a target or linker that cannot be had; a binary
 /// that is not what the target promises.
-pub fn run(plan: &CompilePlan, toolchain: &Toolchain, targets: &[Target], listener: Listener) -> Result<Vec<Binary>> {
-    toolchain.ensure(targets, plan, listener)?;
-    let linkers = linker::choose(plan, toolchain, targets, listener)?;
+pub fn run(
+    plan: &CompilePlan,
+    toolchain: &Toolchain,
+    targets: &[Vec<Target>],
+    listener: Listener,
+) -> Result<Vec<Binary>> {
+    let mut all: Vec<Target> = targets.concat();
+    all.sort();
+    all.dedup();
+    toolchain.ensure(&all, plan, listener)?;
+    let mut binaries = Vec::new();
+    for (number, (run, targets)) in plan.runs.iter().zip(targets).enumerate() {
+        if !targets.is_empty() {
+            binaries.extend(run_once(plan, (number, run), toolchain, targets, listener)?);
+        }
+    }
+    Ok(binaries)
+}
 
+fn run_once(
+    plan: &CompilePlan,
+    (number, run): (usize, &CargoRun),
+    toolchain: &Toolchain,
+    targets: &[Target],
+    listener: Listener,
+) -> Result<Vec<Binary>> {
+    let linkers = linker::choose(run, &plan.environment, toolchain, targets, listener)?;
     let mut command = Command::new(plan.environment.cargo());
     without_credentials(&mut command);
-    command.args(&plan.args).envs(linkers.variables.iter().map(|(key, value)| (key, value)));
+    command.args(&run.args).envs(linkers.variables.iter().map(|(key, value)| (key, value)));
     for target in targets {
         command.args(["--target", target.triple]);
     }
-    let run = listen(command, plan, targets, &linkers, listener)?;
-    let binaries = binaries(&run.artifacts, targets)?;
-    for binary in &binaries {
-        elf::check(&binary.path, binary.target)
-            .wrap_err_with(|| format!("{} for {} cannot go into an image", binary.name, binary.target.platform()))?;
+    let built = listen(command, plan, run, targets, &linkers, listener)?;
+    let mut binaries = binaries(&built.artifacts, targets, number)?;
+    for binary in &mut binaries {
+        binary.needs = binary.check(binary.target.is_static())?;
     }
     Ok(binaries)
+}
+
+impl Binary {
+    /// Whether it is what its target promises, read from the file.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(&self, is_static: bool) -> Result<Needs> {
+        let checked = match is_static {
+            true => elf::check_static(&self.path, self.target).map(|()| Needs::default()),
+            false => elf::check(&self.path, self.target),
+        };
+        checked.wrap_err_with(|| format!("{} for {} cannot go into an image", self.name, self.target.platform()))
+    }
 }
 
 fn listen(
     mut command: Command,
     plan: &CompilePlan,
+    wanted: &CargoRun,
     targets: &[Target],
     linkers: &Linkers,
     listener: Listener,
@@ -103,7 +145,7 @@ fn listen(
         return Ok(run);
     }
     let status = status.code().unwrap_or(1);
-    Err(match no_c_compiler(plan, targets, linkers, &run, status) {
+    Err(match no_c_compiler(wanted, targets, linkers, &run, status) {
         Some(error) => error.into(),
         None => CargoFailed { status }.into(),
     })
@@ -112,7 +154,7 @@ fn listen(
 /// Whether cargo stopped at the build script of a package that compiles C, for a target without a C compiler: the
 /// script was compiled, but has not run to its end for every target.
 fn no_c_compiler(
-    plan: &CompilePlan,
+    wanted: &CargoRun,
     targets: &[Target],
     linkers: &Linkers,
     run: &Run,
@@ -121,12 +163,12 @@ fn no_c_compiler(
     let without = linkers.without_c_compiler.iter().map(|target| target.triple).collect::<Vec<_>>();
     let unfinished =
         |id: &PackageId| run.scripts.contains(id) && run.ran.iter().filter(|ran| *ran == id).count() < targets.len();
-    let package = plan.c_packages.iter().find(|package| unfinished(&package.id))?;
+    let package = wanted.c_packages.iter().find(|package| unfinished(&package.id))?;
     (!without.is_empty()).then(|| NoCCompiler { package: package.name.clone(), targets: without, status })
 }
 
 /// Which artifact is what: cargo's message says package and name; the target is the part of the path it chose for it.
-fn binaries(artifacts: &[Artifact], targets: &[Target]) -> Result<Vec<Binary>> {
+fn binaries(artifacts: &[Artifact], targets: &[Target], run: usize) -> Result<Vec<Binary>> {
     let mut binaries = Vec::new();
     for artifact in artifacts.iter().filter(|artifact| artifact.target.kind.contains(&TargetKind::Bin)) {
         let Some(path) = &artifact.executable else {
@@ -138,7 +180,9 @@ fn binaries(artifacts: &[Artifact], targets: &[Target]) -> Result<Vec<Binary>> {
             package: artifact.package_id.clone(),
             name: artifact.target.name.clone(),
             target: *target.ok_or_else(|| miette!("cargo built {path}, which is for no target that was asked for"))?,
+            run,
             path: path.clone().into_std_path_buf(),
+            needs: Needs::default(),
         });
     }
     Ok(binaries)

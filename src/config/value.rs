@@ -5,6 +5,9 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::Folder;
+use super::check::check_line;
+
 /// A mistake, before it is known which file it is in.
 pub struct Mistake {
     pub message: String,
@@ -40,9 +43,12 @@ pub fn in_order<'a, 'i>(
     entries
 }
 
-/// A string, whatever is in it.
+/// A string that Linux can hand to a program: whatever is in it, but for NUL.
 pub fn any_string(value: &Spanned<DeValue>) -> Result<String, Mistake> {
     match value.get_ref() {
+        DeValue::String(text) if text.contains('\0') => {
+            Err(bad_value(value, "no program can be given a NUL character".to_owned()))
+        }
         DeValue::String(text) => Ok(text.to_string()),
         other => Err(wrong_type(value, "a string", other)),
     }
@@ -51,9 +57,9 @@ pub fn any_string(value: &Spanned<DeValue>) -> Result<String, Mistake> {
 /// A string without control characters.
 pub fn string(value: &Spanned<DeValue>) -> Result<String, Mistake> {
     let text = any_string(value)?;
-    match text.chars().any(char::is_control) {
-        false => Ok(text),
-        true => Err(bad_value(value, "control characters are not allowed here".to_owned())),
+    match check_line(&text) {
+        Ok(()) => Ok(text),
+        Err(why) => Err(bad_value(value, why)),
     }
 }
 
@@ -91,6 +97,44 @@ pub fn array<'a, 'i>(value: &'a Spanned<DeValue<'i>>) -> Result<&'a toml::de::De
     found.as_array().ok_or_else(|| wrong_type(value, "an array of strings", found))
 }
 
+/// A table.
+pub fn table_of<'a, 'i>(value: &'a Spanned<DeValue<'i>>, wanted: &str) -> Result<&'a DeTable<'i>, Mistake> {
+    let found = value.get_ref();
+    found.as_table().ok_or_else(|| wrong_type(value, wanted, found))
+}
+
+/// True or false.
+pub fn boolean(value: &Spanned<DeValue>) -> Result<bool, Mistake> {
+    let found = value.get_ref();
+    found.as_bool().ok_or_else(|| wrong_type(value, "true or false", found))
+}
+
+/// A string without control characters, or `false` for none.
+pub fn string_or_false(value: &Spanned<DeValue>) -> Result<Option<String>, Mistake> {
+    match value.get_ref() {
+        DeValue::Boolean(false) => Ok(None),
+        DeValue::String(_) => string(value).map(Some),
+        other => Err(wrong_type(value, "a string, or false for none,", other)),
+    }
+}
+
+/// A folder that a volume can be mounted over.
+pub fn volume(value: &Spanned<DeValue>) -> Result<Folder, Mistake> {
+    let folder: Folder = parsed(value)?;
+    match folder.is_root() {
+        true => Err(bad_value(value, "the root of the image cannot be a volume".to_owned())),
+        false => Ok(folder),
+    }
+}
+
+/// An array, which may be empty: that takes away what is inherited.
+pub fn several<T>(
+    value: &Spanned<DeValue>,
+    item: impl Fn(&Spanned<DeValue>) -> Result<T, Mistake>,
+) -> Result<Vec<T>, Mistake> {
+    array(value)?.iter().map(item).collect()
+}
+
 /// An array that says something: an empty one would leave nothing to build, start or name.
 pub fn list<T>(
     value: &Spanned<DeValue>,
@@ -106,14 +150,12 @@ pub fn list<T>(
     items.iter().map(item).collect()
 }
 
-/// A table of strings, in the order it was written.
-pub fn pairs(
+/// A table of strings and the like, in the order it was written.
+pub fn pairs<T>(
     value: &Spanned<DeValue>,
-    item: fn(&Spanned<DeValue>) -> Result<String, Mistake>,
-) -> Result<Vec<(String, String)>, Mistake> {
-    let found = value.get_ref();
-    let table = found.as_table().ok_or_else(|| wrong_type(value, "a table of strings", found))?;
-    in_order(table)
+    item: fn(&Spanned<DeValue>) -> Result<T, Mistake>,
+) -> Result<Vec<(String, T)>, Mistake> {
+    in_order(table_of(value, "a table of strings")?)
         .into_iter()
         .map(|(key, value)| match key.get_ref().as_ref() {
             name if name.is_empty() || name.contains(|c: char| c == '=' || c.is_control()) => Err(Mistake {

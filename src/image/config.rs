@@ -28,8 +28,14 @@ pub struct Settings {
     pub user: Option<String>,
     /// The working directory; the base's where there is none.
     pub workdir: Option<String>,
-    /// Labels, beside those of the base that are its users' own.
-    pub labels: BTreeMap<String, String>,
+    /// Ports, as `8080/tcp`, beside the base's.
+    pub expose: Vec<String>,
+    /// Folders, beside the base's.
+    pub volumes: Vec<String>,
+    /// A signal's name or number; the base's where there is none.
+    pub stop_signal: Option<String>,
+    /// Labels, beside those of the base that are its users' own. Nothing as a value takes a label away.
+    pub labels: BTreeMap<String, Option<String>>,
     /// RFC 3339.
     pub created: String,
 }
@@ -94,14 +100,22 @@ pub fn assemble(
     }
     let env = environment(&strings(run.get("Env")), settings)?;
     run.insert("Env".to_owned(), json!(env));
-    for (key, value) in [("User", &settings.user), ("WorkingDir", &settings.workdir)] {
+    let texts = [("User", &settings.user), ("WorkingDir", &settings.workdir), ("StopSignal", &settings.stop_signal)];
+    for (key, value) in texts {
         if let Some(value) = value {
             run.insert(key.to_owned(), json!(value));
         }
     }
+    // Sets, which Go writes as objects of nothing.
+    for (key, values) in [("ExposedPorts", &settings.expose), ("Volumes", &settings.volumes)] {
+        if !values.is_empty() {
+            object_in(run, key).extend(values.iter().map(|value| (value.clone(), json!({}))));
+        }
+    }
     let labels = object_in(run, "Labels");
-    labels.retain(|key, _| !key.starts_with(OWN_LABELS));
-    labels.extend(settings.labels.iter().map(|(key, value)| (key.clone(), json!(value))));
+    labels.retain(|key, _| !key.starts_with(OWN_LABELS) && settings.labels.get(key) != Some(&None));
+    let written = settings.labels.iter().filter_map(|(key, value)| Some((key.clone(), json!(value.as_ref()?))));
+    labels.extend(written);
 
     let rootfs = object_in(&mut config, "rootfs");
     rootfs.insert("type".to_owned(), json!("layers"));
@@ -260,6 +274,25 @@ mod tests {
         let base = json!({"config": {"Labels": {"org.opencontainers.image.source": "base", "mine": "1"}}});
         let config = assembled(base, &Settings::default());
         assert_eq!(config["config"]["Labels"], json!({"mine": "1"}));
+    }
+
+    #[test]
+    fn ports_and_volumes_come_to_those_of_the_base() {
+        let base = json!({"config": {"ExposedPorts": {"80/tcp": {}}, "StopSignal": "SIGQUIT", "Labels": {"a": "1"}}});
+        let settings = Settings {
+            expose: vec!["53/udp".to_owned(), "80/tcp".to_owned()],
+            volumes: vec!["/data".to_owned()],
+            labels: BTreeMap::from([("a".to_owned(), None), ("b".to_owned(), Some("2".to_owned()))]),
+            ..Settings::default()
+        };
+        let config = assembled(base, &settings);
+        assert_eq!(config["config"]["ExposedPorts"], json!({"53/udp": {}, "80/tcp": {}}));
+        assert_eq!(config["config"]["Volumes"], json!({"/data": {}}));
+        assert_eq!(config["config"]["StopSignal"], "SIGQUIT");
+        assert_eq!(config["config"]["Labels"], json!({"b": "2"}));
+        let config = assembled(json!({}), &Settings { stop_signal: Some("15".to_owned()), ..Settings::default() });
+        assert_eq!(config["config"]["StopSignal"], "15");
+        assert_eq!(config["config"].get("ExposedPorts"), None);
     }
 
     #[test]

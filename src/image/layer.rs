@@ -1,4 +1,4 @@
-//! Entries → tar → gzip: a layer, hashed while it is written (image-spec, `layer.md`).
+//! Entries → tar → blob: a layer, hashed while it is written (image-spec, `layer.md`).
 //!
 //! The same entries and time give the same bytes on any machine: nothing is taken from the host but file contents.
 
@@ -7,10 +7,10 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
-use flate2::{Compression, GzBuilder};
-use oci_spec::image::{Descriptor, MediaType};
+use oci_spec::image::Descriptor;
 use tar::{EntryType, Header};
 
+use super::compression::{Compression, Encoder};
 use super::digest::{DiffId, HashWriter};
 
 /// A finished layer: what a manifest, a config and its history say of it.
@@ -89,27 +89,33 @@ pub fn with_parents(entries: Vec<Entry>, on_nothing: bool) -> Vec<Entry> {
     all.into_values().collect()
 }
 
-/// How hard gzip tries: what `gzip` does by default.
-pub const LEVEL: u32 = 6;
-/// What compresses: blobs of equal tars are equal where this is. It names the pinned crates of Cargo.toml.
-pub const COMPRESSOR: &str = "gzip 6, flate2 1.1.10, zlib-rs 0.6.8";
-
-/// Writes a layer of `entries`, which come in the order given, all with `time` (seconds since 1970) as their mtime,
-/// compressed by gzip at `level` (0 to 9).
+/// Writes a layer of `entries`, which come in the order given, all with `time` (seconds since 1970) as their mtime.
 ///
 /// # Errors
 /// Of reading and writing files; a file whose size changes while it is read.
-pub fn write(entries: &[Entry], time: u64, level: u32, blob: impl Write) -> io::Result<Layer> {
-    // No name, no time, no system in the gzip header: GzBuilder's defaults are 0 and 255 ("unknown").
-    let gzip = GzBuilder::new().write(HashWriter::new(blob), Compression::new(level));
-    let mut tar = tar::Builder::new(HashWriter::new(gzip));
+pub fn write(entries: &[Entry], time: u64, compression: Compression, blob: impl Write) -> io::Result<Layer> {
+    write_at(entries, time, (compression, compression.level()), blob)
+}
+
+/// The same, with a compression that tries as hard as its level says: 0 to 9 for gzip.
+///
+/// # Errors
+/// See [`write()`].
+pub fn write_at(
+    entries: &[Entry],
+    time: u64,
+    (compression, level): (Compression, u8),
+    blob: impl Write,
+) -> io::Result<Layer> {
+    let encoder = Encoder::new(compression, level, HashWriter::new(blob))?;
+    let mut tar = tar::Builder::new(HashWriter::new(encoder));
     for entry in entries {
         append(&mut tar, entry, time)?;
     }
-    let (diff_id, _, gzip) = tar.into_inner()?.finish();
-    let (digest, size, mut blob) = gzip.finish()?.finish();
+    let (diff_id, _, encoder) = tar.into_inner()?.finish();
+    let (digest, size, mut blob) = encoder.finish()?.finish();
     blob.flush()?;
-    Ok(Layer { descriptor: Descriptor::new(MediaType::ImageLayerGzip, size, digest), diff_id: DiffId(diff_id) })
+    Ok(Layer { descriptor: Descriptor::new(compression.media_type(), size, digest), diff_id: DiffId(diff_id) })
 }
 
 /// The diffID of a layer of `entries`, which is not made.
@@ -205,37 +211,27 @@ mod tests {
 
     #[test]
     fn the_bytes_never_change() {
-        let mut blob = Vec::new();
-        let layer = write(&hello(), 1_700_000_000, LEVEL, &mut blob).expect("writes to memory");
-        assert_eq!(layer.descriptor.digest(), &sha256(&blob));
-        assert_eq!(layer.descriptor.size(), blob.len() as u64);
-        assert_eq!(layer.diff_id, diff_id(&hello(), 1_700_000_000).expect("reads memory"));
-        // A golden digest: it changes only on purpose, for every user's images change with it.
-        assert_eq!(
-            layer.diff_id.to_string(),
-            "sha256:eef9c8cf555d70c9220e8ae95a60599452099c837b266dbba1e2b2875e20ca8b"
-        );
-        assert_eq!(
-            layer.descriptor.digest().to_string(),
-            "sha256:f691eba859428903b792f3ec2fecb6ac1391fef67fdda1bad1fb4453e8498d9a"
-        );
-    }
-
-    #[test]
-    fn the_compressor_is_the_one_that_is_pinned() {
-        let manifest = include_str!("../../Cargo.toml");
-        let pin = |name: &str| {
-            let line = manifest.lines().find(|line| line.starts_with(name)).expect("a dependency");
-            let version = line.split("\"=").nth(1).and_then(|rest| rest.split('"').next());
-            format!("{name} {}", version.expect("an exact version"))
-        };
-        assert_eq!(COMPRESSOR, format!("gzip {LEVEL}, {}, {}", pin("flate2"), pin("zlib-rs")));
+        let diff_id = diff_id(&hello(), 1_700_000_000).expect("reads memory");
+        // Golden digests: they change only on purpose, for every user's images change with them.
+        assert_eq!(diff_id.to_string(), "sha256:eef9c8cf555d70c9220e8ae95a60599452099c837b266dbba1e2b2875e20ca8b");
+        for (compression, golden) in [
+            (Compression::Gzip, "sha256:f691eba859428903b792f3ec2fecb6ac1391fef67fdda1bad1fb4453e8498d9a"),
+            (Compression::Zstd, "sha256:82d4e86d64ebcbf00237af301f1676a28d5769b6e9c02459a51d8f326c83fe39"),
+            (Compression::None, "sha256:eef9c8cf555d70c9220e8ae95a60599452099c837b266dbba1e2b2875e20ca8b"),
+        ] {
+            let mut blob = Vec::new();
+            let layer = write(&hello(), 1_700_000_000, compression, &mut blob).expect("writes to memory");
+            assert_eq!(layer.descriptor.digest(), &sha256(&blob));
+            assert_eq!(layer.descriptor.size(), blob.len() as u64);
+            assert_eq!(layer.descriptor.digest().to_string(), golden, "{compression}");
+            assert_eq!(layer.diff_id, diff_id);
+        }
     }
 
     #[test]
     fn an_entry_holds_what_the_plan_says_and_nothing_of_this_computer() {
         let mut blob = Vec::new();
-        write(&hello(), 7, LEVEL, &mut blob).expect("writes to memory");
+        write(&hello(), 7, Compression::Gzip, &mut blob).expect("writes to memory");
         let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&blob[..]));
         let seen: Vec<_> = archive
             .entries()
@@ -268,7 +264,7 @@ mod tests {
         let path = format!("{}/{}", "d".repeat(150), "f".repeat(200));
         let entry = Entry::file(&path, 0o644, Content::Bytes(b"x".to_vec()));
         let mut blob = Vec::new();
-        write(&[entry], 0, LEVEL, &mut blob).expect("writes to memory");
+        write(&[entry], 0, Compression::Gzip, &mut blob).expect("writes to memory");
         let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&blob[..]));
         let first = archive.entries().expect("a tar").next().expect("one").expect("entry");
         assert_eq!(first.path().expect("a path").display().to_string(), path);

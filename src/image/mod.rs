@@ -1,5 +1,6 @@
 //! What an image is made of: digests, layers, configs, manifests and indexes, after OCI's image-spec 1.1.
 
+pub mod compression;
 pub mod config;
 pub mod decompress;
 pub mod digest;
@@ -7,6 +8,7 @@ pub mod layer;
 pub mod manifest;
 pub mod media_type;
 
+pub use compression::Compression;
 pub use digest::{DiffId, Digest};
 pub use layer::Layer;
 pub use oci_spec::image::{Descriptor, MediaType};

@@ -1,13 +1,13 @@
-//! Which packages and binaries: cargo's flags with cargo's meaning.
+//! Which packages, and what is linked into their programs: cargo's flags with cargo's meaning.
 
 use std::collections::{HashMap, HashSet};
 
 use cargo_metadata::{DependencyKind, Metadata, Node, Package, PackageId, TargetKind};
 use miette::{Report, miette};
 
-use super::{CPackage, ImagePlan};
+use super::CPackage;
 use crate::cli::CargoArgs;
-use crate::config::{Table, nearest};
+use crate::config::nearest;
 use crate::error::Result;
 
 /// The packages that the arguments select.
@@ -36,6 +36,19 @@ pub fn packages<'a>(metadata: &'a Metadata, args: &CargoArgs) -> Result<Vec<&'a 
         "{} is a workspace without a package of its own, and no package was chosen",
         metadata.workspace_root.join("Cargo.toml")
     ))
+}
+
+/// What `--exclude` names and no member is, as cargo warns of it.
+pub fn unknown_exclusions(metadata: &Metadata, args: &CargoArgs) -> Vec<String> {
+    let members = metadata.workspace_packages();
+    let unknown = args.exclude.iter().filter(|spec| !members.iter().any(|member| is_named(member, spec)));
+    let (patterns, names): (Vec<&String>, Vec<&String>) = unknown.partition(|spec| spec.contains(['*', '?']));
+    let warning = |what: &str, specs: Vec<&String>| {
+        let specs: Vec<_> = specs.into_iter().map(|spec| format!("`{spec}`")).collect();
+        let root = &metadata.workspace_root;
+        (!specs.is_empty()).then(|| format!("excluded {what} {} not found in workspace `{root}`", specs.join(", ")))
+    };
+    [warning("package(s)", names), warning("package pattern(s)", patterns)].into_iter().flatten().collect()
 }
 
 /// Whether a package is what `spec` names: its name, its name and version, its id, or a pattern of its name.
@@ -93,91 +106,6 @@ fn unknown_package(members: &[&Package], spec: &str) -> Report {
 pub fn binaries(package: &Package) -> Vec<&str> {
     let targets = package.targets.iter().filter(|target| target.kind.contains(&TargetKind::Bin));
     targets.map(|target| target.name.as_str()).collect()
-}
-
-/// The binaries that go into the package's image: flag, table, then what `cargo run` would run. Where `several` packages
-/// are built, a flag is about those that have such a binary.
-///
-/// # Errors
-/// A name that no binary has; no binary at all; several, and nothing that says which.
-pub fn bins(package: &Package, table: &Table, args: &CargoArgs, several: bool) -> Result<Vec<String>> {
-    let all = binaries(package);
-    if all.is_empty() {
-        return Err(miette!(
-            help = "images are made of programs: add a src/main.rs, or choose another package with `--package`",
-            "the package {} is a library: it has no binary",
-            package.name
-        ));
-    }
-    let wanted = match &args.bins[..] {
-        [] => table.bins.clone(),
-        // Each package takes those that are its own.
-        flags if several => Some(flags.iter().filter(|bin| all.contains(&bin.as_str())).cloned().collect()),
-        flags => Some(flags.to_vec()),
-    };
-    if let Some(wanted) = wanted {
-        for bin in &wanted {
-            if !all.contains(&bin.as_str()) {
-                return Err(miette!(
-                    help = format!("its binaries are {}", all.join(", ")),
-                    "the package {} has no binary `{bin}`",
-                    package.name
-                ));
-            }
-        }
-        return Ok(wanted);
-    }
-    let default = package.default_run.as_deref();
-    let named = all.iter().copied().find(|bin| *bin == package.name.as_str());
-    let only = (all.len() == 1).then(|| all[0]);
-    match default.or(named).or(only) {
-        Some(bin) => Ok(vec![bin.to_owned()]),
-        None => Err(miette!(
-            help = format!(
-                "choose with `--bin`, `default-run` in [package], or `bins = [\"{}\"]` in [package.metadata.oci]",
-                all.join("\", \"")
-            ),
-            "the package {} has {} binaries, and nothing says which the image is of",
-            package.name,
-            all.len()
-        )),
-    }
-}
-
-/// Sees to it that no two images, and no two of their programs, are written to the same place: cargo puts the programs
-/// of all packages into one folder.
-///
-/// # Errors
-/// The packages that are in each other's way.
-pub fn each_in_its_place(metadata: &Metadata, images: &[ImagePlan]) -> Result<()> {
-    let name = |image: &ImagePlan| metadata[&image.package].name.to_string();
-    for (at, image) in images.iter().enumerate() {
-        for other in &images[at + 1..] {
-            if image.name == other.name {
-                return Err(miette!(
-                    help = "build one at a time with `--package`",
-                    "the images of {} and {} have the same name, {}",
-                    name(image),
-                    name(other),
-                    image.name
-                ));
-            }
-            let theirs = binaries(&metadata[&other.package]);
-            let shared = binaries(&metadata[&image.package]).into_iter().find(|bin| {
-                let wanted = |image: &ImagePlan| image.bins.iter().any(|wanted| wanted == bin);
-                theirs.contains(bin) && (wanted(image) || wanted(other))
-            });
-            if let Some(bin) = shared {
-                return Err(miette!(
-                    help = "build one at a time with `--package`, or give them names of their own",
-                    "the packages {} and {} both have a binary `{bin}`, and cargo writes both to the same file",
-                    name(image),
-                    name(other)
-                ));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Build-dependencies by which a package tells that it compiles C code. `links` does not: it is also set by packages

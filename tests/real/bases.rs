@@ -229,3 +229,23 @@ fn whatever_is_corrupted_in_the_cache_is_pulled_again() {
         assert_eq!(problems(&project.layout()), []);
     }
 }
+
+#[test]
+fn what_is_said_of_the_base_can_be_said_otherwise_or_left_out() {
+    let (project, _base, registry) = pulled(BaseImage::new());
+    let key = |name: &str| format!("org.opencontainers.image.{name}");
+    let [name, digest, title] = [key("base.name"), key("base.digest"), key("title")];
+    let table = format!(
+        "[package.metadata.oci]\nannotations = {{ \"{name}\" = false, \"{title}\" = \"Mine\" }}\n\
+         labels = {{ \"{digest}\" = false, \"com.example.kept\" = false }}\n"
+    );
+    let project = project.append("Cargo.toml", &table);
+    project.oci(&["build", "--base", &registry.reference("distroless/static:nonroot")]).succeeds();
+    let (manifest, config) = image(&project.layout(), "linux/amd64");
+    let (annotations, labels) = (&manifest["annotations"], &config["config"]["Labels"]);
+    assert_eq!((annotations.get(&name), annotations[&title].as_str()), (None, Some("Mine")));
+    assert!(annotations[&digest].is_string() && labels[&name].is_string(), "{annotations} {labels}");
+    assert_eq!((labels.get(&digest), labels[&title].as_str()), (None, Some("hello")));
+    // A label of the base's own goes in the same way.
+    assert_eq!(labels.get("com.example.kept"), None);
+}

@@ -399,3 +399,18 @@ fn clusters_are_given_a_file_that_every_node_reads() {
     assert!(calls.contains("--profile c image load "), "{calls}");
     assert!(calls.contains("image import --cluster c "), "{calls}");
 }
+
+#[test]
+fn layers_of_every_compression_run_in_engines() {
+    for store in STORES {
+        let docker = docker(store);
+        for compression in ["zstd", "none"] {
+            let project = saying(compression);
+            load(&project, docker.env(), &["--compression", compression]).succeeds();
+            assert_eq!(
+                succeeds(docker.docker(&["run", "--rm", "--network", "none", "x:latest"])),
+                format!("{compression}\n")
+            );
+        }
+    }
+}

@@ -62,3 +62,24 @@ fn a_folder_with_other_things_is_left_alone() {
     assert!(words.contains("dir is not an OCI layout, and not empty"), "{words}");
     assert_eq!(fs::read_dir(project.path("dir")).expect("a folder").count(), 1);
 }
+
+#[test]
+fn layers_are_compressed_as_is_wanted_and_not_again_when_nothing_changed() {
+    let project = Project::new("x");
+    let build = |compression: &str| {
+        project.build(&["--platform", "linux/amd64", "--compression", compression]).succeeds();
+        assert_eq!(problems(&project.layout()), [], "{compression}");
+        let (manifest, config) = crate::support::image(&project.layout(), "linux/amd64");
+        let layer = manifest["layers"][1].clone();
+        let blob = crate::support::blob(&project.layout(), layer["digest"].as_str().expect("a digest"));
+        let written = fs::metadata(blob).and_then(|blob| blob.modified()).expect("a blob");
+        (layer["mediaType"].clone(), config["rootfs"]["diff_ids"].clone(), digest(&project.layout()), written)
+    };
+    let (gzip, zstd, none) = (build("gzip"), build("zstd"), build("none"));
+    let media_type = |ending: &str| format!("application/vnd.oci.image.layer.v1.tar{ending}");
+    assert_eq!((&gzip.0, &zstd.0), (&media_type("+gzip").into(), &media_type("+zstd").into()));
+    assert_eq!(none.0, media_type(""));
+    assert!(gzip.1 == zstd.1 && gzip.1 == none.1, "compression changes what is in the layer");
+    assert_eq!(build("none"), none);
+    assert_eq!(build("gzip").2, gzip.2);
+}

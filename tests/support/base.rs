@@ -47,6 +47,7 @@ pub struct BaseImage {
     single: Option<String>,
     attestations: bool,
     big: usize,
+    glibc: bool,
 }
 
 /// A base image in an OCI layout.
@@ -107,10 +108,16 @@ impl BaseImage {
         self
     }
 
+    /// With a layer more, of this computer's glibc: its loader, behind a symbolic link as on Debian, and its libraries.
+    pub fn glibc(mut self) -> BaseImage {
+        self.glibc = true;
+        self
+    }
+
     /// Writes it as an OCI layout into `folder`. The same image has the same digests each time.
     pub fn write(&self, folder: &Path) -> WrittenBase {
         fs::create_dir_all(folder.join("blobs/sha256")).expect("a folder for the layout");
-        let layout = Layout { folder, docker_types: self.docker_types, big: self.big };
+        let layout = Layout { folder, docker_types: self.docker_types, big: self.big, glibc: self.glibc };
         let wanted = |platform: &&str| self.single.as_deref().is_none_or(|one| one == *platform);
         let parts: Vec<(BasePlatform, Value)> =
             PLATFORMS.into_iter().filter(wanted).map(|platform| layout.image(platform)).collect();
@@ -219,6 +226,7 @@ struct Layout<'a> {
     folder: &'a Path,
     docker_types: bool,
     big: usize,
+    glibc: bool,
 }
 
 impl Layout<'_> {
@@ -261,7 +269,8 @@ impl Layout<'_> {
         let platform_fields = platform_fields(platform);
         let (mut layers, mut diff_ids) = (Vec::new(), Vec::new());
         let big = (self.big > 0).then(|| (Packing::None, big_layer(self.big)));
-        for (mut packing, tar) in layers_of(&text(&platform_fields, "architecture")).into_iter().chain(big) {
+        let more = big.into_iter().chain(self.glibc.then(|| (Packing::Gzip, glibc_layer())));
+        for (mut packing, tar) in layers_of(&text(&platform_fields, "architecture")).into_iter().chain(more) {
             if self.docker_types {
                 packing = Packing::Gzip;
             }
@@ -319,6 +328,26 @@ fn big_layer(mib: usize) -> Vec<u8> {
     let content: Vec<u8> = (0..mib << 17).flat_map(|_| random.next().to_le_bytes()).collect();
     let mut layer = Layer::default();
     layer.file("./big", &content);
+    layer.finish()
+}
+
+fn glibc_layer() -> Vec<u8> {
+    let mut layer = Layer::default();
+    let read = |path: &str| fs::read(Path::new("/").join(path)).ok();
+    let mut program = |path: &str, content: Vec<u8>| layer.entry(EntryType::Regular, path, 0o755, 0, &content);
+    if let Some(loader) = read("lib64/ld-linux-x86-64.so.2") {
+        program("./usr/lib64/ld-linux-x86-64.so.2", loader);
+    }
+    if let Some(loader) = read("lib/ld-linux-aarch64.so.1") {
+        program("./lib/ld-linux-aarch64.so.1", loader);
+    }
+    let folder = format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+    for name in ["libc.so.6", "libgcc_s.so.1", "libm.so.6"] {
+        let path = format!("{folder}/{name}");
+        let library = read(&path).or_else(|| read(path.trim_start_matches("usr/")));
+        program(&format!("./{path}"), library.expect("a library of glibc's, as Debian has it"));
+    }
+    layer.link("./lib64", "usr/lib64");
     layer.finish()
 }
 

@@ -201,7 +201,12 @@ impl Call {
 
     /// Makes the call.
     pub fn run(&self) -> Ran {
-        let output = self.whole().output().expect("cargo runs");
+        Call::ran(&mut self.whole())
+    }
+
+    /// Makes a call that is run in another way than by cargo.
+    pub fn ran(command: &mut Command) -> Ran {
+        let output = command.output().expect("cargo runs");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let signal = |status: std::process::ExitStatus| {
             #[cfg(unix)]

@@ -16,7 +16,7 @@ use super::{MOST_DOCUMENT_BYTES, Missing, Source, read};
 use crate::error::{Result, on_path};
 use crate::image::digest::{DiffId, Digest};
 use crate::image::manifest::{Manifest, parse};
-use crate::image::{canonical_json, layer};
+use crate::image::{Compression, canonical_json, compression};
 use crate::reference::Reference;
 
 pub use writer::{LayoutWriter, Place};
@@ -53,7 +53,7 @@ pub(super) fn entry(descriptor: &Descriptor, image: &str) -> Value {
     entry["annotations"] = json!({
         ANNOTATION_REF_NAME: image.rsplit(':').next(),
         IMAGE_NAME: reference.map_or(image.to_owned(), |reference| reference.to_string()),
-        COMPRESSOR: layer::COMPRESSOR,
+        COMPRESSOR: compression::COMPRESSOR,
     });
     entry
 }
@@ -120,18 +120,20 @@ impl Layout {
         &self.entries
     }
 
-    /// Its layers by their diffIDs, where `compressor` made those of ours: another would make other blobs of the same
-    /// tars. Nothing where that cannot be told.
-    pub fn layers(&self, compressor: &str) -> HashMap<DiffId, Descriptor> {
+    /// Its layers of that compression by their diffIDs, where the compressors of this version made those of ours: others
+    /// would make other blobs of the same tars. Nothing where that cannot be told.
+    pub fn layers(&self, compression: Compression) -> HashMap<DiffId, Descriptor> {
         let is_same = |entry: &&Descriptor| {
             let annotations = entry.annotations().as_ref();
-            annotations.and_then(|annotations| annotations.get(COMPRESSOR)).is_some_and(|made| made == compressor)
+            let made_by = annotations.and_then(|annotations| annotations.get(COMPRESSOR));
+            made_by.is_some_and(|made_by| made_by == compression::COMPRESSOR)
         };
         let mut layers = HashMap::new();
         for entry in self.entries.iter().filter(is_same) {
             // What cannot be read is made anew.
             let _ = self.collect_layers(entry, &mut layers);
         }
+        layers.retain(|_, layer| *layer.media_type() == compression.media_type());
         layers
     }
 

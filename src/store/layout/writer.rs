@@ -19,8 +19,8 @@ use tempfile::NamedTempFile;
 use super::{IMAGE_NAME, INDEX, Layout, MARK, MARK_CONTENT, blob_path};
 use crate::error::{Result, on_path};
 use crate::event::{Event, Listener};
+use crate::image::Compression;
 use crate::image::digest::{DiffId, VerifyReader};
-use crate::image::layer;
 use crate::image::manifest::Document;
 use crate::interrupt;
 use crate::reference::Reference;
@@ -82,10 +82,11 @@ impl LayoutWriter {
         })
     }
 
-    /// Layers of the layout that was here before, by their diffIDs: for [`Sink::exists`] to look at and keep.
-    pub fn layers_before(&self) -> HashMap<DiffId, Descriptor> {
+    /// Layers of the layout that was here before and that are compressed so, by their diffIDs: for [`Sink::exists`] to
+    /// look at and keep.
+    pub fn layers_before(&self, compression: Compression) -> HashMap<DiffId, Descriptor> {
         let before = Layout::open(&self.root);
-        before.map(|layout| layout.layers(layer::COMPRESSOR)).unwrap_or_default()
+        before.map(|layout| layout.layers(compression)).unwrap_or_default()
     }
 
     /// A file to write a blob into whose digest is not known yet: [`LayoutWriter::keep`] gives it its name.

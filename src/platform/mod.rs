@@ -2,6 +2,8 @@
 //!
 //! Names follow the image-spec's `image-index.md` (which takes them from Go's `GOOS` and `GOARCH`).
 
+mod triple;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -21,7 +23,7 @@ pub struct Platform {
     pub variant: Option<String>,
 }
 
-/// A platform that Rust has a musl target for.
+/// A Rust target for Linux: one of [`TARGETS`], or another that the user names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Target {
     /// The Rust target triple, such as `aarch64-unknown-linux-musl`.
@@ -57,10 +59,15 @@ impl Target {
         }
     }
 
+    /// Whether its programs are static unless they are asked to be otherwise.
+    pub fn is_static(&self) -> bool {
+        self.triple.contains("-musl")
+    }
+
     /// What the ELF header of a program for this target says (`e_machine`, 64 bit, little-endian).
     pub fn elf(&self) -> ElfKind {
         use object::elf;
-        // Every triple above is one that target-lexicon knows: a test reads them all.
+        // Every triple of the table is one that target-lexicon knows (a test reads them all), and it has read the others.
         #[allow(clippy::unwrap_used)]
         let triple = Triple::from_str(self.triple).unwrap();
         ElfKind {
@@ -70,7 +77,8 @@ impl Target {
                 Architecture::Arm(_) => elf::EM_ARM,
                 Architecture::X86_32(_) => elf::EM_386,
                 Architecture::Riscv64(_) => elf::EM_RISCV,
-                Architecture::Powerpc64le => elf::EM_PPC64,
+                Architecture::Powerpc64 | Architecture::Powerpc64le => elf::EM_PPC64,
+                Architecture::Mips32(_) | Architecture::Mips64(_) => elf::EM_MIPS,
                 Architecture::S390x => elf::EM_S390,
                 _ => elf::EM_LOONGARCH,
             },
@@ -177,6 +185,9 @@ pub enum PlatformError {
     /// Rust has no musl target for it.
     #[error("`{0}` cannot be built: there is no musl target for it; there is one for {known}", known = known())]
     NoTarget(String),
+    /// Not a target that images can be made for.
+    #[error("`{0}` is not a Rust target that images are made for: {1}")]
+    Triple(String, String),
 }
 
 /// The platforms of the table, as a person reads a list.

@@ -1,0 +1,197 @@
+//! Tables as users write them, right and wrong.
+
+use super::*;
+use crate::reference::BaseReference;
+
+const PACKAGE: Whose = Whose::Package { image: "x", binaries: &[] };
+
+fn section(body: &str) -> Result<Section, (String, String, String)> {
+    let text = format!("[package]\nname = \"x\"\n[package.metadata.oci]\n{body}\n");
+    Section::parse(&text, PACKAGE).map_err(|mistake| (mistake.message, mistake.label, text[mistake.at].to_owned()))
+}
+
+fn parse(body: &str) -> Result<Table, (String, String, String)> {
+    section(body).map(|section| section.table.expect("a table"))
+}
+
+#[test]
+fn a_package_without_a_table_has_the_defaults() {
+    let section = |text: &str| Section::parse(text, PACKAGE).map_err(|mistake| mistake.message);
+    assert_eq!(section("[package]\nname = 'x'"), Ok(Section::default()));
+    let off = section("[package]\nmetadata.oci = false").expect("is right");
+    assert!(off.is_off && off.table.is_none());
+    assert!(section("[package]\nmetadata.oci = true").is_err());
+    assert!(Section::parse("[workspace]\nmetadata.oci = false", Whose::Workspace).is_err());
+}
+
+#[test]
+fn every_key_is_read() {
+    let table = parse(
+        r#"base = "scratch"
+        platforms = ["linux/amd64", "all"]
+        bins = ["a"]
+        bin-dir = "/usr/local/bin/"
+        entrypoint = ["/app/a"]
+        cmd = []
+        env = { Z = "1", A = "2" }
+        user = "1:2"
+        workdir = "/srv"
+        expose = ["8080", "53/udp"]
+        volumes = ["/data"]
+        stop-signal = "quit"
+        labels = { "a.b" = "c", "e" = false }
+        annotations = { "d.e" = "f" }
+        tags = ["v{version}"]
+        compression = "zstd"
+        features = ["tls", "dep/fast"]
+        no-default-features = true
+        all-features = false
+        profile = "dist""#,
+    )
+    .expect("is right");
+    assert_eq!(table.base, Some(BaseReference::Scratch));
+    assert_eq!(table.cmd, Some(Vec::new()));
+    assert_eq!(table.env, [("Z".to_owned(), "1".to_owned()), ("A".to_owned(), "2".to_owned())]);
+    assert_eq!(table.platforms.map(|platforms| platforms.len()), Some(2));
+    assert_eq!(table.bin_dir.map(|folder| folder.join("a")).as_deref(), Some("/usr/local/bin/a"));
+    let ports: Vec<_> = table.expose.unwrap_or_default().iter().map(ToString::to_string).collect();
+    assert_eq!(ports, ["8080/tcp", "53/udp"]);
+    assert_eq!(table.stop_signal.map(|signal| signal.to_string()).as_deref(), Some("SIGQUIT"));
+    assert_eq!(table.labels["a.b"].as_deref(), Some("c"));
+    assert_eq!(table.labels["e"], None);
+    assert_eq!(table.features.map(|features| features.len()), Some(2));
+    assert_eq!((table.no_default_features, table.all_features), (Some(true), Some(false)));
+}
+
+#[test]
+fn every_listed_key_is_a_key() {
+    for (key, example) in KEYS {
+        assert!(section(&format!("{key} = {example}")).is_ok(), "{key}");
+        let (message, _, at) = section(&format!("{key} = 1")).expect_err("a wrong type");
+        assert!(message.starts_with("wrong type"), "{key}: {message}");
+        assert_eq!(at, "1");
+        // What a package can say, each of its images can, and all of them but images.
+        let image = section(&format!("images.y.{key} = {example}"));
+        assert_eq!(image.is_ok(), key != IMAGES, "{key}");
+    }
+}
+
+const README: &str = include_str!("../../README.md");
+
+#[test]
+fn the_readme_lists_every_key_in_order() {
+    let rows = README.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+    let listed: Vec<_> = rows.map(|(key, _)| key).collect();
+    assert_eq!(listed, KEYS.map(|(key, _)| key));
+}
+
+#[test]
+fn the_readme_lists_every_placeholder_and_its_example_is_right() {
+    let (_, placeholders) = README.split_once("**Placeholders**").expect("the placeholders");
+    let (placeholders, _) = placeholders.split_once(';').expect("their end");
+    let listed: Vec<_> = placeholders.split('`').filter(|word| word.starts_with('{')).collect();
+    assert_eq!(listed, template::FIELDS.map(|(field, _)| format!("{{{field}}}")));
+
+    let (_, example) = README.split_once("```toml\n").expect("an example");
+    let (example, _) = example.split_once("```").expect("its end");
+    let whose = Whose::Package { image: "hello", binaries: &["hello", "hello-migrate"] };
+    let section = Section::parse(example, whose).map_err(|mistake| mistake.message).expect("is right");
+    let [(name, migrate)] = &section.images[..] else { panic!("{section:?}") };
+    assert_eq!((name.as_str(), &migrate.bins), ("hello-migrate", &Some(vec!["hello-migrate".to_owned()])));
+}
+
+#[test]
+fn an_unknown_key_is_named_with_the_nearest_known_one() {
+    let (message, label, at) = parse("platform = []").expect_err("unknown");
+    assert_eq!(message, "unknown key `platform` in the table metadata.oci");
+    assert_eq!((label.as_str(), at.as_str()), ("did you mean `platforms`?", "platform"));
+    let (message, label, at) = parse("[package.metadata.oci.images.y]\nlables = {}").expect_err("unknown");
+    assert_eq!(message, "unknown key `lables` in the table metadata.oci.images.y");
+    assert_eq!((label.as_str(), at.as_str()), ("did you mean `labels`?", "lables"));
+}
+
+#[test]
+fn wrong_values_are_shown_where_they_are() {
+    for (body, part) in [
+        ("platforms = [\"linux/amd64\", \"windows/amd64\"]", "\"windows/amd64\""),
+        ("tags = [\"a b\"]", "\"a b\""),
+        ("tags = [\"a\", \"{versoin}\"]", "\"{versoin}\""),
+        ("base = \"Not a reference\"", "\"Not a reference\""),
+        ("workdir = \"srv\"", "\"srv\""),
+        ("bins = []", "[]"),
+        ("bin-dir = \"app\"", "\"app\""),
+        ("user = \"\"", "\"\""),
+        ("user = \"1:\"", "\"1:\""),
+        ("user = \"me:us:you\"", "\"me:us:you\""),
+        ("user = \"4294967296\"", "\"4294967296\""),
+        ("cmd = [\"a\", \"\\u0000\"]", "\"\\u0000\""),
+        ("profile = \"\"", "\"\""),
+        ("platforms = []", "[]"),
+        ("no-default-features = 1", "1"),
+        ("entrypoint = [\"\", \"x\"]", "\"\""),
+        ("env = { A = 1 }", "1"),
+        ("labels = { a = \"x\\ny\" }", "\"x\\ny\""),
+        ("labels = { a = true }", "true"),
+        ("annotations = { \"a\\u0007\" = \"b\" }", "\"a\\u0007\""),
+        ("entrypoint = \"/app/a\"", "\"/app/a\""),
+        ("expose = [\"80\", \"70000\"]", "\"70000\""),
+        ("expose = [8080]", "8080"),
+        ("volumes = [\"data\"]", "\"data\""),
+        ("volumes = [\"/\"]", "\"/\""),
+        ("stop-signal = \"SIGNOPE\"", "\"SIGNOPE\""),
+        ("compression = \"xz\"", "\"xz\""),
+        ("features = [\"a b\"]", "\"a b\""),
+        ("all-features = \"yes\"", "\"yes\""),
+        ("images = { y = 1 }", "1"),
+        ("images.y.expose = [\"0\"]", "\"0\""),
+        ("images.Y = {}", "Y"),
+        ("images.\"a/b\" = {}", "\"a/b\""),
+        ("images.x = {}", "x"),
+        ("images.y.images = {}", "images"),
+    ] {
+        assert_eq!(parse(body).expect_err(body).2, part, "{body}");
+    }
+}
+
+#[test]
+fn a_binary_that_the_package_does_not_have_is_shown_where_it_is_named() {
+    let whose = Whose::Package { image: "x", binaries: &["x", "x-migrate"] };
+    for table in ["", ".images.y"] {
+        let text = format!("[package.metadata.oci{table}]\nbins = [\"x\", \"x-migrat\"]");
+        let mistake =
+            Section::parse(&text, whose).map(|_| ()).map_err(|mistake| (mistake.label, text[mistake.at].to_owned()));
+        assert_eq!(mistake, Err(("did you mean `x-migrate`?".to_owned(), "\"x-migrat\"".to_owned())));
+    }
+    assert!(Section::parse("[package.metadata.oci]\nbins = [\"x-migrate\"]", whose).is_ok());
+}
+
+#[test]
+fn images_are_a_packages() {
+    let text = "[workspace.metadata.oci.images.y]\n";
+    let mistake = Section::parse(text, Whose::Workspace).map(|_| ()).map_err(|mistake| mistake.message);
+    assert_eq!(mistake, Err("`images` belongs into [package.metadata.oci]".to_owned()));
+}
+
+#[test]
+fn tables_merge_key_by_key_and_arrays_replace() {
+    let own = parse("env = { A = \"1\" }\ntags = [\"a\"]\nexpose = []\nlabels = { l = false }").expect("is right");
+    let defaults = parse(
+        "env = { A = \"0\", B = \"2\" }\ntags = [\"b\", \"c\"]\nuser = \"1\"\nexpose = [\"80\"]\nlabels = { l = \"1\", m = \"2\" }",
+    )
+    .expect("is right");
+    let merged = own.over(defaults);
+    assert_eq!(merged.env, [("A".to_owned(), "1".to_owned()), ("B".to_owned(), "2".to_owned())]);
+    assert_eq!(merged.tags.map(|tags| tags.len()), Some(1));
+    assert_eq!(merged.user.as_deref(), Some("1"));
+    assert_eq!(merged.expose, Some(Vec::new()));
+    assert_eq!((merged.labels["l"].as_deref(), merged.labels["m"].as_deref()), (None, Some("2")));
+}
+
+#[test]
+fn an_image_of_other_binaries_does_not_start_the_one_above() {
+    let package = parse("entrypoint = [\"/app/a\"]\ncmd = [\"--listen\"]\nuser = \"1\"").expect("is right");
+    let other = parse("bins = [\"b\"]").expect("is right").as_image_over(&package);
+    assert_eq!((other.entrypoint, other.cmd, other.user.as_deref()), (None, None, Some("1")));
+    let same = parse("user = \"2\"").expect("is right").as_image_over(&package);
+    assert_eq!((same.cmd, same.user.as_deref()), (package.cmd, Some("2")));
+}

@@ -1,0 +1,247 @@
+//! What cargo is run for, and as few times as it can be: images → runs of cargo, and their arguments.
+//!
+//! One run builds for all targets and packages, also where their features differ: those are named `PACKAGE/FEATURE`. There
+//! is one more run for each further profile, for a package that is built with two sets of features, and for one whose
+//! features are written `DEPENDENCY/FEATURE`, which cargo would understand of all packages.
+
+use std::ffi::{OsStr, OsString};
+use std::process::{Command, Stdio};
+
+use cargo_metadata::{Metadata, MetadataCommand, PackageId};
+use miette::{Context, IntoDiagnostic};
+
+use super::image::ImagePlan;
+use super::{Environment, selection, without_credentials};
+use crate::cli::CargoArgs;
+use crate::error::{CargoFailed, Result};
+
+/// What is compiled.
+#[derive(Clone, Debug)]
+pub struct CompilePlan {
+    /// The runs of cargo, at least one.
+    pub runs: Vec<CargoRun>,
+    /// Whether a missing standard library may be installed.
+    pub install: bool,
+    /// The environment of this process.
+    pub environment: Environment,
+}
+
+/// One run of cargo.
+#[derive(Clone, Debug)]
+pub struct CargoRun {
+    /// Cargo's arguments, but for `--target`.
+    pub args: Vec<OsString>,
+    /// Packages that the binaries are linked with and that compile C code.
+    pub c_packages: Vec<CPackage>,
+}
+
+/// A package that compiles C code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CPackage {
+    /// As cargo's messages name it.
+    pub id: PackageId,
+    /// Its name and version.
+    pub name: String,
+}
+
+/// Features of one package, as its tables name them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Features {
+    /// These.
+    pub list: Vec<String>,
+    /// Not the default ones.
+    pub no_default: bool,
+    /// All of them.
+    pub all: bool,
+}
+
+impl Features {
+    /// Those of the tables; none of them where cargo's own flags say which.
+    pub fn of(args: &CargoArgs, list: &Option<Vec<String>>, no_default: Option<bool>, all: Option<bool>) -> Features {
+        if !args.features.is_empty() || args.no_default_features || args.all_features {
+            return Features::default();
+        }
+        let list = list.clone().unwrap_or_default();
+        Features { list, no_default: no_default.unwrap_or_default(), all: all.unwrap_or_default() }
+    }
+
+    /// Whether they stand for themselves, with `PACKAGE/` before each.
+    fn can_share(&self) -> bool {
+        !self.list.iter().any(|feature| feature.contains('/'))
+    }
+}
+
+/// Images that one run of cargo makes.
+struct Group<'a> {
+    profile: &'a str,
+    packages: Vec<(&'a PackageId, &'a Features)>,
+    images: Vec<&'a ImagePlan>,
+}
+
+impl<'a> Group<'a> {
+    fn has_room_for(&self, image: &ImagePlan) -> bool {
+        let agrees = |(package, features): &(&PackageId, &Features)| match **package == image.package {
+            true => **features == image.features,
+            false => features.can_share() && image.features.can_share(),
+        };
+        self.profile == image.profile && self.packages.iter().all(agrees)
+    }
+
+    fn add(&mut self, image: &'a ImagePlan) {
+        if self.packages.iter().all(|(package, _)| **package != image.package) {
+            self.packages.push((&image.package, &image.features));
+        }
+        self.images.push(image);
+    }
+
+    fn features(&self, metadata: &Metadata) -> Vec<OsString> {
+        if let [(_, features)] = self.packages[..] {
+            return arguments(features.no_default, features.all, &features.list);
+        }
+        let no_default = self.packages.iter().any(|(_, features)| features.no_default && !features.all);
+        let mut list = Vec::new();
+        for (package, features) in &self.packages {
+            let package = &metadata[package];
+            let known = |name: &&str| package.features.contains_key(*name);
+            let default = ["default"].into_iter().filter(known).filter(|_| no_default && !features.no_default);
+            let all = package.features.keys().map(String::as_str).filter(|_| features.all);
+            let named = features.list.iter().map(String::as_str);
+            list.extend(default.chain(all).chain(named).map(|name| format!("{}/{name}", package.name)));
+        }
+        arguments(no_default, false, &list)
+    }
+}
+
+fn arguments(no_default: bool, all: bool, list: &[String]) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = Vec::new();
+    arguments.extend(no_default.then(|| "--no-default-features".into()));
+    arguments.extend(all.then(|| "--all-features".into()));
+    if !list.is_empty() {
+        arguments.extend(["--features".into(), list.join(",").into()]);
+    }
+    arguments
+}
+
+/// Decides which run makes which image, and writes it into the images.
+///
+/// # Errors
+/// When cargo does not know a feature: it has said so.
+pub fn plan(
+    args: &CargoArgs,
+    environment: &Environment,
+    workspace: &Metadata,
+    images: &mut [ImagePlan],
+) -> Result<CompilePlan> {
+    let mut groups: Vec<Group> = Vec::new();
+    let mut runs_of_images = Vec::new();
+    for image in images.iter() {
+        let run = groups.iter().position(|group| group.has_room_for(image)).unwrap_or(groups.len());
+        if run == groups.len() {
+            groups.push(Group { profile: &image.profile, packages: Vec::new(), images: Vec::new() });
+        }
+        groups[run].add(image);
+        runs_of_images.push(run);
+    }
+    let run = |group: &Group| -> Result<CargoRun> {
+        let features = group.features(workspace);
+        // Which packages are linked with depends on the features.
+        let resolved = match features.is_empty() {
+            true => None,
+            false => Some(metadata(environment.cargo(), args, &features)?),
+        };
+        let packages = group.packages.iter().map(|(package, _)| *package);
+        let c_packages = selection::c_packages(resolved.as_ref().unwrap_or(workspace), packages);
+        Ok(CargoRun { args: cargo_args(args, group, features), c_packages })
+    };
+    let runs = groups.iter().map(run).collect::<Result<_>>()?;
+    for (image, run) in images.iter_mut().zip(runs_of_images) {
+        image.run = run;
+    }
+    let install = !(args.no_install || args.offline || args.frozen);
+    Ok(CompilePlan { runs, install, environment: environment.clone() })
+}
+
+/// What cargo knows of the workspace, with these features.
+///
+/// # Errors
+/// When cargo cannot be run or understood; [`CargoFailed`] when it has said why.
+pub fn metadata(cargo: &OsStr, args: &CargoArgs, features: &[OsString]) -> Result<Metadata> {
+    let mut command = Command::new(cargo);
+    without_credentials(&mut command);
+    command.args(["metadata", "--format-version", "1"]);
+    // What is downloaded and looked at is what the images are linked with, not all that other systems would need.
+    for target in &crate::platform::TARGETS[..2] {
+        command.args(["--filter-platform", target.triple]);
+    }
+    let output = command
+        .args(common_args(args))
+        .args(features)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .into_diagnostic()
+        .wrap_err_with(|| format!("cannot run {}", cargo.display()))?;
+    if !output.status.success() {
+        return Err(CargoFailed { status: output.status.code().unwrap_or(1) }.into());
+    }
+    let text = String::from_utf8(output.stdout).into_diagnostic()?;
+    MetadataCommand::parse(text).into_diagnostic().wrap_err("cannot read the answer of `cargo metadata`")
+}
+
+/// The arguments that every cargo command understands.
+fn common_args(args: &CargoArgs) -> Vec<OsString> {
+    let mut common: Vec<OsString> = Vec::new();
+    let mut value = |flag: &str, value: &OsStr| common.extend([flag.into(), value.to_owned()]);
+    if let Some(path) = &args.manifest_path {
+        value("--manifest-path", path.as_os_str());
+    }
+    for features in &args.features {
+        value("--features", features.as_ref());
+    }
+    for config in &args.config {
+        value("--config", config.as_ref());
+    }
+    if let Some(color) = args.talk.color {
+        value("--color", color.to_string().as_ref());
+    }
+    for (flag, given) in [
+        ("--all-features", args.all_features),
+        ("--no-default-features", args.no_default_features),
+        ("--locked", args.locked),
+        ("--offline", args.offline),
+        ("--frozen", args.frozen),
+        ("--quiet", args.talk.quiet),
+    ] {
+        common.extend(given.then(|| flag.into()));
+    }
+    common
+}
+
+fn cargo_args(args: &CargoArgs, group: &Group, features: Vec<OsString>) -> Vec<OsString> {
+    let mut all: Vec<OsString> = vec!["build".into(), "--message-format=json-render-diagnostics".into()];
+    all.extend(common_args(args));
+    all.extend(features);
+    let mut value = |flag: &str, value: &OsStr| all.extend([flag.into(), value.to_owned()]);
+    value("--profile", group.profile.as_ref());
+    let mut named: Vec<(&str, &str)> = Vec::new();
+    for image in &group.images {
+        let spec = [("--package", image.spec.as_str())];
+        for argument in spec.into_iter().chain(image.bins.iter().map(|bin| ("--bin", bin.as_str()))) {
+            // Several images may be of one package, and have one binary in common.
+            if !named.contains(&argument) {
+                value(argument.0, argument.1.as_ref());
+                named.push(argument);
+            }
+        }
+    }
+    if let Some(folder) = &args.target_dir {
+        value("--target-dir", folder.as_os_str());
+    }
+    if let Some(jobs) = &args.jobs {
+        value("--jobs", jobs.as_ref());
+    }
+    if args.talk.verbose > 0 {
+        all.push(format!("-{}", "v".repeat(args.talk.verbose.into())).into());
+    }
+    all
+}

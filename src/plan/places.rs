@@ -1,0 +1,136 @@
+//! Each image and each output has a place and a name of its own: what is in each other's way is told before anything is
+//! done.
+
+use std::path::Path;
+
+use cargo_metadata::Metadata;
+use miette::miette;
+
+use super::image::ImagePlan;
+use super::selection::binaries;
+use crate::cli::{Output, OutputArgs, OutputKind};
+use crate::error::Result;
+
+/// Sees to it that no two images, and no two of their programs, are written to the same place: cargo puts the programs
+/// of all packages into one folder.
+///
+/// # Errors
+/// The images that are in each other's way.
+pub fn each_in_its_place(metadata: &Metadata, images: &[ImagePlan]) -> Result<()> {
+    for (at, image) in images.iter().enumerate() {
+        for other in &images[at + 1..] {
+            let is_same_package = image.package == other.package;
+            if image.name == other.name {
+                return Err(miette!(
+                    help = "build one at a time with `--package` or `--image`, or give one another name",
+                    "the images of {} and {} have the same name, {}",
+                    metadata[&image.package].name,
+                    metadata[&other.package].name,
+                    image.name
+                ));
+            }
+            let theirs = other.tagged_names();
+            if let Some(name) = image.tagged_names().into_iter().find(|name| theirs.contains(name)) {
+                return Err(miette!(
+                    help = "give each a `repository` or `tags` of its own, or build one at a time with `--image`",
+                    "the images {} and {} are both called {name}",
+                    image.name,
+                    other.name
+                ));
+            }
+            if folder(&image.profile) == folder(&other.profile) {
+                match is_same_package {
+                    true => one_build_of_each(image, other)?,
+                    false => no_shared_program(metadata, image, other)?,
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The folder that cargo puts the programs of a profile in.
+fn folder(profile: &str) -> &str {
+    match profile {
+        "dev" | "test" => "debug",
+        "bench" => "release",
+        other => other,
+    }
+}
+
+fn one_build_of_each(image: &ImagePlan, other: &ImagePlan) -> Result<()> {
+    let shared = image.bins.iter().find(|bin| other.bins.contains(bin));
+    match shared.filter(|_| (&image.features, &image.profile) != (&other.features, &other.profile)) {
+        None => Ok(()),
+        Some(bin) => Err(miette!(
+            help = "give one of them a `profile` of its own, or build one at a time with `--image`",
+            "the images {} and {} have the binary `{bin}` built in two ways, and cargo writes both to the same file",
+            image.name,
+            other.name
+        )),
+    }
+}
+
+fn no_shared_program(metadata: &Metadata, image: &ImagePlan, other: &ImagePlan) -> Result<()> {
+    let theirs = binaries(&metadata[&other.package]);
+    let shared = binaries(&metadata[&image.package]).into_iter().find(|bin| {
+        let wanted = |image: &ImagePlan| image.bins.iter().any(|wanted| wanted == bin);
+        theirs.contains(bin) && (wanted(image) || wanted(other))
+    });
+    match shared {
+        None => Ok(()),
+        Some(bin) => Err(miette!(
+            help = "build one at a time with `--package`, or give them names of their own",
+            "the packages {} and {} both have a binary `{bin}`, and cargo writes both to the same file",
+            metadata[&image.package].name,
+            metadata[&other.package].name
+        )),
+    }
+}
+
+/// Sees to it that there is an image, and one alone where there is one place for it.
+///
+/// # Errors
+/// No image; several, and an output.
+pub fn one_output_for_one_image(images: &[ImagePlan], outputs: &[Output]) -> Result<()> {
+    match images {
+        [] => Err(miette!(
+            help = "images are made of programs: add a src/main.rs to one of them, or check `--bin` and `--package`",
+            "none of the packages has the binary that an image could be made of"
+        )),
+        [_, _, ..] if !outputs.is_empty() => Err(miette!(
+            help = "choose one image with `--package` or `--image`; the layouts of all are in target/oci",
+            "`--output` names one place, but {} images are built",
+            images.len()
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What can be known of the other outputs before minutes of compiling.
+///
+/// # Errors
+/// An output that cannot be written.
+pub fn outputs_can_be_written(args: &OutputArgs) -> Result<()> {
+    let archives = args.outputs.iter().filter(|output| output.kind != OutputKind::OciDir);
+    for path in archives.map(|output| &output.path).chain(&args.metadata_file) {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folder.is_dir() {
+            return Err(miette!(
+                help = format!("create it first: mkdir -p {}", folder.display()),
+                "cannot write {}: there is no folder {}",
+                path.display(),
+                folder.display()
+            ));
+        }
+        if path.is_dir() {
+            return Err(miette!(help = "name a file", "cannot write {}: it is a folder", path.display()));
+        }
+    }
+    let mut paths: Vec<_> = args.outputs.iter().map(|output| &output.path).chain(&args.metadata_file).collect();
+    paths.sort();
+    match paths.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(miette!(help = "give each its own", "two outputs name {}", pair[0].display())),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,95 @@
+//! Flags and environment variables, as tables above those of Cargo.toml.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use miette::{Report, miette};
+
+use super::{Environment, each_once};
+use crate::cli::ImageArgs;
+use crate::config::{Labels, Table};
+use crate::error::Result;
+use crate::reference::{BaseReference, Reference, Repository};
+
+/// The flags, as a table.
+///
+/// # Errors
+/// Two targets of one platform.
+pub fn flags(args: &ImageArgs) -> Result<Table> {
+    for (at, target) in args.targets.iter().enumerate() {
+        if let Some(other) = args.targets[..at].iter().find(|other| other.platform() == target.platform()) {
+            return Err(miette!(
+                help = "an image has one program of a name for each platform: choose one of them",
+                "the targets {} and {} are both for {}",
+                other.triple,
+                target.triple,
+                target.platform()
+            ));
+        }
+    }
+    Ok(Table {
+        base: args.base.clone(),
+        platforms: given(args.choices()),
+        tags: given(args.tags.clone()),
+        entrypoint: given(args.entrypoint.clone()),
+        cmd: given(args.cmd.clone()),
+        env: args.env.clone(),
+        user: args.user.clone(),
+        workdir: args.workdir.clone(),
+        expose: given(args.expose.clone()),
+        compression: args.compression,
+        labels: labels(&args.labels),
+        annotations: labels(&args.annotations),
+        // Which binaries, features and profile is decided with the package, and there may be several repositories. Not
+        // every command has a flag for the engine: `cargo oci load` looks at it first.
+        ..Table::default()
+    })
+}
+
+fn given<T>(values: Vec<T>) -> Option<Vec<T>> {
+    (!values.is_empty()).then_some(values)
+}
+
+fn labels(typed: &[(String, String)]) -> Labels {
+    typed.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect()
+}
+
+/// The environment variables, as a table.
+///
+/// # Errors
+/// A variable that holds what the image cannot.
+pub fn variables(environment: &Environment) -> Result<Table> {
+    Ok(Table {
+        base: variable::<BaseReference>(environment, "CARGO_OCI_BASE")?,
+        platforms: list(environment, "CARGO_OCI_PLATFORMS")?,
+        tags: list(environment, "CARGO_OCI_TAGS")?,
+        ..Table::default()
+    })
+}
+
+/// Where it is pushed to: flag, else variable, else table.
+///
+/// # Errors
+/// A variable that holds no repository.
+pub fn repositories(args: &ImageArgs, environment: &Environment, table: Option<Reference>) -> Result<Vec<Reference>> {
+    if !args.repositories.is_empty() {
+        return Ok(each_once(args.repositories.iter().map(|flag| flag.0.clone())));
+    }
+    let variable: Option<Repository> = variable(environment, "CARGO_OCI_REPOSITORY")?;
+    Ok(variable.map(|repository| repository.0).or(table).into_iter().collect())
+}
+
+fn variable<T: FromStr<Err: Display>>(environment: &Environment, key: &str) -> Result<Option<T>> {
+    let value = environment.get(key).map(|value| value.to_string_lossy());
+    value.map(|value| value.parse().map_err(|why| wrong(key, &why))).transpose()
+}
+
+fn list<T: FromStr<Err: Display>>(environment: &Environment, key: &str) -> Result<Option<Vec<T>>> {
+    let value = environment.get(key).map(|value| value.to_string_lossy());
+    let parsed = |text: &str| text.split(',').map(|part| part.trim().parse().map_err(|why| wrong(key, &why))).collect();
+    value.map(|value| parsed(&value)).transpose()
+}
+
+fn wrong(key: &str, why: &dyn Display) -> Report {
+    miette!("in {key}: {why}")
+}

@@ -1,0 +1,279 @@
+//! Every key of the table, at every place where it can be said: flag, environment, image, package, workspace, default.
+
+mod support;
+
+use cargo_oci::cli::{Cli, Command};
+use cargo_oci::config::{KEYS, Labels};
+use cargo_oci::plan::{self, Environment, ImagePlan};
+use clap::Parser;
+
+use support::project::Project;
+
+/// A key, and what is said of it at each place.
+struct Key {
+    name: &'static str,
+    default: &'static str,
+    /// In the tables of workspace, package and image.
+    tables: [&'static str; 3],
+    /// A variable, its value, and what that means.
+    variable: Option<[&'static str; 3]>,
+    /// Flags, and what they mean.
+    flags: Option<(&'static [&'static str], &'static str)>,
+    /// What the plan says of it, as a table would.
+    planned: fn(&ImagePlan) -> String,
+}
+
+fn texts<T: ToString>(items: &[T]) -> String {
+    format!("{:?}", items.iter().map(ToString::to_string).collect::<Vec<_>>())
+}
+
+fn text<T: ToString>(item: Option<&T>) -> String {
+    item.map_or_else(String::new, |item| format!("{:?}", item.to_string()))
+}
+
+fn label(labels: &Labels) -> String {
+    let value = labels.get("a").map(|value| value.as_ref().map_or("false".to_owned(), |value| format!("{value:?}")));
+    value.map_or_else(String::new, |value| format!("{{ a = {value} }}"))
+}
+
+const ALL: [Key; 22] = [
+    Key {
+        name: "base",
+        default: r#""gcr.io/distroless/static-debian12:nonroot""#,
+        tables: [r#""example.org/a:1""#, r#""example.org/a:2""#, r#""example.org/a:3""#],
+        variable: Some(["CARGO_OCI_BASE", "example.org/a:4", r#""example.org/a:4""#]),
+        flags: Some((&["--base", "scratch"], r#""scratch""#)),
+        planned: |image| text(Some(&image.base)),
+    },
+    Key {
+        name: "platforms",
+        default: r#"["linux/amd64", "linux/arm64/v8"]"#,
+        tables: [r#"["linux/386"]"#, r#"["linux/riscv64"]"#, r#"["linux/s390x", "all"]"#],
+        variable: Some(["CARGO_OCI_PLATFORMS", "linux/ppc64le, all", r#"["linux/ppc64le", "all"]"#]),
+        flags: Some((&["--platform", "linux/loong64"], r#"["linux/loong64"]"#)),
+        planned: |image| texts(&image.platforms),
+    },
+    Key {
+        name: "repository",
+        default: "",
+        tables: [r#""example.org/1""#, r#""example.org/2""#, r#""example.org/3""#],
+        variable: Some(["CARGO_OCI_REPOSITORY", "example.org/4", r#""example.org/4""#]),
+        flags: Some((&["--repository", "example.org/5", "--repository", "example.org/5"], r#""example.org/5""#)),
+        planned: |image| match &image.repositories[..] {
+            [] => String::new(),
+            [one] => format!("\"{}/{}\"", one.registry(), one.repository()),
+            several => panic!("{several:?}"),
+        },
+    },
+    Key {
+        name: "tags",
+        default: r#"["latest"]"#,
+        tables: [r#"["a"]"#, r#"["b", "c"]"#, r#"["d"]"#],
+        variable: Some(["CARGO_OCI_TAGS", "e, {version},e", r#"["e", "0.1.0"]"#]),
+        flags: Some((&["-t", "f,g", "--tag", "f"], r#"["f", "g"]"#)),
+        planned: |image| texts(&image.tags),
+    },
+    Key {
+        name: "bins",
+        default: r#"["x"]"#,
+        tables: [r#"["a"]"#, r#"["b", "a"]"#, r#"["c"]"#],
+        variable: None,
+        flags: Some((&["--bin", "d", "--bin", "a", "--bin", "d"], r#"["d", "a"]"#)),
+        planned: |image| texts(&image.bins),
+    },
+    Key {
+        name: "bin-dir",
+        default: r#""/app""#,
+        tables: [r#""/1""#, r#""/2""#, r#""/3""#],
+        variable: None,
+        flags: None,
+        planned: |image| text(Some(&image.bin_dir)),
+    },
+    Key {
+        name: "entrypoint",
+        default: r#"["/app/x"]"#,
+        tables: [r#"["/1"]"#, r#"["/2", "-a"]"#, r#"["/3"]"#],
+        variable: None,
+        flags: Some((&["--entrypoint", "/4", "--entrypoint", "-b"], r#"["/4", "-b"]"#)),
+        planned: |image| texts(&image.entrypoint),
+    },
+    Key {
+        name: "cmd",
+        default: "[]",
+        tables: [r#"["1"]"#, "[]", r#"["3"]"#],
+        variable: None,
+        flags: Some((&["--cmd", "-4"], r#"["-4"]"#)),
+        planned: |image| texts(&image.cmd),
+    },
+    Key {
+        name: "env",
+        default: "",
+        tables: [r#"{ a = "1" }"#, r#"{ a = "2" }"#, r#"{ a = "3" }"#],
+        variable: None,
+        flags: Some((&["--env", "a=4"], r#"{ a = "4" }"#)),
+        planned: |image| image.env.iter().map(|(key, value)| format!("{{ {key} = {value:?} }}")).collect(),
+    },
+    Key {
+        name: "user",
+        default: "",
+        tables: [r#""1""#, r#""2:2""#, r#""three""#],
+        variable: None,
+        flags: Some((&["--user", "4"], r#""4""#)),
+        planned: |image| text(image.user.as_ref()),
+    },
+    Key {
+        name: "workdir",
+        default: "",
+        tables: [r#""/1""#, r#""/2""#, r#""/3""#],
+        variable: None,
+        flags: Some((&["--workdir", "/4"], r#""/4""#)),
+        planned: |image| text(image.workdir.as_ref()),
+    },
+    Key {
+        name: "expose",
+        default: "[]",
+        tables: [r#"["1/tcp"]"#, r#"["2/udp"]"#, r#"["3/sctp", "4/tcp"]"#],
+        variable: None,
+        flags: Some((&["--expose", "5,6/udp"], r#"["5/tcp", "6/udp"]"#)),
+        planned: |image| texts(&image.expose),
+    },
+    Key {
+        name: "volumes",
+        default: "[]",
+        tables: [r#"["/1"]"#, r#"["/2", "/3"]"#, "[]"],
+        variable: None,
+        flags: None,
+        planned: |image| texts(&image.volumes),
+    },
+    Key {
+        name: "stop-signal",
+        default: "",
+        tables: [r#""SIGINT""#, r#""3""#, r#""SIGRTMIN+3""#],
+        variable: None,
+        flags: None,
+        planned: |image| text(image.stop_signal.as_ref()),
+    },
+    Key {
+        name: "labels",
+        default: "",
+        tables: [r#"{ a = "1" }"#, "{ a = false }", r#"{ a = "3" }"#],
+        variable: None,
+        flags: Some((&["--label", "a=4"], r#"{ a = "4" }"#)),
+        planned: |image| label(&image.labels),
+    },
+    Key {
+        name: "annotations",
+        default: "",
+        tables: [r#"{ a = "1" }"#, r#"{ a = "2" }"#, "{ a = false }"],
+        variable: None,
+        flags: Some((&["--annotation", "a=4"], r#"{ a = "4" }"#)),
+        planned: |image| label(&image.annotations),
+    },
+    Key {
+        name: "compression",
+        default: r#""gzip""#,
+        tables: [r#""zstd""#, r#""none""#, r#""gzip""#],
+        variable: None,
+        flags: Some((&["--compression", "zstd"], r#""zstd""#)),
+        planned: |image| format!("{:?}", image.compression).to_lowercase().replacen("", "\"", 1) + "\"",
+    },
+    Key {
+        name: "features",
+        default: "[]",
+        tables: [r#"["f"]"#, r#"["g", "f"]"#, "[]"],
+        variable: None,
+        flags: Some((&["--features", "g"], "[]")),
+        planned: |image| texts(&image.features.list),
+    },
+    Key {
+        name: "no-default-features",
+        default: "false",
+        tables: ["true", "false", "true"],
+        variable: None,
+        // Any flag of cargo's about features takes the place of all that the tables say of them.
+        flags: Some((&["-F", "g"], "false")),
+        planned: |image| image.features.no_default.to_string(),
+    },
+    Key {
+        name: "all-features",
+        default: "false",
+        tables: ["true", "false", "true"],
+        variable: None,
+        flags: Some((&["-F", "f"], "false")),
+        planned: |image| image.features.all.to_string(),
+    },
+    Key {
+        name: "profile",
+        default: r#""release""#,
+        tables: [r#""dev""#, r#""mine""#, r#""release""#],
+        variable: None,
+        flags: Some((&["--profile", "dev"], r#""dev""#)),
+        planned: |image| text(Some(&image.profile)),
+    },
+    Key {
+        name: "engine",
+        default: "",
+        tables: [r#""docker""#, r#""podman""#, r#""kind:a""#],
+        variable: None,
+        flags: None,
+        planned: |image| text(image.engine.as_ref()),
+    },
+];
+
+/// A package with five programs and two features.
+fn project() -> Project {
+    let project = Project::new("x").append("Cargo.toml", "[features]\nf = []\ng = []\n");
+    ["a", "b", "c", "d"]
+        .iter()
+        .fold(project, |project, name| project.file(&format!("src/bin/{name}.rs"), "fn main() {}\n"))
+}
+
+/// What is planned of the image `y`.
+fn planned(project: &Project, args: &[&str], variables: &[[&str; 3]]) -> ImagePlan {
+    let manifest = project.path("Cargo.toml").display().to_string();
+    let typed = ["cargo-oci", "build", "--image", "y", "--offline", "--manifest-path", &manifest];
+    let Command::Build(args) = Cli::try_parse_from(typed.iter().chain(args)).expect("parses").command else {
+        panic!("not a build");
+    };
+    let environment: Environment =
+        [("CARGO", env!("CARGO"))].into_iter().chain(variables.iter().map(|[key, value, _]| (*key, *value))).collect();
+    plan::make(&args, &environment).expect("a plan").images.remove(0)
+}
+
+#[test]
+fn the_strongest_place_that_says_something_counts_for_every_key() {
+    let table = |place: &str, at: usize| {
+        let lines = ALL.iter().map(|key| format!("{} = {}\n", key.name, key.tables[at])).collect::<String>();
+        format!("[{place}]\n{lines}")
+    };
+    let image = "[package.metadata.oci.images.y]\n";
+    let check = |place: &str, image: &ImagePlan, wanted: &dyn Fn(&Key) -> &'static str| {
+        for key in &ALL {
+            assert_eq!((key.planned)(image), wanted(key), "{} of the {place}", key.name);
+        }
+    };
+    check("default", &planned(&project().append("Cargo.toml", image), &[], &[]), &|key| key.default);
+
+    let project = project().append("Cargo.toml", &table("workspace.metadata.oci", 0));
+    let project = project.append("Cargo.toml", image);
+    check("workspace", &planned(&project, &[], &[]), &|key| key.tables[0]);
+    let project = project.append("Cargo.toml", &table("package.metadata.oci", 1));
+    check("package", &planned(&project, &[], &[]), &|key| key.tables[1]);
+    let text = std::fs::read_to_string(project.path("Cargo.toml")).expect("a file").replace(image, "");
+    let project = project.file("Cargo.toml", &(text + &table("package.metadata.oci.images.y", 2)));
+    check("image", &planned(&project, &[], &[]), &|key| key.tables[2]);
+
+    let variables: Vec<_> = ALL.iter().filter_map(|key| key.variable).collect();
+    let said = |key: &Key| key.variable.map_or(key.tables[2], |[_, _, meaning]| meaning);
+    check("environment", &planned(&project, &[], &variables), &said);
+    let flags: Vec<_> = ALL.iter().filter_map(|key| Some(key.flags?.0)).flatten().copied().collect();
+    check("flags", &planned(&project, &flags, &variables), &|key| {
+        key.flags.map_or(key.tables[2], |(_, meaning)| meaning)
+    });
+}
+
+#[test]
+fn every_key_is_tried_here() {
+    let here: Vec<_> = ALL.iter().map(|key| key.name).chain(["images"]).collect();
+    assert_eq!(here, KEYS.map(|(key, _)| key));
+}
