@@ -13,10 +13,10 @@ use tar::{EntryType, Header};
 use tempfile::NamedTempFile;
 
 use super::config::Own;
-use super::entries::{Attributes, Special};
-use super::pax;
 use super::tree::{NodeId, NodeKind, Places, ROOT, Tree};
 use crate::error::{Result, on_path};
+use crate::image::entries::{Attributes, Special};
+use crate::image::pax;
 use crate::store::file::{self, ReadError};
 
 /// A tar file that a [`Tree`] is written to.

@@ -5,11 +5,11 @@ use std::io::Read;
 
 use miette::{Report, miette};
 
-use super::entries::{Entries, Kind};
-use super::layer::{Layer, failed};
 use super::tree::{NodeId, NodeKind, Origin, ROOT, Tree};
 use crate::error::Result;
+use crate::image::entries::{Entries, Kind};
 use crate::store::Source;
+use crate::store::layer::{Layer, failed};
 
 /// The tree that `layers` make, the lowest first. All of each is read and checked.
 ///

@@ -18,9 +18,9 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::config::Own;
-use super::entries::{Attributes, Special, show};
 use super::tree::{NodeId, NodeKind, Places, ROOT, Tree};
 use crate::error::{Result, on_path};
+use crate::image::entries::{Attributes, Special, show};
 use crate::store::file::ReadError;
 
 /// A folder that a [`Tree`] is written to.

@@ -1,11 +1,14 @@
 //! What an image is made of: digests, layers, configs, manifests and indexes, after OCI's image-spec 1.1.
 
+pub mod accounts;
 pub mod config;
 pub mod decompress;
 pub mod digest;
+pub mod entries;
 pub mod layer;
 pub mod manifest;
 pub mod media_type;
+pub mod pax;
 
 pub use digest::{DiffId, Digest};
 pub use layer::Layer;

@@ -13,11 +13,12 @@ mod walk;
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::entries::{Attributes, Entry, Kind, Special};
 use name::{Change, MOST_PATH, Name, components};
 pub use places::Places;
 pub use refused::Refused;
 use walk::Walk;
+
+use crate::image::entries::{Attributes, Entry, Kind, Special};
 
 /// The place of a [`Node`] in its [`Tree`].
 pub type NodeId = usize;
