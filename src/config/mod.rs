@@ -2,6 +2,8 @@
 //!
 //! It is read from the text of Cargo.toml, because `cargo metadata` gives no positions and no order.
 
+mod files;
+mod pattern;
 mod value;
 
 use std::collections::BTreeMap;
@@ -15,6 +17,9 @@ use toml::de::{DeTable, DeValue};
 use crate::error::{Result, on_path};
 use crate::platform::PlatformChoice;
 use crate::reference::{BaseReference, EngineReference, Reference, Repository};
+
+pub use files::{Account, FileRule, Owner, is_whiteout};
+pub use pattern::{Pattern, Root};
 
 use value::{Mistake, any_string, array, checked, in_order, list, pairs, parsed, program, string, wrong_type};
 
@@ -47,10 +52,12 @@ pub struct Table {
     pub repository: Option<Reference>,
     /// The engine it is handed to.
     pub engine: Option<EngineReference>,
+    /// Files beside the binaries.
+    pub files: Option<Vec<FileRule>>,
 }
 
 /// The keys of the table, each with an example of its value.
-pub const KEYS: [(&str, &str); 13] = [
+pub const KEYS: [(&str, &str); 14] = [
     ("base", r#""gcr.io/distroless/static-debian12:nonroot""#),
     ("platforms", r#"["linux/amd64", "linux/arm64"]"#),
     ("repository", r#""ghcr.io/acme/hello""#),
@@ -64,6 +71,7 @@ pub const KEYS: [(&str, &str); 13] = [
     ("annotations", r#"{ "com.acme.tier" = "1" }"#),
     ("tags", r#"["latest", "1.2"]"#),
     ("engine", r#""podman""#),
+    ("files", r#"[{ from = "assets/**", to = "/srv/www/", mode = "0644", owner = "0:0" }]"#),
 ];
 
 /// A mistake in the table, and where it is.
@@ -87,16 +95,14 @@ impl Table {
     /// A file that cannot be read, and a [`ConfigError`] for the first mistake in the table.
     pub fn read(manifest: &Path, section: &str) -> Result<Table> {
         let text = std::fs::read_to_string(manifest).map_err(|error| on_path("read", manifest, error))?;
-        let name = manifest.display().to_string();
-        let table = Table::parse(&text, section).map_err(|mistake| ConfigError {
-            message: mistake.message,
-            manifest: NamedSource::new(name, text.clone()).with_language("toml"),
-            at: mistake.at.into(),
-            label: mistake.label,
-            help: mistake.help,
-        })?;
+        let table = Table::parse(&text, section).map_err(|mistake| mistake.within(manifest, &text))?;
         let folder = manifest.parent().unwrap_or(Path::new("."));
-        Ok(Table { base: table.base.map(|base| base.relative_to(folder)), ..table })
+        let written_in = files::Manifest { path: manifest.to_owned(), text: text.into() };
+        Ok(Table {
+            base: table.base.map(|base| base.relative_to(folder)),
+            files: table.files.map(|rules| rules.into_iter().map(|rule| rule.written_in(&written_in)).collect()),
+            ..table
+        })
     }
 
     fn parse(text: &str, section: &str) -> Result<Table, Mistake> {
@@ -142,6 +148,7 @@ impl Table {
             "labels" => self.labels = pairs(value, string)?.into_iter().collect(),
             "annotations" => self.annotations = pairs(value, string)?.into_iter().collect(),
             "engine" => self.engine = Some(parsed(value)?),
+            "files" => self.files = Some(files::rules(value)?),
             "tags" => self.tags = Some(list(value, |tag| checked(tag, check_tag))?),
             // Every key of KEYS is above: a test sets each.
             _ => {}
@@ -179,6 +186,7 @@ impl Table {
             tags: self.tags.or(defaults.tags),
             repository: self.repository.or(defaults.repository),
             engine: self.engine.or(defaults.engine),
+            files: self.files.or(defaults.files),
         }
     }
 }
@@ -320,6 +328,26 @@ mod tests {
         ] {
             assert_eq!(parse(body).expect_err(body).2, part, "{body}");
         }
+    }
+
+    #[test]
+    fn a_rule_of_files_is_read_and_its_mistakes_are_shown_where_they_are() {
+        let table = parse("[[package.metadata.oci.files]]\nfrom = \"a\"\nto = \"/b/\"\nowner = \"0:web\"");
+        let rules = table.expect("is right").files.expect("rules");
+        assert_eq!((rules[0].from.get_ref().fixed.as_str(), rules[0].to.get_ref().as_str()), ("a", "/b/"));
+        for (rule, part) in [
+            (r#"{ from = "/a", to = "/b" }"#, r#""/a""#),
+            (r#"{ from = "a", to = "b" }"#, r#""b""#),
+            (r#"{ from = "a", to = "/b", mode = "rw" }"#, r#""rw""#),
+            (r#"{ from = "a", to = "/b", mode = 644 }"#, "644"),
+            (r#"{ from = "a", to = "/b", owner = "a:" }"#, r#""a:""#),
+            (r#"{ from = "a", to = "/b", user = "a" }"#, "user"),
+            (r#"{ from = "a" }"#, r#"{ from = "a" }"#),
+            (r#""a""#, r#""a""#),
+        ] {
+            assert_eq!(parse(&format!("files = [{rule}]")).expect_err(rule).2, part, "{rule}");
+        }
+        assert_eq!(parse("files = []").expect("is right").files, Some(Vec::new()));
     }
 
     #[test]

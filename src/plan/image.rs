@@ -5,14 +5,14 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use cargo_metadata::{Package, PackageId};
+use cargo_metadata::{Package, PackageId, TargetKind};
 use jiff::Timestamp;
 use miette::{Report, miette};
 use oci_spec::image as annotation;
 
 use super::Environment;
 use crate::cli::ImageArgs;
-use crate::config::{Table, check_tag, check_workdir};
+use crate::config::{FileRule, Root, Table, check_tag, check_workdir};
 use crate::error::Result;
 use crate::git::Commit;
 use crate::platform::{Platform, PlatformChoice, TARGETS};
@@ -64,12 +64,21 @@ pub struct ImagePlan {
     pub created: Timestamp,
     /// The folder of the OCI layout.
     pub layout: PathBuf,
+    /// Files beside the binaries.
+    pub files: Vec<FileRule>,
+    /// Cargo's target folder.
+    pub target_dir: PathBuf,
 }
 
 impl ImagePlan {
     /// [`ImagePlan::created`] as the mtime in archives: whole seconds since 1970.
     pub fn mtime(&self) -> u64 {
         self.created.as_second().unsigned_abs()
+    }
+
+    /// Where assets go, as the rules say it, each place once.
+    pub fn asset_places(&self) -> Vec<String> {
+        without_repeats(self.files.iter().map(|rule| rule.to.get_ref().clone()).collect())
     }
 
     /// What engines call it, without a tag: the repositories it is pushed to, else its own name.
@@ -153,6 +162,8 @@ impl Facts<'_> {
             all
         };
         let name = local_name(&package.name);
+        let files = table.files.unwrap_or_default();
+        has_out_dir(package, &files)?;
         Ok(ImagePlan {
             package: package.id.clone(),
             spec: format!("{}@{}", package.name, package.version),
@@ -174,6 +185,8 @@ impl Facts<'_> {
             engine: table.engine,
             created: self.created,
             layout: self.target_dir.join("oci").join(&name),
+            files,
+            target_dir: self.target_dir.to_owned(),
             name,
         })
     }
@@ -221,6 +234,8 @@ impl Facts<'_> {
             repository: None,
             // Not every command has the flag: `cargo oci load` looks at it first.
             engine: None,
+            // Rules are too long for flags.
+            files: None,
         })
     }
 
@@ -273,6 +288,20 @@ impl Facts<'_> {
         ];
         let facts = facts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), one_line(&value?))));
         facts.filter(|(_, value)| !value.is_empty()).collect()
+    }
+}
+
+/// Only a build script has a folder of its own to write to.
+fn has_out_dir(package: &Package, files: &[FileRule]) -> Result<()> {
+    let has_script = package.targets.iter().any(|target| target.kind.contains(&TargetKind::CustomBuild));
+    match files.iter().find(|rule| rule.from.get_ref().root == Root::OutDir) {
+        Some(rule) if !has_script => Err(rule.mistake(
+            rule.from.span(),
+            format!("the package {} has no build script, and so no $OUT_DIR", package.name),
+            "nothing writes there",
+            "add a build.rs that writes the file to the folder in the environment variable OUT_DIR",
+        )),
+        _ => Ok(()),
     }
 }
 
