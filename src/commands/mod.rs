@@ -9,9 +9,11 @@
 //! | [`login`], [`logout`] | `cargo oci login` and `logout`: credentials kept and forgotten |
 //! | `bases` | a reference → the source it means, pulled |
 //! | `assemble` | plan, base and binaries → images in a layout |
+//! | `assets` | the key `files` → the layer of assets for each platform |
 //! | `outputs` | a finished layout → other places and forms |
 
 mod assemble;
+mod assets;
 mod bases;
 pub mod build;
 pub mod bundle;
