@@ -24,8 +24,6 @@ pub struct Taken {
 pub struct Found {
     /// Its path below the fixed part of `from`, its parts divided by `/`; the name of a file that `from` names outright.
     pub below: String,
-    /// Where it is.
-    pub source: PathBuf,
     /// What it is.
     pub kind: Kind,
 }
@@ -36,6 +34,8 @@ pub enum Kind {
     Folder,
     /// A regular file.
     File {
+        /// Where it is.
+        source: PathBuf,
         /// Whether anybody may run it.
         is_executable: bool,
     },
@@ -68,7 +68,7 @@ pub fn find(rule: &FileRule, places: &Places) -> Result<Taken> {
         }
         let name = from.fixed.rsplit('/').next().unwrap_or_default();
         let below = name_of(rule, Path::new(name))?;
-        let found = Found { kind: kind_of(rule, &from.fixed, &metadata)?, below, source: start };
+        let found = Found { kind: file(rule, start, &from.fixed, &metadata)?, below };
         return Ok(Taken { is_folder: false, found: vec![found] });
     }
     let target_dir = places.target_dir.canonicalize().ok();
@@ -118,8 +118,7 @@ impl Walk<'_> {
                 continue;
             }
             for folder in way.iter_mut().filter_map(Option::take) {
-                let source = self.start.join(&folder);
-                found.push(Found { below: name_of(self.rule, &folder)?, source, kind: Kind::Folder });
+                found.push(Found { below: name_of(self.rule, &folder)?, kind: Kind::Folder });
             }
             if !is_folder {
                 files += 1;
@@ -135,15 +134,15 @@ impl Walk<'_> {
 
     fn file(&self, path: &Path, relative: &Path) -> Result<Found> {
         let below = name_of(self.rule, relative)?;
-        let shown = path.strip_prefix(self.root).unwrap_or(relative).display().to_string();
+        let shown = path.strip_prefix(self.root).unwrap_or(relative).to_string_lossy();
         let metadata = path.symlink_metadata().map_err(|error| on_path("read", path, error))?;
         let kind = match metadata.is_symlink() {
             true => {
                 Kind::Link(link::text(path, self.root).map_err(|why| refused(self.rule, &shown, &why.to_string()))?)
             }
-            false => kind_of(self.rule, &shown, &metadata)?,
+            false => file(self.rule, path.to_owned(), &shown, &metadata)?,
         };
-        Ok(Found { below, source: path.to_owned(), kind })
+        Ok(Found { below, kind })
     }
 }
 
@@ -151,7 +150,7 @@ impl Walk<'_> {
 fn name_of(rule: &FileRule, path: &Path) -> Result<String> {
     let mut names = Vec::new();
     for name in path {
-        let shown = path.display().to_string();
+        let shown = path.to_string_lossy();
         match name.to_str() {
             None => return Err(refused(rule, &shown, "has a name that is not UTF-8")),
             Some(name) if name.contains(char::is_control) => {
@@ -167,9 +166,10 @@ fn name_of(rule: &FileRule, path: &Path) -> Result<String> {
     Ok(names.join("/"))
 }
 
-fn kind_of(rule: &FileRule, shown: &str, metadata: &Metadata) -> Result<Kind> {
+/// A regular file; what else is neither folder nor link is none that an image should hold.
+fn file(rule: &FileRule, source: PathBuf, shown: &str, metadata: &Metadata) -> Result<Kind> {
     match metadata.is_file() {
-        true => Ok(Kind::File { is_executable: is_executable(metadata) }),
+        true => Ok(Kind::File { source, is_executable: is_executable(metadata) }),
         false => {
             Err(refused(rule, shown, &format!("is {}: an asset is a file, a folder or a link", special(metadata))))
         }

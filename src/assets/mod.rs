@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `find` | a rule → the files that it takes, each looked at |
 //! | `link` | symbolic links: what they lead to here, and in the image |
-//! | [`owners`] | the rules' owners → numbers, by the base's users and groups |
+//! | [`mod@owners`] | the rules' owners → numbers, by the base's users and groups |
 //!
 //! What lies in the package is looked at twice: before cargo runs, so that mistakes are told early, and after, because
 //! build scripts may have written there.
@@ -17,7 +17,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use miette::Report;
 
@@ -67,8 +67,6 @@ fn is_generated(rule: &FileRule, target_dir: &Path) -> bool {
 /// A path in the image, and what goes there.
 struct Placed<'a> {
     rule: &'a FileRule,
-    /// Where it is on this computer.
-    source: PathBuf,
     entry: Entry,
 }
 
@@ -118,12 +116,12 @@ impl<'a> Placed<'a> {
         let (kind, mode) = match found.kind {
             Kind::Folder => (EntryKind::Directory, 0o755),
             Kind::Link(target) => (EntryKind::Symlink(target), 0o777),
-            Kind::File { is_executable } => {
+            Kind::File { source, is_executable } => {
                 let mode = rule.mode.unwrap_or(if is_executable { 0o755 } else { 0o644 });
-                (EntryKind::File(Content::Path(found.source.clone())), mode)
+                (EntryKind::File(Content::Path(source)), mode)
             }
         };
-        Placed { rule, source: found.source, entry: Entry { path, kind, mode, owner } }
+        Placed { rule, entry: Entry { path, kind, mode, owner } }
     }
 
     fn is_folder(&self) -> bool {
@@ -132,9 +130,12 @@ impl<'a> Placed<'a> {
 
     /// Whether it makes no difference which of the two goes in.
     fn is_same(&self, other: &Placed) -> bool {
-        let attributes = |placed: &Placed| (placed.entry.mode, placed.entry.owner);
-        let is_same_thing = self.source == other.source || self.is_folder() && other.is_folder();
-        is_same_thing && attributes(self) == attributes(other)
+        let is_same_thing = match (&self.entry.kind, &other.entry.kind) {
+            (EntryKind::File(Content::Path(one)), EntryKind::File(Content::Path(two))) => one == two,
+            (EntryKind::Symlink(one), EntryKind::Symlink(two)) => one == two,
+            (one, two) => matches!((one, two), (EntryKind::Directory, EntryKind::Directory)),
+        };
+        is_same_thing && (self.entry.mode, self.entry.owner) == (other.entry.mode, other.entry.owner)
     }
 }
 
@@ -158,25 +159,29 @@ fn put<'a>(slots: &mut Slots<'a>, placed: Placed<'a>) -> Result<()> {
 
 /// Sees to it that what others stand on is a folder, and that nothing is in the place of a binary.
 fn stand_on_folders(slots: &Slots, binaries: &[String]) -> Result<()> {
-    let above = |path: &str| path.match_indices('/').map(|(end, _)| path[..end].to_owned()).collect::<Vec<_>>();
-    let is_no_folder = |path: &String| slots.get(path).filter(|placed| !placed.is_folder());
+    let no_folder = |path: &str| slots.get(path).filter(|placed| !placed.is_folder());
     for binary in binaries {
-        let in_its_way = slots.get(binary).or_else(|| above(binary).iter().find_map(is_no_folder));
+        let in_its_way = slots.get(binary).or_else(|| above(binary).find_map(no_folder));
         if let Some(placed) = in_its_way {
             return Err(in_the_way(placed, &format!("the binary /{binary}")));
         }
     }
     for (path, placed) in slots {
         for folder in above(path) {
-            if let Some(other) = is_no_folder(&folder) {
+            if let Some(other) = no_folder(folder) {
                 return Err(in_the_way(other, &format!("/{path}")));
             }
-            if binaries.contains(&folder) {
+            if binaries.iter().any(|binary| binary == folder) {
                 return Err(in_the_way(placed, &format!("the binary /{folder}")));
             }
         }
     }
     Ok(())
+}
+
+/// The folders that a path is in.
+fn above(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(end, _)| &path[..end])
 }
 
 fn in_the_way(placed: &Placed, of: &str) -> Report {
