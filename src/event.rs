@@ -233,6 +233,9 @@ pub struct BuiltManifest {
     pub config: Descriptor,
     /// Its layers, the lowest first.
     pub layers: Vec<Descriptor>,
+    /// How many of them are the base's.
+    #[serde(skip)]
+    pub below: usize,
     /// Of the manifest, as the layout knows it.
     #[serde(skip)]
     pub descriptor: Descriptor,

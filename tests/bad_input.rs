@@ -146,6 +146,69 @@ fn an_unknown_platform_in_the_table_with_its_line() {
     );
 }
 
+/// The error of `cargo oci build` over these `files` (beside a file `a/b`), before anything was pulled or compiled.
+fn error_of_files(rules: &str) -> String {
+    let project = Project::with_table(&format!("base = \"127.0.0.1:9/no/base:1\"\nfiles = [\n  {rules}\n]"));
+    let project = project.file("a/b", "");
+    std::os::unix::fs::symlink("/etc/hosts", project.path("out")).expect("a link");
+    let words = error(&project, &[]);
+    assert!(!project.path("target").exists(), "{words}");
+    words
+}
+
+#[test]
+fn files_that_are_not_there_with_their_line() {
+    let words = error_of_files(r#"{ from = "a/*", to = "/srv/" }, { from = "as*ets/**", to = "/srv/" }"#);
+    assert_says(
+        &words,
+        &[
+            "error: `as*ets/**` takes nothing: no file fits",
+            "ROOT/Cargo.toml:9:44",
+            "9 │   { from = \"a/*\", to = \"/srv/\" }, { from = \"as*ets/**\", to = \"/srv/\" }",
+            "help: paths begin in ROOT;",
+        ],
+    );
+}
+
+#[test]
+fn files_that_cannot_go_where_they_should_with_their_line() {
+    let words = error_of_files(r#"{ from = "a", to = "/srv/www" }"#);
+    assert_says(
+        &words,
+        &[
+            "`a` is a folder, but `/srv/www` is one file",
+            ":9:22]",
+            "help: a folder ends in a slash: `to = \"/srv/www/\"`",
+        ],
+    );
+    let words = error_of_files(r#"{ from = "a/b", to = "/app/x" }"#);
+    assert_says(&words, &["`a/b` puts /app/x in the way of the binary /app/x", ":9:12]"]);
+    let words = error_of_files(r#"{ from = "out", to = "/etc/" }"#);
+    assert_says(&words, &["out leads to /etc/hosts, out of the package", ":9:12]"]);
+    let words = error_of_files(r#"{ from = "$OUT_DIR/x", to = "/etc/" }"#);
+    assert_says(&words, &["the package x has no build script, and so no $OUT_DIR", ":9:12]", "help: add a build.rs"]);
+    let words = error_of_files(r#"{ from = "../x", to = "/etc/" }"#);
+    assert_says(&words, &["`..` leaves the folder of this Cargo.toml", ":9:12]", "help: write it as in `files = "]);
+    let words = error_of_files(r#"{ from = "a/b", to = "/etc/", mode = "rwx" }"#);
+    assert_says(&words, &["`rwx` is not a mode", ":9:40]"]);
+}
+
+#[test]
+fn an_owner_whom_the_base_does_not_know_with_those_it_knows() {
+    let project = Project::with_table("files = [{ from = \"a\", to = \"/a\", owner = \"www-data\" }]").file("a", "");
+    BaseImage::new().write(&project.path("base"));
+    let words = error(&project, &["--base", "oci:base"]);
+    assert_says(
+        &words,
+        &[
+            "error: the base for linux/amd64 has no user `www-data`",
+            "ROOT/Cargo.toml:7:43",
+            "help: it knows root, nobody, nonroot; a number needs no name",
+        ],
+    );
+    assert_says(&error(&project, &["--base", "scratch"]), &["help: it knows no user by name"]);
+}
+
 #[test]
 fn an_impossible_platform_on_the_command_line() {
     let project = Project::new("x");

@@ -36,7 +36,7 @@ fn label(labels: &Labels) -> String {
     value.map_or_else(String::new, |value| format!("{{ a = {value} }}"))
 }
 
-const ALL: [Key; 22] = [
+const ALL: [Key; 23] = [
     Key {
         name: "base",
         default: r#""gcr.io/distroless/static-debian12:nonroot""#,
@@ -217,6 +217,22 @@ const ALL: [Key; 22] = [
         variable: None,
         flags: None,
         planned: |image| text(image.engine.as_ref()),
+    },
+    Key {
+        name: "files",
+        default: "[]",
+        tables: [
+            r#"[{ from = "1", to = "/1" }]"#,
+            r#"[{ from = "2", to = "/2" }, { from = "2/**", to = "/2/" }]"#,
+            r#"[{ from = "3", to = "/3" }]"#,
+        ],
+        variable: None,
+        flags: None,
+        planned: |image| {
+            let rules = image.files.iter().map(|rule| (rule.from.get_ref().to_string(), rule.to.get_ref()));
+            let rules: Vec<_> = rules.map(|(from, to)| format!("{{ from = {from:?}, to = {to:?} }}")).collect();
+            format!("[{}]", rules.join(", "))
+        },
     },
 ];
 

@@ -13,11 +13,11 @@ use tar::{EntryType, Header};
 use tempfile::NamedTempFile;
 
 use super::config::Own;
-use super::entries::{Attributes, Special};
 use super::failure::WriteFailed;
-use super::pax;
 use super::tree::{NodeId, NodeKind, Places, ROOT, Tree};
 use crate::error::Result;
+use crate::image::entries::{Attributes, Special};
+use crate::image::pax;
 use crate::store::file::{self, ReadError};
 
 /// A tar file that a [`Tree`] is written to.

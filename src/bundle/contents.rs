@@ -5,11 +5,11 @@ use std::io::Read;
 
 use miette::{Report, miette};
 
-use super::entries::{Entries, Kind};
-use super::layer::{Layer, failed};
 use super::tree::{NodeId, NodeKind, Origin, Tree};
 use crate::error::Result;
+use crate::image::entries::{Entries, Kind};
 use crate::store::Source;
+use crate::store::layer::{Layer, failed};
 
 /// After so many entries it is asked whether work is to stop: they may all be in one piece of content.
 const OFTEN: usize = 256;

@@ -2,8 +2,6 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
-//! | [`layer`] | a layer, read to its end and checked |
-//! | [`entries`], [`pax`] | its tar, entry by entry |
 //! | [`tree`] | the entries of all layers → the files they make together, in memory |
 //! | [`contents`] | the two readings of the layers: for the tree, and for what the files hold |
 //! | `rootfs`, [`archive`] | the tree → a folder, or a tar file |
@@ -17,10 +15,7 @@
 pub mod archive;
 pub mod config;
 pub mod contents;
-pub mod entries;
 mod failure;
-pub mod layer;
-pub mod pax;
 #[cfg(target_os = "linux")]
 mod rootfs;
 pub mod run;
@@ -40,12 +35,13 @@ use crate::error::Result;
 use crate::event::{Event, Listener};
 use crate::image::canonical_json_pretty;
 use crate::image::config::Object;
+use crate::image::entries;
 use crate::store::Source;
+use crate::store::layer::{Layer, failed};
 use archive::Archive;
 use config::{Config, Own};
 use entries::Special;
 use failure::WriteFailed;
-use layer::{Layer, failed};
 use tree::{NodeId, NodeKind, Places, Tree};
 use user::{Accounts, User};
 use volume::Volumes;

@@ -19,10 +19,10 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::config::Own;
-use super::entries::{Attributes, Special, show};
 use super::failure::WriteFailed;
 use super::tree::{NodeId, NodeKind, Places, ROOT, Tree};
 use crate::error::Result;
+use crate::image::entries::{Attributes, Special, show};
 use crate::store::file::ReadError;
 
 /// A folder that a [`Tree`] is written to.

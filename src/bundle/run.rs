@@ -4,9 +4,9 @@
 use miette::miette;
 use serde_json::Value;
 
-use super::entries::show;
 use crate::error::Result;
 use crate::image::config::Object;
+use crate::image::entries::show;
 
 /// Prefixes of annotations that runtimes obey: crun, runc through systemd and CRIU, Kata Containers, gVisor.
 const OBEYED: [&str; 6] =

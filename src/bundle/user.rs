@@ -3,8 +3,9 @@
 
 use miette::{Report, miette};
 
-use super::entries::show;
 use crate::error::Result;
+use crate::image::accounts::{Group, accounts, groups, number};
+use crate::image::entries::show;
 
 /// The files of an image that give users and groups their numbers; empty where it has none.
 #[derive(Clone, Debug, Default)]
@@ -28,22 +29,6 @@ pub struct User {
     pub home: Option<String>,
 }
 
-/// The largest user and group that engines and runtimes take.
-const MOST_ID: u32 = i32::MAX as u32;
-
-struct Account {
-    name: String,
-    uid: u32,
-    gid: u32,
-    home: String,
-}
-
-struct Group {
-    name: String,
-    gid: u32,
-    members: Vec<String>,
-}
-
 impl Accounts {
     /// The user that `user`, `uid`, `user:group` or `uid:gid` means; root where nothing is written.
     ///
@@ -54,7 +39,7 @@ impl Accounts {
     /// A name that the image does not know.
     pub fn find(&self, written: &str) -> Result<User> {
         let (user, group) = written.split_once(':').unwrap_or((written, ""));
-        let accounts = self.accounts();
+        let accounts = accounts(&self.passwd);
         let account = match user {
             "" => accounts.iter().find(|account| account.uid == 0),
             user => accounts.iter().find(|account| match number(user) {
@@ -68,7 +53,7 @@ impl Accounts {
             (None, None) if user.is_empty() => 0,
             (None, None) => return Err(unknown(written, "user", user, "/etc/passwd")),
         };
-        let groups = self.groups();
+        let groups = groups(&self.group);
         let mut found = User { uid, home: account.map(|account| account.home.clone()), ..User::default() };
         if group.is_empty() {
             found.gid = account.map_or(0, |account| account.gid);
@@ -87,44 +72,6 @@ impl Accounts {
         }
         Ok(found)
     }
-
-    fn accounts(&self) -> Vec<Account> {
-        let account = |fields: &[&str]| match fields {
-            [name, _, uid, gid, _, home, ..] => Some(Account {
-                name: (*name).to_owned(),
-                uid: number(uid)?,
-                gid: number(gid)?,
-                home: (*home).to_owned(),
-            }),
-            _ => None,
-        };
-        lines(&self.passwd, account)
-    }
-
-    fn groups(&self) -> Vec<Group> {
-        let group = |fields: &[&str]| match fields {
-            [name, _, gid, members, ..] => Some(Group {
-                name: (*name).to_owned(),
-                gid: number(gid)?,
-                members: members.split(',').map(|member| member.trim().to_owned()).collect(),
-            }),
-            _ => None,
-        };
-        lines(&self.group, group)
-    }
-}
-
-/// What can be read of a file with colons between the fields of each line.
-fn lines<T>(content: &[u8], read: impl Fn(&[&str]) -> Option<T>) -> Vec<T> {
-    let text = String::from_utf8_lossy(content);
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.filter_map(|line| read(&line.split(':').collect::<Vec<_>>())).collect()
-}
-
-/// A user or group by number; larger ones than runtimes take are none.
-fn number(text: &str) -> Option<u32> {
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| text.parse().ok()).flatten().filter(|number| *number <= MOST_ID)
 }
 
 fn unknown(written: &str, kind: &str, name: &str, file: &str) -> Report {

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::entries::Attributes;
 use super::tree::{NodeKind, Places, Tree};
 use crate::image::config::Object;
+use crate::image::entries::Attributes;
 
 /// A folder that is not part of the root file system of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,8 +86,8 @@ fn normal(path: &str) -> Option<Vec<&str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bundle::entries::{Entry, Kind};
     use crate::bundle::tree::Origin;
+    use crate::image::entries::{Entry, Kind};
     use serde_json::json;
 
     fn tree() -> Tree {

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::thread::ScopedJoinHandle;
 
 use miette::{Context, IntoDiagnostic, Report, miette};
 use oci_spec::image::{ANNOTATION_BASE_IMAGE_DIGEST, ANNOTATION_BASE_IMAGE_NAME, Descriptor};
 
+use super::assets::Assets;
 use crate::base::{Base, BaseImage};
-use crate::compile::Binary;
+use crate::compile::{Binary, Compiled};
 use crate::config::Labels;
 use crate::error::{Result, on_path};
 use crate::event::{BuiltBase, BuiltImage, BuiltManifest, Event, Listener};
@@ -29,8 +31,10 @@ pub struct Work<'a> {
     pub source: &'a dyn Source,
     /// Whether the base's layers are written too; else only those stay that are there already.
     pub complete: bool,
+    /// What is put beside the binaries.
+    pub assets: &'a Assets<'a>,
     /// What cargo built.
-    pub binaries: &'a [Binary],
+    pub compiled: &'a Compiled,
 }
 
 impl Work<'_> {
@@ -42,31 +46,25 @@ impl Work<'_> {
         let writer = LayoutWriter::begin(layout, &self.plan.local_names()[0], Place::Own, listener)?;
         let base_layers: Vec<_> = self.base.images.iter().flat_map(|image| image.layers.clone()).collect();
         let before = writer.layers_before(self.plan.compression);
-        // Platforms do not depend on each other: their layers are compressed side by side.
-        let (copied, manifests) = std::thread::scope(|scope| {
+        // Layers do not depend on each other: they are compressed side by side.
+        let (copied, assets, binaries) = std::thread::scope(|scope| {
+            let assets = scope.spawn(|| self.assets.layers(&writer, &before, &self.compiled.out_dirs, listener));
             let images = self.base.images.iter();
-            let threads: Vec<_> = images.map(|image| scope.spawn(|| self.image(&writer, image, &before))).collect();
+            let binaries: Vec<_> =
+                images.map(|image| scope.spawn(|| self.binaries_layer(&writer, image, &before))).collect();
             let copied = match self.complete || !matches!(self.plan.base, BaseReference::Registry(_)) {
                 true => copy(self.source, &writer, &base_layers),
                 // What is there is kept: asking does that.
                 false => base_layers.iter().try_for_each(|layer| writer.exists(layer).map(drop)),
             };
-            let manifests = threads.into_iter().map(|thread| match thread.join() {
-                Ok(manifest) => manifest,
-                Err(_) => Err(miette!("a thread panicked")),
-            });
-            (copied, manifests.collect::<Result<Vec<_>>>())
+            (copied, joined(assets), binaries.into_iter().map(joined).collect::<Result<Vec<_>>>())
         });
         copied?;
-        let manifests = manifests?;
+        let (mut assets, binaries) = (assets?.into_iter(), binaries?);
 
-        for image in &manifests {
-            listener(Event::Layered {
-                image: self.plan.name.clone(),
-                platform: image.platform.clone(),
-                files: self.plan.bins.iter().map(|bin| self.plan.bin_dir.join(bin)).collect(),
-                bytes: image.layers.last().map_or(0, Descriptor::size),
-            });
+        let mut manifests = Vec::new();
+        for (below, binaries) in self.base.images.iter().zip(binaries) {
+            manifests.push(self.image(&writer, below, assets.next(), binaries, listener)?);
         }
 
         let root = self.root(&writer, &manifests)?;
@@ -103,19 +101,27 @@ impl Work<'_> {
         Ok(index.descriptor)
     }
 
-    /// Layer, config and manifest for one platform.
+    /// Config and manifest for one platform.
     fn image(
         &self,
         writer: &LayoutWriter,
         below: &BaseImage,
-        before: &HashMap<DiffId, Descriptor>,
+        assets: Option<Layer>,
+        binaries: Layer,
+        listener: Listener,
     ) -> Result<BuiltManifest> {
-        let layer = self.binaries_layer(writer, below, before)?;
-        let history = History { diff_id: layer.diff_id.clone(), created_by: "cargo oci build (binaries)".to_owned() };
+        let (mut layers, mut histories) = (below.layers.clone(), Vec::new());
+        let bins = self.plan.bins.iter().map(|bin| self.plan.bin_dir.join(bin)).collect();
+        let assets = assets.map(|layer| (layer, "assets", self.plan.asset_places()));
+        for (layer, what, files) in assets.into_iter().chain([(binaries, "binaries", bins)]) {
+            let (image, platform) = (self.plan.name.clone(), below.platform.clone());
+            listener(Event::Layered { image, platform, files, bytes: layer.descriptor.size() });
+            histories.push(History { diff_id: layer.diff_id, created_by: format!("cargo oci build ({what})") });
+            layers.push(layer.descriptor);
+        }
         let settings = settings(self.plan, self.base);
-        let config = assemble(&below.config, &below.platform, &settings, &[history]).map_err(unknown_variable)?;
+        let config = assemble(&below.config, &below.platform, &settings, &histories).map_err(unknown_variable)?;
         let config = manifest::config(config);
-        let layers: Vec<_> = below.layers.iter().cloned().chain([layer.descriptor]).collect();
         let manifest = manifest::image(&config.descriptor, &layers, &self.annotations());
         for document in [&config, &manifest] {
             writer.put(document)?;
@@ -126,6 +132,7 @@ impl Work<'_> {
             size: manifest.descriptor.size(),
             config: config.descriptor,
             layers,
+            below: below.layers.len(),
             descriptor: manifest.descriptor,
         })
     }
@@ -138,27 +145,12 @@ impl Work<'_> {
     ) -> Result<Layer> {
         let mut entries = Vec::new();
         for name in &self.plan.bins {
-            let binary = binary(self.binaries, self.plan, name, below)?;
+            let binary = binary(&self.compiled.binaries, self.plan, name, below)?;
             let path = self.plan.bin_dir.join(name);
-            let path = path.trim_start_matches('/');
-            entries.push(Entry::file(path, 0o755, Content::Path(binary.path.clone())));
+            entries.push(Entry::file(path.trim_start_matches('/'), 0o755, Content::Path(binary.path.clone())));
         }
         let entries = with_parents(entries, self.base.root.is_none());
-        // A tar that was compressed in the last run is not compressed again: hashing it tells, and is much faster.
-        if !before.is_empty() {
-            let read = layer::diff_id(&entries, self.plan.mtime());
-            let diff_id = read.into_diagnostic().wrap_err("cannot read the binaries")?;
-            if let Some(descriptor) = before.get(&diff_id)
-                && writer.exists(descriptor)?
-            {
-                return Ok(Layer { descriptor: descriptor.clone(), diff_id });
-            }
-        }
-        let mut blob = writer.blob()?;
-        let layer = layer::write(&entries, self.plan.mtime(), self.plan.compression, &mut blob)
-            .map_err(|error| on_path("write", blob.path(), error))?;
-        writer.keep(&layer.descriptor, blob)?;
-        Ok(layer)
+        layer(&entries, self.plan, writer, before).wrap_err("cannot make the layer of the binaries")
     }
 
     fn annotations(&self) -> BTreeMap<String, String> {
@@ -176,6 +168,36 @@ pub fn binary<'a>(all: &'a [Binary], plan: &ImagePlan, name: &str, below: &BaseI
         (&binary.package, binary.run, binary.target) == (&plan.package, plan.run, below.target) && binary.name == name
     };
     all.iter().find(is_it).ok_or_else(|| miette!("cargo built no `{name}` for {}", below.target.triple))
+}
+
+/// The layer of `entries`, which is not made where one is `known` that was made of the same.
+///
+/// # Errors
+/// Of reading what goes in, and of writing the layout.
+pub fn layer(
+    entries: &[Entry],
+    plan: &ImagePlan,
+    writer: &LayoutWriter,
+    known: &HashMap<DiffId, Descriptor>,
+) -> Result<Layer> {
+    // A tar that was compressed before is not compressed again: hashing it tells, and is much faster.
+    if !known.is_empty() {
+        let diff_id = layer::diff_id(entries, plan.mtime()).into_diagnostic()?;
+        if let Some(descriptor) = known.get(&diff_id)
+            && writer.exists(descriptor)?
+        {
+            return Ok(Layer { descriptor: descriptor.clone(), diff_id });
+        }
+    }
+    let mut blob = writer.blob()?;
+    let layer = layer::write(entries, plan.mtime(), plan.compression, &mut blob)
+        .map_err(|error| on_path("write", blob.path(), error))?;
+    writer.keep(&layer.descriptor, blob)?;
+    Ok(layer)
+}
+
+fn joined<T>(thread: ScopedJoinHandle<Result<T>>) -> Result<T> {
+    thread.join().unwrap_or_else(|_| Err(miette!("a thread panicked")))
 }
 
 /// All that `root` names and itself, each content once, in bytes.

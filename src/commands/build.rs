@@ -3,6 +3,7 @@
 use miette::miette;
 
 use super::assemble::{self, Work};
+use super::assets::{self, Assets};
 use super::bases::Bases;
 use super::outputs;
 use super::programs::programs;
@@ -74,19 +75,23 @@ impl<'a> Built<'a> {
         let toolchain = if plan.prebuilt.is_empty() { Ok(toolchain?) } else { toolchain };
         prepare(&mut plan)?;
         announce(&plan, listener);
+        plan.images.iter().try_for_each(assets::check)?;
         let mut bases = Bases::new(&plan.cache, complete, environment, listener);
         let below: Vec<_> = plan.images.iter().map(|image| bases.read(image)).collect::<Result<_>>()?;
+        let mut assets = Vec::new();
         for (image, base) in plan.images.iter().zip(&below) {
             assemble::check(image, base)?;
+            assets.push(Assets::over(image, base, bases.source(&image.base)?)?);
         }
-        let binaries = programs(&plan, &below, &bases, toolchain, listener)?;
+        let compiled = programs(&plan, &below, &bases, toolchain, listener)?;
 
         // Every run takes layouts in one order, so that no two wait for each other.
         let mut work: Vec<_> = plan.images.iter().zip(&below).enumerate().collect();
         work.sort_by_key(|(_, (image, _))| &image.layout);
         let mut prepared = Vec::new();
         for (at, (image, base)) in work {
-            let work = Work { plan: image, base, source: bases.source(&image.base)?, complete, binaries: &binaries };
+            let source = bases.source(&image.base)?;
+            let work = Work { plan: image, base, source, complete, assets: &assets[at], compiled: &compiled };
             prepared.push((at, work.assemble(&image.layout, listener)?));
         }
         prepared.sort_by_key(|(at, _)| *at);

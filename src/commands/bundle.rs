@@ -3,23 +3,22 @@
 use std::path::{Path, PathBuf};
 
 use miette::{Context, IntoDiagnostic, miette};
-use oci_spec::image::{Descriptor, Digest};
+use oci_spec::image::Descriptor;
 use serde_json::json;
 
 use super::bases::Bases;
 use super::build::Built;
 use crate::base::{Base, BaseImage};
-use crate::bundle::layer::Layer;
 use crate::bundle::{self, Form, Image, Target};
 use crate::cli::{BuildArgs, BundleArgs, BundleForm, ImageArgs};
 use crate::error::Result;
 use crate::event::{Event, Listener};
-use crate::image::DiffId;
-use crate::image::config::{Object, object_in, strings};
+use crate::image::config::{Object, object_in};
 use crate::plan::{Environment, Plan, cache_folder};
 use crate::platform::{PlatformChoice, Target as RustTarget};
 use crate::reference::{BaseReference, OnDisk};
 use crate::store::Source;
+use crate::store::layer::described;
 
 /// Makes the bundle of every image that the arguments select; gives their paths.
 ///
@@ -87,21 +86,8 @@ fn unpack(source: &dyn Source, name: &str, base: &Base, target: &Target, listene
         layers: layers.len(),
         bytes: layers.iter().map(Descriptor::size).fold(0, u64::saturating_add),
     });
-    let image = Image { source, name, config, layers: self::layers(image)? };
+    let image = Image { source, name, config, layers: described(config, layers)? };
     bundle::write(&image, target, listener)
-}
-
-/// The layers of an image, with their diffIDs.
-///
-/// # Errors
-/// A diffID that is none.
-pub fn layers(image: &BaseImage) -> Result<Vec<Layer>> {
-    let diff_ids = strings(image.config.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids")));
-    let layers = image.layers.iter().cloned().zip(diff_ids).map(|(descriptor, diff_id)| {
-        let diff_id = Digest::try_from(diff_id).map(DiffId).into_diagnostic()?;
-        Ok(Layer { descriptor, diff_id })
-    });
-    layers.collect()
 }
 
 /// What is started in place of what the image starts: a new program does not get the old one's arguments.

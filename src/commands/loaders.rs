@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use miette::{Context, Report, miette};
 
 use super::bases::Bases;
-use super::bundle::layers;
 use crate::base::BaseImage;
 use crate::bundle::contents::merge;
 use crate::bundle::tree::{NodeKind, ROOT, Tree};
@@ -14,6 +13,7 @@ use crate::error::Result;
 use crate::plan::ImagePlan;
 use crate::platform::Platform;
 use crate::reference::BaseReference;
+use crate::store::layer::described;
 
 /// The files of bases, each read once.
 pub struct Loaders<'a> {
@@ -92,7 +92,7 @@ impl<'a> Loaders<'a> {
         let known = match known {
             Some(known) => known,
             None => {
-                let tree = merge(self.bases.source(&image.base)?, &layers(base)?);
+                let tree = merge(self.bases.source(&image.base)?, &described(&base.config, &base.layers)?);
                 let tree = tree.wrap_err_with(|| format!("cannot look into the base {}", image.base))?;
                 let names = names(&tree);
                 self.read.push((image.base.clone(), base.platform.clone(), Files { tree, names }));

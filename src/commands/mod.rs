@@ -11,9 +11,11 @@
 //! | `assemble` | plan, base and binaries → images in a layout |
 //! | `programs` | the programs of all images, compiled or not |
 //! | `loaders` | what dynamic programs need of a base |
+//! | `assets` | the key `files` → the layer of assets for each platform |
 //! | `outputs` | a finished layout → other places and forms |
 
 mod assemble;
+mod assets;
 mod bases;
 pub mod build;
 pub mod bundle;

@@ -7,7 +7,7 @@ use super::bases::Bases;
 use super::loaders::Loaders;
 use crate::base::{Base, BaseImage};
 use crate::compile::elf::Needs;
-use crate::compile::{self, Binary, Toolchain};
+use crate::compile::{self, Binary, Compiled, Toolchain};
 use crate::error::Result;
 use crate::event::Listener;
 use crate::plan::{ImagePlan, Plan};
@@ -24,13 +24,13 @@ pub fn programs(
     bases: &Bases,
     toolchain: Result<Toolchain>,
     listener: Listener,
-) -> Result<Vec<Binary>> {
-    let mut programs = Vec::new();
+) -> Result<Compiled> {
+    let mut compiled = Compiled::default();
     let mut loaders = Loaders::new(bases);
     let mut targets: Vec<Vec<Target>> = vec![Vec::new(); plan.compile.runs.len()];
     for (image, base) in each(plan, below) {
         match prebuilt(plan, image, base)? {
-            Some(found) => programs.extend(found),
+            Some(found) => compiled.binaries.extend(found),
             None if targets[image.run].contains(&base.target) => {}
             None => targets[image.run].push(base.target),
         }
@@ -43,14 +43,16 @@ pub fn programs(
                 loaders.expect(image, base)?;
             }
         }
-        programs.extend(compile::run(&plan.compile, &toolchain, &targets, listener)?);
+        let made = compile::run(&plan.compile, &toolchain, &targets, listener)?;
+        compiled.binaries.extend(made.binaries);
+        compiled.out_dirs = made.out_dirs;
     }
     for (image, base) in each(plan, below) {
         for name in &image.bins {
-            loaders.check(binary(&programs, image, name, base)?, image, base)?;
+            loaders.check(binary(&compiled.binaries, image, name, base)?, image, base)?;
         }
     }
-    Ok(programs)
+    Ok(compiled)
 }
 
 /// Every image of every platform.

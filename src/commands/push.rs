@@ -79,8 +79,7 @@ impl Push<'_> {
             return;
         }
         for manifest in &self.image.manifests {
-            let (_, below) = manifest.layers.split_last().unwrap_or((&manifest.config, &[]));
-            self.registry.mountable(base.repository(), below);
+            self.registry.mountable(base.repository(), &manifest.layers[..manifest.below]);
         }
     }
 }

@@ -9,7 +9,7 @@ use std::io::BufReader;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use cargo_metadata::{Artifact, Message, PackageId, TargetKind};
+use cargo_metadata::{Artifact, BuildScript, Message, PackageId, TargetKind};
 use miette::{Context, IntoDiagnostic, miette};
 
 use crate::error::{CargoFailed, NoCCompiler, Result};
@@ -39,13 +39,35 @@ pub struct Binary {
     pub needs: Needs,
 }
 
+/// The folder that a package's build script wrote to, cargo's `OUT_DIR`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutDir {
+    /// The package it is of.
+    pub package: PackageId,
+    /// What the script ran for.
+    pub target: Target,
+    /// The run of cargo that it was part of.
+    pub run: usize,
+    /// The folder.
+    pub path: PathBuf,
+}
+
+/// What was compiled.
+#[derive(Clone, Debug, Default)]
+pub struct Compiled {
+    /// The programs.
+    pub binaries: Vec<Binary>,
+    /// Where build scripts wrote to for the targets.
+    pub out_dirs: Vec<OutDir>,
+}
+
 /// What one run of cargo brought.
 #[derive(Default)]
 struct Run {
     artifacts: Vec<Artifact>,
     /// Packages whose build scripts were compiled, and each time one ran to its end.
     scripts: HashSet<PackageId>,
-    ran: Vec<PackageId>,
+    ran: Vec<BuildScript>,
 }
 
 /// Compiles for all `targets` of a run at once, so that build scripts and procedural macros are built once. Cargo's own
@@ -54,23 +76,20 @@ struct Run {
 /// # Errors
 /// [`CargoFailed`] when cargo failed and has said why; [`NoCCompiler`]; a target or linker that cannot be had; a binary
 /// that is not what the target promises.
-pub fn run(
-    plan: &CompilePlan,
-    toolchain: &Toolchain,
-    targets: &[Vec<Target>],
-    listener: Listener,
-) -> Result<Vec<Binary>> {
+pub fn run(plan: &CompilePlan, toolchain: &Toolchain, targets: &[Vec<Target>], listener: Listener) -> Result<Compiled> {
     let mut all: Vec<Target> = targets.concat();
     all.sort();
     all.dedup();
     toolchain.ensure(&all, plan, listener)?;
-    let mut binaries = Vec::new();
+    let mut compiled = Compiled::default();
     for (number, (run, targets)) in plan.runs.iter().zip(targets).enumerate() {
         if !targets.is_empty() {
-            binaries.extend(run_once(plan, (number, run), toolchain, targets, listener)?);
+            let made = run_once(plan, (number, run), toolchain, targets, listener)?;
+            compiled.binaries.extend(made.binaries);
+            compiled.out_dirs.extend(made.out_dirs);
         }
     }
-    Ok(binaries)
+    Ok(compiled)
 }
 
 fn run_once(
@@ -79,7 +98,7 @@ fn run_once(
     toolchain: &Toolchain,
     targets: &[Target],
     listener: Listener,
-) -> Result<Vec<Binary>> {
+) -> Result<Compiled> {
     let linkers = linker::choose(run, &plan.environment, toolchain, targets, listener)?;
     let mut command = Command::new(plan.environment.cargo());
     without_credentials(&mut command);
@@ -92,7 +111,7 @@ fn run_once(
     for binary in &mut binaries {
         binary.needs = binary.check(binary.target.is_static())?;
     }
-    Ok(binaries)
+    Ok(Compiled { binaries, out_dirs: out_dirs(&built.ran, targets, number) })
 }
 
 impl Binary {
@@ -135,7 +154,7 @@ fn listen(
                     run.scripts.insert(artifact.package_id);
                 }
                 Message::CompilerArtifact(artifact) if artifact.executable.is_some() => run.artifacts.push(artifact),
-                Message::BuildScriptExecuted(script) => run.ran.push(script.package_id),
+                Message::BuildScriptExecuted(script) => run.ran.push(script),
                 _ => {}
             }
         }
@@ -161,8 +180,9 @@ fn no_c_compiler(
     status: i32,
 ) -> Option<NoCCompiler> {
     let without = linkers.without_c_compiler.iter().map(|target| target.triple).collect::<Vec<_>>();
-    let unfinished =
-        |id: &PackageId| run.scripts.contains(id) && run.ran.iter().filter(|ran| *ran == id).count() < targets.len();
+    let unfinished = |id: &PackageId| {
+        run.scripts.contains(id) && run.ran.iter().filter(|ran| ran.package_id == *id).count() < targets.len()
+    };
     let package = wanted.c_packages.iter().find(|package| unfinished(&package.id))?;
     (!without.is_empty()).then(|| NoCCompiler { package: package.name.clone(), targets: without, status })
 }
@@ -186,4 +206,41 @@ fn binaries(artifacts: &[Artifact], targets: &[Target], run: usize) -> Result<Ve
         });
     }
     Ok(binaries)
+}
+
+/// Which build script ran for which target: its folder is below one that is named as the target. Scripts that ran for
+/// this computer, because others need the package to build, have none.
+fn out_dirs(scripts: &[BuildScript], targets: &[Target], run: usize) -> Vec<OutDir> {
+    let out_dir = |script: &BuildScript| {
+        let parts: Vec<_> = script.out_dir.iter().collect();
+        // TARGET/PROFILE/build/… is cargo's, whatever folders above are called.
+        let mut places = parts.windows(3).rev().filter(|place| place[2] == "build");
+        let target = places.find_map(|place| targets.iter().find(|target| place[0] == target.triple))?;
+        let path = script.out_dir.clone().into_std_path_buf();
+        Some(OutDir { package: script.package_id.clone(), target: *target, run, path })
+    };
+    scripts.iter().filter_map(out_dir).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::TARGETS;
+
+    #[test]
+    fn the_folder_of_a_build_script_is_that_of_the_target_it_ran_for() {
+        let script = |out_dir: &str| -> BuildScript {
+            let message = serde_json::json!({
+                "package_id": "x", "linked_libs": [], "linked_paths": [], "cfgs": [], "env": [], "out_dir": out_dir,
+            });
+            serde_json::from_value(message).expect("a message")
+        };
+        let targets = |out_dir: &str| -> Vec<_> {
+            let found = out_dirs(&[script(out_dir)], &TARGETS, 0);
+            found.into_iter().map(|found| found.target.triple).collect()
+        };
+        let own = "/x86_64-unknown-linux-musl/target/aarch64-unknown-linux-musl/release/build/x-1/out";
+        assert_eq!(targets(own), ["aarch64-unknown-linux-musl"]);
+        assert_eq!(targets("/x86_64-unknown-linux-musl/target/release/build/x-1/out"), [""; 0]);
+    }
 }

@@ -6,11 +6,14 @@
 //! | --- | --- |
 //! | [`table`] | the keys of one table, and how tables inherit from each other |
 //! | [`template`], [`port`], [`signal`], [`folder`] | values that have a form of their own |
+//! | `files`, `pattern` | the rules of the key `files`, and the patterns in them |
 //! | [`check`] | the rules for the others |
 //! | `value` | values of TOML → values of keys, or the mistake in them |
 
 pub mod check;
+mod files;
 pub mod folder;
+mod pattern;
 pub mod port;
 pub mod signal;
 pub mod table;
@@ -29,7 +32,9 @@ use toml::de::{DeTable, DeValue};
 use crate::error::{Result, on_path};
 use crate::reference::Reference;
 
+pub use files::{Account, FileRule, Owner, is_whiteout};
 pub use folder::Folder;
+pub use pattern::{Pattern, Root};
 pub use port::Port;
 pub use signal::Signal;
 pub use table::{KEYS, Labels, Table};
@@ -88,15 +93,8 @@ impl Section {
     /// A file that cannot be read, and a [`ConfigError`] for the first mistake in the table.
     pub fn read(manifest: &Path, whose: Whose) -> Result<Section> {
         let text = std::fs::read_to_string(manifest).map_err(|error| on_path("read", manifest, error))?;
-        let name = manifest.display().to_string();
-        let section = Section::parse(&text, whose).map_err(|mistake| ConfigError {
-            message: mistake.message,
-            manifest: NamedSource::new(name, text.clone()).with_language("toml"),
-            at: mistake.at.into(),
-            label: mistake.label,
-            help: mistake.help,
-        })?;
-        Ok(section.relative_to(manifest.parent().unwrap_or(Path::new("."))))
+        let section = Section::parse(&text, whose).map_err(|mistake| mistake.within(manifest, &text))?;
+        Ok(section.written_in(&files::Manifest { path: manifest.to_owned(), text: text.into() }))
     }
 
     fn parse(text: &str, whose: Whose) -> Result<Section, Mistake> {
@@ -141,9 +139,12 @@ impl Section {
         Ok(Section { table: Some(table), ..section })
     }
 
-    fn relative_to(mut self, folder: &Path) -> Section {
+    fn written_in(mut self, manifest: &files::Manifest) -> Section {
+        let folder = manifest.path.parent().unwrap_or(Path::new("."));
         for table in self.table.iter_mut().chain(self.images.iter_mut().map(|(_, table)| table)) {
             table.base = table.base.take().map(|base| base.relative_to(folder));
+            let rules = table.files.take();
+            table.files = rules.map(|rules| rules.into_iter().map(|rule| rule.written_in(manifest)).collect());
         }
         self
     }

@@ -6,11 +6,12 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::check::{check_feature, check_filled, check_user, check_workdir};
+use super::files::rules;
 use super::value::{
     Mistake, any_string, array, boolean, checked, list, pairs, parsed, program, several, string, string_or_false,
     volume,
 };
-use super::{Folder, Port, Signal, TagTemplate};
+use super::{FileRule, Folder, Port, Signal, TagTemplate};
 use crate::image::Compression;
 use crate::platform::PlatformChoice;
 use crate::reference::{BaseReference, EngineReference, Reference, Repository};
@@ -65,10 +66,12 @@ pub struct Table {
     pub profile: Option<String>,
     /// The engine it is handed to.
     pub engine: Option<EngineReference>,
+    /// Files beside the binaries.
+    pub files: Option<Vec<FileRule>>,
 }
 
 /// The keys of a table, each with an example of its value.
-pub const KEYS: [(&str, &str); 23] = [
+pub const KEYS: [(&str, &str); 24] = [
     ("base", r#""gcr.io/distroless/static-debian12:nonroot""#),
     ("platforms", r#"["linux/amd64", "linux/arm64"]"#),
     ("repository", r#""ghcr.io/acme/hello""#),
@@ -91,6 +94,7 @@ pub const KEYS: [(&str, &str); 23] = [
     ("all-features", "true"),
     ("profile", r#""release""#),
     ("engine", r#""podman""#),
+    ("files", r#"[{ from = "assets/**", to = "/srv/www/", mode = "0644", owner = "0:0" }]"#),
     ("images", r#"{ migrate = { bins = ["hello-migrate"] } }"#),
 ];
 
@@ -119,6 +123,7 @@ impl Table {
             "all-features" => self.all_features = Some(boolean(value)?),
             "profile" => self.profile = Some(checked(value, check_filled)?),
             "engine" => self.engine = Some(parsed(value)?),
+            "files" => self.files = Some(rules(value)?),
             // Every other key of KEYS is above, but for `images`, which is no value: a test sets each.
             _ => {}
         }
@@ -162,6 +167,7 @@ impl Table {
             all_features: self.all_features.or(defaults.all_features),
             profile: self.profile.or(defaults.profile),
             engine: self.engine.or(defaults.engine),
+            files: self.files.or(defaults.files),
         }
     }
 

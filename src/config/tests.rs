@@ -195,3 +195,23 @@ fn an_image_of_other_binaries_does_not_start_the_one_above() {
     let same = parse("user = \"2\"").expect("is right").as_image_over(&package);
     assert_eq!((same.cmd, same.user.as_deref()), (package.cmd, Some("2")));
 }
+
+#[test]
+fn a_rule_of_files_is_read_and_its_mistakes_are_shown_where_they_are() {
+    let table = parse("[[package.metadata.oci.files]]\nfrom = \"a\"\nto = \"/b/\"\nowner = \"0:web\"");
+    let rules = table.expect("is right").files.expect("rules");
+    assert_eq!((rules[0].from.get_ref().fixed.as_str(), rules[0].to.get_ref().as_str()), ("a", "/b/"));
+    for (rule, part) in [
+        (r#"{ from = "/a", to = "/b" }"#, r#""/a""#),
+        (r#"{ from = "a", to = "b" }"#, r#""b""#),
+        (r#"{ from = "a", to = "/b", mode = "rw" }"#, r#""rw""#),
+        (r#"{ from = "a", to = "/b", mode = 644 }"#, "644"),
+        (r#"{ from = "a", to = "/b", owner = "a:" }"#, r#""a:""#),
+        (r#"{ from = "a", to = "/b", user = "a" }"#, "user"),
+        (r#"{ from = "a" }"#, r#"{ from = "a" }"#),
+        (r#""a""#, r#""a""#),
+    ] {
+        assert_eq!(parse(&format!("files = [{rule}]")).expect_err(rule).2, part, "{rule}");
+    }
+    assert_eq!(parse("files = []").expect("is right").files, Some(Vec::new()));
+}

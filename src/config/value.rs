@@ -91,10 +91,9 @@ where
     string(value)?.parse().map_err(|error: T::Err| bad_value(value, error.to_string()))
 }
 
-/// An array.
+/// An array of strings.
 pub fn array<'a, 'i>(value: &'a Spanned<DeValue<'i>>) -> Result<&'a toml::de::DeArray<'i>, Mistake> {
-    let found = value.get_ref();
-    found.as_array().ok_or_else(|| wrong_type(value, "an array of strings", found))
+    array_of(value, "an array of strings")
 }
 
 /// A table.
@@ -136,6 +135,13 @@ pub fn several<T>(
 }
 
 /// An array that says something: an empty one would leave nothing to build, start or name.
+/// An array of what is `wanted`.
+pub fn array_of<'a, 'i>(value: &'a Spanned<DeValue<'i>>, wanted: &str) -> Result<&'a toml::de::DeArray<'i>, Mistake> {
+    let found = value.get_ref();
+    found.as_array().ok_or_else(|| wrong_type(value, wanted, found))
+}
+
+/// An array of strings that says something: an empty one would leave nothing to build, start or name.
 pub fn list<T>(
     value: &Spanned<DeValue>,
     item: impl Fn(&Spanned<DeValue>) -> Result<T, Mistake>,

@@ -22,12 +22,12 @@ pub struct Layer {
     pub diff_id: DiffId,
 }
 
-/// A file or folder of a layer.
+/// A file, folder or link of a layer.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// Relative to the image's root, without `./`, parts divided by `/`.
     pub path: String,
-    /// Folder or file.
+    /// Folder, file or link.
     pub kind: EntryKind,
     /// Permission bits, with setuid, setgid and sticky: up to `0o7777`.
     pub mode: u32,
@@ -42,6 +42,8 @@ pub enum EntryKind {
     Directory,
     /// A regular file.
     File(Content),
+    /// A symbolic link, and what is written in it.
+    Symlink(String),
 }
 
 /// Where a file's bytes are.
@@ -76,16 +78,21 @@ const ROOT_FOLDERS: [&str; 20] = [
 /// A folder's entry replaces the attributes that the layers below gave it, so the standard folders at the root are left
 /// to the base; over `scratch` (`on_nothing`) there is no base to leave them to.
 pub fn with_parents(entries: Vec<Entry>, on_nothing: bool) -> Vec<Entry> {
+    let is_the_bases = |path: &str| !on_nothing && ROOT_FOLDERS.contains(&path);
     let mut all = BTreeMap::new();
     for entry in &entries {
         for (end, _) in entry.path.match_indices('/') {
             let parent = &entry.path[..end];
-            if on_nothing || !ROOT_FOLDERS.contains(&parent) {
+            if !is_the_bases(parent) && !all.contains_key(parent) {
                 all.insert(parent.to_owned(), Entry::directory(parent));
             }
         }
     }
-    all.extend(entries.into_iter().map(|entry| (entry.path.clone(), entry)));
+    let own = entries.into_iter().filter(|entry| {
+        let is_folder = matches!(entry.kind, EntryKind::Directory);
+        !(is_folder && is_the_bases(&entry.path))
+    });
+    all.extend(own.map(|entry| (entry.path.clone(), entry)));
     all.into_values().collect()
 }
 
@@ -142,6 +149,10 @@ fn append(tar: &mut tar::Builder<impl Write>, entry: &Entry, time: u64) -> io::R
             header.set_entry_type(EntryType::Directory);
             append_content(tar, &mut header, &format!("{}/", entry.path), 0, io::empty())
         }
+        EntryKind::Symlink(target) => {
+            header.set_entry_type(EntryType::Symlink);
+            append_link(tar, &mut header, &entry.path, target)
+        }
         EntryKind::File(Content::Bytes(bytes)) => {
             append_content(tar, &mut header, &entry.path, bytes.len() as u64, &bytes[..])
         }
@@ -166,15 +177,42 @@ fn append_content(
     content: impl Read,
 ) -> io::Result<()> {
     header.set_size(size);
-    if header.set_path(path).is_err() {
-        // Longer than ustar's 256 bytes: the whole path goes into a PAX record, and what fits into the header.
-        tar.append_pax_extensions([("path", path.as_bytes())])?;
-        let start: String = path.chars().filter(char::is_ascii).take(99).collect();
-        header.set_path(start)?;
-    }
+    let long_path = set_path(header, path)?;
+    tar.append_pax_extensions(long_path)?;
     header.set_cksum();
     let mut content = Exactly { inner: content, left: size };
     tar.append(header, &mut content)
+}
+
+fn append_link(tar: &mut tar::Builder<impl Write>, header: &mut Header, path: &str, target: &str) -> io::Result<()> {
+    header.set_size(0);
+    let long_path = set_path(header, path)?;
+    let long_target = match header.set_link_name_literal(target) {
+        Ok(()) => None,
+        Err(_) => {
+            header.set_link_name_literal(start(target))?;
+            Some(("linkpath", target.as_bytes()))
+        }
+    };
+    // One header has the records of both.
+    tar.append_pax_extensions(long_target.into_iter().chain(long_path))?;
+    header.set_cksum();
+    tar.append(header, io::empty())
+}
+
+/// Writes the path into the header. Of one that is longer than ustar's 256 bytes only what fits: the whole of it is in
+/// the PAX record that comes back.
+fn set_path<'a>(header: &mut Header, path: &'a str) -> io::Result<Option<(&'static str, &'a [u8])>> {
+    if header.set_path(path).is_ok() {
+        return Ok(None);
+    }
+    header.set_path(start(path))?;
+    Ok(Some(("path", path.as_bytes())))
+}
+
+/// What fits into a field of a header, for readers that know no PAX.
+fn start(path: &str) -> String {
+    path.chars().filter(char::is_ascii).take(99).collect()
 }
 
 /// A reader that must give just as many bytes as the header before it promised.
@@ -257,6 +295,9 @@ mod tests {
         assert_eq!(paths(&entries), ["app", "app-x", "app-x/y", "app/x", "etc/a", "etc/a/b"]);
         let entries = with_parents(vec![file("etc/a/b")], true);
         assert_eq!(paths(&entries), ["etc", "etc/a", "etc/a/b"]);
+        let folders = || vec![Entry::directory("tmp"), Entry::directory("data")];
+        assert_eq!(paths(&with_parents(folders(), false)), ["data"]);
+        assert_eq!(paths(&with_parents(folders(), true)), ["data", "tmp"]);
     }
 
     #[test]
@@ -268,6 +309,34 @@ mod tests {
         let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&blob[..]));
         let first = archive.entries().expect("a tar").next().expect("one").expect("entry");
         assert_eq!(first.path().expect("a path").display().to_string(), path);
+    }
+
+    #[test]
+    fn links_say_what_was_written_in_them_however_long() {
+        let long = format!("../{}/{}", "d".repeat(150), "ä".repeat(100));
+        let link = |path: &str, target: &str| Entry {
+            path: path.to_owned(),
+            kind: EntryKind::Symlink(target.to_owned()),
+            mode: 0o777,
+            owner: (1, 2),
+        };
+        let long_path = format!("{}/{}", "p".repeat(150), "q".repeat(200));
+        let mut blob = Vec::new();
+        write(&[link("a", "b"), link("c", &long), link(&long_path, &long)], 0, Compression::Gzip, &mut blob)
+            .expect("writes");
+        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&blob[..]));
+        let seen: Vec<_> = archive
+            .entries()
+            .expect("a tar")
+            .map(|entry| {
+                let entry = entry.expect("an entry");
+                assert_eq!((entry.header().entry_type(), entry.size()), (EntryType::Symlink, 0));
+                let text = |path: std::borrow::Cow<std::path::Path>| path.to_str().expect("UTF-8").to_owned();
+                (text(entry.path().expect("a path")), text(entry.link_name().expect("a link").expect("a target")))
+            })
+            .collect();
+        let expected = [("a", "b"), ("c", &long), (&long_path, &long)];
+        assert_eq!(seen, expected.map(|(path, target)| (path.to_owned(), target.to_owned())));
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! What an image is made of: digests, layers, configs, manifests and indexes, after OCI's image-spec 1.1.
 
+pub mod accounts;
 pub mod compression;
 pub mod config;
 pub mod decompress;
 pub mod digest;
+pub mod entries;
 pub mod layer;
 pub mod manifest;
 pub mod media_type;
+pub mod pax;
 
 pub use compression::Compression;
 pub use digest::{DiffId, Digest};

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use cargo_metadata::{Package, TargetKind};
 use jiff::Timestamp;
 use miette::Report;
 
@@ -14,7 +15,7 @@ use super::tags::{Git, Values};
 use super::typed::repositories;
 use super::{Environment, PROFILE};
 use crate::cli::{BuildArgs, CargoArgs};
-use crate::config::{Folder, Labels, Table};
+use crate::config::{FileRule, Folder, Labels, Root, Table};
 use crate::error::Result;
 use crate::git::Commit;
 use crate::platform::{PlatformChoice, TARGETS};
@@ -57,6 +58,8 @@ impl Facts<'_> {
         };
         let templates = table.tags.map_or_else(|| "latest".parse().map(|tag| vec![tag]).map_err(Report::msg), Ok)?;
         let values = Values { name: &name, version: &package.version, profile: &profile, git: &self.git };
+        let files = table.files.unwrap_or_default();
+        has_out_dir(package, &files)?;
         Ok(ImagePlan {
             package: package.id.clone(),
             spec: format!("{}@{}", package.name, package.version),
@@ -85,6 +88,8 @@ impl Facts<'_> {
             no_index: self.args.image.no_index,
             repositories: repositories(&self.args.image, self.environment, table.repository)?,
             engine: table.engine,
+            files,
+            target_dir: self.target_dir.to_owned(),
             created: self.created,
             layout: self.target_dir.join("oci").join(&name),
             name,
@@ -100,4 +105,18 @@ fn default_base() -> Result<BaseReference> {
 fn profile(args: &CargoArgs, table: Option<String>) -> String {
     let typed = args.profile.clone().or_else(|| args.release.then(|| PROFILE.to_owned()));
     typed.or(table).unwrap_or_else(|| PROFILE.to_owned())
+}
+
+/// Only a build script has a folder of its own to write to.
+fn has_out_dir(package: &Package, files: &[FileRule]) -> Result<()> {
+    let has_script = package.targets.iter().any(|target| target.kind.contains(&TargetKind::CustomBuild));
+    match files.iter().find(|rule| rule.from.get_ref().root == Root::OutDir) {
+        Some(rule) if !has_script => Err(rule.mistake(
+            rule.from.span(),
+            format!("the package {} has no build script, and so no $OUT_DIR", package.name),
+            "nothing writes there",
+            "add a build.rs that writes the file to the folder in the environment variable OUT_DIR",
+        )),
+        _ => Ok(()),
+    }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use miette::miette;
 
 use super::compile::Features;
-use crate::config::{Folder, Labels, Port, Signal};
+use crate::config::{FileRule, Folder, Labels, Port, Signal};
 use crate::error::Result;
 use crate::image::Compression;
 use crate::platform::{Platform, PlatformChoice};
@@ -72,12 +72,21 @@ pub struct ImagePlan {
     pub created: Timestamp,
     /// The folder of the OCI layout.
     pub layout: PathBuf,
+    /// Files beside the binaries.
+    pub files: Vec<FileRule>,
+    /// Cargo's target folder.
+    pub target_dir: PathBuf,
 }
 
 impl ImagePlan {
     /// [`ImagePlan::created`] as the mtime in archives: whole seconds since 1970.
     pub fn mtime(&self) -> u64 {
         self.created.as_second().unsigned_abs()
+    }
+
+    /// Where assets go, as the rules say it, each place once.
+    pub fn asset_places(&self) -> Vec<String> {
+        super::each_once(self.files.iter().map(|rule| rule.to.get_ref().clone()))
     }
 
     /// What engines call it, without a tag: the repositories it is pushed to, else its own name.

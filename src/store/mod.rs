@@ -6,6 +6,7 @@
 pub mod archive;
 pub mod cache;
 pub mod file;
+pub mod layer;
 pub mod layout;
 pub mod memory;
 pub mod validate;

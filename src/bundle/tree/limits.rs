@@ -1,7 +1,7 @@
 //! What an image may have of everything: its layers are small and say much, and memory and disks are neither.
 
 use super::{NodeKind, Refused, Tree};
-use crate::bundle::entries::{Entry, Kind, Special};
+use crate::image::entries::{Entry, Kind, Special};
 
 /// Files and folders: more than any real image has.
 pub const MOST_FILES: usize = 2_000_000;

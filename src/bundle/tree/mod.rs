@@ -15,13 +15,14 @@ mod walk;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::entries::{Attributes, Entry, Kind, Special};
 use limits::{MOST_DEPTH, MOST_FILES, Taken};
 use name::{Change, MOST_PATH, Name, components};
 pub use names::Names;
 pub use places::Places;
 pub use refused::Refused;
 use walk::Walk;
+
+use crate::image::entries::{Attributes, Entry, Kind, Special};
 
 /// The place of a [`Node`] in its [`Tree`].
 pub type NodeId = usize;

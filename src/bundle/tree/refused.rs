@@ -1,6 +1,6 @@
 //! Why an entry of a layer is not applied.
 
-use crate::bundle::entries::show;
+use crate::image::entries::show;
 
 /// What no image needs, and what would do harm if it were done to a real file system.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

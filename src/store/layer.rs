@@ -2,15 +2,16 @@
 
 use std::io::{self, BufReader, Read};
 
-use miette::{Context, Report};
+use miette::{Context, IntoDiagnostic, Report};
 use oci_spec::image::Descriptor;
 
-use super::entries::Entries;
+use super::file::ReadError;
+use super::{Source, open};
 use crate::error::Result;
+use crate::image::config::{Object, strings};
 use crate::image::decompress::decompress;
-use crate::image::digest::{DiffId, Hasher, Mismatch};
-use crate::store::file::ReadError;
-use crate::store::{Source, open};
+use crate::image::digest::{DiffId, Digest, Hasher, Mismatch};
+use crate::image::entries::Entries;
 
 /// A layer of an image, as its manifest and its config describe it.
 #[derive(Clone, Debug)]
@@ -25,6 +26,19 @@ pub struct Layer {
 const MOST_GROWTH: u64 = 200;
 /// A tar that is no larger than this may have been as small as it likes.
 const SMALL: u64 = 16 << 20;
+
+/// The layers of an image, each with the diffID that the config has for it.
+///
+/// # Errors
+/// A diffID that is no digest.
+pub fn described(config: &Object, layers: &[Descriptor]) -> Result<Vec<Layer>> {
+    let diff_ids = strings(config.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids")));
+    let layers = layers.iter().cloned().zip(diff_ids).map(|(descriptor, diff_id)| {
+        let diff_id = Digest::try_from(diff_id).map(DiffId).into_diagnostic()?;
+        Ok(Layer { descriptor, diff_id })
+    });
+    layers.collect()
+}
 
 impl Layer {
     /// Gives its entries to `visit`, and checks all of it, whatever `visit` has read.

@@ -1,0 +1,118 @@
+//! The key `files` of a plan → the layer of assets for each platform.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+
+use miette::Context;
+use oci_spec::image::Descriptor;
+
+use super::assemble;
+use crate::assets::{self, Below, Numbers, Places};
+use crate::base::Base;
+use crate::compile::OutDir;
+use crate::config::Root;
+use crate::error::Result;
+use crate::event::{Event, Listener};
+use crate::image::DiffId;
+use crate::image::layer::{Entry, Layer, with_parents};
+use crate::plan::ImagePlan;
+use crate::store::layer::described;
+use crate::store::{LayoutWriter, Source};
+
+/// The assets of an image, of which all is known that can be known before cargo runs.
+pub struct Assets<'a> {
+    plan: &'a ImagePlan,
+    base: &'a Base,
+    /// For each platform, whose the files of each rule are.
+    owners: Vec<Vec<Numbers>>,
+}
+
+/// Looks at the files that are there already: mistakes are told before a base is pulled, and before minutes of compiling.
+///
+/// # Errors
+/// A mistake in a rule; folders that cannot be read.
+pub fn check(plan: &ImagePlan) -> Result<()> {
+    assets::check(&plan.files, &plan.target_dir, &binaries(plan))
+}
+
+impl<'a> Assets<'a> {
+    /// Looks up the owners in the base, whose content is in `source`.
+    ///
+    /// # Errors
+    /// An owner whom the base does not know; a base that cannot be read.
+    pub fn over(plan: &'a ImagePlan, base: &'a Base, source: &dyn Source) -> Result<Assets<'a>> {
+        let mut owners: Vec<Vec<Numbers>> = Vec::new();
+        if plan.files.is_empty() {
+            return Ok(Assets { plan, base, owners });
+        }
+        for (at, below) in base.images.iter().enumerate() {
+            // The same layers know the same names.
+            let known = base.images[..at].iter().position(|other| other.layers == below.layers);
+            owners.push(match known {
+                Some(known) => owners[known].clone(),
+                None => {
+                    let layers = described(&below.config, &below.layers)?;
+                    assets::owners(&plan.files, &Below { platform: &below.platform, source, layers: &layers })?
+                }
+            });
+        }
+        Ok(Assets { plan, base, owners })
+    }
+
+    /// Writes the layers: one for each platform, which is mostly the same; none where there are no rules.
+    ///
+    /// # Errors
+    /// A mistake in a rule that only shows after cargo has run; of reading files, and of writing the layout.
+    pub fn layers(
+        &self,
+        writer: &LayoutWriter,
+        before: &HashMap<DiffId, Descriptor>,
+        out_dirs: &[OutDir],
+        listener: Listener,
+    ) -> Result<Vec<Layer>> {
+        let mut known = before.clone();
+        let mut made: Vec<(&Vec<Numbers>, Option<&Path>, Layer)> = Vec::new();
+        let mut astray = BTreeSet::new();
+        for (below, owners) in self.base.images.iter().zip(&self.owners) {
+            let is_its = |out_dir: &&OutDir| {
+                (&out_dir.package, out_dir.run, out_dir.target) == (&self.plan.package, self.plan.run, below.target)
+            };
+            let out_dir = out_dirs.iter().rfind(is_its).filter(|_| self.depends_on_out_dir());
+            let out_dir = out_dir.map(|out_dir| out_dir.path.as_path());
+            let same = made.iter().find(|(other, folder, _)| (*other, *folder) == (owners, out_dir));
+            let layer = match same {
+                Some((_, _, layer)) => layer.clone(),
+                None => {
+                    let entries = self.entries(owners, out_dir)?;
+                    let links = assets::leading_nowhere(&entries).into_iter();
+                    astray.extend(links.map(|(path, target)| (path.to_owned(), target.to_owned())));
+                    let layer = assemble::layer(&entries, self.plan, writer, &known)
+                        .wrap_err("cannot make the layer of `files`")?;
+                    known.insert(layer.diff_id.clone(), layer.descriptor.clone());
+                    layer
+                }
+            };
+            made.push((owners, out_dir, layer));
+        }
+        for (path, target) in astray {
+            let message = format!("the link /{path} leads to {target}, which is not among the files that go in");
+            listener(Event::Warning { message });
+        }
+        Ok(made.into_iter().map(|(_, _, layer)| layer).collect())
+    }
+
+    fn entries(&self, owners: &[Numbers], out_dir: Option<&Path>) -> Result<Vec<Entry>> {
+        let places = Places { target_dir: &self.plan.target_dir, out_dir };
+        let entries = assets::entries(&self.plan.files, owners, &places, &binaries(self.plan))?;
+        Ok(with_parents(entries, self.base.root.is_none()))
+    }
+
+    fn depends_on_out_dir(&self) -> bool {
+        self.plan.files.iter().any(|rule| rule.from.get_ref().root == Root::OutDir)
+    }
+}
+
+/// Where in the image the binaries go, without the slash at the beginning.
+fn binaries(plan: &ImagePlan) -> Vec<String> {
+    plan.bins.iter().map(|bin| plan.bin_dir.join(bin).trim_start_matches('/').to_owned()).collect()
+}
