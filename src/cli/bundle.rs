@@ -13,7 +13,7 @@ pub struct BundleArgs {
     /// The bundle, which must not be there yet [default: target/oci/NAME.bundle, or .bundle.tar]
     pub path: Option<PathBuf>,
     /// Unpack this image instead of building one: a registry reference, `oci:PATH[:NAME]`, `oci-archive:PATH[:NAME]`, or
-    /// the path of a layout
+    /// the path of a layout or an archive, with or without `:TAG` or `@DIGEST` behind it
     #[arg(
         long,
         value_name = "REF|PATH",

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::bases::Bases;
 use super::build::Built;
+use super::named::reference;
 use crate::base::{Base, BaseImage};
 use crate::bundle::layer::Layer;
 use crate::bundle::{self, Form, Image, Target};
@@ -18,7 +19,7 @@ use crate::image::DiffId;
 use crate::image::config::{Object, object_in, strings};
 use crate::plan::{Environment, Plan, cache_folder};
 use crate::platform::{Platform, PlatformChoice};
-use crate::reference::{BaseReference, OnDisk};
+use crate::reference::BaseReference;
 use crate::store::Source;
 
 /// Makes the bundle of every image that the arguments select; gives their paths.
@@ -148,26 +149,6 @@ fn paths(args: &BundleArgs, plan: &Plan) -> Result<Vec<PathBuf>> {
             Ok(images.iter().map(|image| path(&image.layout, &image.name)).collect())
         }
     }
-}
-
-/// A reference, or a path that is there.
-fn reference(from: &str) -> Result<BaseReference> {
-    let path = Path::new(from);
-    let on_disk = || OnDisk { path: path.to_owned(), name: None };
-    if path.is_file() {
-        return Ok(BaseReference::Archive(on_disk()));
-    }
-    // A folder that happens to be called as an image is none.
-    if path.join("index.json").is_file() {
-        return Ok(BaseReference::Layout(on_disk()));
-    }
-    if from.starts_with(['.', '/', '~']) {
-        return Err(miette!(
-            help = "name the folder of a layout, an archive of one, or an image in a registry",
-            "there is no OCI layout in {from}"
-        ));
-    }
-    from.parse().into_diagnostic()
 }
 
 /// What the container is called: the last part of the reference's name.

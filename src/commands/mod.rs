@@ -9,6 +9,7 @@
 //! | [`login`], [`logout`] | `cargo oci login` and `logout`: credentials kept and forgotten |
 //! | `bases` | a reference → the source it means, pulled |
 //! | `assemble` | plan, base and binaries → images in a layout |
+//! | `named` | the text `REF\|PATH` → the images it means |
 //! | `outputs` | a finished layout → other places and forms |
 
 mod assemble;
@@ -18,6 +19,7 @@ pub mod bundle;
 pub mod load;
 pub mod login;
 pub mod logout;
+mod named;
 mod outputs;
 pub mod push;
 pub mod run;
