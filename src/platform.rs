@@ -132,6 +132,12 @@ impl Platform {
         (&self.os, &self.architecture)
     }
 
+    /// Whether an index and a config that say these two may mean one image: a variant is often left out on one side.
+    pub fn agrees_with(&self, other: &Platform) -> bool {
+        let silent = self.variant.is_none() || other.variant.is_none();
+        self == other || silent && self.without_variant() == other.without_variant()
+    }
+
     /// The variant, or the one that is meant where none is written.
     fn meant_variant(&self) -> Option<&str> {
         match (self.architecture.as_str(), self.variant.as_deref()) {

@@ -210,7 +210,7 @@ pub fn copy(source: &dyn Source, sink: &dyn Sink, roots: &[Descriptor]) -> Resul
     Ok(())
 }
 
-fn next<'a, T>(items: &Mutex<std::slice::Iter<'a, T>>) -> Option<&'a T> {
+fn next<T>(items: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
     lock(items).next()
 }
 
@@ -231,11 +231,12 @@ fn copy_blob(source: &dyn Source, sink: &dyn Sink, blob: &Descriptor) -> Result<
 
 /// Whether content was read that is not what its descriptor says.
 fn is_mismatch(error: &Report) -> bool {
-    let is_it = |cause: &(dyn std::error::Error + 'static)| {
-        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        inner.is_some_and(|inner| inner.is::<Mismatch>())
-    };
-    error.chain().any(is_it)
+    mismatch(error).is_some()
+}
+
+/// How the content that was read differs from its descriptor, if that is what is wrong.
+fn mismatch(error: &Report) -> Option<&Mismatch> {
+    error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref())
 }
 
 /// What [`copy`] copies.
