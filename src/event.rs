@@ -118,6 +118,20 @@ pub enum Event {
         /// The engine's name and version.
         engine: String,
     },
+    /// All of an image is being read and checked.
+    Validating {
+        /// The image as the user named it, in full.
+        image: String,
+    },
+    /// An image is all that it says it is.
+    Validated {
+        /// The image as the user named it, in full.
+        image: String,
+        /// How many documents, configs and layers it has.
+        blobs: usize,
+        /// Their size together, in bytes.
+        bytes: u64,
+    },
     /// A request failed, and is made again.
     Retrying {
         /// What failed, and why.

@@ -7,6 +7,7 @@ use cargo_oci::commands;
 use cargo_oci::compile::linker::as_compiler;
 use cargo_oci::interrupt;
 use cargo_oci::report::{Reporter, status_code};
+use cargo_oci::store::validate::Problem;
 use clap::Parser;
 
 fn main() -> ExitCode {
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         Command::Load(args) => &args.build.cargo.talk,
         Command::Run(args) => &args.load.build.cargo.talk,
         Command::Bundle(args) => &args.cargo.talk,
+        Command::Validate(args) => &args.talk,
         Command::Login(args) => &args.talk,
         Command::Logout(args) => &args.talk,
     };
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Command::Load(args) => commands::load::load(args, &listener).map(Done::Results),
         Command::Run(args) => commands::run::run(args, &listener).map(Done::Status),
         Command::Bundle(args) => commands::bundle::bundle(args, &listener).map(Done::Results),
+        Command::Validate(args) => commands::validate::validate(args, &listener).map(Done::Problems),
         Command::Login(args) => commands::login::login(args, &|question| reporter.ask(question), &listener)
             .map(|()| Done::Results(Vec::new())),
         Command::Logout(args) => commands::logout::logout(args, &listener).map(|()| Done::Results(Vec::new())),
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
     match done {
         _ if interrupt::is_set() => ExitCode::from(interrupt::STATUS),
         Ok(Done::Results(lines)) => reporter.results(&lines),
+        Ok(Done::Problems(problems)) => reporter.problems(&problems),
         Ok(Done::Status(status)) => status_code(status),
         Err(error) => reporter.error(&error),
     }
@@ -51,6 +55,8 @@ fn main() -> ExitCode {
 enum Done {
     /// Lines for stdout.
     Results(Vec<String>),
+    /// What is wrong with an image.
+    Problems(Vec<Problem>),
     /// The exit status of a program that it ran.
     Status(i32),
 }

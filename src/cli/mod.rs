@@ -1,6 +1,7 @@
 //! What was typed, not yet what it means: [`plan`](crate::plan) knows that.
 
 mod bundle;
+mod inspect;
 mod load;
 mod login;
 
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::platform::PlatformChoice;
 use crate::reference::{BaseReference, Repository};
 pub use bundle::{BundleArgs, BundleForm};
+pub use inspect::NamedArgs;
 pub use load::{EngineArgs, LoadArgs, RunArgs};
 pub use login::{LoginArgs, LogoutArgs, TalkArgs, Typed};
 
@@ -67,6 +69,11 @@ pub enum Command {
     /// A bundle is the folder `rootfs` with the files of the image for one platform, and a `config.json` made from the
     /// image's own. With `--from` it is that of any other image, and no crate is needed. The result on stdout is its path.
     Bundle(BundleArgs),
+    /// Recompute every digest, size and diffID of an image
+    ///
+    /// It reads all of the image, or of all images in a layout or archive where none is named. Each problem is a line on
+    /// stdout, `DIGEST: what is wrong`, and the exit status is 1 then; stdout stays empty when all is right.
+    Validate(NamedArgs),
     /// Keep a user's password for a registry, once the registry has accepted it
     ///
     /// It goes to the credential helper that is configured for the registry, else into the file where Docker and Podman

@@ -6,10 +6,11 @@
 //! | [`push`] | `cargo oci push`: the same, and on to registries |
 //! | [`load`], [`run`] | `cargo oci load` and `run`: the same, on to engines, and run there |
 //! | [`bundle`] | `cargo oci bundle`: the same, or any image, and on to what a runtime starts |
+//! | [`validate`] | `cargo oci validate`: an image is what it says, or not |
 //! | [`login`], [`logout`] | `cargo oci login` and `logout`: credentials kept and forgotten |
 //! | `bases` | a reference → the source it means, pulled |
 //! | `assemble` | plan, base and binaries → images in a layout |
-//! | `named` | the text `REF\|PATH` → the images it means |
+//! | `named` | the text `REF\|PATH` → the images it means, and where they are |
 //! | `outputs` | a finished layout → other places and forms |
 
 mod assemble;
@@ -23,3 +24,4 @@ mod named;
 mod outputs;
 pub mod push;
 pub mod run;
+pub mod validate;

@@ -1,9 +1,17 @@
-//! The images that a user names as `REF|PATH`: which text means what.
+//! The images that a user names as `REF|PATH`: which text means what, and where that is.
 
 use miette::{IntoDiagnostic, miette};
+use oci_spec::image::{Descriptor, Digest};
 
+use super::bases::connect;
+use crate::base::embedded::embedded;
 use crate::error::Result;
+use crate::event::Listener;
+use crate::plan::Environment;
 use crate::reference::{BaseReference, OnDisk};
+use crate::registry::Registry;
+use crate::store::layout::tag;
+use crate::store::{Archive, Layout, Memory, Source};
 
 /// What a text means: a layout or an archive that is there, by its path and maybe `:TAG` or `@DIGEST`; else a reference.
 ///
@@ -27,6 +35,97 @@ pub fn reference(text: &str) -> Result<BaseReference> {
         ));
     }
     text.parse().into_diagnostic()
+}
+
+/// Images where a text says that they are: nothing is read yet but a list of them.
+pub struct Named<'a> {
+    place: Place<'a>,
+    /// The tag or digest of the one that is meant.
+    name: Option<String>,
+}
+
+/// Where images can be.
+enum Place<'a> {
+    Layout(Layout),
+    Archive(Archive),
+    Registry(Box<Registry<'a>>),
+    Memory(Memory),
+}
+
+/// An image, and what it is called where it is.
+pub struct Root {
+    /// Its index, or its manifest where it has no index.
+    pub descriptor: Descriptor,
+    /// Its tags there.
+    pub tags: Vec<String>,
+}
+
+impl<'a> Named<'a> {
+    /// Opens the place. The cache is none: what is in a registry is what the registry says now.
+    ///
+    /// # Errors
+    /// When it is no such place; credentials that cannot be read.
+    pub fn open(reference: &BaseReference, environment: &Environment, listener: Listener<'a>) -> Result<Named<'a>> {
+        let on_disk = |place: &OnDisk| place.name.clone();
+        let (place, name) = match reference {
+            BaseReference::Layout(place) => (Place::Layout(Layout::open(&place.path)?), on_disk(place)),
+            BaseReference::Archive(place) => (Place::Archive(Archive::open(&place.path)?), on_disk(place)),
+            BaseReference::Registry(reference) => {
+                let registry = connect(reference, environment, false, listener)?;
+                (Place::Registry(Box::new(registry)), Some(reference.name().to_owned()))
+            }
+            BaseReference::Embedded => (Place::Memory(embedded()?), None),
+            BaseReference::Scratch => return Err(miette!("there is nothing in `scratch` to look at")),
+        };
+        Ok(Named { place, name })
+    }
+
+    /// Where their content is.
+    pub fn source(&self) -> &dyn Source {
+        match &self.place {
+            Place::Layout(layout) => layout,
+            Place::Archive(archive) => archive,
+            Place::Registry(registry) => registry.as_ref(),
+            Place::Memory(memory) => memory,
+        }
+    }
+
+    /// All that a layout or an archive lists; nothing of a registry.
+    pub fn entries(&self) -> &[Descriptor] {
+        match &self.place {
+            Place::Layout(layout) => layout.entries(),
+            Place::Archive(archive) => archive.entries(),
+            Place::Registry(_) | Place::Memory(_) => &[],
+        }
+    }
+
+    /// The image that is meant; all that are there where none was named.
+    ///
+    /// # Errors
+    /// When there is none, or no answer.
+    pub fn roots(&self) -> Result<Vec<Root>> {
+        let mut roots = Vec::new();
+        if self.name.is_some() || self.entries().is_empty() {
+            let root = self.source().resolve(self.name.as_deref())?;
+            roots.push(Root { descriptor: root, tags: Vec::new() });
+        } else {
+            for entry in self.entries() {
+                if roots.iter().all(|root: &Root| root.descriptor.digest() != entry.digest()) {
+                    roots.push(Root { descriptor: entry.clone(), tags: Vec::new() });
+                }
+            }
+        }
+        for root in &mut roots {
+            let same = self.entries().iter().filter(|entry| entry.digest() == root.descriptor.digest());
+            root.tags = same.filter_map(tag).map(str::to_owned).collect();
+        }
+        if let (Place::Registry(_), Some(name), [root]) = (&self.place, &self.name, &mut roots[..])
+            && Digest::try_from(name.as_str()).is_err()
+        {
+            root.tags.push(name.clone());
+        }
+        Ok(roots)
+    }
 }
 
 #[cfg(test)]

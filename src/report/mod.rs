@@ -4,6 +4,8 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod image;
+
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -18,6 +20,7 @@ use crate::error::{CargoFailed, NoCCompiler};
 use crate::event::{Event, Question};
 use crate::interrupt;
 use crate::platform::Platform;
+use crate::store::validate::Problem;
 
 const VERB: Style = AnsiColor::BrightGreen.on_default().bold();
 const WARNING: Style = AnsiColor::BrightYellow.on_default().bold();
@@ -85,6 +88,10 @@ impl Reporter {
                 }
             }
             Event::Running { name, engine } => ("Running", format!("{name} in {engine}")),
+            Event::Validating { image } => ("Validating", image),
+            Event::Validated { image, blobs, bytes } => {
+                ("Validated", format!("{image} ({blobs} {}, {})", plural(blobs, "blob"), size(bytes)))
+            }
             Event::Retrying { error, pause } => ("Retrying", format!("in {:.1}s: {error}", pause.as_secs_f64())),
             Event::LoggedIn { registry, user, place } => ("Login", format!("{registry} as {user} ({place})")),
             Event::LoggedOut { registry, place } => ("Logout", format!("{registry} ({place})")),
@@ -127,6 +134,18 @@ impl Reporter {
             }
         }
         answer
+    }
+
+    /// Prints what is wrong with an image, one line a problem on stdout; the exit status is that of an error then.
+    pub fn problems(&self, problems: &[Problem]) -> ExitCode {
+        let lines: Vec<_> = problems.iter().map(image::problem).collect();
+        let printed = self.results(&lines);
+        if problems.is_empty() {
+            return printed;
+        }
+        let count = problems.len();
+        self.line(&format!("{ERROR}error{ERROR:#}: found {count} {}", plural(count, "problem")));
+        ExitCode::FAILURE
     }
 
     /// Prints the result: one line an image on stdout.

@@ -61,6 +61,11 @@ impl Archive {
         Ok(archive)
     }
 
+    /// What the archive's `index.json` lists.
+    pub fn entries(&self) -> &[Descriptor] {
+        &self.entries
+    }
+
     fn file(&self, name: &str) -> Result<Option<io::Take<File>>> {
         let Some(&(offset, size)) = self.files.get(name) else {
             return Ok(None);

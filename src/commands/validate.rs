@@ -1,0 +1,28 @@
+//! `cargo oci validate`: every digest, size and diffID of an image, recomputed.
+
+use miette::Context;
+
+use super::named::{Named, reference};
+use crate::cli::NamedArgs;
+use crate::error::Result;
+use crate::event::{Event, Listener};
+use crate::plan::Environment;
+use crate::store::validate::{Problem, Validated, validate_all};
+
+/// Looks at the image that is named, or at all that its place lists; gives what is wrong.
+///
+/// # Errors
+/// When there is no such image.
+pub fn validate(args: &NamedArgs, listener: Listener) -> Result<Vec<Problem>> {
+    let reference = reference(&args.image)?;
+    let what = || format!("cannot validate {reference}");
+    let named = Named::open(&reference, &Environment::of_this_process(), listener).wrap_err_with(what)?;
+    let roots: Vec<_> = named.roots().wrap_err_with(what)?.into_iter().map(|root| root.descriptor).collect();
+    let image = reference.to_string();
+    listener(Event::Validating { image: image.clone() });
+    let Validated { problems, blobs, bytes } = validate_all(named.source(), &roots);
+    if problems.is_empty() {
+        listener(Event::Validated { image, blobs, bytes });
+    }
+    Ok(problems)
+}
