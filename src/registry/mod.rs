@@ -9,12 +9,14 @@ mod client;
 pub mod credentials;
 mod download;
 mod error;
+mod referrers;
 mod retry;
 mod upload;
 
 use std::collections::HashMap;
 use std::io::Read;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 
 use miette::{IntoDiagnostic, Report, miette};
 use oci_spec::image::{Descriptor, Digest};
@@ -56,6 +58,8 @@ pub struct Registry<'a> {
     mountable: Mutex<HashMap<Digest, String>>,
     /// Documents that were pushed, for their tags.
     documents: Mutex<HashMap<Digest, Vec<u8>>>,
+    /// Whether it was found not to know what is attached to what.
+    without_referrers: AtomicBool,
 }
 
 impl<'a> Registry<'a> {
@@ -71,6 +75,7 @@ impl<'a> Registry<'a> {
             runtime: runtime.into_diagnostic()?,
             mountable: Mutex::default(),
             documents: Mutex::default(),
+            without_referrers: AtomicBool::new(false),
         })
     }
 
