@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use cargo_oci::cli::{Cli, Command, arguments};
 use cargo_oci::commands;
 use cargo_oci::compile::linker::as_compiler;
+use cargo_oci::inspect::Inspected;
 use cargo_oci::interrupt;
 use cargo_oci::report::{Reporter, status_code};
 use cargo_oci::store::validate::Problem;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         Command::Load(args) => &args.build.cargo.talk,
         Command::Run(args) => &args.load.build.cargo.talk,
         Command::Bundle(args) => &args.cargo.talk,
+        Command::Inspect(args) => &args.named.talk,
         Command::Validate(args) => &args.talk,
         Command::Login(args) => &args.talk,
         Command::Logout(args) => &args.talk,
@@ -37,6 +39,9 @@ fn main() -> ExitCode {
         Command::Load(args) => commands::load::load(args, &listener).map(Done::Results),
         Command::Run(args) => commands::run::run(args, &listener).map(Done::Status),
         Command::Bundle(args) => commands::bundle::bundle(args, &listener).map(Done::Results),
+        Command::Inspect(args) => {
+            commands::inspect::inspect(args, &listener).map(|found| Done::Inspected(found, args.json))
+        }
         Command::Validate(args) => commands::validate::validate(args, &listener).map(Done::Problems),
         Command::Login(args) => commands::login::login(args, &|question| reporter.ask(question), &listener)
             .map(|()| Done::Results(Vec::new())),
@@ -45,6 +50,7 @@ fn main() -> ExitCode {
     match done {
         _ if interrupt::is_set() => ExitCode::from(interrupt::STATUS),
         Ok(Done::Results(lines)) => reporter.results(&lines),
+        Ok(Done::Inspected(found, json)) => reporter.inspected(&found, json),
         Ok(Done::Problems(problems)) => reporter.problems(&problems),
         Ok(Done::Status(status)) => status_code(status),
         Err(error) => reporter.error(&error),
@@ -55,6 +61,8 @@ fn main() -> ExitCode {
 enum Done {
     /// Lines for stdout.
     Results(Vec<String>),
+    /// What an image holds, and whether that is wanted as JSON.
+    Inspected(Inspected, bool),
     /// What is wrong with an image.
     Problems(Vec<Problem>),
     /// The exit status of a program that it ran.

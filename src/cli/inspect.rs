@@ -1,9 +1,10 @@
-//! The arguments of `cargo oci validate`.
+//! The arguments of `cargo oci inspect` and `cargo oci validate`.
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
 use super::TalkArgs;
+use crate::platform::{Platform, PlatformError};
 
 /// Which image.
 #[derive(Args, Clone, Debug)]
@@ -15,4 +16,26 @@ pub struct NamedArgs {
     /// How much is said.
     #[command(flatten)]
     pub talk: TalkArgs,
+}
+
+/// The arguments of `cargo oci inspect`.
+#[derive(Args, Clone, Debug)]
+pub struct InspectArgs {
+    /// Which image.
+    #[command(flatten)]
+    pub named: NamedArgs,
+    /// Show the image for this platform alone: linux/amd64, linux/arm64, …, or `host`
+    #[arg(long, value_name = "PLATFORM", value_parser = platform)]
+    pub platform: Option<Platform>,
+    /// Print all of it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A platform of any image, also one that cannot be built for.
+fn platform(text: &str) -> Result<Platform, PlatformError> {
+    match text {
+        "host" => Ok(Platform::host()),
+        text => text.parse(),
+    }
 }

@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::platform::PlatformChoice;
 use crate::reference::{BaseReference, Repository};
 pub use bundle::{BundleArgs, BundleForm};
-pub use inspect::NamedArgs;
+pub use inspect::{InspectArgs, NamedArgs};
 pub use load::{EngineArgs, LoadArgs, RunArgs};
 pub use login::{LoginArgs, LogoutArgs, TalkArgs, Typed};
 
@@ -69,6 +69,11 @@ pub enum Command {
     /// A bundle is the folder `rootfs` with the files of the image for one platform, and a `config.json` made from the
     /// image's own. With `--from` it is that of any other image, and no crate is needed. The result on stdout is its path.
     Bundle(BundleArgs),
+    /// Show what an image holds: platforms, layers, config, base, and what is attached to it
+    ///
+    /// The image is in a registry, a layout or an archive; where none of a layout's images is named, all are shown. No
+    /// layer is read. The result on stdout is a tree, or all of it as JSON.
+    Inspect(InspectArgs),
     /// Recompute every digest, size and diffID of an image
     ///
     /// It reads all of the image, or of all images in a layout or archive where none is named. Each problem is a line on

@@ -6,6 +6,7 @@
 //! | [`push`] | `cargo oci push`: the same, and on to registries |
 //! | [`load`], [`run`] | `cargo oci load` and `run`: the same, on to engines, and run there |
 //! | [`bundle`] | `cargo oci bundle`: the same, or any image, and on to what a runtime starts |
+//! | [`inspect`] | `cargo oci inspect`: what an image holds |
 //! | [`validate`] | `cargo oci validate`: an image is what it says, or not |
 //! | [`login`], [`logout`] | `cargo oci login` and `logout`: credentials kept and forgotten |
 //! | `bases` | a reference → the source it means, pulled |
@@ -17,6 +18,7 @@ mod assemble;
 mod bases;
 pub mod build;
 pub mod bundle;
+pub mod inspect;
 pub mod load;
 pub mod login;
 pub mod logout;

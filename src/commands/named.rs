@@ -1,5 +1,7 @@
 //! The images that a user names as `REF|PATH`: which text means what, and where that is.
 
+use std::collections::HashMap;
+
 use miette::{IntoDiagnostic, miette};
 use oci_spec::image::{Descriptor, Digest};
 
@@ -96,6 +98,17 @@ impl<'a> Named<'a> {
             Place::Layout(layout) => layout.entries(),
             Place::Archive(archive) => archive.entries(),
             Place::Registry(_) | Place::Memory(_) => &[],
+        }
+    }
+
+    /// What is attached to the content of a digest; `listed` is what is among [`Named::entries`].
+    ///
+    /// # Errors
+    /// When a registry does not say.
+    pub fn referrers(&self, subject: &Digest, listed: &HashMap<String, Vec<Descriptor>>) -> Result<Vec<Descriptor>> {
+        match &self.place {
+            Place::Registry(registry) => registry.referrers(subject),
+            _ => Ok(listed.get(subject.as_ref()).cloned().unwrap_or_default()),
         }
     }
 

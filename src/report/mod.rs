@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod image;
+mod tree;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme, Report};
 
 use crate::error::{CargoFailed, NoCCompiler};
 use crate::event::{Event, Question};
+use crate::inspect::Inspected;
 use crate::interrupt;
 use crate::platform::Platform;
 use crate::store::validate::Problem;
@@ -32,18 +34,21 @@ const HELP: Style = AnsiColor::BrightCyan.on_default().bold();
 pub struct Reporter {
     quiet: bool,
     color: anstream::ColorChoice,
+    /// For stdout, which may be a pipe where stderr is a terminal.
+    result_color: anstream::ColorChoice,
     start: Instant,
 }
 
 impl Reporter {
     /// One that says nothing but errors when `quiet`.
     pub fn new(quiet: bool, color: Option<ColorChoice>) -> Reporter {
-        let color = match color {
+        let on = |auto| match color {
             Some(ColorChoice::Always) => anstream::ColorChoice::Always,
             Some(ColorChoice::Never) => anstream::ColorChoice::Never,
-            Some(ColorChoice::Auto) | None => AutoStream::choice(&std::io::stderr()),
+            Some(ColorChoice::Auto) | None => auto,
         };
-        Reporter { quiet, color, start: Instant::now() }
+        let (color, result_color) = (on(AutoStream::choice(&io::stderr())), on(AutoStream::choice(&io::stdout())));
+        Reporter { quiet, color, result_color, start: Instant::now() }
     }
 
     /// Tells of an event.
@@ -136,6 +141,23 @@ impl Reporter {
         answer
     }
 
+    /// Prints what an image holds: as a tree for a person, or as JSON.
+    pub fn inspected(&self, found: &Inspected, json: bool) -> ExitCode {
+        let width = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
+        let text = if json { image::json(found) } else { tree::draw(&image::trees(found), width) };
+        let mut stdout = AutoStream::new(io::stdout(), self.result_color).lock();
+        match write!(stdout, "{text}").and_then(|()| stdout.flush()) {
+            // Who has seen enough goes.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => self.unwritten(&error),
+            _ => ExitCode::SUCCESS,
+        }
+    }
+
+    fn unwritten(&self, error: &io::Error) -> ExitCode {
+        self.line(&format!("{ERROR}error{ERROR:#}: cannot write the result to stdout: {error}"));
+        ExitCode::FAILURE
+    }
+
     /// Prints what is wrong with an image, one line a problem on stdout; the exit status is that of an error then.
     pub fn problems(&self, problems: &[Problem]) -> ExitCode {
         let lines: Vec<_> = problems.iter().map(image::problem).collect();
@@ -154,10 +176,7 @@ impl Reporter {
         let written = lines.iter().try_for_each(|line| writeln!(stdout, "{line}"));
         match written.and_then(|()| stdout.flush()) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                self.line(&format!("{ERROR}error{ERROR:#}: cannot write the result to stdout: {error}"));
-                ExitCode::FAILURE
-            }
+            Err(error) => self.unwritten(&error),
         }
     }
 

@@ -287,6 +287,27 @@ impl Graph {
     }
 }
 
+/// What `work` makes of each of `items`, several at a time, in their order.
+///
+/// # Errors
+/// The first one's.
+pub fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
+    let mut done = Vec::new();
+    for some in items.chunks(PARALLEL) {
+        let some: Vec<_> = std::thread::scope(|scope| {
+            let running: Vec<_> = some.iter().map(|item| scope.spawn(|| work(item))).collect();
+            running
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|_| Err(miette!("a thread panicked"))))
+                .collect()
+        });
+        for result in some {
+            done.push(result?);
+        }
+    }
+    Ok(done)
+}
+
 /// The value behind a lock, also after a thread that held it has panicked: the values here are whole at every step.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
