@@ -173,8 +173,17 @@ fn containerd_runs_an_image() {
     let containerd = Containerd::start();
     let folder = folder(&containerd.address().display().to_string());
     succeeds(containerd.ctr(&["images", "import", &archive]));
-    assert_ran(&containerd.ctr(&["run", "--rm", "hello:latest", "one", "/app/hello", "--exit", "7"]));
-    assert_ran(&containerd.ctr(&["run", "--rm", "--net-host", "hello:latest", "two", "/app/hello", "--exit", "7"]));
+    assert_ran(&containerd.ctr(&["run", "--rm", "docker.io/library/hello:latest", "one", "/app/hello", "--exit", "7"]));
+    assert_ran(&containerd.ctr(&[
+        "run",
+        "--rm",
+        "--net-host",
+        "docker.io/library/hello:latest",
+        "two",
+        "/app/hello",
+        "--exit",
+        "7",
+    ]));
     drop(containerd);
     assert_gone(&folder);
 }
