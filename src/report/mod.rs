@@ -1,0 +1,98 @@
+//! Events, results and errors → words. The only place that prints.
+//!
+//! stdout is data: one line an image. stderr is talk, in cargo's own look.
+//!
+//! | file | what it does |
+//! | --- | --- |
+//! | [`lines`] | events → lines |
+//! | `error` | errors → words |
+//! | `ask` | questions → answers |
+
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod ask;
+mod error;
+pub mod lines;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anstream::AutoStream;
+use clap::ColorChoice;
+use miette::Report;
+
+use crate::error::{CargoFailed, NoCCompiler};
+use crate::event::{Event, Question};
+use lines::ERROR;
+
+/// Tells the user what happens.
+#[derive(Debug)]
+pub struct Reporter {
+    quiet: bool,
+    color: anstream::ColorChoice,
+    start: Instant,
+}
+
+impl Reporter {
+    /// One that says nothing but errors when `quiet`.
+    pub fn new(quiet: bool, color: Option<ColorChoice>) -> Reporter {
+        let color = match color {
+            Some(ColorChoice::Always) => anstream::ColorChoice::Always,
+            Some(ColorChoice::Never) => anstream::ColorChoice::Never,
+            Some(ColorChoice::Auto) | None => AutoStream::choice(&io::stderr()),
+        };
+        Reporter { quiet, color, start: Instant::now() }
+    }
+
+    /// Tells of an event.
+    pub fn event(&self, event: &Event) {
+        if !self.quiet {
+            self.line(&lines::line(event, self.start.elapsed()));
+        }
+    }
+
+    fn line(&self, text: &str) {
+        // There is nobody left to tell that stderr is gone.
+        let _ = writeln!(AutoStream::new(io::stderr(), self.color), "{text}");
+    }
+
+    /// Asks the user at the terminal.
+    ///
+    /// # Errors
+    /// When there is no terminal, nothing more comes from it, or Ctrl-C.
+    pub fn ask(&self, question: Question) -> io::Result<String> {
+        ask::ask(question, self.color)
+    }
+
+    /// Prints the result: one line an image on stdout.
+    pub fn results(&self, lines: &[String]) -> ExitCode {
+        let mut stdout = io::stdout().lock();
+        let written = lines.iter().try_for_each(|line| writeln!(stdout, "{line}"));
+        match written.and_then(|()| stdout.flush()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                self.line(&format!("{ERROR}error{ERROR:#}: cannot write the result to stdout: {error}"));
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    /// Tells of an error, and gives the exit status it stands for.
+    pub fn error(&self, error: &Report) -> ExitCode {
+        // Cargo has said why already.
+        if let Some(CargoFailed { status }) = error.downcast_ref() {
+            return status_code(*status);
+        }
+        self.line(&error::rendered(error, self.color));
+        match error.downcast_ref::<NoCCompiler>() {
+            Some(error) => status_code(error.status),
+            None => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// The exit status of another program as ours.
+pub fn status_code(status: i32) -> ExitCode {
+    u8::try_from(status).map_or(ExitCode::FAILURE, ExitCode::from)
+}
