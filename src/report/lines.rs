@@ -12,12 +12,13 @@ const WARNING: Style = AnsiColor::BrightYellow.on_default().bold();
 pub(super) const ERROR: Style = AnsiColor::BrightRed.on_default().bold();
 pub(super) const HELP: Style = AnsiColor::BrightCyan.on_default().bold();
 
-/// What a person reads of an event, `elapsed` after the beginning.
-pub fn line(event: &Event, elapsed: Duration) -> String {
+/// What a person reads of an event, `elapsed` after the beginning; nothing of what only bars show.
+pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
     let (verb, text) = match event {
-        Event::Warning { message } => return format!("{WARNING}warning{WARNING:#}: {}", harmless(message)),
+        Event::Warning { message } => return Some(format!("{WARNING}warning{WARNING:#}: {}", harmless(message))),
         // Cargo's own words, and its own colours.
-        Event::CargoSaid { line } => return line.clone(),
+        Event::CargoSaid { line } => return Some(line.clone()),
+        Event::TransferBegun { .. } | Event::TransferEnded { .. } => return None,
         Event::Waiting { path } => {
             ("Blocking", format!("waiting for another cargo oci that writes {}", path.display()))
         }
@@ -58,7 +59,7 @@ pub fn line(event: &Event, elapsed: Duration) -> String {
             ("Finished", format!("{image} for {} ({}) in {:.2}s", list(platforms), size(*bytes), elapsed.as_secs_f64()))
         }
     };
-    format!("{} {}", verb_column(verb), harmless(&text))
+    Some(format!("{} {}", verb_column(verb), harmless(&text)))
 }
 
 /// A verb, right-aligned as cargo's are.
@@ -89,18 +90,24 @@ fn plural(count: usize, thing: &str) -> String {
 
 /// Bytes as a person reads them.
 pub(super) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
+    match unit_of(bytes) {
+        0 => format!("{bytes} B"),
+        unit => format!("{:.1} {}", in_unit(bytes, unit), UNITS[unit]),
     }
-    #[allow(clippy::cast_precision_loss)] // it is shown with one decimal
-    let mut value = bytes as f64 / 1024.0;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// The units of sizes, each 1024 of the one before.
+pub(super) const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+
+/// The largest unit of which there is one at least.
+pub(super) fn unit_of(bytes: u64) -> usize {
+    (1..UNITS.len()).rev().find(|unit| bytes >> (10 * unit) > 0).unwrap_or(0)
+}
+
+/// How many of that unit.
+#[allow(clippy::cast_precision_loss)] // it is shown with one decimal
+pub(super) fn in_unit(bytes: u64, unit: usize) -> f64 {
+    bytes as f64 / (1_u64 << (10 * unit)) as f64
 }
 
 #[cfg(test)]

@@ -47,8 +47,8 @@ impl Reporter {
 
     /// Tells of an event.
     pub fn event(&self, event: &Event) {
-        if !self.quiet {
-            self.line(&lines::line(event, self.start.elapsed()));
+        if let (false, Some(line)) = (self.quiet, lines::line(event, self.start.elapsed())) {
+            self.line(&line);
         }
     }
 
