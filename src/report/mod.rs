@@ -5,14 +5,19 @@
 //! | file | what it does |
 //! | --- | --- |
 //! | [`lines`] | events → lines |
+//! | [`live`] | transfers that run → bars, ten times a second |
+//! | `bars`, `screen` | what bars look like, and how a terminal shows them |
 //! | `error` | errors → words |
 //! | `ask` | questions → answers |
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod ask;
+mod bars;
 mod error;
 pub mod lines;
+pub mod live;
+mod screen;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -25,6 +30,7 @@ use miette::Report;
 use crate::error::{CargoFailed, NoCCompiler};
 use crate::event::{Event, Question};
 use lines::ERROR;
+use live::{Live, are_bars_wanted};
 
 /// Tells the user what happens.
 #[derive(Debug)]
@@ -32,6 +38,7 @@ pub struct Reporter {
     quiet: bool,
     color: anstream::ColorChoice,
     start: Instant,
+    live: Live,
 }
 
 impl Reporter {
@@ -42,11 +49,17 @@ impl Reporter {
             Some(ColorChoice::Never) => anstream::ColorChoice::Never,
             Some(ColorChoice::Auto) | None => AutoStream::choice(&io::stderr()),
         };
-        Reporter { quiet, color, start: Instant::now() }
+        let live = Live::new(!quiet && are_bars_wanted(), color);
+        Reporter { quiet, color, start: Instant::now(), live }
     }
 
     /// Tells of an event.
     pub fn event(&self, event: &Event) {
+        match event {
+            Event::TransferBegun { transfer } => self.live.begin(transfer),
+            Event::TransferEnded { transfer } => self.live.end(transfer),
+            _ => {}
+        }
         if let (false, Some(line)) = (self.quiet, lines::line(event, self.start.elapsed())) {
             self.line(&line);
         }
@@ -54,7 +67,7 @@ impl Reporter {
 
     fn line(&self, text: &str) {
         // There is nobody left to tell that stderr is gone.
-        let _ = writeln!(AutoStream::new(io::stderr(), self.color), "{text}");
+        let _ = self.live.aside(|| writeln!(AutoStream::new(io::stderr(), self.color), "{text}"));
     }
 
     /// Asks the user at the terminal.
