@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         Command::Logout(args) => &args.talk,
     };
     let reporter = Reporter::new(talk.quiet, talk.color);
-    let listener = |event| reporter.event(event);
+    let listener = |event| reporter.event(&event);
     let done = match &command {
         Command::Build(args) => commands::build::build(args, &listener)
             .map(|images| Done::Results(images.into_iter().map(|image| image.reference).collect())),

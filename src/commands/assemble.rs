@@ -9,6 +9,7 @@ use oci_spec::image::{ANNOTATION_BASE_IMAGE_DIGEST, ANNOTATION_BASE_IMAGE_NAME, 
 use crate::base::{Base, BaseImage};
 use crate::compile::Binary;
 use crate::error::{Result, on_path};
+use crate::event::transfer::{Activity, Transfer};
 use crate::event::{BuiltBase, BuiltImage, BuiltManifest, Event, Listener};
 use crate::image::config::{History, Settings, UnknownVariable, assemble};
 use crate::image::layer::{self, Content, Entry, LEVEL, Layer, with_parents};
@@ -16,7 +17,7 @@ use crate::image::{DiffId, manifest};
 use crate::plan::{BIN_DIR, ImagePlan};
 use crate::reference::BaseReference;
 use crate::store::layout::Place;
-use crate::store::{LayoutWriter, Sink, Source, copy};
+use crate::store::{Counted, LayoutWriter, Sink, Source, copy};
 
 /// What one image is assembled from.
 pub struct Work<'a> {
@@ -44,9 +45,13 @@ impl Work<'_> {
         // Platforms do not depend on each other: their layers are compressed side by side.
         let (copied, manifests) = std::thread::scope(|scope| {
             let images = self.base.images.iter();
-            let threads: Vec<_> = images.map(|image| scope.spawn(|| self.image(&writer, image, &before))).collect();
+            let threads: Vec<_> =
+                images.map(|image| scope.spawn(|| self.image(&writer, image, &before, listener))).collect();
             let copied = match self.complete || !matches!(self.plan.base, BaseReference::Registry(_)) {
-                true => copy(self.source, &writer, &base_layers),
+                true => {
+                    let source = Counted { source: self.source, activity: Activity::Copying, listener };
+                    copy(&source, &writer, &base_layers)
+                }
                 // What is there is kept: asking does that.
                 false => base_layers.iter().try_for_each(|layer| writer.exists(layer).map(drop)),
             };
@@ -108,8 +113,9 @@ impl Work<'_> {
         writer: &LayoutWriter,
         below: &BaseImage,
         before: &HashMap<DiffId, Descriptor>,
+        listener: Listener,
     ) -> Result<BuiltManifest> {
-        let layer = self.binaries_layer(writer, below, before)?;
+        let layer = self.binaries_layer(writer, below, before, listener)?;
         let history = History { diff_id: layer.diff_id.clone(), created_by: "cargo oci build (binaries)".to_owned() };
         let settings = settings(self.plan, self.base);
         let config = assemble(&below.config, &below.platform, &settings, &[history]).map_err(unknown_variable)?;
@@ -134,6 +140,7 @@ impl Work<'_> {
         writer: &LayoutWriter,
         below: &BaseImage,
         before: &HashMap<DiffId, Descriptor>,
+        listener: Listener,
     ) -> Result<Layer> {
         let mut entries = Vec::new();
         for name in &self.plan.bins {
@@ -157,7 +164,11 @@ impl Work<'_> {
             }
         }
         let mut blob = writer.blob()?;
-        let layer = layer::write(&entries, self.plan.mtime(), LEVEL, &mut blob)
+        let name = format!("{} {}", self.plan.name, below.platform);
+        let total = layer::tar_size(&entries).into_diagnostic().wrap_err("cannot read the binaries")?;
+        let transfer = Transfer::begin(Some(listener), Activity::Layering, &name, total);
+        let done = |bytes| transfer.counter().add(bytes);
+        let layer = layer::write_counted(&entries, self.plan.mtime(), LEVEL, &mut blob, &done)
             .map_err(|error| on_path("write", blob.path(), error))?;
         writer.keep(&layer.descriptor, blob)?;
         Ok(layer)

@@ -182,5 +182,5 @@ fn pull(through: &Through, reference: &BaseReference, base: &Base, listener: Lis
         blobs: missing.len(),
         bytes: missing.iter().map(Descriptor::size).fold(0, u64::saturating_add),
     });
-    through.pull(&missing)
+    through.pull(&missing, listener)
 }

@@ -14,13 +14,14 @@ use crate::bundle::layer::Layer;
 use crate::bundle::{self, Form, Image, Target};
 use crate::cli::{BuildArgs, BundleArgs, BundleForm, ImageArgs};
 use crate::error::Result;
+use crate::event::transfer::Activity;
 use crate::event::{Event, Listener};
 use crate::image::DiffId;
 use crate::image::config::{Object, object_in, strings};
 use crate::plan::{Environment, Plan, cache_folder};
 use crate::platform::{Platform, PlatformChoice};
 use crate::reference::BaseReference;
-use crate::store::Source;
+use crate::store::{Counted, Source};
 
 /// Makes the bundle of every image that the arguments select; gives their paths.
 ///
@@ -90,7 +91,8 @@ fn unpack(source: &dyn Source, name: &str, base: &Base, target: &Target, listene
         let diff_id = Digest::try_from(diff_id).map(DiffId).into_diagnostic()?;
         Ok(Layer { descriptor, diff_id })
     });
-    let image = Image { source, name, config, layers: layers.collect::<Result<_>>()? };
+    let source = Counted { source, activity: Activity::Bundling, listener };
+    let image = Image { source: &source, name, config, layers: layers.collect::<Result<_>>()? };
     bundle::write(&image, target, listener)
 }
 

@@ -148,7 +148,11 @@ impl Docker {
             Store::Containerd => self.load_layout(image, &listed)?,
             Store::Nerdctl => {
                 let contents = image.as_layout()?;
-                self.program.feed(["load", "--all-platforms"], |input| contents.write(image.time, input))?.sent
+                self.program
+                    .feed(["load", "--all-platforms"], &image.transfer(&contents), |input| {
+                        contents.write(image.time, input)
+                    })?
+                    .sent
             }
         };
         Ok(Loaded { id: id.clone(), sent: Some(sent), was_there: false })
@@ -169,14 +173,14 @@ impl Docker {
         let known: HashSet<_> = manifest.layers.iter().take(has).map(|layer| layer.digest()).collect();
         let contents = || Contents::of_docker_image(image.layout, &image.docker_image()?, self.knows_zstd);
         if !known.is_empty() {
-            match self.send(contents()?.without(|digest| known.contains(digest)), image.time) {
+            match self.send(image, &contents()?.without(|digest| known.contains(digest))) {
                 Ok(answer) => return Ok(answer.sent),
                 Err(refusal) if is_final(&refusal) => return Err(refusal.into()),
                 // What it has against the whole it says next.
                 Err(_) => {}
             }
         }
-        Ok(self.send(contents()?, image.time)?.sent)
+        Ok(self.send(image, &contents()?)?.sent)
     }
 
     /// Into containerd's store. It takes a layout without blobs that it has not, moves the names to it, and ends well: so
@@ -186,7 +190,7 @@ impl Docker {
         let known = layers(image.cache, images, &self.platform);
         let mut sent = 0;
         if !known.is_empty() {
-            match self.send(image.as_layout()?.without(|digest| known.contains(digest)), image.time) {
+            match self.send(image, &image.as_layout()?.without(|digest| known.contains(digest))) {
                 Ok(answer) => {
                     sent = answer.sent;
                     if self.has_whole(image, &names[0], &answer.stdout)? {
@@ -198,9 +202,8 @@ impl Docker {
                 Err(_) => {}
             }
         }
-        let answer = self
-            .send(image.as_layout()?, image.time)
-            .map_err(|refusal| self.give_back(image, images, refusal.into()))?;
+        let answer =
+            self.send(image, &image.as_layout()?).map_err(|refusal| self.give_back(image, images, refusal.into()))?;
         if self.has_whole(image, &names[0], &answer.stdout).map_err(|error| self.give_back(image, images, error))? {
             self.remember(image);
             return Ok(sent + answer.sent);
@@ -259,8 +262,8 @@ impl Docker {
         remember(image.cache, image.layout, manifests.chain([image.root().clone()]));
     }
 
-    fn send(&self, contents: Contents, time: u64) -> Result<Answer, Refusal> {
-        self.program.feed(["image", "load"], |input| contents.write(time, input))
+    fn send(&self, image: LocalImage, contents: &Contents) -> Result<Answer, Refusal> {
+        self.program.feed(["image", "load"], &image.transfer(contents), |input| contents.write(image.time, input))
     }
 
     /// The diffIDs of images.

@@ -23,7 +23,8 @@ use miette::{Diagnostic, Report, miette};
 use oci_spec::image::Descriptor;
 
 use crate::error::Result;
-use crate::event::{BuiltImage, BuiltManifest};
+use crate::event::transfer::{Activity, Transfer};
+use crate::event::{BuiltImage, BuiltManifest, Listener};
 use crate::image::Digest;
 use crate::plan::Environment;
 use crate::platform::Platform;
@@ -62,6 +63,8 @@ pub struct LocalImage<'a> {
     pub cache: &'a Cache,
     /// The mtime of what is in archives: seconds since 1970.
     pub time: u64,
+    /// Who wants to know how far it is.
+    pub listener: Listener<'a>,
 }
 
 /// An image that an engine has.
@@ -218,6 +221,11 @@ impl<'a> LocalImage<'a> {
     /// All of it in the form that every engine reads: layout and docker-archive in one.
     fn as_both(&self) -> Result<Contents<'a>> {
         self.as_layout()?.with_docker_image(&self.docker_image()?)
+    }
+
+    /// It on its way to a program's standard input, as these contents.
+    fn transfer(&self, contents: &Contents) -> Transfer<'a> {
+        Transfer::begin(Some(self.listener), Activity::Loading, &self.image.name, contents.size())
     }
 
     fn root(&self) -> &'a Descriptor {

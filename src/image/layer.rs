@@ -100,13 +100,27 @@ pub const COMPRESSOR: &str = "gzip 6, flate2 1.1.10, zlib-rs 0.6.8";
 /// # Errors
 /// Of reading and writing files; a file whose size changes while it is read.
 pub fn write(entries: &[Entry], time: u64, level: u32, blob: impl Write) -> io::Result<Layer> {
+    write_counted(entries, time, level, blob, &|_| ())
+}
+
+/// The same; `done` is told of each part of the tar ([`tar_size`]) how many bytes it has.
+///
+/// # Errors
+/// See [`write()`].
+pub fn write_counted(
+    entries: &[Entry],
+    time: u64,
+    level: u32,
+    blob: impl Write,
+    done: &dyn Fn(u64),
+) -> io::Result<Layer> {
     // No name, no time, no system in the gzip header: GzBuilder's defaults are 0 and 255 ("unknown").
     let gzip = GzBuilder::new().write(HashWriter::new(blob), Compression::new(level));
-    let mut tar = tar::Builder::new(HashWriter::new(gzip));
+    let mut tar = tar::Builder::new(Counting { inner: HashWriter::new(gzip), done });
     for entry in entries {
         append(&mut tar, entry, time)?;
     }
-    let (diff_id, _, gzip) = tar.into_inner()?.finish();
+    let (diff_id, _, gzip) = tar.into_inner()?.inner.finish();
     let (digest, size, mut blob) = gzip.finish()?.finish();
     blob.flush()?;
     Ok(Layer { descriptor: Descriptor::new(MediaType::ImageLayerGzip, size, digest), diff_id: DiffId(diff_id) })
@@ -123,6 +137,45 @@ pub fn diff_id(entries: &[Entry], time: u64) -> io::Result<DiffId> {
     }
     let (diff_id, _, _) = tar.into_inner()?.finish();
     Ok(DiffId(diff_id))
+}
+
+/// How many bytes the tar of `entries` has, but for the records of very long paths.
+///
+/// # Errors
+/// Of looking at files.
+pub fn tar_size(entries: &[Entry]) -> io::Result<u64> {
+    const BLOCK: u64 = 512;
+    // Two empty blocks are its end.
+    let mut total = 2 * BLOCK;
+    for entry in entries {
+        let content = match &entry.kind {
+            EntryKind::Directory => 0,
+            EntryKind::File(Content::Bytes(bytes)) => bytes.len() as u64,
+            EntryKind::File(Content::Path(path)) => {
+                std::fs::metadata(path).map_err(|error| of_file(path, &error))?.len()
+            }
+        };
+        total += BLOCK + content.next_multiple_of(BLOCK);
+    }
+    Ok(total)
+}
+
+/// A writer that tells how much was written.
+struct Counting<'a, W> {
+    inner: W,
+    done: &'a dyn Fn(u64),
+}
+
+impl<W: Write> Write for Counting<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        (self.done)(written as u64);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
 }
 
 fn append(tar: &mut tar::Builder<impl Write>, entry: &Entry, time: u64) -> io::Result<()> {
@@ -219,6 +272,16 @@ mod tests {
             layer.descriptor.digest().to_string(),
             "sha256:f691eba859428903b792f3ec2fecb6ac1391fef67fdda1bad1fb4453e8498d9a"
         );
+    }
+
+    #[test]
+    fn all_of_the_tar_is_counted() {
+        let counted = std::cell::Cell::new(0);
+        let done = |bytes| counted.set(counted.get() + bytes);
+        write_counted(&hello(), 0, LEVEL, io::sink(), &done).expect("writes to nowhere");
+        assert_eq!(counted.get(), tar_size(&hello()).expect("reads memory"));
+        // A folder and a file of five bytes.
+        assert_eq!(counted.get(), 5 * 512);
     }
 
     #[test]

@@ -15,8 +15,8 @@ mod upload;
 
 use std::collections::HashMap;
 use std::io::Read;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, OnceLock};
 
 use miette::{IntoDiagnostic, Report, miette};
 use oci_spec::image::{Descriptor, Digest};
@@ -174,7 +174,8 @@ impl Sink for Registry<'_> {
             return Ok(());
         }
         let mount = lock(&self.mountable).get(descriptor.digest()).cloned();
-        let upload = Upload { client: &self.client, runtime: &self.runtime, descriptor, source };
+        let transfer = OnceLock::new();
+        let upload = Upload { client: &self.client, runtime: &self.runtime, descriptor, source, transfer };
         upload.run(mount.as_deref()).map_err(|error| self.explained(error))
     }
 

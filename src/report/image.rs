@@ -2,8 +2,8 @@
 
 use anstyle::{AnsiColor, Style};
 
+use super::lines::{harmless, list, plural, size};
 use super::tree::{Line, Node};
-use super::{harmless, list, plural, size};
 use crate::image::media_type::{as_oci, is_layer};
 use crate::image::{Digest, MediaType};
 use crate::inspect::config::Run;

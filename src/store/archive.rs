@@ -179,6 +179,15 @@ impl<'a> Contents<'a> {
         self
     }
 
+    /// How many bytes the tar has.
+    pub fn size(&self) -> u64 {
+        let blobs = self.blobs.iter().map(|blob| blob.unpacked.unwrap_or(blob.descriptor.size()));
+        let documents = self.documents.iter().map(|(_, bytes)| bytes.len() as u64);
+        // A header before each, and two empty blocks at the end; a size that a manifest lies about stops nobody here.
+        let files = blobs.chain(documents).map(|size| size.checked_next_multiple_of(512).unwrap_or(size));
+        files.fold(1024, |sum: u64, size| sum.saturating_add(512).saturating_add(size))
+    }
+
     /// Writes it as one tar, with `time` (seconds since 1970) as every mtime.
     ///
     /// # Errors
@@ -300,6 +309,8 @@ mod tests {
         let (layout, image) = layout(&folder.path().join("x"));
         let path = folder.path().join("x.tar");
         Contents::of_layout(&layout).expect("reads").write_file(0, &path).expect("writes");
+        let size = Contents::of_layout(&layout).expect("reads").size();
+        assert_eq!(size, path.metadata().expect("a file").len());
         let archive = Archive::open(&path).expect("opens");
         assert_eq!(archive.resolve(Some("latest")).expect("is tagged").digest(), image.digest());
         assert_eq!(read(&archive, &image).expect("reads"), read(&layout, &image).expect("reads"));

@@ -5,6 +5,7 @@
 
 pub mod archive;
 pub mod cache;
+pub mod counted;
 pub mod file;
 pub mod layout;
 pub mod memory;
@@ -24,6 +25,7 @@ use crate::image::media_type::is_document;
 
 pub use archive::Archive;
 pub use cache::Cache;
+pub use counted::Counted;
 pub use layout::{Layout, LayoutWriter};
 pub use memory::Memory;
 

@@ -15,3 +15,4 @@ mod outputs;
 mod push;
 mod run;
 mod running;
+mod terminal;

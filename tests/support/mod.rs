@@ -10,8 +10,10 @@ pub mod home;
 pub mod process;
 pub mod project;
 pub mod registry;
+pub mod slow;
 pub mod stall;
 pub mod strict;
+pub mod terminal;
 pub mod token_service;
 
 use std::path::Path;

@@ -1,6 +1,9 @@
 //! What happened, as data: the workshops tell it, and only [`report`](crate::report) puts it into words.
 
+pub mod transfer;
+
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use oci_spec::image::Descriptor;
@@ -8,6 +11,7 @@ use serde::Serialize;
 
 use crate::image::Digest;
 use crate::platform::Platform;
+use transfer::Counter;
 
 /// One thing a user may want to see while it happens.
 #[derive(Clone, Debug)]
@@ -154,6 +158,16 @@ pub enum Event {
         registry: String,
         /// Where they were.
         place: String,
+    },
+    /// Content begins to go somewhere.
+    TransferBegun {
+        /// Its bytes are counted here until the end.
+        transfer: Arc<Counter>,
+    },
+    /// The content is there, or did not get there.
+    TransferEnded {
+        /// What was counted.
+        transfer: Arc<Counter>,
     },
     /// Something the user should know and may want to change; the work goes on.
     Warning {
