@@ -5,8 +5,10 @@ use miette::Context;
 use super::named::{Named, reference};
 use crate::cli::NamedArgs;
 use crate::error::Result;
+use crate::event::transfer::Activity;
 use crate::event::{Event, Listener};
 use crate::plan::Environment;
+use crate::store::Counted;
 use crate::store::validate::{Problem, Validated, validate_all};
 
 /// Looks at the image that is named, or at all that its place lists; gives what is wrong.
@@ -20,7 +22,8 @@ pub fn validate(args: &NamedArgs, listener: Listener) -> Result<Vec<Problem>> {
     let roots: Vec<_> = named.roots().wrap_err_with(what)?.into_iter().map(|root| root.descriptor).collect();
     let image = reference.to_string();
     listener(Event::Validating { image: image.clone() });
-    let Validated { problems, blobs, bytes } = validate_all(named.source(), &roots);
+    let source = Counted { source: named.source(), activity: Activity::Validating, listener };
+    let Validated { problems, blobs, bytes } = validate_all(&source, &roots);
     if problems.is_empty() {
         listener(Event::Validated { image, blobs, bytes });
     }

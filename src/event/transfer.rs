@@ -23,6 +23,8 @@ pub enum Activity {
     Loading,
     /// It is unpacked.
     Bundling,
+    /// It is held against its digests.
+    Validating,
 }
 
 /// How far a transfer is.

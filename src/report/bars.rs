@@ -175,6 +175,7 @@ fn verb(activity: Activity) -> &'static str {
         Activity::Pushing => "Pushing",
         Activity::Loading => "Loading",
         Activity::Bundling => "Bundling",
+        Activity::Validating => "Validating",
     }
 }
 
