@@ -9,6 +9,7 @@ use support::base::{BaseImage, WrittenBase};
 use support::handmade::{Image, Layer, Packing, base};
 use support::process::{Ran, output};
 use support::project::Project;
+use support::referrers::ReferrersRegistry;
 use support::registry::sha256;
 
 /// A folder with that image as the layout `base`.
@@ -177,8 +178,12 @@ impl Handmade {
     }
 
     /// The same for a document of OCI's.
-    fn document(&self, kind: &str, content: Value) -> Value {
-        self.put(&format!("application/vnd.oci.image.{kind}.v1+json"), content.to_string())
+    fn document(&self, kind: &str, mut content: Value) -> Value {
+        let media_type = format!("application/vnd.oci.image.{kind}.v1+json");
+        if kind != "config" {
+            content["mediaType"] = json!(media_type);
+        }
+        self.put(&media_type, content.to_string())
     }
 
     /// Has the layout's `index.json` list these.
@@ -407,6 +412,23 @@ fn what_is_attached_is_shown_with_that_which_it_is_attached_to() {
     let all = json_of(project, &["image"]);
     let found = &all["images"][0]["manifests"][0]["attached"][0];
     assert_eq!((&found["digest"], &found["attached"][0]["digest"]), (&sbom["digest"], &signature["digest"]));
+}
+
+#[test]
+fn a_registry_that_knows_what_is_attached_tells_it_page_by_page() {
+    let made = Handmade::new();
+    let image = plain(&made);
+    let all: Vec<_> = ["a/a", "b/b", "c/c"].map(|kind| attached(&made, kind, &image)).to_vec();
+    let signature = attached(&made, "d/d", &all[1]);
+    let project = made.list(&[&image, &all[0], &all[1], &all[2], &signature]);
+    let registry = ReferrersRegistry::start(&project.path("image"));
+    let found = json_of(project, &[&registry.reference("x:latest")]);
+    let local = json_of(project, &["image"]);
+    assert_eq!(found["images"][0]["manifests"], local["images"][0]["manifests"]);
+    let found = found["images"][0]["manifests"][0]["attached"].as_array().expect("a list").clone();
+    let kinds: Vec<_> = found.iter().map(|attached| &attached["artifactType"]).collect();
+    assert_eq!(kinds, ["a/a", "b/b", "c/c"]);
+    assert_eq!(found[1]["attached"][0]["artifactType"], "d/d");
 }
 
 #[test]

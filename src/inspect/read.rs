@@ -38,9 +38,12 @@ impl Reader<'_> {
     /// Content that is not there, is no image, or is not what its digest says.
     pub fn image(&self, root: &Descriptor, tags: Vec<String>) -> Result<(Image, Vec<Platform>)> {
         let (manifest, about) = self.document(root)?;
-        let (is_index, entries) = match manifest {
-            Manifest::Index(entries) => (true, self.flat(entries)?),
-            Manifest::Image { .. } => (false, vec![root.clone()]),
+        let (entries, of_index) = match manifest {
+            // One is asked for before many are: the answer may be that there is no use in asking.
+            Manifest::Index(entries) => {
+                (self.flat(entries)?, Attached::of(self.source, self.referrers, root.digest())?)
+            }
+            Manifest::Image { .. } => (vec![root.clone()], Vec::new()),
         };
         let attests_something = |entry: &Descriptor| is_for_none(entry) || attests(entry).is_some();
         let (attestations, entries): (Vec<_>, Vec<_>) = entries.into_iter().partition(attests_something);
@@ -62,13 +65,10 @@ impl Reader<'_> {
             size: size(root, &manifests),
             annotations: about.annotations,
             manifests,
-            attached: Vec::new(),
+            attached: of_index,
         };
         for manifest in &mut image.manifests {
             manifest.base = base(manifest, &image.annotations);
-        }
-        if is_index && !image.manifests.is_empty() {
-            image.attached = Attached::of(self.source, self.referrers, root.digest())?;
         }
         self.attest(&mut image, &attestations)?;
         Ok((image, platforms))

@@ -9,6 +9,7 @@ pub mod handmade;
 pub mod home;
 pub mod process;
 pub mod project;
+pub mod referrers;
 pub mod registry;
 pub mod slow;
 pub mod stall;
