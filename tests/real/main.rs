@@ -8,6 +8,7 @@ mod build;
 mod bundle;
 mod engines;
 mod failures;
+mod inspect;
 mod load;
 mod login;
 mod native;
