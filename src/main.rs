@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use cargo_oci::cli::{Cli, Command, arguments};
+use cargo_oci::cli::{Cli, Command, TalkArgs, arguments};
 use cargo_oci::commands;
 use cargo_oci::compile::linker::as_compiler;
 use cargo_oci::interrupt;
@@ -12,7 +12,7 @@ use clap::Parser;
 fn main() -> ExitCode {
     let typed: Vec<_> = std::env::args_os().collect();
     if let Some(result) = as_compiler(&typed) {
-        let reporter = Reporter::new(false, None);
+        let reporter = Reporter::new(&TalkArgs::default());
         return result.map_or_else(|error| reporter.error(&error), |()| ExitCode::SUCCESS);
     }
     interrupt::listen();
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         Command::Login(args) => &args.talk,
         Command::Logout(args) => &args.talk,
     };
-    let reporter = Reporter::new(talk.quiet, talk.color);
+    let reporter = Reporter::new(talk);
     let listener = |event| reporter.event(&event);
     let done = match &command {
         Command::Build(args) => commands::build::build(args, &listener)

@@ -145,6 +145,21 @@ pub enum Event {
         /// Where they were.
         place: String,
     },
+    /// A request to a registry or to its token service was answered, or given up.
+    Request {
+        /// `GET`, …
+        method: String,
+        /// Without its query and without credentials: both may hold secrets.
+        url: String,
+        /// Who answered in the place of whom was asked: scheme, host and port.
+        by: Option<String>,
+        /// Of the answer; nothing where there was none.
+        status: Option<u16>,
+        /// Until the head of the answer came.
+        took: Duration,
+        /// The size of what was sent, else of what the answer holds, where that is known.
+        bytes: Option<u64>,
+    },
     /// Content begins to go somewhere.
     TransferBegun {
         /// Its bytes are counted here until the end.

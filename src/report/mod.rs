@@ -24,9 +24,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anstream::AutoStream;
-use clap::ColorChoice;
 use miette::Report;
 
+use crate::cli::TalkArgs;
 use crate::error::{CargoFailed, NoCCompiler};
 use crate::event::{Event, Question};
 use lines::ERROR;
@@ -36,26 +36,29 @@ use live::{Live, are_bars_wanted};
 #[derive(Debug)]
 pub struct Reporter {
     quiet: bool,
+    verbose: bool,
     color: anstream::ColorChoice,
     start: Instant,
     live: Live,
 }
 
 impl Reporter {
-    /// One that says nothing but errors when `quiet`.
-    pub fn new(quiet: bool, color: Option<ColorChoice>) -> Reporter {
-        let color = match color {
-            Some(ColorChoice::Always) => anstream::ColorChoice::Always,
-            Some(ColorChoice::Never) => anstream::ColorChoice::Never,
-            Some(ColorChoice::Auto) | None => AutoStream::choice(&io::stderr()),
+    /// One that says as much as is wanted.
+    pub fn new(talk: &TalkArgs) -> Reporter {
+        let color = match talk.color {
+            Some(clap::ColorChoice::Always) => anstream::ColorChoice::Always,
+            Some(clap::ColorChoice::Never) => anstream::ColorChoice::Never,
+            Some(clap::ColorChoice::Auto) | None => AutoStream::choice(&io::stderr()),
         };
+        let quiet = talk.quiet;
         let live = Live::new(!quiet && are_bars_wanted(), color);
-        Reporter { quiet, color, start: Instant::now(), live }
+        Reporter { quiet, verbose: talk.verbose > 0, color, start: Instant::now(), live }
     }
 
     /// Tells of an event.
     pub fn event(&self, event: &Event) {
         match event {
+            Event::Request { .. } if !self.verbose => return,
             Event::TransferBegun { transfer } => self.live.begin(transfer),
             Event::TransferEnded { transfer } => self.live.end(transfer),
             _ => {}
