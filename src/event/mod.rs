@@ -60,12 +60,8 @@ pub enum Event {
     },
     /// An image is complete and on disk.
     Finished {
-        /// The image's name.
-        image: String,
-        /// What it was built for.
-        platforms: Vec<Platform>,
-        /// The size of all its blobs together, in bytes.
-        bytes: u64,
+        /// All that is known of it.
+        image: Box<BuiltImage>,
     },
     /// Another run writes the same layout, and is waited for.
     Waiting {

@@ -61,8 +61,10 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
         Event::LoggedIn { registry, user, place } => ("Login", format!("{registry} as {user} ({place})")),
         Event::LoggedOut { registry, place } => ("Logout", format!("{registry} ({place})")),
         Event::Wrote { path } => ("Writing", path.display().to_string()),
-        Event::Finished { image, platforms, bytes } => {
-            ("Finished", format!("{image} for {} ({}) in {:.2}s", list(platforms), size(*bytes), elapsed.as_secs_f64()))
+        Event::Finished { image } => {
+            let platforms: Vec<_> = image.manifests.iter().map(|manifest| manifest.platform.clone()).collect();
+            let (name, size, seconds) = (&image.name, size(image.size), elapsed.as_secs_f64());
+            ("Finished", format!("{name} for {} ({size}) in {seconds:.2}s", list(&platforms)))
         }
     };
     Some(format!("{} {}", verb_column(verb), harmless(&text)))
@@ -126,9 +128,8 @@ pub(super) fn in_unit(bytes: u64, unit: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use anstream::adapter::strip_str;
-
     use super::*;
+    use anstream::adapter::strip_str;
 
     #[test]
     fn sizes_are_told_in_the_unit_that_fits() {

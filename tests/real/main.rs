@@ -8,6 +8,7 @@ mod build;
 mod bundle;
 mod engines;
 mod failures;
+mod json;
 mod load;
 mod login;
 mod native;
