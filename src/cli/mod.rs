@@ -1,6 +1,7 @@
 //! What was typed, not yet what it means: [`plan`](crate::plan) knows that.
 
 mod bundle;
+mod format;
 mod inspect;
 mod load;
 mod login;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::platform::PlatformChoice;
 use crate::reference::{BaseReference, Repository};
 pub use bundle::{BundleArgs, BundleForm};
+pub use format::{MessageFormat, Told};
 pub use inspect::{InspectArgs, NamedArgs};
 pub use load::{EngineArgs, LoadArgs, RunArgs};
 pub use login::{LoginArgs, LogoutArgs, TalkArgs, Typed};
@@ -48,17 +50,17 @@ pub enum Command {
     ///
     /// Builds the crate for each platform, lays the binaries over the base and writes a multi-arch OCI index to
     /// target/oci/NAME. The last line on stdout is the result: `oci:target/oci/NAME@sha256:…`.
-    Build(BuildArgs),
+    Build(Told<BuildArgs>),
     /// Build, then push index, images and tags to a registry
     ///
     /// Nothing is pushed that is there already, and base layers are not downloaded to be pushed. The tags move last. The
     /// result on stdout is one line a repository: `REGISTRY/REPOSITORY@sha256:…`.
-    Push(PushArgs),
+    Push(Told<PushArgs>),
     /// Build, then hand the image to Docker, Podman, nerdctl, containerd, kind, minikube or k3d
     ///
     /// Builds for the engine's own platform, or for `--platform`, and sends only what the engine lacks. The result on
     /// stdout is what the engine calls the image: `NAME:TAG`.
-    Load(LoadArgs),
+    Load(Told<LoadArgs>),
     /// Build, load, then run it as `cargo run` would
     ///
     /// The program has the terminal and the signals, and its exit status is that of this command. What stands behind `--`
@@ -68,7 +70,7 @@ pub enum Command {
     ///
     /// A bundle is the folder `rootfs` with the files of the image for one platform, and a `config.json` made from the
     /// image's own. With `--from` it is that of any other image, and no crate is needed. The result on stdout is its path.
-    Bundle(BundleArgs),
+    Bundle(Told<BundleArgs>),
     /// Show what an image holds: platforms, layers, config, base, and what is attached to it
     ///
     /// The image is in a registry, a layout or an archive; where none of a layout's images is named, all are shown. No
@@ -289,7 +291,7 @@ mod tests {
     fn build(args: &[&str]) -> Result<BuildArgs, clap::Error> {
         let typed = ["cargo-oci", "build"].iter().chain(args).map(Into::into);
         match Cli::try_parse_from(arguments(typed))?.command {
-            Command::Build(args) => Ok(args),
+            Command::Build(told) => Ok(told.args),
             other => panic!("{other:?}"),
         }
     }

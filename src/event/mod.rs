@@ -60,12 +60,8 @@ pub enum Event {
     },
     /// An image is complete and on disk.
     Finished {
-        /// The image's name.
-        image: String,
-        /// What it was built for.
-        platforms: Vec<Platform>,
-        /// The size of all its blobs together, in bytes.
-        bytes: u64,
+        /// All that is known of it.
+        image: Box<BuiltImage>,
     },
     /// Another run writes the same layout, and is waited for.
     Waiting {
@@ -158,6 +154,21 @@ pub enum Event {
         registry: String,
         /// Where they were.
         place: String,
+    },
+    /// A request to a registry or to its token service was answered, or given up.
+    Request {
+        /// `GET`, …
+        method: String,
+        /// Without its query and without credentials: both may hold secrets.
+        url: String,
+        /// Who answered in the place of whom was asked: scheme, host and port.
+        by: Option<String>,
+        /// Of the answer; nothing where there was none.
+        status: Option<u16>,
+        /// Until the head of the answer came.
+        took: Duration,
+        /// The size of what was sent, else of what the answer holds, where that is known.
+        bytes: Option<u64>,
     },
     /// Content begins to go somewhere.
     TransferBegun {

@@ -3,6 +3,7 @@
 //! Requests are made on a small runtime of their own; to the rest of the house a registry is read and written like a
 //! folder.
 
+mod asked;
 mod auth;
 mod check;
 mod client;
@@ -45,7 +46,7 @@ pub struct Options<'a> {
     pub credential_source: String,
     /// How patient one is.
     pub retry: Retry,
-    /// Who wants to hear of what is tried again.
+    /// Who wants to hear of requests, of what is tried again, and of how far content is on its way.
     pub notify: Option<Listener<'a>>,
 }
 

@@ -47,6 +47,11 @@ impl Bars {
         self.0.is_empty()
     }
 
+    /// The counters of what runs.
+    pub fn counters(&self) -> impl Iterator<Item = &Counter> {
+        self.0.iter().map(|running| running.counter.as_ref())
+    }
+
     /// Looks at how far each is.
     pub fn look(&mut self, now: Instant) {
         for running in &mut self.0 {

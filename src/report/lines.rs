@@ -50,6 +50,12 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
                 }
             }
         }
+        Event::Request { method, url, by, status, took, bytes } => {
+            let answer = status.map_or("no answer".to_owned(), |status| status.to_string());
+            let by = by.as_ref().map(|by| format!(" from {by}")).unwrap_or_default();
+            let bytes = bytes.map(|bytes| format!(", {}", size(bytes))).unwrap_or_default();
+            ("Request", format!("{method} {url} {answer}{by} ({}{bytes})", time(*took)))
+        }
         Event::Running { name, engine } => ("Running", format!("{name} in {engine}")),
         Event::Validating { image } => ("Validating", image.clone()),
         Event::Validated { image, blobs, bytes } => {
@@ -59,8 +65,10 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
         Event::LoggedIn { registry, user, place } => ("Login", format!("{registry} as {user} ({place})")),
         Event::LoggedOut { registry, place } => ("Logout", format!("{registry} ({place})")),
         Event::Wrote { path } => ("Writing", path.display().to_string()),
-        Event::Finished { image, platforms, bytes } => {
-            ("Finished", format!("{image} for {} ({}) in {:.2}s", list(platforms), size(*bytes), elapsed.as_secs_f64()))
+        Event::Finished { image } => {
+            let platforms: Vec<_> = image.manifests.iter().map(|manifest| manifest.platform.clone()).collect();
+            let (name, size, seconds) = (&image.name, size(image.size), elapsed.as_secs_f64());
+            ("Finished", format!("{name} for {} ({size}) in {seconds:.2}s", list(&platforms)))
         }
     };
     Some(format!("{} {}", verb_column(verb), harmless(&text)))
@@ -92,6 +100,14 @@ pub(super) fn plural(count: usize, thing: &str) -> String {
     }
 }
 
+/// A time as a person reads it.
+fn time(time: Duration) -> String {
+    match time.as_millis() {
+        millis @ ..1000 => format!("{millis} ms"),
+        _ => format!("{:.1} s", time.as_secs_f64()),
+    }
+}
+
 /// Bytes as a person reads them.
 pub(super) fn size(bytes: u64) -> String {
     match unit_of(bytes) {
@@ -117,12 +133,30 @@ pub(super) fn in_unit(bytes: u64, unit: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anstream::adapter::strip_str;
 
     #[test]
     fn sizes_are_told_in_the_unit_that_fits() {
         assert_eq!(size(999), "999 B");
         assert_eq!(size(1536), "1.5 KiB");
         assert_eq!(size(5 << 30), "5.0 GiB");
+    }
+
+    #[test]
+    fn a_request_is_told_with_its_answer() {
+        let line = |by: Option<&str>, status, took, bytes| {
+            let (method, url) = ("GET".to_owned(), "https://example.org/v2/".to_owned());
+            let took = Duration::from_millis(took);
+            let event = Event::Request { method, url, by: by.map(str::to_owned), status, took, bytes };
+            strip_str(&line(&event, Duration::ZERO).expect("a line")).to_string()
+        };
+        assert_eq!(
+            line(None, Some(200), 12, Some(1229)),
+            "     Request GET https://example.org/v2/ 200 (12 ms, 1.2 KiB)"
+        );
+        let from = line(Some("https://cdn.example"), Some(404), 1500, None);
+        assert_eq!(from, "     Request GET https://example.org/v2/ 404 from https://cdn.example (1.5 s)");
+        assert_eq!(line(None, None, 999, None), "     Request GET https://example.org/v2/ no answer (999 ms)");
     }
 
     #[test]

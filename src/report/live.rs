@@ -1,4 +1,5 @@
-//! What changes by itself: a thread looks ten times a second how far the transfers are, and draws their bars.
+//! What changes by itself: a thread looks ten times a second how far the transfers are, and draws their bars; where JSON
+//! is wanted, it tells so every second.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -12,12 +13,16 @@ use terminal_size::{Height, Width, terminal_size_of};
 
 use super::bars::{Bars, Line};
 use super::screen::Screen;
+use super::{json, to_stdout};
 use crate::event::transfer::Counter;
 use crate::interrupt;
 use crate::store::lock;
 
 /// How long a picture stands.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// The pause between two objects of one transfer.
+const JSON_PAUSE: Duration = Duration::from_secs(1);
 
 /// Transfers that run, and the terminal that shows them.
 #[derive(Debug)]
@@ -27,6 +32,9 @@ struct State {
     bars: Bars,
     screen: Screen,
     color: ColorChoice,
+    has_bars: bool,
+    /// When how far they are was last told in JSON, where it is.
+    told: Option<Instant>,
     /// Whether there is a thread that looks.
     is_watched: bool,
 }
@@ -41,10 +49,17 @@ pub fn are_bars_wanted() -> bool {
 }
 
 impl Live {
-    /// One that draws bars, or does nothing.
-    pub fn new(has_bars: bool, color: ColorChoice) -> Live {
-        let state = || State { bars: Bars::default(), screen: Screen::default(), color, is_watched: false };
-        Live(has_bars.then(|| Arc::new(Mutex::new(state()))))
+    /// One that draws bars, tells in JSON, does both, or nothing.
+    pub fn new(has_bars: bool, has_json: bool, color: ColorChoice) -> Live {
+        let state = || State {
+            bars: Bars::default(),
+            screen: Screen::default(),
+            color,
+            has_bars,
+            told: has_json.then(Instant::now),
+            is_watched: false,
+        };
+        Live((has_bars || has_json).then(|| Arc::new(Mutex::new(state()))))
     }
 
     /// A transfer begins.
@@ -93,6 +108,7 @@ fn watch(shared: &Weak<Mutex<State>>) {
         }
         let now = Instant::now();
         state.bars.look(now);
+        state.tell(now);
         match interrupt::is_set() {
             // Another Ctrl-C ends the program at once.
             true => state.take_away(),
@@ -102,7 +118,23 @@ fn watch(shared: &Weak<Mutex<State>>) {
 }
 
 impl State {
+    /// Tells in JSON, where that is wanted and due.
+    fn tell(&mut self, now: Instant) {
+        if self.told.is_none_or(|told| now - told < JSON_PAUSE) {
+            return;
+        }
+        self.told = Some(now);
+        self.take_away();
+        for counter in self.bars.counters() {
+            // Who does not listen any more is told with the result.
+            let _ = to_stdout(&json::progress(counter));
+        }
+    }
+
     fn draw(&mut self, now: Instant) {
+        if !self.has_bars {
+            return;
+        }
         let size @ (columns, _) = size();
         let mut lines = self.bars.lines(size, now);
         if self.color == ColorChoice::Never {

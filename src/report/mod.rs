@@ -1,10 +1,11 @@
 //! Events, results and errors → words. The only place that prints.
 //!
-//! stdout is data: one line an image. stderr is talk, in cargo's own look.
+//! stdout is data: one line an image, or JSON. stderr is talk, in cargo's own look.
 //!
 //! | file | what it does |
 //! | --- | --- |
 //! | [`lines`] | events → lines |
+//! | [`json`] | events and results → JSON |
 //! | [`live`] | transfers that run → bars, ten times a second |
 //! | `bars`, `screen` | what bars look like, and how a terminal shows them |
 //! | `image`, `tree` | what an image holds, and what is wrong with it → a tree, JSON, lines |
@@ -17,6 +18,7 @@ mod ask;
 mod bars;
 mod error;
 mod image;
+pub mod json;
 pub mod lines;
 pub mod live;
 mod screen;
@@ -27,9 +29,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anstream::AutoStream;
-use clap::ColorChoice;
 use miette::Report;
 
+use crate::cli::{MessageFormat, TalkArgs};
 use crate::error::{CargoFailed, NoCCompiler};
 use crate::event::{Event, Question};
 use crate::inspect::Inspected;
@@ -41,32 +43,43 @@ use live::{Live, are_bars_wanted};
 #[derive(Debug)]
 pub struct Reporter {
     quiet: bool,
+    verbose: bool,
     color: anstream::ColorChoice,
     /// For stdout, which may be a pipe where stderr is a terminal.
     result_color: anstream::ColorChoice,
+    is_json: bool,
     start: Instant,
     live: Live,
 }
 
 impl Reporter {
-    /// One that says nothing but errors when `quiet`.
-    pub fn new(quiet: bool, color: Option<ColorChoice>) -> Reporter {
-        let on = |auto| match color {
-            Some(ColorChoice::Always) => anstream::ColorChoice::Always,
-            Some(ColorChoice::Never) => anstream::ColorChoice::Never,
-            Some(ColorChoice::Auto) | None => auto,
+    /// One that says as much as is wanted, in the form that is wanted.
+    pub fn new(talk: &TalkArgs, format: MessageFormat) -> Reporter {
+        let on = |auto| match talk.color {
+            Some(clap::ColorChoice::Always) => anstream::ColorChoice::Always,
+            Some(clap::ColorChoice::Never) => anstream::ColorChoice::Never,
+            Some(clap::ColorChoice::Auto) | None => auto,
         };
         let (color, result_color) = (on(AutoStream::choice(&io::stderr())), on(AutoStream::choice(&io::stdout())));
-        let live = Live::new(!quiet && are_bars_wanted(), color);
-        Reporter { quiet, color, result_color, start: Instant::now(), live }
+        let (quiet, is_json) = (talk.quiet, format == MessageFormat::Json);
+        let live = Live::new(!quiet && are_bars_wanted(), is_json, color);
+        Reporter { quiet, verbose: talk.verbose > 0, color, result_color, is_json, start: Instant::now(), live }
     }
 
     /// Tells of an event.
     pub fn event(&self, event: &Event) {
-        match event {
-            Event::TransferBegun { transfer } => self.live.begin(transfer),
-            Event::TransferEnded { transfer } => self.live.end(transfer),
-            _ => {}
+        if matches!(event, Event::Request { .. }) && !self.verbose {
+            return;
+        }
+        if let Event::TransferEnded { transfer } = event {
+            self.live.end(transfer);
+        }
+        if self.is_json {
+            // Who does not listen any more is told with the result.
+            let _ = self.live.aside(|| to_stdout(&json::event(event, self.start.elapsed())));
+        }
+        if let Event::TransferBegun { transfer } = event {
+            self.live.begin(transfer);
         }
         if let (false, Some(line)) = (self.quiet, lines::line(event, self.start.elapsed())) {
             self.line(&line);
@@ -117,9 +130,11 @@ impl Reporter {
 
     /// Prints the result: one line an image on stdout.
     pub fn results(&self, lines: &[String]) -> ExitCode {
-        let mut stdout = io::stdout().lock();
-        let written = lines.iter().try_for_each(|line| writeln!(stdout, "{line}"));
-        match written.and_then(|()| stdout.flush()) {
+        let written = lines.iter().try_for_each(|line| match self.is_json {
+            true => to_stdout(&json::result(line)),
+            false => to_stdout(line),
+        });
+        match written {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => self.unwritten(&error),
         }
@@ -137,6 +152,13 @@ impl Reporter {
             None => ExitCode::FAILURE,
         }
     }
+}
+
+/// Prints a line that is data.
+fn to_stdout(line: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()
 }
 
 /// The exit status of another program as ours.

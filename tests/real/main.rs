@@ -9,6 +9,7 @@ mod bundle;
 mod engines;
 mod failures;
 mod inspect;
+mod json;
 mod load;
 mod login;
 mod native;
