@@ -14,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::platform::PlatformChoice;
 use crate::reference::{BaseReference, Repository};
+use crate::spelling::hint;
 pub use bundle::{BundleArgs, BundleForm};
 pub use format::{MessageFormat, Told};
 pub use inspect::{InspectArgs, NamedArgs};
@@ -199,7 +200,10 @@ impl std::str::FromStr for Output {
             "oci-dir" => OutputKind::OciDir,
             "oci-archive" => OutputKind::OciArchive,
             "docker-archive" => OutputKind::DockerArchive,
-            other => return Err(format!("`{other}` is none of oci-dir, oci-archive and docker-archive")),
+            other => {
+                let hint = hint(other, ["oci-dir", "oci-archive", "docker-archive"]);
+                return Err(format!("`{other}` is none of oci-dir, oci-archive and docker-archive{hint}"));
+            }
         };
         if path.is_empty() {
             return Err("the path is missing, as in `oci-archive=image.tar`".to_owned());

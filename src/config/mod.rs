@@ -15,6 +15,7 @@ use toml::de::{DeTable, DeValue};
 use crate::error::{Result, on_path};
 use crate::platform::PlatformChoice;
 use crate::reference::{BaseReference, EngineReference, Reference, Repository};
+pub use crate::spelling::nearest;
 
 use value::{Mistake, any_string, array, checked, in_order, list, pairs, parsed, program, string, wrong_type};
 
@@ -218,16 +219,6 @@ pub fn check_workdir(workdir: &str) -> Result<(), String> {
         true => Ok(()),
         false => Err(format!("`{workdir}` is not an absolute path in the image")),
     }
-}
-
-/// The nearest of `known`, for a word that is none of them.
-pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .into_iter()
-        .map(|known| (strsim::jaro_winkler(word, known), known))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, known)| known)
 }
 
 fn unknown_key(key: &str, at: Range<usize>) -> Mistake {
