@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Command::Validate(args) => (&args.talk, MessageFormat::Human),
         Command::Login(args) => (&args.talk, MessageFormat::Human),
         Command::Logout(args) => (&args.talk, MessageFormat::Human),
+        Command::Completions(_) | Command::Man(_) => (&TalkArgs::default(), MessageFormat::Human),
     };
     let reporter = Reporter::new(talk, format);
     let listener = |event| reporter.event(&event);
@@ -47,10 +48,13 @@ fn main() -> ExitCode {
         Command::Login(args) => commands::login::login(args, &|question| reporter.ask(question), &listener)
             .map(|()| Done::Results(Vec::new())),
         Command::Logout(args) => commands::logout::logout(args, &listener).map(|()| Done::Results(Vec::new())),
+        Command::Completions(args) => Ok(Done::Text(commands::completions::completions(args))),
+        Command::Man(args) => commands::man::man(args).map(Done::Results),
     };
     match done {
         _ if interrupt::is_set() => ExitCode::from(interrupt::STATUS),
         Ok(Done::Results(lines)) => reporter.results(&lines),
+        Ok(Done::Text(text)) => reporter.text(&text),
         Ok(Done::Inspected(found, json)) => reporter.inspected(&found, json),
         Ok(Done::Problems(problems)) => reporter.problems(&problems),
         Ok(Done::Status(status)) => status_code(status),
@@ -62,6 +66,8 @@ fn main() -> ExitCode {
 enum Done {
     /// Lines for stdout.
     Results(Vec<String>),
+    /// Text for stdout.
+    Text(String),
     /// What an image holds, and whether that is wanted as JSON.
     Inspected(Inspected, bool),
     /// What is wrong with an image.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::{EnumValueParser, NonEmptyStringValueParser};
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 use super::{CargoArgs, ImageArgs};
 
@@ -17,6 +17,7 @@ pub struct BundleArgs {
     #[arg(
         long,
         value_name = "REF|PATH",
+        value_hint = ValueHint::AnyPath,
         requires = "path",
         conflicts_with_all = BUILDING,
         value_parser = NonEmptyStringValueParser::new()

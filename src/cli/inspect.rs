@@ -1,7 +1,7 @@
 //! The arguments of `cargo oci inspect` and `cargo oci validate`.
 
-use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, ValueHint};
 
 use super::TalkArgs;
 use crate::platform::{Platform, PlatformError};
@@ -11,7 +11,7 @@ use crate::platform::{Platform, PlatformError};
 pub struct NamedArgs {
     /// A registry reference, the path of a layout or an archive with or without `:TAG` or `@DIGEST` behind it,
     /// `oci:PATH[:NAME]`, `oci-archive:PATH[:NAME]` or `embedded`
-    #[arg(value_name = "REF|PATH", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(value_name = "REF|PATH", value_hint = ValueHint::AnyPath, value_parser = NonEmptyStringValueParser::new())]
     pub image: String,
     /// How much is said.
     #[command(flatten)]

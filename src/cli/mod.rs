@@ -2,9 +2,11 @@
 
 mod bundle;
 mod format;
+mod generate;
 mod inspect;
 mod load;
 mod login;
+mod proposing;
 
 use std::path::PathBuf;
 
@@ -17,9 +19,11 @@ use crate::reference::{BaseReference, Repository};
 use crate::spelling::hint;
 pub use bundle::{BundleArgs, BundleForm};
 pub use format::{MessageFormat, Told};
+pub use generate::{CompletionsArgs, ManArgs};
 pub use inspect::{InspectArgs, NamedArgs};
 pub use load::{EngineArgs, LoadArgs, RunArgs};
 pub use login::{LoginArgs, LogoutArgs, TalkArgs, Typed};
+use proposing::{bases, platforms, proposing};
 
 /// Cargo's own colours.
 const STYLES: Styles = Styles::styled()
@@ -89,6 +93,16 @@ pub enum Command {
     Login(LoginArgs),
     /// Forget what `login` has kept for a registry
     Logout(LogoutArgs),
+    /// Print what a shell needs to complete `cargo oci` and `cargo-oci`
+    ///
+    /// For bash and fish, have it read at their start: `source <(cargo oci completions bash)` in ~/.bashrc,
+    /// `cargo oci completions fish | source` in ~/.config/fish/config.fish. For zsh, write it to a file `_cargo-oci` in a
+    /// folder of $fpath. In elvish and PowerShell `cargo-oci` alone is completed.
+    Completions(CompletionsArgs),
+    /// Write the man pages: cargo-oci.1, and one for each command
+    ///
+    /// They say what `cargo oci help` says. The result on stdout is the path of each.
+    Man(ManArgs),
 }
 
 /// The arguments of `cargo oci push`.
@@ -121,11 +135,12 @@ pub struct BuildArgs {
 #[command(next_help_heading = "Image")]
 pub struct ImageArgs {
     /// Platforms to build for: linux/amd64, linux/arm64, …, `host`, or `all` that the base has [env: CARGO_OCI_PLATFORMS]
-    #[arg(long = "platform", value_name = "LIST", value_delimiter = ',')]
+    #[arg(long = "platform", value_name = "LIST", value_delimiter = ',', value_parser = proposing::<PlatformChoice>(platforms))]
+    #[arg(hide_possible_values = true)]
     pub platforms: Vec<PlatformChoice>,
     /// The image below: a registry reference, `oci:PATH[:REF]`, `oci-archive:PATH`, `embedded` or `scratch`
     /// [env: CARGO_OCI_BASE]
-    #[arg(long, value_name = "REF")]
+    #[arg(long, value_name = "REF", value_parser = proposing::<BaseReference>(bases), hide_possible_values = true)]
     pub base: Option<BaseReference>,
     /// A tag of the image (repeatable) [env: CARGO_OCI_TAGS]
     #[arg(short, long = "tag", value_name = "TAG", value_delimiter = ',')]

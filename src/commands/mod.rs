@@ -9,6 +9,7 @@
 //! | [`inspect`] | `cargo oci inspect`: what an image holds |
 //! | [`validate`] | `cargo oci validate`: an image is what it says, or not |
 //! | [`login`], [`logout`] | `cargo oci login` and `logout`: credentials kept and forgotten |
+//! | [`completions`], [`man`] | `cargo oci completions` and `man`: what was said of the arguments, for shells and as pages |
 //! | `bases` | a reference → the source it means, pulled |
 //! | `assemble` | plan, base and binaries → images in a layout |
 //! | `named` | the text `REF\|PATH` → the images it means, and where they are |
@@ -18,10 +19,12 @@ mod assemble;
 mod bases;
 pub mod build;
 pub mod bundle;
+pub mod completions;
 pub mod inspect;
 pub mod load;
 pub mod login;
 pub mod logout;
+pub mod man;
 mod named;
 mod outputs;
 pub mod push;

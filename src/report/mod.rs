@@ -103,6 +103,11 @@ impl Reporter {
     pub fn inspected(&self, found: &Inspected, json: bool) -> ExitCode {
         let width = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
         let text = if json { image::json(found) } else { tree::draw(&image::trees(found), width) };
+        self.text(&text)
+    }
+
+    /// Prints text as it is, but for colours where none are wanted.
+    pub fn text(&self, text: &str) -> ExitCode {
         let mut stdout = AutoStream::new(io::stdout(), self.result_color).lock();
         match write!(stdout, "{text}").and_then(|()| stdout.flush()) {
             // Who has seen enough goes.
