@@ -485,6 +485,7 @@ fn the_base_is_known_by_annotations_or_labels() {
     let index = made.document("index", json!({ "manifests": [image], "annotations": annotations }));
     let tree = inspected(made.list(&[&index]), &["image"]);
     assert_says(&tree, &[&format!("base  docker.io/library/debian:12\n│     {digest}\n"), "└─ annotations\n   x=y\n"]);
+    assert!(!tree.contains("image.base.name="), "it is told twice:\n{tree}");
 }
 
 #[test]

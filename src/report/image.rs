@@ -105,7 +105,11 @@ fn manifest_node(image: &Image, manifest: &ImageManifest, before: &[ImageManifes
         children.push(Node { lines, children: Vec::new() });
     }
     children.extend(
-        manifest.config.iter().filter(|_| manifest.platform.is_some()).map(|config| config_node(config, before)),
+        manifest
+            .config
+            .iter()
+            .filter(|_| manifest.platform.is_some())
+            .map(|config| config_node(config, manifest, before)),
     );
     if let Some(base) = &manifest.base {
         let name = base.name.as_deref().unwrap_or("without a name");
@@ -159,7 +163,7 @@ fn command(created_by: &str) -> String {
     text.strip_suffix(" # buildkit").unwrap_or(text).to_owned()
 }
 
-fn config_node(config: &Config, before: &[ImageManifest]) -> Node {
+fn config_node(config: &Config, manifest: &ImageManifest, before: &[ImageManifest]) -> Node {
     let mut title = Line::new().text(HEADING, "config").plain("  ").text(DIGEST, short(&config.digest));
     let same = before.iter().find(|other| other.config.as_ref().is_some_and(|other| other.run == config.run));
     let mut lines = Vec::new();
@@ -167,8 +171,10 @@ fn config_node(config: &Config, before: &[ImageManifest]) -> Node {
         Some(platform) => title = title.plain(&format!("  says the same as that of {platform}")),
         None => {
             let created = config.created.clone().into_iter().collect::<Vec<_>>();
-            let facts =
-                [("created", created)].into_iter().chain(facts(&config.run)).filter(|(_, values)| !values.is_empty());
+            let facts = [("created", created)]
+                .into_iter()
+                .chain(facts(&config.run, manifest))
+                .filter(|(_, values)| !values.is_empty());
             let facts: Vec<_> = facts.collect();
             let width = facts.iter().map(|(key, _)| key.len()).max().unwrap_or_default();
             for (key, values) in facts {
@@ -183,12 +189,16 @@ fn config_node(config: &Config, before: &[ImageManifest]) -> Node {
     Node { lines, children: Vec::new() }
 }
 
-fn facts(run: &Run) -> impl Iterator<Item = (&'static str, Vec<String>)> + use<> {
+fn facts(run: &Run, manifest: &ImageManifest) -> impl Iterator<Item = (&'static str, Vec<String>)> + use<> {
     let one = |value: &Option<String>| value.clone().into_iter().collect::<Vec<_>>();
     let words = |words: &[String]| match words.is_empty() {
         true => Vec::new(),
         false => vec![words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")],
     };
+    // What is shown as the base is not shown twice.
+    let base = manifest.base.iter().flat_map(|base| [&base.name, &base.digest]).flatten();
+    let base: Vec<_> = base.collect();
+    let labels = run.labels.iter().filter(|(key, value)| !(is_base(key) && base.contains(value)));
     [
         ("user", one(&run.user)),
         ("entrypoint", words(&run.entrypoint)),
@@ -198,7 +208,7 @@ fn facts(run: &Run) -> impl Iterator<Item = (&'static str, Vec<String>)> + use<>
         ("ports", words(&run.ports)),
         ("volumes", words(&run.volumes)),
         ("stop-signal", one(&run.stop_signal)),
-        ("labels", run.labels.iter().map(|(key, value)| format!("{key}={value}")).collect()),
+        ("labels", labels.map(|(key, value)| format!("{key}={value}")).collect()),
     ]
     .into_iter()
 }
