@@ -1,6 +1,7 @@
 //! The images that a user names as `REF|PATH`: which text means what, and where that is.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use miette::{IntoDiagnostic, miette};
 use oci_spec::image::{Descriptor, Digest};
@@ -30,13 +31,19 @@ pub fn reference(text: &str) -> Result<BaseReference> {
             return Ok(BaseReference::Layout(place));
         }
     }
-    if text.starts_with(['.', '/', '~']) {
+    let parsed = text.parse::<BaseReference>().into_diagnostic();
+    if let Ok(reference @ (BaseReference::Layout(_) | BaseReference::Archive(_))) = parsed {
+        return Ok(reference);
+    }
+    // What lies in a folder that is there, or is called as a file, is hardly one of Docker Hub's.
+    let is_beside = Path::new(text).parent().is_some_and(|folder| folder != Path::new("") && folder.is_dir());
+    if text.starts_with(['.', '/', '~']) || is_beside || text.ends_with(".tar") {
         return Err(miette!(
             help = "name the folder of a layout, an archive of one, or an image in a registry",
             "there is no OCI layout in {text}"
         ));
     }
-    text.parse().into_diagnostic()
+    parsed
 }
 
 /// Images where a text says that they are: nothing is read yet but a list of them.
@@ -170,8 +177,12 @@ mod tests {
         ] {
             assert_eq!(means(&path(&name)), Ok(format!("{kind}:{}", path(&name))));
         }
-        assert!(means(&path("other")).unwrap_err().contains("no OCI layout"));
+        for missing in [path("other"), path("layuot"), "nowhere.tar".to_owned(), "src/registry".to_owned()] {
+            assert!(means(&missing).unwrap_err().contains("no OCI layout"), "{missing}");
+        }
         assert_eq!(means("debian:12").as_deref(), Ok("docker.io/library/debian:12"));
-        assert_eq!(means("oci:a:b").as_deref(), Ok("oci:a:b"));
+        for exact in ["oci:a:b", "oci-archive:a.tar", "oci:src/registry"] {
+            assert_eq!(means(exact).as_deref(), Ok(exact));
+        }
     }
 }
