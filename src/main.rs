@@ -8,7 +8,7 @@ use cargo_oci::compile::linker::as_compiler;
 use cargo_oci::inspect::Inspected;
 use cargo_oci::interrupt;
 use cargo_oci::report::{Reporter, status_code};
-use cargo_oci::store::validate::Problem;
+use cargo_oci::store::validate::Validated;
 use clap::Parser;
 
 fn main() -> ExitCode {
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         // Its standard output is the program's.
         Command::Run(args) => (&args.load.build.cargo.talk, MessageFormat::Human),
         Command::Inspect(args) => (&args.named.talk, MessageFormat::Human),
-        Command::Validate(args) => (&args.talk, MessageFormat::Human),
+        Command::Validate(args) => (&args.named.talk, MessageFormat::Human),
         Command::Login(args) => (&args.talk, MessageFormat::Human),
         Command::Logout(args) => (&args.talk, MessageFormat::Human),
         Command::Completions(_) | Command::Man(_) => (&TalkArgs::default(), MessageFormat::Human),
@@ -44,7 +44,9 @@ fn main() -> ExitCode {
         Command::Inspect(args) => {
             commands::inspect::inspect(args, &listener).map(|found| Done::Inspected(found, args.json))
         }
-        Command::Validate(args) => commands::validate::validate(args, &listener).map(Done::Problems),
+        Command::Validate(args) => {
+            commands::validate::validate(args, &listener).map(|found| Done::Validated(found, args.json))
+        }
         Command::Login(args) => commands::login::login(args, &|question| reporter.ask(question), &listener)
             .map(|()| Done::Results(Vec::new())),
         Command::Logout(args) => commands::logout::logout(args, &listener).map(|()| Done::Results(Vec::new())),
@@ -56,7 +58,7 @@ fn main() -> ExitCode {
         Ok(Done::Results(lines)) => reporter.results(&lines),
         Ok(Done::Text(text)) => reporter.text(&text),
         Ok(Done::Inspected(found, json)) => reporter.inspected(&found, json),
-        Ok(Done::Problems(problems)) => reporter.problems(&problems),
+        Ok(Done::Validated(found, json)) => reporter.validated(&found, json),
         Ok(Done::Status(status)) => status_code(status),
         Err(error) => reporter.error(&error),
     }
@@ -70,8 +72,8 @@ enum Done {
     Text(String),
     /// What an image holds, and whether that is wanted as JSON.
     Inspected(Inspected, bool),
-    /// What is wrong with an image.
-    Problems(Vec<Problem>),
+    /// What is wrong with an image, and whether that is wanted as JSON.
+    Validated(Validated, bool),
     /// The exit status of a program that it ran.
     Status(i32),
 }

@@ -144,6 +144,43 @@ fn all_that_is_wrong_is_named_at_once() {
 }
 
 #[test]
+fn what_is_wrong_is_told_in_json_too() {
+    let (project, written) = with(BaseImage::new());
+    let part = written.platform("linux/arm64/v8").clone();
+    let found = |status: i32| {
+        let ran = project.oci(&["validate", "--json", "base"]).run();
+        assert_eq!(ran.status, status, "{}", ran.stderr);
+        serde_json::from_str::<Value>(&ran.stdout).expect("JSON")
+    };
+    let right = found(0);
+    assert_eq!(right["problems"], json!([]));
+    assert!(right["blobs"].as_u64() > Some(6) && right["bytes"].as_u64() > Some(1000), "{right}");
+    fs::remove_file(support::blob(&written.folder, &part.config)).expect("a blob");
+    let problem =
+        json!({ "digest": part.config, "part": "config", "platforms": ["linux/arm64/v8"], "what": "it is missing" });
+    assert_eq!(found(1)["problems"], json!([problem]));
+}
+
+#[test]
+fn one_platform_is_validated_by_itself() {
+    let (project, written) = with(BaseImage::new().attestations());
+    let part = written.platform("linux/arm64/v8").clone();
+    change(&project, &part.layers[0], |bytes| flip(bytes));
+    let of = |platform: &str| project.oci(&["validate", "base", "--platform", platform]);
+    of("linux/amd64").succeeds();
+    assert_eq!(of("linux/arm64").run().status, 1);
+    let words = of("linux/s390x").fails(1);
+    assert!(
+        words.contains("has no image for linux/s390x") && words.contains("it has images for linux/amd64"),
+        "{words}"
+    );
+    BaseImage::new().single("linux/arm64/v8").write(&project.path("single"));
+    project.oci(&["validate", "single", "--platform", "linux/arm64"]).succeeds();
+    let words = project.oci(&["validate", "single", "--platform", "linux/amd64"]).fails(1);
+    assert!(words.contains("it has images for linux/arm64/v8"), "{words}");
+}
+
+#[test]
 fn a_wrong_diff_id_and_a_broken_archive_are_problems_of_their_layer() {
     for packing in [Packing::None, Packing::Gzip, Packing::Zstd] {
         let layer = || Layer::new().packed(packing).file("a", &[7; 3000]);

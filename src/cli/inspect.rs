@@ -32,6 +32,20 @@ pub struct InspectArgs {
     pub json: bool,
 }
 
+/// The arguments of `cargo oci validate`.
+#[derive(Args, Clone, Debug)]
+pub struct ValidateArgs {
+    /// Which image.
+    #[command(flatten)]
+    pub named: NamedArgs,
+    /// Look at the image for this platform alone: linux/amd64, linux/arm64, …, or `host`
+    #[arg(long, value_name = "PLATFORM", value_parser = platform)]
+    pub platform: Option<Platform>,
+    /// Print what was found as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// A platform of any image, also one that cannot be built for.
 fn platform(text: &str) -> Result<Platform, PlatformError> {
     match text {

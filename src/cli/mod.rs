@@ -20,7 +20,7 @@ use crate::spelling::hint;
 pub use bundle::{BundleArgs, BundleForm};
 pub use format::{MessageFormat, Told};
 pub use generate::{CompletionsArgs, ManArgs};
-pub use inspect::{InspectArgs, NamedArgs};
+pub use inspect::{InspectArgs, NamedArgs, ValidateArgs};
 pub use load::{EngineArgs, LoadArgs, RunArgs};
 pub use login::{LoginArgs, LogoutArgs, TalkArgs, Typed};
 use proposing::{bases, platforms, proposing};
@@ -84,8 +84,9 @@ pub enum Command {
     /// Recompute every digest, size and diffID of an image
     ///
     /// It reads all of the image, or of all images in a layout or archive where none is named. Each problem is a line on
-    /// stdout, `DIGEST: what is wrong`, and the exit status is 1 then; stdout stays empty when all is right.
-    Validate(NamedArgs),
+    /// stdout, `DIGEST: what is wrong`, and the exit status is 1 then; stdout stays empty when all is right. With `--json` it
+    /// is one object, with what was looked at too.
+    Validate(ValidateArgs),
     /// Keep a user's password for a registry, once the registry has accepted it
     ///
     /// It goes to the credential helper that is configured for the registry, else into the file where Docker and Podman

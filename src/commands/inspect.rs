@@ -12,6 +12,7 @@ use crate::inspect::attached::{among, is_fallback};
 use crate::inspect::{Attached, Image, Inspected, Reader};
 use crate::plan::Environment;
 use crate::platform::Platform;
+use crate::store::Source;
 
 /// Reads the image that is named, or all that its place lists.
 ///
@@ -43,7 +44,7 @@ fn all(reader: &Reader, roots: Vec<Root>) -> Result<Vec<Image>> {
     match reader.only {
         Some(only) => {
             images.retain(|image| !image.manifests.is_empty());
-            if images.is_empty() { Err(lacks(reader, only, &platforms)) } else { Ok(images) }
+            if images.is_empty() { Err(lacks(reader.source, only, &platforms)) } else { Ok(images) }
         }
         None => Ok(images),
     }
@@ -61,12 +62,17 @@ fn attached_to(image: &Image) -> Vec<Digest> {
     found
 }
 
-fn lacks(reader: &Reader, only: &Platform, platforms: &[Platform]) -> Report {
-    let mut names: Vec<_> = platforms.iter().map(ToString::to_string).collect();
-    names.dedup();
+/// There is no image for a platform, but for others.
+pub(super) fn lacks(source: &dyn Source, only: &Platform, platforms: &[Platform]) -> Report {
+    let mut names: Vec<String> = Vec::new();
+    for name in platforms.iter().map(ToString::to_string) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
     let help = match &names[..] {
         [] => "it is for no platform at all".to_owned(),
         names => format!("it has images for {}", names.join(", ")),
     };
-    miette!(help = help, "{} has no image for {only}", reader.source.place())
+    miette!(help = help, "{} has no image for {only}", source.place())
 }

@@ -1,6 +1,7 @@
 //! What there is to say of an image's insides, as a tree and as lines.
 
 use anstyle::{AnsiColor, Style};
+use serde::Serialize;
 
 use super::lines::{harmless, list, plural, size};
 use super::tree::{Line, Node};
@@ -34,7 +35,7 @@ pub fn problem(problem: &Problem) -> String {
 }
 
 /// All of it as JSON, without anything that a terminal would take for an order.
-pub fn json(found: &Inspected) -> String {
+pub fn json(found: &impl Serialize) -> String {
     // Writing to memory cannot fail: all keys are strings. Control characters are in strings only, which may hold them
     // escaped.
     let text = serde_json::to_string_pretty(found).unwrap_or_default();

@@ -35,7 +35,7 @@ use crate::cli::{MessageFormat, TalkArgs};
 use crate::error::{CargoFailed, NoCCompiler};
 use crate::event::{Event, Question};
 use crate::inspect::Inspected;
-use crate::store::validate::Problem;
+use crate::store::validate::Validated;
 use lines::{ERROR, plural};
 use live::{Live, are_bars_wanted};
 
@@ -121,10 +121,13 @@ impl Reporter {
         ExitCode::FAILURE
     }
 
-    /// Prints what is wrong with an image, one line a problem on stdout; the exit status is that of an error then.
-    pub fn problems(&self, problems: &[Problem]) -> ExitCode {
-        let lines: Vec<_> = problems.iter().map(image::problem).collect();
-        let printed = self.results(&lines);
+    /// Prints what is wrong with an image, as JSON or one line a problem; the exit status is that of an error then.
+    pub fn validated(&self, found: &Validated, json: bool) -> ExitCode {
+        let problems = &found.problems;
+        let printed = match json {
+            true => self.text(&image::json(found)),
+            false => self.results(&problems.iter().map(image::problem).collect::<Vec<_>>()),
+        };
         if problems.is_empty() {
             return printed;
         }

@@ -7,6 +7,7 @@ use std::io;
 
 use miette::{IntoDiagnostic, Report, miette};
 use oci_spec::image::{Descriptor, MediaType};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::file::ReadError;
@@ -15,13 +16,13 @@ use crate::error::Result;
 use crate::image::Digest;
 use crate::image::config::strings;
 use crate::image::digest::Mismatch;
-use crate::image::manifest::{Manifest, parse, platform_of};
+use crate::image::manifest::{Manifest, is_for_none, parse, platform_of};
 use crate::image::media_type::as_oci;
 use crate::platform::Platform;
 use layer::Layers;
 
 /// Something in a graph that is not as it must be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// The content it is about.
     pub digest: String,
@@ -34,7 +35,8 @@ pub struct Problem {
 }
 
 /// A part of an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Part {
     /// The list of images.
     Index,
@@ -49,7 +51,7 @@ pub enum Part {
 }
 
 /// What came of looking at all of a graph.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Validated {
     /// What is wrong; nothing when the graph is right.
     pub problems: Vec<Problem>,
@@ -57,18 +59,22 @@ pub struct Validated {
     pub blobs: usize,
     /// Their size together in bytes, as their descriptors say.
     pub bytes: u64,
+    /// What its images are for, also those that were not wanted.
+    #[serde(skip)]
+    pub platforms: Vec<Platform>,
 }
 
 /// Every problem of `root` and of all that it names; none when the graph is right.
 pub fn validate(source: &dyn Source, root: &Descriptor) -> Vec<Problem> {
-    validate_all(source, std::slice::from_ref(root)).problems
+    validate_all(source, std::slice::from_ref(root), None).problems
 }
 
-/// The same for several images, with what they share looked at once.
-pub fn validate_all(source: &dyn Source, roots: &[Descriptor]) -> Validated {
-    let mut walk = Walk { source, seen: HashSet::new(), layers: Layers::default(), found: Validated::default() };
+/// The same for several images, with what they share looked at once. Of what says that it is for another platform than
+/// `only`, or for none, nothing is looked at.
+pub fn validate_all(source: &dyn Source, roots: &[Descriptor], only: Option<&Platform>) -> Validated {
+    let mut walk = Walk { source, only, seen: HashSet::new(), layers: Layers::default(), found: Validated::default() };
     for root in roots {
-        walk.visit(root, 0);
+        walk.enter(root, 0);
     }
     let problems = walk.layers.check(source);
     walk.found.problems.extend(problems);
@@ -78,6 +84,7 @@ pub fn validate_all(source: &dyn Source, roots: &[Descriptor]) -> Validated {
 /// Looks at documents and configs as it comes to them, and at the layers in the end, several at a time.
 struct Walk<'a> {
     source: &'a dyn Source,
+    only: Option<&'a Platform>,
     /// By digest and size: what is called by two sizes is looked at under both.
     seen: HashSet<(Digest, u64)>,
     layers: Layers,
@@ -93,6 +100,16 @@ impl Walk<'_> {
             self.found.bytes = self.found.bytes.saturating_add(descriptor.size());
         }
         is_new
+    }
+
+    /// Looks at something that is listed, where it is wanted.
+    fn enter(&mut self, listed: &Descriptor, depth: usize) {
+        let platform = platform_of(listed);
+        self.found.platforms.extend(platform.clone());
+        let is_wanted = |only: &Platform| !is_for_none(listed) && platform.is_none_or(|platform| platform == *only);
+        if self.only.is_none_or(is_wanted) {
+            self.visit(listed, depth);
+        }
     }
 
     fn visit(&mut self, descriptor: &Descriptor, depth: usize) {
@@ -121,7 +138,7 @@ impl Walk<'_> {
         match parse(descriptor.media_type(), &bytes).into_diagnostic()? {
             Manifest::Index(images) => {
                 for image in &images {
-                    self.visit(image, depth + 1);
+                    self.enter(image, depth + 1);
                 }
                 // Readers pass over what is no descriptor; a right index has none of it.
                 match listed(&bytes).checked_sub(images.len()) {
@@ -159,7 +176,10 @@ impl Walk<'_> {
         let parsed =
             read(self.source, descriptor).and_then(|bytes| serde_json::from_slice::<Value>(&bytes).into_diagnostic());
         let checked = match &parsed {
-            Ok(config) => agrees(config, layers, platform),
+            Ok(config) => {
+                self.found.platforms.extend(platform.is_none().then(|| own_platform(config)));
+                agrees(config, layers, platform)
+            }
             Err(_) => Ok(()),
         };
         self.note(descriptor, Part::Config, platform, checked);
@@ -209,17 +229,22 @@ fn agrees(config: &Value, layers: usize, platform: Option<&Platform>) -> Result<
     if diff_ids != layers {
         return Err(miette!("{diff_ids} diff_ids for {layers} layers"));
     }
-    let text = |key: &str| config[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-    let own = Platform {
-        os: text("os").unwrap_or_default(),
-        architecture: text("architecture").unwrap_or_default(),
-        variant: text("variant"),
-    };
+    let own = own_platform(config);
     match platform {
         Some(platform) if !platform.agrees_with(&own) => {
             Err(miette!("the index says {platform}, the config says {own}"))
         }
         _ => Ok(()),
+    }
+}
+
+/// What a config says that it is for.
+fn own_platform(config: &Value) -> Platform {
+    let text = |key: &str| config[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    Platform {
+        os: text("os").unwrap_or_default(),
+        architecture: text("architecture").unwrap_or_default(),
+        variant: text("variant"),
     }
 }
 
