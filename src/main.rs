@@ -2,46 +2,63 @@
 
 use std::process::ExitCode;
 
-use cargo_oci::cli::{Cli, Command, arguments};
+use cargo_oci::cli::{Cli, Command, MessageFormat, TalkArgs, arguments};
 use cargo_oci::commands;
 use cargo_oci::compile::linker::as_compiler;
+use cargo_oci::inspect::Inspected;
 use cargo_oci::interrupt;
 use cargo_oci::report::{Reporter, status_code};
+use cargo_oci::store::validate::Validated;
 use clap::Parser;
 
 fn main() -> ExitCode {
     let typed: Vec<_> = std::env::args_os().collect();
     if let Some(result) = as_compiler(&typed) {
-        let reporter = Reporter::new(false, None);
+        let reporter = Reporter::new(&TalkArgs::default(), MessageFormat::Human);
         return result.map_or_else(|error| reporter.error(&error), |()| ExitCode::SUCCESS);
     }
     interrupt::listen();
     let command = Cli::parse_from(arguments(typed.into_iter())).command;
-    let talk = match &command {
-        Command::Build(args) => &args.cargo.talk,
-        Command::Push(args) => &args.build.cargo.talk,
-        Command::Load(args) => &args.build.cargo.talk,
-        Command::Run(args) => &args.load.build.cargo.talk,
-        Command::Bundle(args) => &args.cargo.talk,
-        Command::Login(args) => &args.talk,
-        Command::Logout(args) => &args.talk,
+    let (talk, format) = match &command {
+        Command::Build(told) => (&told.args.cargo.talk, told.message_format),
+        Command::Push(told) => (&told.args.build.cargo.talk, told.message_format),
+        Command::Load(told) => (&told.args.build.cargo.talk, told.message_format),
+        Command::Bundle(told) => (&told.args.cargo.talk, told.message_format),
+        // Its standard output is the program's.
+        Command::Run(args) => (&args.load.build.cargo.talk, MessageFormat::Human),
+        Command::Inspect(args) => (&args.named.talk, MessageFormat::Human),
+        Command::Validate(args) => (&args.named.talk, MessageFormat::Human),
+        Command::Login(args) => (&args.talk, MessageFormat::Human),
+        Command::Logout(args) => (&args.talk, MessageFormat::Human),
+        Command::Completions(_) | Command::Man(_) => (&TalkArgs::default(), MessageFormat::Human),
     };
-    let reporter = Reporter::new(talk.quiet, talk.color);
-    let listener = |event| reporter.event(event);
+    let reporter = Reporter::new(talk, format);
+    let listener = |event| reporter.event(&event);
     let done = match &command {
-        Command::Build(args) => commands::build::build(args, &listener)
+        Command::Build(told) => commands::build::build(&told.args, &listener)
             .map(|images| Done::Results(images.into_iter().map(|image| image.reference).collect())),
-        Command::Push(args) => commands::push::push(args, &listener).map(Done::Results),
-        Command::Load(args) => commands::load::load(args, &listener).map(Done::Results),
+        Command::Push(told) => commands::push::push(&told.args, &listener).map(Done::Results),
+        Command::Load(told) => commands::load::load(&told.args, &listener).map(Done::Results),
         Command::Run(args) => commands::run::run(args, &listener).map(Done::Status),
-        Command::Bundle(args) => commands::bundle::bundle(args, &listener).map(Done::Results),
+        Command::Bundle(told) => commands::bundle::bundle(&told.args, &listener).map(Done::Results),
+        Command::Inspect(args) => {
+            commands::inspect::inspect(args, &listener).map(|found| Done::Inspected(found, args.json))
+        }
+        Command::Validate(args) => {
+            commands::validate::validate(args, &listener).map(|found| Done::Validated(found, args.json))
+        }
         Command::Login(args) => commands::login::login(args, &|question| reporter.ask(question), &listener)
             .map(|()| Done::Results(Vec::new())),
         Command::Logout(args) => commands::logout::logout(args, &listener).map(|()| Done::Results(Vec::new())),
+        Command::Completions(args) => Ok(Done::Text(commands::completions::completions(args))),
+        Command::Man(args) => commands::man::man(args).map(Done::Results),
     };
     match done {
         _ if interrupt::is_set() => ExitCode::from(interrupt::status()),
         Ok(Done::Results(lines)) => reporter.results(&lines),
+        Ok(Done::Text(text)) => reporter.text(&text),
+        Ok(Done::Inspected(found, json)) => reporter.inspected(&found, json),
+        Ok(Done::Validated(found, json)) => reporter.validated(&found, json),
         Ok(Done::Status(status)) => status_code(status),
         Err(error) => reporter.error(&error),
     }
@@ -51,6 +68,12 @@ fn main() -> ExitCode {
 enum Done {
     /// Lines for stdout.
     Results(Vec<String>),
+    /// Text for stdout.
+    Text(String),
+    /// What an image holds, and whether that is wanted as JSON.
+    Inspected(Inspected, bool),
+    /// What is wrong with an image, and whether that is wanted as JSON.
+    Validated(Validated, bool),
     /// The exit status of a program that it ran.
     Status(i32),
 }

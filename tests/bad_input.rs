@@ -347,7 +347,11 @@ fn a_base_that_does_not_exist() {
     let words = error(&project, &["--base", "127.0.0.1:9/base:1"]);
     assert_says(
         &words,
-        &["cannot use the base 127.0.0.1:9/base:1", "HEAD http://127.0.0.1:9/v2/base/manifests/1", "help: check"],
+        &[
+            "cannot use the base 127.0.0.1:9/base:1",
+            "HEAD http://127.0.0.1:9/v2/base/manifests/1",
+            "`--base embedded` needs neither",
+        ],
     );
 }
 

@@ -1,18 +1,24 @@
-//! Wherever a registry sends a client, no byte of a secret arrives where it should not (security.md, "Credentials").
+//! Wherever a registry sends a client, no byte of a secret arrives where it should not (security.md, "Credentials"), and
+//! none is told: not in words, not in JSON, and not with `-vv`.
 
 mod support;
 
+use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use cargo_oci::event::{Event, Listener};
 use cargo_oci::image::digest::Digest;
 use cargo_oci::registry::credentials::{Credential, Secret};
 use cargo_oci::registry::{Options, Registry, Retry};
+use cargo_oci::report::{json, lines};
 use cargo_oci::store::{Memory, Sink, Source, copy};
 use oci_spec::image::{Descriptor, MediaType};
 
+use support::home::Home;
+use support::project::Project;
 use support::strict::image::Content;
 use support::strict::recorder::{Elsewhere, Lure, Proof, Recorder, Seen, TOKEN};
 
@@ -26,6 +32,47 @@ fn no_secret_goes_elsewhere() {
         lures.into_iter().flat_map(|lure| lure.join().expect("no case panics")).collect()
     });
     assert!(problems.is_empty(), "{}", problems.join("\n\n"));
+}
+
+#[test]
+fn what_the_program_says_has_no_secret_in_it() {
+    thread::scope(|scope| {
+        let cases = Lure::ALL.map(|lure| (lure, Proof::Token)).into_iter().chain([(Lure::BlobRedirect, Proof::Basic)]);
+        for (lure, proof) in cases {
+            scope.spawn(move || says_no_secret(lure, proof));
+        }
+    });
+}
+
+fn says_no_secret(lure: Lure, proof: Proof) {
+    let recorder = Recorder::start(lure, Elsewhere::Port, proof);
+    let base = recorder.reference("acme/hello:latest");
+    let registry = base.split('/').next().expect("a registry");
+    // The base is read before anything is compiled, and what cannot be compiled costs no time.
+    let project = Project::new("x")
+        .file("src/main.rs", "no Rust")
+        .file("docker/config.json", &format!(r#"{{"auths":{{"{registry}":{{"auth":"{}"}}}}}}"#, basic()));
+    let args = ["build", "-vv", "--message-format", "json", "--no-install", "--base", &base];
+    let ran = project.oci(&args).env("DOCKER_CONFIG", project.path("docker")).run();
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(said.contains("Request HEAD") && said.contains(r#"{"reason":"request""#), "{said}");
+    assert!(!is_telling(&said), "{lure:?}:\n{said}");
+    if !matches!(lure, Lure::Realm | Lure::RealmRedirect) {
+        return;
+    }
+    let ran = Home::new().oci(&["login", "-vv", registry, "-u", USER, "--password-stdin"], PASSWORD);
+    assert!(ran.stderr.contains("Request GET"), "{ran:?}");
+    assert!(!is_telling(&format!("{}{}", ran.stdout, ran.stderr)), "{lure:?}: {ran:?}");
+}
+
+fn basic() -> String {
+    BASE64_STANDARD.encode(format!("{USER}:{PASSWORD}"))
+}
+
+/// Whether there is a secret in what is said, or a part of a URL that may hold one.
+fn is_telling(said: &str) -> bool {
+    let parts = [PASSWORD, TOKEN, &basic(), "uthorization", "?state", "?token", "?n=", "scope="];
+    parts.iter().any(|part| said.contains(part))
 }
 
 fn problems(lure: Lure) -> Vec<String> {
@@ -84,9 +131,18 @@ impl Case {
     fn problems(&self) -> Vec<String> {
         let recorder = Recorder::start(self.lure, self.elsewhere, self.given.proof());
         // Whether it succeeds is not the question here.
-        let result = self.run(&recorder);
+        let told = Mutex::new(Vec::new());
+        let listener = |event: Event| {
+            let line = lines::line(&event, Duration::ZERO).unwrap_or_default();
+            told.lock().expect("no thread panics").push(format!("{line}\n{}", json::event(&event, Duration::ZERO)));
+        };
+        let result = self.run(&recorder, &listener);
         let seen = recorder.seen();
         let mut problems: Vec<_> = seen.iter().filter(|seen| self.leaks(seen)).map(|seen| seen.text.clone()).collect();
+        let mut told = told.into_inner().expect("no thread panics");
+        assert!(told.iter().any(|told| told.contains(r#"{"reason":"request""#)), "{told:?}");
+        told.push(format!("{result:?}"));
+        problems.extend(told.into_iter().filter(|told| is_telling(told)));
         if self.is_taken() != seen.iter().any(|seen| !seen.is_own) {
             problems.push(format!("taken or not, against what is expected: {result:?}\n{seen:#?}"));
         }
@@ -95,8 +151,7 @@ impl Case {
 
     /// Whether a request brings what it should not.
     fn leaks(&self, seen: &Seen) -> bool {
-        let basic = BASE64_STANDARD.encode(format!("{USER}:{PASSWORD}"));
-        let has_password = seen.text.contains(PASSWORD) || seen.text.contains(&basic);
+        let has_password = seen.text.contains(PASSWORD) || seen.text.contains(&basic());
         let has_token = seen.text.contains(TOKEN);
         // A token service on another port of the same host is the same house.
         let is_service = self.lure == Lure::Realm && self.elsewhere == Elsewhere::Port && seen.text.contains(" /token");
@@ -120,7 +175,7 @@ impl Case {
         is_followed && self.elsewhere != Elsewhere::Scheme
     }
 
-    fn run(&self, recorder: &Recorder) -> miette::Result<()> {
+    fn run(&self, recorder: &Recorder, listener: Listener) -> miette::Result<()> {
         let retry = Retry {
             attempts: 2,
             first: Duration::from_millis(1),
@@ -128,7 +183,8 @@ impl Case {
             ..Retry::default()
         };
         let reference = recorder.reference("acme/hello:latest").parse().expect("a reference");
-        let options = Options { credential: self.given.credential(), retry, ..Options::default() };
+        let options =
+            Options { credential: self.given.credential(), retry, notify: Some(listener), ..Options::default() };
         let registry = Registry::new(reference, options)?;
         let memory = Memory::default();
         if self.is_push {

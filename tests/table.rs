@@ -253,7 +253,7 @@ fn planned(project: &Project, args: &[&str], variables: &[[&str; 3]]) -> ImagePl
     };
     let environment: Environment =
         [("CARGO", env!("CARGO"))].into_iter().chain(variables.iter().map(|[key, value, _]| (*key, *value))).collect();
-    plan::make(&args, &environment).expect("a plan").images.remove(0)
+    plan::make(&args.args, &environment).expect("a plan").images.remove(0)
 }
 
 #[test]

@@ -34,7 +34,8 @@ pub fn embedded() -> Result<Memory> {
     let memory = Memory::default();
     let mut blob = Vec::new();
     // Most of it is base64, which no level makes much smaller, and it is made anew in every run: the fastest does.
-    let layer = write_at(&with_parents(entries(), true), 0, (Compression::Gzip, 1), &mut blob).into_diagnostic()?;
+    let layer =
+        write_at(&with_parents(entries(), true), 0, (Compression::Gzip, 1), &mut blob, &|_| ()).into_diagnostic()?;
     memory.put(&layer.descriptor, blob);
     let images: Vec<_> = TARGETS
         .iter()

@@ -214,10 +214,8 @@ impl Candidate {
         };
         let config = object(source, &config)?;
         let own = platform_in(&config);
-        // A variant is often left out on one side; a wrong machine would be started on the right one.
-        let silent = own.variant.is_none() || self.platform.variant.is_none();
-        let agrees = own == self.platform || silent && own.without_variant() == self.platform.without_variant();
-        if !agrees {
+        // A wrong machine would be started on the right one.
+        if !own.agrees_with(&self.platform) {
             return Err(miette!("its index says {}, its config {own}", self.platform));
         }
         let listed = config.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids")).and_then(Value::as_array);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::{EnumValueParser, NonEmptyStringValueParser};
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 use super::{CargoArgs, ImageArgs};
 
@@ -13,10 +13,11 @@ pub struct BundleArgs {
     /// The bundle, which must not be there yet [default: target/oci/NAME.bundle, or .bundle.tar]
     pub path: Option<PathBuf>,
     /// Unpack this image instead of building one: a registry reference, `oci:PATH[:NAME]`, `oci-archive:PATH[:NAME]`, or
-    /// the path of a layout
+    /// the path of a layout or an archive, with or without `:TAG` or `@DIGEST` behind it
     #[arg(
         long,
         value_name = "REF|PATH",
+        value_hint = ValueHint::AnyPath,
         requires = "path",
         conflicts_with_all = BUILDING,
         value_parser = NonEmptyStringValueParser::new()

@@ -45,7 +45,7 @@ pub struct TalkArgs {
     /// Print nothing but errors and the result
     #[arg(short, long, env = "CARGO_TERM_QUIET")]
     pub quiet: bool,
-    /// Use verbose output
+    /// Use verbose output: the requests that are made, and that of cargo (-vv: more of it)
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Coloring: auto, always, never

@@ -1,9 +1,13 @@
 //! What was typed, not yet what it means: [`plan`](crate::plan) knows that.
 
 mod bundle;
+mod format;
+mod generate;
 mod image;
+mod inspect;
 mod load;
 mod login;
+mod proposing;
 
 use std::path::PathBuf;
 
@@ -11,8 +15,12 @@ use anstyle::{AnsiColor, Style};
 use clap::builder::Styles;
 use clap::{Args, Parser, Subcommand};
 
+use crate::spelling::hint;
 pub use bundle::{BundleArgs, BundleForm};
+pub use format::{MessageFormat, Told};
+pub use generate::{CompletionsArgs, ManArgs};
 pub use image::{ImageArgs, Prebuilt};
+pub use inspect::{InspectArgs, NamedArgs, ValidateArgs};
 pub use load::{EngineArgs, LoadArgs, RunArgs};
 pub use login::{LoginArgs, LogoutArgs, TalkArgs, Typed};
 
@@ -46,17 +54,17 @@ pub enum Command {
     ///
     /// Builds the crate for each platform, lays the binaries over the base and writes a multi-arch OCI index to
     /// target/oci/NAME. The last line on stdout is the result: `oci:target/oci/NAME@sha256:…`.
-    Build(BuildArgs),
+    Build(Told<BuildArgs>),
     /// Build, then push index, images and tags to a registry
     ///
     /// Nothing is pushed that is there already, and base layers are not downloaded to be pushed. The tags move last. The
     /// result on stdout is one line a repository: `REGISTRY/REPOSITORY@sha256:…`.
-    Push(PushArgs),
+    Push(Told<PushArgs>),
     /// Build, then hand the image to Docker, Podman, nerdctl, containerd, kind, minikube or k3d
     ///
     /// Builds for the engine's own platform, or for `--platform`, and sends only what the engine lacks. The result on
     /// stdout is what the engine calls the image: `NAME:TAG`.
-    Load(LoadArgs),
+    Load(Told<LoadArgs>),
     /// Build, load, then run it as `cargo run` would
     ///
     /// The program has the terminal and the signals, and its exit status is that of this command. What stands behind `--`
@@ -66,7 +74,18 @@ pub enum Command {
     ///
     /// A bundle is the folder `rootfs` with the files of the image for one platform, and a `config.json` made from the
     /// image's own. With `--from` it is that of any other image, and no crate is needed. The result on stdout is its path.
-    Bundle(BundleArgs),
+    Bundle(Told<BundleArgs>),
+    /// Show what an image holds: platforms, layers, config, base, and what is attached to it
+    ///
+    /// The image is in a registry, a layout or an archive; where none of a layout's images is named, all are shown. No
+    /// layer is read. The result on stdout is a tree, or all of it as JSON.
+    Inspect(InspectArgs),
+    /// Recompute every digest, size and diffID of an image
+    ///
+    /// It reads all of the image, or of all images in a layout or archive where none is named. Each problem is a line on
+    /// stdout, `DIGEST: what is wrong`, and the exit status is 1 then; stdout stays empty when all is right. With `--json` it
+    /// is one object, with what was looked at too.
+    Validate(ValidateArgs),
     /// Keep a user's password for a registry, once the registry has accepted it
     ///
     /// It goes to the credential helper that is configured for the registry, else into the file where Docker and Podman
@@ -74,6 +93,16 @@ pub enum Command {
     Login(LoginArgs),
     /// Forget what `login` has kept for a registry
     Logout(LogoutArgs),
+    /// Print what a shell needs to complete `cargo oci` and `cargo-oci`
+    ///
+    /// For bash and fish, have it read at their start: `source <(cargo oci completions bash)` in ~/.bashrc,
+    /// `cargo oci completions fish | source` in ~/.config/fish/config.fish. For zsh, write it to a file `_cargo-oci` in a
+    /// folder of $fpath. In elvish and PowerShell `cargo-oci` alone is completed.
+    Completions(CompletionsArgs),
+    /// Write the man pages: cargo-oci.1, and one for each command
+    ///
+    /// They say what `cargo oci help` says. The result on stdout is the path of each.
+    Man(ManArgs),
 }
 
 /// The arguments of `cargo oci push`.
@@ -142,7 +171,10 @@ impl std::str::FromStr for Output {
             "oci-dir" => OutputKind::OciDir,
             "oci-archive" => OutputKind::OciArchive,
             "docker-archive" => OutputKind::DockerArchive,
-            other => return Err(format!("`{other}` is none of oci-dir, oci-archive and docker-archive")),
+            other => {
+                let hint = hint(other, ["oci-dir", "oci-archive", "docker-archive"]);
+                return Err(format!("`{other}` is none of oci-dir, oci-archive and docker-archive{hint}"));
+            }
         };
         if path.is_empty() {
             return Err("the path is missing, as in `oci-archive=image.tar`".to_owned());
@@ -234,7 +266,7 @@ mod tests {
     fn build(args: &[&str]) -> Result<BuildArgs, clap::Error> {
         let typed = ["cargo-oci", "build"].iter().chain(args).map(Into::into);
         match Cli::try_parse_from(arguments(typed))?.command {
-            Command::Build(args) => Ok(args),
+            Command::Build(told) => Ok(told.args),
             other => panic!("{other:?}"),
         }
     }

@@ -12,6 +12,7 @@ use crate::base::{Base, BaseImage};
 use crate::compile::{Binary, Compiled};
 use crate::config::Labels;
 use crate::error::{Result, on_path};
+use crate::event::transfer::{Activity, Transfer};
 use crate::event::{BuiltBase, BuiltImage, BuiltManifest, Event, Listener};
 use crate::image::config::{History, Settings, UnknownVariable, assemble};
 use crate::image::layer::{self, Content, Entry, Layer, with_parents};
@@ -19,7 +20,7 @@ use crate::image::{DiffId, manifest};
 use crate::plan::ImagePlan;
 use crate::reference::BaseReference;
 use crate::store::layout::Place;
-use crate::store::{LayoutWriter, Sink, Source, copy};
+use crate::store::{Counted, LayoutWriter, Sink, Source, copy};
 
 /// What one image is assembled from.
 pub struct Work<'a> {
@@ -51,9 +52,12 @@ impl Work<'_> {
             let assets = scope.spawn(|| self.assets.layers(&writer, &before, &self.compiled.out_dirs, listener));
             let images = self.base.images.iter();
             let binaries: Vec<_> =
-                images.map(|image| scope.spawn(|| self.binaries_layer(&writer, image, &before))).collect();
+                images.map(|image| scope.spawn(|| self.binaries_layer(&writer, image, &before, listener))).collect();
             let copied = match self.complete || !matches!(self.plan.base, BaseReference::Registry(_)) {
-                true => copy(self.source, &writer, &base_layers),
+                true => {
+                    let source = Counted { source: self.source, activity: Activity::Copying, listener };
+                    copy(&source, &writer, &base_layers)
+                }
                 // What is there is kept: asking does that.
                 false => base_layers.iter().try_for_each(|layer| writer.exists(layer).map(drop)),
             };
@@ -142,6 +146,7 @@ impl Work<'_> {
         writer: &LayoutWriter,
         below: &BaseImage,
         before: &HashMap<DiffId, Descriptor>,
+        listener: Listener,
     ) -> Result<Layer> {
         let mut entries = Vec::new();
         for name in &self.plan.bins {
@@ -150,7 +155,9 @@ impl Work<'_> {
             entries.push(Entry::file(path.trim_start_matches('/'), 0o755, Content::Path(binary.path.clone())));
         }
         let entries = with_parents(entries, self.base.root.is_none());
-        layer(&entries, self.plan, writer, before).wrap_err("cannot make the layer of the binaries")
+        let name = format!("{} {}", self.plan.name, below.platform);
+        let made = layer(&entries, self.plan, &name, writer, before, listener);
+        made.wrap_err("cannot make the layer of the binaries")
     }
 
     fn annotations(&self) -> BTreeMap<String, String> {
@@ -170,15 +177,18 @@ pub fn binary<'a>(all: &'a [Binary], plan: &ImagePlan, name: &str, below: &BaseI
     all.iter().find(is_it).ok_or_else(|| miette!("cargo built no `{name}` for {}", below.target.triple))
 }
 
-/// The layer of `entries`, which is not made where one is `known` that was made of the same.
+/// The layer of `entries`, which is not made where one is `known` that was made of the same. While it is made, it is
+/// called `name`.
 ///
 /// # Errors
 /// Of reading what goes in, and of writing the layout.
 pub fn layer(
     entries: &[Entry],
     plan: &ImagePlan,
+    name: &str,
     writer: &LayoutWriter,
     known: &HashMap<DiffId, Descriptor>,
+    listener: Listener,
 ) -> Result<Layer> {
     // A tar that was compressed before is not compressed again: hashing it tells, and is much faster.
     if !known.is_empty() {
@@ -190,7 +200,10 @@ pub fn layer(
         }
     }
     let mut blob = writer.blob()?;
-    let layer = layer::write(entries, plan.mtime(), plan.compression, &mut blob)
+    let transfer =
+        Transfer::begin(Some(listener), Activity::Layering, name, layer::tar_size(entries).into_diagnostic()?);
+    let done = |bytes| transfer.counter().add(bytes);
+    let layer = layer::write_counted(entries, plan.mtime(), plan.compression, &mut blob, &done)
         .map_err(|error| on_path("write", blob.path(), error))?;
     writer.keep(&layer.descriptor, blob)?;
     Ok(layer)

@@ -86,7 +86,8 @@ impl<'a> Assets<'a> {
                     let entries = self.entries(owners, out_dir)?;
                     let links = assets::leading_nowhere(&entries).into_iter();
                     astray.extend(links.map(|(path, target)| (path.to_owned(), target.to_owned())));
-                    let layer = assemble::layer(&entries, self.plan, writer, &known)
+                    let name = format!("{} (files)", self.plan.name);
+                    let layer = assemble::layer(&entries, self.plan, &name, writer, &known, listener)
                         .wrap_err("cannot make the layer of `files`")?;
                     known.insert(layer.diff_id.clone(), layer.descriptor.clone());
                     layer

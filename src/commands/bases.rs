@@ -2,10 +2,11 @@
 //! registry, the cache and the disk, none of which it knows.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use miette::{Context, IntoDiagnostic, miette};
+use miette::{Diagnostic, IntoDiagnostic, Report, miette};
 use oci_spec::image::Descriptor;
 
 use crate::base::Base;
@@ -16,7 +17,7 @@ use crate::image::digest::{Hasher, Mismatch};
 use crate::plan::{Environment, ImagePlan};
 use crate::platform::PlatformChoice;
 use crate::reference::{BaseReference, Reference};
-use crate::registry::{Options, Registry, credentials};
+use crate::registry::{Options, Registry, RequestError, credentials};
 use crate::store::cache::Through;
 use crate::store::{Archive, Cache, Layout, Memory, Source};
 
@@ -82,8 +83,7 @@ impl<'a> Bases<'a> {
     /// # Errors
     /// When it cannot be had, or is not an image for the platforms that are wanted.
     pub fn read(&mut self, image: &ImagePlan) -> Result<Base> {
-        let found = self.find(&image.base, &image.platforms);
-        found.wrap_err_with(|| format!("cannot use the base {}", image.base))
+        self.find(&image.base, &image.platforms).map_err(|error| NoBase::new(&image.base, error).into())
     }
 
     /// The images that `reference` has for `platforms`, all their content at hand.
@@ -127,6 +127,37 @@ impl<'a> Bases<'a> {
         let root = source.source().resolve(name)?;
         Ok((source, Some(root)))
     }
+}
+
+/// The base cannot be had; how it could be is said with it.
+#[derive(Debug, Diagnostic, thiserror::Error)]
+#[error("cannot use the base {name}")]
+struct NoBase {
+    name: String,
+    #[source]
+    cause: Box<dyn Error + Send + Sync>,
+    #[help]
+    help: Option<String>,
+}
+
+impl NoBase {
+    fn new(base: &BaseReference, cause: Report) -> NoBase {
+        let help = cause.help().map(|help| help.to_string());
+        let is_unreachable = cause.downcast_ref().is_some_and(RequestError::is_unanswered);
+        let help = match (meant(base), help) {
+            (Some(near), _) => Some(format!("did you mean `{near}`?")),
+            (None, Some(help)) if is_unreachable => Some(format!("{help}; `--base embedded` needs neither")),
+            (None, help) => help,
+        };
+        NoBase { name: base.to_string(), cause: cause.into(), help }
+    }
+}
+
+/// The word that was meant by one that is nearly it. Such a one is an image of Docker Hub's, and may be there.
+fn meant(base: &BaseReference) -> Option<&'static str> {
+    let BaseReference::Registry(reference) = base else { return None };
+    let word = reference.repository().strip_prefix("library/")?;
+    ["embedded", "scratch"].into_iter().find(|known| strsim::damerau_levenshtein(word, known) <= 2)
 }
 
 /// Sees to it that the base's layers are there, before anything is compiled. What is in them is checked when they are
@@ -182,5 +213,20 @@ fn pull(through: &Through, reference: &BaseReference, base: &Base, listener: Lis
         blobs: missing.len(),
         bytes: missing.iter().map(Descriptor::size).fold(0, u64::saturating_add),
     });
-    through.pull(&missing)
+    through.pull(&missing, listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_mistypes_a_base_without_a_registry_is_told() {
+        let help = |base: &str| NoBase::new(&base.parse().expect(base), miette!(help = "look", "not there")).help;
+        assert_eq!(help("embeded").as_deref(), Some("did you mean `embedded`?"));
+        assert_eq!(help("scrtach").as_deref(), Some("did you mean `scratch`?"));
+        for other in ["static", "ghcr.io/acme/embeded", "oci:scrach"] {
+            assert_eq!(help(other).as_deref(), Some("look"), "{other}");
+        }
+    }
 }

@@ -99,8 +99,7 @@ impl<'a> Built<'a> {
         let (mut images, mut layouts) = (Vec::new(), Vec::new());
         for (_, (writer, image)) in prepared {
             layouts.push(writer.commit()?);
-            let platforms = image.manifests.iter().map(|manifest| manifest.platform.clone()).collect();
-            listener(Event::Finished { image: image.name.clone(), platforms, bytes: image.size });
+            listener(Event::Finished { image: Box::new(image.clone()) });
             images.push(image);
         }
         Ok(Built { plan, bases, images, layouts })

@@ -8,17 +8,19 @@ use serde_json::json;
 
 use super::bases::Bases;
 use super::build::Built;
+use super::named::reference;
 use crate::base::{Base, BaseImage};
 use crate::bundle::{self, Form, Image, Target};
 use crate::cli::{BuildArgs, BundleArgs, BundleForm, ImageArgs};
 use crate::error::Result;
+use crate::event::transfer::Activity;
 use crate::event::{Event, Listener};
 use crate::image::config::{Object, object_in};
 use crate::plan::{Environment, Plan, cache_folder};
 use crate::platform::{PlatformChoice, Target as RustTarget};
-use crate::reference::{BaseReference, OnDisk};
-use crate::store::Source;
+use crate::reference::BaseReference;
 use crate::store::layer::described;
+use crate::store::{Counted, Source};
 
 /// Makes the bundle of every image that the arguments select; gives their paths.
 ///
@@ -86,7 +88,8 @@ fn unpack(source: &dyn Source, name: &str, base: &Base, target: &Target, listene
         layers: layers.len(),
         bytes: layers.iter().map(Descriptor::size).fold(0, u64::saturating_add),
     });
-    let image = Image { source, name, config, layers: described(config, layers)? };
+    let source = Counted { source, activity: Activity::Bundling, listener };
+    let image = Image { source: &source, name, config, layers: described(config, layers)? };
     bundle::write(&image, target, listener)
 }
 
@@ -144,26 +147,6 @@ fn paths(args: &BundleArgs, plan: &Plan) -> Result<Vec<PathBuf>> {
             Ok(images.iter().map(|image| path(&image.layout, &image.name)).collect())
         }
     }
-}
-
-/// A reference, or a path that is there.
-fn reference(from: &str) -> Result<BaseReference> {
-    let path = Path::new(from);
-    let on_disk = || OnDisk { path: path.to_owned(), name: None };
-    if path.is_file() {
-        return Ok(BaseReference::Archive(on_disk()));
-    }
-    // A folder that happens to be called as an image is none.
-    if path.join("index.json").is_file() {
-        return Ok(BaseReference::Layout(on_disk()));
-    }
-    if from.starts_with(['.', '/', '~']) {
-        return Err(miette!(
-            help = "name the folder of a layout, an archive of one, or an image in a registry",
-            "there is no OCI layout in {from}"
-        ));
-    }
-    from.parse().into_diagnostic()
 }
 
 /// What the container is called: the last part of the reference's name.

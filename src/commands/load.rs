@@ -54,7 +54,8 @@ impl Handover {
             let platforms = image.manifests.iter().map(|manifest| manifest.platform.clone()).collect();
             listener(Event::Loading { image: image.name.clone(), engine: engine.title().to_owned(), platforms });
             let time = built.plan.images[at].mtime();
-            let loaded = engine.load(LocalImage { image, layout: &built.layouts[at], loaded: &remembered, time });
+            let layout = &built.layouts[at];
+            let loaded = engine.load(LocalImage { image, layout, loaded: &remembered, time, listener });
             let loaded = loaded.wrap_err_with(|| format!("cannot load {} into {}", image.name, engine.title()))?;
             listener(Event::Loaded {
                 names: image.tagged_names(),

@@ -43,7 +43,7 @@ pub fn login(args: &LoginArgs, asked: Asked, listener: Listener) -> Result<()> {
         true => return Err(miette!(help = "nothing was kept", "the password is empty")),
         false => Secret::new(password),
     };
-    check(registry, &Credential::Basic { user: user.clone(), password: password.clone() })?;
+    check(registry, &Credential::Basic { user: user.clone(), password: password.clone() }, listener)?;
     let place = credentials::store(&Environment::of_this_process(), registry, &user, &password)?;
     if let Place::File(file) = &place {
         let message =

@@ -6,12 +6,16 @@
 //! | [`push`] | `cargo oci push`: the same, and on to registries |
 //! | [`load`], [`run`] | `cargo oci load` and `run`: the same, on to engines, and run there |
 //! | [`bundle`] | `cargo oci bundle`: the same, or any image, and on to what a runtime starts |
+//! | [`inspect`] | `cargo oci inspect`: what an image holds |
+//! | [`validate`] | `cargo oci validate`: an image is what it says, or not |
 //! | [`login`], [`logout`] | `cargo oci login` and `logout`: credentials kept and forgotten |
+//! | [`completions`], [`man`] | `cargo oci completions` and `man`: what was said of the arguments, for shells and as pages |
 //! | `bases` | a reference → the source it means, pulled |
 //! | `assemble` | plan, base and binaries → images in a layout |
 //! | `programs` | the programs of all images, compiled or not |
 //! | `loaders` | what dynamic programs need of a base |
 //! | `assets` | the key `files` → the layer of assets for each platform |
+//! | `named` | the text `REF\|PATH` → the images it means, and where they are |
 //! | `outputs` | a finished layout → other places and forms |
 
 mod assemble;
@@ -19,11 +23,16 @@ mod assets;
 mod bases;
 pub mod build;
 pub mod bundle;
+pub mod completions;
+pub mod inspect;
 pub mod load;
 mod loaders;
 pub mod login;
 pub mod logout;
+pub mod man;
+mod named;
 mod outputs;
 mod programs;
 pub mod push;
 pub mod run;
+pub mod validate;

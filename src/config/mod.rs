@@ -31,6 +31,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::error::{Result, on_path};
 use crate::reference::Reference;
+use crate::spelling::nearest;
 
 pub use files::{Account, FileRule, Owner, is_whiteout};
 pub use folder::Folder;
@@ -229,14 +230,4 @@ fn known(key: &Spanned<Cow<str>>, place: &str) -> Result<&'static (&'static str,
         },
         help: Some(format!("the keys are {}", KEYS.map(|(known, _)| known).join(", "))),
     })
-}
-
-/// The nearest of `known`, for a word that is none of them.
-pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .into_iter()
-        .map(|known| (strsim::jaro_winkler(word, known), known))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, known)| known)
 }

@@ -80,7 +80,7 @@ impl Containerd {
         let import = ["images", "import"].into_iter().chain(platforms).chain(["-"]);
         let names: Vec<_> = names.iter().filter_map(|name| in_full(name)).collect();
         let tag = ["images", "tag", "--force", &loading].into_iter().chain(names.iter().map(String::as_str));
-        let imported = self.program.feed(import, |input| contents.write(image.time, input));
+        let imported = self.program.feed(import, &image.transfer(&contents), |input| contents.write(image.time, input));
         let tagged = imported.and_then(|answer| self.program.tell(tag).map(|_| answer.sent));
         // Where nothing came in, there is nothing to remove.
         self.program.undo(["images", "rm", &loading]);

@@ -161,7 +161,11 @@ impl Docker {
             Store::Containerd => self.load_layout(image, &listed)?,
             Store::Nerdctl => {
                 let contents = image.as_layout()?;
-                self.program.feed(["load", "--all-platforms"], |input| contents.write(image.time, input))?.sent
+                self.program
+                    .feed(["load", "--all-platforms"], &image.transfer(&contents), |input| {
+                        contents.write(image.time, input)
+                    })?
+                    .sent
             }
         };
         Ok(Loaded { id: id.clone(), sent: Some(sent), was_there: false })
@@ -189,14 +193,14 @@ impl Docker {
         let known: HashSet<_> = manifest.layers.iter().take(has).map(|layer| layer.digest()).collect();
         let contents = || Contents::of_docker_image(image.layout, &image.docker_image()?, self.knows_zstd);
         if !known.is_empty() {
-            match self.send(contents()?.without(|digest| known.contains(digest)), image.time) {
+            match self.send(image, &contents()?.without(|digest| known.contains(digest))) {
                 Ok(answer) => return Ok(answer.sent),
                 Err(refusal) if is_final(&refusal) => return Err(refusal.into()),
                 // What it has against the whole it says next.
                 Err(_) => {}
             }
         }
-        Ok(self.send(contents()?, image.time)?.sent)
+        Ok(self.send(image, &contents()?)?.sent)
     }
 
     /// Into containerd's store. It takes a layout without blobs that it has not, and ends well: so the image comes without
@@ -208,7 +212,7 @@ impl Docker {
         let mut sent = 0;
         let mut is_whole = false;
         if !known.is_empty() {
-            match self.send(contents()?.without(|digest| known.contains(digest)), image.time) {
+            match self.send(image, &contents()?.without(|digest| known.contains(digest))) {
                 Ok(answer) => {
                     sent = answer.sent;
                     is_whole = self.has_whole(image, &answer.stdout)?;
@@ -218,7 +222,7 @@ impl Docker {
             }
         }
         if !is_whole {
-            let answer = self.send(contents()?, image.time)?;
+            let answer = self.send(image, &contents()?)?;
             sent += answer.sent;
             if !self.has_whole(image, &answer.stdout)? {
                 let said = answer.stdout.lines().filter(|line| !line.starts_with(LOADED));
@@ -254,8 +258,8 @@ impl Docker {
         Ok(true)
     }
 
-    fn send(&self, contents: Contents, time: u64) -> Result<Answer, Refusal> {
-        self.program.feed(["image", "load"], |input| contents.write(time, input))
+    fn send(&self, image: LocalImage, contents: &Contents) -> Result<Answer, Refusal> {
+        self.program.feed(["image", "load"], &image.transfer(contents), |input| contents.write(image.time, input))
     }
 
     /// The diffIDs of images.

@@ -24,7 +24,8 @@ use miette::{Diagnostic, Report, miette};
 use oci_spec::image::Descriptor;
 
 use crate::error::Result;
-use crate::event::{BuiltImage, BuiltManifest};
+use crate::event::transfer::{Activity, Transfer};
+use crate::event::{BuiltImage, BuiltManifest, Listener};
 use crate::image::Digest;
 use crate::plan::Environment;
 use crate::platform::Platform;
@@ -63,6 +64,8 @@ pub struct LocalImage<'a> {
     pub loaded: &'a Path,
     /// The mtime of what is in archives: seconds since 1970.
     pub time: u64,
+    /// Who wants to know how far it is.
+    pub listener: Listener<'a>,
 }
 
 /// An image that an engine has.
@@ -233,6 +236,11 @@ impl<'a> LocalImage<'a> {
     /// What is known of what was handed over before; nothing where that cannot be kept.
     fn cache(&self) -> Option<Cache> {
         Cache::open(self.loaded.to_owned()).ok()
+    }
+
+    /// It on its way to a program's standard input, as these contents.
+    fn transfer(&self, contents: &Contents) -> Transfer<'a> {
+        Transfer::begin(Some(self.listener), Activity::Loading, &self.image.name, contents.size())
     }
 
     fn root(&self) -> &'a Descriptor {

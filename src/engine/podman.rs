@@ -125,7 +125,9 @@ impl Podman {
     fn copy(&self, image: LocalImage, names: &[String]) -> Result<Option<u64>> {
         if self.is_remote {
             let contents = Contents::of_image(image.layout, image.root(), names)?;
-            let answer = self.program.feed(["load", "--quiet"], |input| contents.write(image.time, input))?;
+            let answer = self
+                .program
+                .feed(["load", "--quiet"], &image.transfer(&contents), |input| contents.write(image.time, input))?;
             return Ok(Some(answer.sent));
         }
         self.pull(image)?;

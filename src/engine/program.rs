@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use miette::Diagnostic;
 
+use crate::event::transfer::{Counter, Transfer};
 use crate::interrupt;
 use crate::plan::{Environment, without_credentials};
 
@@ -149,17 +150,18 @@ impl Program {
         Call::start((command, name), Stdio::null())?.end(None)
     }
 
-    /// What it answers to `args` and to what `write` writes to its standard input. It may take as long as it likes.
+    /// What it answers to `args` and to what `write` writes to its standard input, which `transfer` counts. It may take as long as it likes.
     ///
     /// # Errors
     /// When it ends badly; when `write` fails, which ends the program before it can take a part for the whole.
     pub fn feed<S: AsRef<OsStr>>(
         &self,
         args: impl IntoIterator<Item = S>,
+        transfer: &Transfer,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<Answer, Refusal> {
         let mut call = Call::start(self.call(args), Stdio::piped())?;
-        let mut input = Input { pipe: call.child.stdin.take(), sent: 0 };
+        let mut input = Input { pipe: call.child.stdin.take(), counter: transfer.counter() };
         let written = write(&mut input);
         match written {
             // Why it no longer listens, it says itself.
@@ -170,24 +172,24 @@ impl Program {
             }
             Ok(()) => {}
         }
-        let sent = input.sent;
+        let sent = transfer.counter().done();
         drop(input);
         Ok(Answer { sent, ..call.end(None)? })
     }
 }
 
 /// The standard input of a program: what goes in is counted, and stops at an interrupt.
-struct Input {
+struct Input<'a> {
     pipe: Option<ChildStdin>,
-    sent: u64,
+    counter: &'a Counter,
 }
 
-impl Write for Input {
+impl Write for Input<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         interrupt::check()?;
         let pipe = self.pipe.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
         let written = pipe.write(bytes)?;
-        self.sent += written as u64;
+        self.counter.add(written as u64);
         Ok(written)
     }
 

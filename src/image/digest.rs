@@ -114,6 +114,8 @@ pub struct VerifyReader<R> {
     hasher: Option<Hasher>,
     left: u64,
     size: u64,
+    /// Whether more came than was described.
+    goes_on: bool,
 }
 
 /// Content that is not what its descriptor says.
@@ -151,6 +153,7 @@ impl<R: Read> VerifyReader<R> {
             hasher: Hasher::like(descriptor.digest()),
             left: descriptor.size(),
             size: descriptor.size(),
+            goes_on: false,
         }
     }
 
@@ -182,10 +185,12 @@ impl<R: Read> Read for VerifyReader<R> {
         }
         crate::interrupt::check()?;
         let read = self.inner.read(buffer)?;
-        if read == 0 {
+        if read == 0 && !self.goes_on {
             self.check()?;
         }
-        if read as u64 > self.left {
+        // Said again to those who read on.
+        self.goes_on |= read as u64 > self.left;
+        if self.goes_on {
             return Err(self.wrong_size("goes on".to_owned()));
         }
         self.left -= read as u64;
@@ -233,5 +238,17 @@ mod tests {
         assert!(read(b"abd", sha256(b"abc"), 3).unwrap_err().contains("but the content is"));
         assert!(read(b"ab", sha256(b"abc"), 3).unwrap_err().contains("ended after 2"));
         assert!(read(b"abcd", sha256(b"abc"), 3).unwrap_err().contains("goes on"));
+    }
+
+    #[test]
+    fn who_reads_on_hears_the_same_error_again() {
+        for (content, what) in [(&b"abd"[..], "but the content is"), (b"ab", "ended after 2"), (b"abcd", "goes on")] {
+            let descriptor = Descriptor::new(MediaType::ImageLayer, 3, sha256(b"abc"));
+            let mut reader = VerifyReader::new(content, &descriptor);
+            for _ in 0..2 {
+                let error = io::copy(&mut reader, &mut io::sink()).unwrap_err();
+                assert!(error.to_string().contains(what), "{error}");
+            }
+        }
     }
 }

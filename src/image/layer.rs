@@ -101,7 +101,21 @@ pub fn with_parents(entries: Vec<Entry>, on_nothing: bool) -> Vec<Entry> {
 /// # Errors
 /// Of reading and writing files; a file whose size changes while it is read.
 pub fn write(entries: &[Entry], time: u64, compression: Compression, blob: impl Write) -> io::Result<Layer> {
-    write_at(entries, time, (compression, compression.level()), blob)
+    write_counted(entries, time, compression, blob, &|_| ())
+}
+
+/// The same; `done` is told of each part of the tar ([`tar_size`]) how many bytes it has.
+///
+/// # Errors
+/// See [`write()`].
+pub fn write_counted(
+    entries: &[Entry],
+    time: u64,
+    compression: Compression,
+    blob: impl Write,
+    done: &dyn Fn(u64),
+) -> io::Result<Layer> {
+    write_at(entries, time, (compression, compression.level()), blob, done)
 }
 
 /// The same, with a compression that tries as hard as its level says: 0 to 9 for gzip.
@@ -113,13 +127,14 @@ pub fn write_at(
     time: u64,
     (compression, level): (Compression, u8),
     blob: impl Write,
+    done: &dyn Fn(u64),
 ) -> io::Result<Layer> {
     let encoder = Encoder::new(compression, level, HashWriter::new(blob))?;
-    let mut tar = tar::Builder::new(HashWriter::new(encoder));
+    let mut tar = tar::Builder::new(Counting { inner: HashWriter::new(encoder), done });
     for entry in entries {
         append(&mut tar, entry, time)?;
     }
-    let (diff_id, _, encoder) = tar.into_inner()?.finish();
+    let (diff_id, _, encoder) = tar.into_inner()?.inner.finish();
     let (digest, size, mut blob) = encoder.finish()?.finish();
     blob.flush()?;
     Ok(Layer { descriptor: Descriptor::new(compression.media_type(), size, digest), diff_id: DiffId(diff_id) })
@@ -136,6 +151,45 @@ pub fn diff_id(entries: &[Entry], time: u64) -> io::Result<DiffId> {
     }
     let (diff_id, _, _) = tar.into_inner()?.finish();
     Ok(DiffId(diff_id))
+}
+
+/// How many bytes the tar of `entries` has, but for the records of very long paths and links.
+///
+/// # Errors
+/// Of looking at files.
+pub fn tar_size(entries: &[Entry]) -> io::Result<u64> {
+    const BLOCK: u64 = 512;
+    // Two empty blocks are its end.
+    let mut total = 2 * BLOCK;
+    for entry in entries {
+        let content = match &entry.kind {
+            EntryKind::Directory | EntryKind::Symlink(_) => 0,
+            EntryKind::File(Content::Bytes(bytes)) => bytes.len() as u64,
+            EntryKind::File(Content::Path(path)) => {
+                std::fs::metadata(path).map_err(|error| of_file(path, &error))?.len()
+            }
+        };
+        total += BLOCK + content.next_multiple_of(BLOCK);
+    }
+    Ok(total)
+}
+
+/// A writer that tells how much was written.
+struct Counting<'a, W> {
+    inner: W,
+    done: &'a dyn Fn(u64),
+}
+
+impl<W: Write> Write for Counting<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        (self.done)(written as u64);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
 }
 
 fn append(tar: &mut tar::Builder<impl Write>, entry: &Entry, time: u64) -> io::Result<()> {
@@ -264,6 +318,16 @@ mod tests {
             assert_eq!(layer.descriptor.digest().to_string(), golden, "{compression}");
             assert_eq!(layer.diff_id, diff_id);
         }
+    }
+
+    #[test]
+    fn all_of_the_tar_is_counted() {
+        let counted = std::cell::Cell::new(0);
+        let done = |bytes| counted.set(counted.get() + bytes);
+        write_counted(&hello(), 0, Compression::None, io::sink(), &done).expect("writes to nowhere");
+        assert_eq!(counted.get(), tar_size(&hello()).expect("reads memory"));
+        // A folder and a file of five bytes.
+        assert_eq!(counted.get(), 5 * 512);
     }
 
     #[test]

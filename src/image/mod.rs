@@ -1,5 +1,6 @@
 //! What an image is made of: digests, layers, configs, manifests and indexes, after OCI's image-spec 1.1.
 
+pub mod about;
 pub mod accounts;
 pub mod compression;
 pub mod config;

@@ -6,9 +6,10 @@ use miette::{Report, miette};
 use super::each_once;
 use super::selection::binaries;
 use crate::cli::BuildArgs;
-use crate::config::{Section, Table, Whose, nearest};
+use crate::config::{Section, Table, Whose};
 use crate::error::Result;
 use crate::reference::Reference;
+use crate::spelling::nearest;
 
 /// An image of a package, before it is decided what is in it.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use miette::{Report, miette};
 
 use super::CPackage;
 use crate::cli::CargoArgs;
-use crate::config::nearest;
 use crate::error::Result;
+use crate::spelling::nearest;
 
 /// The packages that the arguments select.
 ///

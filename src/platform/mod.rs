@@ -9,6 +9,8 @@ use std::str::FromStr;
 
 use target_lexicon::{Architecture, Endianness, PointerWidth, Triple};
 
+use crate::spelling::nearest;
+
 /// An operating system, an architecture and its variant, as image indexes and configs name them.
 ///
 /// Two platforms are equal when they mean the same machine: `linux/arm64` is `linux/arm64/v8`, and
@@ -140,6 +142,12 @@ impl Platform {
         (&self.os, &self.architecture)
     }
 
+    /// Whether an index and a config that say these two may mean one image: a variant is often left out on one side.
+    pub fn agrees_with(&self, other: &Platform) -> bool {
+        let silent = self.variant.is_none() || other.variant.is_none();
+        self == other || silent && self.without_variant() == other.without_variant()
+    }
+
     /// The variant, or the one that is meant where none is written.
     fn meant_variant(&self) -> Option<&str> {
         match (self.architecture.as_str(), self.variant.as_deref()) {
@@ -180,10 +188,10 @@ impl serde::Serialize for Platform {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlatformError {
     /// Not `os/architecture[/variant]`.
-    #[error("`{0}` is not a platform; platforms are written like `linux/arm64` or `linux/arm/v7`")]
+    #[error("`{0}` is not a platform{hint}; platforms are written like `linux/arm64` or `linux/arm/v7`", hint = hint(.0))]
     Syntax(String),
     /// Rust has no musl target for it.
-    #[error("`{0}` cannot be built: there is no musl target for it; there is one for {known}", known = known())]
+    #[error("`{0}` cannot be built: there is no musl target for it{hint}; there is one for {known}", hint = hint(.0), known = known())]
     NoTarget(String),
     /// Not a target that images can be made for.
     #[error("`{0}` is not a Rust target that images are made for: {1}")]
@@ -194,6 +202,30 @@ pub enum PlatformError {
 fn known() -> String {
     let names: Vec<_> = TARGETS.iter().map(|target| target.platform().to_string()).collect();
     names.join(", ")
+}
+
+/// The platform that who wrote `text` may have meant: many call machines as Rust does or as kernels do, or name their own
+/// operating system.
+fn meant(text: &str) -> Option<Platform> {
+    let names = TARGETS.iter().flat_map(|target| {
+        let platform = target.platform().to_string();
+        let machine = platform.trim_start_matches("linux/").to_owned();
+        // A triple begins with Rust's name.
+        let triple = target.triple.split('-').next().unwrap_or_default().to_owned();
+        [triple, machine, platform].map(|name| (name, target))
+    });
+    let names: Vec<_> = names.collect();
+    let find = |word: &str| {
+        let near = nearest(word, names.iter().map(|(name, _)| name.as_str()))?;
+        names.iter().find(|(name, _)| name == near).map(|(_, target)| target.platform())
+    };
+    let text = text.to_lowercase();
+    let word = text.split('-').next().unwrap_or_default();
+    find(word.strip_prefix("linux/").unwrap_or(word)).or_else(|| find(word.split_once('/')?.1))
+}
+
+fn hint(text: &str) -> String {
+    meant(text).map(|platform| format!(" (did you mean `{platform}`?)")).unwrap_or_default()
 }
 
 impl FromStr for Platform {
@@ -278,5 +310,28 @@ mod tests {
         let words = error.to_string();
         assert!(words.contains("windows/amd64") && words.contains("linux/riscv64"), "{words}");
         assert!(matches!("arm64".parse::<PlatformChoice>(), Err(PlatformError::Syntax(_))));
+    }
+
+    #[test]
+    fn who_calls_a_machine_by_another_name_is_told_ours() {
+        for (typed, meant) in [
+            ("linux/amd46", "linux/amd64"),
+            ("linux/x86_64", "linux/amd64"),
+            ("amd64", "linux/amd64"),
+            ("linux/aarch64", "linux/arm64/v8"),
+            ("aarch64-unknown-linux-musl", "linux/arm64/v8"),
+            ("Linux/ARM64", "linux/arm64/v8"),
+            ("linux/armv7", "linux/arm/v7"),
+            ("linux/i386", "linux/386"),
+            ("linux/ppc64el", "linux/ppc64le"),
+            ("darwin/arm64", "linux/arm64/v8"),
+        ] {
+            let words = typed.parse::<PlatformChoice>().expect_err(typed).to_string();
+            assert!(words.contains(&format!("(did you mean `{meant}`?)")), "{words}");
+        }
+        for typed in ["linux/mips", "plan9/sparc", "", "-"] {
+            let words = typed.parse::<PlatformChoice>().expect_err(typed).to_string();
+            assert!(!words.contains("did you mean"), "{words}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::ReferenceError;
+use crate::spelling::hint;
 
 /// An engine, and which of its places where it has several.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,11 @@ const ENGINES: [(EngineKind, &str, &str); 7] = [
 ];
 
 impl EngineKind {
+    /// The names that users write.
+    pub fn names() -> [&'static str; 7] {
+        ENGINES.map(|(_, name, _)| name)
+    }
+
     /// The name that users write.
     pub fn name(self) -> &'static str {
         // Every kind is in the table: a test looks.
@@ -63,7 +69,8 @@ impl FromStr for EngineReference {
             None => (text, None),
         };
         let found = ENGINES.iter().find(|(_, known, _)| *known == name);
-        let &(kind, name, what) = found.ok_or_else(|| wrong(format!("there is {}", known())))?;
+        let &(kind, name, what) =
+            found.ok_or_else(|| wrong(format!("there is {}{}", known(), hint(name, EngineKind::names()))))?;
         match place {
             // Programs would take it for a flag.
             Some(place) if place.is_empty() || place.starts_with('-') => {
@@ -83,7 +90,7 @@ impl fmt::Display for EngineReference {
 
 /// The names, as a person reads a list.
 fn known() -> String {
-    let names = ENGINES.map(|(_, name, _)| name);
+    let names = EngineKind::names();
     format!("{} and {}", names[..names.len() - 1].join(", "), names[names.len() - 1])
 }
 
@@ -117,5 +124,7 @@ mod tests {
             error.to_string(),
             "`lxc` is not an engine: there is docker, podman, nerdctl, containerd, kind, minikube and k3d"
         );
+        let error = "dokcer:default".parse::<EngineReference>().unwrap_err();
+        assert!(error.to_string().ends_with(" and k3d (did you mean `docker`?)"), "{error}");
     }
 }

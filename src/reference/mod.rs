@@ -174,7 +174,7 @@ pub struct OnDisk {
 
 impl OnDisk {
     /// Reads `PATH[:NAME]`. A tag holds no `/` and no `\`, which tells it from a path (and from `C:\layout`).
-    fn parse(text: &str) -> OnDisk {
+    pub fn parse(text: &str) -> OnDisk {
         let name_start = match text.rfind("@sha256:").or(text.rfind("@sha512:")) {
             Some(at) => Some(at),
             None => text.rfind(':').filter(|at| !text[*at..].contains(['/', '\\'])),

@@ -12,6 +12,7 @@ use reqwest::{Method, Url};
 use serde::Deserialize;
 
 use super::Options;
+use super::asked::ask;
 use super::client::{accepted, bounded, http};
 use super::credentials::{Credential, Secret};
 use super::error::{Problem, RequestError};
@@ -257,7 +258,10 @@ impl Service {
         let failed = |error| RequestError::transport(&method, &self.url, &error);
         let progress = options.retry.progress;
         let silent = || RequestError::new(&method, &self.url, Problem::Silent(progress.as_secs()));
-        let answer = tokio::time::timeout(progress, request.send()).await.map_err(|_| silent())?.map_err(failed)?;
+        let answer = tokio::time::timeout(progress, ask(options.notify, request))
+            .await
+            .map_err(|_| silent())?
+            .map_err(failed)?;
         let mut answer = accepted(&method, &self.url, answer).await?;
         let body = tokio::time::timeout(progress, bounded(&mut answer, MOST_TOKEN_BYTES)).await;
         read_token(&body.map_err(|_| silent())?.map_err(failed)?).ok_or_else(|| {

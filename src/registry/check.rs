@@ -10,7 +10,7 @@ use super::client::Client;
 use super::credentials::Credential;
 use super::{Options, Problem, RequestError};
 use crate::error::Result;
-use crate::event::Event;
+use crate::event::{Event, Listener};
 use crate::reference::Reference;
 use crate::store::lock;
 
@@ -45,14 +45,13 @@ struct Unanswered {
 /// # Errors
 /// When it does not accept the credential, when that must not be sent to where the registry wants it, or when there is
 /// no registry.
-pub fn check(registry: &str, credential: &Credential) -> Result<()> {
+pub fn check(registry: &str, credential: &Credential, listener: Listener) -> Result<()> {
     // No repository is asked for; this one only makes it a reference.
     let reference: Reference = format!("{registry}/x").parse().into_diagnostic()?;
     let stranger = Mutex::new(None);
-    let notify = |event| {
-        if let Event::Warning { message } = event {
-            *lock(&stranger) = Some(message);
-        }
+    let notify = |event| match event {
+        Event::Warning { message } => *lock(&stranger) = Some(message),
+        other => listener(other),
     };
     let options = Options { credential: credential.clone(), notify: Some(&notify), ..Options::default() };
     let patience = options.retry.first_answer;

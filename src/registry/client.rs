@@ -11,6 +11,7 @@ use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 
 use super::Options;
+use super::asked::ask;
 use super::auth::{Challenge, Grant, Scope};
 use super::error::{Problem, RequestError, said};
 use super::retry::{Attempts, Quiet, retry_after};
@@ -160,7 +161,7 @@ impl<'a> Client<'a> {
             None => request,
         };
         let answer = tokio::select! {
-            answer = request.send() => answer.map_err(|error| RequestError::transport(method, url, &error))?,
+            answer = ask(self.options.notify, request) => answer.map_err(|error| RequestError::transport(method, url, &error))?,
             () = interrupt::wait() => return Err(RequestError::new(method, url, Problem::Interrupted)),
             waited = patience => return Err(RequestError::new(method, url, Problem::Silent(waited.as_secs()))),
         };
@@ -215,7 +216,7 @@ impl<'a> Client<'a> {
         let request = self.request(method, url);
         let own = self.is_own(url).then(|| lock(&self.grant).header(&self.options.credential)).flatten();
         let request = own.into_iter().fold(request, |request, value| request.header(AUTHORIZATION, value));
-        let _ = request.send().await;
+        let _ = ask(self.options.notify, request).await;
     }
 
     /// One request, with a new token once where the registry wants one; the answer says yes.

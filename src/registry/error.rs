@@ -55,9 +55,7 @@ impl fmt::Display for Problem {
 impl Diagnostic for RequestError {
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         let help = match &self.problem {
-            Problem::Transport(_) | Problem::Silent(_) => {
-                "check the registry's name and the network (and HTTPS_PROXY); `--base embedded` needs neither"
-            }
+            Problem::Transport(_) | Problem::Silent(_) => "check the registry's name and the network (and HTTPS_PROXY)",
             Problem::Status { status, says } => match *status {
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                     "`cargo oci login REGISTRY` keeps credentials for it; or it is not there: some registries do not tell which"
@@ -93,6 +91,11 @@ impl RequestError {
             Problem::Status { status, .. } => Some(*status),
             _ => None,
         }
+    }
+
+    /// Whether there was no answer at all.
+    pub fn is_unanswered(&self) -> bool {
+        matches!(self.problem, Problem::Transport(_) | Problem::Silent(_))
     }
 
     /// Whether the same request may well be answered another time.

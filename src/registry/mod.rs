@@ -3,18 +3,21 @@
 //! Requests are made on a small runtime of their own; to the rest of the house a registry is read and written like a
 //! folder.
 
+mod asked;
 mod auth;
 mod check;
 mod client;
 pub mod credentials;
 mod download;
 mod error;
+mod referrers;
 mod retry;
 mod upload;
 
 use std::collections::HashMap;
 use std::io::Read;
-use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, OnceLock};
 
 use miette::{IntoDiagnostic, Report, miette};
 use oci_spec::image::{Descriptor, Digest};
@@ -43,7 +46,7 @@ pub struct Options<'a> {
     pub credential_source: String,
     /// How patient one is.
     pub retry: Retry,
-    /// Who wants to hear of what is tried again.
+    /// Who wants to hear of requests, of what is tried again, and of how far content is on its way.
     pub notify: Option<Listener<'a>>,
 }
 
@@ -56,6 +59,8 @@ pub struct Registry<'a> {
     mountable: Mutex<HashMap<Digest, String>>,
     /// Documents that were pushed, for their tags.
     documents: Mutex<HashMap<Digest, Vec<u8>>>,
+    /// Whether it was found not to know what is attached to what.
+    without_referrers: AtomicBool,
 }
 
 impl<'a> Registry<'a> {
@@ -71,6 +76,7 @@ impl<'a> Registry<'a> {
             runtime: runtime.into_diagnostic()?,
             mountable: Mutex::default(),
             documents: Mutex::default(),
+            without_referrers: AtomicBool::new(false),
         })
     }
 
@@ -169,7 +175,8 @@ impl Sink for Registry<'_> {
             return Ok(());
         }
         let mount = lock(&self.mountable).get(descriptor.digest()).cloned();
-        let upload = Upload { client: &self.client, runtime: &self.runtime, descriptor, source };
+        let transfer = OnceLock::new();
+        let upload = Upload { client: &self.client, runtime: &self.runtime, descriptor, source, transfer };
         upload.run(mount.as_deref()).map_err(|error| self.explained(error))
     }
 

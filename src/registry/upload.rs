@@ -3,8 +3,8 @@
 
 use std::io::{self, Read};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,7 @@ use super::download;
 use super::error::{Problem, RequestError};
 use super::retry::Attempts;
 use crate::error::Result;
+use crate::event::transfer::{Activity, Counter, Transfer};
 use crate::interrupt;
 use crate::store::file::ReadError;
 use crate::store::{Source, open};
@@ -38,6 +39,8 @@ pub struct Upload<'a> {
     pub runtime: &'a Runtime,
     pub descriptor: &'a Descriptor,
     pub source: &'a dyn Source,
+    /// Begun when the first byte is sent: what is mounted is no transfer.
+    pub transfer: OnceLock<Transfer<'a>>,
 }
 
 /// What a registry answers to one who wants to upload.
@@ -236,7 +239,10 @@ impl Upload<'_> {
         }
         let (sender, receiver) = mpsc::channel(PIECES);
         let progress = Progress::begin();
-        let body = Body::wrap_stream(Pieces { receiver, progress: progress.clone(), left: length });
+        let counter = Arc::clone(self.transfer().counter());
+        // Another attempt may begin before where the last one ended.
+        counter.set(range.start);
+        let body = Body::wrap_stream(Pieces { receiver, progress: progress.clone(), left: length, counter });
         std::thread::scope(|scope| {
             let feeder = scope.spawn(move || self.feed(range, &sender));
             let patience = progress.stall(&self.client.options.retry);
@@ -249,6 +255,11 @@ impl Upload<'_> {
                 (Err(error), Ok(())) => Err(Failure::Request(error)),
             }
         })
+    }
+
+    fn transfer(&self) -> &Transfer<'_> {
+        let listener = self.client.options.notify;
+        self.transfer.get_or_init(|| Transfer::of_blob(listener, Activity::Pushing, self.descriptor))
     }
 
     /// Reads the blob and hands the bytes of `range` on; the whole is read, and checked, from its beginning.
@@ -377,6 +388,7 @@ struct Pieces {
     receiver: mpsc::Receiver<io::Result<Vec<u8>>>,
     progress: Progress,
     left: u64,
+    counter: Arc<Counter>,
 }
 
 impl Stream for Pieces {
@@ -386,6 +398,7 @@ impl Stream for Pieces {
         let polled = self.receiver.poll_recv(context);
         if let Poll::Ready(Some(Ok(piece))) = &polled {
             self.left = self.left.saturating_sub(piece.len() as u64);
+            self.counter.add(piece.len() as u64);
             self.progress.tick(self.left);
         }
         polled

@@ -61,6 +61,11 @@ impl Archive {
         Ok(archive)
     }
 
+    /// What the archive's `index.json` lists.
+    pub fn entries(&self) -> &[Descriptor] {
+        &self.entries
+    }
+
     fn file(&self, name: &str) -> Result<Option<io::Take<File>>> {
         let Some(&(offset, size)) = self.files.get(name) else {
             return Ok(None);
@@ -175,6 +180,15 @@ impl<'a> Contents<'a> {
     pub fn without(mut self, has: impl Fn(&Digest) -> bool) -> Contents<'a> {
         self.blobs.retain(|blob| !has(blob.descriptor.digest()));
         self
+    }
+
+    /// How many bytes the tar has.
+    pub fn size(&self) -> u64 {
+        let blobs = self.blobs.iter().map(|blob| blob.unpacked.unwrap_or(blob.descriptor.size()));
+        let documents = self.documents.iter().map(|(_, bytes)| bytes.len() as u64);
+        // A header before each, and two empty blocks at the end; a size that a manifest lies about stops nobody here.
+        let files = blobs.chain(documents).map(|size| size.checked_next_multiple_of(512).unwrap_or(size));
+        files.fold(1024, |sum: u64, size| sum.saturating_add(512).saturating_add(size))
     }
 
     /// Writes it as one tar, with `time` (seconds since 1970) as every mtime.
@@ -301,6 +315,8 @@ mod tests {
         let (layout, image) = layout(&folder.path().join("x"));
         let path = folder.path().join("x.tar");
         Contents::of_layout(&layout).expect("reads").write_file(0, &path).expect("writes");
+        let size = Contents::of_layout(&layout).expect("reads").size();
+        assert_eq!(size, path.metadata().expect("a file").len());
         let archive = Archive::open(&path).expect("opens");
         assert_eq!(archive.resolve(Some("latest")).expect("is tagged").digest(), image.digest());
         assert_eq!(read(&archive, &image).expect("reads"), read(&layout, &image).expect("reads"));

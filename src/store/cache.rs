@@ -11,8 +11,10 @@ use std::sync::Arc;
 use miette::Context;
 use oci_spec::image::Descriptor;
 
-use super::{MOST_DOCUMENT_BYTES, Missing, Sink, Source, copy, file, open};
+use super::{Counted, MOST_DOCUMENT_BYTES, Missing, Sink, Source, copy, file, open};
 use crate::error::{Result, on_path};
+use crate::event::Listener;
+use crate::event::transfer::Activity;
 use crate::image::digest::{Digest, VerifyReader};
 use crate::image::manifest::sniff;
 use crate::image::media_type::is_layer;
@@ -219,12 +221,13 @@ impl Through<'_> {
         blobs.filter(|blob| !self.cache.has(blob)).cloned().collect()
     }
 
-    /// Brings content into the cache.
+    /// Brings content into the cache, and tells of it.
     ///
     /// # Errors
     /// Of the origin and of the cache folder.
-    pub fn pull(&self, roots: &[Descriptor]) -> Result<()> {
-        copy(self.origin.as_ref(), self.cache.as_ref(), roots)
+    pub fn pull(&self, roots: &[Descriptor], listener: Listener) -> Result<()> {
+        let origin = Counted { source: self.origin.as_ref(), activity: Activity::Pulling, listener };
+        copy(&origin, self.cache.as_ref(), roots)
     }
 }
 

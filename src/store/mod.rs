@@ -5,6 +5,7 @@
 
 pub mod archive;
 pub mod cache;
+pub mod counted;
 pub mod file;
 pub mod layer;
 pub mod layout;
@@ -25,6 +26,7 @@ use crate::image::media_type::is_document;
 
 pub use archive::Archive;
 pub use cache::Cache;
+pub use counted::Counted;
 pub use layout::{Layout, LayoutWriter};
 pub use memory::Memory;
 
@@ -211,7 +213,7 @@ pub fn copy(source: &dyn Source, sink: &dyn Sink, roots: &[Descriptor]) -> Resul
     Ok(())
 }
 
-fn next<'a, T>(items: &Mutex<std::slice::Iter<'a, T>>) -> Option<&'a T> {
+fn next<T>(items: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
     lock(items).next()
 }
 
@@ -232,11 +234,12 @@ fn copy_blob(source: &dyn Source, sink: &dyn Sink, blob: &Descriptor) -> Result<
 
 /// Whether content was read that is not what its descriptor says.
 fn is_mismatch(error: &Report) -> bool {
-    let is_it = |cause: &(dyn std::error::Error + 'static)| {
-        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        inner.is_some_and(|inner| inner.is::<Mismatch>())
-    };
-    error.chain().any(is_it)
+    mismatch(error).is_some()
+}
+
+/// How the content that was read differs from its descriptor, if that is what is wrong.
+fn mismatch(error: &Report) -> Option<&Mismatch> {
+    error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref())
 }
 
 /// What [`copy`] copies.
@@ -285,6 +288,27 @@ impl Graph {
         self.documents.push(descriptor.clone());
         Ok(())
     }
+}
+
+/// What `work` makes of each of `items`, several at a time, in their order.
+///
+/// # Errors
+/// The first one's.
+pub fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
+    let mut done = Vec::new();
+    for some in items.chunks(PARALLEL) {
+        let some: Vec<_> = std::thread::scope(|scope| {
+            let running: Vec<_> = some.iter().map(|item| scope.spawn(|| work(item))).collect();
+            running
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|_| Err(miette!("a thread panicked"))))
+                .collect()
+        });
+        for result in some {
+            done.push(result?);
+        }
+    }
+    Ok(done)
 }
 
 /// The value behind a lock, also after a thread that held it has panicked: the values here are whole at every step.

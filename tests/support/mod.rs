@@ -9,9 +9,12 @@ pub mod handmade;
 pub mod home;
 pub mod process;
 pub mod project;
+pub mod referrers;
 pub mod registry;
+pub mod slow;
 pub mod stall;
 pub mod strict;
+pub mod terminal;
 pub mod token_service;
 
 use std::path::Path;

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,19 @@ impl Process {
             }
             Err(error) => panic!("{program} does not start: {error}"),
         }
+    }
+
+    /// The same, with what the command says of its input and output.
+    ///
+    /// # Panics
+    /// Where the program is missing.
+    pub fn with_pipes(command: &mut Command) -> Process {
+        Process(command.spawn().unwrap_or_else(|error| panic!("{}: {error}", command.get_program().display())))
+    }
+
+    /// The pipes to its input and from its output.
+    pub fn pipes(&mut self) -> (ChildStdin, ChildStdout) {
+        (self.0.stdin.take().expect("a pipe"), self.0.stdout.take().expect("a pipe"))
     }
 
     /// Its process id.

@@ -92,6 +92,7 @@ impl Project {
             args: std::iter::once("oci").chain(args.iter().copied()).map(OsString::from).collect(),
             folder: self.root.clone(),
             variables: BTreeMap::new(),
+            removed: Vec::new(),
         }
         .env("PATH", std::env::join_paths(path).expect("folders"))
         .env("CARGO_OCI_CACHE_DIR", self.folder.path().join("cache"))
@@ -137,12 +138,19 @@ pub struct Call {
     args: Vec<OsString>,
     folder: PathBuf,
     variables: BTreeMap<OsString, OsString>,
+    removed: Vec<OsString>,
 }
 
 impl Call {
     /// With an environment variable.
     pub fn env(mut self, key: &str, value: impl Into<OsString>) -> Call {
         self.variables.insert(key.into(), value.into());
+        self
+    }
+
+    /// Without an environment variable of whoever runs the tests.
+    pub fn without(mut self, key: &str) -> Call {
+        self.removed.push(key.into());
         self
     }
 
@@ -194,6 +202,9 @@ impl Call {
             if own || name.starts_with("RUST") && name != "RUSTUP_HOME" && name != "RUSTUP_DIST_SERVER" {
                 command.env_remove(&key);
             }
+        }
+        for key in &self.removed {
+            command.env_remove(key);
         }
         command.current_dir(&self.folder).envs(&self.variables).stdin(Stdio::null());
         command

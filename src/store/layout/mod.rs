@@ -71,13 +71,15 @@ pub(super) fn entries(index: &[u8]) -> Result<Vec<Descriptor>> {
     }
 }
 
+/// The tag that an entry of an `index.json` has.
+pub fn tag(entry: &Descriptor) -> Option<&str> {
+    entry.annotations().as_ref()?.get(ANNOTATION_REF_NAME).map(String::as_str)
+}
+
 /// The entry of an `index.json` that a tag or a digest names; without a name, the only one.
 pub(super) fn find(entries: &[Descriptor], name: Option<&str>, place: &str) -> Result<Descriptor> {
-    let tag = |entry: &Descriptor| entry.annotations().as_ref()?.get(ANNOTATION_REF_NAME).cloned();
     let found = match name {
-        Some(name) => {
-            entries.iter().find(|entry| tag(entry).as_deref() == Some(name) || entry.digest().as_ref() == name)
-        }
+        Some(name) => entries.iter().find(|entry| tag(entry) == Some(name) || entry.digest().as_ref() == name),
         // Several tags of one image are one image.
         None => entries.first().filter(|first| entries.iter().all(|entry| entry.digest() == first.digest())),
     };

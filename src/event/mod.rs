@@ -1,6 +1,9 @@
 //! What happened, as data: the workshops tell it, and only [`report`](crate::report) puts it into words.
 
+pub mod transfer;
+
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use oci_spec::image::Descriptor;
@@ -8,6 +11,7 @@ use serde::Serialize;
 
 use crate::image::Digest;
 use crate::platform::Platform;
+use transfer::Counter;
 
 /// One thing a user may want to see while it happens.
 #[derive(Clone, Debug)]
@@ -63,12 +67,8 @@ pub enum Event {
     },
     /// An image is complete and on disk.
     Finished {
-        /// The image's name.
-        image: String,
-        /// What it was built for.
-        platforms: Vec<Platform>,
-        /// The size of all its blobs together, in bytes.
-        bytes: u64,
+        /// All that is known of it.
+        image: Box<BuiltImage>,
     },
     /// Another run writes the same layout, and is waited for.
     Waiting {
@@ -125,6 +125,20 @@ pub enum Event {
         /// The engine's name and version.
         engine: String,
     },
+    /// All of an image is being read and checked.
+    Validating {
+        /// The image as the user named it, in full.
+        image: String,
+    },
+    /// An image is all that it says it is.
+    Validated {
+        /// The image as the user named it, in full.
+        image: String,
+        /// How many documents, configs and layers it has.
+        blobs: usize,
+        /// Their size together, in bytes.
+        bytes: u64,
+    },
     /// A request failed, and is made again.
     Retrying {
         /// What failed, and why.
@@ -147,6 +161,31 @@ pub enum Event {
         registry: String,
         /// Where they were.
         place: String,
+    },
+    /// A request to a registry or to its token service was answered, or given up.
+    Request {
+        /// `GET`, …
+        method: String,
+        /// Without its query and without credentials: both may hold secrets.
+        url: String,
+        /// Who answered in the place of whom was asked: scheme, host and port.
+        by: Option<String>,
+        /// Of the answer; nothing where there was none.
+        status: Option<u16>,
+        /// Until the head of the answer came.
+        took: Duration,
+        /// The size of what was sent, else of what the answer holds, where that is known.
+        bytes: Option<u64>,
+    },
+    /// Content begins to go somewhere.
+    TransferBegun {
+        /// Its bytes are counted here until the end.
+        transfer: Arc<Counter>,
+    },
+    /// The content is there, or did not get there.
+    TransferEnded {
+        /// What was counted.
+        transfer: Arc<Counter>,
     },
     /// Something the user should know and may want to change; the work goes on.
     Warning {

@@ -1,0 +1,189 @@
+//! Events and results → JSON, one object a line on standard output (`--message-format json`).
+//!
+//! Every object has a `reason`, as cargo's own messages do. Sizes are bytes, times are seconds; what is not known is
+//! `null`. New reasons and new fields may come; those there are keep their meaning. Secrets are in none.
+//!
+//! | `reason` | other fields |
+//! | --- | --- |
+//! | `installing-target` | `triple` |
+//! | `waiting` | `path`: a layout that another run writes |
+//! | `pulling` | `base`, `blobs`, `bytes` |
+//! | `layered` | `image`, `platform`, `files`, `bytes` |
+//! | `bundling` | `image`, `platform`, `layers`, `bytes` |
+//! | `finished` | `name`, `reference`, `digest`, `size`, `tags`, `layout`, `base`, `manifests`: as in the file of `--metadata-file`; `seconds` |
+//! | `wrote` | `path` |
+//! | `pushing` | `image`, `to` |
+//! | `pushed`, `loaded` | `image` and `to`; `names`, `engine`, `id` and `sent`; `unchanged`: whether it was there already |
+//! | `loading` | `image`, `engine`, `platforms` |
+//! | `running` | `name`, `engine` |
+//! | `transfer-begun` | `id`, `activity` (`pulling`, `copying`, `layering`, `pushing`, `loading`, `bundling`, `validating`), `name`, `total` |
+//! | `transfer-progress` | `id`, `done`, `total`: every second |
+//! | `transfer-ended` | the same, once; where it failed, `done` is less than `total` |
+//! | `validating` | `image` |
+//! | `validated` | `image`, `blobs`, `bytes`: nothing is wrong with it |
+//! | `request` | `method`, `url` (without its query), `by`: who answered instead, `status`, `seconds`, `bytes`; with `-v` only |
+//! | `retrying` | `error`, `seconds`: the pause |
+//! | `logged-in`, `logged-out` | `registry`, `place`; `user` |
+//! | `cargo-said` | `line` |
+//! | `warning` | `message` |
+//! | `result` | `value`: the line that is printed without `--message-format json` |
+//!
+//! The last are the results, one for each image. A run without a `result` has failed: standard error says why, for people.
+//! Cargo's own messages are not among these; cargo writes them to standard error.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::event::transfer::{Activity, Counter};
+use crate::event::{BuiltImage, Event};
+
+/// An event as a line, `elapsed` after the beginning.
+pub fn event(event: &Event, elapsed: Duration) -> String {
+    let (reason, fields) = match event {
+        Event::InstallingTarget { triple } => ("installing-target", json!({ "triple": triple })),
+        Event::Waiting { path } => ("waiting", json!({ "path": path.to_string_lossy() })),
+        Event::Pulling { base, blobs, bytes } => ("pulling", json!({ "base": base, "blobs": blobs, "bytes": bytes })),
+        Event::Tagging { image, tags } => ("tagging", json!({ "image": image, "tags": tags })),
+        Event::Layered { image, platform, files, bytes } => {
+            ("layered", json!({ "image": image, "platform": platform, "files": files, "bytes": bytes }))
+        }
+        Event::Bundling { image, platform, layers, bytes } => {
+            ("bundling", json!({ "image": image, "platform": platform, "layers": layers, "bytes": bytes }))
+        }
+        Event::Finished { image } => ("finished", finished(image, elapsed)),
+        Event::Wrote { path } => ("wrote", json!({ "path": path.to_string_lossy() })),
+        Event::Pushing { image, to } => ("pushing", json!({ "image": image, "to": to })),
+        Event::Pushed { image, to, was_there } => {
+            ("pushed", json!({ "image": image, "to": to, "unchanged": was_there }))
+        }
+        Event::Loading { image, engine, platforms } => {
+            ("loading", json!({ "image": image, "engine": engine, "platforms": platforms }))
+        }
+        Event::Loaded { names, engine, id, sent, was_there } => {
+            let fields = json!({ "names": names, "engine": engine, "id": id, "sent": sent, "unchanged": was_there });
+            ("loaded", fields)
+        }
+        Event::Running { name, engine } => ("running", json!({ "name": name, "engine": engine })),
+        Event::Validating { image } => ("validating", json!({ "image": image })),
+        Event::Validated { image, blobs, bytes } => {
+            ("validated", json!({ "image": image, "blobs": blobs, "bytes": bytes }))
+        }
+        Event::TransferBegun { transfer } => ("transfer-begun", begun(transfer)),
+        Event::TransferEnded { transfer } => ("transfer-ended", how_far(transfer)),
+        Event::Request { method, url, by, status, took, bytes } => {
+            let seconds = took.as_secs_f64();
+            let fields =
+                json!({ "method": method, "url": url, "by": by, "status": status, "seconds": seconds, "bytes": bytes });
+            ("request", fields)
+        }
+        Event::Retrying { error, pause } => ("retrying", json!({ "error": error, "seconds": pause.as_secs_f64() })),
+        Event::LoggedIn { registry, user, place } => {
+            ("logged-in", json!({ "registry": registry, "user": user, "place": place }))
+        }
+        Event::LoggedOut { registry, place } => ("logged-out", json!({ "registry": registry, "place": place })),
+        Event::CargoSaid { line } => ("cargo-said", json!({ "line": line })),
+        Event::Warning { message } => ("warning", json!({ "message": message })),
+    };
+    line(reason, fields)
+}
+
+/// How far a transfer is, as a line.
+pub fn progress(transfer: &Counter) -> String {
+    line("transfer-progress", how_far(transfer))
+}
+
+/// A result, as a line.
+pub fn result(value: &str) -> String {
+    line("result", json!({ "value": value }))
+}
+
+/// An object with its reason first, where a person looks for it.
+fn line(reason: &'static str, fields: Value) -> String {
+    #[derive(Serialize)]
+    struct Message {
+        reason: &'static str,
+        #[serde(flatten)]
+        fields: Value,
+    }
+    serde_json::to_string(&Message { reason, fields }).unwrap_or_else(|_| format!("{{\"reason\":\"{reason}\"}}"))
+}
+
+fn finished(image: &BuiltImage, elapsed: Duration) -> Value {
+    // A path that is no text has no JSON; the image has all the same.
+    let mut fields = match serde_json::to_value(image) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::from_iter([("name".to_owned(), json!(image.name)), ("digest".to_owned(), json!(image.digest))]),
+    };
+    fields.insert("seconds".to_owned(), json!(elapsed.as_secs_f64()));
+    Value::Object(fields)
+}
+
+fn begun(transfer: &Counter) -> Value {
+    let activity = match transfer.activity {
+        Activity::Pulling => "pulling",
+        Activity::Copying => "copying",
+        Activity::Layering => "layering",
+        Activity::Pushing => "pushing",
+        Activity::Loading => "loading",
+        Activity::Bundling => "bundling",
+        Activity::Validating => "validating",
+    };
+    json!({ "id": transfer.id, "activity": activity, "name": transfer.name, "total": transfer.total })
+}
+
+fn how_far(transfer: &Counter) -> Value {
+    json!({ "id": transfer.id, "done": transfer.done(), "total": transfer.total })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::transfer::Transfer;
+
+    fn told(event_: &Event) -> String {
+        event(event_, Duration::from_millis(1500))
+    }
+
+    #[test]
+    fn the_shapes_that_others_read_do_not_change() {
+        let pushed = Event::Pushed { image: "x".to_owned(), to: "ghcr.io/acme/x".to_owned(), was_there: false };
+        assert_eq!(told(&pushed), r#"{"reason":"pushed","image":"x","to":"ghcr.io/acme/x","unchanged":false}"#);
+        let platform = "linux/arm64".parse().expect("a platform");
+        let layered = Event::Layered { image: "x".to_owned(), platform, files: vec!["/app/x".to_owned()], bytes: 7 };
+        assert_eq!(
+            told(&layered),
+            r#"{"reason":"layered","bytes":7,"files":["/app/x"],"image":"x","platform":"linux/arm64"}"#
+        );
+        let request = Event::Request {
+            method: "GET".to_owned(),
+            url: "https://example.org/v2/".to_owned(),
+            by: None,
+            status: Some(200),
+            took: Duration::from_millis(250),
+            bytes: None,
+        };
+        assert_eq!(
+            told(&request),
+            r#"{"reason":"request","by":null,"bytes":null,"method":"GET","seconds":0.25,"status":200,"url":"https://example.org/v2/"}"#
+        );
+        assert_eq!(result("a \"b\"\n"), r#"{"reason":"result","value":"a \"b\"\n"}"#);
+    }
+
+    #[test]
+    fn a_transfer_is_told_from_its_beginning_to_its_end() {
+        let transfer = Transfer::begin(None, Activity::Pushing, "abc", 10);
+        let counter = transfer.counter();
+        let id = counter.id;
+        let begun = told(&Event::TransferBegun { transfer: counter.clone() });
+        assert_eq!(
+            begun,
+            format!(r#"{{"reason":"transfer-begun","activity":"pushing","id":{id},"name":"abc","total":10}}"#)
+        );
+        counter.add(4);
+        assert_eq!(progress(counter), format!(r#"{{"reason":"transfer-progress","done":4,"id":{id},"total":10}}"#));
+        let ended = told(&Event::TransferEnded { transfer: counter.clone() });
+        assert_eq!(ended, format!(r#"{{"reason":"transfer-ended","done":4,"id":{id},"total":10}}"#));
+    }
+}

@@ -1,0 +1,86 @@
+//! What is made of the arguments besides what they do: help, completions, man pages.
+
+mod support;
+
+use std::fs;
+use std::process::Command;
+
+use support::process::output;
+use support::project::Project;
+
+const COMMANDS: [&str; 11] =
+    ["build", "push", "load", "run", "bundle", "inspect", "validate", "login", "logout", "completions", "man"];
+
+fn completions(shell: &str) -> String {
+    Project::empty("x").oci(&["completions", shell]).succeeds().stdout
+}
+
+/// What bash proposes for the last of these words.
+fn proposed(words: &[&str]) -> Vec<String> {
+    let ask = r#"
+        eval "$0"
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+        registered=$(complete -p "$1") && function=${registered##*-F } && function=${function%% *}
+        "$function" "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+        printf '%s\n' "${COMPREPLY[@]}""#;
+    let printed = output(Command::new("bash").args(["--norc", "-c", ask, &completions("bash")]).args(words));
+    printed.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn bash_completes_what_cargo_calls_and_what_is_called_by_itself() {
+    for begin in [&["cargo", "oci"][..], &["cargo-oci"]] {
+        let proposed = |words: &[&str]| proposed(&[begin, words].concat());
+        assert_eq!(proposed(&["bu"]), ["build", "bundle"]);
+        assert_eq!(proposed(&["build", "--plat"]), ["--platform"]);
+        assert_eq!(proposed(&["build", "--platform", "linux/am"]), ["linux/amd64"]);
+        assert_eq!(proposed(&["run", "--engine", "po"]), ["podman"]);
+        assert_eq!(proposed(&["push", "--message-format", ""]), ["human", "json"]);
+    }
+    assert_eq!(proposed(&["cargo", "o"]), ["oci"]);
+}
+
+#[test]
+fn every_shell_learns_every_command() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = completions(shell);
+        for command in COMMANDS {
+            assert!(script.contains(command), "{shell} lacks {command}");
+        }
+    }
+    // Fish knows cargo itself by another file.
+    assert!(completions("fish").contains(r#"complete -c cargo -n "__fish_cargo_needs_command" -f -a "oci""#));
+    // A colon ends the name of a value.
+    assert!(completions("zsh").contains(r":NAME[\:PLACE]:(docker "));
+    let words = Project::empty("x").oci(&["completions", "zhs"]).fails(2);
+    assert!(words.contains("bash, elvish, fish, powershell, zsh"), "{words}");
+}
+
+#[test]
+fn every_command_has_a_man_page() {
+    let project = Project::empty("x");
+    let ran = project.oci(&["man", "share/man1"]).succeeds();
+    let pages: Vec<_> = COMMANDS.iter().map(|command| format!("share/man1/cargo-oci-{command}.1")).collect();
+    let written: Vec<_> = ran.stdout.lines().collect();
+    assert_eq!(written[0], "share/man1/cargo-oci.1");
+    assert_eq!(written[1..], pages);
+    let read = |path: &str| fs::read_to_string(project.path(path)).expect("a page");
+    for (command, page) in COMMANDS.iter().zip(&pages) {
+        let begin = format!(".SH SYNOPSIS\n\\fBcargo oci {command}\\fR ");
+        assert!(read(page).contains(&begin), "{}", read(page));
+        assert!(read(written[0]).contains(&format!("cargo\\-oci\\-{command}(1)")));
+    }
+    assert!(read(&pages[0]).contains("\\fB\\-\\-platform\\fR \\fI<LIST>\\fR"));
+    let words = project.file("file", "").oci(&["man", "file"]).fails(1);
+    assert!(words.contains("cannot make the folder file"), "{words}");
+}
+
+#[test]
+fn help_for_a_command_is_the_same_in_each_way_to_ask() {
+    let project = Project::empty("x");
+    for command in COMMANDS {
+        let ways = [&["help", command][..], &[command, "--help"]];
+        let [one, other] = ways.map(|args| project.oci(args).succeeds().stdout);
+        assert!(one == other && one.contains(&format!("Usage: cargo oci {command}")), "{one}");
+    }
+}

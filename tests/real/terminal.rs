@@ -1,0 +1,96 @@
+//! What a person sees at a terminal while content is on its way, and what is left of it.
+
+use crate::support::base::BaseImage;
+use crate::support::project::{Call, Project};
+use crate::support::registry::DockerRegistry;
+use crate::support::slow::Slow;
+use crate::support::terminal::Terminal;
+
+/// A registry with a base of some MiB.
+fn registry(project: &Project, mib: usize) -> DockerRegistry {
+    let registry = DockerRegistry::start();
+    let base = BaseImage::new().single("linux/amd64").big(mib).write(&project.path("base"));
+    base.push_to(&registry, "base", "1");
+    registry
+}
+
+/// As a person's terminal is.
+fn seen(call: Call) -> Call {
+    call.env("TERM", "xterm-256color").without("CI").without("TF_BUILD")
+}
+
+/// Lines that begin with this verb and show a bar with bytes and a rate.
+fn bars<'a>(picture: &'a str, verb: &str) -> Vec<&'a str> {
+    let begin = format!("{verb:>12} ");
+    let is_bar = |line: &&str| line.starts_with(&begin) && line.contains(" [") && line.contains("] ");
+    picture.lines().filter(is_bar).filter(|line| line.contains("MiB") && line.contains("/s")).collect()
+}
+
+#[test]
+fn a_pull_and_a_push_show_bars_that_leave_plain_lines() {
+    for columns in [80, 200] {
+        let project = Project::new("x");
+        let (from, to) = (registry(&project, 3), DockerRegistry::start());
+        let (from, to) = (Slow::before(&from, 2 << 10), Slow::before(&to, 512));
+        let (base, repository) = (from.reference("base:1"), to.reference("x"));
+        // With an output the base has to come here.
+        let args = ["push", "--platform", "linux/amd64", "--base", &base, "--repository", &repository];
+        let call = seen(project.oci(&[&args[..], &["-o", "oci-dir=out"]].concat()));
+        let mut terminal = Terminal::start(&call, columns);
+        terminal.wait_for(|picture| !bars(picture, "Pulling").is_empty());
+        terminal.wait_for(|picture| !bars(picture, "Pushing").is_empty());
+        let left = terminal.ended();
+        assert_eq!(left.status, 0, "{left:?}");
+        assert!(left.is_clean, "{left:?}");
+        for picture in &terminal.seen {
+            for bar in [bars(picture, "Pulling"), bars(picture, "Pushing")].concat() {
+                assert!(bar.contains("/3.0 MiB") && bar.len() < columns, "{bar}");
+            }
+        }
+        let all = left.lines.join("\n");
+        for line in ["     Pulling 127.0.0.1:", "     Pushing x to 127.0.0.1:", "      Pushed x to 127.0.0.1:"] {
+            assert!(left.lines.iter().any(|left| left.starts_with(line)), "{line}:\n{all}");
+        }
+        assert!(!all.contains("iB/s") && !all.contains("[=") && !all.contains("[>"), "{all}");
+    }
+}
+
+#[test]
+fn ctrl_c_takes_the_bars_away() {
+    let project = Project::new("x");
+    let registry = registry(&project, 3);
+    let slow = Slow::before(&registry, 200);
+    let call = seen(project.oci(&["build", "--platform", "linux/amd64", "--base", &slow.reference("base:1")]));
+    let mut terminal = Terminal::start(&call, 80);
+    terminal.wait_for(|picture| !bars(picture, "Pulling").is_empty());
+    terminal.typed("\x03");
+    let left = terminal.ended();
+    assert_eq!(left.status, 130, "{left:?}");
+    assert!(left.is_clean && left.lines.len() == 1, "{left:?}");
+    assert!(left.lines[0].starts_with("     Pulling 127.0.0.1:"), "{left:?}");
+}
+
+#[test]
+fn who_wants_no_bars_gets_none() {
+    let wishes: [(&str, fn(Call) -> Call); 4] = [
+        ("", |call| call.env("TERM", "dumb")),
+        ("", |call| call.env("CARGO_TERM_PROGRESS_WHEN", "never")),
+        ("", |call| call.env("CI", "true")),
+        ("--quiet", |call| call),
+    ];
+    let project = Project::new("x");
+    let registry = registry(&project, 3);
+    let slow = Slow::before(&registry, 3 << 10);
+    for (flag, wish) in wishes {
+        let base = slow.reference("base:1");
+        let args = ["build", "--platform", "linux/amd64", "--base", &base, flag];
+        let args: Vec<_> = args.into_iter().filter(|arg| !arg.is_empty()).collect();
+        let cache = tempfile::tempdir().expect("a folder");
+        let call = wish(seen(project.oci(&args))).env("CARGO_OCI_CACHE_DIR", cache.path());
+        let mut terminal = Terminal::start(&call, 80);
+        let left = terminal.ended();
+        assert_eq!(left.status, 0, "{left:?}");
+        assert!(!terminal.seen.iter().any(|picture| picture.contains("iB/s")), "{:?}", terminal.seen);
+        assert_eq!(left.lines.iter().any(|line| line.contains("Pulling")), flag.is_empty(), "{left:?}");
+    }
+}
