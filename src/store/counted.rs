@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use oci_spec::image::Descriptor;
 
 use super::Source;
+use super::share::Sharable;
 use crate::error::Result;
 use crate::event::Listener;
 use crate::event::transfer::{Activity, Transfer};
@@ -36,6 +37,11 @@ impl Source for Counted<'_> {
         }
         let transfer = Transfer::of_blob(Some(self.listener), self.activity, descriptor);
         Ok(Box::new(Counting { content, transfer }))
+    }
+
+    /// Shared bytes go nowhere: there is nothing to count.
+    fn sharable(&self, descriptor: &Descriptor) -> Option<Sharable> {
+        self.source.sharable(descriptor)
     }
 
     fn place(&self) -> String {

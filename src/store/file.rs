@@ -39,8 +39,18 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>
     write(&mut file)?;
     // A rename may reach the disk before the content does.
     file.as_file().sync_all()?;
-    file.persist(path)?;
+    file.persist(&path)?;
+    sync_folder(path.parent().unwrap_or(Path::new("/")));
     Ok(())
+}
+
+/// Sees to it that the names in a folder outlive a power cut. Where folders cannot be opened, the file system does it by
+/// itself.
+pub fn sync_folder(folder: &Path) {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    if let Ok(folder) = File::open(folder) {
+        let _ = folder.sync_all();
+    }
 }
 
 /// Writes all of `content` to a file that will be `path`; an error of the one is not taken for one of the other.

@@ -10,6 +10,8 @@ pub mod file;
 pub mod layer;
 pub mod layout;
 pub mod memory;
+pub mod share;
+pub mod stamp;
 pub mod validate;
 
 use std::collections::HashSet;
@@ -29,6 +31,7 @@ pub use cache::Cache;
 pub use counted::Counted;
 pub use layout::{Layout, LayoutWriter};
 pub use memory::Memory;
+use share::Sharable;
 
 /// Where content comes from.
 pub trait Source: Sync {
@@ -50,6 +53,11 @@ pub trait Source: Sync {
     /// [`Missing`] where there is no such content; whatever goes wrong on the way to it.
     fn fetch(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send + '_>>;
 
+    /// The content as a file that was found to be right, where it is one whose bytes may be shared.
+    fn sharable(&self, _: &Descriptor) -> Option<Sharable> {
+        None
+    }
+
     /// What and where it is, for errors.
     fn place(&self) -> String;
 }
@@ -65,6 +73,10 @@ impl<S: Source + ?Sized> Source for &S {
 
     fn fetch(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send + '_>> {
         (**self).fetch(descriptor)
+    }
+
+    fn sharable(&self, descriptor: &Descriptor) -> Option<Sharable> {
+        (**self).sharable(descriptor)
     }
 
     fn place(&self) -> String {

@@ -1,23 +1,39 @@
-//! Content-addressed blobs on disk, kept between runs: `blobs/<algorithm>/<hex>` in the cache folder.
+//! What is kept between runs, in one folder of the user's.
 //!
-//! A blob is there whole or not at all, and it is hashed again whenever it is used: the folder is the user's, but
-//! disks and other programs err.
+//! | path | what it is |
+//! | --- | --- |
+//! | `blobs/<algorithm>/<hex>` | content by digest: of bases, and layers that were made here |
+//! | `memory/…` | what was found of tags, files and layouts ([`memory`]) |
+//! | `unfinished/…` | files that are being written |
+//! | `lock` | held by every run; its time is that of the last tidying ([`tidy`]) |
+//!
+//! A blob is there whole or not at all, and it is hashed again by each run that uses it: the folder is the user's, but
+//! disks and other programs err, and layouts may have it under a second name ([`share`](super::share)).
 
-use std::fs::{self, File};
+pub mod memory;
+mod through;
+pub mod tidy;
+
+use std::collections::HashMap;
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
-use miette::Context;
 use oci_spec::image::Descriptor;
 
-use super::{Counted, MOST_DOCUMENT_BYTES, Missing, Sink, Source, copy, file, open};
+use super::share::Sharable;
+use super::stamp::Stamp;
+use super::{MOST_DOCUMENT_BYTES, Missing, Sink, Source, file, lock, open};
 use crate::error::{Result, on_path};
-use crate::event::Listener;
-use crate::event::transfer::Activity;
 use crate::image::digest::{Digest, VerifyReader};
 use crate::image::manifest::sniff;
-use crate::image::media_type::is_layer;
+
+pub use through::Through;
+
+/// The time of a blob is that of its last use, to a day: who uses it writes seldom.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The cache folder.
 #[derive(Debug)]
@@ -25,10 +41,13 @@ pub struct Cache {
     root: PathBuf,
     /// Held while this is used, with others: who has it alone knows that no unfinished file is anybody's.
     lock: Option<File>,
+    /// What this run has hashed.
+    verified: Mutex<HashMap<Digest, Stamp>>,
 }
 
 impl Cache {
-    /// The cache in `root`, which is made if it is not there. What runs that were killed left unfinished is removed.
+    /// The cache in `root`, which is made if it is not there. What runs that were killed left unfinished is removed, and
+    /// once a day what was not used for long.
     ///
     /// # Errors
     /// A folder that others can write to, or that is somebody else's: what is in it could be anything.
@@ -37,18 +56,29 @@ impl Cache {
             refuse_foreign(&root, &metadata)?;
         }
         let failed = |error: io::Error| on_path("use the cache", &root, error);
-        let lock = match create_private(&root).and_then(|()| File::create(root.join("lock"))) {
+        let open = || {
+            create_private(&root.join("unfinished"))?;
+            File::options().write(true).create(true).truncate(false).open(root.join("lock"))
+        };
+        let mut cache = Cache { root: root.clone(), lock: None, verified: Mutex::default() };
+        let lock = match open() {
             Ok(lock) => lock,
             // What is there can be used all the same.
-            Err(error) if is_read_only(&error) => return Ok(Cache { root, lock: None }),
+            Err(error) if is_read_only(&error) => return Ok(cache),
             Err(error) => return Err(failed(error)),
         };
-        if lock.try_lock().is_ok() {
-            sweep(&root);
-            lock.unlock().map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => {
+                cache.sweep();
+                cache.tidy(&lock);
+                lock.unlock().map_err(failed)?;
+            }
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => ignore_unsupported(error).map_err(failed)?,
         }
-        lock.lock_shared().map_err(failed)?;
-        Ok(Cache { root, lock: Some(lock) })
+        lock.lock_shared().or_else(ignore_unsupported).map_err(failed)?;
+        cache.lock = Some(lock);
+        Ok(cache)
     }
 
     /// Whether nothing can be stored: content then only passes by.
@@ -61,18 +91,84 @@ impl Cache {
         algorithm.join(digest.digest())
     }
 
+    fn unfinished(&self) -> PathBuf {
+        self.root.join("unfinished")
+    }
+
     /// Whether a blob of that name and size is there; what is in it is checked when it is read.
     fn has(&self, descriptor: &Descriptor) -> bool {
         let metadata = fs::metadata(self.path(descriptor.digest()));
         metadata.is_ok_and(|found| found.len() == descriptor.size())
     }
 
-    /// The blob, opened and hashed; nothing where it is missing or not what its name says.
+    /// The same, by one who goes on as if it was used.
+    fn has_for_use(&self, descriptor: &Descriptor) -> bool {
+        let blob = open_blob(&self.path(descriptor.digest())).ok();
+        blob.inspect(|blob| self.used(blob, SystemTime::now())).is_some() && self.has(descriptor)
+    }
+
+    /// The blob, opened and hashed, once in a run; nothing where it is missing or not what its name says.
     fn verified(&self, descriptor: &Descriptor) -> Option<File> {
+        let now = SystemTime::now();
         let mut file = open_blob(&self.path(descriptor.digest())).ok()?;
+        self.used(&file, now);
+        let stamp = file.metadata().ok().filter(|found| found.len() == descriptor.size()).as_ref().and_then(Stamp::of);
+        let settled = stamp.filter(|stamp| stamp.shows_changes_from(now));
+        if settled.is_some() && lock(&self.verified).get(descriptor.digest()) == settled.as_ref() {
+            return Some(file);
+        }
         io::copy(&mut VerifyReader::new(&file, descriptor), &mut io::sink()).ok()?;
         file.rewind().ok()?;
+        if let Some(stamp) = settled {
+            lock(&self.verified).insert(descriptor.digest().clone(), stamp);
+        }
         Some(file)
+    }
+
+    /// Makes the time of a blob that of its last use, where that is another day's.
+    fn used(&self, blob: &File, now: SystemTime) {
+        let last = blob.metadata().and_then(|found| found.modified());
+        if !self.is_read_only() && last.is_ok_and(|last| now.duration_since(last).is_ok_and(|age| age > DAY)) {
+            let _ = blob.set_modified(now);
+        }
+    }
+
+    /// Takes a blob in that is right and lies elsewhere, sharing its bytes where that can be. What goes wrong costs a
+    /// later run some time, and nothing else.
+    pub fn adopt(&self, descriptor: &Descriptor, blob: &Sharable) {
+        if self.is_read_only() || self.has(descriptor) && self.verified(descriptor).is_some() {
+            return;
+        }
+        let path = self.path(descriptor.digest());
+        let take = || -> io::Result<()> {
+            let folder = path.parent().unwrap_or(&self.root);
+            create_private(folder)?;
+            blob.put(&path, &self.unfinished(), &blob.path)?;
+            file::sync_folder(folder);
+            Ok(())
+        };
+        if take().is_err() {
+            let copy = File::open(&blob.path).map_err(|error| on_path("read", &blob.path, error));
+            let _ = copy.and_then(|mut copy| self.write(descriptor, &mut VerifyReader::new(&mut copy, descriptor)));
+        }
+    }
+
+    /// Writes a blob of content that ends in an error where it is not the described one.
+    fn write(&self, descriptor: &Descriptor, content: &mut dyn Read) -> Result<()> {
+        let path = self.path(descriptor.digest());
+        let folder = path.parent().unwrap_or(&self.root);
+        let failed = |error: io::Error| on_path("write", &path, error);
+        create_private(folder).map_err(|error| on_path("create", folder, error))?;
+        let unfinished = self.unfinished();
+        let mut file = file::create_in(&unfinished).map_err(|error| on_path("write in", &unfinished, error))?;
+        file::fill(&mut file, content, &path)?;
+        file.as_file().sync_all().map_err(failed)?;
+        let file = file.persist(&path).map_err(|error| failed(error.error))?;
+        file::sync_folder(folder);
+        if let Some(stamp) = file.metadata().ok().as_ref().and_then(Stamp::of) {
+            lock(&self.verified).insert(descriptor.digest().clone(), stamp);
+        }
+        Ok(())
     }
 
     /// This cache in front of `origin`: content comes from the cache, and goes there first where it is missing; layers
@@ -80,6 +176,18 @@ impl Cache {
     pub fn through<'a>(self: &Arc<Cache>, origin: Box<dyn Source + 'a>, keep: bool) -> Through<'a> {
         Through { cache: Arc::clone(self), origin, keep }
     }
+
+    /// Removes unfinished files.
+    fn sweep(&self) {
+        for file in fs::read_dir(self.unfinished()).into_iter().flatten().flatten() {
+            let _ = fs::remove_file(file.path());
+        }
+    }
+}
+
+/// Where files cannot be locked, cargo goes on too.
+fn ignore_unsupported(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::Unsupported { Ok(()) } else { Err(error) }
 }
 
 fn is_read_only(error: &io::Error) -> bool {
@@ -108,32 +216,32 @@ fn refuse_foreign(_: &Path, _: &fs::Metadata) -> Result<()> {
     Ok(())
 }
 
-/// Opens a blob: a file, not a link to one, and with no other name by which it could be changed.
+/// Opens a blob: a file, not a link to one, and one that nobody else may write to. It may have other names: those of
+/// layouts.
 fn open_blob(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+    std::os::unix::fs::OpenOptionsExt::custom_flags(
+        &mut options,
+        (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed(),
+    );
     let file = options.read(true).open(path)?;
     let metadata = file.metadata()?;
-    #[cfg(unix)]
-    let alone = std::os::unix::fs::MetadataExt::nlink(&metadata) == 1;
-    #[cfg(not(unix))]
-    let alone = true;
-    match metadata.is_file() && alone {
+    match metadata.is_file() && is_ours(&metadata) {
         true => Ok(file),
         false => Err(io::Error::other("not a file of the cache")),
     }
 }
 
-/// Removes unfinished files.
-fn sweep(root: &Path) {
-    for algorithm in fs::read_dir(root.join("blobs")).into_iter().flatten().flatten() {
-        for file in fs::read_dir(algorithm.path()).into_iter().flatten().flatten() {
-            if file.file_name().to_string_lossy().starts_with(file::TEMPORARY) {
-                let _ = fs::remove_file(file.path());
-            }
-        }
-    }
+#[cfg(unix)]
+fn is_ours(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o002 == 0
+}
+
+#[cfg(not(unix))]
+fn is_ours(_: &fs::Metadata) -> bool {
+    true
 }
 
 /// Creates a folder and its parents; on Unix for the user alone.
@@ -171,6 +279,11 @@ impl Source for Cache {
         Ok(Box::new(file))
     }
 
+    fn sharable(&self, descriptor: &Descriptor) -> Option<Sharable> {
+        let file = self.verified(descriptor)?;
+        Some(Sharable { file, path: self.path(descriptor.digest()) })
+    }
+
     fn place(&self) -> String {
         format!("the cache {}", self.root.display())
     }
@@ -182,22 +295,7 @@ impl Sink for Cache {
     }
 
     fn push(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<()> {
-        let path = self.path(descriptor.digest());
-        let folder = path.parent().unwrap_or(&self.root);
-        let failed = |error: io::Error| on_path("write", &path, error);
-        create_private(folder).map_err(|error| on_path("create", folder, error))?;
-        let mut file = tempfile::Builder::new()
-            .prefix(file::TEMPORARY)
-            .tempfile_in(folder)
-            .map_err(|error| on_path("write in", folder, error))?;
-        file::fill(&mut file, &mut open(source, descriptor)?, &path)?;
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist(&path).map_err(|error| failed(error.error))?;
-        // So that the name outlives a power cut; where folders cannot be opened, the file system does it by itself.
-        if let Ok(folder) = File::open(folder) {
-            let _ = folder.sync_all();
-        }
-        Ok(())
+        self.write(descriptor, &mut open(source, descriptor)?)
     }
 
     /// A cache knows no names but digests.
@@ -206,63 +304,11 @@ impl Sink for Cache {
     }
 }
 
-/// A [`Cache`] in front of another source.
-pub struct Through<'a> {
-    cache: Arc<Cache>,
-    origin: Box<dyn Source + 'a>,
-    /// Whether layers are kept in the cache; documents always are.
-    keep: bool,
-}
-
-impl Through<'_> {
-    /// Those of these blobs that are not in the cache.
-    pub fn lacks<'d>(&self, blobs: impl IntoIterator<Item = &'d Descriptor>) -> Vec<Descriptor> {
-        let blobs = blobs.into_iter();
-        blobs.filter(|blob| !self.cache.has(blob)).cloned().collect()
-    }
-
-    /// Brings content into the cache, and tells of it.
-    ///
-    /// # Errors
-    /// Of the origin and of the cache folder.
-    pub fn pull(&self, roots: &[Descriptor], listener: Listener) -> Result<()> {
-        let origin = Counted { source: self.origin.as_ref(), activity: Activity::Pulling, listener };
-        copy(&origin, self.cache.as_ref(), roots)
-    }
-}
-
-impl Source for Through<'_> {
-    fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
-        self.cache.resolve(name).or_else(|_| self.origin.resolve(name))
-    }
-
-    fn exists(&self, descriptor: &Descriptor) -> Result<bool> {
-        Ok(self.cache.has(descriptor) || self.origin.exists(descriptor)?)
-    }
-
-    fn fetch(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send + '_>> {
-        if let Some(file) = self.cache.verified(descriptor) {
-            return Ok(Box::new(file));
-        }
-        if self.cache.is_read_only() || !self.keep && is_layer(descriptor.media_type()) {
-            return self.origin.fetch(descriptor);
-        }
-        self.cache
-            .push(descriptor, self.origin.as_ref())
-            .wrap_err_with(|| format!("cannot pull {} from {}", descriptor.digest(), self.origin.place()))?;
-        self.cache.fetch(descriptor)
-    }
-
-    fn place(&self) -> String {
-        self.origin.place()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::image::digest::sha256;
-    use crate::store::{Memory, read};
+    use crate::store::{Memory, copy, read};
     use oci_spec::image::MediaType;
 
     fn blob(bytes: &[u8]) -> (Memory, Descriptor) {
@@ -312,7 +358,7 @@ mod tests {
     #[test]
     fn what_a_killed_run_left_is_removed_when_nobody_else_is_there() {
         let folder = tempfile::tempdir().expect("a folder");
-        let left = folder.path().join("blobs/sha256/.new-left");
+        let left = folder.path().join("unfinished/.new-left");
         fs::create_dir_all(left.parent().expect("a folder")).expect("a folder");
         fs::write(&left, "half").expect("writes");
         let first = Cache::open(folder.path().to_owned()).expect("a cache");
@@ -339,11 +385,53 @@ mod tests {
         fs::rename(&path, root.join("elsewhere")).expect("moves");
         symlink(root.join("elsewhere"), &path).expect("links");
         assert!(read(&cache, &descriptor).is_err());
-        fs::remove_file(&path).expect("removes");
-        fs::hard_link(root.join("elsewhere"), &path).expect("links");
+        fs::rename(root.join("elsewhere"), &path).expect("moves");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).expect("opens");
         assert!(read(&cache, &descriptor).is_err());
         fs::set_permissions(&root, fs::Permissions::from_mode(0o777)).expect("opens");
         let error = Cache::open(root).unwrap_err();
         assert!(error.to_string().contains("can be written to by everyone"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn bytes_are_shared_with_a_layout_and_a_change_there_is_noticed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cache = Cache::open(folder.path().join("cache")).expect("a cache");
+        let layout = folder.path().join("layout");
+        fs::create_dir(&layout).expect("a folder");
+        let (_, descriptor) = blob(b"abc");
+        let path = layout.join("abc");
+        fs::write(&path, "abc").expect("writes");
+        let adopt = |path: &Path| {
+            let file = File::open(path).expect("a file");
+            cache.adopt(&descriptor, &Sharable { file, path: path.to_owned() });
+        };
+        adopt(&path);
+        assert_eq!(read(&cache, &descriptor).expect("is there"), b"abc");
+        let put = |name: &str| {
+            let shared = cache.sharable(&descriptor).expect("is right");
+            shared.put(&layout.join(name), &layout, &path).expect("shares");
+        };
+        // Twice, for a link over another name of the same file is no link at all.
+        put("copy");
+        put("copy");
+        assert_eq!(fs::read(layout.join("copy")).expect("a file"), b"abc");
+        assert_eq!(fs::read_dir(&layout).expect("a folder").count(), 2);
+        assert_eq!(fs::read_dir(cache.unfinished()).expect("a folder").count(), 0);
+        // Written to under its other name, or in its own place where the file system made a copy then.
+        fs::write(layout.join("copy"), "abd").expect("writes");
+        fs::write(cache.path(descriptor.digest()), "abd").expect("writes");
+        assert!(cache.sharable(&descriptor).is_none());
+    }
+
+    #[test]
+    fn a_file_that_is_not_the_blob_is_not_adopted_where_it_is_copied() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cache = Cache::open(folder.path().join("cache")).expect("a cache");
+        let (origin, descriptor) = blob(b"abc");
+        origin.put(&descriptor, b"abd".to_vec());
+        assert!(cache.push(&descriptor, &origin).is_err());
+        assert!(!cache.has(&descriptor));
     }
 }
