@@ -1,26 +1,28 @@
 //! Plan, base and binaries → the image for each platform → the index in a layout.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::ScopedJoinHandle;
 
-use miette::{Context, IntoDiagnostic, Report, miette};
+use miette::{Context, Report, miette};
 use oci_spec::image::{ANNOTATION_BASE_IMAGE_DIGEST, ANNOTATION_BASE_IMAGE_NAME, Descriptor};
 
 use super::assets::Assets;
+use super::layers::Layers;
 use crate::base::{Base, BaseImage};
 use crate::compile::{Binary, Compiled};
 use crate::config::Labels;
-use crate::error::{Result, on_path};
-use crate::event::transfer::{Activity, Transfer};
+use crate::error::Result;
+use crate::event::transfer::Activity;
 use crate::event::{BuiltBase, BuiltImage, BuiltManifest, Event, Listener};
 use crate::image::config::{History, Settings, UnknownVariable, assemble};
-use crate::image::layer::{self, Content, Entry, Layer, with_parents};
-use crate::image::{DiffId, manifest};
+use crate::image::layer::{Content, Entry, Layer, with_parents};
+use crate::image::manifest;
 use crate::plan::ImagePlan;
 use crate::reference::BaseReference;
 use crate::store::layout::Place;
-use crate::store::{Counted, LayoutWriter, Sink, Source, copy};
+use crate::store::{Cache, Counted, LayoutWriter, Sink, Source, copy};
 
 /// What one image is assembled from.
 pub struct Work<'a> {
@@ -32,6 +34,8 @@ pub struct Work<'a> {
     pub source: &'a dyn Source,
     /// Whether the base's layers are written too; else only those stay that are there already.
     pub complete: bool,
+    /// What is kept of the runs before.
+    pub cache: &'a Arc<Cache>,
     /// What is put beside the binaries.
     pub assets: &'a Assets<'a>,
     /// What cargo built.
@@ -45,14 +49,20 @@ impl Work<'_> {
     /// Of reading the base and the binaries, and of writing the layout.
     pub fn assemble(&self, layout: &Path, listener: Listener) -> Result<(LayoutWriter, BuiltImage)> {
         let writer = LayoutWriter::begin(layout, &self.plan.local_names()[0], Place::Own, listener)?;
+        let writer = writer.remembered_by(self.cache);
+        let layers = Layers {
+            writer: &writer,
+            cache: self.cache,
+            compression: self.plan.compression,
+            time: self.plan.mtime(),
+            listener,
+        };
         let base_layers: Vec<_> = self.base.images.iter().flat_map(|image| image.layers.clone()).collect();
-        let before = writer.layers_before(self.plan.compression);
         // Layers do not depend on each other: they are compressed side by side.
         let (copied, assets, binaries) = std::thread::scope(|scope| {
-            let assets = scope.spawn(|| self.assets.layers(&writer, &before, &self.compiled.out_dirs, listener));
+            let assets = scope.spawn(|| self.assets.layers(&layers, &self.compiled.out_dirs, listener));
             let images = self.base.images.iter();
-            let binaries: Vec<_> =
-                images.map(|image| scope.spawn(|| self.binaries_layer(&writer, image, &before, listener))).collect();
+            let binaries: Vec<_> = images.map(|image| scope.spawn(|| self.binaries_layer(&layers, image))).collect();
             let copied = match self.complete || !matches!(self.plan.base, BaseReference::Registry(_)) {
                 true => {
                     let source = Counted { source: self.source, activity: Activity::Copying, listener };
@@ -141,13 +151,7 @@ impl Work<'_> {
         })
     }
 
-    fn binaries_layer(
-        &self,
-        writer: &LayoutWriter,
-        below: &BaseImage,
-        before: &HashMap<DiffId, Descriptor>,
-        listener: Listener,
-    ) -> Result<Layer> {
+    fn binaries_layer(&self, layers: &Layers, below: &BaseImage) -> Result<Layer> {
         let mut entries = Vec::new();
         for name in &self.plan.bins {
             let binary = binary(&self.compiled.binaries, self.plan, name, below)?;
@@ -156,8 +160,7 @@ impl Work<'_> {
         }
         let entries = with_parents(entries, self.base.root.is_none());
         let name = format!("{} {}", self.plan.name, below.platform);
-        let made = layer(&entries, self.plan, &name, writer, before, listener);
-        made.wrap_err("cannot make the layer of the binaries")
+        layers.layer(&entries, &name).wrap_err("cannot make the layer of the binaries")
     }
 
     fn annotations(&self) -> BTreeMap<String, String> {
@@ -175,38 +178,6 @@ pub fn binary<'a>(all: &'a [Binary], plan: &ImagePlan, name: &str, below: &BaseI
         (&binary.package, binary.run, binary.target) == (&plan.package, plan.run, below.target) && binary.name == name
     };
     all.iter().find(is_it).ok_or_else(|| miette!("cargo built no `{name}` for {}", below.target.triple))
-}
-
-/// The layer of `entries`, which is not made where one is `known` that was made of the same. While it is made, it is
-/// called `name`.
-///
-/// # Errors
-/// Of reading what goes in, and of writing the layout.
-pub fn layer(
-    entries: &[Entry],
-    plan: &ImagePlan,
-    name: &str,
-    writer: &LayoutWriter,
-    known: &HashMap<DiffId, Descriptor>,
-    listener: Listener,
-) -> Result<Layer> {
-    // A tar that was compressed before is not compressed again: hashing it tells, and is much faster.
-    if !known.is_empty() {
-        let diff_id = layer::diff_id(entries, plan.mtime()).into_diagnostic()?;
-        if let Some(descriptor) = known.get(&diff_id)
-            && writer.exists(descriptor)?
-        {
-            return Ok(Layer { descriptor: descriptor.clone(), diff_id });
-        }
-    }
-    let mut blob = writer.blob()?;
-    let transfer =
-        Transfer::begin(Some(listener), Activity::Layering, name, layer::tar_size(entries).into_diagnostic()?);
-    let done = |bytes| transfer.counter().add(bytes);
-    let layer = layer::write_counted(entries, plan.mtime(), plan.compression, &mut blob, &done)
-        .map_err(|error| on_path("write", blob.path(), error))?;
-    writer.keep(&layer.descriptor, blob)?;
-    Ok(layer)
 }
 
 fn joined<T>(thread: ScopedJoinHandle<Result<T>>) -> Result<T> {

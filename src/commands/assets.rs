@@ -1,23 +1,21 @@
 //! The key `files` of a plan → the layer of assets for each platform.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use miette::Context;
-use oci_spec::image::Descriptor;
 
-use super::assemble;
+use super::layers::Layers;
 use crate::assets::{self, Below, Numbers, Places};
 use crate::base::Base;
 use crate::compile::OutDir;
 use crate::config::Root;
 use crate::error::Result;
 use crate::event::{Event, Listener};
-use crate::image::DiffId;
 use crate::image::layer::{Entry, Layer, with_parents};
 use crate::plan::ImagePlan;
+use crate::store::Source;
 use crate::store::layer::described;
-use crate::store::{LayoutWriter, Source};
 
 /// The assets of an image, of which all is known that can be known before cargo runs.
 pub struct Assets<'a> {
@@ -63,14 +61,7 @@ impl<'a> Assets<'a> {
     ///
     /// # Errors
     /// A mistake in a rule that only shows after cargo has run; of reading files, and of writing the layout.
-    pub fn layers(
-        &self,
-        writer: &LayoutWriter,
-        before: &HashMap<DiffId, Descriptor>,
-        out_dirs: &[OutDir],
-        listener: Listener,
-    ) -> Result<Vec<Layer>> {
-        let mut known = before.clone();
+    pub fn layers(&self, layers: &Layers, out_dirs: &[OutDir], listener: Listener) -> Result<Vec<Layer>> {
         let mut made: Vec<(&Vec<Numbers>, Option<&Path>, Layer)> = Vec::new();
         let mut astray = BTreeSet::new();
         for (below, owners) in self.base.images.iter().zip(&self.owners) {
@@ -87,10 +78,7 @@ impl<'a> Assets<'a> {
                     let links = assets::leading_nowhere(&entries).into_iter();
                     astray.extend(links.map(|(path, target)| (path.to_owned(), target.to_owned())));
                     let name = format!("{} (files)", self.plan.name);
-                    let layer = assemble::layer(&entries, self.plan, &name, writer, &known, listener)
-                        .wrap_err("cannot make the layer of `files`")?;
-                    known.insert(layer.diff_id.clone(), layer.descriptor.clone());
-                    layer
+                    layers.layer(&entries, &name).wrap_err("cannot make the layer of `files`")?
                 }
             };
             made.push((owners, out_dir, layer));

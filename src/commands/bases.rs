@@ -3,33 +3,44 @@
 
 use std::collections::HashMap;
 use std::error::Error;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miette::{Diagnostic, IntoDiagnostic, Report, miette};
 use oci_spec::image::Descriptor;
 
+use super::origin::{Offline, Origin};
 use crate::base::Base;
 use crate::base::embedded::embedded;
 use crate::error::Result;
 use crate::event::{Event, Listener};
-use crate::image::digest::{Hasher, Mismatch};
+use crate::image::digest::{Digest, Hasher, Mismatch};
 use crate::plan::{Environment, ImagePlan};
 use crate::platform::PlatformChoice;
 use crate::reference::{BaseReference, Reference};
 use crate::registry::{Options, Registry, RequestError, credentials};
 use crate::store::cache::Through;
+use crate::store::cache::memory::Kind;
 use crate::store::{Archive, Cache, Layout, Memory, Source};
 
-/// The bases of one run, each opened and resolved once.
+/// The bases of one run, each opened, resolved and read once.
 pub struct Bases<'a> {
-    folder: PathBuf,
-    cache: Option<Arc<Cache>>,
+    cache: Arc<Cache>,
     /// Whether layers are brought here; else they stay where they are until someone reads them.
     pull: bool,
+    /// Whether registries are not to be asked.
+    is_offline: bool,
     environment: &'a Environment,
     listener: Listener<'a>,
-    opened: HashMap<BaseReference, (BaseSource<'a>, Option<Descriptor>)>,
+    opened: HashMap<BaseReference, Opened<'a>>,
+}
+
+/// A base that was opened.
+struct Opened<'a> {
+    source: BaseSource<'a>,
+    /// Nothing for `scratch`.
+    root: Option<Descriptor>,
+    /// What was read of it for which platforms.
+    read: Vec<(Vec<PlatformChoice>, Base)>,
 }
 
 /// Where a base's content is.
@@ -48,25 +59,25 @@ impl BaseSource<'_> {
 }
 
 impl<'a> Bases<'a> {
-    /// None opened yet; what is pulled goes to the folder `cache`.
-    pub fn new(cache: &Path, pull: bool, environment: &'a Environment, listener: Listener<'a>) -> Bases<'a> {
-        Bases { folder: cache.to_owned(), cache: None, pull, environment, listener, opened: HashMap::new() }
+    /// None opened yet; what is pulled goes to `cache`.
+    pub fn new(
+        cache: &Arc<Cache>,
+        pull: bool,
+        is_offline: bool,
+        environment: &'a Environment,
+        listener: Listener<'a>,
+    ) -> Bases<'a> {
+        Bases { cache: Arc::clone(cache), pull, is_offline, environment, listener, opened: HashMap::new() }
     }
 
-    /// The cache, opened when it is first wanted: a base on disk has no use for it.
-    fn cache(&mut self) -> Result<Arc<Cache>> {
-        if let Some(cache) = &self.cache {
-            return Ok(Arc::clone(cache));
-        }
-        let cache = Arc::new(Cache::open(self.folder.clone())?);
-        if cache.is_read_only() {
-            let message =
-                format!("the cache {} cannot be written to, and nothing is kept in it", self.folder.display());
+    /// Says once that nothing is kept where that is so.
+    fn warn_of_read_only(&mut self) {
+        if self.cache.is_read_only() && self.pull {
+            let folder = self.cache.root().display();
+            let message = format!("the cache {folder} cannot be written to, and nothing is kept in it");
             (self.listener)(Event::Warning { message });
             self.pull = false;
         }
-        self.cache = Some(Arc::clone(&cache));
-        Ok(cache)
     }
 
     /// Where the content of a base is that was read.
@@ -75,7 +86,7 @@ impl<'a> Bases<'a> {
     /// When it was not read.
     pub fn source(&self, reference: &BaseReference) -> Result<&dyn Source> {
         let opened = self.opened.get(reference).ok_or_else(|| miette!("the base {reference} was not opened"))?;
-        Ok(opened.0.source())
+        Ok(opened.source.source())
     }
 
     /// The base of an image, all its content at hand.
@@ -95,37 +106,54 @@ impl<'a> Bases<'a> {
             let opened = self.open(reference)?;
             self.opened.insert(reference.clone(), opened);
         }
-        match self.opened.get(reference) {
-            Some((source, Some(root))) => {
-                let base = Base::read(source.source(), root.clone(), platforms)?;
-                match source {
-                    BaseSource::Pulled(through) if self.pull => pull(through, reference, &base, self.listener)?,
-                    BaseSource::Pulled(_) => {}
-                    BaseSource::Local(source) => has_all(source.as_ref(), &base)?,
-                }
-                Ok(base)
-            }
-            _ => Ok(Base::scratch(platforms)),
+        let Some(Opened { source, root: Some(root), read }) = self.opened.get_mut(reference) else {
+            return Ok(Base::scratch(platforms));
+        };
+        if let Some((_, base)) = read.iter().find(|(choices, _)| choices == platforms) {
+            return Ok(base.clone());
         }
+        let base = Base::read(source.source(), root.clone(), platforms)?;
+        match source {
+            BaseSource::Pulled(through) if self.pull => pull(through, reference, &base, self.listener)?,
+            BaseSource::Pulled(_) => {}
+            BaseSource::Local(source) => has_all(source.as_ref(), &base)?,
+        }
+        read.push((platforms.to_vec(), base.clone()));
+        Ok(base)
     }
 
-    fn open(&mut self, reference: &BaseReference) -> Result<(BaseSource<'a>, Option<Descriptor>)> {
-        let (source, name) = match reference {
-            BaseReference::Scratch => return Ok((BaseSource::Local(Box::new(Memory::default())), None)),
-            BaseReference::Embedded => (BaseSource::Local(Box::new(embedded()?)), None),
-            BaseReference::Layout(place) => {
-                (BaseSource::Local(Box::new(Layout::open(&place.path)?)), place.name.as_deref())
-            }
-            BaseReference::Archive(place) => {
-                (BaseSource::Local(Box::new(Archive::open(&place.path)?)), place.name.as_deref())
-            }
+    fn open(&mut self, reference: &BaseReference) -> Result<Opened<'a>> {
+        let opened = |source, root| Opened { source, root, read: Vec::new() };
+        let (source, name): (Box<dyn Source>, _) = match reference {
+            BaseReference::Scratch => return Ok(opened(BaseSource::Local(Box::new(Memory::default())), None)),
+            BaseReference::Embedded => (Box::new(embedded()?), None),
+            BaseReference::Layout(place) => (Box::new(Layout::open(&place.path)?), place.name.as_deref()),
+            BaseReference::Archive(place) => (Box::new(Archive::open(&place.path)?), place.name.as_deref()),
             BaseReference::Registry(reference) => {
-                let registry = connect(reference, self.environment, false, self.listener)?;
-                (BaseSource::Pulled(self.cache()?.through(Box::new(registry), self.pull)), Some(reference.name()))
+                self.warn_of_read_only();
+                let origin = Origin::new(reference.clone(), self.is_offline, self.environment, self.listener);
+                let through = self.cache.through(Box::new(origin), self.pull);
+                let root = self.resolve(&through, reference)?;
+                return Ok(opened(BaseSource::Pulled(through), Some(root)));
             }
         };
-        let root = source.source().resolve(name)?;
-        Ok((source, Some(root)))
+        let root = source.resolve(name)?;
+        Ok(opened(BaseSource::Local(source), Some(root)))
+    }
+
+    /// What a reference stands for: the registry is asked what a tag does, and nobody what a digest does.
+    fn resolve(&self, through: &Through, reference: &Reference) -> Result<Descriptor> {
+        let text = reference.to_string();
+        let is_tag = Digest::try_from(reference.name()).is_err();
+        let known = || self.cache.recall::<Descriptor>(Kind::Tag, &text);
+        if is_tag && self.is_offline {
+            return known().ok_or_else(|| Offline { name: text.clone() }.into());
+        }
+        let root = through.resolve(Some(reference.name()))?;
+        if is_tag && known().as_ref() != Some(&root) {
+            self.cache.remember(Kind::Tag, &text, &root);
+        }
+        Ok(root)
     }
 }
 

@@ -1,5 +1,7 @@
 //! `cargo oci build`: Plan → base, binaries → layers → images → index in a layout.
 
+use std::sync::Arc;
+
 use miette::miette;
 
 use super::assemble::{self, Work};
@@ -12,7 +14,7 @@ use crate::compile::Toolchain;
 use crate::error::Result;
 use crate::event::{BuiltImage, Event, Listener};
 use crate::plan::{self, Environment, Plan};
-use crate::store::Layout;
+use crate::store::{Cache, Layout};
 
 /// Builds every image that the arguments select.
 ///
@@ -46,6 +48,8 @@ pub struct Built<'a> {
     pub plan: Plan,
     /// What is below.
     pub bases: Bases<'a>,
+    /// What is kept of it.
+    pub cache: Arc<Cache>,
     /// The results, one for each image of the plan.
     pub images: Vec<BuiltImage>,
     /// Where each is.
@@ -76,7 +80,8 @@ impl<'a> Built<'a> {
         prepare(&mut plan)?;
         announce(&plan, listener);
         plan.images.iter().try_for_each(assets::check)?;
-        let mut bases = Bases::new(&plan.cache, complete, environment, listener);
+        let cache = Arc::new(Cache::open(plan.cache.clone())?);
+        let mut bases = Bases::new(&cache, complete, plan.is_offline, environment, listener);
         let below: Vec<_> = plan.images.iter().map(|image| bases.read(image)).collect::<Result<_>>()?;
         let mut assets = Vec::new();
         for (image, base) in plan.images.iter().zip(&below) {
@@ -91,7 +96,8 @@ impl<'a> Built<'a> {
         let mut prepared = Vec::new();
         for (at, (image, base)) in work {
             let source = bases.source(&image.base)?;
-            let work = Work { plan: image, base, source, complete, assets: &assets[at], compiled: &compiled };
+            let assets = &assets[at];
+            let work = Work { plan: image, base, source, complete, cache: &cache, assets, compiled: &compiled };
             prepared.push((at, work.assemble(&image.layout, listener)?));
         }
         prepared.sort_by_key(|(at, _)| *at);
@@ -102,7 +108,7 @@ impl<'a> Built<'a> {
             listener(Event::Finished { image: Box::new(image.clone()) });
             images.push(image);
         }
-        Ok(Built { plan, bases, images, layouts })
+        Ok(Built { plan, bases, cache, images, layouts })
     }
 }
 

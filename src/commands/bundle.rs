@@ -1,6 +1,7 @@
 //! `cargo oci bundle`: build, or take another image, then unpack it as a runtime's bundle.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use miette::{Context, IntoDiagnostic, miette};
 use oci_spec::image::Descriptor;
@@ -20,7 +21,7 @@ use crate::plan::{Environment, Plan, cache_folder};
 use crate::platform::{PlatformChoice, Target as RustTarget};
 use crate::reference::BaseReference;
 use crate::store::layer::described;
-use crate::store::{Counted, Source};
+use crate::store::{Cache, Counted, Source};
 
 /// Makes the bundle of every image that the arguments select; gives their paths.
 ///
@@ -69,7 +70,8 @@ fn foreign(
     target.check_folder()?;
     let what = || format!("cannot bundle {from}");
     let reference = reference(from).wrap_err_with(what)?;
-    let mut bases = Bases::new(&cache_folder(environment)?, true, environment, listener);
+    let cache = Arc::new(Cache::open(cache_folder(environment)?)?);
+    let mut bases = Bases::new(&cache, true, false, environment, listener);
     let mut base = bases.find(&reference, &[PlatformChoice::One(wanted)]).wrap_err_with(what)?;
     base.images.iter_mut().for_each(|image| start(&mut image.config, &args.image));
     unpack(bases.source(&reference)?, &name(&reference), &base, &target, listener).wrap_err_with(what)?;

@@ -49,13 +49,12 @@ impl Handover {
             engines = engines_of(plan, args, environment)?;
             check(plan, &engines)
         })?;
-        let remembered = built.plan.cache.join("loaded");
         for (at, (image, engine)) in built.images.iter().zip(&engines).enumerate() {
             let platforms = image.manifests.iter().map(|manifest| manifest.platform.clone()).collect();
             listener(Event::Loading { image: image.name.clone(), engine: engine.title().to_owned(), platforms });
             let time = built.plan.images[at].mtime();
             let layout = &built.layouts[at];
-            let loaded = engine.load(LocalImage { image, layout, loaded: &remembered, time, listener });
+            let loaded = engine.load(LocalImage { image, layout, cache: &built.cache, time, listener });
             let loaded = loaded.wrap_err_with(|| format!("cannot load {} into {}", image.name, engine.title()))?;
             listener(Event::Loaded {
                 names: image.tagged_names(),

@@ -11,9 +11,11 @@
 //! | [`login`], [`logout`] | `cargo oci login` and `logout`: credentials kept and forgotten |
 //! | [`completions`], [`man`] | `cargo oci completions` and `man`: what was said of the arguments, for shells and as pages |
 //! | `bases` | a reference → the source it means, pulled |
+//! | `origin` | a base's registry, asked when there is a question |
 //! | `assemble` | plan, base and binaries → images in a layout |
 //! | `programs` | the programs of all images, compiled or not |
 //! | `loaders` | what dynamic programs need of a base |
+//! | `layers` | entries → a layer, which is not made where it was made before |
 //! | `assets` | the key `files` → the layer of assets for each platform |
 //! | `named` | the text `REF\|PATH` → the images it means, and where they are |
 //! | `outputs` | a finished layout → other places and forms |
@@ -25,12 +27,14 @@ pub mod build;
 pub mod bundle;
 pub mod completions;
 pub mod inspect;
+mod layers;
 pub mod load;
 mod loaders;
 pub mod login;
 pub mod logout;
 pub mod man;
 mod named;
+mod origin;
 mod outputs;
 mod programs;
 pub mod push;

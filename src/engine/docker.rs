@@ -206,8 +206,7 @@ impl Docker {
     /// Into containerd's store. It takes a layout without blobs that it has not, and ends well: so the image comes without
     /// a name, and gets its names when it is all there.
     fn load_layout(&self, image: LocalImage, images: &[Listed]) -> Result<u64> {
-        let cache = image.cache();
-        let known = cache.as_ref().map(|cache| layers(cache, images, &self.platform)).unwrap_or_default();
+        let known = layers(image.cache, images, &self.platform);
         let contents = || Contents::of_image(image.layout, image.root(), &[]);
         let mut sent = 0;
         let mut is_whole = false;
@@ -232,10 +231,8 @@ impl Docker {
             }
         }
         self.tag(image.root().digest(), &image.image.tagged_names())?;
-        if let Some(cache) = cache {
-            let manifests = image.image.manifests.iter().map(|manifest| manifest.descriptor.clone());
-            remember(&cache, image.layout, manifests.chain([image.root().clone()]));
-        }
+        let manifests = image.image.manifests.iter().map(|manifest| manifest.descriptor.clone());
+        remember(image.cache, image.layout, manifests.chain([image.root().clone()]));
         Ok(sent)
     }
 

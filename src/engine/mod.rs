@@ -17,7 +17,6 @@ mod podman;
 pub mod program;
 pub mod run;
 
-use std::path::Path;
 use std::process::Command;
 
 use miette::{Diagnostic, Report, miette};
@@ -60,8 +59,8 @@ pub struct LocalImage<'a> {
     pub image: &'a BuiltImage,
     /// Where all of it is.
     pub layout: &'a Layout,
-    /// The folder where the documents of what was handed over before are kept: by them it is known what an engine has.
-    pub loaded: &'a Path,
+    /// Where the documents of what was handed over before are kept: by them it is known what an engine has.
+    pub cache: &'a Cache,
     /// The mtime of what is in archives: seconds since 1970.
     pub time: u64,
     /// Who wants to know how far it is.
@@ -231,11 +230,6 @@ impl<'a> LocalImage<'a> {
     /// All of it in the form that every engine reads: layout and docker-archive in one.
     fn as_both(&self) -> Result<Contents<'a>> {
         self.as_layout()?.with_docker_image(&self.docker_image()?)
-    }
-
-    /// What is known of what was handed over before; nothing where that cannot be kept.
-    fn cache(&self) -> Option<Cache> {
-        Cache::open(self.loaded.to_owned()).ok()
     }
 
     /// It on its way to a program's standard input, as these contents.

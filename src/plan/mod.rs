@@ -49,8 +49,10 @@ pub struct Plan {
     pub prebuilt: Vec<Prebuilt>,
     /// The images made of it.
     pub images: Vec<ImagePlan>,
-    /// Where pulled content is kept.
+    /// Where content is kept between runs.
     pub cache: PathBuf,
+    /// Whether no registry is asked for a base.
+    pub is_offline: bool,
     /// What is written besides the layouts.
     pub outputs: Vec<Output>,
     /// Where the result is written as JSON.
@@ -98,6 +100,7 @@ pub fn make(args: &BuildArgs, environment: &Environment) -> Result<Plan> {
         compile: compile::plan(&args.cargo, environment, &metadata, &mut images)?,
         prebuilt: args.image.prebuilt.clone(),
         cache: cache_folder(environment)?,
+        is_offline: args.cargo.offline || args.cargo.frozen,
         images,
         outputs: args.output.outputs.clone(),
         metadata_file: args.output.metadata_file.clone(),

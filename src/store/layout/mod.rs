@@ -2,7 +2,6 @@
 
 mod writer;
 
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -12,11 +11,11 @@ use miette::{IntoDiagnostic, miette};
 use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, MediaType};
 use serde_json::{Value, json};
 
-use super::{MOST_DOCUMENT_BYTES, Missing, Source, read};
+use super::{MOST_DOCUMENT_BYTES, Missing, Source};
 use crate::error::{Result, on_path};
-use crate::image::digest::{DiffId, Digest};
+use crate::image::canonical_json;
+use crate::image::digest::Digest;
 use crate::image::manifest::{Manifest, parse};
-use crate::image::{Compression, canonical_json, compression};
 use crate::reference::Reference;
 
 pub use writer::{LayoutWriter, Place};
@@ -26,8 +25,6 @@ pub(super) const INDEX: &str = "index.json";
 /// The name containerd imports an image by, as an annotation of an entry of `index.json`; here it also tells whose a
 /// layout is.
 const IMAGE_NAME: &str = "io.containerd.image.name";
-/// What made the layers, as an annotation of an entry of `index.json`.
-const COMPRESSOR: &str = "io.github.cargo-oci.compressor";
 /// The file that marks a layout, and its whole content.
 pub(super) const MARK: &str = "oci-layout";
 pub(super) const MARK_CONTENT: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
@@ -53,7 +50,6 @@ pub(super) fn entry(descriptor: &Descriptor, image: &str) -> Value {
     entry["annotations"] = json!({
         ANNOTATION_REF_NAME: image.rsplit(':').next(),
         IMAGE_NAME: reference.map_or(image.to_owned(), |reference| reference.to_string()),
-        COMPRESSOR: compression::COMPRESSOR,
     });
     entry
 }
@@ -120,36 +116,6 @@ impl Layout {
     /// What the layout's `index.json` lists.
     pub fn entries(&self) -> &[Descriptor] {
         &self.entries
-    }
-
-    /// Its layers of that compression by their diffIDs, where the compressors of this version made those of ours: others
-    /// would make other blobs of the same tars. Nothing where that cannot be told.
-    pub fn layers(&self, compression: Compression) -> HashMap<DiffId, Descriptor> {
-        let is_same = |entry: &&Descriptor| {
-            let annotations = entry.annotations().as_ref();
-            let made_by = annotations.and_then(|annotations| annotations.get(COMPRESSOR));
-            made_by.is_some_and(|made_by| made_by == compression::COMPRESSOR)
-        };
-        let mut layers = HashMap::new();
-        for entry in self.entries.iter().filter(is_same) {
-            // What cannot be read is made anew.
-            let _ = self.collect_layers(entry, &mut layers);
-        }
-        layers.retain(|_, layer| *layer.media_type() == compression.media_type());
-        layers
-    }
-
-    fn collect_layers(&self, root: &Descriptor, layers: &mut HashMap<DiffId, Descriptor>) -> Result<()> {
-        match parse(root.media_type(), &read(self, root)?).into_diagnostic()? {
-            Manifest::Index(images) => images.iter().try_for_each(|image| self.collect_layers(image, layers)),
-            Manifest::Image { config, layers: blobs } => {
-                let config: serde_json::Value = serde_json::from_slice(&read(self, &config)?).into_diagnostic()?;
-                let diff_ids: Vec<DiffId> =
-                    serde_json::from_value(config["rootfs"]["diff_ids"].clone()).into_diagnostic()?;
-                layers.extend(diff_ids.into_iter().zip(blobs));
-                Ok(())
-            }
-        }
     }
 
     /// The bytes of its `index.json`.

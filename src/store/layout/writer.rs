@@ -4,27 +4,29 @@
 //! ones until `index.json`, the only file that is replaced, is renamed into place; then what nothing refers to any more
 //! is removed. A run that fails removes the blobs it added, and the last good layout is as it was.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use miette::miette;
 use oci_spec::image::Descriptor;
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
-use super::{IMAGE_NAME, INDEX, Layout, MARK, MARK_CONTENT, blob_path};
+use super::{IMAGE_NAME, INDEX, Layout, MARK, MARK_CONTENT, blob_path, read_index};
 use crate::error::{Result, on_path};
 use crate::event::{Event, Listener};
-use crate::image::Compression;
-use crate::image::digest::{DiffId, VerifyReader};
+use crate::image::digest::VerifyReader;
 use crate::image::manifest::Document;
 use crate::interrupt;
 use crate::reference::Reference;
-use crate::store::{Sink, Source, file, lock, open};
+use crate::store::cache::memory::Kind;
+use crate::store::share::Sharable;
+use crate::store::stamp::Stamp;
+use crate::store::{Cache, Sink, Source, each, file, lock, open};
 
 /// A layout that is being written: [`LayoutWriter::commit`] makes it the layout, dropping it undoes all.
 #[derive(Debug)]
@@ -41,8 +43,17 @@ pub struct LayoutWriter {
     kept: Mutex<BTreeSet<String>>,
     /// Those of them that were not there before.
     added: Mutex<HashSet<String>>,
+    /// Those that this run has written.
+    written: Mutex<HashSet<String>>,
+    /// What the blobs that were found to be right looked like then, in this run or in one before.
+    seen: Mutex<Seen>,
+    /// Where that is kept between runs.
+    cache: Option<Arc<Cache>>,
     committed: bool,
 }
+
+/// The stamps of blobs, by their paths relative to the root.
+type Seen = BTreeMap<String, Stamp>;
 
 /// Whose a folder is that a layout is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,15 +89,25 @@ impl LayoutWriter {
             entries: Mutex::default(),
             kept: Mutex::default(),
             added: Mutex::default(),
+            written: Mutex::default(),
+            seen: Mutex::default(),
+            cache: None,
             committed: false,
         })
     }
 
-    /// Layers of the layout that was here before and that are compressed so, by their diffIDs: for [`Sink::exists`] to
-    /// look at and keep.
-    pub fn layers_before(&self, compression: Compression) -> HashMap<DiffId, Descriptor> {
-        let before = Layout::open(&self.root);
-        before.map(|layout| layout.layers(compression)).unwrap_or_default()
+    /// With what `cache` remembers of the blobs that are here: those that look the same are not read again.
+    #[must_use]
+    pub fn remembered_by(mut self, cache: &Arc<Cache>) -> LayoutWriter {
+        self.seen = Mutex::new(cache.recall(Kind::Layout, &self.about()).unwrap_or_default());
+        self.cache = Some(Arc::clone(cache));
+        self
+    }
+
+    /// What is remembered is remembered of this folder.
+    fn about(&self) -> String {
+        let root = fs::canonicalize(&self.root).unwrap_or_else(|_| self.root.clone());
+        root.to_string_lossy().into_owned()
     }
 
     /// A file to write a blob into whose digest is not known yet: [`LayoutWriter::keep`] gives it its name.
@@ -99,35 +120,67 @@ impl LayoutWriter {
         file::create_in(&folder).map_err(|error| on_path("write in", &folder, error))
     }
 
-    /// Makes a written file the blob of `descriptor`.
+    /// Makes a written file the blob of `descriptor`, and the cache's too.
     ///
     /// # Errors
     /// When it cannot be renamed.
     pub fn keep(&self, descriptor: &Descriptor, mut file: NamedTempFile) -> Result<()> {
+        let path = self.place(descriptor, |path| {
+            file.flush()?;
+            file.persist(path).map_err(|error| error.error)
+        });
+        let (path, file) = path?;
+        if let Some(cache) = &self.cache {
+            cache.adopt(descriptor, &Sharable { file, path });
+        }
+        Ok(())
+    }
+
+    /// Has `put` make the blob of `descriptor`, at the path that it is given.
+    fn place<T>(&self, descriptor: &Descriptor, put: impl FnOnce(&Path) -> io::Result<T>) -> Result<(PathBuf, T)> {
         let relative = blob_path(descriptor.digest());
         let path = self.root.join(&relative);
-        file.flush().map_err(|error| on_path("write", &path, error))?;
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(|error| on_path("create", folder, error))?;
         }
         let fresh = !path.exists();
-        file.persist(&path).map_err(|error| on_path("write", &path, error.error))?;
+        let put = put(&path).map_err(|error| on_path("write", &path, error))?;
         if fresh {
             lock(&self.added).insert(relative.clone());
         }
+        lock(&self.seen).remove(&relative);
+        lock(&self.written).insert(relative.clone());
         lock(&self.kept).insert(relative);
-        Ok(())
+        Ok((path, put))
     }
 
-    /// Stores a document of ours.
+    /// A blob of `source` whose bytes can be shared; whether there is one.
+    fn share(&self, descriptor: &Descriptor, source: &dyn Source) -> bool {
+        let folder = self.root.join("blobs").join("sha256");
+        source.sharable(descriptor).is_some_and(|shared| {
+            let put = |path: &Path| {
+                fs::create_dir_all(&folder)?;
+                shared.put(path, &folder, &self.root.join(MARK))
+            };
+            self.place(descriptor, put).is_ok()
+        })
+    }
+
+    /// Stores a document of ours, if it is not there.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn put(&self, document: &Document) -> Result<()> {
+        let relative = blob_path(document.descriptor.digest());
+        let path = self.root.join(&relative);
+        if is_content(&path, &document.bytes) {
+            lock(&self.kept).insert(relative);
+            return Ok(());
+        }
         let mut file = self.blob()?;
-        let path = self.root.join(blob_path(document.descriptor.digest()));
         file.write_all(&document.bytes).map_err(|error| on_path("write", &path, error))?;
-        self.keep(&document.descriptor, file)
+        let persist = |path: &Path| file.persist(path).map(drop).map_err(|error| error.error);
+        self.place(&document.descriptor, persist).map(drop)
     }
 
     /// Puts the new layout in the place of the old one. Other runs wait until what is returned is dropped.
@@ -139,11 +192,46 @@ impl LayoutWriter {
         let path = self.root.join(INDEX);
         let failed = |error: io::Error| on_path("write", &path, error);
         self.mark.write().map_err(|error| on_path("write", &self.root.join(MARK), error))?;
-        file::replace(&path, |file| file.write_all(&index)).map_err(failed)?;
+        if read_index(&path).ok().as_ref() != Some(&index) {
+            self.sync()?;
+            file::replace(&path, |file| file.write_all(&index)).map_err(failed)?;
+        }
         self.committed = true;
         self.sweep(|relative| !lock(&self.kept).contains(relative));
+        self.remember();
         let mark = self.mark.file.try_clone().map_err(|error| on_path("lock", &self.root.join(MARK), error))?;
         Ok(Layout { _mark: Some(Arc::new(mark)), ..Layout::open(&self.root)? })
+    }
+
+    /// Sees to it that the new blobs outlive a power cut: an index that does would name what is not there.
+    fn sync(&self) -> Result<()> {
+        let added: Vec<_> = lock(&self.added).iter().map(|relative| self.root.join(relative)).collect();
+        let sync = |path: &PathBuf| {
+            let synced = File::open(path).and_then(|file| file.sync_all());
+            synced.map_err(|error| on_path("write", path, error))
+        };
+        each(&added, sync)?;
+        let folders: BTreeSet<_> = added.iter().filter_map(|path| path.parent()).collect();
+        folders.into_iter().for_each(file::sync_folder);
+        Ok(())
+    }
+
+    /// Keeps what the blobs of this layout look like, for a run that finds the same.
+    fn remember(&self) {
+        let Some(cache) = &self.cache else { return };
+        let now = SystemTime::now();
+        let (kept, seen, written) = (lock(&self.kept), lock(&self.seen), lock(&self.written));
+        let stamp = |relative: &String| {
+            let found = fs::symlink_metadata(self.root.join(relative)).ok()?;
+            // What was written a moment ago can still be changed without a trace.
+            let stamp = Stamp::of(&found).filter(|stamp| found.is_file() && stamp.shows_changes_from(now))?;
+            let is_right = written.contains(relative) || seen.get(relative) == Some(&stamp);
+            is_right.then(|| (relative.clone(), stamp))
+        };
+        let stamps: Seen = kept.iter().filter_map(stamp).collect();
+        if cache.recall(Kind::Layout, &self.about()).as_ref() != Some(&stamps) {
+            cache.remember(Kind::Layout, &self.about(), &stamps);
+        }
     }
 
     /// Removes blobs, and nothing else. One that cannot be removed does no harm: nothing refers to it.
@@ -218,6 +306,12 @@ impl Mark {
     }
 }
 
+/// Whether a file is there that holds just these bytes.
+fn is_content(path: &Path, bytes: &[u8]) -> bool {
+    let same_size = fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == bytes.len() as u64);
+    same_size && fs::read(path).is_ok_and(|found| found == bytes)
+}
+
 fn hold(mark: &File, root: &Path, listener: Listener) -> io::Result<()> {
     match mark.try_lock() {
         Err(TryLockError::WouldBlock) => {
@@ -286,10 +380,20 @@ impl Drop for LayoutWriter {
 impl Sink for LayoutWriter {
     fn exists(&self, descriptor: &Descriptor) -> Result<bool> {
         let relative = blob_path(descriptor.digest());
+        let now = SystemTime::now();
         let Ok(file) = File::open(self.root.join(&relative)) else {
             return Ok(false);
         };
-        let right = io::copy(&mut VerifyReader::new(file, descriptor), &mut io::sink()).is_ok();
+        let Ok(metadata) = file.metadata() else { return Ok(false) };
+        let stamp = Stamp::of(&metadata).filter(|stamp| stamp.shows_changes_from(now));
+        let is_known = stamp.is_some() && lock(&self.seen).get(&relative) == stamp.as_ref();
+        let right = metadata.len() == descriptor.size()
+            && (is_known || io::copy(&mut VerifyReader::new(file, descriptor), &mut io::sink()).is_ok());
+        let mut seen = lock(&self.seen);
+        match stamp.filter(|_| right) {
+            Some(stamp) => seen.insert(relative.clone(), stamp),
+            None => seen.remove(&relative),
+        };
         if right {
             lock(&self.kept).insert(relative);
         }
@@ -297,9 +401,13 @@ impl Sink for LayoutWriter {
     }
 
     fn push(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<()> {
+        if self.share(descriptor, source) {
+            return Ok(());
+        }
         let mut file = self.blob()?;
         file::fill(&mut file, &mut open(source, descriptor)?, &self.root.join(blob_path(descriptor.digest())))?;
-        self.keep(descriptor, file)
+        let persist = |path: &Path| file.persist(path).map(drop).map_err(|error| error.error);
+        self.place(descriptor, persist).map(drop)
     }
 
     fn tag(&self, descriptor: &Descriptor, name: &str) -> Result<()> {
