@@ -2,12 +2,14 @@
 
 use std::process::ExitCode;
 
-use cargo_oci::cli::{Cli, Command, MessageFormat, TalkArgs, arguments};
+use cargo_oci::cli::{CacheAction, Cli, Command, MessageFormat, TalkArgs, arguments};
 use cargo_oci::commands;
 use cargo_oci::compile::linker::as_compiler;
+use cargo_oci::image::Digest;
 use cargo_oci::inspect::Inspected;
 use cargo_oci::interrupt;
 use cargo_oci::report::{Reporter, status_code};
+use cargo_oci::store::cache::tidy::Blob;
 use cargo_oci::store::validate::Validated;
 use clap::Parser;
 
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         Command::Validate(args) => (&args.named.talk, MessageFormat::Human),
         Command::Login(args) => (&args.talk, MessageFormat::Human),
         Command::Logout(args) => (&args.talk, MessageFormat::Human),
+        Command::Cache(args) => (args.action.talk(), MessageFormat::Human),
         Command::Completions(_) | Command::Man(_) => (&TalkArgs::default(), MessageFormat::Human),
     };
     let reporter = Reporter::new(talk, format);
@@ -50,6 +53,12 @@ fn main() -> ExitCode {
         Command::Login(args) => commands::login::login(args, &|question| reporter.ask(question), &listener)
             .map(|()| Done::Results(Vec::new())),
         Command::Logout(args) => commands::logout::logout(args, &listener).map(|()| Done::Results(Vec::new())),
+        Command::Cache(args) => match &args.action {
+            CacheAction::Path(_) => commands::cache::path().map(|path| Done::Results(vec![path])),
+            CacheAction::List(_) => commands::cache::list().map(Done::Blobs),
+            CacheAction::Verify(_) => commands::cache::verify().map(Done::Wrong),
+            CacheAction::Prune(args) => commands::cache::prune(args, &listener).map(|()| Done::Results(Vec::new())),
+        },
         Command::Completions(args) => Ok(Done::Text(commands::completions::completions(args))),
         Command::Man(args) => commands::man::man(args).map(Done::Results),
     };
@@ -59,6 +68,8 @@ fn main() -> ExitCode {
         Ok(Done::Text(text)) => reporter.text(&text),
         Ok(Done::Inspected(found, json)) => reporter.inspected(&found, json),
         Ok(Done::Validated(found, json)) => reporter.validated(&found, json),
+        Ok(Done::Blobs(blobs)) => reporter.blobs(&blobs),
+        Ok(Done::Wrong(wrong)) => reporter.wrong(&wrong),
         Ok(Done::Status(status)) => status_code(status),
         Err(error) => reporter.error(&error),
     }
@@ -74,6 +85,10 @@ enum Done {
     Inspected(Inspected, bool),
     /// What is wrong with an image, and whether that is wanted as JSON.
     Validated(Validated, bool),
+    /// What is in the cache.
+    Blobs(Vec<Blob>),
+    /// What was wrong there.
+    Wrong(Vec<(Digest, String)>),
     /// The exit status of a program that it ran.
     Status(i32),
 }

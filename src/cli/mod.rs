@@ -1,6 +1,7 @@
 //! What was typed, not yet what it means: [`plan`](crate::plan) knows that.
 
 mod bundle;
+mod cache;
 mod format;
 mod generate;
 mod image;
@@ -17,6 +18,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::spelling::hint;
 pub use bundle::{BundleArgs, BundleForm};
+pub use cache::{CacheAction, CacheArgs, PruneArgs};
 pub use format::{MessageFormat, Told};
 pub use generate::{CompletionsArgs, ManArgs};
 pub use image::{ImageArgs, Prebuilt};
@@ -93,6 +95,10 @@ pub enum Command {
     Login(LoginArgs),
     /// Forget what `login` has kept for a registry
     Logout(LogoutArgs),
+    /// See what is kept between runs: pulled bases and layers that were made
+    ///
+    /// It is on by default, and in the user's cache folder, or where CARGO_OCI_CACHE_DIR says.
+    Cache(CacheArgs),
     /// Print what a shell needs to complete `cargo oci` and `cargo-oci`
     ///
     /// For bash and fish, have it read at their start: `source <(cargo oci completions bash)` in ~/.bashrc,

@@ -19,8 +19,12 @@ pub fn man(args: &ManArgs) -> Result<Vec<String>> {
     // Pages are found as `man cargo-oci-build`.
     let mut all = Cli::command().name("cargo-oci").display_name("cargo-oci").disable_help_subcommand(true);
     all.build();
-    let commands = all.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
-    let commands: Vec<_> = [all.clone()].into_iter().chain(commands).collect();
+    let mut commands = vec![all.clone()];
+    for command in all.get_subcommands().filter(|command| !command.is_hide_set()) {
+        commands.push(command.clone());
+        // What they say of help is known by then.
+        commands.extend(command.get_subcommands().filter(|inner| inner.get_name() != "help").cloned());
+    }
     commands.into_iter().map(|command| Ok(page(command, &args.folder)?.display().to_string())).collect()
 }
 

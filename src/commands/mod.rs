@@ -9,6 +9,7 @@
 //! | [`inspect`] | `cargo oci inspect`: what an image holds |
 //! | [`validate`] | `cargo oci validate`: an image is what it says, or not |
 //! | [`login`], [`logout`] | `cargo oci login` and `logout`: credentials kept and forgotten |
+//! | [`cache`] | `cargo oci cache`: what is kept between runs |
 //! | [`completions`], [`man`] | `cargo oci completions` and `man`: what was said of the arguments, for shells and as pages |
 //! | `bases` | a reference → the source it means, pulled |
 //! | `origin` | a base's registry, asked when there is a question |
@@ -25,6 +26,7 @@ mod assets;
 mod bases;
 pub mod build;
 pub mod bundle;
+pub mod cache;
 pub mod completions;
 pub mod inspect;
 mod layers;

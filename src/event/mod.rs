@@ -49,6 +49,13 @@ pub enum Event {
         /// The size of its blob in bytes.
         bytes: u64,
     },
+    /// The cache holds less now.
+    Pruned {
+        /// How many blobs were removed.
+        blobs: usize,
+        /// Their bytes together.
+        bytes: u64,
+    },
     /// An output beside the layout was written.
     Wrote {
         /// Where.

@@ -53,6 +53,7 @@ pub fn event(event: &Event, elapsed: Duration) -> String {
             ("bundling", json!({ "image": image, "platform": platform, "layers": layers, "bytes": bytes }))
         }
         Event::Finished { image } => ("finished", finished(image, elapsed)),
+        Event::Pruned { blobs, bytes } => ("pruned", json!({ "blobs": blobs, "bytes": bytes })),
         Event::Wrote { path } => ("wrote", json!({ "path": path.to_string_lossy() })),
         Event::Pushing { image, to } => ("pushing", json!({ "image": image, "to": to })),
         Event::Pushed { image, to, was_there } => {

@@ -65,6 +65,9 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
         Event::Retrying { error, pause } => ("Retrying", format!("in {:.1}s: {error}", pause.as_secs_f64())),
         Event::LoggedIn { registry, user, place } => ("Login", format!("{registry} as {user} ({place})")),
         Event::LoggedOut { registry, place } => ("Logout", format!("{registry} ({place})")),
+        Event::Pruned { blobs, bytes } => {
+            ("Removed", format!("{blobs} {} from the cache, {}", plural(*blobs, "blob"), size(*bytes)))
+        }
         Event::Wrote { path } => ("Writing", path.display().to_string()),
         Event::Finished { image } => {
             let platforms: Vec<_> = image.manifests.iter().map(|manifest| manifest.platform.clone()).collect();

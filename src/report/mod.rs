@@ -9,6 +9,7 @@
 //! | [`live`] | transfers that run → bars, ten times a second |
 //! | `bars`, `screen` | what bars look like, and how a terminal shows them |
 //! | `image`, `tree` | what an image holds, and what is wrong with it → a tree, JSON, lines |
+//! | `cache` | what is in the cache → lines |
 //! | `error` | errors → words |
 //! | `ask` | questions → answers |
 
@@ -16,6 +17,7 @@
 
 mod ask;
 mod bars;
+mod cache;
 mod error;
 mod image;
 pub mod json;
@@ -26,7 +28,7 @@ mod tree;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use anstream::AutoStream;
 use miette::Report;
@@ -34,7 +36,9 @@ use miette::Report;
 use crate::cli::{MessageFormat, TalkArgs};
 use crate::error::{CargoFailed, NoCCompiler};
 use crate::event::{Event, Question};
+use crate::image::Digest;
 use crate::inspect::Inspected;
+use crate::store::cache::tidy::Blob;
 use crate::store::validate::Validated;
 use lines::{ERROR, plural};
 use live::{Live, are_bars_wanted};
@@ -128,10 +132,31 @@ impl Reporter {
             true => self.text(&image::json(found)),
             false => self.results(&problems.iter().map(image::problem).collect::<Vec<_>>()),
         };
-        if problems.is_empty() {
+        self.counted(printed, problems.len())
+    }
+
+    /// Prints what is in the cache, one line a blob.
+    pub fn blobs(&self, blobs: &[Blob]) -> ExitCode {
+        let now = SystemTime::now();
+        let lines = blobs.iter().map(|blob| cache::blob(blob, now) + "\n");
+        let printed = self.text(&lines.collect::<String>());
+        if !self.quiet {
+            self.line(&cache::total(blobs));
+        }
+        printed
+    }
+
+    /// Prints what was wrong in the cache, one line a blob; the exit status is that of an error then.
+    pub fn wrong(&self, wrong: &[(Digest, String)]) -> ExitCode {
+        let printed = self.results(&wrong.iter().map(cache::wrong).collect::<Vec<_>>());
+        self.counted(printed, wrong.len())
+    }
+
+    /// The exit status where so many problems were told.
+    fn counted(&self, printed: ExitCode, count: usize) -> ExitCode {
+        if count == 0 {
             return printed;
         }
-        let count = problems.len();
         self.line(&format!("{ERROR}error{ERROR:#}: found {count} {}", plural(count, "problem")));
         ExitCode::FAILURE
     }

@@ -76,6 +76,11 @@ impl Project {
         self.root.join(path)
     }
 
+    /// The folder of its cache.
+    pub fn cache(&self) -> PathBuf {
+        self.folder.path().join("cache")
+    }
+
     /// The folder of the layout of the image that is named as the project.
     pub fn layout(&self) -> PathBuf {
         let name = self.root.file_name().expect("a name").to_str().expect("a name");
@@ -95,7 +100,7 @@ impl Project {
             removed: Vec::new(),
         }
         .env("PATH", std::env::join_paths(path).expect("folders"))
-        .env("CARGO_OCI_CACHE_DIR", self.folder.path().join("cache"))
+        .env("CARGO_OCI_CACHE_DIR", self.cache())
         // No credentials of whoever runs the tests.
         .env("DOCKER_CONFIG", self.folder.path().join("docker"))
         .env("REGISTRY_AUTH_FILE", self.folder.path().join("auth.json"))

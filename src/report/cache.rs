@@ -1,0 +1,47 @@
+//! What is in the cache, and what was wrong there, as lines.
+
+use std::time::SystemTime;
+
+use super::lines::{harmless, plural, size, verb_column};
+use crate::image::Digest;
+use crate::store::cache::tidy::{Blob, BlobKind};
+
+/// A blob in a line: `DIGEST  SIZE  AGE  KIND`.
+pub fn blob(blob: &Blob, now: SystemTime) -> String {
+    let kind = match blob.kind {
+        BlobKind::Index => "index",
+        BlobKind::Manifest => "manifest",
+        BlobKind::Document => "document",
+        BlobKind::Gzip => "gzip",
+        BlobKind::Zstd => "zstd",
+        BlobKind::Other => "other",
+    };
+    let days = now.duration_since(blob.used).unwrap_or_default().as_secs() / (24 * 60 * 60);
+    format!("{}  {:>10}  {days:>3}d  {kind}", blob.digest, size(blob.size))
+}
+
+/// All of them together.
+pub fn total(blobs: &[Blob]) -> String {
+    let bytes = blobs.iter().map(|blob| blob.size).fold(0, u64::saturating_add);
+    format!("{} {} {}, {}", verb_column("Cached"), blobs.len(), plural(blobs.len(), "blob"), size(bytes))
+}
+
+/// A blob that was wrong.
+pub fn wrong((digest, why): &(Digest, String)) -> String {
+    harmless(&format!("{digest}: {why}")).replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::digest::sha256;
+    use std::time::Duration;
+
+    #[test]
+    fn a_blob_is_told_with_its_age_in_days() {
+        let now = SystemTime::now();
+        let used = now - Duration::from_secs(50 * 60 * 60);
+        let line = blob(&Blob { digest: sha256(b""), size: 1536, used, kind: BlobKind::Gzip }, now);
+        assert!(line.starts_with("sha256:e3b0c442") && line.ends_with("b855     1.5 KiB    2d  gzip"), "{line}");
+    }
+}
