@@ -7,6 +7,7 @@ mod assets;
 mod bases;
 mod build;
 mod bundle;
+mod cache;
 mod described;
 mod engines;
 mod failures;
