@@ -34,6 +34,11 @@ impl Toolchain {
     pub fn find(environment: &Environment) -> Result<Toolchain> {
         let config = cargo_config2::Config::load().into_diagnostic().wrap_err("cannot read cargo's configuration")?;
         let rustc = rustc(environment, config.rustc().path.as_os_str());
+        // To start the compiler takes longer than all else that is done before cargo runs.
+        if let Some((sysroot, host)) = installed_by_rustup(&rustc) {
+            let host_libraries = libraries_of(&sysroot, &host);
+            return Ok(Toolchain { sysroot, host, host_libraries, config });
+        }
         let answer = Command::new(&rustc)
             .args(["--print", "sysroot", "--print", "target-libdir"])
             .stdin(Stdio::null())
@@ -58,7 +63,7 @@ impl Toolchain {
 
     /// Whether the toolchain is one that rustup installed (and not one it only links to).
     fn is_rustups(&self) -> bool {
-        self.sysroot.join("lib/rustlib/multirust-channel-manifest.toml").is_file()
+        self.sysroot.join(RUSTUPS).is_file()
     }
 
     fn missing(&self, targets: &[Target]) -> Vec<&'static str> {
@@ -130,6 +135,24 @@ impl Toolchain {
     }
 }
 
+/// A file that rustup leaves in the toolchains that it installs.
+const RUSTUPS: &str = "lib/rustlib/multirust-channel-manifest.toml";
+
+/// The folder and the triple of a toolchain that rustup installed, where this is its compiler: rustup calls the folder
+/// `CHANNEL-TRIPLE`, and never asks the compiler either.
+fn installed_by_rustup(rustc: &Path) -> Option<(PathBuf, String)> {
+    let sysroot = rustc.parent().filter(|folder| folder.ends_with("bin") && folder.is_absolute())?.parent()?;
+    let name = sysroot.file_name().filter(|_| sysroot.join(RUSTUPS).is_file())?.to_str()?;
+    let known = std::fs::read_dir(sysroot.join("lib/rustlib")).ok()?.flatten();
+    let mut known = known.filter_map(|folder| folder.file_name().into_string().ok());
+    let host = known.find(|triple| name.ends_with(&format!("-{triple}")) && has_std(&libraries_of(sysroot, triple)))?;
+    Some((sysroot.to_owned(), host))
+}
+
+fn libraries_of(sysroot: &Path, triple: &str) -> PathBuf {
+    sysroot.join("lib/rustlib").join(triple).join("lib")
+}
+
 fn has_std(folder: &Path) -> bool {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names = files.map(|file| file.file_name());
@@ -143,5 +166,39 @@ fn rustc(environment: &Environment, configured: &OsStr) -> PathBuf {
     match by_rustup && beside.is_absolute() && beside.is_file() {
         true => beside,
         false => configured.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_toolchain_of_rustups_says_by_its_folder_what_it_runs_on() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let sysroot = folder.path().join("1.90-x86_64-unknown-linux-gnu");
+        let libraries = |triple: &str| libraries_of(&sysroot, triple);
+        for triple in ["x86_64-unknown-linux-gnu", "x86_64-unknown-linux-musl"] {
+            fs::create_dir_all(libraries(triple)).expect("a folder");
+            fs::write(libraries(triple).join("libstd-1.rlib"), "").expect("a file");
+        }
+        let rustc = sysroot.join("bin/rustc");
+        assert_eq!(installed_by_rustup(&rustc), None, "one that is only linked to");
+        fs::write(sysroot.join(RUSTUPS), "").expect("a file");
+        let host = installed_by_rustup(&rustc).map(|(folder, host)| (folder == sysroot, host));
+        assert_eq!(host, Some((true, "x86_64-unknown-linux-gnu".to_owned())));
+        assert_eq!(installed_by_rustup(Path::new("rustc")), None);
+    }
+
+    #[test]
+    fn the_compilers_own_answer_is_the_same() {
+        let environment = Environment::of_this_process();
+        let found = Toolchain::find(&environment).expect("a toolchain");
+        let rustc = rustc(&environment, found.config.rustc().path.as_os_str());
+        let answer = Command::new(rustc).args(["--print", "sysroot", "--print", "target-libdir"]).output();
+        let answer = String::from_utf8(answer.expect("rustc runs").stdout).expect("paths");
+        let said: Vec<_> = answer.lines().map(PathBuf::from).collect();
+        assert_eq!([found.sysroot, found.host_libraries], said[..]);
     }
 }
