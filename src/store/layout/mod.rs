@@ -1,5 +1,6 @@
 //! An OCI layout on disk (image-spec, `image-layout.md`): read as a [`Source`], written by a [`LayoutWriter`].
 
+mod mark;
 mod writer;
 
 use std::fs::{self, File};

@@ -5,24 +5,22 @@
 //! is removed. A run that fails removes the blobs it added, and the last good layout is as it was.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Seek, Write};
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use miette::miette;
 use oci_spec::image::Descriptor;
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
-use super::{IMAGE_NAME, INDEX, Layout, MARK, MARK_CONTENT, blob_path, read_index};
+use super::mark::{Mark, refuse_foreign, refuse_full};
+use super::{INDEX, Layout, MARK, blob_path, read_index};
 use crate::error::{Result, on_path};
-use crate::event::{Event, Listener};
+use crate::event::Listener;
 use crate::image::digest::VerifyReader;
 use crate::image::manifest::Document;
-use crate::interrupt;
-use crate::reference::Reference;
 use crate::store::cache::memory::Kind;
 use crate::store::share::Sharable;
 use crate::store::stamp::Stamp;
@@ -255,110 +253,10 @@ impl LayoutWriter {
     }
 }
 
-/// The file that marks a layout, held by one run at a time.
-#[derive(Debug)]
-struct Mark {
-    file: File,
-    /// Whether it was made by this run, and the folder with it.
-    made: bool,
-    made_folder: bool,
-}
-
-impl Mark {
-    fn take(root: &Path, listener: Listener) -> Result<Mark> {
-        let path = root.join(MARK);
-        loop {
-            let made_folder = !root.exists();
-            fs::create_dir_all(root).map_err(|error| on_path("create", root, error))?;
-            let made = !path.exists();
-            let mut options = File::options();
-            options.read(true).write(true).create(true).truncate(false);
-            let file = options.open(&path).map_err(|error| on_path("write", &path, error))?;
-            hold(&file, root, listener).map_err(|error| on_path("lock", &path, error))?;
-            // A run that failed removes its folder, and with it the file that we may have waited for.
-            if path.exists() {
-                return Ok(Mark { file, made, made_folder });
-            }
-        }
-    }
-
-    /// Writes what a mark says, if it does not say so already.
-    fn write(&mut self) -> io::Result<()> {
-        self.file.rewind()?;
-        let mut content = String::new();
-        self.file.read_to_string(&mut content)?;
-        if content != MARK_CONTENT {
-            self.file.set_len(0)?;
-            self.file.rewind()?;
-            self.file.write_all(MARK_CONTENT.as_bytes())?;
-        }
-        Ok(())
-    }
-
-    /// Undoes what taking it has made.
-    fn give_back(&self, root: &Path) {
-        if self.made {
-            let _ = fs::remove_file(root.join(MARK));
-        }
-        if self.made_folder {
-            let _ = fs::remove_dir(root);
-        }
-    }
-}
-
 /// Whether a file is there that holds just these bytes.
 fn is_content(path: &Path, bytes: &[u8]) -> bool {
     let same_size = fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == bytes.len() as u64);
     same_size && fs::read(path).is_ok_and(|found| found == bytes)
-}
-
-fn hold(mark: &File, root: &Path, listener: Listener) -> io::Result<()> {
-    match mark.try_lock() {
-        Err(TryLockError::WouldBlock) => {
-            listener(Event::Waiting { path: root.to_owned() });
-            // Not one call that waits: the user may not want to.
-            while let Err(TryLockError::WouldBlock) = mark.try_lock() {
-                interrupt::check()?;
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            Ok(())
-        }
-        // Where files cannot be locked, cargo goes on too.
-        Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Unsupported => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// A folder without a layout is ours when it is empty, or holds what a run of ours that was killed has left.
-fn refuse_full(root: &Path, mark: &Mark) -> Result<()> {
-    let others = fs::read_dir(root).into_iter().flatten().flatten();
-    let is_ours = |name: &str| name == MARK || !mark.made && (name == "blobs" || name.starts_with(file::TEMPORARY));
-    let foreign = others.filter(|other| !other.file_name().to_str().is_some_and(is_ours)).count();
-    if foreign == 0 {
-        return Ok(());
-    }
-    Err(miette!(
-        help = "name a folder that is empty or not there yet",
-        "{} is not an OCI layout, and not empty",
-        root.display()
-    ))
-}
-
-/// A layout with somebody else's images is not ours to replace.
-fn refuse_foreign(root: &Path, name: &str) -> Result<()> {
-    let help = "name another folder, or remove that one first";
-    let layout =
-        Layout::open(root).map_err(|error| miette!(help = help, "{} is not overwritten: {error}", root.display()))?;
-    let image = |entry: &Descriptor| {
-        let annotations = entry.annotations().as_ref()?;
-        let reference: Reference = annotations.get(IMAGE_NAME)?.parse().ok()?;
-        Some(reference.with_tag(""))
-    };
-    let own = name.parse().ok().map(|name: Reference| name.with_tag(""));
-    if layout.entries.iter().all(|entry| image(entry) == own) {
-        return Ok(());
-    }
-    Err(miette!(help = help, "{} holds an image other than {name}, and is not overwritten", root.display()))
 }
 
 impl Drop for LayoutWriter {
