@@ -18,7 +18,9 @@ use crate::support::{digest, problems};
 const TARGETS: [&str; 2] = ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl"];
 const PREBUILT: [&str; 4] = ["--prebuilt", "linux/amd64=amd64", "--prebuilt", "linux/arm64=arm64"];
 
-/// How often something is done whose failures are rare: more often where a variable says so.
+/// How often something is done whose failures are rare: more often where a variable says so. `CARGO_OCI_TEST_ROUNDS` is
+/// that of the company, `CARGO_OCI_TEST_KILLS` that of kills, a third of them each of build, pull and push, and
+/// `CARGO_OCI_TEST_SEED` chooses the moments.
 fn times(variable: &str, default: usize) -> usize {
     std::env::var(variable).ok().map_or(default, |text| text.parse().expect("a number"))
 }
@@ -153,6 +155,7 @@ fn kill(project: &Project, kind: &str, args: &[&str], check: impl Fn(&str)) {
     }
     let seed = times("CARGO_OCI_TEST_SEED", 1);
     let mut random = Random::new(seed as u64);
+    let mut caught = 0;
     for moment in 0..times("CARGO_OCI_TEST_KILLS", 24) / 3 {
         let at = moment % variants.len();
         write(project, &programs, variants[at]);
@@ -165,6 +168,7 @@ fn kill(project: &Project, kind: &str, args: &[&str], check: impl Fn(&str)) {
         let pause = longest.mul_f64(f64::from(u32::try_from(random.below(1000)).expect("small")) / 1000.0);
         let mut running = Process::start(&mut command(project, args));
         thread::sleep(pause);
+        caught += usize::from(running.ended().is_none());
         running.stop();
         let what = format!("{kind}, seed {seed}, moment {moment}, after {pause:?}");
         assert_right(&cache);
@@ -178,6 +182,7 @@ fn kill(project: &Project, kind: &str, args: &[&str], check: impl Fn(&str)) {
         assert_no_temps(&[&cache, &project.path("target/oci")]);
         check(&wanted[at]);
     }
+    assert!(caught > 0, "none of the runs was still there to be killed");
 }
 
 #[test]
