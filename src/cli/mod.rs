@@ -232,7 +232,7 @@ pub struct CargoArgs {
     /// Assert that Cargo.lock will remain unchanged
     #[arg(long)]
     pub locked: bool,
-    /// Run cargo without accessing the network
+    /// Run cargo without accessing the network, and take a base from the cache
     #[arg(long)]
     pub offline: bool,
     /// Both --locked and --offline
