@@ -1,6 +1,7 @@
 //! References: where an image is in a registry (`registry/repository:tag@digest`), where a base is, and which engine.
 
 mod engine;
+mod grammar;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -30,7 +31,7 @@ impl FromStr for Reference {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        text.parse().map(Reference).map_err(|error: distribution::ParseError| ReferenceError {
+        grammar::parse(text).map(Reference).map_err(|error| ReferenceError {
             text: text.to_owned(),
             kind: "an image reference",
             why: error.to_string(),
