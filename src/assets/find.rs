@@ -12,6 +12,9 @@ use crate::config::{FileRule, Root, is_whiteout};
 use crate::error::{Result, on_path};
 use crate::interrupt;
 
+/// What git keeps its own things in: a folder, or a file that says where that is.
+const GIT: &str = ".git";
+
 /// What a rule takes.
 pub struct Taken {
     /// Whether `from` names a folder, without wildcards.
@@ -71,14 +74,20 @@ pub fn find(rule: &FileRule, places: &Places) -> Result<Taken> {
         let found = Found { kind: file(rule, start, &from.fixed, &metadata)?, below };
         return Ok(Taken { is_folder: false, found: vec![found] });
     }
-    let target_dir = places.target_dir.canonicalize().ok();
+    let named = from.to_string();
+    let not_into = match from.root {
+        Root::Package => {
+            [Some(places.target_dir.to_owned()), resolved(places.target_dir), places.target_dir.canonicalize().ok()]
+        }
+        _ => [None, None, None],
+    };
     let walk = Walk {
         rule,
         root: &root,
         start: &start,
         matcher: from.glob.as_ref().map(|glob| glob.compile_matcher()),
-        // Cargo's own folder is no part of the package, unless it is named: layouts are written there.
-        not_into: target_dir.filter(|target_dir| from.root == Root::Package && !start.starts_with(target_dir)),
+        not_into: not_into.into_iter().flatten().filter(|folder| !start.starts_with(folder)).collect(),
+        with_git: named.split('/').any(|part| part == GIT),
     };
     Ok(Taken { is_folder: from.glob.is_none(), found: walk.run()? })
 }
@@ -89,7 +98,11 @@ struct Walk<'a> {
     root: &'a Path,
     start: &'a Path,
     matcher: Option<GlobMatcher>,
-    not_into: Option<PathBuf>,
+    /// Cargo's own folder is no part of the package, unless it is named: layouts are written there. It has several names
+    /// where it is a link.
+    not_into: Vec<PathBuf>,
+    /// Nor is git's, where the CI keeps its token.
+    with_git: bool,
 }
 
 impl Walk<'_> {
@@ -99,7 +112,7 @@ impl Walk<'_> {
         // The folders on the way to where the walk is, until something in them is taken, and they with it.
         let mut way: Vec<Option<PathBuf>> = Vec::new();
         let entries = WalkDir::new(self.start).min_depth(1).into_iter();
-        for entry in entries.filter_entry(|entry| Some(entry.path()) != self.not_into.as_deref()) {
+        for entry in entries.filter_entry(|entry| self.is_looked_at(entry.path())) {
             interrupt::check().map_err(|error| on_path("read", self.start, error))?;
             let entry = entry.map_err(|error| {
                 let path = error.path().unwrap_or(self.start).to_owned();
@@ -132,6 +145,11 @@ impl Walk<'_> {
         }
     }
 
+    fn is_looked_at(&self, path: &Path) -> bool {
+        self.not_into.iter().all(|folder| folder != path)
+            && (self.with_git || path.file_name().is_none_or(|name| name != GIT))
+    }
+
     fn file(&self, path: &Path, relative: &Path) -> Result<Found> {
         let below = name_of(self.rule, relative)?;
         let shown = path.strip_prefix(self.root).unwrap_or(relative).to_string_lossy();
@@ -144,6 +162,11 @@ impl Walk<'_> {
         };
         Ok(Found { below, kind })
     }
+}
+
+/// Where a link itself is, and not what it leads to.
+fn resolved(link: &Path) -> Option<PathBuf> {
+    Some(link.parent()?.canonicalize().ok()?.join(link.file_name()?))
 }
 
 /// A path as one in the image.

@@ -68,7 +68,7 @@ impl Entry {
 }
 
 /// The folders at an image's root that a base brings along, with modes of their own.
-const ROOT_FOLDERS: [&str; 20] = [
+pub const ROOT_FOLDERS: [&str; 20] = [
     "bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "media", "mnt", "opt", "proc", "root", "run", "sbin",
     "srv", "sys", "tmp", "usr", "var",
 ];
