@@ -444,3 +444,13 @@ fn wrong_usage_has_status_2() {
         project.oci(&[&["build"][..], &args].concat()).fails(2);
     }
 }
+
+#[test]
+fn no_folder_and_no_flag_is_an_order_to_anybody() {
+    let project = Project::new("x").append("Cargo.toml", "[package.metadata.oci]\nbin-dir = \"/.wh.etc\"\n");
+    assert_says(&error(&project, &[]), &["`/.wh.etc` would delete files of the base", "bin-dir = \"/.wh.etc\""]);
+    for args in [["--workdir", "/a\u{1b}[31m"], ["--env", "A\nB=1"]] {
+        let words = Project::new("x").oci(&[&["build"], &args[..]].concat()).env("NO_COLOR", "1").fails(2);
+        assert_says(&words, &["control characters are not allowed here"]);
+    }
+}

@@ -15,6 +15,7 @@ use anstyle::{AnsiColor, Style};
 use clap::builder::Styles;
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::check::check_line;
 use crate::spelling::hint;
 pub use bundle::{BundleArgs, BundleForm};
 pub use format::{MessageFormat, Told};
@@ -245,7 +246,10 @@ pub struct CargoArgs {
 
 fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        Some((key, value)) if !key.is_empty() => {
+            check_line(key)?;
+            Ok((key.to_owned(), value.to_owned()))
+        }
         _ => Err("write it as KEY=VALUE".to_owned()),
     }
 }

@@ -10,7 +10,7 @@ use oci_spec::image::{ANNOTATION_BASE_IMAGE_DIGEST, ANNOTATION_BASE_IMAGE_NAME, 
 use super::assets::Assets;
 use crate::base::{Base, BaseImage};
 use crate::compile::{Binary, Compiled};
-use crate::config::Labels;
+use crate::config::{Labels, is_whiteout};
 use crate::error::{Result, on_path};
 use crate::event::transfer::{Activity, Transfer};
 use crate::event::{BuiltBase, BuiltImage, BuiltManifest, Event, Listener};
@@ -190,6 +190,9 @@ pub fn layer(
     known: &HashMap<DiffId, Descriptor>,
     listener: Listener,
 ) -> Result<Layer> {
+    if let Some(entry) = entries.iter().find(|entry| entry.path.split('/').any(is_whiteout)) {
+        return Err(miette!("/{} would delete files of the base: names that begin with `.wh.` do that", entry.path));
+    }
     // A tar that was compressed before is not compressed again: hashing it tells, and is much faster.
     if !known.is_empty() {
         let diff_id = layer::diff_id(entries, plan.mtime()).into_diagnostic()?;

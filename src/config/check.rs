@@ -43,6 +43,7 @@ pub fn check_filled(text: &str) -> Result<(), String> {
 /// # Errors
 /// The rule that it breaks.
 pub fn check_workdir(workdir: &str) -> Result<(), String> {
+    check_line(workdir)?;
     match workdir.starts_with('/') {
         true => Ok(()),
         false => Err(format!("`{workdir}` is not an absolute path in the image")),

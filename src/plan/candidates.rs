@@ -43,6 +43,9 @@ pub fn candidates<'a>(packages: &[&'a Package], shared: &Table, args: &BuildArgs
     let mut kept = Vec::new();
     for mut candidate in found.drain(..) {
         candidate.bins = candidate.choose(&args.cargo.bins, several)?;
+        if !args.cargo.bins.is_empty() && !candidate.starts_one_of_its_own() {
+            (candidate.table.entrypoint, candidate.table.cmd) = (None, None);
+        }
         // Among several, one without a binary of those names is no mistake.
         if !candidate.bins.is_empty() {
             kept.push(candidate);
@@ -77,7 +80,7 @@ fn of_package<'a>(package: &'a Package, shared: &Table, several: bool) -> Result
     }
     let table = section.table.unwrap_or_default().over(shared.clone());
     let is_one_of_several = !section.images.is_empty();
-    let images = section.images.into_iter().map(|(name, image)| (name, image.as_image_over(&table), false));
+    let images = section.images.into_iter().map(|(name, image)| (name, image.over(table.clone()), false));
     let images: Vec<_> = images.collect();
     let all = std::iter::once((own, table, is_one_of_several)).chain(images);
     let candidate = |(name, table, is_optional)| Candidate {
@@ -142,6 +145,19 @@ impl Candidate<'_> {
             ));
         }
         Ok(each_once(wanted))
+    }
+
+    /// Whether what its table says of program and arguments is about the binaries that were chosen, or about none of the
+    /// package's.
+    fn starts_one_of_its_own(&self) -> bool {
+        let all = binaries(self.package);
+        let Some(entrypoint) = &self.table.entrypoint else {
+            let first =
+                self.table.bins.as_ref().map_or_else(|| self.default_bin(), |bins| bins.first().map(String::as_str));
+            return first == self.bins.first().map(String::as_str);
+        };
+        let program = entrypoint[0].rsplit('/').next().unwrap_or_default();
+        !all.contains(&program) || self.bins.iter().any(|bin| bin == program)
     }
 
     /// What `cargo run` would run.

@@ -90,6 +90,7 @@ pub fn make(args: &BuildArgs, environment: &Environment) -> Result<Plan> {
     let packages = selection::packages(&metadata, &args.cargo)?;
     let candidates = candidates::candidates(&packages, &shared.table.unwrap_or_default(), args)?;
     let mut images = candidates.into_iter().map(|candidate| facts.image(candidate)).collect::<Result<Vec<_>>>()?;
+    warnings.extend(images.iter().filter_map(image::ImagePlan::missing_program));
     places::one_output_for_one_image(&images, &args.output.outputs)?;
     places::each_in_its_place(&metadata, &images)?;
     places::outputs_can_be_written(&args.output)?;
