@@ -311,6 +311,32 @@ fn prebuilt_programs_that_are_not_there_or_not_enough() {
     assert_says(&error(&project.file("dist/y", ""), &twice), &["`--prebuilt` names programs for linux/amd64 twice"]);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_program_that_was_linked_with_a_newer_glibc_than_the_bases() {
+    let project = Project::new("x");
+    BaseImage::new().glibc().write(&project.path("glibc"));
+    let mut program = fs::read("/bin/true").expect("a program");
+    let args = ["--base", "oci:glibc", "--platform", "host", "--prebuilt", "host=program"];
+    let name = b"GLIBC_2.34";
+    let found =
+        program.windows(name.len()).position(|bytes| bytes == name).expect("a version that all new programs need");
+    program[found..][..name.len()].copy_from_slice(b"GLIBC_2.99");
+    fs::write(project.path("program"), &program).expect("a file");
+    let words = error(&project, &args);
+    assert_says(
+        &words,
+        &[
+            "is dynamic: it needs libc.so.6 with GLIBC_2.99, which the base oci:glibc does not have: the highest there is \
+             GLIBC_2.",
+            "help: choose a newer base with `--base`",
+            "make a static program with `--platform linux/",
+        ],
+    );
+    fs::copy("/bin/true", project.path("program")).expect("a copy");
+    project.oci(&[&["build"], &args[..]].concat()).succeeds();
+}
+
 #[test]
 fn two_targets_of_one_platform() {
     let project = Project::new("x");
