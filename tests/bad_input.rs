@@ -71,7 +71,13 @@ fn two_binaries_and_nothing_that_says_which() {
     );
     // What the workspace says holds for packages that it does not know.
     let project = Project::new("x").append("Cargo.toml", "[workspace.metadata.oci]\nbins = [\"y\"]\n");
-    assert_says(&error(&project, &[]), &["the package x has no binary `y`", "help: its binaries are x"]);
+    assert_says(
+        &error(&project, &[]),
+        &[
+            "the package x has no binary `y`, and `bins` in [workspace.metadata.oci] asks for it in the image x",
+            "help: its binaries are x; `bins` in its own Cargo.toml",
+        ],
+    );
 }
 
 #[test]
@@ -351,7 +357,8 @@ fn two_targets_of_one_platform() {
 fn a_variable_that_nobody_sets() {
     let project = Project::with_table("env = { A = \"$NOPE\" }");
     let words = error(&project, &["--base", "embedded"]);
-    assert_says(&words, &["neither the base nor an earlier variable sets `NOPE`", "help: write `$$`"]);
+    assert_says(&words, &["the image x has env A = \"$NOPE\": neither the base nor an earlier variable sets `NOPE`"]);
+    assert_says(&words, &["help: write `$$`"]);
 }
 
 #[test]
