@@ -290,8 +290,28 @@ fn two_images_that_would_be_called_the_same() {
         &["2 images are built", "`--package` or `--image`"],
     );
     let words = error(&project, &["--repository", "ghcr.io/acme/z", "--base", "scratch"]);
-    assert_says(&words, &["the images x and y are both called ghcr.io/acme/z:latest"]);
+    assert_says(
+        &words,
+        &["the images x and y are both called ghcr.io/acme/z:latest", "help: `--repository` holds for"],
+    );
+    let words = project.build(&[]).env("CARGO_OCI_REPOSITORY", "ghcr.io/acme/z").fails(1);
+    assert_says(&words, &["are both called ghcr.io/acme/z:latest", "help: CARGO_OCI_REPOSITORY holds for both: give"]);
     assert_says(&error(&project, &["--image", "z"]), &["there is no image `z`", "help: the images are x, y"]);
+}
+
+#[test]
+fn nothing_to_make_an_image_of() {
+    let project = Project::with_table("[package.metadata.oci.images.y]\nuser = \"1\"");
+    let project = project.file("src/bin/other.rs", "fn main() {}\n");
+    let words = error(&project, &["--bin", "other"]);
+    assert_says(
+        &words,
+        &["`other` is in none of the images", "help: add it to the `bins` of one, or say with `--image`"],
+    );
+    let words = error(&project, &["--bin", "another"]);
+    assert_says(&words, &["none of the packages has the binary", "help: ", "check `--bin`"]);
+    let words = error(&project, &["--workspace", "--exclude", "x*"]);
+    assert_says(&words, &["`--exclude` takes all packages of the workspace out", "help: leave one"]);
 }
 
 #[test]
