@@ -152,8 +152,10 @@ impl Work<'_> {
         let mut entries = Vec::new();
         for name in &self.plan.bins {
             let binary = binary(&self.compiled.binaries, self.plan, name, below)?;
+            // A program that was named may be behind a link.
+            let source = binary.path.canonicalize().map_err(|error| on_path("read", &binary.path, error))?;
             let path = self.plan.bin_dir.join(name);
-            entries.push(Entry::file(path.trim_start_matches('/'), 0o755, Content::Path(binary.path.clone())));
+            entries.push(Entry::file(path.trim_start_matches('/'), 0o755, Content::Path(source)));
         }
         let entries = with_parents(entries, self.base.root.is_none());
         let name = format!("{} {}", self.plan.name, below.platform);
