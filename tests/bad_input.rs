@@ -130,6 +130,16 @@ fn an_unknown_key_with_its_line_and_the_nearest_known_one() {
 }
 
 #[test]
+fn a_mistake_is_shown_where_it_is_without_orders_to_the_terminal() {
+    let project = Project::empty("we\u{1b}[31mird")
+        .file("Cargo.toml", "[package]\nname = \"x\"\n[package.metadata.oci]\nnope = \"a\u{202e}b\"\n")
+        .file("src/main.rs", "fn main() {}\n");
+    let words = project.build(&["--color", "always"]).fails(1);
+    assert_says(&words, &["we\\u{1b}[31mird/Cargo.toml:4:1", "nope = \"a\u{fffd}b\""]);
+    assert!(!words.contains("we\u{1b}") && !words.contains('\u{202e}'), "{words:?}");
+}
+
+#[test]
 fn a_wrong_type_with_its_line_and_an_example() {
     let words = error(&Project::with_table("platforms = \"linux/amd64\""), &[]);
     assert_says(
@@ -232,7 +242,12 @@ fn a_value_of_every_level_with_its_line() {
     let project = Project::new("x").append("Cargo.toml", "[workspace.metadata.oci]\nstop-signal = \"NOPE\"\n");
     assert_says(&error(&project, &[]), &["`NOPE` is not a signal", "6 │ stop-signal = \"NOPE\"", "such as SIGTERM"]);
     let project = Project::with_table("labels = { team = \"a\\u0007b\" }");
-    assert_says(&error(&project, &[]), &["control characters are not allowed here", "7 │ labels"]);
+    assert_says(&error(&project, &[]), &["control characters and invisible ones are not allowed here"]);
+    let project = Project::with_table("labels = { team = \"a\u{202e}b\" }");
+    assert_says(
+        &error(&project, &[]),
+        &["invisible ones are not allowed here", "7 │ labels = { team = \"a\u{fffd}b\""],
+    );
     let words = error(&Project::with_table("[package.metadata.oci.images.y]\nplatform = []"), &[]);
     assert_says(&words, &["unknown key `platform` in the table metadata.oci.images.y", "did you mean `platforms`?"]);
     assert_says(

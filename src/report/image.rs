@@ -3,8 +3,9 @@
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use super::lines::{harmless, list, plural, size};
+use super::lines::{list, plural, size};
 use super::tree::{Line, Node};
+use crate::harmless::harmless;
 use crate::image::media_type::{as_oci, is_layer};
 use crate::image::{Digest, MediaType};
 use crate::inspect::config::Run;
