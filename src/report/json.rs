@@ -8,6 +8,7 @@
 //! | `installing-target` | `triple` |
 //! | `waiting` | `path`: a layout that another run writes |
 //! | `pulling` | `base`, `blobs`, `bytes` |
+//! | `tagging` | `image`, `tags`: where a tag was made from a template |
 //! | `layered` | `image`, `platform`, `files`, `bytes` |
 //! | `bundling` | `image`, `platform`, `layers`, `bytes` |
 //! | `finished` | `name`, `reference`, `digest`, `size`, `tags`, `layout`, `base`, `manifests`: as in the file of `--metadata-file`; `seconds` |
@@ -169,6 +170,23 @@ mod tests {
             r#"{"reason":"request","by":null,"bytes":null,"method":"GET","seconds":0.25,"status":200,"url":"https://example.org/v2/"}"#
         );
         assert_eq!(result("a \"b\"\n"), r#"{"reason":"result","value":"a \"b\"\n"}"#);
+    }
+
+    #[test]
+    fn every_reason_is_in_the_table() {
+        let source = include_str!("json.rs");
+        let (table, code) = source.split_once("\npub fn event(").expect("a function");
+        let (code, _) = code.split_once("\n}\n").expect("its end");
+        let documented = |reason: &str| {
+            let rows = table.lines().filter_map(|line| line.strip_prefix("//! | ")?.split(" | ").next());
+            rows.flat_map(|row| row.split(", ")).any(|name| name == format!("`{reason}`"))
+        };
+        let reasons = code.split("(\"").skip(1).filter_map(|rest| rest.split('"').next());
+        let reasons: Vec<_> = reasons.collect();
+        assert_eq!(reasons.len(), code.matches("Event::").count());
+        for reason in reasons.into_iter().chain(["transfer-progress", "result"]) {
+            assert!(documented(reason), "{reason}");
+        }
     }
 
     #[test]
