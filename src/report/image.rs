@@ -3,6 +3,7 @@
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
+use super::json::escaped;
 use super::lines::{list, plural, size};
 use super::tree::{Line, Node};
 use crate::harmless::harmless;
@@ -37,14 +38,9 @@ pub fn problem(problem: &Problem) -> String {
 
 /// All of it as JSON, without anything that a terminal would take for an order.
 pub fn json(found: &impl Serialize) -> String {
-    // Writing to memory cannot fail: all keys are strings. Control characters are in strings only, which may hold them
-    // escaped.
+    // Writing to memory cannot fail: all keys are strings.
     let text = serde_json::to_string_pretty(found).unwrap_or_default();
-    let escaped = |c: char| match c.is_control() && c != '\n' {
-        true => format!("\\u{:04x}", u32::from(c)),
-        false => String::from(c),
-    };
-    text.chars().map(escaped).chain(["\n".to_owned()]).collect()
+    escaped(&text) + "\n"
 }
 
 /// A tree for each image.

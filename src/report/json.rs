@@ -39,6 +39,7 @@ use serde_json::{Map, Value, json};
 
 use crate::event::transfer::{Activity, Counter};
 use crate::event::{BuiltImage, Event};
+use crate::harmless::is_order;
 
 /// An event as a line, `elapsed` after the beginning.
 pub fn event(event: &Event, elapsed: Duration) -> String {
@@ -108,7 +109,18 @@ fn line(reason: &'static str, fields: Value) -> String {
         #[serde(flatten)]
         fields: Value,
     }
-    serde_json::to_string(&Message { reason, fields }).unwrap_or_else(|_| format!("{{\"reason\":\"{reason}\"}}"))
+    let line = serde_json::to_string(&Message { reason, fields });
+    escaped(&line.unwrap_or_else(|_| format!("{{\"reason\":\"{reason}\"}}")))
+}
+
+/// JSON without anything that a terminal would take for an order: that is in strings only, which may hold it escaped.
+pub(super) fn escaped(json: &str) -> String {
+    let escaped = |c: char| match is_order(c) && c != '\n' {
+        // All of them are of the first plane.
+        true => format!("\\u{:04x}", u32::from(c)),
+        false => String::from(c),
+    };
+    json.chars().map(escaped).collect()
 }
 
 fn finished(image: &BuiltImage, elapsed: Duration) -> Value {
@@ -170,6 +182,7 @@ mod tests {
             r#"{"reason":"request","by":null,"bytes":null,"method":"GET","seconds":0.25,"status":200,"url":"https://example.org/v2/"}"#
         );
         assert_eq!(result("a \"b\"\n"), r#"{"reason":"result","value":"a \"b\"\n"}"#);
+        assert_eq!(result("\u{7f}\u{9b}\u{202e}ä"), r#"{"reason":"result","value":"\u007f\u009b\u202eä"}"#);
     }
 
     #[test]
