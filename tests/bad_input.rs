@@ -114,6 +114,12 @@ fn an_output_that_cannot_be_written_is_told_before_anything_is_compiled() {
 }
 
 #[test]
+fn a_target_folder_that_would_make_two_lines_of_a_result() {
+    let words = error(&Project::new("x"), &["--target-dir", "t\nb"]);
+    assert_says(&words, &["the name of the target folder \"t\\nb\" has", "help: name another with `--target-dir`"]);
+}
+
+#[test]
 fn an_unknown_key_with_its_line_and_the_nearest_known_one() {
     let words = error(&Project::with_table("base = \"scratch\"\nplatform = [\"linux/amd64\"]"), &[]);
     assert_says(

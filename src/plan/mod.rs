@@ -85,6 +85,7 @@ pub fn make(args: &BuildArgs, environment: &Environment) -> Result<Plan> {
         },
     };
 
+    places::results_are_lines(facts.target_dir)?;
     let mut warnings = selection::unknown_exclusions(&metadata, &args.cargo);
     warnings.extend(described::unread_commit(&folder, commit.as_ref()));
     let packages = selection::packages(&metadata, &args.cargo)?;

@@ -10,6 +10,7 @@ use super::image::ImagePlan;
 use super::selection::binaries;
 use crate::cli::{CargoArgs, Output, OutputArgs, OutputKind};
 use crate::error::Result;
+use crate::harmless::is_order;
 
 /// Sees to it that no two images, and no two of their programs, are written to the same place: cargo puts the programs
 /// of all packages into one folder.
@@ -125,6 +126,23 @@ pub fn one_output_for_one_image(images: &[ImagePlan], outputs: &[Output]) -> Res
             images.len()
         )),
         _ => Ok(()),
+    }
+}
+
+/// Sees to it that the results, which name layouts, are one line each.
+///
+/// # Errors
+/// A folder with a line break in its name, or the like.
+pub fn results_are_lines(target_dir: &Path) -> Result<()> {
+    // A result begins in the current folder where it can.
+    let current = std::env::current_dir().unwrap_or_default();
+    let shown = target_dir.strip_prefix(current).unwrap_or(target_dir).to_string_lossy();
+    match shown.contains(is_order) {
+        true => Err(miette!(
+            help = "name another with `--target-dir`: a result is a line",
+            "the name of the target folder {shown:?} has characters that are none of a line"
+        )),
+        false => Ok(()),
     }
 }
 
