@@ -435,7 +435,7 @@ fn a_base_without_the_platform() {
     BaseImage::new().write(&project.path("base"));
     let words = error(&project, &["--base", "oci:base", "--platform", "linux/amd64,linux/riscv64"]);
     assert_says(&words, &["has no image for linux/riscv64", "linux/amd64, linux/arm64/v8, linux/arm/v7"]);
-    assert_says(&error(&project, &["--base", "oci:base:v9"]), &["has no v9", "help: it has nonroot"]);
+    assert_says(&error(&project, &["--base", "oci:base:v9"]), &["has no tag v9", "help: it has nonroot"]);
 }
 
 #[test]

@@ -405,7 +405,7 @@ fn all_images_of_a_layout_are_shown_or_the_one_that_is_named() {
         assert_eq!(all["images"][0]["manifests"][0]["config"]["user"], "b");
     }
     let words = project.oci(&["inspect", "image:four"]).fails(1);
-    assert_says(&words, &["cannot inspect oci:image:four", "has no four", "it has one, two, three: name one"]);
+    assert_says(&words, &["cannot inspect oci:image:four", "has no tag four", "it has one, two, three: name one"]);
 }
 
 /// An image without layers, for linux/amd64.
