@@ -137,14 +137,10 @@ impl Candidate<'_> {
             flags if several => flags.iter().filter(|bin| has(bin) && own.contains(bin)).cloned().collect(),
             flags => flags.to_vec(),
         };
-        if let Some(bin) = wanted.iter().find(|bin| !has(bin)) {
-            return Err(miette!(
-                help = format!("its binaries are {}", all.join(", ")),
-                "the package {} has no binary `{bin}`",
-                self.package.name
-            ));
+        match wanted.iter().find(|bin| !has(bin)) {
+            Some(bin) => Err(self.unknown(bin, &all, flags.is_empty())),
+            None => Ok(each_once(wanted)),
         }
-        Ok(each_once(wanted))
     }
 
     /// Whether what its table says of program and arguments is about the binaries that were chosen, or about none of the
@@ -166,6 +162,23 @@ impl Candidate<'_> {
         let named = all.iter().copied().find(|bin| *bin == self.package.name.as_str());
         let only = (all.len() == 1).then(|| all[0]);
         self.package.default_run.as_deref().or(named).or(only)
+    }
+
+    /// A binary that the package lacks. What its own Cargo.toml says has been looked at, with its line: a name that no
+    /// flag gave `is_shared`.
+    fn unknown(&self, bin: &str, all: &[&str], is_shared: bool) -> Report {
+        let package = &self.package.name;
+        let (asked, instead) = match is_shared {
+            true => (
+                format!(", and `bins` in [workspace.metadata.oci] asks for it in the image {}", self.name),
+                "; `bins` in its own Cargo.toml takes the place of the workspace's",
+            ),
+            false => (String::new(), ""),
+        };
+        miette!(
+            help = format!("its binaries are {}{instead}", all.join(", ")),
+            "the package {package} has no binary `{bin}`{asked}"
+        )
     }
 
     fn undecided(&self, all: &[&str]) -> Report {
