@@ -517,4 +517,8 @@ fn wrong_usage_has_status_2() {
     ] {
         project.oci(&[&["build"][..], &args].concat()).fails(2);
     }
+    let mut command = project.oci(&[]).env("CARGO_TERM_QUIET", "1").command(env!("CARGO_BIN_EXE_cargo-oci"));
+    let ran = support::project::Call::ran(command.arg("build"));
+    assert_eq!(ran.status, 2, "{}", ran.stderr);
+    assert_says(&ran.stderr, &["CARGO_TERM_QUIET is to be `true` or `false`"]);
 }
