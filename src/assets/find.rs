@@ -67,7 +67,7 @@ pub fn find(rule: &FileRule, places: &Places) -> Result<Taken> {
             return Err(nothing(rule, &format!("{} is a file", from.fixed)));
         }
         let name = from.fixed.rsplit('/').next().unwrap_or_default();
-        let below = name_of(rule, Path::new(name))?;
+        let below = name_of(rule, Path::new(name), &from.fixed)?;
         let found = Found { kind: file(rule, start, &from.fixed, &metadata)?, below };
         return Ok(Taken { is_folder: false, found: vec![found] });
     }
@@ -118,7 +118,7 @@ impl Walk<'_> {
                 continue;
             }
             for folder in way.iter_mut().filter_map(Option::take) {
-                found.push(Found { below: name_of(self.rule, &folder)?, kind: Kind::Folder });
+                found.push(Found { below: name_of(self.rule, &folder, &self.shown(&folder))?, kind: Kind::Folder });
             }
             if !is_folder {
                 files += 1;
@@ -132,9 +132,15 @@ impl Walk<'_> {
         }
     }
 
+    /// A path as mistakes name it: below the root, whatever `from` is.
+    fn shown(&self, relative: &Path) -> String {
+        let path = self.start.join(relative);
+        path.strip_prefix(self.root).unwrap_or(relative).to_string_lossy().into_owned()
+    }
+
     fn file(&self, path: &Path, relative: &Path) -> Result<Found> {
-        let below = name_of(self.rule, relative)?;
-        let shown = path.strip_prefix(self.root).unwrap_or(relative).to_string_lossy();
+        let shown = self.shown(relative);
+        let below = name_of(self.rule, relative, &shown)?;
         let metadata = path.symlink_metadata().map_err(|error| on_path("read", path, error))?;
         let kind = match metadata.is_symlink() {
             true => {
@@ -146,19 +152,18 @@ impl Walk<'_> {
     }
 }
 
-/// A path as one in the image.
-fn name_of(rule: &FileRule, path: &Path) -> Result<String> {
+/// A path as one in the image; `shown` is what mistakes call it.
+fn name_of(rule: &FileRule, path: &Path, shown: &str) -> Result<String> {
     let mut names = Vec::new();
     for name in path {
-        let shown = path.to_string_lossy();
         match name.to_str() {
-            None => return Err(refused(rule, &shown, "has a name that is not UTF-8")),
+            None => return Err(refused(rule, shown, "has a name that is not UTF-8")),
             Some(name) if name.contains(char::is_control) => {
                 return Err(refused(rule, &shown.escape_debug().to_string(), "has a control character in its name"));
             }
             Some(name) if is_whiteout(name) => {
                 let why = "would delete a file of the base: names that begin with `.wh.` do that in a layer";
-                return Err(refused(rule, &shown, why));
+                return Err(refused(rule, shown, why));
             }
             Some(name) => names.push(name),
         }

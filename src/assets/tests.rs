@@ -209,10 +209,10 @@ fn pipes_and_sockets_are_refused() {
 fn names_that_mean_something_else_in_a_layer_or_nothing_are_refused() {
     use std::os::unix::ffi::OsStrExt;
     for (name, why) in [
-        (&b"a/.wh.passwd"[..], ".wh.passwd would delete a file of the base"),
+        (&b"a/.wh.passwd"[..], "a/.wh.passwd would delete a file of the base"),
         (b"a/.wh..wh..opq/x", "would delete a file of the base"),
-        (b"a/line\nbreak", "line\\nbreak has a control character in its name"),
-        (b"a/not-\xff-utf8", "is not UTF-8"),
+        (b"a/line\nbreak", "a/line\\nbreak has a control character in its name"),
+        (b"a/not-\xff-utf8", "a/not-\u{fffd}-utf8 has a name that is not UTF-8"),
     ] {
         let name = std::ffi::OsStr::from_bytes(name).to_owned();
         let with = |from: &str| {
