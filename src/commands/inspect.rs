@@ -56,7 +56,7 @@ fn attached_to(image: &Image) -> Vec<Digest> {
     let mut left: Vec<&Attached> = image.attached.iter().chain(of_manifests).collect();
     let mut found = Vec::new();
     while let Some(attached) = left.pop() {
-        found.push(attached.digest.clone());
+        found.push(attached.blob.digest.clone());
         left.extend(&attached.attached);
     }
     found

@@ -60,7 +60,7 @@ fn tree(reference: &str, image: &Image) -> Node {
     for (at, manifest) in image.manifests.iter().enumerate() {
         children.push(manifest_node(image, manifest, &image.manifests[..at]));
     }
-    let is_index = image.manifests.iter().all(|manifest| manifest.digest != image.digest);
+    let is_index = image.manifests.iter().all(|manifest| manifest.blob.digest != image.digest);
     if is_index {
         let is_told = |key: &String, value: &String| {
             let tells = |manifest: &ImageManifest| {
@@ -89,12 +89,12 @@ fn manifest_node(image: &Image, manifest: &ImageManifest, before: &[ImageManifes
         true => title.text(WARNING, "  is not here"),
         false => title.plain(&format!("  {} in {count} {}", size(manifest.layers_size), plural(count, "layer"))),
     };
-    if as_oci(&manifest.media_type) != manifest.media_type {
+    if as_oci(&manifest.blob.media_type) != manifest.blob.media_type {
         title = title.plain(", Docker schema 2");
     }
     let mut lines = vec![title];
-    if manifest.digest != image.digest {
-        lines.push(whole_digest(&manifest.digest));
+    if manifest.blob.digest != image.digest {
+        lines.push(whole_digest(&manifest.blob.digest));
     }
     let mut children = Vec::new();
     if !manifest.layers.is_empty() {
@@ -126,7 +126,7 @@ fn is_base(key: &str) -> bool {
 }
 
 fn layer_line(layer: &Layer, whole: u64) -> Line {
-    let kind = match as_oci(&layer.media_type) {
+    let kind = match as_oci(&layer.blob.media_type) {
         MediaType::ImageLayer => "tar".to_owned(),
         MediaType::ImageLayerGzip => "gzip".to_owned(),
         MediaType::ImageLayerZstd => "zstd".to_owned(),
@@ -134,10 +134,10 @@ fn layer_line(layer: &Layer, whole: u64) -> Line {
     };
     let title = layer.annotations.get("org.opencontainers.image.title");
     let made = layer.created_by.as_deref().map(command).or(layer.comment.clone()).or(title.cloned());
-    let kind = if is_layer(&layer.media_type) { format!("{kind:<4}") } else { kind };
+    let kind = if is_layer(&layer.blob.media_type) { format!("{kind:<4}") } else { kind };
     Line::new()
-        .text(DIGEST, short(&layer.digest))
-        .plain(&format!("  {:>9}  {:>4}  {kind}  ", size(layer.size), share(layer.size, whole)))
+        .text(DIGEST, short(&layer.blob.digest))
+        .plain(&format!("  {:>9}  {:>4}  {kind}  ", size(layer.blob.size), share(layer.blob.size, whole)))
         .plain(&made.unwrap_or_default())
         .cut()
 }
@@ -163,7 +163,7 @@ fn command(created_by: &str) -> String {
 }
 
 fn config_node(config: &Config, manifest: &ImageManifest, before: &[ImageManifest]) -> Node {
-    let mut title = Line::new().text(HEADING, "config").plain("  ").text(DIGEST, short(&config.digest));
+    let mut title = Line::new().text(HEADING, "config").plain("  ").text(DIGEST, short(&config.blob.digest));
     let same = before.iter().find(|other| other.config.as_ref().is_some_and(|other| other.run == config.run));
     let mut lines = Vec::new();
     match same.and_then(|other| other.platform.as_ref()) {
@@ -233,8 +233,8 @@ fn attached_node(attached: &[Attached]) -> Option<Node> {
 }
 
 fn one_attached(attached: &Attached) -> Node {
-    let bytes = attached.contents.iter().map(|content| content.size).fold(0, u64::saturating_add);
-    let line = Line::new().text(DIGEST, short(&attached.digest));
+    let bytes = attached.contents.iter().map(|content| content.blob.size).fold(0, u64::saturating_add);
+    let line = Line::new().text(DIGEST, short(&attached.blob.digest));
     let line = match attached.missing {
         true => line.text(WARNING, "  is not here"),
         false => line.plain(&format!("  {:>9}", size(bytes))),
