@@ -501,7 +501,7 @@ fn images_that_say_little_or_in_other_words_are_shown_too() {
         (json!({}), ["50%  tar\n", "50%  tar\n"]),
         (json!({ "config": null, "history": null, "rootfs": null }), ["50%  tar\n", "50%  tar\n"]),
         (json!({ "history": [first] }), ["50%  tar\n", "50%  tar\n"]),
-        (json!({ "history": [nop, first, nop, second] }), ["tar   ADD file:1 in /\n", "tar   RUN a \\ && b\n"]),
+        (json!({ "history": [nop, first, nop, second] }), ["tar   ADD file:1 in /\n", "tar   RUN a && b\n"]),
         (json!({ "history": [{ "comment": "squashed" }, first] }), ["tar   squashed\n", "tar   ADD file:1 in /\n"]),
     ] {
         assert_says(&inspected(made.list(&[&of(config(content))]), &["image"]), &lines);

@@ -153,11 +153,11 @@ fn share(part: u64, whole: u64) -> String {
     }
 }
 
-/// A step of a history in a line, without what builders put around commands. Line breaks are shown as such: they mean
-/// something to a shell.
+/// A step of a history in a line, without what builders put around commands. A line break is shown as such, for it means
+/// something to a shell, but not behind a backslash.
 fn command(created_by: &str) -> String {
     let in_line = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
-    let text = created_by.trim().split('\n').map(in_line).collect::<Vec<_>>().join("\n");
+    let text = created_by.trim().replace("\\\n", " ").split('\n').map(in_line).collect::<Vec<_>>().join("\n");
     let text = text.strip_prefix("/bin/sh -c #(nop) ").unwrap_or(&text);
     text.strip_suffix(" # buildkit").unwrap_or(text).to_owned()
 }
@@ -269,6 +269,7 @@ mod tests {
         for (created_by, told) in [
             ("/bin/sh -c #(nop)  CMD [\"sh\"]", "CMD [\"sh\"]"),
             ("RUN /bin/sh -c a \t  b # buildkit", "RUN /bin/sh -c a b"),
+            ("RUN a \\\n  && b", "RUN a && b"),
             ("RUN <<EOF\r\n  a\nEOF\n", "RUN <<EOF\na\nEOF"),
         ] {
             assert_eq!(command(created_by), told);
