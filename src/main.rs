@@ -28,8 +28,8 @@ fn main() -> ExitCode {
         Command::Bundle(told) => (&told.args.cargo.talk, told.message_format),
         // Its standard output is the program's.
         Command::Run(args) => (&args.load.build.cargo.talk, MessageFormat::Human),
-        Command::Inspect(args) => (&args.named.talk, MessageFormat::Human),
-        Command::Validate(args) => (&args.named.talk, MessageFormat::Human),
+        Command::Inspect(args) => (&args.talk, MessageFormat::Human),
+        Command::Validate(args) => (&args.talk, MessageFormat::Human),
         Command::Login(args) => (&args.talk, MessageFormat::Human),
         Command::Logout(args) => (&args.talk, MessageFormat::Human),
         Command::Cache(args) => (args.action.talk(), MessageFormat::Human),

@@ -71,7 +71,13 @@ fn two_binaries_and_nothing_that_says_which() {
     );
     // What the workspace says holds for packages that it does not know.
     let project = Project::new("x").append("Cargo.toml", "[workspace.metadata.oci]\nbins = [\"y\"]\n");
-    assert_says(&error(&project, &[]), &["the package x has no binary `y`", "help: its binaries are x"]);
+    assert_says(
+        &error(&project, &[]),
+        &[
+            "the package x has no binary `y`, and `bins` in [workspace.metadata.oci] asks for it in the image x",
+            "help: its binaries are x; `bins` in its own Cargo.toml",
+        ],
+    );
 }
 
 #[test]
@@ -108,6 +114,12 @@ fn an_output_that_cannot_be_written_is_told_before_anything_is_compiled() {
 }
 
 #[test]
+fn a_target_folder_that_would_make_two_lines_of_a_result() {
+    let words = error(&Project::new("x"), &["--target-dir", "t\nb"]);
+    assert_says(&words, &["the name of the target folder \"t\\nb\" has", "help: name another with `--target-dir`"]);
+}
+
+#[test]
 fn an_unknown_key_with_its_line_and_the_nearest_known_one() {
     let words = error(&Project::with_table("base = \"scratch\"\nplatform = [\"linux/amd64\"]"), &[]);
     assert_says(
@@ -121,6 +133,16 @@ fn an_unknown_key_with_its_line_and_the_nearest_known_one() {
             "help: the keys are base, platforms,",
         ],
     );
+}
+
+#[test]
+fn a_mistake_is_shown_where_it_is_without_orders_to_the_terminal() {
+    let project = Project::empty("we\u{1b}[31mird")
+        .file("Cargo.toml", "[package]\nname = \"x\"\n[package.metadata.oci]\nnope = \"a\u{202e}b\"\n")
+        .file("src/main.rs", "fn main() {}\n");
+    let words = project.build(&["--color", "always"]).fails(1);
+    assert_says(&words, &["we\\u{1b}[31mird/Cargo.toml:4:1", "nope = \"a\u{fffd}b\""]);
+    assert!(!words.contains("we\u{1b}") && !words.contains('\u{202e}'), "{words:?}");
 }
 
 #[test]
@@ -226,7 +248,12 @@ fn a_value_of_every_level_with_its_line() {
     let project = Project::new("x").append("Cargo.toml", "[workspace.metadata.oci]\nstop-signal = \"NOPE\"\n");
     assert_says(&error(&project, &[]), &["`NOPE` is not a signal", "6 │ stop-signal = \"NOPE\"", "such as SIGTERM"]);
     let project = Project::with_table("labels = { team = \"a\\u0007b\" }");
-    assert_says(&error(&project, &[]), &["control characters are not allowed here", "7 │ labels"]);
+    assert_says(&error(&project, &[]), &["control characters and invisible ones are not allowed here"]);
+    let project = Project::with_table("labels = { team = \"a\u{202e}b\" }");
+    assert_says(
+        &error(&project, &[]),
+        &["invisible ones are not allowed here", "7 │ labels = { team = \"a\u{fffd}b\""],
+    );
     let words = error(&Project::with_table("[package.metadata.oci.images.y]\nplatform = []"), &[]);
     assert_says(&words, &["unknown key `platform` in the table metadata.oci.images.y", "did you mean `platforms`?"]);
     assert_says(
@@ -284,8 +311,28 @@ fn two_images_that_would_be_called_the_same() {
         &["2 images are built", "`--package` or `--image`"],
     );
     let words = error(&project, &["--repository", "ghcr.io/acme/z", "--base", "scratch"]);
-    assert_says(&words, &["the images x and y are both called ghcr.io/acme/z:latest"]);
+    assert_says(
+        &words,
+        &["the images x and y are both called ghcr.io/acme/z:latest", "help: `--repository` holds for"],
+    );
+    let words = project.build(&[]).env("CARGO_OCI_REPOSITORY", "ghcr.io/acme/z").fails(1);
+    assert_says(&words, &["are both called ghcr.io/acme/z:latest", "help: CARGO_OCI_REPOSITORY holds for both: give"]);
     assert_says(&error(&project, &["--image", "z"]), &["there is no image `z`", "help: the images are x, y"]);
+}
+
+#[test]
+fn nothing_to_make_an_image_of() {
+    let project = Project::with_table("[package.metadata.oci.images.y]\nuser = \"1\"");
+    let project = project.file("src/bin/other.rs", "fn main() {}\n");
+    let words = error(&project, &["--bin", "other"]);
+    assert_says(
+        &words,
+        &["`other` is in none of the images", "help: add it to the `bins` of one, or say with `--image`"],
+    );
+    let words = error(&project, &["--bin", "another"]);
+    assert_says(&words, &["none of the packages has the binary", "help: ", "check `--bin`"]);
+    let words = error(&project, &["--workspace", "--exclude", "x*"]);
+    assert_says(&words, &["`--exclude` takes all packages of the workspace out", "help: leave one"]);
 }
 
 #[test]
@@ -311,6 +358,32 @@ fn prebuilt_programs_that_are_not_there_or_not_enough() {
     assert_says(&error(&project.file("dist/y", ""), &twice), &["`--prebuilt` names programs for linux/amd64 twice"]);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_program_that_was_linked_with_a_newer_glibc_than_the_bases() {
+    let project = Project::new("x");
+    BaseImage::new().glibc().write(&project.path("glibc"));
+    let mut program = fs::read("/bin/true").expect("a program");
+    let args = ["--base", "oci:glibc", "--platform", "host", "--prebuilt", "host=program"];
+    let name = b"GLIBC_2.34";
+    let found =
+        program.windows(name.len()).position(|bytes| bytes == name).expect("a version that all new programs need");
+    program[found..][..name.len()].copy_from_slice(b"GLIBC_2.99");
+    fs::write(project.path("program"), &program).expect("a file");
+    let words = error(&project, &args);
+    assert_says(
+        &words,
+        &[
+            "is dynamic: it needs libc.so.6 with GLIBC_2.99, which the base oci:glibc does not have: the highest there is \
+             GLIBC_2.",
+            "help: choose a newer base with `--base`",
+            "make a static program with `--platform linux/",
+        ],
+    );
+    fs::copy("/bin/true", project.path("program")).expect("a copy");
+    project.oci(&[&["build"], &args[..]].concat()).succeeds();
+}
+
 #[test]
 fn two_targets_of_one_platform() {
     let project = Project::new("x");
@@ -325,7 +398,8 @@ fn two_targets_of_one_platform() {
 fn a_variable_that_nobody_sets() {
     let project = Project::with_table("env = { A = \"$NOPE\" }");
     let words = error(&project, &["--base", "embedded"]);
-    assert_says(&words, &["neither the base nor an earlier variable sets `NOPE`", "help: write `$$`"]);
+    assert_says(&words, &["the image x has env A = \"$NOPE\": neither the base nor an earlier variable sets `NOPE`"]);
+    assert_says(&words, &["help: write `$$`"]);
 }
 
 #[test]
@@ -361,7 +435,7 @@ fn a_base_without_the_platform() {
     BaseImage::new().write(&project.path("base"));
     let words = error(&project, &["--base", "oci:base", "--platform", "linux/amd64,linux/riscv64"]);
     assert_says(&words, &["has no image for linux/riscv64", "linux/amd64, linux/arm64/v8, linux/arm/v7"]);
-    assert_says(&error(&project, &["--base", "oci:base:v9"]), &["has no v9", "help: it has nonroot"]);
+    assert_says(&error(&project, &["--base", "oci:base:v9"]), &["has no tag v9", "help: it has nonroot"]);
 }
 
 #[test]
@@ -442,5 +516,19 @@ fn wrong_usage_has_status_2() {
         ["--annotation", "a"],
     ] {
         project.oci(&[&["build"][..], &args].concat()).fails(2);
+    }
+    let mut command = project.oci(&[]).env("CARGO_TERM_QUIET", "1").command(env!("CARGO_BIN_EXE_cargo-oci"));
+    let ran = support::project::Call::ran(command.arg("build"));
+    assert_eq!(ran.status, 2, "{}", ran.stderr);
+    assert_says(&ran.stderr, &["CARGO_TERM_QUIET is to be `true` or `false`"]);
+}
+
+#[test]
+fn no_folder_and_no_flag_is_an_order_to_anybody() {
+    let project = Project::new("x").append("Cargo.toml", "[package.metadata.oci]\nbin-dir = \"/.wh.etc\"\n");
+    assert_says(&error(&project, &[]), &["`/.wh.etc` would delete files of the base", "bin-dir = \"/.wh.etc\""]);
+    for args in [["--workdir", "/a\u{1b}[31m"], ["--env", "A\nB=1"]] {
+        let words = Project::new("x").oci(&[&["build"], &args[..]].concat()).env("NO_COLOR", "1").fails(2);
+        assert_says(&words, &["control characters and invisible ones are not allowed here"]);
     }
 }

@@ -319,7 +319,7 @@ fn images_that_are_not_there() {
         assert_says(&words, &[&format!("cannot bundle {nowhere}"), "there is no OCI layout in "]);
     }
     let words = error(&project, &["--rootless", "--from", "oci:image:other", "out"]);
-    assert_says(&words, &["has no other", "it has latest"]);
+    assert_says(&words, &["has no tag other", "it has latest"]);
     assert_says(&error(&project, &["--rootless", "--from", "Not A Name", "out"]), &["`Not A Name` is not an image"]);
     let words = error(&project, &["--platform", "linux/arm64", "--from", "image", "out"]);
     assert_says(&words, &["a bundle is for one platform"]);

@@ -405,7 +405,22 @@ fn all_images_of_a_layout_are_shown_or_the_one_that_is_named() {
         assert_eq!(all["images"][0]["manifests"][0]["config"]["user"], "b");
     }
     let words = project.oci(&["inspect", "image:four"]).fails(1);
-    assert_says(&words, &["cannot inspect oci:image:four", "has no four", "it has one, two, three: name one"]);
+    assert_says(&words, &["cannot inspect oci:image:four", "has no tag four", "it has one, two, three: name one"]);
+}
+
+#[test]
+fn a_file_that_is_no_archive_is_not_taken_for_one() {
+    let project = Project::empty("x").file("debian", "a note\n").file("Cargo.toml", &"# a note\n".repeat(100));
+    let words = project.oci(&["inspect", "Cargo.toml"]).fails(1);
+    assert_says(
+        &words,
+        &["Cargo.toml is not an OCI archive: it is no tar file", "help: an archive is an OCI layout in a"],
+    );
+    let words = project.oci(&["inspect", "./debian"]).fails(1);
+    assert_says(&words, &["./debian is not an OCI archive"]);
+    // Nothing listens on port 9: it is not there that the image is looked for in earnest.
+    let call = project.oci(&["inspect", "debian:12"]).env("HTTPS_PROXY", "http://127.0.0.1:9").without("NO_PROXY");
+    assert_says(&call.without("no_proxy").fails(1), &["cannot inspect docker.io/library/debian:12"]);
 }
 
 /// An image without layers, for linux/amd64.
@@ -486,7 +501,7 @@ fn images_that_say_little_or_in_other_words_are_shown_too() {
         (json!({}), ["50%  tar\n", "50%  tar\n"]),
         (json!({ "config": null, "history": null, "rootfs": null }), ["50%  tar\n", "50%  tar\n"]),
         (json!({ "history": [first] }), ["50%  tar\n", "50%  tar\n"]),
-        (json!({ "history": [nop, first, nop, second] }), ["tar   ADD file:1 in /\n", "tar   RUN a \\ && b\n"]),
+        (json!({ "history": [nop, first, nop, second] }), ["tar   ADD file:1 in /\n", "tar   RUN a && b\n"]),
         (json!({ "history": [{ "comment": "squashed" }, first] }), ["tar   squashed\n", "tar   ADD file:1 in /\n"]),
     ] {
         assert_says(&inspected(made.list(&[&of(config(content))]), &["image"]), &lines);

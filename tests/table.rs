@@ -289,6 +289,36 @@ fn the_strongest_place_that_says_something_counts_for_every_key() {
 }
 
 #[test]
+fn what_is_started_is_one_of_the_binaries_that_go_in() {
+    let of_a = project().append("Cargo.toml", "[package.metadata.oci.images.y]\nbins = [\"a\"]\ncmd = [\"-1\"]\n");
+    let starts = |project: &Project, args: &[&str]| {
+        let image = planned(project, args, &[]);
+        (image.entrypoint, image.cmd)
+    };
+    let program = |name: &str, cmd: &[&str]| {
+        (vec![format!("/app/{name}")], cmd.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>())
+    };
+    assert_eq!(starts(&of_a, &[]), program("a", &["-1"]));
+    assert_eq!(starts(&of_a, &["--bin", "a", "--bin", "b"]), program("a", &["-1"]));
+    assert_eq!(starts(&of_a, &["--bin", "b"]), program("b", &[]));
+    assert_eq!(starts(&of_a, &["--bin", "b", "--cmd", "2"]), program("b", &["2"]));
+    let table = "[package.metadata.oci.images.y]\nbins = [\"a\", \"b\"]\nentrypoint = [\"/app/b\"]\n";
+    let of_two = project().append("Cargo.toml", table);
+    assert_eq!(starts(&of_two, &["--bin", "b"]), program("b", &[]));
+    assert_eq!(starts(&of_two, &["--bin", "a"]), program("a", &[]));
+}
+
+#[test]
+fn a_program_that_is_nowhere_is_told() {
+    let missing = |entrypoint: &str| {
+        let table = format!("[package.metadata.oci.images.y]\nentrypoint = [\"{entrypoint}\"]\nbins = [\"a\"]\n");
+        planned(&project().append("Cargo.toml", &table), &[], &[]).missing_program()
+    };
+    assert_eq!(missing("/app/nope").as_deref(), Some("the image y starts /app/nope, but its binaries are a"));
+    assert_eq!((missing("/app/a"), missing("/sbin/init")), (None, None));
+}
+
+#[test]
 fn every_key_is_tried_here() {
     let here: Vec<_> = ALL.iter().map(|key| key.name).chain(["images"]).collect();
     assert_eq!(here, KEYS.map(|(key, _)| key));

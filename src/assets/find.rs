@@ -12,6 +12,9 @@ use crate::config::{FileRule, Root, is_whiteout};
 use crate::error::{Result, on_path};
 use crate::interrupt;
 
+/// What git keeps its own things in: a folder, or a file that says where that is.
+const GIT: &str = ".git";
+
 /// What a rule takes.
 pub struct Taken {
     /// Whether `from` names a folder, without wildcards.
@@ -67,18 +70,24 @@ pub fn find(rule: &FileRule, places: &Places) -> Result<Taken> {
             return Err(nothing(rule, &format!("{} is a file", from.fixed)));
         }
         let name = from.fixed.rsplit('/').next().unwrap_or_default();
-        let below = name_of(rule, Path::new(name))?;
+        let below = name_of(rule, Path::new(name), &from.fixed)?;
         let found = Found { kind: file(rule, start, &from.fixed, &metadata)?, below };
         return Ok(Taken { is_folder: false, found: vec![found] });
     }
-    let target_dir = places.target_dir.canonicalize().ok();
+    let named = from.to_string();
+    let not_into = match from.root {
+        Root::Package => {
+            [Some(places.target_dir.to_owned()), resolved(places.target_dir), places.target_dir.canonicalize().ok()]
+        }
+        _ => [None, None, None],
+    };
     let walk = Walk {
         rule,
         root: &root,
         start: &start,
         matcher: from.glob.as_ref().map(|glob| glob.compile_matcher()),
-        // Cargo's own folder is no part of the package, unless it is named: layouts are written there.
-        not_into: target_dir.filter(|target_dir| from.root == Root::Package && !start.starts_with(target_dir)),
+        not_into: not_into.into_iter().flatten().filter(|folder| !start.starts_with(folder)).collect(),
+        with_git: named.split('/').any(|part| part == GIT),
     };
     Ok(Taken { is_folder: from.glob.is_none(), found: walk.run()? })
 }
@@ -89,7 +98,11 @@ struct Walk<'a> {
     root: &'a Path,
     start: &'a Path,
     matcher: Option<GlobMatcher>,
-    not_into: Option<PathBuf>,
+    /// Cargo's own folder is no part of the package, unless it is named: layouts are written there. It has several names
+    /// where it is a link.
+    not_into: Vec<PathBuf>,
+    /// Nor is git's, where the CI keeps its token.
+    with_git: bool,
 }
 
 impl Walk<'_> {
@@ -99,7 +112,7 @@ impl Walk<'_> {
         // The folders on the way to where the walk is, until something in them is taken, and they with it.
         let mut way: Vec<Option<PathBuf>> = Vec::new();
         let entries = WalkDir::new(self.start).min_depth(1).into_iter();
-        for entry in entries.filter_entry(|entry| Some(entry.path()) != self.not_into.as_deref()) {
+        for entry in entries.filter_entry(|entry| self.is_looked_at(entry.path())) {
             interrupt::check().map_err(|error| on_path("read", self.start, error))?;
             let entry = entry.map_err(|error| {
                 let path = error.path().unwrap_or(self.start).to_owned();
@@ -118,7 +131,7 @@ impl Walk<'_> {
                 continue;
             }
             for folder in way.iter_mut().filter_map(Option::take) {
-                found.push(Found { below: name_of(self.rule, &folder)?, kind: Kind::Folder });
+                found.push(Found { below: name_of(self.rule, &folder, &self.shown(&folder))?, kind: Kind::Folder });
             }
             if !is_folder {
                 files += 1;
@@ -132,9 +145,20 @@ impl Walk<'_> {
         }
     }
 
+    fn is_looked_at(&self, path: &Path) -> bool {
+        self.not_into.iter().all(|folder| folder != path)
+            && (self.with_git || path.file_name().is_none_or(|name| name != GIT))
+    }
+
+    /// A path as mistakes name it: below the root, whatever `from` is.
+    fn shown(&self, relative: &Path) -> String {
+        let path = self.start.join(relative);
+        path.strip_prefix(self.root).unwrap_or(relative).to_string_lossy().into_owned()
+    }
+
     fn file(&self, path: &Path, relative: &Path) -> Result<Found> {
-        let below = name_of(self.rule, relative)?;
-        let shown = path.strip_prefix(self.root).unwrap_or(relative).to_string_lossy();
+        let shown = self.shown(relative);
+        let below = name_of(self.rule, relative, &shown)?;
         let metadata = path.symlink_metadata().map_err(|error| on_path("read", path, error))?;
         let kind = match metadata.is_symlink() {
             true => {
@@ -146,19 +170,23 @@ impl Walk<'_> {
     }
 }
 
-/// A path as one in the image.
-fn name_of(rule: &FileRule, path: &Path) -> Result<String> {
+/// Where a link itself is, and not what it leads to.
+fn resolved(link: &Path) -> Option<PathBuf> {
+    Some(link.parent()?.canonicalize().ok()?.join(link.file_name()?))
+}
+
+/// A path as one in the image; `shown` is what mistakes call it.
+fn name_of(rule: &FileRule, path: &Path, shown: &str) -> Result<String> {
     let mut names = Vec::new();
     for name in path {
-        let shown = path.to_string_lossy();
         match name.to_str() {
-            None => return Err(refused(rule, &shown, "has a name that is not UTF-8")),
+            None => return Err(refused(rule, shown, "has a name that is not UTF-8")),
             Some(name) if name.contains(char::is_control) => {
                 return Err(refused(rule, &shown.escape_debug().to_string(), "has a control character in its name"));
             }
             Some(name) if is_whiteout(name) => {
                 let why = "would delete a file of the base: names that begin with `.wh.` do that in a layer";
-                return Err(refused(rule, &shown, why));
+                return Err(refused(rule, shown, why));
             }
             Some(name) => names.push(name),
         }

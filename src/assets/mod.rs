@@ -23,7 +23,7 @@ use miette::Report;
 
 use crate::config::{FileRule, Root};
 use crate::error::Result;
-use crate::image::layer::{Content, Entry, EntryKind};
+use crate::image::layer::{Content, Entry, EntryKind, ROOT_FOLDERS};
 use find::{Found, Kind};
 pub use link::leading_nowhere;
 pub use owners::{Below, Numbers, owners};
@@ -121,6 +121,9 @@ impl<'a> Placed<'a> {
                 (EntryKind::File(Content::Path(source)), mode)
             }
         };
+        // Below a folder of the base's they may be the base's too, and who owns a folder can replace what is in it.
+        let may_be_the_bases = matches!(kind, EntryKind::Directory) && is_the_bases(rule.to.get_ref());
+        let owner = if may_be_the_bases { (0, 0) } else { owner };
         Placed { rule, entry: Entry { path, kind, mode, owner } }
     }
 
@@ -157,6 +160,12 @@ fn put<'a>(slots: &mut Slots<'a>, placed: Placed<'a>) -> Result<()> {
     Ok(())
 }
 
+/// Whether a folder is one that every base brings along.
+fn is_the_bases(folder: &str) -> bool {
+    let folder = folder.trim_matches('/');
+    folder.is_empty() || ROOT_FOLDERS.contains(&folder)
+}
+
 /// Sees to it that what others stand on is a folder, and that nothing is in the place of a binary.
 fn stand_on_folders(slots: &Slots, binaries: &[String]) -> Result<()> {
     let no_folder = |path: &str| slots.get(path).filter(|placed| !placed.is_folder());
@@ -167,6 +176,14 @@ fn stand_on_folders(slots: &Slots, binaries: &[String]) -> Result<()> {
         }
     }
     for (path, placed) in slots {
+        if matches!(placed.entry.kind, EntryKind::File(_)) && is_the_bases(path) {
+            return Err(placed.rule.mistake(
+                placed.rule.to.span(),
+                format!("`{}` would put a file in the place of the folder /{path}", placed.rule.from.get_ref()),
+                "this takes it there",
+                &format!("a folder ends in a slash: `to = \"/{path}/\"`"),
+            ));
+        }
         for folder in above(path) {
             if let Some(other) = no_folder(folder) {
                 return Err(in_the_way(other, &format!("/{path}")));

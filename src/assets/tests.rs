@@ -209,10 +209,10 @@ fn pipes_and_sockets_are_refused() {
 fn names_that_mean_something_else_in_a_layer_or_nothing_are_refused() {
     use std::os::unix::ffi::OsStrExt;
     for (name, why) in [
-        (&b"a/.wh.passwd"[..], ".wh.passwd would delete a file of the base"),
+        (&b"a/.wh.passwd"[..], "a/.wh.passwd would delete a file of the base"),
         (b"a/.wh..wh..opq/x", "would delete a file of the base"),
-        (b"a/line\nbreak", "line\\nbreak has a control character in its name"),
-        (b"a/not-\xff-utf8", "is not UTF-8"),
+        (b"a/line\nbreak", "a/line\\nbreak has a control character in its name"),
+        (b"a/not-\xff-utf8", "a/not-\u{fffd}-utf8 has a name that is not UTF-8"),
     ] {
         let name = std::ffi::OsStr::from_bytes(name).to_owned();
         let with = |from: &str| {
@@ -264,4 +264,41 @@ fn before_cargo_runs_only_what_it_does_not_write_is_looked_at() {
     let package = Package::new(r#"{ from = "built/x", to = "/x" }"#);
     assert!(check(&package.rules, &package.path("built"), &[]).is_ok());
     assert!(check(&package.rules, &target_dir, &[]).is_err());
+}
+
+#[test]
+fn what_git_and_cargo_keep_in_the_package_goes_in_only_by_name() {
+    let package = |from: &str| {
+        let package = Package::new(&format!(r#"{{ from = "{from}", to = "/srv/" }}"#));
+        package.with(&["a", ".git/config", "sub/.git", "built/debug/x"]).link("target", "built")
+    };
+    assert_takes(&package("."), &["srv/Cargo.toml 644", "srv/a 644", "srv/sub/ 755"]);
+    assert_takes(&package("built"), &["srv/debug/ 755", "srv/debug/x 644"]);
+    assert_takes(&package(".git"), &["srv/config 644"]);
+    assert_takes(&package("**/.git/config"), &["srv/.git/ 755", "srv/.git/config 644"]);
+}
+
+#[test]
+fn no_file_takes_the_place_of_a_folder_that_every_base_has() {
+    for (from, to) in [("a", "/etc"), ("a", "/tmp"), ("b/srv", "/"), ("b", "/")] {
+        let package = Package::new(&format!(r#"{{ from = "{from}", to = "{to}" }}"#)).with(&["a", "b/srv"]);
+        assert_refuses(&package, &["would put a file in the place of the folder /"]);
+    }
+    let package = Package::new(r#"{ from = "a", to = "/etc" }"#).with(&["a"]);
+    assert_refuses(&package, &["a folder ends in a slash: `to = \"/etc/\"`"]);
+}
+
+#[test]
+fn folders_that_may_be_the_bases_stay_roots() {
+    let owners_of = |to: &str| {
+        let package = Package::new(&format!(r#"{{ from = "root", to = "{to}", owner = "5:6" }}"#));
+        let package = package.with(&["root/ssl/certs/my.pem"]);
+        let target_dir = package.path("target");
+        let places = Places { target_dir: &target_dir, out_dir: None };
+        let entries = entries(&package.rules, &[(5, 6)], &places, &[]).expect("no mistake");
+        entries.into_iter().map(|entry| entry.owner).collect::<Vec<_>>()
+    };
+    assert_eq!(owners_of("/etc/"), [(0, 0), (0, 0), (5, 6)]);
+    assert_eq!(owners_of("/"), [(0, 0), (0, 0), (5, 6)]);
+    assert_eq!(owners_of("/srv/www/"), [(5, 6); 3]);
 }

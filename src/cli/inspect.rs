@@ -6,44 +6,22 @@ use clap::{Args, ValueHint};
 use super::TalkArgs;
 use crate::platform::{Platform, PlatformError};
 
-/// Which image.
+/// Which image, and how it is told of.
 #[derive(Args, Clone, Debug)]
 pub struct NamedArgs {
     /// A registry reference, the path of a layout or an archive with or without `:TAG` or `@DIGEST` behind it,
     /// `oci:PATH[:NAME]`, `oci-archive:PATH[:NAME]` or `embedded`
     #[arg(value_name = "REF|PATH", value_hint = ValueHint::AnyPath, value_parser = NonEmptyStringValueParser::new())]
     pub image: String,
-    /// How much is said.
-    #[command(flatten)]
-    pub talk: TalkArgs,
-}
-
-/// The arguments of `cargo oci inspect`.
-#[derive(Args, Clone, Debug)]
-pub struct InspectArgs {
-    /// Which image.
-    #[command(flatten)]
-    pub named: NamedArgs,
-    /// Show the image for this platform alone: linux/amd64, linux/arm64, …, or `host`
-    #[arg(long, value_name = "PLATFORM", value_parser = platform)]
-    pub platform: Option<Platform>,
-    /// Print all of it as JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// The arguments of `cargo oci validate`.
-#[derive(Args, Clone, Debug)]
-pub struct ValidateArgs {
-    /// Which image.
-    #[command(flatten)]
-    pub named: NamedArgs,
     /// Look at the image for this platform alone: linux/amd64, linux/arm64, …, or `host`
     #[arg(long, value_name = "PLATFORM", value_parser = platform)]
     pub platform: Option<Platform>,
-    /// Print what was found as JSON
+    /// Print what is found as JSON
     #[arg(long)]
     pub json: bool,
+    /// How much is said.
+    #[command(flatten)]
+    pub talk: TalkArgs,
 }
 
 /// A platform of any image, also one that cannot be built for.

@@ -43,7 +43,7 @@ pub struct LogoutArgs {
 #[derive(Args, Clone, Debug, Default)]
 pub struct TalkArgs {
     /// Print nothing but errors and the result
-    #[arg(short, long, env = "CARGO_TERM_QUIET")]
+    #[arg(short, long, env = "CARGO_TERM_QUIET", value_parser = quiet)]
     pub quiet: bool,
     /// Use verbose output: the requests that are made, and that of cargo (-vv: more of it)
     #[arg(short, long, action = clap::ArgAction::Count)]
@@ -51,6 +51,11 @@ pub struct TalkArgs {
     /// Coloring: auto, always, never
     #[arg(long, value_name = "WHEN", env = "CARGO_TERM_COLOR", hide_env = true)]
     pub color: Option<ColorChoice>,
+}
+
+/// The value of the variable: the flag has none.
+fn quiet(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| "CARGO_TERM_QUIET is to be `true` or `false`".to_owned())
 }
 
 /// A password that was typed as an argument. It does not print itself.

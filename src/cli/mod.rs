@@ -16,13 +16,14 @@ use anstyle::{AnsiColor, Style};
 use clap::builder::Styles;
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::check::check_line;
 use crate::spelling::hint;
 pub use bundle::{BundleArgs, BundleForm};
 pub use cache::{CacheAction, CacheArgs, PruneArgs};
 pub use format::{MessageFormat, Told};
 pub use generate::{CompletionsArgs, ManArgs};
 pub use image::{ImageArgs, Prebuilt};
-pub use inspect::{InspectArgs, NamedArgs, ValidateArgs};
+pub use inspect::NamedArgs;
 pub use load::{EngineArgs, LoadArgs, RunArgs};
 pub use login::{LoginArgs, LogoutArgs, TalkArgs, Typed};
 
@@ -81,13 +82,13 @@ pub enum Command {
     ///
     /// The image is in a registry, a layout or an archive; where none of a layout's images is named, all are shown. No
     /// layer is read. The result on stdout is a tree, or all of it as JSON.
-    Inspect(InspectArgs),
+    Inspect(NamedArgs),
     /// Recompute every digest, size and diffID of an image
     ///
     /// It reads all of the image, or of all images in a layout or archive where none is named. Each problem is a line on
     /// stdout, `DIGEST: what is wrong`, and the exit status is 1 then; stdout stays empty when all is right. With `--json` it
     /// is one object, with what was looked at too.
-    Validate(ValidateArgs),
+    Validate(NamedArgs),
     /// Keep a user's password for a registry, once the registry has accepted it
     ///
     /// It goes to the credential helper that is configured for the registry, else into the file where Docker and Podman
@@ -251,7 +252,10 @@ pub struct CargoArgs {
 
 fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        Some((key, value)) if !key.is_empty() => {
+            check_line(key)?;
+            Ok((key.to_owned(), value.to_owned()))
+        }
         _ => Err("write it as KEY=VALUE".to_owned()),
     }
 }

@@ -13,7 +13,7 @@ use super::layers::Layers;
 use crate::base::{Base, BaseImage};
 use crate::compile::{Binary, Compiled};
 use crate::config::Labels;
-use crate::error::Result;
+use crate::error::{Result, on_path};
 use crate::event::transfer::Activity;
 use crate::event::{BuiltBase, BuiltImage, BuiltManifest, Event, Listener};
 use crate::image::config::{History, Settings, UnknownVariable, assemble};
@@ -134,7 +134,8 @@ impl Work<'_> {
             layers.push(layer.descriptor);
         }
         let settings = settings(self.plan, self.base);
-        let config = assemble(&below.config, &below.platform, &settings, &histories).map_err(unknown_variable)?;
+        let config = assemble(&below.config, &below.platform, &settings, &histories)
+            .map_err(|error| unknown_variable(self.plan, &error))?;
         let config = manifest::config(config);
         let manifest = manifest::image(&config.descriptor, &layers, &self.annotations());
         for document in [&config, &manifest] {
@@ -155,8 +156,10 @@ impl Work<'_> {
         let mut entries = Vec::new();
         for name in &self.plan.bins {
             let binary = binary(&self.compiled.binaries, self.plan, name, below)?;
+            // A program that was named may be behind a link.
+            let source = binary.path.canonicalize().map_err(|error| on_path("read", &binary.path, error))?;
             let path = self.plan.bin_dir.join(name);
-            entries.push(Entry::file(path.trim_start_matches('/'), 0o755, Content::Path(binary.path.clone())));
+            entries.push(Entry::file(path.trim_start_matches('/'), 0o755, Content::Path(source)));
         }
         let entries = with_parents(entries, self.base.root.is_none());
         let name = format!("{} {}", self.plan.name, below.platform);
@@ -223,7 +226,7 @@ pub fn check(plan: &ImagePlan, base: &Base) -> Result<()> {
     }
     let settings = settings(plan, base);
     for below in &base.images {
-        assemble(&below.config, &below.platform, &settings, &[]).map_err(unknown_variable)?;
+        assemble(&below.config, &below.platform, &settings, &[]).map_err(|error| unknown_variable(plan, &error))?;
     }
     Ok(())
 }
@@ -243,8 +246,12 @@ fn with_base(plan: &ImagePlan, base: &Base, values: &Labels) -> Labels {
     values
 }
 
-fn unknown_variable(error: UnknownVariable) -> Report {
-    miette!(help = "write `$$` for a dollar sign, and set the variable before it is used", "{error}")
+fn unknown_variable(plan: &ImagePlan, error: &UnknownVariable) -> Report {
+    miette!(
+        help = "write `$$` for a dollar sign, and set the variable before it is used",
+        "the image {} has {error}",
+        plan.name
+    )
 }
 
 /// The path as the user would type it: from the current folder where it is below that.

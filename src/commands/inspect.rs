@@ -4,7 +4,7 @@ use miette::{Context, Report, miette};
 use oci_spec::image::Digest;
 
 use super::named::{Named, Root, reference};
-use crate::cli::InspectArgs;
+use crate::cli::NamedArgs;
 use crate::error::Result;
 use crate::event::Listener;
 use crate::image::media_type::is_document;
@@ -18,8 +18,8 @@ use crate::store::Source;
 ///
 /// # Errors
 /// When there is no such image, or it is not what its digests say; when it has none for the platform that is wanted.
-pub fn inspect(args: &InspectArgs, listener: Listener) -> Result<Inspected> {
-    let reference = reference(&args.named.image)?;
+pub fn inspect(args: &NamedArgs, listener: Listener) -> Result<Inspected> {
+    let reference = reference(&args.image)?;
     let what = || format!("cannot inspect {reference}");
     let named = Named::open(&reference, &Environment::of_this_process(), listener).wrap_err_with(what)?;
     let listed = among(named.source(), named.entries());
@@ -56,7 +56,7 @@ fn attached_to(image: &Image) -> Vec<Digest> {
     let mut left: Vec<&Attached> = image.attached.iter().chain(of_manifests).collect();
     let mut found = Vec::new();
     while let Some(attached) = left.pop() {
-        found.push(attached.digest.clone());
+        found.push(attached.blob.digest.clone());
         left.extend(&attached.attached);
     }
     found

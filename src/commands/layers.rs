@@ -7,10 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use miette::{Context, IntoDiagnostic};
+use miette::{Context, IntoDiagnostic, miette};
 use oci_spec::image::Descriptor;
 use serde::{Deserialize, Serialize};
 
+use crate::config::is_whiteout;
 use crate::error::{Result, on_path};
 use crate::event::Listener;
 use crate::event::transfer::{Activity, Transfer};
@@ -50,6 +51,10 @@ impl Layers<'_> {
     /// # Errors
     /// Of reading what goes in, and of writing the layout.
     pub fn layer(&self, entries: &[Entry], name: &str) -> Result<Layer> {
+        if let Some(entry) = entries.iter().find(|entry| entry.path.split('/').any(is_whiteout)) {
+            let why = "would delete files of the base: names that begin with `.wh.` do that";
+            return Err(miette!("/{} {why}", entry.path));
+        }
         let now = SystemTime::now();
         let about = self.about(entries);
         let stamps = stamps(entries).filter(|stamps| stamps.iter().all(|stamp| stamp.shows_changes_from(now)));
@@ -130,5 +135,5 @@ fn stamps(entries: &[Entry]) -> Option<Vec<Stamp>> {
         EntryKind::File(Content::Path(path)) => Some(path),
         _ => None,
     });
-    paths.map(|path| std::fs::metadata(path).ok().as_ref().and_then(Stamp::of)).collect()
+    paths.map(|path| std::fs::symlink_metadata(path).ok().as_ref().and_then(Stamp::of)).collect()
 }

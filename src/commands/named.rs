@@ -11,8 +11,9 @@ use crate::base::embedded::embedded;
 use crate::error::Result;
 use crate::event::Listener;
 use crate::plan::Environment;
-use crate::reference::{BaseReference, OnDisk};
+use crate::reference::{BaseReference, OnDisk, Reference};
 use crate::registry::Registry;
+use crate::store::archive::is_tar;
 use crate::store::layout::tag;
 use crate::store::{Archive, Layout, Memory, Source};
 
@@ -23,7 +24,7 @@ use crate::store::{Archive, Layout, Memory, Source};
 pub fn reference(text: &str) -> Result<BaseReference> {
     // A path may hold a colon itself.
     for place in [OnDisk { path: text.into(), name: None }, OnDisk::parse(text)] {
-        if place.path.is_file() {
+        if place.path.is_file() && !is_called_as_an_image(&place.path) {
             return Ok(BaseReference::Archive(place));
         }
         // A folder that happens to be called as an image is none.
@@ -44,6 +45,12 @@ pub fn reference(text: &str) -> Result<BaseReference> {
         ));
     }
     parsed
+}
+
+/// Whether a file is called as images are, `debian`, and is no archive of one: it only happens to be there.
+fn is_called_as_an_image(path: &Path) -> bool {
+    let is_bare = path.file_name() == Some(path.as_os_str()) && path.extension().is_none();
+    is_bare && path.to_str().is_some_and(|name| name.parse::<Reference>().is_ok()) && !is_tar(path)
 }
 
 /// Images where a text says that they are: nothing is read yet but a list of them.

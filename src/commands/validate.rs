@@ -4,7 +4,7 @@ use miette::Context;
 
 use super::inspect::lacks;
 use super::named::{Named, reference};
-use crate::cli::ValidateArgs;
+use crate::cli::NamedArgs;
 use crate::error::Result;
 use crate::event::transfer::Activity;
 use crate::event::{Event, Listener};
@@ -16,8 +16,8 @@ use crate::store::validate::{Validated, validate_all};
 ///
 /// # Errors
 /// When there is no such image, or none for the platform that is wanted.
-pub fn validate(args: &ValidateArgs, listener: Listener) -> Result<Validated> {
-    let reference = reference(&args.named.image)?;
+pub fn validate(args: &NamedArgs, listener: Listener) -> Result<Validated> {
+    let reference = reference(&args.image)?;
     let what = || format!("cannot validate {reference}");
     let named = Named::open(&reference, &Environment::of_this_process(), listener).wrap_err_with(what)?;
     let roots: Vec<_> = named.roots().wrap_err_with(what)?.into_iter().map(|root| root.descriptor).collect();

@@ -7,6 +7,7 @@ use miette::{Diagnostic, Report};
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::{Endian, Endianness, FileKind, elf};
 
+use super::versions::{self, Version};
 use crate::error::{Result, on_path};
 use crate::platform::{ElfKind, Target};
 
@@ -65,6 +66,8 @@ pub struct Needs {
     pub interpreter: Option<String>,
     /// The names of libraries, as far as they can be read.
     pub libraries: Vec<String>,
+    /// The versions that these must have.
+    pub versions: Vec<Version>,
     /// How many libraries it is.
     count: usize,
 }
@@ -170,10 +173,12 @@ fn of_class<'a, H: FileHeader<Endian = Endianness>>(
     }
     if needs.count > 0 {
         // Segments have no strings; sections may have been stripped.
-        let table = header.sections(endian, data)?.dynamic_table(endian, data)?;
+        let sections = header.sections(endian, data)?;
+        let table = sections.dynamic_table(endian, data)?;
         let libraries = table.iter().filter(|entry| entry.tag == elf::DT_NEEDED);
         let names = libraries.filter_map(|entry| table.string(entry).ok());
         needs.libraries = names.map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+        needs.versions = versions::needed(&sections, endian, data)?;
     }
     Ok(needs)
 }
@@ -213,5 +218,6 @@ mod tests {
         assert!(words.contains("is not static") && words.contains("interpreter"), "{words}");
         let needs = check(&own, host).expect("a program");
         assert!(needs.libraries.iter().any(|name| name.starts_with("libc.")), "{needs:?}");
+        assert!(needs.versions.iter().any(|version| version.library.starts_with("libc.")), "{needs:?}");
     }
 }

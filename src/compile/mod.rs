@@ -3,6 +3,7 @@
 pub mod elf;
 pub mod linker;
 pub mod target;
+pub mod versions;
 
 use std::collections::HashSet;
 use std::io::BufReader;

@@ -1,5 +1,7 @@
 //! What values have to be, in tables, flags and variables alike; where one is not, why.
 
+use crate::harmless::is_order;
+
 /// Whether `tag` is one after the distribution-spec ("Pulling manifests"); if not, why.
 ///
 /// # Errors
@@ -43,6 +45,7 @@ pub fn check_filled(text: &str) -> Result<(), String> {
 /// # Errors
 /// The rule that it breaks.
 pub fn check_workdir(workdir: &str) -> Result<(), String> {
+    check_line(workdir)?;
     match workdir.starts_with('/') {
         true => Ok(()),
         false => Err(format!("`{workdir}` is not an absolute path in the image")),
@@ -72,11 +75,11 @@ pub fn check_user(user: &str) -> Result<(), String> {
 /// Whether `text` has one line and no orders to a terminal in it.
 ///
 /// # Errors
-/// When it holds a control character.
+/// When it holds one, or a character that nobody sees.
 pub fn check_line(text: &str) -> Result<(), String> {
-    match text.contains(char::is_control) {
+    match text.contains(is_order) {
         false => Ok(()),
-        true => Err("control characters are not allowed here".to_owned()),
+        true => Err("control characters and invisible ones are not allowed here".to_owned()),
     }
 }
 

@@ -12,6 +12,7 @@ use toml::de::DeValue;
 use super::pattern::Pattern;
 use super::value::{Mistake, array_of, checked, in_order, parsed, wrong_type};
 use super::{ConfigError, nearest};
+use crate::harmless::{harmless, harmless_in_place};
 use crate::image::accounts::number;
 
 /// One rule of `files`.
@@ -83,11 +84,13 @@ impl FileRule {
 
 impl Mistake {
     pub(super) fn within(self, path: &Path, text: &str) -> ConfigError {
+        // All of this is drawn as it stands.
+        let path = harmless(&path.display().to_string());
         ConfigError {
             message: self.message,
-            manifest: NamedSource::new(path.display().to_string(), text.to_owned()).with_language("toml"),
+            manifest: NamedSource::new(path, harmless_in_place(text)).with_language("toml"),
             at: self.at.into(),
-            label: self.label,
+            label: harmless(&self.label),
             help: self.help,
         }
     }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::is_whiteout;
+
 /// An absolute path in an image, without a slash at its end (but for the root) and without `.` and `..`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Folder(String);
@@ -32,6 +34,9 @@ impl FromStr for Folder {
         // A colon would end it in PATH.
         let is_right = |name: &str| !matches!(name, "" | "." | "..") && !name.contains(':');
         match path.strip_prefix('/') {
+            Some(names) if names.split('/').any(is_whiteout) => {
+                Err(format!("`{text}` would delete files of the base: names that begin with `.wh.` do that in a layer"))
+            }
             Some(names) if names.split('/').all(is_right) => Ok(Folder(path.to_owned())),
             _ if !text.is_empty() && path.is_empty() => Ok(Folder("/".to_owned())),
             _ => Err(format!("`{text}` is not an absolute path in the image, without `..` and `:`")),

@@ -133,13 +133,13 @@ impl Table {
     /// This table, with `defaults` for what it does not say: tables merge key by key, arrays replace.
     #[must_use]
     pub fn over(self, defaults: Table) -> Table {
+        // A variable is where it was said last: it may hold those that stand before it there.
         let mut env = defaults.env;
-        for (key, value) in self.env {
-            match env.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, old)) => *old = value,
-                None => env.push((key, value)),
-            }
-        }
+        env.retain(|(known, _)| self.env.iter().all(|(key, _)| key != known));
+        env.extend(self.env);
+        // Other binaries start one of these: program and arguments that were said of others are not for them.
+        let is_of_others = self.bins.as_ref().is_some_and(|bins| Some(bins) != defaults.bins.as_ref());
+        let (entrypoint, cmd) = if is_of_others { (None, None) } else { (defaults.entrypoint, defaults.cmd) };
         let merge = |mut defaults: Labels, own| {
             defaults.extend(own);
             defaults
@@ -151,8 +151,8 @@ impl Table {
             tags: self.tags.or(defaults.tags),
             bins: self.bins.or(defaults.bins),
             bin_dir: self.bin_dir.or(defaults.bin_dir),
-            entrypoint: self.entrypoint.or(defaults.entrypoint),
-            cmd: self.cmd.or(defaults.cmd),
+            entrypoint: self.entrypoint.or(entrypoint),
+            cmd: self.cmd.or(cmd),
             env,
             user: self.user.or(defaults.user),
             workdir: self.workdir.or(defaults.workdir),
@@ -169,16 +169,5 @@ impl Table {
             engine: self.engine.or(defaults.engine),
             files: self.files.or(defaults.files),
         }
-    }
-
-    /// The table of one of a package's images, over that of the package. An image of other binaries starts one of these:
-    /// program and arguments of the table above are about another one.
-    #[must_use]
-    pub fn as_image_over(self, package: &Table) -> Table {
-        let mut defaults = package.clone();
-        if self.bins.is_some() {
-            (defaults.entrypoint, defaults.cmd) = (None, None);
-        }
-        self.over(defaults)
     }
 }

@@ -180,7 +180,8 @@ fn tables_merge_key_by_key_and_arrays_replace() {
     )
     .expect("is right");
     let merged = own.over(defaults);
-    assert_eq!(merged.env, [("A".to_owned(), "1".to_owned()), ("B".to_owned(), "2".to_owned())]);
+    // A may now hold B.
+    assert_eq!(merged.env, [("B".to_owned(), "2".to_owned()), ("A".to_owned(), "1".to_owned())]);
     assert_eq!(merged.tags.map(|tags| tags.len()), Some(1));
     assert_eq!(merged.user.as_deref(), Some("1"));
     assert_eq!(merged.expose, Some(Vec::new()));
@@ -190,10 +191,13 @@ fn tables_merge_key_by_key_and_arrays_replace() {
 #[test]
 fn an_image_of_other_binaries_does_not_start_the_one_above() {
     let package = parse("entrypoint = [\"/app/a\"]\ncmd = [\"--listen\"]\nuser = \"1\"").expect("is right");
-    let other = parse("bins = [\"b\"]").expect("is right").as_image_over(&package);
+    let other = parse("bins = [\"b\"]").expect("is right").over(package.clone());
     assert_eq!((other.entrypoint, other.cmd, other.user.as_deref()), (None, None, Some("1")));
-    let same = parse("user = \"2\"").expect("is right").as_image_over(&package);
+    let same = parse("user = \"2\"").expect("is right").over(package.clone());
     assert_eq!((same.cmd, same.user.as_deref()), (package.cmd, Some("2")));
+    let package = parse("bins = [\"b\"]\ncmd = [\"--listen\"]").expect("is right");
+    let again = parse("bins = [\"b\"]").expect("is right").over(package.clone());
+    assert_eq!(again.cmd, package.cmd);
 }
 
 #[test]

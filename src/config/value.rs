@@ -7,6 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::Folder;
 use super::check::check_line;
+use crate::harmless::is_order;
 
 /// A mistake, before it is known which file it is in.
 pub struct Mistake {
@@ -54,7 +55,7 @@ pub fn any_string(value: &Spanned<DeValue>) -> Result<String, Mistake> {
     }
 }
 
-/// A string without control characters.
+/// A string without orders to a terminal.
 pub fn string(value: &Spanned<DeValue>) -> Result<String, Mistake> {
     let text = any_string(value)?;
     match check_line(&text) {
@@ -164,7 +165,7 @@ pub fn pairs<T>(
     in_order(table_of(value, "a table of strings")?)
         .into_iter()
         .map(|(key, value)| match key.get_ref().as_ref() {
-            name if name.is_empty() || name.contains(|c: char| c == '=' || c.is_control()) => Err(Mistake {
+            name if name.is_empty() || name.contains(|c: char| c == '=' || is_order(c)) => Err(Mistake {
                 message: format!("`{name}` cannot be a name"),
                 at: key.span(),
                 label: "here".to_owned(),

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use oci_spec::image::Descriptor;
 use tar::{EntryType, Header};
@@ -49,7 +49,7 @@ pub enum EntryKind {
 /// Where a file's bytes are.
 #[derive(Clone, Debug)]
 pub enum Content {
-    /// In a file of this computer.
+    /// In a regular file of this computer; a link that has come into its place is not followed.
     Path(PathBuf),
     /// In memory.
     Bytes(Vec<u8>),
@@ -68,7 +68,7 @@ impl Entry {
 }
 
 /// The folders at an image's root that a base brings along, with modes of their own.
-const ROOT_FOLDERS: [&str; 20] = [
+pub const ROOT_FOLDERS: [&str; 20] = [
     "bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "media", "mnt", "opt", "proc", "root", "run", "sbin",
     "srv", "sys", "tmp", "usr", "var",
 ];
@@ -166,7 +166,7 @@ pub fn tar_size(entries: &[Entry]) -> io::Result<u64> {
             EntryKind::Directory | EntryKind::Symlink(_) => 0,
             EntryKind::File(Content::Bytes(bytes)) => bytes.len() as u64,
             EntryKind::File(Content::Path(path)) => {
-                std::fs::metadata(path).map_err(|error| of_file(path, &error))?.len()
+                std::fs::symlink_metadata(path).map_err(|error| of_file(path, &error))?.len()
             }
         };
         total += BLOCK + content.next_multiple_of(BLOCK);
@@ -211,15 +211,43 @@ fn append(tar: &mut tar::Builder<impl Write>, entry: &Entry, time: u64) -> io::R
             append_content(tar, &mut header, &entry.path, bytes.len() as u64, &bytes[..])
         }
         EntryKind::File(Content::Path(path)) => {
-            let file = File::open(path).map_err(|error| of_file(path, &error))?;
+            let file = open(path).map_err(|error| of_file(path, &error))?;
             let size = file.metadata().map_err(|error| of_file(path, &error))?.len();
             append_content(tar, &mut header, &entry.path, size, file).map_err(|error| of_file(path, &error))
         }
     }
 }
 
+/// Opens a regular file, which it was when it was found: what another program has put into its place meanwhile is
+/// neither followed out of the package nor waited for.
+fn open(path: &Path) -> io::Result<File> {
+    let file = open_without_following(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other(NOT_REGULAR)),
+    }
+}
+
+const NOT_REGULAR: &str = "it is not a regular file any more";
+
+#[cfg(unix)]
+fn open_without_following(path: &Path) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => Ok(file.into()),
+        Err(rustix::io::Errno::LOOP) => Err(io::Error::other(NOT_REGULAR)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(unix))]
+fn open_without_following(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
 /// io::Error does not say which file it is about.
-fn of_file(path: &std::path::Path, error: &io::Error) -> io::Error {
+fn of_file(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
@@ -362,6 +390,22 @@ mod tests {
         let folders = || vec![Entry::directory("tmp"), Entry::directory("data")];
         assert_eq!(paths(&with_parents(folders(), false)), ["data"]);
         assert_eq!(paths(&with_parents(folders(), true)), ["data", "tmp"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_came_into_the_place_of_a_file_is_neither_followed_nor_waited_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [file, link, pipe] = ["file", "link", "pipe"].map(|name| folder.path().join(name));
+        std::fs::write(&file, "x").expect("a file");
+        std::os::unix::fs::symlink(&file, &link).expect("a link");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+        let read = |path: &Path| diff_id(&[Entry::file("x", 0o644, Content::Path(path.to_owned()))], 0);
+        assert!(read(&file).is_ok());
+        for other in [&link, &pipe, &folder.path().to_owned()] {
+            let error = read(other).unwrap_err().to_string();
+            assert_eq!(error, format!("{}: it is not a regular file any more", other.display()));
+        }
     }
 
     #[test]

@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use miette::IntoDiagnostic;
 use serde::Serialize;
 
-use super::annotations;
+use super::{Blob, annotations};
 use crate::error::Result;
 use crate::image::about::About;
 use crate::image::manifest::{Annotations, Manifest, parse};
 use crate::image::media_type::is_document;
-use crate::image::{Descriptor, Digest, MediaType};
+use crate::image::{Descriptor, Digest};
 use crate::store::layout::tag;
 use crate::store::{Missing, Source, read};
 
@@ -19,12 +19,9 @@ use crate::store::{Missing, Source, read};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attached {
-    /// Of the manifest.
-    pub digest: Digest,
-    /// Of the manifest.
-    pub media_type: MediaType,
-    /// Of the manifest, in bytes.
-    pub size: u64,
+    /// The manifest.
+    #[serde(flatten)]
+    pub blob: Blob,
     /// Whether it is listed, but not there.
     pub missing: bool,
     /// What it is: the artifact type, or that of its config where it has none.
@@ -41,12 +38,9 @@ pub struct Attached {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Content {
-    /// Of the blob.
-    pub digest: Digest,
-    /// Of the blob.
-    pub media_type: MediaType,
-    /// Of the blob, in bytes.
-    pub size: u64,
+    /// The blob.
+    #[serde(flatten)]
+    pub blob: Blob,
     /// Of its descriptor.
     pub annotations: Annotations,
 }
@@ -124,7 +118,7 @@ fn all(source: &dyn Source, referrers: Referrers, subject: &Digest, depth: usize
         let (mut attached, of) = one(source, &descriptor)?;
         // A list says what it likes; what is attached says itself to what.
         if attached.missing || of.as_ref() == Some(subject) {
-            attached.attached = all(source, referrers, &attached.digest, depth + 1)?;
+            attached.attached = all(source, referrers, &attached.blob.digest, depth + 1)?;
             found.push(attached);
         }
     }
@@ -134,9 +128,7 @@ fn all(source: &dyn Source, referrers: Referrers, subject: &Digest, depth: usize
 /// One of them, and what it says it is attached to.
 fn one(source: &dyn Source, descriptor: &Descriptor) -> Result<(Attached, Option<Digest>)> {
     let mut attached = Attached {
-        digest: descriptor.digest().clone(),
-        media_type: descriptor.media_type().clone(),
-        size: descriptor.size(),
+        blob: Blob::new(descriptor),
         missing: false,
         artifact_type: descriptor.artifact_type().as_ref().map(ToString::to_string),
         annotations: annotations(descriptor),
@@ -168,11 +160,6 @@ fn one(source: &dyn Source, descriptor: &Descriptor) -> Result<(Attached, Option
 
 impl Content {
     fn new(descriptor: &Descriptor) -> Content {
-        Content {
-            digest: descriptor.digest().clone(),
-            media_type: descriptor.media_type().clone(),
-            size: descriptor.size(),
-            annotations: annotations(descriptor),
-        }
+        Content { blob: Blob::new(descriptor), annotations: annotations(descriptor) }
     }
 }

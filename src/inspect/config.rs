@@ -3,21 +3,19 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::Blob;
+use crate::image::Descriptor;
 use crate::image::about::texts;
 use crate::image::config::strings;
 use crate::image::manifest::Annotations;
-use crate::image::{Descriptor, Digest, MediaType};
 
 /// What the config of an image says; of an artifact's, no more than that it is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Config {
-    /// Of the config.
-    pub digest: Digest,
-    /// Of the config.
-    pub media_type: MediaType,
-    /// Of the config, in bytes.
-    pub size: u64,
+    /// The config.
+    #[serde(flatten)]
+    pub blob: Blob,
     /// When the image was made (RFC 3339).
     pub created: Option<String>,
     /// What it starts, and how.
@@ -63,9 +61,7 @@ impl Config {
     pub fn new(descriptor: &Descriptor, content: &Value) -> Config {
         let run = &content["config"];
         Config {
-            digest: descriptor.digest().clone(),
-            media_type: descriptor.media_type().clone(),
-            size: descriptor.size(),
+            blob: Blob::new(descriptor),
             created: text(&content["created"]),
             run: Run {
                 user: text(&run["User"]),

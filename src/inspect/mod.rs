@@ -90,12 +90,9 @@ pub struct Image {
 pub struct ImageManifest {
     /// What it is for; nothing for an artifact.
     pub platform: Option<Platform>,
-    /// Of the manifest.
-    pub digest: Digest,
-    /// Of the manifest.
-    pub media_type: MediaType,
-    /// Of the manifest, in bytes.
-    pub size: u64,
+    /// The manifest.
+    #[serde(flatten)]
+    pub blob: Blob,
     /// Whether the index lists it, but it is not there: some copies are for some platforms only.
     pub missing: bool,
     /// What kind of artifact it calls itself.
@@ -128,12 +125,9 @@ pub struct BaseName {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Layer {
-    /// Of its blob.
-    pub digest: Digest,
-    /// Of its blob.
-    pub media_type: MediaType,
-    /// Of its blob, in bytes.
-    pub size: u64,
+    /// Its blob.
+    #[serde(flatten)]
+    pub blob: Blob,
     /// The digest of the tar within, by the config.
     pub diff_id: Option<String>,
     /// The command that made it, by the config's history.
@@ -142,6 +136,28 @@ pub struct Layer {
     pub comment: Option<String>,
     /// Of its descriptor.
     pub annotations: Annotations,
+}
+
+/// What a descriptor says of content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Blob {
+    /// Of all its bytes.
+    pub digest: Digest,
+    /// What they are.
+    pub media_type: MediaType,
+    /// How many they are.
+    pub size: u64,
+}
+
+impl Blob {
+    fn new(descriptor: &Descriptor) -> Blob {
+        Blob {
+            digest: descriptor.digest().clone(),
+            media_type: descriptor.media_type().clone(),
+            size: descriptor.size(),
+        }
+    }
 }
 
 /// The annotations of a descriptor, in order.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::attached::{Attached, Referrers, attests};
 use super::config::{Config, Step, diff_ids, steps, text};
-use super::{BaseName, Image, ImageManifest, Layer, annotations};
+use super::{BaseName, Blob, Image, ImageManifest, Layer, annotations};
 use crate::error::Result;
 use crate::image::about::About;
 use crate::image::manifest::{Annotations, Manifest, is_for_none, parse, platform_of};
@@ -114,9 +114,7 @@ impl Reader<'_> {
     fn manifest(&self, descriptor: &Descriptor) -> Result<ImageManifest> {
         let mut manifest = ImageManifest {
             platform: platform_of(descriptor),
-            digest: descriptor.digest().clone(),
-            media_type: descriptor.media_type().clone(),
-            size: descriptor.size(),
+            blob: Blob::new(descriptor),
             missing: false,
             artifact_type: None,
             annotations: Annotations::new(),
@@ -164,7 +162,7 @@ impl Reader<'_> {
     fn attest(&self, image: &mut Image, attestations: &[Descriptor]) -> Result<()> {
         let of = |entry: &Descriptor| {
             let of = attests(entry);
-            image.manifests.iter().position(|manifest| of == Some(manifest.digest.as_ref()))
+            image.manifests.iter().position(|manifest| of == Some(manifest.blob.digest.as_ref()))
         };
         let wanted: Vec<_> = attestations
             .iter()
@@ -184,9 +182,7 @@ impl Reader<'_> {
 impl Layer {
     fn new(descriptor: &Descriptor, diff_id: Option<String>, step: Step) -> Layer {
         Layer {
-            digest: descriptor.digest().clone(),
-            media_type: descriptor.media_type().clone(),
-            size: descriptor.size(),
+            blob: Blob::new(descriptor),
             diff_id,
             created_by: step.created_by,
             comment: step.comment,
@@ -224,9 +220,9 @@ fn base(manifest: &ImageManifest, index: &Annotations) -> Option<BaseName> {
 fn size(root: &Descriptor, manifests: &[ImageManifest]) -> u64 {
     let mut sizes: HashMap<&Digest, u64> = HashMap::from([(root.digest(), root.size())]);
     for manifest in manifests.iter().filter(|manifest| !manifest.missing) {
-        sizes.insert(&manifest.digest, manifest.size);
-        sizes.extend(manifest.config.iter().map(|config| (&config.digest, config.size)));
-        sizes.extend(manifest.layers.iter().map(|layer| (&layer.digest, layer.size)));
+        sizes.insert(&manifest.blob.digest, manifest.blob.size);
+        sizes.extend(manifest.config.iter().map(|config| (&config.blob.digest, config.blob.size)));
+        sizes.extend(manifest.layers.iter().map(|layer| (&layer.blob.digest, layer.blob.size)));
     }
     sizes.into_values().fold(0, u64::saturating_add)
 }

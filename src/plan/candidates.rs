@@ -43,6 +43,9 @@ pub fn candidates<'a>(packages: &[&'a Package], shared: &Table, args: &BuildArgs
     let mut kept = Vec::new();
     for mut candidate in found.drain(..) {
         candidate.bins = candidate.choose(&args.cargo.bins, several)?;
+        if !args.cargo.bins.is_empty() && !candidate.starts_one_of_its_own() {
+            (candidate.table.entrypoint, candidate.table.cmd) = (None, None);
+        }
         // Among several, one without a binary of those names is no mistake.
         if !candidate.bins.is_empty() {
             kept.push(candidate);
@@ -77,7 +80,7 @@ fn of_package<'a>(package: &'a Package, shared: &Table, several: bool) -> Result
     }
     let table = section.table.unwrap_or_default().over(shared.clone());
     let is_one_of_several = !section.images.is_empty();
-    let images = section.images.into_iter().map(|(name, image)| (name, image.as_image_over(&table), false));
+    let images = section.images.into_iter().map(|(name, image)| (name, image.over(table.clone()), false));
     let images: Vec<_> = images.collect();
     let all = std::iter::once((own, table, is_one_of_several)).chain(images);
     let candidate = |(name, table, is_optional)| Candidate {
@@ -134,14 +137,23 @@ impl Candidate<'_> {
             flags if several => flags.iter().filter(|bin| has(bin) && own.contains(bin)).cloned().collect(),
             flags => flags.to_vec(),
         };
-        if let Some(bin) = wanted.iter().find(|bin| !has(bin)) {
-            return Err(miette!(
-                help = format!("its binaries are {}", all.join(", ")),
-                "the package {} has no binary `{bin}`",
-                self.package.name
-            ));
+        match wanted.iter().find(|bin| !has(bin)) {
+            Some(bin) => Err(self.unknown(bin, &all, flags.is_empty())),
+            None => Ok(each_once(wanted)),
         }
-        Ok(each_once(wanted))
+    }
+
+    /// Whether what its table says of program and arguments is about the binaries that were chosen, or about none of the
+    /// package's.
+    fn starts_one_of_its_own(&self) -> bool {
+        let all = binaries(self.package);
+        let Some(entrypoint) = &self.table.entrypoint else {
+            let first =
+                self.table.bins.as_ref().map_or_else(|| self.default_bin(), |bins| bins.first().map(String::as_str));
+            return first == self.bins.first().map(String::as_str);
+        };
+        let program = entrypoint[0].rsplit('/').next().unwrap_or_default();
+        !all.contains(&program) || self.bins.iter().any(|bin| bin == program)
     }
 
     /// What `cargo run` would run.
@@ -150,6 +162,23 @@ impl Candidate<'_> {
         let named = all.iter().copied().find(|bin| *bin == self.package.name.as_str());
         let only = (all.len() == 1).then(|| all[0]);
         self.package.default_run.as_deref().or(named).or(only)
+    }
+
+    /// A binary that the package lacks. What its own Cargo.toml says has been looked at, with its line: a name that no
+    /// flag gave `is_shared`.
+    fn unknown(&self, bin: &str, all: &[&str], is_shared: bool) -> Report {
+        let package = &self.package.name;
+        let (asked, instead) = match is_shared {
+            true => (
+                format!(", and `bins` in [workspace.metadata.oci] asks for it in the image {}", self.name),
+                "; `bins` in its own Cargo.toml takes the place of the workspace's",
+            ),
+            false => (String::new(), ""),
+        };
+        miette!(
+            help = format!("its binaries are {}{instead}", all.join(", ")),
+            "the package {package} has no binary `{bin}`{asked}"
+        )
     }
 
     fn undecided(&self, all: &[&str]) -> Report {

@@ -10,6 +10,7 @@ use super::compile::Features;
 use crate::config::{FileRule, Folder, Labels, Port, Signal};
 use crate::error::Result;
 use crate::image::Compression;
+use crate::image::layer::ROOT_FOLDERS;
 use crate::platform::{Platform, PlatformChoice};
 use crate::reference::{BaseReference, EngineReference, Reference};
 
@@ -87,6 +88,18 @@ impl ImagePlan {
     /// Where assets go, as the rules say it, each place once.
     pub fn asset_places(&self) -> Vec<String> {
         super::each_once(self.files.iter().map(|rule| rule.to.get_ref().clone()))
+    }
+
+    /// What is said of a program to start that is in no layer of ours, where no base can have it either.
+    pub fn missing_program(&self) -> Option<String> {
+        let program = self.entrypoint.first()?;
+        let name = program.strip_prefix(self.bin_dir.as_str())?.strip_prefix('/')?;
+        let top = self.bin_dir.as_str().split('/').nth(1)?;
+        let is_asset = self.files.iter().any(|rule| program.starts_with(rule.to.get_ref().as_str()));
+        if ROOT_FOLDERS.contains(&top) || is_asset || self.bins.iter().any(|bin| bin == name) {
+            return None;
+        }
+        Some(format!("the image {} starts {program}, but its binaries are {}", self.name, self.bins.join(", ")))
     }
 
     /// What engines call it, without a tag: the repositories it is pushed to, else its own name.

@@ -87,13 +87,18 @@ pub fn make(args: &BuildArgs, environment: &Environment) -> Result<Plan> {
         },
     };
 
+    places::results_are_lines(facts.target_dir)?;
     let mut warnings = selection::unknown_exclusions(&metadata, &args.cargo);
     warnings.extend(described::unread_commit(&folder, commit.as_ref()));
     let packages = selection::packages(&metadata, &args.cargo)?;
     let candidates = candidates::candidates(&packages, &shared.table.unwrap_or_default(), args)?;
     let mut images = candidates.into_iter().map(|candidate| facts.image(candidate)).collect::<Result<Vec<_>>>()?;
+    warnings.extend(images.iter().filter_map(image::ImagePlan::missing_program));
+    if images.is_empty() {
+        return Err(places::no_image(&packages, &args.cargo));
+    }
     places::one_output_for_one_image(&images, &args.output.outputs)?;
-    places::each_in_its_place(&metadata, &images)?;
+    places::each_in_its_place(&metadata, &images, typed::repository_typed(&args.image, environment))?;
     places::outputs_can_be_written(&args.output)?;
     prebuilt::check(&args.image.prebuilt, &images)?;
     Ok(Plan {

@@ -3,20 +3,23 @@
 
 use std::path::Path;
 
-use cargo_metadata::Metadata;
-use miette::miette;
+use cargo_metadata::{Metadata, Package};
+use miette::{Report, miette};
 
 use super::image::ImagePlan;
 use super::selection::binaries;
-use crate::cli::{Output, OutputArgs, OutputKind};
+use crate::cli::{CargoArgs, Output, OutputArgs, OutputKind};
 use crate::error::Result;
+use crate::harmless::is_order;
 
 /// Sees to it that no two images, and no two of their programs, are written to the same place: cargo puts the programs
 /// of all packages into one folder.
 ///
+/// `typed` is the flag or variable that says where all are pushed to, if one does.
+///
 /// # Errors
 /// The images that are in each other's way.
-pub fn each_in_its_place(metadata: &Metadata, images: &[ImagePlan]) -> Result<()> {
+pub fn each_in_its_place(metadata: &Metadata, images: &[ImagePlan], typed: Option<&str>) -> Result<()> {
     for (at, image) in images.iter().enumerate() {
         for other in &images[at + 1..] {
             let is_same_package = image.package == other.package;
@@ -31,8 +34,13 @@ pub fn each_in_its_place(metadata: &Metadata, images: &[ImagePlan]) -> Result<()
             }
             let theirs = other.tagged_names();
             if let Some(name) = image.tagged_names().into_iter().find(|name| theirs.contains(name)) {
+                let apart = "give each a `repository` or `tags` of its own";
+                let apart = match typed {
+                    Some(typed) => format!("{typed} holds for both: {apart} without it"),
+                    None => apart.to_owned(),
+                };
                 return Err(miette!(
-                    help = "give each a `repository` or `tags` of its own, or build one at a time with `--image`",
+                    help = format!("{apart}, or build one at a time with `--image`"),
                     "the images {} and {} are both called {name}",
                     image.name,
                     other.name
@@ -88,22 +96,53 @@ fn no_shared_program(metadata: &Metadata, image: &ImagePlan, other: &ImagePlan) 
     }
 }
 
-/// Sees to it that there is an image, and one alone where there is one place for it.
-///
-/// # Errors
-/// No image; several, and an output.
-pub fn one_output_for_one_image(images: &[ImagePlan], outputs: &[Output]) -> Result<()> {
-    match images {
-        [] => Err(miette!(
+/// Why no image is left to be made of `packages`.
+pub fn no_image(packages: &[&Package], args: &CargoArgs) -> Report {
+    let has = |bin: &&String| packages.iter().any(|package| binaries(package).contains(&bin.as_str()));
+    match args.bins.iter().find(has) {
+        _ if packages.is_empty() => {
+            miette!(help = "leave one of its packages in", "`--exclude` takes all packages of the workspace out")
+        }
+        Some(bin) => miette!(
+            help = format!("add it to the `bins` of one, or say with `--image` which is to be made of `{bin}` alone"),
+            "`{bin}` is in none of the images that are built"
+        ),
+        None => miette!(
             help = "images are made of programs: add a src/main.rs to one of them, or check `--bin` and `--package`",
             "none of the packages has the binary that an image could be made of"
-        )),
+        ),
+    }
+}
+
+/// Sees to it that there is one image alone where there is one place for it.
+///
+/// # Errors
+/// Several images, and an output.
+pub fn one_output_for_one_image(images: &[ImagePlan], outputs: &[Output]) -> Result<()> {
+    match images {
         [_, _, ..] if !outputs.is_empty() => Err(miette!(
             help = "choose one image with `--package` or `--image`; the layouts of all are in target/oci",
             "`--output` names one place, but {} images are built",
             images.len()
         )),
         _ => Ok(()),
+    }
+}
+
+/// Sees to it that the results, which name layouts, are one line each.
+///
+/// # Errors
+/// A folder with a line break in its name, or the like.
+pub fn results_are_lines(target_dir: &Path) -> Result<()> {
+    // A result begins in the current folder where it can.
+    let current = std::env::current_dir().unwrap_or_default();
+    let shown = target_dir.strip_prefix(current).unwrap_or(target_dir).to_string_lossy();
+    match shown.contains(is_order) {
+        true => Err(miette!(
+            help = "name another with `--target-dir`: a result is a line",
+            "the name of the target folder {shown:?} has characters that are none of a line"
+        )),
+        false => Ok(()),
     }
 }
 

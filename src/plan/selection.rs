@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use cargo_metadata::{DependencyKind, Metadata, Node, Package, PackageId, TargetKind};
+use globset::Glob;
 use miette::{Report, miette};
 
 use super::CPackage;
@@ -42,7 +43,7 @@ pub fn packages<'a>(metadata: &'a Metadata, args: &CargoArgs) -> Result<Vec<&'a 
 pub fn unknown_exclusions(metadata: &Metadata, args: &CargoArgs) -> Vec<String> {
     let members = metadata.workspace_packages();
     let unknown = args.exclude.iter().filter(|spec| !members.iter().any(|member| is_named(member, spec)));
-    let (patterns, names): (Vec<&String>, Vec<&String>) = unknown.partition(|spec| spec.contains(['*', '?']));
+    let (patterns, names): (Vec<&String>, Vec<&String>) = unknown.partition(|spec| spec.contains(WILDCARDS));
     let warning = |what: &str, specs: Vec<&String>| {
         let specs: Vec<_> = specs.into_iter().map(|spec| format!("`{spec}`")).collect();
         let root = &metadata.workspace_root;
@@ -57,18 +58,14 @@ fn is_named(member: &Package, spec: &str) -> bool {
     [member.name.as_str(), &with_version, &member.id.repr].contains(&spec) || fits(spec, member.name.as_str())
 }
 
-/// Whether `name` fits a pattern with `*` and `?`, as cargo reads them.
+/// What makes a name a pattern (cargo's `is_glob_pattern`).
+const WILDCARDS: [char; 4] = ['*', '?', '[', ']'];
+
+/// Whether `name` fits a pattern with `*`, `?` and `[…]`, as cargo reads them.
 fn fits(pattern: &str, name: &str) -> bool {
-    match pattern.chars().next() {
-        None => name.is_empty(),
-        Some('*') => {
-            let rest = &pattern[1..];
-            name.char_indices().map(|(at, _)| at).chain([name.len()]).any(|at| fits(rest, &name[at..]))
-        }
-        Some(first) => name.chars().next().is_some_and(|next| {
-            (first == '?' || first == next) && fits(&pattern[first.len_utf8()..], &name[next.len_utf8()..])
-        }),
-    }
+    // Braces mean nothing there.
+    let pattern = pattern.replace('{', "[{]").replace('}', "[}]");
+    pattern.contains(WILDCARDS) && Glob::new(&pattern).is_ok_and(|glob| glob.compile_matcher().is_match(name))
 }
 
 fn with_binaries(members: &[&Package]) -> String {
@@ -169,6 +166,13 @@ mod tests {
             ("s?rver", "server", true),
             ("serv", "server", false),
             ("*er", "serve", false),
+            ("m[12]", "m2", true),
+            ("m[!12]", "m2", false),
+            ("m[a-c]?", "mb1", true),
+            ("{a,b}", "a", false),
+            ("m[", "m[", false),
+            // This one takes no time, however often a star could stand for something else.
+            ("*a".repeat(30).as_str(), "ab".repeat(30).as_str(), false),
         ] {
             assert_eq!(fits(pattern, name), is, "{pattern} {name}");
         }

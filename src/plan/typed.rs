@@ -11,6 +11,9 @@ use crate::config::{Labels, Table};
 use crate::error::Result;
 use crate::reference::{BaseReference, Reference, Repository};
 
+/// Where all images are pushed to.
+const REPOSITORY: &str = "CARGO_OCI_REPOSITORY";
+
 /// The flags, as a table.
 ///
 /// # Errors
@@ -75,8 +78,16 @@ pub fn repositories(args: &ImageArgs, environment: &Environment, table: Option<R
     if !args.repositories.is_empty() {
         return Ok(each_once(args.repositories.iter().map(|flag| flag.0.clone())));
     }
-    let variable: Option<Repository> = variable(environment, "CARGO_OCI_REPOSITORY")?;
+    let variable: Option<Repository> = variable(environment, REPOSITORY)?;
     Ok(variable.map(|repository| repository.0).or(table).into_iter().collect())
+}
+
+/// The flag or the variable that counts more than the tables' `repository`, where there is one.
+pub fn repository_typed(args: &ImageArgs, environment: &Environment) -> Option<&'static str> {
+    match args.repositories.is_empty() {
+        false => Some("`--repository`"),
+        true => environment.get(REPOSITORY).map(|_| REPOSITORY),
+    }
 }
 
 fn variable<T: FromStr<Err: Display>>(environment: &Environment, key: &str) -> Result<Option<T>> {

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use target_lexicon::{Architecture, OperatingSystem, Triple};
+use target_lexicon::{Architecture, Environment, OperatingSystem, Triple};
 
 use super::{PlatformError, TARGETS, Target};
 
@@ -18,6 +18,9 @@ impl FromStr for Target {
         let triple = Triple::from_str(text).map_err(|error| wrong(&error.to_string()))?;
         if triple.operating_system != OperatingSystem::Linux {
             return Err(wrong("images are made of programs for Linux"));
+        }
+        if matches!(triple.environment, Environment::Android | Environment::Androideabi) {
+            return Err(wrong("its programs are started by Android, which no base has"));
         }
         let (architecture, variant) =
             named(triple.architecture).ok_or_else(|| wrong("images have no name for its architecture"))?;
@@ -77,6 +80,8 @@ mod tests {
             ("x86_64-pc-windows-msvc", "for Linux"),
             ("wasm32-wasip1", "for Linux"),
             ("sparc64-unknown-linux-gnu", "no name for its architecture"),
+            ("x86_64-linux-android", "by Android"),
+            ("armv7-linux-androideabi", "by Android"),
             ("nonsense", "is not a Rust target"),
         ] {
             let error = wrong.parse::<Target>().expect_err(wrong).to_string();

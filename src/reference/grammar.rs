@@ -188,8 +188,8 @@ mod tests {
         let random = &mut fastrand::Rng::with_seed(1);
         for _ in 0..20_000 {
             let length = random.usize(1..14);
-            let text: String =
-                (0..length).map(|_| random.choice("aaab01AZ..--__://@%".chars()).expect("some")).collect();
+            let some = b"aaab01AZ..--__://@%";
+            let text: String = (0..length).map(|_| char::from(some[random.usize(..some.len())])).collect();
             alike(&text);
         }
     }

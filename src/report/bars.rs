@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::lines::{UNITS, harmless, in_unit, size, unit_of, verb_column};
+use super::lines::{UNITS, in_unit, size, unit_of, verb_column};
 use crate::event::transfer::{Activity, Counter};
+use crate::harmless::harmless;
 
 /// What is done sooner gets no bar: it would only flicker.
 const SOON: Duration = Duration::from_millis(300);

@@ -2,7 +2,8 @@
 
 use std::time::SystemTime;
 
-use super::lines::{harmless, plural, size, verb_column};
+use super::lines::{plural, size, verb_column};
+use crate::harmless::harmless;
 use crate::image::Digest;
 use crate::store::cache::tidy::{Blob, BlobKind};
 

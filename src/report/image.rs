@@ -3,8 +3,10 @@
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use super::lines::{harmless, list, plural, size};
+use super::json::escaped;
+use super::lines::{list, plural, size};
 use super::tree::{Line, Node};
+use crate::harmless::harmless;
 use crate::image::media_type::{as_oci, is_layer};
 use crate::image::{Digest, MediaType};
 use crate::inspect::config::Run;
@@ -36,14 +38,9 @@ pub fn problem(problem: &Problem) -> String {
 
 /// All of it as JSON, without anything that a terminal would take for an order.
 pub fn json(found: &impl Serialize) -> String {
-    // Writing to memory cannot fail: all keys are strings. Control characters are in strings only, which may hold them
-    // escaped.
+    // Writing to memory cannot fail: all keys are strings.
     let text = serde_json::to_string_pretty(found).unwrap_or_default();
-    let escaped = |c: char| match c.is_control() && c != '\n' {
-        true => format!("\\u{:04x}", u32::from(c)),
-        false => String::from(c),
-    };
-    text.chars().map(escaped).chain(["\n".to_owned()]).collect()
+    escaped(&text) + "\n"
 }
 
 /// A tree for each image.
@@ -63,7 +60,7 @@ fn tree(reference: &str, image: &Image) -> Node {
     for (at, manifest) in image.manifests.iter().enumerate() {
         children.push(manifest_node(image, manifest, &image.manifests[..at]));
     }
-    let is_index = image.manifests.iter().all(|manifest| manifest.digest != image.digest);
+    let is_index = image.manifests.iter().all(|manifest| manifest.blob.digest != image.digest);
     if is_index {
         let is_told = |key: &String, value: &String| {
             let tells = |manifest: &ImageManifest| {
@@ -92,12 +89,12 @@ fn manifest_node(image: &Image, manifest: &ImageManifest, before: &[ImageManifes
         true => title.text(WARNING, "  is not here"),
         false => title.plain(&format!("  {} in {count} {}", size(manifest.layers_size), plural(count, "layer"))),
     };
-    if as_oci(&manifest.media_type) != manifest.media_type {
+    if as_oci(&manifest.blob.media_type) != manifest.blob.media_type {
         title = title.plain(", Docker schema 2");
     }
     let mut lines = vec![title];
-    if manifest.digest != image.digest {
-        lines.push(whole_digest(&manifest.digest));
+    if manifest.blob.digest != image.digest {
+        lines.push(whole_digest(&manifest.blob.digest));
     }
     let mut children = Vec::new();
     if !manifest.layers.is_empty() {
@@ -129,7 +126,7 @@ fn is_base(key: &str) -> bool {
 }
 
 fn layer_line(layer: &Layer, whole: u64) -> Line {
-    let kind = match as_oci(&layer.media_type) {
+    let kind = match as_oci(&layer.blob.media_type) {
         MediaType::ImageLayer => "tar".to_owned(),
         MediaType::ImageLayerGzip => "gzip".to_owned(),
         MediaType::ImageLayerZstd => "zstd".to_owned(),
@@ -137,10 +134,10 @@ fn layer_line(layer: &Layer, whole: u64) -> Line {
     };
     let title = layer.annotations.get("org.opencontainers.image.title");
     let made = layer.created_by.as_deref().map(command).or(layer.comment.clone()).or(title.cloned());
-    let kind = if is_layer(&layer.media_type) { format!("{kind:<4}") } else { kind };
+    let kind = if is_layer(&layer.blob.media_type) { format!("{kind:<4}") } else { kind };
     Line::new()
-        .text(DIGEST, short(&layer.digest))
-        .plain(&format!("  {:>9}  {:>4}  {kind}  ", size(layer.size), share(layer.size, whole)))
+        .text(DIGEST, short(&layer.blob.digest))
+        .plain(&format!("  {:>9}  {:>4}  {kind}  ", size(layer.blob.size), share(layer.blob.size, whole)))
         .plain(&made.unwrap_or_default())
         .cut()
 }
@@ -156,16 +153,17 @@ fn share(part: u64, whole: u64) -> String {
     }
 }
 
-/// A step of a history in a line, without what builders put around commands.
+/// A step of a history in a line, without what builders put around commands. A line break is shown as such, for it means
+/// something to a shell, but not behind a backslash.
 fn command(created_by: &str) -> String {
-    let words: Vec<_> = created_by.split_whitespace().collect();
-    let text = words.join(" ");
+    let in_line = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = created_by.trim().replace("\\\n", " ").split('\n').map(in_line).collect::<Vec<_>>().join("\n");
     let text = text.strip_prefix("/bin/sh -c #(nop) ").unwrap_or(&text);
     text.strip_suffix(" # buildkit").unwrap_or(text).to_owned()
 }
 
 fn config_node(config: &Config, manifest: &ImageManifest, before: &[ImageManifest]) -> Node {
-    let mut title = Line::new().text(HEADING, "config").plain("  ").text(DIGEST, short(&config.digest));
+    let mut title = Line::new().text(HEADING, "config").plain("  ").text(DIGEST, short(&config.blob.digest));
     let same = before.iter().find(|other| other.config.as_ref().is_some_and(|other| other.run == config.run));
     let mut lines = Vec::new();
     match same.and_then(|other| other.platform.as_ref()) {
@@ -235,8 +233,8 @@ fn attached_node(attached: &[Attached]) -> Option<Node> {
 }
 
 fn one_attached(attached: &Attached) -> Node {
-    let bytes = attached.contents.iter().map(|content| content.size).fold(0, u64::saturating_add);
-    let line = Line::new().text(DIGEST, short(&attached.digest));
+    let bytes = attached.contents.iter().map(|content| content.blob.size).fold(0, u64::saturating_add);
+    let line = Line::new().text(DIGEST, short(&attached.blob.digest));
     let line = match attached.missing {
         true => line.text(WARNING, "  is not here"),
         false => line.plain(&format!("  {:>9}", size(bytes))),
@@ -260,4 +258,21 @@ fn whole_digest(digest: &Digest) -> Line {
 fn short(digest: &Digest) -> &str {
     let hex = digest.digest();
     hex.get(..12).unwrap_or(hex)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_told_without_what_builders_put_around_it() {
+        for (created_by, told) in [
+            ("/bin/sh -c #(nop)  CMD [\"sh\"]", "CMD [\"sh\"]"),
+            ("RUN /bin/sh -c a \t  b # buildkit", "RUN /bin/sh -c a b"),
+            ("RUN a \\\n  && b", "RUN a && b"),
+            ("RUN <<EOF\r\n  a\nEOF\n", "RUN <<EOF\na\nEOF"),
+        ] {
+            assert_eq!(command(created_by), told);
+        }
+    }
 }

@@ -8,9 +8,11 @@
 //! | `installing-target` | `triple` |
 //! | `waiting` | `path`: a layout that another run writes |
 //! | `pulling` | `base`, `blobs`, `bytes` |
+//! | `tagging` | `image`, `tags`: where a tag was made from a template |
 //! | `layered` | `image`, `platform`, `files`, `bytes` |
 //! | `bundling` | `image`, `platform`, `layers`, `bytes` |
 //! | `finished` | `name`, `reference`, `digest`, `size`, `tags`, `layout`, `base`, `manifests`: as in the file of `--metadata-file`; `seconds` |
+//! | `pruned` | `blobs`, `bytes`: what went from the cache |
 //! | `wrote` | `path` |
 //! | `pushing` | `image`, `to` |
 //! | `pushed`, `loaded` | `image` and `to`; `names`, `engine`, `id` and `sent`; `unchanged`: whether it was there already |
@@ -38,6 +40,7 @@ use serde_json::{Map, Value, json};
 
 use crate::event::transfer::{Activity, Counter};
 use crate::event::{BuiltImage, Event};
+use crate::harmless::is_order;
 
 /// An event as a line, `elapsed` after the beginning.
 pub fn event(event: &Event, elapsed: Duration) -> String {
@@ -108,7 +111,18 @@ fn line(reason: &'static str, fields: Value) -> String {
         #[serde(flatten)]
         fields: Value,
     }
-    serde_json::to_string(&Message { reason, fields }).unwrap_or_else(|_| format!("{{\"reason\":\"{reason}\"}}"))
+    let line = serde_json::to_string(&Message { reason, fields });
+    escaped(&line.unwrap_or_else(|_| format!("{{\"reason\":\"{reason}\"}}")))
+}
+
+/// JSON without anything that a terminal would take for an order: that is in strings only, which may hold it escaped.
+pub(super) fn escaped(json: &str) -> String {
+    let escaped = |c: char| match is_order(c) && c != '\n' {
+        // All of them are of the first plane.
+        true => format!("\\u{:04x}", u32::from(c)),
+        false => String::from(c),
+    };
+    json.chars().map(escaped).collect()
 }
 
 fn finished(image: &BuiltImage, elapsed: Duration) -> Value {
@@ -170,6 +184,24 @@ mod tests {
             r#"{"reason":"request","by":null,"bytes":null,"method":"GET","seconds":0.25,"status":200,"url":"https://example.org/v2/"}"#
         );
         assert_eq!(result("a \"b\"\n"), r#"{"reason":"result","value":"a \"b\"\n"}"#);
+        assert_eq!(result("\u{7f}\u{9b}\u{202e}ä"), r#"{"reason":"result","value":"\u007f\u009b\u202eä"}"#);
+    }
+
+    #[test]
+    fn every_reason_is_in_the_table() {
+        let source = include_str!("json.rs");
+        let (table, code) = source.split_once("\npub fn event(").expect("a function");
+        let (code, _) = code.split_once("\n}\n").expect("its end");
+        let documented = |reason: &str| {
+            let rows = table.lines().filter_map(|line| line.strip_prefix("//! | ")?.split(" | ").next());
+            rows.flat_map(|row| row.split(", ")).any(|name| name == format!("`{reason}`"))
+        };
+        let reasons = code.split("(\"").skip(1).filter_map(|rest| rest.split('"').next());
+        let reasons: Vec<_> = reasons.collect();
+        assert_eq!(reasons.len(), code.matches("Event::").count());
+        for reason in reasons.into_iter().chain(["transfer-progress", "result"]) {
+            assert!(documented(reason), "{reason}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 
 use crate::event::Event;
+use crate::harmless::harmless;
 use crate::platform::Platform;
 
 const VERB: Style = AnsiColor::BrightGreen.on_default().bold();
@@ -83,15 +84,6 @@ pub(super) fn verb_column(verb: &str) -> String {
     format!("{VERB}{verb:>12}{VERB:#}")
 }
 
-/// Text from anywhere, without what a terminal would take for an order.
-pub(super) fn harmless(text: &str) -> String {
-    let escaped = |c: char| match c.is_control() && c != '\n' {
-        true => c.escape_default().collect(),
-        false => String::from(c),
-    };
-    text.chars().map(escaped).collect()
-}
-
 pub(super) fn list(platforms: &[Platform]) -> String {
     let names: Vec<_> = platforms.iter().map(ToString::to_string).collect();
     names.join(", ")
@@ -161,10 +153,5 @@ mod tests {
         let from = line(Some("https://cdn.example"), Some(404), 1500, None);
         assert_eq!(from, "     Request GET https://example.org/v2/ 404 from https://cdn.example (1.5 s)");
         assert_eq!(line(None, None, 999, None), "     Request GET https://example.org/v2/ no answer (999 ms)");
-    }
-
-    #[test]
-    fn orders_to_the_terminal_are_shown_and_not_given() {
-        assert_eq!(harmless("a\u{1b}[31mb\nc"), "a\\u{1b}[31mb\nc");
     }
 }

@@ -44,7 +44,7 @@ impl Archive {
         let mut files = HashMap::new();
         let mut archive = tar::Archive::new(file);
         for entry in archive.entries_with_seek().map_err(failed)? {
-            let entry = entry.map_err(failed)?;
+            let entry = entry.map_err(|error| not_a_tar(path, failed(error)))?;
             let name = entry.path().map_err(failed)?.to_string_lossy().into_owned();
             let name = name.trim_start_matches("./").to_owned();
             files.insert(name, (entry.raw_file_position(), entry.size()));
@@ -53,7 +53,7 @@ impl Archive {
         let mut index = Vec::new();
         archive
             .file(INDEX)?
-            .ok_or_else(|| miette!("{} is not an OCI archive: it has no index.json", path.display()))?
+            .ok_or_else(|| miette!(help = WANTED, "{} is not an OCI archive: it has no index.json", path.display()))?
             .take(MOST_DOCUMENT_BYTES)
             .read_to_end(&mut index)
             .map_err(failed)?;
@@ -74,6 +74,28 @@ impl Archive {
         file.seek(SeekFrom::Start(offset)).map_err(|error| on_path("read", &self.path, error))?;
         Ok(Some(file.take(size)))
     }
+}
+
+/// What an archive has to be.
+const WANTED: &str = "an archive is an OCI layout in a tar file that is not compressed, as `cargo oci build -o \
+                      oci-archive=PATH` and `skopeo copy` write it";
+
+/// A file of another kind fails in the first header already, and with words about tar files; it is said what it is.
+fn not_a_tar(path: &Path, error: Report) -> Report {
+    match is_tar(path) {
+        true => error,
+        false => miette!(help = WANTED, "{} is not an OCI archive: it is no tar file", path.display()),
+    }
+}
+
+/// Whether a file is a tar file, by the mark that all have in their first header but those of the seventies.
+pub fn is_tar(path: &Path) -> bool {
+    let mut mark = [0; 5];
+    let read = File::open(path).and_then(|mut file| {
+        file.seek(SeekFrom::Start(257))?;
+        file.read_exact(&mut mark)
+    });
+    read.is_ok() && mark == *b"ustar"
 }
 
 impl Source for Archive {

@@ -89,7 +89,10 @@ pub(super) fn find(entries: &[Descriptor], name: Option<&str>, place: &str) -> R
         tags => format!("it has {}: name one behind a colon", tags.join(", ")),
     };
     Err(match name {
-        Some(name) => miette!(help = help, "{place} has no {name}"),
+        Some(name) => {
+            let kind = if name.contains(':') { "digest" } else { "tag" };
+            miette!(help = help, "{place} has no {kind} {name}")
+        }
         None => miette!(help = help, "{place} holds {} images, and none was named", entries.len()),
     })
 }
