@@ -74,21 +74,21 @@ fn ctrl_c_takes_the_bars_away() {
 
 #[test]
 fn who_wants_no_bars_gets_none() {
-    let wishes: [(&str, fn(Call) -> Call); 4] = [
-        ("", |call| call.env("TERM", "dumb")),
-        ("", |call| call.env("CARGO_TERM_PROGRESS_WHEN", "never")),
-        ("", |call| call.env("CI", "true")),
-        ("--quiet", |call| call),
+    let wishes = [
+        ("", ("TERM", "dumb")),
+        ("", ("CARGO_TERM_PROGRESS_WHEN", "never")),
+        ("", ("CI", "true")),
+        ("--quiet", ("TERM", "xterm")),
     ];
     let project = Project::new("x");
     let registry = registry(&project, 3);
     let slow = Slow::before(&registry, 3 << 10);
-    for (flag, wish) in wishes {
+    for (flag, (key, value)) in wishes {
         let base = slow.reference("base:1");
         let args = ["build", "--platform", "linux/amd64", "--base", &base, flag];
         let args: Vec<_> = args.into_iter().filter(|arg| !arg.is_empty()).collect();
         let cache = tempfile::tempdir().expect("a folder");
-        let call = wish(seen(project.oci(&args))).env("CARGO_OCI_CACHE_DIR", cache.path());
+        let call = seen(project.oci(&args)).env(key, value).env("CARGO_OCI_CACHE_DIR", cache.path());
         let mut terminal = Terminal::start(&call, 80);
         let left = terminal.ended();
         assert_eq!(left.status, 0, "{left:?}");
