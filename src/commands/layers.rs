@@ -105,8 +105,8 @@ impl Layers<'_> {
         let mut blob = self.writer.blob()?;
         let transfer = Transfer::begin(Some(self.listener), Activity::Layering, name, size);
         let done = |bytes| transfer.counter().add(bytes);
-        let layer = layer::write_counted(entries, self.time, self.compression, &mut blob, &done)
-            .map_err(|error| on_path("write", blob.path(), error))?;
+        let layer = layer::write_counted(entries, self.time, self.compression, blob.as_file_mut(), &done)
+            .map_err(|error| on_path("write in", blob.path().parent().unwrap_or(blob.path()), error))?;
         self.writer.keep(&layer.descriptor, blob)?;
         self.cache.remember_layer(&layer.diff_id, size, self.compression, &layer.descriptor);
         Ok(layer)

@@ -36,7 +36,7 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut file = create_in(folder.unwrap_or(Path::new(".")))?;
-    write(&mut file)?;
+    write(file.as_file_mut())?;
     // A rename may reach the disk before the content does.
     file.as_file().sync_all()?;
     file.persist(&path)?;
@@ -65,7 +65,8 @@ pub fn fill(file: &mut NamedTempFile, content: &mut dyn Read, path: &Path) -> Re
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             read => read.map_err(ReadError)?,
         };
-        file.write_all(&buffer[..read]).map_err(|error| on_path("write", path, error))?;
+        // The file's own error: that of `NamedTempFile` names its path once more.
+        file.as_file_mut().write_all(&buffer[..read]).map_err(|error| on_path("write", path, error))?;
     }
 }
 

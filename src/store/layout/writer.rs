@@ -176,7 +176,7 @@ impl LayoutWriter {
             return Ok(());
         }
         let mut file = self.blob()?;
-        file.write_all(&document.bytes).map_err(|error| on_path("write", &path, error))?;
+        file.as_file_mut().write_all(&document.bytes).map_err(|error| on_path("write", &path, error))?;
         let persist = |path: &Path| file.persist(path).map(drop).map_err(|error| error.error);
         self.place(&document.descriptor, persist).map(drop)
     }
