@@ -136,7 +136,7 @@ pub trait Sink: Sync {
 
 /// There is no such content.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error("{place} has no {name}")]
+#[error("{place} has no {kind}{name}", kind = if name.contains(':') { "" } else { "tag " })]
 pub struct Missing {
     /// A tag or a digest.
     pub name: String,

@@ -103,7 +103,7 @@ fn what_the_registry_does_not_have_is_named() {
     let registry = DockerRegistry::start();
     BaseImage::new().write(&project.path("base")).push_to(&registry, "base", "1");
     let words = project.oci(&["build", "--base", &registry.reference("base:2")]).fails(1);
-    assert!(words.contains("base has no 2") && words.contains("MANIFEST_UNKNOWN"), "{words}");
+    assert!(words.contains("base has no tag 2") && words.contains("MANIFEST_UNKNOWN"), "{words}");
     assert!(words.contains("help: check the repository's name"), "{words}");
     let nothing = format!("{}@sha256:{}", registry.reference("base"), "0".repeat(64));
     let words = project.oci(&["build", "--base", &nothing]).fails(1);

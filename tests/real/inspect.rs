@@ -151,7 +151,7 @@ fn what_a_registry_gives_wrong_or_has_lost_is_named() {
     let words = project.oci(&["inspect", &image]).fails(1);
     assert!(words.contains(&format!("cannot inspect {image}")) && words.contains(&part.config), "{words}");
     let words = project.oci(&["inspect", &registry.reference("static:other")]).fails(1);
-    assert!(words.contains("has no other"), "{words}");
+    assert!(words.contains("has no tag other"), "{words}");
 }
 
 #[test]
