@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use miette::{Diagnostic, Report};
+use miette::{Diagnostic, LabeledSpan, Report, SourceCode};
 
 /// The result of all that can fail with words for the user.
 pub type Result<T, E = Report> = std::result::Result<T, E>;
@@ -26,9 +26,13 @@ impl Diagnostic for FileError {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 "check who owns it, or use another folder"
             }
-            io::ErrorKind::NotFound if self.action.starts_with("write") => {
-                return Some(Box::new("create its folder first"));
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory if self.action.starts_with("read") => {
+                return Some(Box::new("check the path: nothing is there"));
             }
+            io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+                "a part of that path is a file: remove it, or use another folder"
+            }
+            io::ErrorKind::NotFound => return Some(Box::new("create its folder first")),
             _ => return None,
         };
         Some(Box::new(format!("{begin}: `--target-dir` names that of layouts, CARGO_OCI_CACHE_DIR that of the cache")))
@@ -38,6 +42,53 @@ impl Diagnostic for FileError {
 /// `action` (such as "write") on `path` failed.
 pub fn on_path(action: &str, path: &Path, cause: io::Error) -> Report {
     FileError { action: action.to_owned(), path: path.to_owned(), cause }.into()
+}
+
+/// An error with a way out that it does not know itself; all else is as it says.
+#[derive(Debug)]
+struct Helped {
+    error: Report,
+    help: String,
+}
+
+impl fmt::Display for Helped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for Helped {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.chain().nth(1)
+    }
+}
+
+impl Diagnostic for Helped {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(&self.help))
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.error.source_code()
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        self.error.labels()
+    }
+}
+
+/// The error with this way out, where it knows none itself.
+pub fn or_help(error: Report, help: impl FnOnce() -> String) -> Report {
+    let has_help = error.help().is_some();
+    match has_help {
+        true => error,
+        false => with_help(error, help()),
+    }
+}
+
+/// The error with this way out in the place of its own.
+pub fn with_help(error: Report, help: String) -> Report {
+    Helped { error, help }.into()
 }
 
 /// Cargo failed, and has said why: its status becomes ours.

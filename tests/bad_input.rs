@@ -463,7 +463,7 @@ fn a_base_that_lacks_a_layer() {
     let words = error(&project, &["--base", "oci:base"]);
     assert_says(
         &words,
-        &["cannot use the base oci:base", &format!("lacks the layer {layer}"), "help: copy the base anew"],
+        &["cannot use the base oci:base", &format!("lacks the layer {layer}"), "help: copy the image anew"],
     );
 }
 

@@ -233,7 +233,7 @@ fn places_that_are_taken_or_not_there() {
     for form in ["dir", "tar"] {
         // That is said before the image is looked for.
         let words = error(&project, &["--rootless", "-o", form, "--from", "./nowhere", "no/out"]);
-        assert_says(&words, &["cannot write in no", "help: create its folder first"]);
+        assert_says(&words, &["cannot write in no", "help: create it first: mkdir -p no"]);
         let words = error(&project, &["--rootless", "-o", form, "--from", "./nowhere", "full/file/out"]);
         assert_says(&words, &["cannot write in full/file", "not a directory"]);
     }

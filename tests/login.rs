@@ -163,9 +163,10 @@ fn wrong_usage_has_status_2_and_says_what_is_wanted() {
 fn who_is_not_told_and_cannot_be_asked() {
     let home = Home::new();
     let login = |args: &[&str], input: &str| home.fails(1, &[&["login", "ghcr.io"], args].concat(), input);
-    let help = "help: `cargo oci login --username USER --password-stdin REGISTRY < FILE` needs none";
-    assert_says(&login(&[], "robot\n"), &["error: there is no terminal to ask for the user at", help]);
-    assert_says(&login(&["-u", "x"], ""), &["error: there is no terminal to ask for the password at", help]);
+    let help =
+        |user: &str| format!("help: `cargo oci login ghcr.io --username {user} --password-stdin < FILE` needs none");
+    assert_says(&login(&[], "robot\n"), &["error: there is no terminal to ask for the user at", &help("USER")]);
+    assert_says(&login(&["-u", "x"], ""), &["error: there is no terminal to ask for the password at", &help("x")]);
     assert_says(&login(&["-u", "x", "--password-stdin"], "\n"), &["error: the password is empty", "help: "]);
     assert_says(&login(&["-u", "", "-p", "x"], ""), &["error: the name of the user is empty", "--username"]);
     let words = login(&["-u", "robot:sesame", "--password-stdin"], "x");

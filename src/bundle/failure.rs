@@ -31,7 +31,10 @@ impl Diagnostic for WriteFailed {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 "check who owns the folder of the bundle, or name another place"
             }
-            io::ErrorKind::NotFound if self.what.starts_with("write in") => "create its folder first",
+            io::ErrorKind::NotFound => {
+                let folder = self.what.strip_prefix("write in ")?;
+                return Some(Box::new(format!("create it first: mkdir -p {folder}")));
+            }
             _ => return None,
         };
         Some(Box::new(help))

@@ -95,7 +95,7 @@ impl Target {
             return Err(miette!(help = help, "{} is there already, and nothing is written over it", place.display()));
         }
         if place.file_name().is_none() {
-            return Err(miette!("`{}` is no name for a bundle", self.path.display()));
+            return Err(miette!(help = "name a new folder", "`{}` is no name for a bundle", self.path.display()));
         }
         self.own()?;
         match self.form {

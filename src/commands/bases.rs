@@ -2,16 +2,15 @@
 //! registry, the cache and the disk, none of which it knows.
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::sync::Arc;
 
-use miette::{Diagnostic, IntoDiagnostic, Report, miette};
+use miette::{IntoDiagnostic, Report, miette};
 use oci_spec::image::Descriptor;
 
 use super::origin::{Offline, Origin};
 use crate::base::Base;
 use crate::base::embedded::embedded;
-use crate::error::Result;
+use crate::error::{Result, with_help};
 use crate::event::{Event, Listener};
 use crate::image::digest::{Digest, Hasher, Mismatch};
 use crate::plan::{Environment, ImagePlan};
@@ -94,7 +93,7 @@ impl<'a> Bases<'a> {
     /// # Errors
     /// When it cannot be had, or is not an image for the platforms that are wanted.
     pub fn read(&mut self, image: &ImagePlan) -> Result<Base> {
-        self.find(&image.base, &image.platforms).map_err(|error| NoBase::new(&image.base, error).into())
+        self.find(&image.base, &image.platforms).map_err(|error| no_base(&image.base, error))
     }
 
     /// The images that `reference` has for `platforms`, all their content at hand.
@@ -158,27 +157,16 @@ impl<'a> Bases<'a> {
 }
 
 /// The base cannot be had; how it could be is said with it.
-#[derive(Debug, Diagnostic, thiserror::Error)]
-#[error("cannot use the base {name}")]
-struct NoBase {
-    name: String,
-    #[source]
-    cause: Box<dyn Error + Send + Sync>,
-    #[help]
-    help: Option<String>,
-}
-
-impl NoBase {
-    fn new(base: &BaseReference, cause: Report) -> NoBase {
-        let help = cause.help().map(|help| help.to_string());
-        let is_unreachable = cause.downcast_ref().is_some_and(RequestError::is_unanswered);
-        let help = match (meant(base), help) {
-            (Some(near), _) => Some(format!("did you mean `{near}`?")),
-            (None, Some(help)) if is_unreachable => Some(format!("{help}; `--base embedded` needs neither")),
-            (None, help) => help,
-        };
-        NoBase { name: base.to_string(), cause: cause.into(), help }
-    }
+fn no_base(base: &BaseReference, cause: Report) -> Report {
+    let help = cause.help().map(|help| help.to_string());
+    let is_unreachable = cause.downcast_ref().is_some_and(RequestError::is_unanswered);
+    let help = match (meant(base), help) {
+        (Some(near), _) => format!("did you mean `{near}`?"),
+        (None, Some(help)) if is_unreachable => format!("{help}; `--base embedded` needs neither"),
+        (None, Some(help)) => help,
+        (None, None) => format!("`cargo oci validate {base}` tells whether it is whole: copy it anew, or take another"),
+    };
+    with_help(cause.wrap_err(format!("cannot use the base {base}")), help)
 }
 
 /// The word that was meant by one that is nearly it. Such a one is an image of Docker Hub's, and may be there.
@@ -197,7 +185,7 @@ fn has_all(source: &dyn Source, base: &Base) -> Result<()> {
         }
         if !source.exists(layer)? {
             return Err(miette!(
-                help = "copy the base anew, and whole: `skopeo copy --all`",
+                help = "copy the image anew, and whole: `skopeo copy --all`",
                 "{} lacks the layer {} of {} bytes",
                 source.place(),
                 layer.digest(),
@@ -250,7 +238,9 @@ mod tests {
 
     #[test]
     fn who_mistypes_a_base_without_a_registry_is_told() {
-        let help = |base: &str| NoBase::new(&base.parse().expect(base), miette!(help = "look", "not there")).help;
+        let help = |base: &str| {
+            no_base(&base.parse().expect(base), miette!(help = "look", "not there")).help().map(|help| help.to_string())
+        };
         assert_eq!(help("embeded").as_deref(), Some("did you mean `embedded`?"));
         assert_eq!(help("scrtach").as_deref(), Some("did you mean `scratch`?"));
         for other in ["static", "ghcr.io/acme/embeded", "oci:scrach"] {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use miette::{Context, IntoDiagnostic, miette};
+use miette::{IntoDiagnostic, Report, miette};
 use oci_spec::image::Descriptor;
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use super::named::reference;
 use crate::base::{Base, BaseImage};
 use crate::bundle::{self, Form, Image, Target};
 use crate::cli::{BuildArgs, BundleArgs, BundleForm, ImageArgs};
-use crate::error::Result;
+use crate::error::{Result, or_help};
 use crate::event::transfer::Activity;
 use crate::event::{Event, Listener};
 use crate::image::config::{Object, object_in};
@@ -69,12 +69,15 @@ fn foreign(
     target.check()?;
     target.check_folder()?;
     let what = || format!("cannot bundle {from}");
-    let reference = reference(from).wrap_err_with(what)?;
+    let help =
+        || format!("`cargo oci validate {from}` tells whether it is whole; if it is, whoever makes it has to mend it");
+    let told = |error: Report| or_help(error.wrap_err(what()), help);
+    let reference = reference(from).map_err(told)?;
     let cache = Arc::new(Cache::open(cache_folder(environment)?)?);
     let mut bases = Bases::new(&cache, true, false, environment, listener);
-    let mut base = bases.find(&reference, &[PlatformChoice::One(wanted)]).wrap_err_with(what)?;
+    let mut base = bases.find(&reference, &[PlatformChoice::One(wanted)]).map_err(told)?;
     base.images.iter_mut().for_each(|image| start(&mut image.config, &args.image));
-    unpack(bases.source(&reference)?, &name(&reference), &base, &target, listener).wrap_err_with(what)?;
+    unpack(bases.source(&reference)?, &name(&reference), &base, &target, listener).map_err(told)?;
     Ok(vec![target.path.display().to_string()])
 }
 

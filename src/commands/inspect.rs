@@ -5,7 +5,7 @@ use oci_spec::image::Digest;
 
 use super::named::{Named, Root, reference};
 use crate::cli::NamedArgs;
-use crate::error::Result;
+use crate::error::{Result, or_help};
 use crate::event::Listener;
 use crate::image::media_type::is_document;
 use crate::inspect::attached::{among, is_fallback};
@@ -25,7 +25,9 @@ pub fn inspect(args: &NamedArgs, listener: Listener) -> Result<Inspected> {
     let listed = among(named.source(), named.entries());
     let referrers = |subject: &Digest| named.referrers(subject, &listed);
     let reader = Reader { source: named.source(), referrers: &referrers, only: args.platform.as_ref() };
-    let images = named.roots().and_then(|roots| all(&reader, roots)).wrap_err_with(what)?;
+    let help = || format!("`cargo oci validate {reference}` names each blob that is wrong");
+    let images = named.roots().and_then(|roots| all(&reader, roots)).wrap_err_with(what);
+    let images = images.map_err(|error| or_help(error, help))?;
     Ok(Inspected { reference: reference.to_string(), images })
 }
 

@@ -7,7 +7,7 @@ use miette::{Context, miette};
 use super::build::{Built, finish};
 use crate::cli::LoadArgs;
 use crate::engine::{Engine, LocalImage};
-use crate::error::Result;
+use crate::error::{Result, or_help};
 use crate::event::{BuiltImage, Event, Listener};
 use crate::plan::{Environment, ImagePlan, Plan};
 use crate::platform::PlatformChoice;
@@ -55,7 +55,9 @@ impl Handover {
             let time = built.plan.images[at].mtime();
             let layout = &built.layouts[at];
             let loaded = engine.load(LocalImage { image, layout, cache: &built.cache, time, listener });
-            let loaded = loaded.wrap_err_with(|| format!("cannot load {} into {}", image.name, engine.title()))?;
+            let loaded = loaded.wrap_err_with(|| format!("cannot load {} into {}", image.name, engine.title()));
+            let help = || "see that the engine still runs, and load again; its own log may tell more".to_owned();
+            let loaded = loaded.map_err(|error| or_help(error, help))?;
             listener(Event::Loaded {
                 names: image.tagged_names(),
                 engine: engine.title().to_owned(),

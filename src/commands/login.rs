@@ -40,7 +40,12 @@ pub fn login(args: &LoginArgs, asked: Asked, listener: Listener) -> Result<()> {
         None => ask(asked, Question::Password { user: &user, registry })?,
     };
     let password = match password.is_empty() {
-        true => return Err(miette!(help = "nothing was kept", "the password is empty")),
+        true => {
+            return Err(miette!(
+                help = "nothing was kept; `--password-stdin` reads it from standard input: is anything there?",
+                "the password is empty"
+            ));
+        }
         false => Secret::new(password),
     };
     check(registry, &Credential::Basic { user: user.clone(), password: password.clone() }, listener)?;
@@ -60,14 +65,18 @@ fn ask(asked: Asked, question: Question) -> Result<String> {
         Question::Password { .. } => "password",
     };
     if !io::stdin().is_terminal() {
-        return Err(no_terminal(what));
+        return Err(no_terminal(question));
     }
     asked(question).map_err(|error| miette!("cannot ask for the {what}: {error}"))
 }
 
-fn no_terminal(what: &str) -> Report {
+fn no_terminal(question: Question) -> Report {
+    let (what, user, registry) = match question {
+        Question::User { registry } => ("user", "USER", registry),
+        Question::Password { user, registry } => ("password", user, registry),
+    };
     miette!(
-        help = "`cargo oci login --username USER --password-stdin REGISTRY < FILE` needs none",
+        help = format!("`cargo oci login {registry} --username {user} --password-stdin < FILE` needs none"),
         "there is no terminal to ask for the {what} at"
     )
 }
@@ -77,7 +86,10 @@ fn piped() -> Result<String> {
     let mut text = String::new();
     let read = io::stdin().lock().take(MOST_BYTES + 1).read_to_string(&mut text);
     match read {
-        Ok(read) if read as u64 > MOST_BYTES => Err(miette!("the password on standard input is longer than 64 KiB")),
+        Ok(read) if read as u64 > MOST_BYTES => Err(miette!(
+            help = "nothing was kept; give it the password or token alone",
+            "the password on standard input is longer than 64 KiB"
+        )),
         Ok(_) => Ok(text.strip_suffix('\n').map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line)).to_owned()),
         Err(error) => Err(miette!("cannot read the password from standard input: {error}")),
     }

@@ -17,6 +17,9 @@ use crate::store::archive::is_tar;
 use crate::store::layout::tag;
 use crate::store::{Archive, Layout, Memory, Source};
 
+/// What may be named.
+const WAYS: &str = "name the folder of a layout, an archive of one, or an image in a registry";
+
 /// What a text means: a layout or an archive that is there, by its path and maybe `:TAG` or `@DIGEST`; else a reference.
 ///
 /// # Errors
@@ -39,10 +42,7 @@ pub fn reference(text: &str) -> Result<BaseReference> {
     // What lies in a folder that is there, or is called as a file, is hardly one of Docker Hub's.
     let is_beside = Path::new(text).parent().is_some_and(|folder| folder != Path::new("") && folder.is_dir());
     if text.starts_with(['.', '/', '~']) || is_beside || text.ends_with(".tar") {
-        return Err(miette!(
-            help = "name the folder of a layout, an archive of one, or an image in a registry",
-            "there is no OCI layout in {text}"
-        ));
+        return Err(miette!(help = WAYS, "there is no OCI layout in {text}"));
     }
     parsed
 }
@@ -91,7 +91,7 @@ impl<'a> Named<'a> {
                 (Place::Registry(Box::new(registry)), Some(reference.name().to_owned()))
             }
             BaseReference::Embedded => (Place::Memory(embedded()?), None),
-            BaseReference::Scratch => return Err(miette!("there is nothing in `scratch` to look at")),
+            BaseReference::Scratch => return Err(miette!(help = WAYS, "there is nothing in `scratch` to look at")),
         };
         Ok(Named { place, name })
     }

@@ -82,7 +82,11 @@ impl Needs {
 impl fmt::Display for Needs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let interpreter = self.interpreter.as_ref().map(|path| format!("the interpreter {path}"));
-        let libraries = (self.count > 0).then(|| format!("{} shared libraries", self.count));
+        let libraries = match self.count {
+            0 => None,
+            1 => Some("a shared library".to_owned()),
+            count => Some(format!("{count} shared libraries")),
+        };
         let parts: Vec<_> = interpreter.into_iter().chain(libraries).collect();
         f.write_str(&parts.join(" and "))
     }
@@ -140,7 +144,8 @@ fn foreign<'a>(data: impl object::ReadRef<'a>) -> String {
     match data.read_bytes_at(0, 4) {
         Ok([0xcf | 0xce, 0xfa, 0xed, 0xfe] | [0xca, 0xfe, 0xba, 0xbe]) => "a Mach-O program".to_owned(),
         Ok([b'M', b'Z', ..]) => "a Windows program".to_owned(),
-        _ => "no program".to_owned(),
+        Ok([b'#', b'!', ..]) => "a script".to_owned(),
+        _ => "a file of another kind".to_owned(),
     }
 }
 
@@ -198,8 +203,8 @@ mod tests {
     fn a_program_of_another_system_is_named_as_such() {
         assert!(failure(&[0xcf, 0xfa, 0xed, 0xfe, 7, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]).contains("a Mach-O program"));
         assert!(failure(b"MZ\x90\0 and more than sixteen bytes").contains("a Windows program"));
-        assert!(failure(b"#!/bin/sh\necho not a program").contains("no program"));
-        assert!(failure(b"").contains("no program"));
+        assert!(failure(b"#!/bin/sh\necho not a program").contains("a script"));
+        assert!(failure(b"").contains("a file of another kind"));
     }
 
     #[test]

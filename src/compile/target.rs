@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use miette::{Context, IntoDiagnostic, miette};
 
-use crate::error::Result;
+use crate::error::{Result, or_help};
 use crate::event::{Event, Listener};
 use crate::plan::{CompilePlan, Environment};
 use crate::platform::Target;
@@ -32,7 +32,9 @@ impl Toolchain {
     /// # Errors
     /// When cargo's configuration cannot be read, or `rustc` cannot be run.
     pub fn find(environment: &Environment) -> Result<Toolchain> {
-        let config = cargo_config2::Config::load().into_diagnostic().wrap_err("cannot read cargo's configuration")?;
+        let config = cargo_config2::Config::load().into_diagnostic().wrap_err("cannot read cargo's configuration");
+        let config =
+            config.map_err(|error| or_help(error, || "mend it: `cargo build` cannot read it either".to_owned()))?;
         let rustc = rustc(environment, config.rustc().path.as_os_str());
         // To start the compiler takes longer than all else that is done before cargo runs.
         if let Some((sysroot, host)) = installed_by_rustup(&rustc) {
@@ -48,7 +50,8 @@ impl Toolchain {
                 true => String::from_utf8(output.stdout).into_diagnostic(),
                 false => Err(miette!("{}", String::from_utf8_lossy(&output.stderr).trim())),
             })
-            .wrap_err_with(|| format!("cannot ask {} for its libraries", rustc.display()))?;
+            .wrap_err_with(|| format!("cannot ask {} for its libraries", rustc.display()))
+            .map_err(|error| or_help(error, || format!("see that `{} -vV` works", rustc.display())))?;
         let mut lines = answer.lines().map(PathBuf::from);
         let (sysroot, host_libraries) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
         let host = host_libraries.parent().and_then(Path::file_name).unwrap_or_default();
@@ -84,12 +87,16 @@ impl Toolchain {
         let by_hand = format!("rustup target add {}", missing.join(" "));
         let rustup = plan.environment.find_program(&["rustup"]).filter(|_| self.is_rustups());
         let Some(rustup) = rustup else {
+            let why = match self.is_rustups() {
+                true => "and there is no `rustup` on PATH to install it",
+                false => "which is not a toolchain that rustup installs to",
+            };
             return Err(miette!(
                 help = format!(
                     "use a toolchain of rustup's (`{by_hand}`, and `cargo +stable oci …`), install the library with what installed \
                      this toolchain, or choose other platforms with `--platform`"
                 ),
-                "the Rust standard library for {names} is not installed in {}, which is not a toolchain that rustup installs to",
+                "the Rust standard library for {names} is not installed in {}, {why}",
                 self.sysroot.display()
             ));
         };

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::process::Command;
 
-use miette::Report;
+use miette::miette;
 use serde::Deserialize;
 
 use super::has::{Listed, diff_ids, images, in_full, layers, names_to_give, remember, shared};
@@ -300,7 +300,10 @@ fn untagged(name: &str) -> String {
 fn info(program: &Program) -> Result<Info, Absence> {
     let answer = program.ask(["info", "--format", "{{json .}}"])?;
     let info: Info = serde_json::from_str(&answer.stdout).map_err(|error| {
-        Absence::Other(Report::msg(error.to_string()).wrap_err("cannot read the answer of `docker info`"))
+        Absence::Other(miette!(
+            help = "see what that says: it should be one object of JSON; or name another engine with `--engine`",
+            "cannot read the answer of `docker info`: {error}"
+        ))
     })?;
     match info.server_errors.iter().flatten().next() {
         Some(words) => {

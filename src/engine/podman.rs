@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use miette::Report;
+use miette::miette;
 use serde::Deserialize;
 
 use super::has::{images, names_to_give};
@@ -69,7 +69,10 @@ impl Podman {
     pub(super) fn ask(program: Program) -> Result<Podman, Absence> {
         let answer = program.ask(["version", "--format", "json"])?;
         let versions: Versions = serde_json::from_str(&answer.stdout).map_err(|error| {
-            Absence::Other(Report::msg(error.to_string()).wrap_err("cannot read the answer of `podman version`"))
+            Absence::Other(miette!(
+                help = "see what that says: it should be one object of JSON; or name another engine with `--engine`",
+                "cannot read the answer of `podman version`: {error}"
+            ))
         })?;
         let is_remote = versions.server.is_some();
         let Version { version, os_arch } = versions.server.unwrap_or(versions.client);

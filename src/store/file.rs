@@ -6,7 +6,10 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
+use super::layer::Grows;
 use crate::error::{Result, on_path};
+use crate::image::decompress::Compression;
+use crate::image::digest::Mismatch;
 
 /// What the names of unfinished files begin with.
 pub const TEMPORARY: &str = ".new-";
@@ -72,5 +75,13 @@ pub fn fill(file: &mut NamedTempFile, content: &mut dyn Read, path: &Path) -> Re
 
 /// Content could not be read; why is kept as it is, for those who act on it.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error("it cannot be read")]
-pub struct ReadError(#[source] pub io::Error);
+#[error("{begin}{0}", begin = if is_told(.0) { "" } else { "it cannot be read: " })]
+pub struct ReadError(pub io::Error);
+
+/// Whether an error says by itself what is wrong with the content.
+fn is_told(error: &io::Error) -> bool {
+    let is_ours = |inner: &(dyn std::error::Error + Send + Sync + 'static)| {
+        inner.is::<Mismatch>() || inner.is::<Compression>() || inner.is::<Grows>()
+    };
+    error.get_ref().is_some_and(is_ours)
+}

@@ -94,7 +94,7 @@ struct Tar<R> {
 /// A tar that is so much larger than its blob that it is made to fill disks.
 #[derive(Debug, thiserror::Error)]
 #[error("it grows to more than {MOST_GROWTH} times its size when it is decompressed: no real layer does")]
-struct Grows;
+pub struct Grows;
 
 impl<R: Read> Read for Tar<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

@@ -251,7 +251,10 @@ fn is_mismatch(error: &Report) -> bool {
 
 /// How the content that was read differs from its descriptor, if that is what is wrong.
 fn mismatch(error: &Report) -> Option<&Mismatch> {
-    error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref())
+    error.chain().find_map(|cause| {
+        let read = cause.downcast_ref::<file::ReadError>().map(|file::ReadError(error)| error);
+        read.or_else(|| cause.downcast_ref())?.get_ref()?.downcast_ref()
+    })
 }
 
 /// What [`copy`] copies.

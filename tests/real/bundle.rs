@@ -68,7 +68,7 @@ fn a_crate_becomes_a_bundle_that_starts() {
             assert_hello(&start(&bundle, runtime), name, 65532);
         }
         let words = project.oci(&["bundle", "--base", "embedded", "--platform", &platform, "no/out"]).fails(1);
-        assert!(words.contains("help: create its folder first") && !words.contains("Compiling"), "{words}");
+        assert!(words.contains("help: create it first: mkdir -p no") && !words.contains("Compiling"), "{words}");
         let words = project.oci(&["bundle", "--base", "embedded", "--platform", &platform]).fails(1);
         assert!(words.contains("is there already") && !words.contains("Finished"), "{words}");
         fs::remove_dir_all(&bundle).expect("a bundle");

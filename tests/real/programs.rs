@@ -61,7 +61,7 @@ fn a_prebuilt_program_of_the_wrong_kind_never_reaches_an_image() {
     };
     let words = wrong(&["--platform", "linux/amd64", "--prebuilt", "linux/amd64=script"]);
     assert!(words.contains("x for linux/amd64 cannot go into an image"), "{words}");
-    assert!(words.contains("script is no program, not an ELF program"), "{words}");
+    assert!(words.contains("script is a script, not an ELF program"), "{words}");
     let other = if cfg!(target_arch = "aarch64") { "linux/amd64" } else { "linux/arm64" };
     let words = wrong(&["--platform", other, "--prebuilt", &format!("{other}=/bin/true")]);
     assert!(words.contains("/bin/true is for another machine"), "{words}");
