@@ -8,7 +8,7 @@ use reqwest::{Method, Response, StatusCode};
 
 use super::client::Client;
 use super::credentials::Credential;
-use super::{Options, Problem, RequestError};
+use super::{Options, RequestError};
 use crate::error::Result;
 use crate::event::{Event, Listener};
 use crate::reference::Reference;
@@ -60,7 +60,7 @@ pub fn check(registry: &str, credential: &Credential, listener: Listener) -> Res
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().into_diagnostic()?;
     let answer = runtime.block_on(async {
         let answer = client.send(Method::GET, &url, |request| request);
-        let silent = |_| Err(RequestError::new(&Method::GET, &url, Problem::Silent(patience.as_secs())));
+        let silent = |_| Err(client.silent(&Method::GET, &url, patience));
         tokio::time::timeout(patience, answer).await.unwrap_or_else(silent)
     });
     // What everybody is granted proves nothing.

@@ -40,6 +40,8 @@ pub struct Client<'a> {
     /// Other repositories of this registry that blobs are mounted from.
     reads: Mutex<Vec<String>>,
     quiet: Quiet,
+    /// What went wrong last and was to be tried again.
+    failed: Mutex<Option<RequestError>>,
 }
 
 /// Follows redirects as registries use them, for blobs that are kept elsewhere. Credentials stay behind: reqwest takes
@@ -89,6 +91,7 @@ impl<'a> Client<'a> {
             writes: AtomicBool::new(false),
             reads: Mutex::default(),
             quiet: Quiet::default(),
+            failed: Mutex::default(),
         })
     }
 
@@ -258,6 +261,12 @@ impl<'a> Client<'a> {
         }
     }
 
+    /// The error of who has waited long enough: what went wrong while it was tried, else that nobody answered.
+    pub fn silent(&self, method: &Method, url: &Url, waited: Duration) -> RequestError {
+        let failed = lock(&self.failed).take();
+        failed.unwrap_or_else(|| RequestError::new(method, url, Problem::Silent(waited.as_secs())))
+    }
+
     /// Waits before the next attempt, and says so.
     ///
     /// # Errors
@@ -266,6 +275,7 @@ impl<'a> Client<'a> {
         let Some(pause) = attempts.pause(&error) else {
             return Err(error);
         };
+        *lock(&self.failed) = Some(error.clone());
         if let Some(notify) = self.options.notify {
             notify(Event::Retrying { error: error.to_string(), pause });
         }

@@ -7,7 +7,7 @@ use miette::Diagnostic;
 use reqwest::{Method, StatusCode, Url};
 
 /// A request that failed: what was asked, of whom, and the answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{method} {url}: {problem}")]
 pub struct RequestError {
     /// `GET`, …
@@ -21,7 +21,7 @@ pub struct RequestError {
 }
 
 /// Kinds of failure.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Problem {
     /// No answer: no connection, a broken one, or one that is not what it should be (TLS).
     Transport(String),
@@ -54,26 +54,45 @@ impl fmt::Display for Problem {
 
 impl Diagnostic for RequestError {
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        let registry = self.registry();
+        let is_push = !matches!(self.method, Method::GET | Method::HEAD);
         let help = match &self.problem {
-            Problem::Transport(_) | Problem::Silent(_) => "check the registry's name and the network (and HTTPS_PROXY)",
+            Problem::Transport(why) if why.contains("UnknownIssuer") => {
+                "if you trust it, name a file with the certificate of its authority in SSL_CERT_FILE".to_owned()
+            }
+            Problem::Transport(why) if why.contains("not valid for name") => {
+                format!("write the name that the certificate of {registry} is for")
+            }
+            Problem::Transport(why) if why.contains("certificate") => {
+                "its certificate has to be renewed where it runs; if it is right, check the clock of this computer"
+                    .to_owned()
+            }
+            Problem::Transport(_) | Problem::Silent(_) => {
+                "check the registry's name and the network (and HTTPS_PROXY)".to_owned()
+            }
             Problem::Status { status, says } => match *status {
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                    "`cargo oci login REGISTRY` keeps credentials for it; or it is not there: some registries do not tell which"
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => format!(
+                    "`cargo oci login {registry}` keeps credentials for it; check the name too: some registries say this of what they do not have"
+                ),
+                StatusCode::NOT_FOUND if is_push => {
+                    "check the repository's name; some registries (such as ECR) want it created before the first push"
+                        .to_owned()
                 }
                 StatusCode::NOT_FOUND if says.contains("NAME_UNKNOWN") => {
-                    "there is no such repository: check its name; some registries (such as ECR) want it created before the first push"
+                    "there is no such repository: check its name".to_owned()
                 }
-                StatusCode::NOT_FOUND => "check the repository's name, and the tag or digest behind it",
-                StatusCode::TOO_MANY_REQUESTS => {
-                    "the registry limits how often one may ask: try again later, or name the base by its digest, which is asked for once"
-                }
+                StatusCode::NOT_FOUND => "check the repository's name, and the tag or digest behind it".to_owned(),
+                StatusCode::TOO_MANY_REQUESTS => format!(
+                    "it limits how often one may ask: try again later; `cargo oci login {registry}` often raises the limit"
+                ),
                 StatusCode::NOT_IMPLEMENTED | StatusCode::METHOD_NOT_ALLOWED => {
-                    "it does not do what registries do: check the name"
+                    format!("{registry} does not do what registries do: check its name")
                 }
-                status if status.is_server_error() => "the registry is at fault: try again later",
-                _ => return None,
+                status if status.is_server_error() => "the registry is at fault: try again later".to_owned(),
+                _ => format!("check the name: {registry} does not want what other registries take"),
             },
-            Problem::Answer(_) | Problem::Interrupted => return None,
+            Problem::Answer(_) => format!("{registry} does not answer as registries do: check its name"),
+            Problem::Interrupted => return None,
         };
         Some(Box::new(help))
     }
@@ -83,6 +102,15 @@ impl RequestError {
     /// Of a request to `url`.
     pub fn new(method: &Method, url: &Url, problem: Problem) -> RequestError {
         RequestError { method: method.clone(), url: redacted(url), problem, retry_after: None }
+    }
+
+    /// The registry, as users write it.
+    fn registry(&self) -> &str {
+        match self.url.split("://").nth(1).and_then(|rest| rest.split('/').next()) {
+            Some("registry-1.docker.io") => "docker.io",
+            Some(host) => host,
+            None => &self.url,
+        }
     }
 
     /// The status of an answer that said no.
@@ -115,8 +143,22 @@ impl RequestError {
             words.push(inner.to_string());
             cause = inner.source();
         }
+        // What says no more than that there was no connection.
+        const LAYERS: [&str; 4] = ["client error", "tcp connect error", "dns error", "error resolving DNS"];
+        words.retain(|words| !LAYERS.iter().any(|layer| words.starts_with(layer)));
+        if error.is_timeout() {
+            words = vec!["no answer in time".to_owned()];
+        }
         if words.is_empty() {
             words.push(error.to_string());
+        }
+        // rustls counts its seconds from 1970 on, which tells nobody more.
+        for words in &mut words {
+            let told = words.split(": verification time").next().unwrap_or_default().len();
+            words.truncate(told);
+        }
+        if error.is_connect() {
+            words.insert(0, "cannot connect".to_owned());
         }
         words.dedup();
         RequestError::new(method, url, Problem::Transport(words.join(": ")))

@@ -24,7 +24,7 @@ use oci_spec::image::{Descriptor, Digest};
 use reqwest::StatusCode;
 use tokio::runtime::Runtime;
 
-use crate::error::Result;
+use crate::error::{Result, with_help};
 use crate::event::Listener;
 use crate::image::media_type::is_document;
 use crate::reference::Reference;
@@ -111,7 +111,8 @@ impl<'a> Registry<'a> {
             (self.reference.registry(), &self.client.options);
         let why = match (status, credential) {
             (Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN), Credential::Anonymous) => {
-                format!("{registry} wants credentials, and there are none for it ({source})")
+                let nothing = source.trim_start_matches("none: ");
+                return error.wrap_err(format!("{registry} wants credentials, and there are none for it: {nothing}"));
             }
             (Some(StatusCode::UNAUTHORIZED), _) => format!("{registry} rejects the credentials from {source}"),
             (Some(StatusCode::FORBIDDEN), _) => {
@@ -119,7 +120,15 @@ impl<'a> Registry<'a> {
             }
             _ => return error,
         };
-        error.wrap_err(why)
+        let help = match source.starts_with("CARGO_OCI_REGISTRY_") {
+            true => format!(
+                "give these variables the credentials of another user, or unset them and use `cargo oci login {registry}`"
+            ),
+            false => {
+                format!("`cargo oci login {registry}` puts others in their place; check the repository's name too")
+            }
+        };
+        with_help(error.wrap_err(why), help)
     }
 }
 
@@ -131,7 +140,7 @@ impl Source for Registry<'_> {
             let found = tokio::time::timeout(patience, download::resolve(&self.client, name)).await;
             found.unwrap_or_else(|_| {
                 let url = self.client.url(&format!("manifests/{name}"));
-                Err(RequestError::new(&reqwest::Method::HEAD, &url, Problem::Silent(patience.as_secs())))
+                Err(self.client.silent(&reqwest::Method::HEAD, &url, patience))
             })
         });
         let found = found.map_err(|error| self.missing(name, error))?;
