@@ -1,5 +1,6 @@
 //! Facts of the git commit a package is built from. All are optional: a package without git builds as well.
 
+use std::io;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -40,7 +41,10 @@ pub fn tag(folder: &Path) -> Option<String> {
 /// Why it does not, in git's own words where there is a git.
 pub fn check(folder: &Path) -> Result<(), String> {
     let asked = question(folder, &["rev-parse", "--git-dir"]).stderr(Stdio::piped()).output();
-    let answer = asked.map_err(|error| format!("git cannot be run: {error}"))?;
+    let answer = asked.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => "there is no `git` on PATH".to_owned(),
+        _ => format!("git cannot be run: {error}"),
+    })?;
     let words = String::from_utf8_lossy(&answer.stderr);
     match answer.status.success() {
         true => Ok(()),

@@ -112,7 +112,7 @@ fn an_engine_for_another_platform_is_told_apart() {
         &[
             "Docker 28.5.2 runs programs for linux/s390x",
             "x is made for linux/amd64, not for linux/s390x",
-            "help: add it to the key `platforms`, or choose with `--platform linux/amd64`",
+            "help: add linux/s390x to the key `platforms`, or choose with `--platform linux/amd64`",
         ],
     );
     let words = alone(&docker("28.5.2", "mips64"), &["load"]).fails(1);

@@ -77,9 +77,12 @@ pub fn check_user(user: &str) -> Result<(), String> {
 /// # Errors
 /// When it holds one, or a character that nobody sees.
 pub fn check_line(text: &str) -> Result<(), String> {
-    match text.contains(is_order) {
-        false => Ok(()),
-        true => Err("control characters and invisible ones are not allowed here".to_owned()),
+    match text.chars().find(|c| is_order(*c)) {
+        None => Ok(()),
+        // Who does not see it can search for its number.
+        Some(c) => {
+            Err(format!("control characters and invisible ones are not allowed here: U+{:04X} is one", c as u32))
+        }
     }
 }
 

@@ -117,7 +117,10 @@ impl Section {
                     return Ok(Section { is_off: true, ..Section::default() });
                 }
                 // `oci = 1` is a mistake in the table; a package without the table has made none.
-                (Some(other), _) if key == "oci" => return Err(wrong_type(&table[key], "a table", other)),
+                (Some(other), _) if key == "oci" => {
+                    let help = format!("write `[{section}.metadata.oci]` on a line of its own, and the keys below it");
+                    return Err(Mistake { help: Some(help), ..wrong_type(&table[key], "a table", other) });
+                }
                 _ => return Ok(Section::default()),
             }
         }
@@ -164,7 +167,10 @@ fn images(value: &Spanned<DeValue>, own: &str, binaries: &[&str]) -> Result<Vec<
         };
         // It is a folder's name as well, and one that is not hidden.
         if name.contains(['/', ':', '@']) || name.parse::<Reference>().is_err() {
-            return Err(wrong(format!("`{name}` cannot be the name of an image"), "not a name that engines take"));
+            return Err(wrong(
+                format!("`{name}` cannot be the name of an image: it is of small letters, digits, `.`, `_` and `-`"),
+                "not a name that engines take",
+            ));
         }
         if name == own {
             return Err(wrong(format!("the package has two images called `{name}`"), "the package's own is called so"));
@@ -221,13 +227,16 @@ fn is_binary(value: &Spanned<DeValue>, binaries: &[&str]) -> Result<(), Mistake>
 /// The entry of [`KEYS`] for a key of the table `place`.
 fn known(key: &Spanned<Cow<str>>, place: &str) -> Result<&'static (&'static str, &'static str), Mistake> {
     let name = key.get_ref().as_ref();
+    // Images have no images of their own.
+    let is_here = |known: &&str| *known != IMAGES || !place.contains(".images.");
+    let keys: Vec<_> = KEYS.iter().map(|(known, _)| *known).filter(is_here).collect();
     KEYS.iter().find(|(known, _)| *known == name).ok_or_else(|| Mistake {
         message: format!("unknown key `{name}` in the table {place}"),
         at: key.span(),
-        label: match nearest(name, KEYS.iter().map(|(known, _)| *known)) {
+        label: match nearest(name, keys.iter().copied()) {
             Some(known) => format!("did you mean `{known}`?"),
             None => "no such key".to_owned(),
         },
-        help: Some(format!("the keys are {}", KEYS.map(|(known, _)| known).join(", "))),
+        help: Some(format!("the keys are {}", keys.join(", "))),
     })
 }

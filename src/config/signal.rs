@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::spelling::nearest;
+
 /// A signal of Linux, as image configs hold it: `SIGTERM`, `SIGRTMIN+3` or `15`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signal(String);
@@ -43,7 +45,10 @@ impl FromStr for Signal {
         match NAMES.contains(&name) || is_real_time().is_some() {
             true => Ok(Signal(format!("SIG{name}"))),
             false => {
-                Err(format!("`{text}` is not a signal: write its name, such as SIGTERM, or its number, 1 to {LAST}"))
+                let hint = nearest(name, NAMES).map(|near| format!(" (did you mean `SIG{near}`?)")).unwrap_or_default();
+                Err(format!(
+                    "`{text}` is not a signal{hint}: write its name, such as SIGTERM, or its number, 1 to {LAST}"
+                ))
             }
         }
     }

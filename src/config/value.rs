@@ -7,7 +7,6 @@ use toml::de::{DeTable, DeValue};
 
 use super::Folder;
 use super::check::check_line;
-use crate::harmless::is_order;
 
 /// A mistake, before it is known which file it is in.
 pub struct Mistake {
@@ -28,7 +27,7 @@ impl Mistake {
 pub fn wrong_type(value: &Spanned<DeValue>, wanted: &str, found: &DeValue) -> Mistake {
     let article = if found.type_str().starts_with(['a', 'i', 'o']) { "an" } else { "a" };
     Mistake {
-        message: format!("wrong type in the table metadata.oci: {wanted} is wanted here"),
+        message: format!("wrong type: {wanted} is wanted here"),
         at: value.span(),
         label: format!("this is {article} {}", found.type_str()),
         help: None,
@@ -135,7 +134,6 @@ pub fn several<T>(
     array(value)?.iter().map(item).collect()
 }
 
-/// An array that says something: an empty one would leave nothing to build, start or name.
 /// An array of what is `wanted`.
 pub fn array_of<'a, 'i>(value: &'a Spanned<DeValue<'i>>, wanted: &str) -> Result<&'a toml::de::DeArray<'i>, Mistake> {
     let found = value.get_ref();
@@ -164,14 +162,20 @@ pub fn pairs<T>(
 ) -> Result<Vec<(String, T)>, Mistake> {
     in_order(table_of(value, "a table of strings")?)
         .into_iter()
-        .map(|(key, value)| match key.get_ref().as_ref() {
-            name if name.is_empty() || name.contains(|c: char| c == '=' || is_order(c)) => Err(Mistake {
-                message: format!("`{name}` cannot be a name"),
-                at: key.span(),
-                label: "here".to_owned(),
-                help: None,
-            }),
-            name => Ok((name.to_owned(), item(value)?)),
+        .map(|(key, value)| {
+            let name = key.get_ref().as_ref();
+            match check_name(name) {
+                Ok(()) => Ok((name.to_owned(), item(value)?)),
+                Err(message) => Err(Mistake { message, at: key.span(), label: "here".to_owned(), help: None }),
+            }
         })
         .collect()
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    match name {
+        "" => Err("a name cannot be empty".to_owned()),
+        _ if name.contains('=') => Err(format!("`{name}` cannot be a name: `=` is not allowed in one")),
+        _ => check_line(name),
+    }
 }

@@ -26,8 +26,12 @@ pub fn created(environment: &Environment, commit: Option<&Commit>) -> Result<Tim
             )
         })?,
     };
-    Timestamp::from_second(seconds)
-        .map_err(|_| miette!("{seconds} seconds after 1970 is not a time that can be written"))
+    Timestamp::from_second(seconds).map_err(|_| {
+        miette!(
+            help = "set SOURCE_DATE_EPOCH to the number of `git log -1 --format=%ct`",
+            "{seconds} seconds after 1970 is not a time that can be written"
+        )
+    })
 }
 
 /// What is missing in images that are built in a checkout which git cannot read.

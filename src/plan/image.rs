@@ -129,13 +129,13 @@ impl ImagePlan {
         });
         let target = target.ok_or_else(|| match platform.target() {
             None => miette!(
-                help = "choose another with `--platform`",
+                help = "choose one that the engine emulates, such as `--platform linux/amd64`, or another engine with `--engine`",
                 "Rust has no musl target that makes programs for {platform}"
             ),
             Some(_) => {
                 let names: Vec<_> = self.platforms.iter().map(ToString::to_string).collect();
                 miette!(
-                    help = format!("add it to the key `platforms`, or choose with `--platform {}`", names[0]),
+                    help = format!("add {platform} to the key `platforms`, or choose with `--platform {}`", names[0]),
                     "{} is made for {}, not for {platform}",
                     self.name,
                     names.join(", ")

@@ -98,18 +98,26 @@ fn no_shared_program(metadata: &Metadata, image: &ImagePlan, other: &ImagePlan) 
 
 /// Why no image is left to be made of `packages`.
 pub fn no_image(packages: &[&Package], args: &CargoArgs) -> Report {
-    let has = |bin: &&String| packages.iter().any(|package| binaries(package).contains(&bin.as_str()));
-    match args.bins.iter().find(has) {
+    let mut all: Vec<_> = packages.iter().flat_map(|package| binaries(package)).collect();
+    all.sort_unstable();
+    let known = args.bins.iter().find(|bin| all.contains(&bin.as_str()));
+    match (known, args.bins.first()) {
         _ if packages.is_empty() => {
             miette!(help = "leave one of its packages in", "`--exclude` takes all packages of the workspace out")
         }
-        Some(bin) => miette!(
+        (Some(bin), _) => miette!(
             help = format!("add it to the `bins` of one, or say with `--image` which is to be made of `{bin}` alone"),
             "`{bin}` is in none of the images that are built"
         ),
-        None => miette!(
-            help = "images are made of programs: add a src/main.rs to one of them, or check `--bin` and `--package`",
-            "none of the packages has the binary that an image could be made of"
+        (None, Some(bin)) if !all.is_empty() => {
+            miette!(
+                help = format!("their binaries are {}", all.join(", ")),
+                "none of the packages has a binary `{bin}`"
+            )
+        }
+        _ => miette!(
+            help = "images are made of programs: add a src/main.rs to one of them, or choose others with `--package`",
+            "none of the packages has a binary"
         ),
     }
 }

@@ -45,7 +45,7 @@ impl<'a> Git<'a> {
             return Err(match git::check(self.folder) {
                 Ok(()) => miette!(help = "make a first commit: `git commit`", "there is no commit yet"),
                 Err(why) => miette!(
-                    help = "build in a checkout that git reads, or take another placeholder",
+                    help = "build in a checkout, with git on PATH, or use a tag without `{git.…}`",
                     "git knows no commit of {}: {why}",
                     self.folder.display()
                 ),
@@ -60,7 +60,7 @@ impl<'a> Git<'a> {
         known.ok_or_else(|| match field {
             Field::GitBranch => {
                 miette!(
-                    help = "check a branch out: `git switch`",
+                    help = "check a branch out: `git switch BRANCH`",
                     "the commit is checked out by itself, without a branch"
                 )
             }
@@ -71,7 +71,7 @@ impl<'a> Git<'a> {
     fn ways_to_a_tag(&self) -> &'static str {
         match git::is_shallow(self.folder) {
             true => "a shallow clone may lack its tags: `git fetch --tags` brings them",
-            false => "tag it first: `git tag`",
+            false => "tag it first: `git tag NAME`",
         }
     }
 }
@@ -97,7 +97,7 @@ impl Values<'_> {
         let tags = templates.iter().map(|template| {
             let tag = template.expand(|field| self.get(field)).and_then(|tag| match check_tag(&tag) {
                 Ok(()) => Ok(tag),
-                Err(why) => Err(miette!("{why}")),
+                Err(why) => Err(miette!(help = "change it in the key `tags` or in `--tag`", "{why}")),
             });
             tag.wrap_err_with(|| format!("the tag `{template}` of {} cannot be made", self.name))
         });

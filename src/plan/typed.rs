@@ -5,14 +5,21 @@ use std::str::FromStr;
 
 use miette::{Report, miette};
 
+use super::facts::DEFAULT_BASE;
 use super::{Environment, each_once};
 use crate::cli::ImageArgs;
 use crate::config::{Labels, Table};
 use crate::error::Result;
 use crate::reference::{BaseReference, Reference, Repository};
 
+/// A variable of the environment, with an example of its value.
+type Variable = (&'static str, &'static str);
+
+const BASE: Variable = ("CARGO_OCI_BASE", DEFAULT_BASE);
+const PLATFORMS: Variable = ("CARGO_OCI_PLATFORMS", "linux/amd64,linux/arm64");
+const TAGS: Variable = ("CARGO_OCI_TAGS", "'latest,{version}'");
 /// Where all images are pushed to.
-const REPOSITORY: &str = "CARGO_OCI_REPOSITORY";
+const REPOSITORY: Variable = ("CARGO_OCI_REPOSITORY", "ghcr.io/you/hello");
 
 /// The flags, as a table.
 ///
@@ -63,9 +70,9 @@ fn labels(typed: &[(String, String)]) -> Labels {
 /// A variable that holds what the image cannot.
 pub fn variables(environment: &Environment) -> Result<Table> {
     Ok(Table {
-        base: variable::<BaseReference>(environment, "CARGO_OCI_BASE")?,
-        platforms: list(environment, "CARGO_OCI_PLATFORMS")?,
-        tags: list(environment, "CARGO_OCI_TAGS")?,
+        base: variable::<BaseReference>(environment, BASE)?,
+        platforms: list(environment, PLATFORMS)?,
+        tags: list(environment, TAGS)?,
         ..Table::default()
     })
 }
@@ -86,21 +93,21 @@ pub fn repositories(args: &ImageArgs, environment: &Environment, table: Option<R
 pub fn repository_typed(args: &ImageArgs, environment: &Environment) -> Option<&'static str> {
     match args.repositories.is_empty() {
         false => Some("`--repository`"),
-        true => environment.get(REPOSITORY).map(|_| REPOSITORY),
+        true => environment.get(REPOSITORY.0).map(|_| REPOSITORY.0),
     }
 }
 
-fn variable<T: FromStr<Err: Display>>(environment: &Environment, key: &str) -> Result<Option<T>> {
-    let value = environment.get(key).map(|value| value.to_string_lossy());
+fn variable<T: FromStr<Err: Display>>(environment: &Environment, key: Variable) -> Result<Option<T>> {
+    let value = environment.get(key.0).map(|value| value.to_string_lossy());
     value.map(|value| value.parse().map_err(|why| wrong(key, &why))).transpose()
 }
 
-fn list<T: FromStr<Err: Display>>(environment: &Environment, key: &str) -> Result<Option<Vec<T>>> {
-    let value = environment.get(key).map(|value| value.to_string_lossy());
+fn list<T: FromStr<Err: Display>>(environment: &Environment, key: Variable) -> Result<Option<Vec<T>>> {
+    let value = environment.get(key.0).map(|value| value.to_string_lossy());
     let parsed = |text: &str| text.split(',').map(|part| part.trim().parse().map_err(|why| wrong(key, &why))).collect();
     value.map(|value| parsed(&value)).transpose()
 }
 
-fn wrong(key: &str, why: &dyn Display) -> Report {
-    miette!("in {key}: {why}")
+fn wrong((key, example): Variable, why: &dyn Display) -> Report {
+    miette!(help = format!("set it as in `{key}={example}`, or unset it"), "in {key}: {why}")
 }

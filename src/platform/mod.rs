@@ -194,7 +194,7 @@ pub enum PlatformError {
     #[error("`{0}` cannot be built: there is no musl target for it{hint}; there is one for {known}", hint = hint(.0), known = known())]
     NoTarget(String),
     /// Not a target that images can be made for.
-    #[error("`{0}` is not a Rust target that images are made for: {1}")]
+    #[error("`{0}` is not a Rust target that images are made for: {1} (one is `x86_64-unknown-linux-musl`)")]
     Triple(String, String),
 }
 

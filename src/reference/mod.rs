@@ -34,8 +34,22 @@ impl FromStr for Reference {
         grammar::parse(text).map(Reference).map_err(|error| ReferenceError {
             text: text.to_owned(),
             kind: "an image reference",
-            why: error.to_string(),
+            why: why(text, &error),
         })
+    }
+}
+
+fn why(text: &str, error: &distribution::ParseError) -> String {
+    // A tag may have capitals.
+    let name = text.split('@').next().unwrap_or_default();
+    let tag = name.rfind(':').filter(|colon| !name[*colon..].contains('/'));
+    let name = &name[..tag.unwrap_or(name.len())];
+    match error {
+        distribution::ParseError::ReferenceInvalidFormat if name.contains(|c: char| c.is_ascii_uppercase()) => {
+            "a repository is written in small letters".to_owned()
+        }
+        distribution::ParseError::ReferenceInvalidFormat => "one is written like `ghcr.io/acme/hello:1`".to_owned(),
+        other => other.to_string(),
     }
 }
 
@@ -135,15 +149,14 @@ impl FromStr for Repository {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        let wrong =
-            |why: &str| ReferenceError { text: text.to_owned(), kind: "an image reference", why: why.to_owned() };
+        let wrong = |why: &str| ReferenceError { text: text.to_owned(), kind: "a repository", why: why.to_owned() };
         let reference: Reference = text.parse()?;
         if text.contains('@') {
-            return Err(wrong("a repository to push to has no digest"));
+            return Err(wrong("leave the digest out: what is pushed has its own"));
         }
         // A colon behind the last slash begins a tag; one before it a port.
         if text.rsplit('/').next().is_some_and(|name| name.contains(':')) {
-            return Err(wrong("a repository to push to has no tag here: name it with `--tag` or the key `tags`"));
+            return Err(wrong("leave the tag out: it goes into `--tag` or the key `tags`"));
         }
         Ok(Repository(reference))
     }
@@ -309,7 +322,18 @@ mod tests {
         let repository = |text: &str| text.parse::<Repository>().map_err(|error| error.to_string());
         assert!(repository("127.0.0.1:5000/a/b").is_ok());
         assert!(repository("ghcr.io/a/b:1").unwrap_err().contains("--tag"));
-        assert!(repository(&format!("ghcr.io/a@sha256:{}", "0".repeat(64))).unwrap_err().contains("no digest"));
+        assert!(repository(&format!("ghcr.io/a@sha256:{}", "0".repeat(64))).unwrap_err().contains("the digest out"));
+    }
+
+    #[test]
+    fn who_writes_a_repository_in_capitals_is_told_so() {
+        let why = |text: &str| text.parse::<Reference>().expect_err(text).to_string();
+        for text in ["ghcr.io/Acme/x", "Debian", "Debian:12:slim"] {
+            assert!(why(text).ends_with("a repository is written in small letters"), "{}", why(text));
+        }
+        for text in ["ghcr.io/acme/x:1:RC", "ghcr.io/acme/x:a b", "ghcr.io/acme//x:RC"] {
+            assert!(why(text).ends_with("one is written like `ghcr.io/acme/hello:1`"), "{}", why(text));
+        }
     }
 
     #[test]
