@@ -174,6 +174,18 @@ pub fn outputs_can_be_written(args: &OutputArgs) -> Result<()> {
             return Err(miette!(help = "name a file", "cannot write {}: it is a folder", path.display()));
         }
     }
+    let folders = args.outputs.iter().filter(|output| output.kind == OutputKind::OciDir).map(|output| &output.path);
+    for path in folders {
+        // Whether it is a layout that may be replaced is seen when it is.
+        let is_full = path.read_dir().is_ok_and(|mut entries| entries.next().is_some());
+        if is_full && !path.join("oci-layout").exists() {
+            return Err(miette!(
+                help = "name a folder that is empty or not there yet",
+                "{} is not an OCI layout, and not empty",
+                path.display()
+            ));
+        }
+    }
     let mut paths: Vec<_> = args.outputs.iter().map(|output| &output.path).chain(&args.metadata_file).collect();
     paths.sort();
     match paths.windows(2).find(|pair| pair[0] == pair[1]) {
