@@ -12,6 +12,7 @@ pub mod project;
 pub mod referrers;
 pub mod registry;
 pub mod slow;
+pub mod snapshot;
 pub mod stall;
 pub mod strict;
 pub mod terminal;

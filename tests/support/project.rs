@@ -191,6 +191,13 @@ impl Call {
         command
     }
 
+    /// The same without cargo between, as cargo makes it: for a test that makes many.
+    pub fn direct(&self) -> Command {
+        let mut command = self.command(env!("CARGO_BIN_EXE_cargo-oci"));
+        command.args(&self.args).env("CARGO", std::env::var_os("CARGO").expect("cargo runs the tests"));
+        command
+    }
+
     /// From a folder of the project.
     pub fn within(mut self, folder: &str) -> Call {
         self.folder = self.folder.join(folder);
