@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -35,6 +35,10 @@ pub struct Client<'a> {
     pub(super) repository: String,
     pub(super) options: Options<'a>,
     grant: Mutex<Grant>,
+    /// Held while a grant is asked for: requests side by side need but one.
+    renewals: tokio::sync::Mutex<()>,
+    /// How many there were.
+    renewed: AtomicU64,
     /// Set once something is to be written: from then on tokens are asked for that.
     writes: AtomicBool,
     /// Other repositories of this registry that blobs are mounted from.
@@ -43,6 +47,10 @@ pub struct Client<'a> {
     /// What went wrong last and was to be tried again.
     failed: Mutex<Option<RequestError>>,
 }
+
+/// How many grants there were when a request was made, beside its answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Granted(u64);
 
 /// Follows redirects as registries use them, for blobs that are kept elsewhere. Credentials stay behind: reqwest takes
 /// them off on another host, port or scheme, for good.
@@ -88,6 +96,8 @@ impl<'a> Client<'a> {
             repository: reference.repository().to_owned(),
             options,
             grant: Mutex::default(),
+            renewals: tokio::sync::Mutex::default(),
+            renewed: AtomicU64::new(0),
             writes: AtomicBool::new(false),
             reads: Mutex::default(),
             quiet: Quiet::default(),
@@ -163,7 +173,8 @@ impl<'a> Client<'a> {
             Some(value) => request.header(AUTHORIZATION, value),
             None => request,
         };
-        let answer = tokio::select! {
+        let had = self.granted();
+        let mut answer = tokio::select! {
             answer = ask(self.options.notify, request) => answer.map_err(|error| RequestError::transport(method, url, &error))?,
             () = interrupt::wait() => return Err(RequestError::new(method, url, Problem::Interrupted)),
             waited = patience => return Err(RequestError::new(method, url, Problem::Silent(waited.as_secs()))),
@@ -171,6 +182,7 @@ impl<'a> Client<'a> {
         if let Some(pause) = asked_pause(answer.headers()) {
             self.quiet.keep(pause.min(self.options.retry.most_asked));
         }
+        answer.extensions_mut().insert(had);
         Ok(answer)
     }
 
@@ -179,21 +191,30 @@ impl<'a> Client<'a> {
         if !self.is_own(url) {
             return Ok(None);
         }
-        let scope = self.scope();
-        let stale = lock(&self.grant).stale(&scope);
-        if let Some(challenge) = stale {
-            self.renew(challenge, &scope).await?;
+        let stale = || lock(&self.grant).stale(&self.scope());
+        if stale().is_some() {
+            let _alone = self.renewals.lock().await;
+            if let Some(challenge) = stale() {
+                self.renew(challenge).await?;
+            }
         }
         Ok(lock(&self.grant).header(&self.options.credential))
     }
 
-    async fn renew(&self, challenge: Challenge, scope: &Scope) -> Result<(), RequestError> {
-        let grant = challenge.answer(scope, &self.options, self.local, &self.origin).await?;
+    /// Asks for a grant, by one who holds the lock.
+    async fn renew(&self, challenge: Challenge) -> Result<(), RequestError> {
+        let grant = challenge.answer(&self.scope(), &self.options, self.local, &self.origin).await?;
         *lock(&self.grant) = grant;
+        self.renewed.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Takes the challenge of a 401 up; false when it is one that nothing can be done about.
+    fn granted(&self) -> Granted {
+        Granted(self.renewed.load(Ordering::Relaxed))
+    }
+
+    /// Takes the challenge of a 401 up, unless another request has done that meanwhile; false when it is one that nothing
+    /// can be done about.
     ///
     /// # Errors
     /// When the token service says no.
@@ -210,7 +231,10 @@ impl<'a> Client<'a> {
         if !challenge.can_be_met(&self.options.credential) {
             return Ok(false);
         }
-        self.renew(challenge, &self.scope()).await?;
+        let _alone = self.renewals.lock().await;
+        if answer.extensions().get::<Granted>().is_none_or(|had| *had == self.granted()) {
+            self.renew(challenge).await?;
+        }
         Ok(true)
     }
 
