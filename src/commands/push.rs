@@ -1,6 +1,7 @@
 //! `cargo oci push`: build, then blobs → manifests by digest → index → tags, to every repository.
 
 use miette::{Context, miette};
+use oci_spec::image::Descriptor;
 
 use super::bases::connect;
 use super::build::Built;
@@ -10,7 +11,7 @@ use crate::event::{BuiltImage, Event, Listener};
 use crate::plan::{Environment, ImagePlan};
 use crate::reference::{BaseReference, Reference};
 use crate::registry::Registry;
-use crate::store::{Behind, Sink, Source, copy};
+use crate::store::{Behind, MANY, Sink, Source, copy, each};
 
 /// Builds and pushes every image that the arguments select; gives `registry/repository@digest` for each repository.
 ///
@@ -49,23 +50,19 @@ struct Push<'a> {
 impl Push<'_> {
     fn run(&self, tags: &[String], listener: Listener) -> Result<()> {
         let root = &self.image.root;
-        let mut wanted = Vec::new();
-        let mut is_there = false;
-        for tag in tags {
-            match self.registry.tagged(tag)? {
-                Some(there) if there.digest() == root.digest() => is_there = true,
-                _ => wanted.push(tag),
-            }
-        }
+        let there = each(tags, MANY, |tag| self.registry.tagged(tag))?;
+        let is_right = |there: &Option<Descriptor>| there.as_ref().is_some_and(|there| there.digest() == root.digest());
+        let is_there = there.iter().any(is_right);
+        let wanted: Vec<_> =
+            tags.iter().zip(&there).filter(|(_, there)| !is_right(there)).map(|(tag, _)| tag).collect();
         // A tag that is right has all its content behind it: a registry takes no manifest without.
         if !is_there {
             listener(Event::Pushing { image: self.image.name.clone(), to: self.registry.place() });
             self.mountable();
             copy(self.source, self.registry, std::slice::from_ref(root))?;
         }
-        for tag in wanted {
-            self.registry.tag(root, tag).wrap_err_with(|| format!("cannot move the tag {tag}"))?;
-        }
+        let tag = |tag: &&String| self.registry.tag(root, tag).wrap_err_with(|| format!("cannot move the tag {tag}"));
+        each(&wanted, MANY, tag)?;
         listener(Event::Pushed { image: self.image.name.clone(), to: self.registry.place(), was_there: is_there });
         Ok(())
     }

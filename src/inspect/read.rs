@@ -14,7 +14,7 @@ use crate::image::manifest::{Annotations, Manifest, is_for_none, parse, platform
 use crate::image::media_type::as_oci;
 use crate::image::{Descriptor, Digest, MediaType};
 use crate::platform::Platform;
-use crate::store::{Missing, Source, each, read};
+use crate::store::{MANY, Missing, Source, each, read};
 
 /// Reads images.
 pub struct Reader<'a> {
@@ -52,7 +52,7 @@ impl Reader<'_> {
         let may_be = |entry: &&Descriptor| platform_of(entry).is_none_or(|platform| is_wanted(Some(&platform)));
         let mut platforms: Vec<_> = entries.iter().filter_map(platform_of).collect();
         let entries: Vec<_> = entries.iter().filter(may_be).collect();
-        let mut manifests = each(&entries, |entry| self.manifest(entry))?;
+        let mut manifests = each(&entries, MANY, |entry| self.manifest(entry))?;
         let told = |manifest: &ImageManifest| manifest.platform.clone().filter(|own| !platforms.contains(own));
         let untold: Vec<_> = manifests.iter().filter_map(told).collect();
         platforms.extend(untold);
@@ -169,7 +169,7 @@ impl Reader<'_> {
             .map(|entry| (of(entry), entry))
             .filter(|(of, _)| of.is_some() || self.only.is_none())
             .collect();
-        for (of, attached) in each(&wanted, |(of, entry)| Ok((*of, Attached::read(self.source, entry)?)))? {
+        for (of, attached) in each(&wanted, MANY, |(of, entry)| Ok((*of, Attached::read(self.source, entry)?)))? {
             match of.and_then(|of| image.manifests.get_mut(of)) {
                 Some(manifest) => manifest.attached.push(attached),
                 None => image.attached.push(attached),

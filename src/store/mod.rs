@@ -5,6 +5,7 @@
 
 pub mod archive;
 pub mod cache;
+mod copy;
 pub mod counted;
 pub mod file;
 pub mod layer;
@@ -14,20 +15,18 @@ pub mod share;
 pub mod stamp;
 pub mod validate;
 
-use std::collections::HashSet;
 use std::io::Read;
 use std::sync::Mutex;
 
-use miette::{Context, IntoDiagnostic, Report, miette};
+use miette::{Context, Report, miette};
 use oci_spec::image::Descriptor;
 
 use crate::error::Result;
-use crate::image::digest::{Digest, Mismatch, VerifyReader};
-use crate::image::manifest::{self, Manifest};
-use crate::image::media_type::is_document;
+use crate::image::digest::{Mismatch, VerifyReader};
 
 pub use archive::Archive;
 pub use cache::Cache;
+pub use copy::{FEW, MANY, copy, each};
 pub use counted::Counted;
 pub use layout::{Layout, LayoutWriter};
 pub use memory::Memory;
@@ -155,8 +154,6 @@ impl Missing {
 pub const MOST_DOCUMENT_BYTES: u64 = 4 << 20;
 /// No real index is nested deeper.
 const MOST_DEPTH: usize = 4;
-/// Transfers at a time.
-const PARALLEL: usize = 4;
 
 /// The content, checked against its descriptor while it is read.
 ///
@@ -192,58 +189,6 @@ pub fn read(source: &dyn Source, descriptor: &Descriptor) -> Result<Vec<u8>> {
     }
 }
 
-/// Copies `roots` and all that they name from `source` to `sink`, children first, skipping what is there.
-///
-/// # Errors
-/// The first error of either side; what was copied until then stays.
-pub fn copy(source: &dyn Source, sink: &dyn Sink, roots: &[Descriptor]) -> Result<()> {
-    let mut graph = Graph::default();
-    for root in roots {
-        graph.walk(source, root, 0)?;
-    }
-    let blobs = Mutex::new(graph.blobs.iter());
-    let failure = Mutex::new(None);
-    std::thread::scope(|scope| {
-        for _ in 0..PARALLEL.min(graph.blobs.len()) {
-            scope.spawn(|| {
-                while let Some(blob) = next(&blobs) {
-                    if let Err(error) = copy_blob(source, sink, blob) {
-                        // The first failure is told; nobody takes another blob after it.
-                        lock(&failure).get_or_insert(error);
-                        lock(&blobs).by_ref().for_each(drop);
-                    }
-                }
-            });
-        }
-    });
-    if let Some(error) = lock(&failure).take() {
-        return Err(error);
-    }
-    for document in &graph.documents {
-        copy_blob(source, sink, document)?;
-    }
-    Ok(())
-}
-
-fn next<T>(items: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
-    lock(items).next()
-}
-
-fn copy_blob(source: &dyn Source, sink: &dyn Sink, blob: &Descriptor) -> Result<()> {
-    if sink.exists(blob)? {
-        return Ok(());
-    }
-    let push = || {
-        let pushed = sink.push(blob, source);
-        pushed.wrap_err_with(|| format!("cannot copy {} from {}", blob.digest(), source.place()))
-    };
-    match push() {
-        // Bytes that are wrong once may have been wrong on their way.
-        Err(error) if is_mismatch(&error) => push(),
-        pushed => pushed,
-    }
-}
-
 /// Whether content was read that is not what its descriptor says.
 fn is_mismatch(error: &Report) -> bool {
     mismatch(error).is_some()
@@ -255,75 +200,6 @@ fn mismatch(error: &Report) -> Option<&Mismatch> {
         let read = cause.downcast_ref::<file::ReadError>().map(|file::ReadError(error)| error);
         read.or_else(|| cause.downcast_ref())?.get_ref()?.downcast_ref()
     })
-}
-
-/// What [`copy`] copies.
-#[derive(Default)]
-struct Graph {
-    /// By digest and size: one that is called by two sizes is looked at under both.
-    seen: HashSet<(Digest, u64)>,
-    blobs: Vec<Descriptor>,
-    /// Children before their parents.
-    documents: Vec<Descriptor>,
-}
-
-impl Graph {
-    fn walk(&mut self, source: &dyn Source, descriptor: &Descriptor, depth: usize) -> Result<()> {
-        if !self.seen.insert((descriptor.digest().clone(), descriptor.size())) {
-            return Ok(());
-        }
-        if !is_document(descriptor.media_type()) {
-            self.blobs.push(descriptor.clone());
-            return Ok(());
-        }
-        if depth > MOST_DEPTH {
-            return Err(miette!(
-                "{} in {} is nested deeper than {MOST_DEPTH} indexes",
-                descriptor.digest(),
-                source.place()
-            ));
-        }
-        let bytes = read(source, descriptor)?;
-        let parsed = manifest::parse(descriptor.media_type(), &bytes)
-            .into_diagnostic()
-            .wrap_err_with(|| format!("cannot use {} from {}", descriptor.digest(), source.place()))?;
-        if let Manifest::Image { config, .. } = &parsed
-            && config.size() > MOST_DOCUMENT_BYTES
-        {
-            return Err(miette!(
-                "the config {} in {} has {} bytes; more than {MOST_DOCUMENT_BYTES} are refused",
-                config.digest(),
-                source.place(),
-                config.size()
-            ));
-        }
-        for child in parsed.children() {
-            self.walk(source, &child, depth + 1)?;
-        }
-        self.documents.push(descriptor.clone());
-        Ok(())
-    }
-}
-
-/// What `work` makes of each of `items`, several at a time, in their order.
-///
-/// # Errors
-/// The first one's.
-pub fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
-    let mut done = Vec::new();
-    for some in items.chunks(PARALLEL) {
-        let some: Vec<_> = std::thread::scope(|scope| {
-            let running: Vec<_> = some.iter().map(|item| scope.spawn(|| work(item))).collect();
-            running
-                .into_iter()
-                .map(|thread| thread.join().unwrap_or_else(|_| Err(miette!("a thread panicked"))))
-                .collect()
-        });
-        for result in some {
-            done.push(result?);
-        }
-    }
-    Ok(done)
 }
 
 /// The value behind a lock, also after a thread that held it has panicked: the values here are whole at every step.

@@ -24,7 +24,7 @@ use crate::image::manifest::Document;
 use crate::store::cache::memory::Kind;
 use crate::store::share::Sharable;
 use crate::store::stamp::Stamp;
-use crate::store::{Cache, Sink, Source, each, file, lock, open};
+use crate::store::{Cache, FEW, Sink, Source, each, file, lock, open};
 
 /// A layout that is being written: [`LayoutWriter::commit`] makes it the layout, dropping it undoes all.
 #[derive(Debug)]
@@ -208,7 +208,7 @@ impl LayoutWriter {
             let synced = File::open(path).and_then(|file| file.sync_all());
             synced.map_err(|error| on_path("write", path, error))
         };
-        each(&added, sync)?;
+        each(&added, FEW, sync)?;
         let folders: BTreeSet<_> = added.iter().filter_map(|path| path.parent()).collect();
         folders.into_iter().for_each(file::sync_folder);
         Ok(())

@@ -1,7 +1,6 @@
 //! The layers of a graph: each read once, its blob held against its digest and its tar against its diffIDs.
 
 use std::io::{self, BufReader, Read};
-use std::sync::Mutex;
 
 use miette::{Report, miette};
 use oci_spec::image::{Descriptor, Digest};
@@ -14,7 +13,7 @@ use crate::image::media_type::is_layer;
 use crate::interrupt;
 use crate::platform::Platform;
 use crate::store::file::ReadError;
-use crate::store::{Missing, PARALLEL, Source, lock, next, open};
+use crate::store::{FEW, Missing, Source, each, open};
 
 /// Layers that are to be checked, each once, whoever has it.
 #[derive(Default)]
@@ -48,23 +47,11 @@ impl Layers {
 
     /// Checks them all; gives what is wrong, in the order in which they were added.
     pub fn check(&self, source: &dyn Source) -> Vec<Problem> {
-        let left = Mutex::new(self.0.iter().enumerate());
-        let found = Mutex::new(Vec::new());
-        std::thread::scope(|scope| {
-            for _ in 0..PARALLEL.min(self.0.len()) {
-                scope.spawn(|| {
-                    while let Some((at, layer)) = next(&left) {
-                        if let Err(error) = layer.check(source) {
-                            let problem = problem(&layer.descriptor, Part::Layer, layer.platforms.clone(), &error);
-                            lock(&found).push((at, problem));
-                        }
-                    }
-                });
-            }
+        let found = each(&self.0, FEW, |layer| {
+            let error = layer.check(source).err();
+            Ok(error.map(|error| problem(&layer.descriptor, Part::Layer, layer.platforms.clone(), &error)))
         });
-        let mut found = std::mem::take(&mut *lock(&found));
-        found.sort_by_key(|(at, _)| *at);
-        found.into_iter().map(|(_, problem)| problem).collect()
+        found.into_iter().flatten().flatten().collect()
     }
 }
 
