@@ -6,8 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::time::Duration;
 
 const INTERRUPT: u8 = 2;
+const TERMINATE: u8 = 15;
 /// The signal that asked work to stop; 0 for none.
 static SIGNAL: AtomicU8 = AtomicU8::new(0);
+/// Whether something beside the work has failed.
+static ABANDONED: AtomicBool = AtomicBool::new(false);
 /// The program that has been started and gets the signals too; 0 for none.
 static CHILD: AtomicU32 = AtomicU32::new(0);
 /// Whether that program stands in the place of this one.
@@ -37,7 +40,35 @@ fn take(signal: u8) {
 
 /// Whether work is to stop.
 pub fn is_set() -> bool {
+    is_signalled() || ABANDONED.load(Ordering::SeqCst)
+}
+
+/// Whether the user, or another program, asked for that.
+pub fn is_signalled() -> bool {
     SIGNAL.load(Ordering::SeqCst) != 0
+}
+
+/// Work that is done side by side, until this is dropped.
+#[derive(Debug)]
+pub struct SideBySide(());
+
+impl SideBySide {
+    /// Begins it. There is one at a time in a process.
+    pub fn begin() -> SideBySide {
+        SideBySide(())
+    }
+
+    /// Some of it has failed: the rest is to stop, and so is the program that has been started.
+    pub fn abandon(&self) {
+        ABANDONED.store(true, Ordering::SeqCst);
+        signals::pass_on(CHILD.load(Ordering::SeqCst), TERMINATE);
+    }
+}
+
+impl Drop for SideBySide {
+    fn drop(&mut self) {
+        ABANDONED.store(false, Ordering::SeqCst);
+    }
 }
 
 /// The exit status of a program that was asked to stop, as a shell tells it: 128 and the signal's number.
@@ -95,10 +126,9 @@ mod signals {
     use rustix::termios::tcgetpgrp;
     use tokio::signal::unix::{SignalKind, signal};
 
-    use super::INTERRUPT;
+    use super::{INTERRUPT, TERMINATE};
 
     const HANGUP: u8 = 1;
-    const TERMINATE: u8 = 15;
     const USER_1: u8 = 10;
     const USER_2: u8 = 12;
 

@@ -63,7 +63,7 @@ fn main() -> ExitCode {
         Command::Man(args) => commands::man::man(args).map(Done::Results),
     };
     match done {
-        _ if interrupt::is_set() => ExitCode::from(interrupt::status()),
+        _ if interrupt::is_signalled() => ExitCode::from(interrupt::status()),
         Ok(Done::Results(lines)) => reporter.results(&lines),
         Ok(Done::Text(text)) => reporter.text(&text),
         Ok(Done::Inspected(found, json)) => reporter.inspected(&found, json),

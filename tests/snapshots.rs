@@ -411,13 +411,16 @@ fn bases() {
     base("an archive that is none", "oci-archive:Cargo.toml");
     base("a folder for an archive", "oci-archive:src");
     base("a folder that is no layout", "oci:src");
-    base("a registry that does not answer", "127.0.0.1:9/base:1");
     let offline = ["build", "--base", "127.0.0.1:9/base:1", "--offline"];
     told.error("a registry that may not be asked", &project, &offline);
+    told.beside_cargo(true);
+    told.error("a registry that does not answer", &project, &["build", "--base", "127.0.0.1:9/base:1"]);
     for (title, answer) in REFUSALS {
         let registry = always(answer);
         told.error(title, &project, &["build", "--base", &format!("{}/acme/base:1", registry.address())]);
     }
+    told.beside_cargo(false);
+    let project = Project::new("x");
     let written = BaseImage::new().write(&project.path("base"));
     let riscv = ["build", "--base", "oci:base", "--platform", "linux/amd64,linux/riscv64"];
     told.error("a base without the platform", &project, &riscv);
@@ -485,6 +488,7 @@ fn registries() {
 #[test]
 fn credentials() {
     let mut told = Snapshot::of("credentials");
+    told.beside_cargo(true);
     let mut config = |title: &str, config: &str, helper: &str| {
         let project = Project::new("x").file("docker/config.json", config);
         if !helper.is_empty() {

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
-use std::thread::ScopedJoinHandle;
 
 use miette::{Context, Report, miette};
 use oci_spec::image::{ANNOTATION_BASE_IMAGE_DIGEST, ANNOTATION_BASE_IMAGE_NAME, Descriptor};
 
 use super::assets::Assets;
+use super::below::Below;
 use super::layers::Layers;
 use crate::base::{Base, BaseImage};
-use crate::compile::{Binary, Compiled};
+use crate::compile::{Binary, OutDir};
 use crate::config::Labels;
 use crate::error::{Result, on_path};
 use crate::event::transfer::Activity;
@@ -20,126 +19,120 @@ use crate::image::config::{History, Settings, UnknownVariable, assemble};
 use crate::image::layer::{Content, Entry, Layer, with_parents};
 use crate::image::manifest;
 use crate::plan::ImagePlan;
+use crate::platform::Target;
 use crate::reference::BaseReference;
-use crate::store::layout::Place;
-use crate::store::{Cache, Counted, LayoutWriter, Sink, Source, copy};
+use crate::store::{Counted, Sink, Source, copy};
 
-/// What one image is assembled from.
+/// One image, and where its parts go.
 pub struct Work<'a> {
     /// What is wanted.
     pub plan: &'a ImagePlan,
-    /// What is below.
-    pub base: &'a Base,
-    /// Where the base's layers are.
-    pub source: &'a dyn Source,
-    /// Whether the base's layers are written too; else only those stay that are there already.
-    pub complete: bool,
-    /// What is kept of the runs before.
-    pub cache: &'a Arc<Cache>,
-    /// What is put beside the binaries.
-    pub assets: &'a Assets<'a>,
-    /// What cargo built.
-    pub compiled: &'a Compiled,
+    /// Its layers, and its layout.
+    pub layers: Layers<'a>,
+    /// Who wants to know what happens.
+    pub listener: Listener<'a>,
 }
 
 impl Work<'_> {
-    /// Writes everything but the layout's index, which [`LayoutWriter::commit`] then does.
+    /// Writes the layers of the base, whose content is in `source`; where the layout is not to be `complete`, those of a
+    /// registry's only stay if they are there already.
     ///
     /// # Errors
-    /// Of reading the base and the binaries, and of writing the layout.
-    pub fn assemble(&self, layout: &Path, listener: Listener) -> Result<(LayoutWriter, BuiltImage)> {
-        let writer = LayoutWriter::begin(layout, &self.plan.local_names()[0], Place::Own, listener)?;
-        let writer = writer.remembered_by(self.cache);
-        let layers = Layers {
-            writer: &writer,
-            cache: self.cache,
-            compression: self.plan.compression,
-            time: self.plan.mtime(),
-            listener,
-        };
-        let base_layers: Vec<_> = self.base.images.iter().flat_map(|image| image.layers.clone()).collect();
-        // Layers do not depend on each other: they are compressed side by side.
-        let (copied, assets, binaries) = std::thread::scope(|scope| {
-            let assets = scope.spawn(|| self.assets.layers(&layers, &self.compiled.out_dirs, listener));
-            let images = self.base.images.iter();
-            let binaries: Vec<_> = images.map(|image| scope.spawn(|| self.binaries_layer(&layers, image))).collect();
-            let copied = match self.complete || !matches!(self.plan.base, BaseReference::Registry(_)) {
-                true => {
-                    let source = Counted { source: self.source, activity: Activity::Copying, listener };
-                    copy(&source, &writer, &base_layers)
-                }
-                // What is there is kept: asking does that.
-                false => base_layers.iter().try_for_each(|layer| writer.exists(layer).map(drop)),
-            };
-            (copied, joined(assets), binaries.into_iter().map(joined).collect::<Result<Vec<_>>>())
-        });
-        copied?;
-        let (mut assets, binaries) = (assets?.into_iter(), binaries?);
+    /// Of reading the base, and of writing the layout.
+    pub fn base(&self, base: &Base, source: &dyn Source, complete: bool) -> Result<()> {
+        let layers: Vec<_> = base.images.iter().flat_map(|image| image.layers.clone()).collect();
+        if complete || !matches!(self.plan.base, BaseReference::Registry(_)) {
+            let source = Counted { source, activity: Activity::Copying, listener: self.listener };
+            return copy(&source, self.layers.writer, &layers);
+        }
+        // What is there is kept: asking does that.
+        layers.iter().try_for_each(|layer| self.layers.writer.exists(layer).map(drop))
+    }
 
+    /// Writes the layer of the binaries for one target, which are all there.
+    ///
+    /// # Errors
+    /// Of reading the binaries, and of writing the layout.
+    pub fn binaries(&self, target: Target, binaries: &[Binary]) -> Result<Layer> {
+        let mut entries = Vec::new();
+        for binary in binaries {
+            // A program that was named may be behind a link.
+            let source = binary.path.canonicalize().map_err(|error| on_path("read", &binary.path, error))?;
+            let path = self.plan.bin_dir.join(&binary.name);
+            entries.push(Entry::file(path.trim_start_matches('/'), 0o755, Content::Path(source)));
+        }
+        let entries = with_parents(entries, self.plan.base == BaseReference::Scratch);
+        let name = format!("{} {}", self.plan.name, target.platform());
+        self.layers.layer(&entries, &name).wrap_err("cannot make the layer of the binaries")
+    }
+
+    /// Writes the rest: everything but the layout's index, which [`LayoutWriter::commit`](crate::store::LayoutWriter::commit) then does. `binaries` are the
+    /// layers for the platforms of the base.
+    ///
+    /// # Errors
+    /// Of reading the assets, and of writing the layout.
+    pub fn finish(&self, below: &Below, out_dirs: &[OutDir], binaries: Vec<Layer>) -> Result<BuiltImage> {
+        let Below { base, owners } = below;
+        let writer = self.layers.writer;
+        let assets = Assets { plan: self.plan, base, owners };
+        let mut assets = assets.layers(&self.layers, out_dirs, self.listener)?.into_iter();
         let mut manifests = Vec::new();
-        for (below, binaries) in self.base.images.iter().zip(binaries) {
-            manifests.push(self.image(&writer, below, assets.next(), binaries, listener)?);
+        for (below, binaries) in base.images.iter().zip(binaries) {
+            manifests.push(self.image(base, below, assets.next(), binaries)?);
         }
 
-        let root = self.root(&writer, &manifests)?;
+        let root = self.root(base, &manifests)?;
         for tag in &self.plan.tags {
             writer.tag(&root, tag)?;
         }
+        let layout = &self.plan.layout;
         let digest = root.digest().clone();
-        let image = BuiltImage {
+        Ok(BuiltImage {
             name: self.plan.name.clone(),
             local_names: self.plan.local_names(),
             reference: format!("oci:{}@{digest}", shown(layout)),
             digest,
             size: size(&root, &manifests),
             tags: self.plan.tags.clone(),
-            layout: layout.to_owned(),
+            layout: layout.clone(),
             base: BuiltBase {
                 name: self.plan.base.to_string(),
-                digest: self.base.root.as_ref().map(|root| root.digest().clone()),
+                digest: base.root.as_ref().map(|root| root.digest().clone()),
             },
             manifests,
             root,
-        };
-        Ok((writer, image))
+        })
     }
 
     /// What the image is called by: its index, or the one manifest where no index is wanted.
-    fn root(&self, writer: &LayoutWriter, manifests: &[BuiltManifest]) -> Result<Descriptor> {
+    fn root(&self, base: &Base, manifests: &[BuiltManifest]) -> Result<Descriptor> {
         if let (true, [manifest]) = (self.plan.no_index, manifests) {
             return Ok(manifest.descriptor.clone());
         }
         let entries = manifests.iter().map(|image| (image.platform.clone(), image.descriptor.clone()));
-        let index = manifest::index(&entries.collect::<Vec<_>>(), &self.annotations());
-        writer.put(&index)?;
+        let index = manifest::index(&entries.collect::<Vec<_>>(), &self.annotations(base));
+        self.layers.writer.put(&index)?;
         Ok(index.descriptor)
     }
 
     /// Config and manifest for one platform.
-    fn image(
-        &self,
-        writer: &LayoutWriter,
-        below: &BaseImage,
-        assets: Option<Layer>,
-        binaries: Layer,
-        listener: Listener,
-    ) -> Result<BuiltManifest> {
+    fn image(&self, base: &Base, below: &BaseImage, assets: Option<Layer>, binaries: Layer) -> Result<BuiltManifest> {
         let (mut layers, mut histories) = (below.layers.clone(), Vec::new());
         let bins = self.plan.bins.iter().map(|bin| self.plan.bin_dir.join(bin)).collect();
         let assets = assets.map(|layer| (layer, "assets", self.plan.asset_places()));
         for (layer, what, files) in assets.into_iter().chain([(binaries, "binaries", bins)]) {
             let (image, platform) = (self.plan.name.clone(), below.platform.clone());
-            listener(Event::Layered { image, platform, files, bytes: layer.descriptor.size() });
+            (self.listener)(Event::Layered { image, platform, files, bytes: layer.descriptor.size() });
             histories.push(History { diff_id: layer.diff_id, created_by: format!("cargo oci build ({what})") });
             layers.push(layer.descriptor);
         }
-        let settings = settings(self.plan, self.base);
+        let settings = settings(self.plan, base);
         let config = assemble(&below.config, &below.platform, &settings, &histories)
             .map_err(|error| unknown_variable(self.plan, &error))?;
         let config = manifest::config(config);
-        let manifest = manifest::image(&config.descriptor, &layers, &self.annotations());
+        let manifest = manifest::image(&config.descriptor, &layers, &self.annotations(base));
         for document in [&config, &manifest] {
-            writer.put(document)?;
+            self.layers.writer.put(document)?;
         }
         Ok(BuiltManifest {
             platform: below.platform.clone(),
@@ -152,39 +145,10 @@ impl Work<'_> {
         })
     }
 
-    fn binaries_layer(&self, layers: &Layers, below: &BaseImage) -> Result<Layer> {
-        let mut entries = Vec::new();
-        for name in &self.plan.bins {
-            let binary = binary(&self.compiled.binaries, self.plan, name, below)?;
-            // A program that was named may be behind a link.
-            let source = binary.path.canonicalize().map_err(|error| on_path("read", &binary.path, error))?;
-            let path = self.plan.bin_dir.join(name);
-            entries.push(Entry::file(path.trim_start_matches('/'), 0o755, Content::Path(source)));
-        }
-        let entries = with_parents(entries, self.base.root.is_none());
-        let name = format!("{} {}", self.plan.name, below.platform);
-        layers.layer(&entries, &name).wrap_err("cannot make the layer of the binaries")
-    }
-
-    fn annotations(&self) -> BTreeMap<String, String> {
-        let annotations = with_base(self.plan, self.base, &self.plan.annotations);
+    fn annotations(&self, base: &Base) -> BTreeMap<String, String> {
+        let annotations = with_base(self.plan, base, &self.plan.annotations);
         annotations.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
     }
-}
-
-/// What was built for an image's program `name`, to go over `below`.
-///
-/// # Errors
-/// When nothing was.
-pub fn binary<'a>(all: &'a [Binary], plan: &ImagePlan, name: &str, below: &BaseImage) -> Result<&'a Binary> {
-    let is_it = |binary: &&Binary| {
-        (&binary.package, binary.run, binary.target) == (&plan.package, plan.run, below.target) && binary.name == name
-    };
-    all.iter().find(is_it).ok_or_else(|| miette!("cargo built no `{name}` for {}", below.target.triple))
-}
-
-fn joined<T>(thread: ScopedJoinHandle<Result<T>>) -> Result<T> {
-    thread.join().unwrap_or_else(|_| Err(miette!("a thread panicked")))
 }
 
 /// All that `root` names and itself, each content once, in bytes.

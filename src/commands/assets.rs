@@ -17,15 +17,17 @@ use crate::plan::ImagePlan;
 use crate::store::Source;
 use crate::store::layer::described;
 
-/// The assets of an image, of which all is known that can be known before cargo runs.
+/// The assets of an image.
 pub struct Assets<'a> {
-    plan: &'a ImagePlan,
-    base: &'a Base,
-    /// For each platform, whose the files of each rule are.
-    owners: Vec<Vec<Numbers>>,
+    /// Which are wanted.
+    pub plan: &'a ImagePlan,
+    /// What they go over.
+    pub base: &'a Base,
+    /// For each platform, whose the files of each rule are ([`owners`]).
+    pub owners: &'a [Vec<Numbers>],
 }
 
-/// Looks at the files that are there already: mistakes are told before a base is pulled, and before minutes of compiling.
+/// Looks at the files that are there already: mistakes are told before minutes of compiling.
 ///
 /// # Errors
 /// A mistake in a rule; folders that cannot be read.
@@ -33,30 +35,30 @@ pub fn check(plan: &ImagePlan) -> Result<()> {
     assets::check(&plan.files, &plan.target_dir, &binaries(plan))
 }
 
-impl<'a> Assets<'a> {
-    /// Looks up the owners in the base, whose content is in `source`.
-    ///
-    /// # Errors
-    /// An owner whom the base does not know; a base that cannot be read.
-    pub fn over(plan: &'a ImagePlan, base: &'a Base, source: &dyn Source) -> Result<Assets<'a>> {
-        let mut owners: Vec<Vec<Numbers>> = Vec::new();
-        if plan.files.is_empty() {
-            return Ok(Assets { plan, base, owners });
-        }
-        for (at, below) in base.images.iter().enumerate() {
-            // The same layers know the same names.
-            let known = base.images[..at].iter().position(|other| other.layers == below.layers);
-            owners.push(match known {
-                Some(known) => owners[known].clone(),
-                None => {
-                    let layers = described(&below.config, &below.layers)?;
-                    assets::owners(&plan.files, &Below { platform: &below.platform, source, layers: &layers })?
-                }
-            });
-        }
-        Ok(Assets { plan, base, owners })
+/// For each platform, whose the files of each rule are; `source` has the content of the base.
+///
+/// # Errors
+/// An owner whom the base does not know; a base that cannot be read.
+pub fn owners(plan: &ImagePlan, base: &Base, source: &dyn Source) -> Result<Vec<Vec<Numbers>>> {
+    let mut owners: Vec<Vec<Numbers>> = Vec::new();
+    if plan.files.is_empty() {
+        return Ok(owners);
     }
+    for (at, below) in base.images.iter().enumerate() {
+        // The same layers know the same names.
+        let known = base.images[..at].iter().position(|other| other.layers == below.layers);
+        owners.push(match known {
+            Some(known) => owners[known].clone(),
+            None => {
+                let layers = described(&below.config, &below.layers)?;
+                assets::owners(&plan.files, &Below { platform: &below.platform, source, layers: &layers })?
+            }
+        });
+    }
+    Ok(owners)
+}
 
+impl Assets<'_> {
     /// Writes the layers: one for each platform, which is mostly the same; none where there are no rules.
     ///
     /// # Errors
@@ -64,7 +66,7 @@ impl<'a> Assets<'a> {
     pub fn layers(&self, layers: &Layers, out_dirs: &[OutDir], listener: Listener) -> Result<Vec<Layer>> {
         let mut made: Vec<(&Vec<Numbers>, Option<&Path>, Layer)> = Vec::new();
         let mut astray = BTreeSet::new();
-        for (below, owners) in self.base.images.iter().zip(&self.owners) {
+        for (below, owners) in self.base.images.iter().zip(self.owners) {
             let is_its = |out_dir: &&OutDir| {
                 (&out_dir.package, out_dir.run, out_dir.target) == (&self.plan.package, self.plan.run, below.target)
             };

@@ -8,15 +8,16 @@ use miette::{IntoDiagnostic, Report, miette};
 use oci_spec::image::Descriptor;
 
 use super::origin::{Offline, Origin};
+use super::registries::Registries;
 use crate::base::Base;
 use crate::base::embedded::embedded;
 use crate::error::{Result, with_help};
 use crate::event::{Event, Listener};
 use crate::image::digest::{Digest, Hasher, Mismatch};
-use crate::plan::{Environment, ImagePlan};
+use crate::plan::ImagePlan;
 use crate::platform::PlatformChoice;
 use crate::reference::{BaseReference, Reference};
-use crate::registry::{Options, Registry, RequestError, credentials};
+use crate::registry::RequestError;
 use crate::store::cache::Through;
 use crate::store::cache::memory::Kind;
 use crate::store::{Archive, Cache, Layout, Memory, Source};
@@ -28,9 +29,8 @@ pub struct Bases<'a> {
     pull: bool,
     /// Whether registries are not to be asked.
     is_offline: bool,
-    environment: &'a Environment,
-    listener: Listener<'a>,
-    opened: HashMap<BaseReference, Opened<'a>>,
+    registries: &'a Registries<'a>,
+    opened: Vec<(BaseReference, Opened<'a>)>,
 }
 
 /// A base that was opened.
@@ -45,7 +45,7 @@ struct Opened<'a> {
 /// Where a base's content is.
 enum BaseSource<'a> {
     Pulled(Through<'a>),
-    Local(Box<dyn Source>),
+    Local(Box<dyn Source + Send>),
 }
 
 impl BaseSource<'_> {
@@ -59,14 +59,8 @@ impl BaseSource<'_> {
 
 impl<'a> Bases<'a> {
     /// None opened yet; what is pulled goes to `cache`.
-    pub fn new(
-        cache: &Arc<Cache>,
-        pull: bool,
-        is_offline: bool,
-        environment: &'a Environment,
-        listener: Listener<'a>,
-    ) -> Bases<'a> {
-        Bases { cache: Arc::clone(cache), pull, is_offline, environment, listener, opened: HashMap::new() }
+    pub fn new(cache: &Arc<Cache>, pull: bool, is_offline: bool, registries: &'a Registries<'a>) -> Bases<'a> {
+        Bases { cache: Arc::clone(cache), pull, is_offline, registries, opened: Vec::new() }
     }
 
     /// Says once that nothing is kept where that is so.
@@ -74,7 +68,7 @@ impl<'a> Bases<'a> {
         if self.cache.is_read_only() && self.pull {
             let folder = self.cache.root().display();
             let message = format!("the cache {folder} cannot be written to, and nothing is kept in it");
-            (self.listener)(Event::Warning { message });
+            (self.registries.listener)(Event::Warning { message });
             self.pull = false;
         }
     }
@@ -84,11 +78,10 @@ impl<'a> Bases<'a> {
     /// # Errors
     /// When it was not read.
     pub fn source(&self, reference: &BaseReference) -> Result<&dyn Source> {
-        let opened = self.opened.get(reference).ok_or_else(|| miette!("the base {reference} was not opened"))?;
-        Ok(opened.source.source())
+        Ok(self.opened(reference)?.source.source())
     }
 
-    /// The base of an image, all its content at hand.
+    /// The base of an image, of which no more than its documents is read.
     ///
     /// # Errors
     /// When it cannot be had, or is not an image for the platforms that are wanted.
@@ -96,41 +89,69 @@ impl<'a> Bases<'a> {
         self.find(&image.base, &image.platforms).map_err(|error| no_base(&image.base, error))
     }
 
-    /// The images that `reference` has for `platforms`, all their content at hand.
+    /// The images that `reference` has for `platforms`.
     ///
     /// # Errors
     /// When they cannot be had, or there is none for one of the platforms.
     pub fn find(&mut self, reference: &BaseReference, platforms: &[PlatformChoice]) -> Result<Base> {
-        if !self.opened.contains_key(reference) {
-            let opened = self.open(reference)?;
-            self.opened.insert(reference.clone(), opened);
-        }
-        let Some(Opened { source, root: Some(root), read }) = self.opened.get_mut(reference) else {
+        let at = match self.opened.iter().position(|(known, _)| known == reference) {
+            Some(at) => at,
+            None => {
+                let opened = self.open(reference)?;
+                self.opened.push((reference.clone(), opened));
+                self.opened.len() - 1
+            }
+        };
+        let Opened { source, root: Some(root), read } = &mut self.opened[at].1 else {
             return Ok(Base::scratch(platforms));
         };
         if let Some((_, base)) = read.iter().find(|(choices, _)| choices == platforms) {
             return Ok(base.clone());
         }
         let base = Base::read(source.source(), root.clone(), platforms)?;
-        match source {
-            BaseSource::Pulled(through) if self.pull => pull(through, reference, &base, self.listener)?,
-            BaseSource::Pulled(_) => {}
-            BaseSource::Local(source) => has_all(source.as_ref(), &base)?,
-        }
         read.push((platforms.to_vec(), base.clone()));
         Ok(base)
     }
 
+    /// Brings the layers of all that was read here, where they are wanted here.
+    ///
+    /// # Errors
+    /// Layers that cannot be had.
+    pub fn fetch(&self) -> Result<()> {
+        let references = self.opened.iter().map(|(reference, _)| reference);
+        references
+            .into_iter()
+            .try_for_each(|reference| self.fetch_one(reference).map_err(|error| no_base(reference, error)))
+    }
+
+    /// The same for what was read of one of them.
+    ///
+    /// # Errors
+    /// Layers that cannot be had.
+    pub fn fetch_one(&self, reference: &BaseReference) -> Result<()> {
+        let Opened { source, read, .. } = self.opened(reference)?;
+        read.iter().try_for_each(|(_, base)| match source {
+            BaseSource::Pulled(through) if self.pull => pull(through, reference, base, self.registries.listener),
+            BaseSource::Pulled(_) => Ok(()),
+            BaseSource::Local(source) => has_all(source.as_ref(), base),
+        })
+    }
+
+    fn opened(&self, reference: &BaseReference) -> Result<&Opened<'a>> {
+        let opened = self.opened.iter().find(|(known, _)| known == reference).map(|(_, opened)| opened);
+        opened.ok_or_else(|| miette!("the base {reference} was not opened"))
+    }
+
     fn open(&mut self, reference: &BaseReference) -> Result<Opened<'a>> {
         let opened = |source, root| Opened { source, root, read: Vec::new() };
-        let (source, name): (Box<dyn Source>, _) = match reference {
+        let (source, name): (Box<dyn Source + Send>, _) = match reference {
             BaseReference::Scratch => return Ok(opened(BaseSource::Local(Box::new(Memory::default())), None)),
             BaseReference::Embedded => (Box::new(embedded()?), None),
             BaseReference::Layout(place) => (Box::new(Layout::open(&place.path)?), place.name.as_deref()),
             BaseReference::Archive(place) => (Box::new(Archive::open(&place.path)?), place.name.as_deref()),
             BaseReference::Registry(reference) => {
                 self.warn_of_read_only();
-                let origin = Origin::new(reference.clone(), self.is_offline, self.environment, self.listener);
+                let origin = Origin::new(reference.clone(), self.is_offline, self.registries);
                 let through = self.cache.through(Box::new(origin), self.pull);
                 let root = self.resolve(&through, reference)?;
                 return Ok(opened(BaseSource::Pulled(through), Some(root)));
@@ -176,8 +197,7 @@ fn meant(base: &BaseReference) -> Option<&'static str> {
     ["embedded", "scratch"].into_iter().find(|known| strsim::damerau_levenshtein(word, known) <= 2)
 }
 
-/// Sees to it that the base's layers are there, before anything is compiled. What is in them is checked when they are
-/// read.
+/// Sees to it that the base's layers are there. What is in them is checked when they are read.
 fn has_all(source: &dyn Source, base: &Base) -> Result<()> {
     for layer in base.images.iter().flat_map(|image| &image.layers) {
         if Hasher::like(layer.digest()).is_none() {
@@ -196,27 +216,7 @@ fn has_all(source: &dyn Source, base: &Base) -> Result<()> {
     Ok(())
 }
 
-/// A repository, with the user's credentials for it.
-///
-/// # Errors
-/// Credentials that cannot be read; TLS that cannot be set up.
-pub fn connect<'a>(
-    reference: &Reference,
-    environment: &Environment,
-    is_target: bool,
-    listener: Listener<'a>,
-) -> Result<Registry<'a>> {
-    let found = credentials::find(environment, reference.registry(), reference.repository(), is_target)?;
-    let options = Options {
-        credential: found.credential,
-        credential_source: found.source,
-        notify: Some(listener),
-        ..Options::default()
-    };
-    Registry::new(reference.clone(), options)
-}
-
-/// Brings the base's layers into the cache, before anything is compiled: what fails, fails early.
+/// Brings the base's layers into the cache.
 fn pull(through: &Through, reference: &BaseReference, base: &Base, listener: Listener) -> Result<()> {
     let layers: HashMap<_, _> =
         base.images.iter().flat_map(|image| &image.layers).map(|layer| (layer.digest(), layer)).collect();

@@ -1,20 +1,22 @@
 //! `cargo oci build`: Plan → base, binaries → layers → images → index in a layout.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use miette::miette;
+use oci_spec::image::Descriptor;
 
-use super::assemble::{self, Work};
-use super::assets::{self, Assets};
 use super::bases::Bases;
-use super::outputs;
-use super::programs::programs;
+use super::line::Line;
+use super::registries::Registries;
+use super::{assets, outputs};
+use crate::base::Base;
 use crate::cli::BuildArgs;
 use crate::compile::Toolchain;
 use crate::error::Result;
 use crate::event::{BuiltImage, Event, Listener};
-use crate::plan::{self, Environment, Plan};
-use crate::store::{Cache, Layout};
+use crate::plan::{self, Environment, ImagePlan, Plan};
+use crate::store::{Cache, Layout, Source};
 
 /// Builds every image that the arguments select.
 ///
@@ -23,7 +25,8 @@ use crate::store::{Cache, Layout};
 /// are written from the finished layouts.
 pub fn build(args: &BuildArgs, listener: Listener) -> Result<Vec<BuiltImage>> {
     let environment = Environment::of_this_process();
-    let built = Built::make(args, true, &environment, listener, |_| Ok(()))?;
+    let registries = Registries::new(&environment, listener);
+    let built = Build { args, complete: true, registries: &registries }.run(|_| Ok(()), &())?;
     finish(&built, listener)?;
     Ok(built.images)
 }
@@ -42,6 +45,16 @@ pub fn finish(built: &Built, listener: Listener) -> Result<()> {
     }
 }
 
+/// What is to be built, and by what means.
+pub struct Build<'a> {
+    /// What was typed.
+    pub args: &'a BuildArgs,
+    /// Whether layouts are to have the layers of bases in registries too; else these are left where they are.
+    pub complete: bool,
+    /// Where bases are.
+    pub registries: &'a Registries<'a>,
+}
+
 /// Images that were built, and what they were built from.
 pub struct Built<'a> {
     /// What was planned.
@@ -56,23 +69,67 @@ pub struct Built<'a> {
     pub layouts: Vec<Layout>,
 }
 
-impl<'a> Built<'a> {
-    /// Builds, with layouts that are `complete`, or that lack the layers of bases in registries: these are left where
-    /// they are. `prepare` may refuse the plan, or change it.
+/// What is done for images while cargo runs, by those who do something with them.
+pub trait Ahead: Sync {
+    /// As soon as there is a plan.
+    ///
+    /// # Errors
+    /// What makes it useless to go on.
+    fn begin(&self, _: &[ImagePlan]) -> Result<()> {
+        Ok(())
+    }
+
+    /// As soon as the bases of the images are known, and after [`Ahead::begin`].
+    ///
+    /// # Errors
+    /// What makes it useless to go on.
+    fn bases(&self, _: &[ImageBase]) -> Result<()> {
+        Ok(())
+    }
+
+    /// When cargo has something to compile: all that is to be done with the bases.
+    ///
+    /// # Errors
+    /// What makes it useless to go on.
+    fn wait(&self, _: &[ImageBase]) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// What is below the image of the same number in a plan.
+pub struct ImageBase<'a> {
+    /// The image.
+    pub plan: &'a ImagePlan,
+    /// The base.
+    pub base: &'a Base,
+    /// Its content.
+    pub source: &'a dyn Source,
+}
+
+impl ImageBase<'_> {
+    /// The layers of the base for all platforms, each once.
+    pub fn layers(&self) -> Vec<Descriptor> {
+        let mut seen = HashSet::new();
+        let layers = self.base.images.iter().flat_map(|image| &image.layers);
+        layers.filter(|layer| seen.insert(layer.digest())).cloned().collect()
+    }
+}
+
+/// There is nothing to do before images are there.
+impl Ahead for () {}
+
+impl<'a> Build<'a> {
+    /// Builds. `prepare` may refuse the plan, or change it.
     ///
     /// # Errors
     /// The first thing that goes wrong; then every layout is as it was before.
-    pub fn make(
-        args: &BuildArgs,
-        complete: bool,
-        environment: &'a Environment,
-        listener: Listener<'a>,
-        prepare: impl FnOnce(&mut Plan) -> Result<()>,
-    ) -> Result<Built<'a>> {
+    pub fn run(&self, prepare: impl FnOnce(&mut Plan) -> Result<()>, ahead: &dyn Ahead) -> Result<Built<'a>> {
+        let (environment, listener) = (self.registries.environment, self.registries.listener);
         // Which toolchain it is does not depend on the plan: it is asked while the plan is made.
         let (plan, toolchain) = std::thread::scope(|scope| {
             let toolchain = scope.spawn(|| Toolchain::find(environment));
-            (plan::make(args, environment), toolchain.join().unwrap_or_else(|_| Err(miette!("a thread panicked"))))
+            let plan = plan::make(self.args, environment);
+            (plan, toolchain.join().unwrap_or_else(|_| Err(miette!("a thread panicked"))))
         });
         let mut plan = plan?;
         // Programs may all be there already; a toolchain that is wanted for sure is missed at once.
@@ -81,33 +138,9 @@ impl<'a> Built<'a> {
         announce(&plan, listener);
         plan.images.iter().try_for_each(assets::check)?;
         let cache = Arc::new(Cache::open(plan.cache.clone())?);
-        let mut bases = Bases::new(&cache, complete, plan.is_offline, environment, listener);
-        let below: Vec<_> = plan.images.iter().map(|image| bases.read(image)).collect::<Result<_>>()?;
-        let mut assets = Vec::new();
-        for (image, base) in plan.images.iter().zip(&below) {
-            assemble::check(image, base)?;
-            assets.push(Assets::over(image, base, bases.source(&image.base)?)?);
-        }
-        let compiled = programs(&plan, &below, &bases, toolchain, listener)?;
-
-        // Every run takes layouts in one order, so that no two wait for each other.
-        let mut work: Vec<_> = plan.images.iter().zip(&below).enumerate().collect();
-        work.sort_by_key(|(_, (image, _))| &image.layout);
-        let mut prepared = Vec::new();
-        for (at, (image, base)) in work {
-            let source = bases.source(&image.base)?;
-            let assets = &assets[at];
-            let work = Work { plan: image, base, source, complete, cache: &cache, assets, compiled: &compiled };
-            prepared.push((at, work.assemble(&image.layout, listener)?));
-        }
-        prepared.sort_by_key(|(at, _)| *at);
-        // Nothing is replaced before everything is there.
-        let (mut images, mut layouts) = (Vec::new(), Vec::new());
-        for (_, (writer, image)) in prepared {
-            layouts.push(writer.commit()?);
-            listener(Event::Finished { image: Box::new(image.clone()) });
-            images.push(image);
-        }
+        let mut bases = Bases::new(&cache, self.complete, plan.is_offline, self.registries);
+        let line = Line { plan: &plan, cache: &cache, complete: self.complete, listener };
+        let (images, layouts) = line.run(&mut bases, toolchain, ahead)?;
         Ok(Built { plan, bases, cache, images, layouts })
     }
 }

@@ -8,8 +8,9 @@ use oci_spec::image::Descriptor;
 use serde_json::json;
 
 use super::bases::Bases;
-use super::build::Built;
+use super::build::Build;
 use super::named::reference;
+use super::registries::Registries;
 use crate::base::{Base, BaseImage};
 use crate::bundle::{self, Form, Image, Target};
 use crate::cli::{BuildArgs, BundleArgs, BundleForm, ImageArgs};
@@ -48,7 +49,8 @@ fn built(args: &BundleArgs, wanted: RustTarget, environment: &Environment, liste
         // The folder of all layouts comes with the first of them.
         targets.iter().filter(|_| args.path.is_some()).try_for_each(Target::check_folder)
     };
-    let built = Built::make(&build, true, environment, listener, prepare)?;
+    let registries = Registries::new(environment, listener);
+    let built = Build { args: &build, complete: true, registries: &registries }.run(prepare, &())?;
     for ((image, layout), target) in built.images.iter().zip(&built.layouts).zip(&targets) {
         let base = Base::read(layout, image.root.clone(), &[PlatformChoice::One(wanted)])?;
         unpack(layout, &image.name, &base, target, listener)?;
@@ -74,8 +76,10 @@ fn foreign(
     let told = |error: Report| or_help(error.wrap_err(what()), help);
     let reference = reference(from).map_err(told)?;
     let cache = Arc::new(Cache::open(cache_folder(environment)?)?);
-    let mut bases = Bases::new(&cache, true, false, environment, listener);
+    let registries = Registries::new(environment, listener);
+    let mut bases = Bases::new(&cache, true, false, &registries);
     let mut base = bases.find(&reference, &[PlatformChoice::One(wanted)]).map_err(told)?;
+    bases.fetch_one(&reference).map_err(told)?;
     base.images.iter_mut().for_each(|image| start(&mut image.config, &args.image));
     unpack(bases.source(&reference)?, &name(&reference), &base, &target, listener).map_err(told)?;
     Ok(vec![target.path.display().to_string()])

@@ -21,7 +21,8 @@ use crate::store::Source;
 pub fn inspect(args: &NamedArgs, listener: Listener) -> Result<Inspected> {
     let reference = reference(&args.image)?;
     let what = || format!("cannot inspect {reference}");
-    let named = Named::open(&reference, &Environment::of_this_process(), listener).wrap_err_with(what)?;
+    let environment = Environment::of_this_process();
+    let named = Named::open(&reference, &environment, listener).wrap_err_with(what)?;
     let listed = among(named.source(), named.entries());
     let referrers = |subject: &Digest| named.referrers(subject, &listed);
     let reader = Reader { source: named.source(), referrers: &referrers, only: args.platform.as_ref() };

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use miette::{Context, miette};
 
-use super::build::{Built, finish};
+use super::build::{Build, finish};
+use super::registries::Registries;
 use crate::cli::LoadArgs;
 use crate::engine::{Engine, LocalImage};
 use crate::error::{Result, or_help};
@@ -45,10 +46,12 @@ impl Handover {
         check: impl FnOnce(&Plan, &[Arc<Engine>]) -> Result<()>,
     ) -> Result<Handover> {
         let mut engines = Vec::new();
-        let built = Built::make(&args.build, true, environment, listener, |plan| {
+        let registries = Registries::new(environment, listener);
+        let prepare = |plan: &mut Plan| {
             engines = engines_of(plan, args, environment)?;
             check(plan, &engines)
-        })?;
+        };
+        let built = Build { args: &args.build, complete: true, registries: &registries }.run(prepare, &())?;
         for (at, (image, engine)) in built.images.iter().zip(&engines).enumerate() {
             let platforms = image.manifests.iter().map(|manifest| manifest.platform.clone()).collect();
             listener(Event::Loading { image: image.name.clone(), engine: engine.title().to_owned(), platforms });

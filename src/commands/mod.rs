@@ -11,7 +11,12 @@
 //! | [`login`], [`logout`] | `cargo oci login` and `logout`: credentials kept and forgotten |
 //! | [`cache`] | `cargo oci cache`: what is kept between runs |
 //! | [`completions`], [`man`] | `cargo oci completions` and `man`: what was said of the arguments, for shells and as pages |
+//! | `line` | the plan → finished layouts, everything as soon as it can be |
+//! | `together` | work side by side: what fails first stops the rest |
+//! | `arrivals` | programs, as they come → the layers that have all of theirs |
+//! | `below` | what is below the images of a plan |
 //! | `bases` | a reference → the source it means, pulled |
+//! | `registries` | as whom, and through what, registries are spoken to |
 //! | `origin` | a base's registry, asked when there is a question |
 //! | `assemble` | plan, base and binaries → images in a layout |
 //! | `programs` | the programs of all images, compiled or not |
@@ -21,15 +26,18 @@
 //! | `named` | the text `REF\|PATH` → the images it means, and where they are |
 //! | `outputs` | a finished layout → other places and forms |
 
+mod arrivals;
 mod assemble;
 mod assets;
 mod bases;
+mod below;
 pub mod build;
 pub mod bundle;
 pub mod cache;
 pub mod completions;
 pub mod inspect;
 mod layers;
+mod line;
 pub mod load;
 mod loaders;
 pub mod login;
@@ -40,5 +48,7 @@ mod origin;
 mod outputs;
 mod programs;
 pub mod push;
+mod registries;
 pub mod run;
+mod together;
 pub mod validate;

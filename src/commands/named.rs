@@ -6,7 +6,7 @@ use std::path::Path;
 use miette::{IntoDiagnostic, miette};
 use oci_spec::image::{Descriptor, Digest};
 
-use super::bases::connect;
+use super::registries::Registries;
 use crate::base::embedded::embedded;
 use crate::error::Result;
 use crate::event::Listener;
@@ -81,13 +81,13 @@ impl<'a> Named<'a> {
     ///
     /// # Errors
     /// When it is no such place; credentials that cannot be read.
-    pub fn open(reference: &BaseReference, environment: &Environment, listener: Listener<'a>) -> Result<Named<'a>> {
+    pub fn open(reference: &BaseReference, environment: &'a Environment, listener: Listener<'a>) -> Result<Named<'a>> {
         let on_disk = |place: &OnDisk| place.name.clone();
         let (place, name) = match reference {
             BaseReference::Layout(place) => (Place::Layout(Layout::open(&place.path)?), on_disk(place)),
             BaseReference::Archive(place) => (Place::Archive(Archive::open(&place.path)?), on_disk(place)),
             BaseReference::Registry(reference) => {
-                let registry = connect(reference, environment, false, listener)?;
+                let registry = Registries::new(environment, listener).connect(reference, false)?;
                 (Place::Registry(Box::new(registry)), Some(reference.name().to_owned()))
             }
             BaseReference::Embedded => (Place::Memory(embedded()?), None),

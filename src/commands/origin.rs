@@ -6,10 +6,8 @@ use std::sync::{Mutex, OnceLock};
 use miette::{Diagnostic, Report};
 use oci_spec::image::Descriptor;
 
-use super::bases::connect;
+use super::registries::Registries;
 use crate::error::Result;
-use crate::event::Listener;
-use crate::plan::Environment;
 use crate::reference::Reference;
 use crate::registry::Registry;
 use crate::store::{Source, lock};
@@ -19,8 +17,7 @@ pub struct Origin<'a> {
     reference: Reference,
     /// Whether it is not to be asked at all.
     is_offline: bool,
-    environment: &'a Environment,
-    listener: Listener<'a>,
+    registries: &'a Registries<'a>,
     registry: OnceLock<Registry<'a>>,
     /// Held by who connects: credentials are asked for once.
     connecting: Mutex<()>,
@@ -37,13 +34,8 @@ pub struct Offline {
 
 impl<'a> Origin<'a> {
     /// The repository of `reference`.
-    pub fn new(
-        reference: Reference,
-        is_offline: bool,
-        environment: &'a Environment,
-        listener: Listener<'a>,
-    ) -> Origin<'a> {
-        Origin { reference, is_offline, environment, listener, registry: OnceLock::new(), connecting: Mutex::default() }
+    pub fn new(reference: Reference, is_offline: bool, registries: &'a Registries<'a>) -> Origin<'a> {
+        Origin { reference, is_offline, registries, registry: OnceLock::new(), connecting: Mutex::default() }
     }
 
     fn registry(&self, wanted: &str) -> Result<&Registry<'a>> {
@@ -54,7 +46,7 @@ impl<'a> Origin<'a> {
         match self.registry.get() {
             Some(registry) => Ok(registry),
             None => {
-                let registry = connect(&self.reference, self.environment, false, self.listener)?;
+                let registry = self.registries.connect(&self.reference, false)?;
                 Ok(self.registry.get_or_init(|| registry))
             }
         }

@@ -1,17 +1,23 @@
 //! `cargo oci push`: build, then blobs → manifests by digest → index → tags, to every repository.
 
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
 use miette::{Context, miette};
 use oci_spec::image::Descriptor;
 
-use super::bases::connect;
-use super::build::Built;
+use super::build::{Ahead, Build, ImageBase, finish};
+use super::registries::Registries;
 use crate::cli::PushArgs;
 use crate::error::Result;
 use crate::event::{BuiltImage, Event, Listener};
 use crate::plan::{Environment, ImagePlan};
 use crate::reference::{BaseReference, Reference};
 use crate::registry::Registry;
-use crate::store::{Behind, MANY, Sink, Source, copy, each};
+use crate::store::{Behind, Layout, MANY, Sink, Source, copy, each, lock};
+
+/// How long the answer of a registry is believed.
+const FRESH: Duration = Duration::from_secs(5);
 
 /// Builds and pushes every image that the arguments select; gives `registry/repository@digest` for each repository.
 ///
@@ -19,64 +25,154 @@ use crate::store::{Behind, MANY, Sink, Source, copy, each};
 /// The first thing that goes wrong; then no tag of that repository has moved.
 pub fn push(args: &PushArgs, listener: Listener) -> Result<Vec<String>> {
     let environment = Environment::of_this_process();
+    let registries = Registries::new(&environment, listener);
     // What is written elsewhere has to be whole.
     let complete = !args.build.output.outputs.is_empty();
-    let built = Built::make(&args.build, complete, &environment, listener, |plan| check_repositories(&plan.images))?;
+    let destinations = Destinations { registries: &registries, by_digest: args.by_digest, open: OnceLock::new() };
+    let build = Build { args: &args.build, complete, registries: &registries };
+    let built = build.run(|plan| check_repositories(&plan.images), &destinations)?;
     let mut results = Vec::new();
-    for (at, image) in built.images.iter().enumerate() {
-        let plan = &built.plan.images[at];
-        for repository in &plan.repositories {
-            let registry = connect(repository, &environment, true, listener)?;
-            let source = Behind { first: &built.layouts[at], second: built.bases.source(&plan.base)? };
-            let push = Push { plan, image, repository, registry: &registry, source: &source };
-            let tags = if args.by_digest { &[][..] } else { &plan.tags };
-            push.run(tags, listener).wrap_err_with(|| format!("cannot push {} to {}", image.name, registry.place()))?;
-            results.push(repository.with_digest(image.digest.as_ref()));
-        }
+    for destination in destinations.open() {
+        let (plan, image) = (&built.plan.images[destination.image], &built.images[destination.image]);
+        let source = Behind { first: &built.layouts[destination.image], second: built.bases.source(&plan.base)? };
+        let tags = destinations.tags(plan);
+        let pushed = destination.push(plan, image, tags, &source, listener);
+        pushed.wrap_err_with(|| destination.failed(plan))?;
+        results.push(destination.repository.with_digest(image.digest.as_ref()));
     }
-    super::build::finish(&built, listener)?;
+    finish(&built, listener)?;
     Ok(results)
 }
 
-/// One image on its way to one repository.
-struct Push<'a> {
-    plan: &'a ImagePlan,
-    image: &'a BuiltImage,
-    repository: &'a Reference,
-    registry: &'a Registry<'a>,
-    source: &'a dyn Source,
+/// Where images go.
+struct Destinations<'a> {
+    registries: &'a Registries<'a>,
+    by_digest: bool,
+    open: OnceLock<Vec<Destination<'a>>>,
 }
 
-impl Push<'_> {
-    fn run(&self, tags: &[String], listener: Listener) -> Result<()> {
-        let root = &self.image.root;
-        let there = each(tags, MANY, |tag| self.registry.tagged(tag))?;
-        let is_right = |there: &Option<Descriptor>| there.as_ref().is_some_and(|there| there.digest() == root.digest());
-        let is_there = there.iter().any(is_right);
-        let wanted: Vec<_> =
-            tags.iter().zip(&there).filter(|(_, there)| !is_right(there)).map(|(tag, _)| tag).collect();
-        // A tag that is right has all its content behind it: a registry takes no manifest without.
-        if !is_there {
-            listener(Event::Pushing { image: self.image.name.clone(), to: self.registry.place() });
-            self.mountable();
-            copy(self.source, self.registry, std::slice::from_ref(root))?;
-        }
-        let tag = |tag: &&String| self.registry.tag(root, tag).wrap_err_with(|| format!("cannot move the tag {tag}"));
-        each(&wanted, MANY, tag)?;
-        listener(Event::Pushed { image: self.image.name.clone(), to: self.registry.place(), was_there: is_there });
+impl Destinations<'_> {
+    /// Does something with the bases where there may be something to send.
+    fn changed(&self, bases: &[ImageBase], work: impl Fn(&Destination, &ImageBase) -> Result<()>) -> Result<()> {
+        self.open().iter().try_for_each(|destination| {
+            let base = &bases[destination.image];
+            match destination.has_last(base.plan) {
+                true => Ok(()),
+                false => work(destination, base).wrap_err_with(|| destination.failed(base.plan)),
+            }
+        })
+    }
+
+    fn tags<'p>(&self, plan: &'p ImagePlan) -> &'p [String] {
+        if self.by_digest { &[] } else { &plan.tags }
+    }
+
+    fn open(&self) -> &[Destination<'_>] {
+        self.open.get().map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+impl Ahead for Destinations<'_> {
+    /// Asks what is there.
+    fn begin(&self, images: &[ImagePlan]) -> Result<()> {
+        let wanted = images.iter().enumerate().flat_map(|(at, plan)| plan.repositories.iter().map(move |to| (at, to)));
+        let wanted: Vec<_> = wanted.collect();
+        let open = each(&wanted, MANY, |(at, repository)| {
+            let registry = self.registries.connect(repository, true)?;
+            let destination =
+                Destination { image: *at, repository: (*repository).clone(), registry, tags: Mutex::default() };
+            let asked = destination.ask(self.tags(&images[*at]));
+            asked.wrap_err_with(|| destination.failed(&images[*at]))?;
+            Ok(destination)
+        })?;
+        // This is called once.
+        let _ = self.open.set(open);
         Ok(())
     }
 
-    /// Layers of a base in the same registry need not be sent.
-    fn mountable(&self) {
-        let BaseReference::Registry(base) = &self.plan.base else {
-            return;
-        };
-        if base.registry() != self.repository.registry() {
-            return;
+    /// Asks which of their layers are there.
+    fn bases(&self, bases: &[ImageBase]) -> Result<()> {
+        self.changed(bases, |destination, base| {
+            each(&base.layers(), MANY, |layer| Sink::exists(&destination.registry, layer)).map(drop)
+        })
+    }
+
+    /// Their layers travel while cargo runs.
+    fn wait(&self, bases: &[ImageBase]) -> Result<()> {
+        self.changed(bases, |destination, base| {
+            let layers = base.layers();
+            destination.mount(&base.plan.base, &layers);
+            copy(base.source, &destination.registry, &layers)
+        })
+    }
+}
+
+/// A repository that an image goes to.
+struct Destination<'a> {
+    /// The number of the image in the plan.
+    image: usize,
+    repository: Reference,
+    registry: Registry<'a>,
+    /// What tags stand for there, and when that was asked.
+    tags: Mutex<Option<(Instant, Vec<Option<Descriptor>>)>>,
+}
+
+impl Destination<'_> {
+    fn failed(&self, plan: &ImagePlan) -> String {
+        format!("cannot push {} to {}", plan.name, self.registry.place())
+    }
+
+    /// What these tags stand for; always the same ones.
+    fn ask(&self, tags: &[String]) -> Result<Vec<Option<Descriptor>>> {
+        if let Some((asked, there)) = &*lock(&self.tags)
+            && asked.elapsed() < FRESH
+        {
+            return Ok(there.clone());
         }
-        for manifest in &self.image.manifests {
-            self.registry.mountable(base.repository(), &manifest.layers[..manifest.below]);
+        let there = each(tags, MANY, |tag| self.registry.tagged(tag))?;
+        *lock(&self.tags) = Some((Instant::now(), there.clone()));
+        Ok(there)
+    }
+
+    fn push(
+        &self,
+        plan: &ImagePlan,
+        image: &BuiltImage,
+        tags: &[String],
+        source: &dyn Source,
+        listener: Listener,
+    ) -> Result<()> {
+        let root = &image.root;
+        let there = self.ask(tags)?;
+        let is_right = |there: &Option<Descriptor>| there.as_ref().is_some_and(|there| there.digest() == root.digest());
+        let is_there = there.iter().any(is_right);
+        // A tag that is right has all its content behind it: a registry takes no manifest without.
+        if !is_there {
+            listener(Event::Pushing { image: image.name.clone(), to: self.registry.place() });
+            self.mount(&plan.base, image.manifests.iter().flat_map(|manifest| &manifest.layers[..manifest.below]));
+            copy(source, &self.registry, std::slice::from_ref(root))?;
+        }
+        let wanted: Vec<_> =
+            tags.iter().zip(&there).filter(|(_, there)| !is_right(there)).map(|(tag, _)| tag).collect();
+        let tag = |tag: &&String| self.registry.tag(root, tag).wrap_err_with(|| format!("cannot move the tag {tag}"));
+        each(&wanted, MANY, tag)?;
+        listener(Event::Pushed { image: image.name.clone(), to: self.registry.place(), was_there: is_there });
+        Ok(())
+    }
+
+    /// Whether a tag stands for what was built last: then it may well be that nothing is to be sent.
+    fn has_last(&self, plan: &ImagePlan) -> bool {
+        let Ok(last) = Layout::open(&plan.layout) else { return false };
+        let is_last = |there: &Descriptor| last.entries().iter().any(|entry| entry.digest() == there.digest());
+        lock(&self.tags).iter().any(|(_, there)| there.iter().flatten().any(is_last))
+    }
+
+    /// Layers of a base in the same registry need not be sent.
+    fn mount<'l>(&self, base: &BaseReference, layers: impl IntoIterator<Item = &'l Descriptor>) {
+        if let BaseReference::Registry(base) = base
+            && base.registry() == self.repository.registry()
+        {
+            self.registry.mountable(base.repository(), layers);
         }
     }
 }

@@ -19,7 +19,8 @@ use crate::store::validate::{Validated, validate_all};
 pub fn validate(args: &NamedArgs, listener: Listener) -> Result<Validated> {
     let reference = reference(&args.image)?;
     let what = || format!("cannot validate {reference}");
-    let named = Named::open(&reference, &Environment::of_this_process(), listener).wrap_err_with(what)?;
+    let environment = Environment::of_this_process();
+    let named = Named::open(&reference, &environment, listener).wrap_err_with(what)?;
     let roots: Vec<_> = named.roots().wrap_err_with(what)?.into_iter().map(|root| root.descriptor).collect();
     let image = reference.to_string();
     listener(Event::Validating { image: image.clone() });

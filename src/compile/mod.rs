@@ -62,14 +62,16 @@ pub struct Compiled {
     pub out_dirs: Vec<OutDir>,
 }
 
-/// What one run of cargo brought.
+/// What one run of cargo said of build scripts.
 #[derive(Default)]
-struct Run {
-    artifacts: Vec<Artifact>,
+struct Scripts {
     /// Packages whose build scripts were compiled, and each time one ran to its end.
-    scripts: HashSet<PackageId>,
+    compiled: HashSet<PackageId>,
     ran: Vec<BuildScript>,
 }
+
+/// Who is told of a program as soon as it is there, and is what its target promises.
+pub type Arrived<'a> = &'a dyn Fn(&Binary);
 
 /// Compiles for all `targets` of a run at once, so that build scripts and procedural macros are built once. Cargo's own
 /// words go to the user as cargo writes them. A run without targets is none.
@@ -77,7 +79,13 @@ struct Run {
 /// # Errors
 /// [`CargoFailed`] when cargo failed and has said why; [`NoCCompiler`]; a target or linker that cannot be had; a binary
 /// that is not what the target promises.
-pub fn run(plan: &CompilePlan, toolchain: &Toolchain, targets: &[Vec<Target>], listener: Listener) -> Result<Compiled> {
+pub fn run(
+    plan: &CompilePlan,
+    toolchain: &Toolchain,
+    targets: &[Vec<Target>],
+    arrived: Arrived,
+    listener: Listener,
+) -> Result<Compiled> {
     let mut all: Vec<Target> = targets.concat();
     all.sort();
     all.dedup();
@@ -85,7 +93,7 @@ pub fn run(plan: &CompilePlan, toolchain: &Toolchain, targets: &[Vec<Target>], l
     let mut compiled = Compiled::default();
     for (number, (run, targets)) in plan.runs.iter().zip(targets).enumerate() {
         if !targets.is_empty() {
-            let made = run_once(plan, (number, run), toolchain, targets, listener)?;
+            let made = run_once(plan, (number, run), toolchain, targets, arrived, listener)?;
             compiled.binaries.extend(made.binaries);
             compiled.out_dirs.extend(made.out_dirs);
         }
@@ -98,6 +106,7 @@ fn run_once(
     (number, run): (usize, &CargoRun),
     toolchain: &Toolchain,
     targets: &[Target],
+    arrived: Arrived,
     listener: Listener,
 ) -> Result<Compiled> {
     let linkers = linker::choose(run, &plan.environment, toolchain, targets, listener)?;
@@ -107,12 +116,20 @@ fn run_once(
     for target in targets {
         command.args(["--target", target.triple]);
     }
-    let built = listen(command, plan, run, targets, &linkers, listener)?;
-    let mut binaries = binaries(&built.artifacts, targets, number)?;
-    for binary in &mut binaries {
-        binary.needs = binary.check(binary.target.is_static())?;
-    }
-    Ok(Compiled { binaries, out_dirs: out_dirs(&built.ran, targets, number) })
+    let mut binaries = Vec::new();
+    let scripts = listen(command, plan, run, targets, &linkers, listener, |artifact| {
+        let found = binary(artifact, targets, number).and_then(|found| match found {
+            Some(mut binary) => {
+                binary.needs = binary.check(binary.target.is_static())?;
+                Ok(Some(binary))
+            }
+            None => Ok(None),
+        });
+        found.iter().flatten().for_each(arrived);
+        binaries.push(found);
+    })?;
+    let binaries = binaries.into_iter().filter_map(Result::transpose).collect::<Result<_>>()?;
+    Ok(Compiled { binaries, out_dirs: out_dirs(&scripts.ran, targets, number) })
 }
 
 impl Binary {
@@ -136,7 +153,8 @@ fn listen(
     targets: &[Target],
     linkers: &Linkers,
     listener: Listener,
-) -> Result<Run> {
+    mut made: impl FnMut(&Artifact),
+) -> Result<Scripts> {
     let mut cargo = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -144,7 +162,8 @@ fn listen(
         .into_diagnostic()
         .wrap_err_with(|| format!("cannot run {}", plan.environment.cargo().display()))?;
     let _relay = interrupt::relay(cargo.id());
-    let mut run = Run::default();
+    listener(Event::CargoBegun);
+    let mut scripts = Scripts::default();
     if let Some(stdout) = cargo.stdout.take() {
         for message in Message::parse_stream(BufReader::new(stdout)) {
             // Cargo is gone or going when it cannot be read any more: its status says why.
@@ -152,20 +171,22 @@ fn listen(
             match message {
                 Message::TextLine(line) => listener(Event::CargoSaid { line }),
                 Message::CompilerArtifact(artifact) if artifact.target.kind.contains(&TargetKind::CustomBuild) => {
-                    run.scripts.insert(artifact.package_id);
+                    scripts.compiled.insert(artifact.package_id);
                 }
-                Message::CompilerArtifact(artifact) if artifact.executable.is_some() => run.artifacts.push(artifact),
-                Message::BuildScriptExecuted(script) => run.ran.push(script),
+                Message::CompilerArtifact(artifact) => made(&artifact),
+                Message::BuildScriptExecuted(script) => scripts.ran.push(script),
                 _ => {}
             }
         }
     }
-    let status = cargo.wait().into_diagnostic()?;
+    let status = cargo.wait();
+    listener(Event::CargoEnded);
+    let status = status.into_diagnostic()?;
     if status.success() {
-        return Ok(run);
+        return Ok(scripts);
     }
     let status = status.code().unwrap_or(1);
-    Err(match no_c_compiler(wanted, targets, linkers, &run, status) {
+    Err(match no_c_compiler(wanted, targets, linkers, &scripts, status) {
         Some(error) => error.into(),
         None => CargoFailed { status }.into(),
     })
@@ -177,36 +198,33 @@ fn no_c_compiler(
     wanted: &CargoRun,
     targets: &[Target],
     linkers: &Linkers,
-    run: &Run,
+    scripts: &Scripts,
     status: i32,
 ) -> Option<NoCCompiler> {
     let without = linkers.without_c_compiler.iter().map(|target| target.triple).collect::<Vec<_>>();
     let unfinished = |id: &PackageId| {
-        run.scripts.contains(id) && run.ran.iter().filter(|ran| ran.package_id == *id).count() < targets.len()
+        scripts.compiled.contains(id) && scripts.ran.iter().filter(|ran| ran.package_id == *id).count() < targets.len()
     };
     let package = wanted.c_packages.iter().find(|package| unfinished(&package.id))?;
     (!without.is_empty()).then(|| NoCCompiler { package: package.name.clone(), targets: without, status })
 }
 
-/// Which artifact is what: cargo's message says package and name; the target is the part of the path it chose for it.
-fn binaries(artifacts: &[Artifact], targets: &[Target], run: usize) -> Result<Vec<Binary>> {
-    let mut binaries = Vec::new();
-    for artifact in artifacts.iter().filter(|artifact| artifact.target.kind.contains(&TargetKind::Bin)) {
-        let Some(path) = &artifact.executable else {
-            continue;
-        };
-        // From the end: a folder above the project may be called anything.
-        let target = path.iter().rev().find_map(|part| targets.iter().find(|target| part == target.triple));
-        binaries.push(Binary {
-            package: artifact.package_id.clone(),
-            name: artifact.target.name.clone(),
-            target: *target.ok_or_else(|| miette!("cargo built {path}, which is for no target that was asked for"))?,
-            run,
-            path: path.clone().into_std_path_buf(),
-            needs: Needs::default(),
-        });
-    }
-    Ok(binaries)
+/// Which program an artifact is, if it is one: cargo's message says package and name; the target is the part of the path
+/// it chose for it.
+fn binary(artifact: &Artifact, targets: &[Target], run: usize) -> Result<Option<Binary>> {
+    let Some(path) = artifact.executable.as_ref().filter(|_| artifact.target.kind.contains(&TargetKind::Bin)) else {
+        return Ok(None);
+    };
+    // From the end: a folder above the project may be called anything.
+    let target = path.iter().rev().find_map(|part| targets.iter().find(|target| part == target.triple));
+    Ok(Some(Binary {
+        package: artifact.package_id.clone(),
+        name: artifact.target.name.clone(),
+        target: *target.ok_or_else(|| miette!("cargo built {path}, which is for no target that was asked for"))?,
+        run,
+        path: path.clone().into_std_path_buf(),
+        needs: Needs::default(),
+    }))
 }
 
 /// Which build script ran for which target: its folder is below one that is named as the target. Scripts that ran for

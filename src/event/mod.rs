@@ -22,6 +22,10 @@ pub enum Event {
         /// The Rust target triple.
         triple: &'static str,
     },
+    /// Cargo runs from now on, and draws on the terminal.
+    CargoBegun,
+    /// It does not any more.
+    CargoEnded,
     /// Content of a base is being fetched.
     Pulling {
         /// The base as the user named it.

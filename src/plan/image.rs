@@ -11,7 +11,7 @@ use crate::config::{FileRule, Folder, Labels, Port, Signal};
 use crate::error::Result;
 use crate::image::Compression;
 use crate::image::layer::ROOT_FOLDERS;
-use crate::platform::{Platform, PlatformChoice};
+use crate::platform::{Platform, PlatformChoice, Target};
 use crate::reference::{BaseReference, EngineReference, Reference};
 
 /// One image.
@@ -100,6 +100,15 @@ impl ImagePlan {
             return None;
         }
         Some(format!("the image {} starts {program}, but its binaries are {}", self.name, self.bins.join(", ")))
+    }
+
+    /// What is built for, each target once; nothing where that is for the base to say.
+    pub fn targets(&self) -> Option<Vec<Target>> {
+        let target = |choice: &PlatformChoice| match choice {
+            PlatformChoice::One(target) => Some(*target),
+            PlatformChoice::All => None,
+        };
+        self.platforms.iter().map(target).collect::<Option<Vec<_>>>().map(super::each_once)
     }
 
     /// What engines call it, without a tag: the repositories it is pushed to, else its own name.

@@ -55,9 +55,9 @@ pub fn check(registry: &str, credential: &Credential, listener: Listener) -> Res
     };
     let options = Options { credential: credential.clone(), notify: Some(&notify), ..Options::default() };
     let patience = options.retry.first_answer;
+    let runtime = options.connections.runtime()?;
     let client = Client::of_no_repository(&reference, options)?;
     let url = client.root();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().into_diagnostic()?;
     let answer = runtime.block_on(async {
         let answer = client.send(Method::GET, &url, |request| request);
         let silent = |_| Err(client.silent(&Method::GET, &url, patience));

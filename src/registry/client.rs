@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use reqwest::redirect::{Attempt, Policy};
+use reqwest::redirect::Policy;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 
 use super::Options;
@@ -23,7 +23,6 @@ use crate::store::lock;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
-const MOST_REDIRECTS: usize = 10;
 const MOST_ERROR_BYTES: usize = 64 << 10;
 
 /// A client of one repository.
@@ -52,19 +51,6 @@ pub struct Client<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Granted(u64);
 
-/// Follows redirects as registries use them, for blobs that are kept elsewhere. Credentials stay behind: reqwest takes
-/// them off on another host, port or scheme, for good.
-fn follow(attempt: Attempt) -> reqwest::redirect::Action {
-    let was_secure = attempt.previous().last().is_some_and(|url| url.scheme() == "https");
-    if was_secure && attempt.url().scheme() != "https" {
-        return attempt.error("it redirects from https to http");
-    }
-    if attempt.previous().len() > MOST_REDIRECTS {
-        return attempt.error("it redirects too often");
-    }
-    attempt.follow()
-}
-
 /// A connection pool that follows `policy`. A proxy's loopback is not ours: for a local registry there is none.
 pub(super) fn http(local: bool, policy: fn() -> Policy) -> reqwest::ClientBuilder {
     // Set once a process; a second time is no error worth telling.
@@ -76,21 +62,11 @@ pub(super) fn http(local: bool, policy: fn() -> Policy) -> reqwest::ClientBuilde
     if local { builder.no_proxy() } else { builder }
 }
 
-fn pool(local: bool) -> reqwest::Result<reqwest::Client> {
-    let builder = || http(local, || Policy::custom(follow));
-    // A machine without certificates of its own (a bare container) still knows Mozilla's.
-    builder().build().or_else(|_| {
-        let bundled = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
-        let bundled = bundled.iter().filter_map(|der| reqwest::Certificate::from_der(der).ok());
-        builder().tls_certs_only(bundled).build()
-    })
-}
-
 impl<'a> Client<'a> {
     pub fn new(reference: &Reference, options: Options<'a>) -> Result<Client<'a>> {
         let origin = reference.origin();
         Ok(Client {
-            http: pool(reference.is_local()).map_err(|error| miette::miette!("cannot set up TLS: {error}"))?,
+            http: options.connections.http(reference.is_local())?,
             origin: Url::parse(&origin).map_err(|error| miette::miette!("{origin} is not a URL: {error}"))?,
             local: reference.is_local(),
             repository: reference.repository().to_owned(),

@@ -1,12 +1,13 @@
 //! The registry protocol (distribution-spec 1.1): a repository as a [`Source`] and a [`Sink`].
 //!
-//! Requests are made on a small runtime of their own; to the rest of the house a registry is read and written like a
+//! Requests are made on a small runtime; to the rest of the house a registry is read and written like a
 //! folder.
 
 mod asked;
 mod auth;
 mod check;
 mod client;
+mod connections;
 pub mod credentials;
 mod download;
 mod error;
@@ -17,9 +18,9 @@ mod upload;
 use std::collections::HashMap;
 use std::io::Read;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use miette::{IntoDiagnostic, Report, miette};
+use miette::{Report, miette};
 use oci_spec::image::{Descriptor, Digest};
 use reqwest::StatusCode;
 use tokio::runtime::Runtime;
@@ -32,6 +33,7 @@ use crate::store::{Missing, Sink, Source, lock, read};
 
 pub use check::check;
 use client::Client;
+pub use connections::Connections;
 use credentials::Credential;
 pub use error::{Problem, RequestError};
 pub use retry::Retry;
@@ -46,6 +48,8 @@ pub struct Options<'a> {
     pub credential_source: String,
     /// How patient one is.
     pub retry: Retry,
+    /// What it is spoken to through.
+    pub connections: Arc<Connections>,
     /// Who wants to hear of requests, of what is tried again, and of how far content is on its way.
     pub notify: Option<Listener<'a>>,
 }
@@ -54,9 +58,11 @@ pub struct Options<'a> {
 pub struct Registry<'a> {
     reference: Reference,
     client: Client<'a>,
-    runtime: Runtime,
+    runtime: Arc<Runtime>,
     /// Blobs that other repositories of this registry have.
     mountable: Mutex<HashMap<Digest, String>>,
+    /// Whether blobs are here, where that was asked or seen to: nobody asks again.
+    known: Mutex<HashMap<Digest, bool>>,
     /// Documents that were pushed, for their tags.
     documents: Mutex<HashMap<Digest, Vec<u8>>>,
     /// Whether it was found not to know what is attached to what.
@@ -69,21 +75,22 @@ impl<'a> Registry<'a> {
     /// # Errors
     /// When TLS cannot be set up on this machine.
     pub fn new(reference: Reference, options: Options<'a>) -> Result<Registry<'a>> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = options.connections.runtime()?;
         Ok(Registry {
             client: Client::new(&reference, options)?,
             reference,
-            runtime: runtime.into_diagnostic()?,
+            runtime,
             mountable: Mutex::default(),
+            known: Mutex::default(),
             documents: Mutex::default(),
             without_referrers: AtomicBool::new(false),
         })
     }
 
     /// These blobs are in that repository of the same registry, and need not be sent.
-    pub fn mountable(&self, repository: &str, blobs: &[Descriptor]) {
+    pub fn mountable<'d>(&self, repository: &str, blobs: impl IntoIterator<Item = &'d Descriptor>) {
         self.client.will_read(repository);
-        let blobs = blobs.iter().map(|blob| (blob.digest().clone(), repository.to_owned()));
+        let blobs = blobs.into_iter().map(|blob| (blob.digest().clone(), repository.to_owned()));
         lock(&self.mountable).extend(blobs);
     }
 
@@ -94,6 +101,10 @@ impl<'a> Registry<'a> {
     pub fn tagged(&self, tag: &str) -> Result<Option<Descriptor>> {
         self.client.will_write();
         self.runtime.block_on(download::tagged(&self.client, tag)).map_err(|error| self.explained(error.into()))
+    }
+
+    fn knows(&self, descriptor: &Descriptor, is_there: bool) {
+        lock(&self.known).insert(descriptor.digest().clone(), is_there);
     }
 
     fn missing(&self, name: &str, error: RequestError) -> Report {
@@ -173,8 +184,14 @@ impl Sink for Registry<'_> {
         if is_document(descriptor.media_type()) {
             return Ok(false);
         }
+        let known = lock(&self.known).get(descriptor.digest()).copied();
+        if let Some(is_there) = known {
+            return Ok(is_there);
+        }
         self.client.will_write();
-        Source::exists(self, descriptor)
+        let is_there = Source::exists(self, descriptor)?;
+        self.knows(descriptor, is_there);
+        Ok(is_there)
     }
 
     fn push(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<()> {
@@ -190,7 +207,9 @@ impl Sink for Registry<'_> {
         let mount = lock(&self.mountable).get(descriptor.digest()).cloned();
         let transfer = OnceLock::new();
         let upload = Upload { client: &self.client, runtime: &self.runtime, descriptor, source, transfer };
-        upload.run(mount.as_deref()).map_err(|error| self.explained(error))
+        upload.run(mount.as_deref()).map_err(|error| self.explained(error))?;
+        self.knows(descriptor, true);
+        Ok(())
     }
 
     fn tag(&self, descriptor: &Descriptor, name: &str) -> Result<()> {

@@ -26,6 +26,7 @@
 //! | `request` | `method`, `url` (without its query), `by`: who answered instead, `status`, `seconds`, `bytes`; with `-v` only |
 //! | `retrying` | `error`, `seconds`: the pause |
 //! | `logged-in`, `logged-out` | `registry`, `place`; `user` |
+//! | `cargo-begun`, `cargo-ended` | none: a run of cargo |
 //! | `cargo-said` | `line` |
 //! | `warning` | `message` |
 //! | `result` | `value`: the line that is printed without `--message-format json` |
@@ -46,6 +47,8 @@ use crate::harmless::is_order;
 pub fn event(event: &Event, elapsed: Duration) -> String {
     let (reason, fields) = match event {
         Event::InstallingTarget { triple } => ("installing-target", json!({ "triple": triple })),
+        Event::CargoBegun => ("cargo-begun", json!({})),
+        Event::CargoEnded => ("cargo-ended", json!({})),
         Event::Waiting { path } => ("waiting", json!({ "path": path.to_string_lossy() })),
         Event::Pulling { base, blobs, bytes } => ("pulling", json!({ "base": base, "blobs": blobs, "bytes": bytes })),
         Event::Tagging { image, tags } => ("tagging", json!({ "image": image, "tags": tags })),

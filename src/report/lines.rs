@@ -19,6 +19,7 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
         Event::Warning { message } => return Some(format!("{WARNING}warning{WARNING:#}: {}", harmless(message))),
         // Cargo's own words, and its own colours.
         Event::CargoSaid { line } => return Some(line.clone()),
+        Event::CargoBegun | Event::CargoEnded => return None,
         Event::TransferBegun { .. } | Event::TransferEnded { .. } => return None,
         Event::Waiting { path } => {
             ("Blocking", format!("waiting for another cargo oci that writes {}", path.display()))

@@ -33,6 +33,8 @@ struct State {
     screen: Screen,
     color: ColorChoice,
     has_bars: bool,
+    /// Whether the terminal is cargo's, which has a bar of its own there.
+    gives_way: bool,
     /// When how far they are was last told in JSON, where it is.
     told: Option<Instant>,
     /// Whether there is a thread that looks.
@@ -56,6 +58,7 @@ impl Live {
             screen: Screen::default(),
             color,
             has_bars,
+            gives_way: false,
             told: has_json.then(Instant::now),
             is_watched: false,
         };
@@ -85,11 +88,23 @@ impl Live {
         }
     }
 
+    /// Shows no bars while cargo does, or shows them again.
+    pub fn give_way(&self, gives_way: bool) {
+        let Some(shared) = &self.0 else { return };
+        let mut state = lock(shared);
+        state.take_away();
+        state.gives_way = gives_way;
+    }
+
     /// Prints something, while no bar is in its way.
     pub fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
         let Some(shared) = &self.0 else { return print() };
         let mut state = lock(shared);
         state.take_away();
+        if state.gives_way && state.has_bars {
+            // Cargo draws its bar anew in the line below.
+            let _ = io::stderr().lock().write_all(b"\r\x1b[K");
+        }
         let printed = print();
         state.draw(Instant::now());
         printed
@@ -132,7 +147,7 @@ impl State {
     }
 
     fn draw(&mut self, now: Instant) {
-        if !self.has_bars {
+        if !self.has_bars || self.gives_way {
             return;
         }
         let size @ (columns, _) = size();

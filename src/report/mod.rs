@@ -75,8 +75,11 @@ impl Reporter {
         if matches!(event, Event::Request { .. }) && !self.verbose {
             return;
         }
-        if let Event::TransferEnded { transfer } = event {
-            self.live.end(transfer);
+        match event {
+            Event::TransferEnded { transfer } => self.live.end(transfer),
+            Event::CargoBegun => self.live.give_way(true),
+            Event::CargoEnded => self.live.give_way(false),
+            _ => {}
         }
         if self.is_json {
             // Who does not listen any more is told with the result.

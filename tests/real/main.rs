@@ -13,6 +13,7 @@ mod engines;
 mod failures;
 mod inspect;
 mod json;
+mod line;
 mod load;
 mod login;
 mod native;

@@ -107,6 +107,11 @@ impl DockerRegistry {
         self.folder.path().join("authority.pem")
     }
 
+    /// The folder that it keeps all blobs in.
+    pub fn blobs(&self) -> PathBuf {
+        self.folder.path().join("storage/docker/registry/v2/blobs")
+    }
+
     /// What a tag stands for, by the registry's own files.
     pub fn link(&self, repository: &str, tag: &str) -> Option<String> {
         let repositories = self.folder.path().join("storage/docker/registry/v2/repositories");

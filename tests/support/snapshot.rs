@@ -38,6 +38,11 @@ impl Snapshot {
         Snapshot { builds: true, ..self }
     }
 
+    /// From now on what goes wrong is found while cargo runs, or before that again.
+    pub fn beside_cargo(&mut self, is_beside: bool) {
+        self.builds = is_beside;
+    }
+
     /// From now on `what` is written as `name`.
     pub fn writing(&mut self, what: impl ToString, name: &str) {
         self.variable.push((what.to_string(), name.to_owned()));

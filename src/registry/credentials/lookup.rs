@@ -1,12 +1,16 @@
 //! The order in which credentials are looked for.
 
+use std::collections::HashMap;
+use std::sync::Mutex;
+
 use miette::miette;
 
 use super::file::{self, ConfigFile, HelperEntry};
 use super::key::Wanted;
-use super::{Credential, Found, Secret, helper, short};
+use super::{Credential, Found, Helper, Secret, helper, short};
 use crate::error::Result;
 use crate::plan::{Environment, REGISTRY_VARIABLES};
+use crate::store::lock;
 
 /// The credential for `repository` in `registry`. Our own variables are for the registry that is pushed to (`is_target`)
 /// and no other. Where nothing is said of the registry, it is anonymous.
@@ -14,7 +18,13 @@ use crate::plan::{Environment, REGISTRY_VARIABLES};
 /// # Errors
 /// Half a credential in the variables, a file that is malformed or cannot be read, and a helper that does not do its
 /// work. A file that is not there is none, and neither is a helper that knows nothing of the registry.
-pub fn find(environment: &Environment, registry: &str, repository: &str, is_target: bool) -> Result<Found> {
+pub fn find(
+    environment: &Environment,
+    registry: &str,
+    repository: &str,
+    is_target: bool,
+    asked: &Asked,
+) -> Result<Found> {
     if is_target && let Some(found) = in_variables(environment)? {
         return Ok(found);
     }
@@ -26,7 +36,7 @@ pub fn find(environment: &Environment, registry: &str, repository: &str, is_targ
             continue;
         }
         let Some(file) = ConfigFile::read(&path)? else { continue };
-        if let Some(found) = in_file(environment, &file, &wanted)? {
+        if let Some(found) = in_file(environment, &file, &wanted, asked)? {
             return Ok(found);
         }
         looked_into.push(name);
@@ -65,12 +75,12 @@ fn in_variables(environment: &Environment) -> Result<Option<Found>> {
     }
 }
 
-fn in_file(environment: &Environment, file: &ConfigFile, wanted: &Wanted) -> Result<Option<Found>> {
+fn in_file(environment: &Environment, file: &ConfigFile, wanted: &Wanted, asked: &Asked) -> Result<Option<Found>> {
     let name = short(environment, &file.path);
     let ask = |entry: &HelperEntry| -> Result<Option<Found>> {
         let Some(helper) = helper(environment, file, entry) else { return Ok(None) };
         let source = format!("{} of {name} ({})", entry.key, helper.program());
-        Ok(helper.get(wanted.key())?.map(|credential| Found { credential, source }))
+        Ok(asked.get(&helper, wanted.key())?.map(|credential| Found { credential, source }))
     };
     let own = file.own_helper(wanted)?;
     if let Some(found) = own.as_ref().map_or(Ok(None), ask)? {
@@ -83,6 +93,23 @@ fn in_file(environment: &Environment, file: &ConfigFile, wanted: &Wanted) -> Res
     match (own, file.common_helper()?) {
         (None, Some(common)) => ask(&common),
         _ => Ok(None),
+    }
+}
+
+/// What helpers have said: each is asked once in a run for a registry, however many repositories are wanted there.
+#[derive(Debug, Default)]
+pub struct Asked(Mutex<HashMap<(String, String), Option<Credential>>>);
+
+impl Asked {
+    fn get(&self, helper: &Helper, registry: &str) -> Result<Option<Credential>> {
+        let mut known = lock(&self.0);
+        let key = (helper.program().to_owned(), registry.to_owned());
+        if let Some(said) = known.get(&key) {
+            return Ok(said.clone());
+        }
+        let said = helper.get(registry)?;
+        known.insert(key, said.clone());
+        Ok(said)
     }
 }
 
@@ -168,7 +195,7 @@ mod tests {
     fn our_variables_are_for_the_target_only() {
         let mut home = Home::with(".docker/config.json", r#"{"auths": {"ghcr.io": {"username": "file"}}}"#);
         home.set("CARGO_OCI_REGISTRY_USERNAME", "robot");
-        let find = |home: &Home, is_target| find(&home.environment(), "ghcr.io", "x", is_target);
+        let find = |home: &Home, is_target| find(&home.environment(), "ghcr.io", "x", is_target, &Asked::default());
         let error = find(&home, true).expect_err("half a credential");
         assert_eq!(error.to_string(), "CARGO_OCI_REGISTRY_USERNAME is set, but CARGO_OCI_REGISTRY_PASSWORD is not");
         home.set("CARGO_OCI_REGISTRY_PASSWORD", "a:b");
@@ -203,7 +230,7 @@ mod tests {
             (r#"{"credsStore": []}"#, "the value of `credsStore` should be a string"),
         ] {
             let home = Home::with(".docker/config.json", config);
-            let error = find(&home.environment(), "ghcr.io", "x", false).expect_err(config);
+            let error = find(&home.environment(), "ghcr.io", "x", false, &Asked::default()).expect_err(config);
             let words = format!("{error} {error:?}");
             let file = home.path(".docker/config.json");
             assert!(words.starts_with(&format!("cannot use {}: ", file.display())), "{words}");
@@ -217,10 +244,10 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_read_is_an_error() {
         let home = Home::with(".docker/config.json/x", "");
-        let error = find(&home.environment(), "ghcr.io", "x", false).expect_err("a folder");
+        let error = find(&home.environment(), "ghcr.io", "x", false, &Asked::default()).expect_err("a folder");
         assert!(error.to_string().starts_with("cannot read "), "{error}");
         let home = Home::with(".docker/config.json", &" ".repeat((1 << 20) + 1));
-        let error = find(&home.environment(), "ghcr.io", "x", false).expect_err("too large");
+        let error = find(&home.environment(), "ghcr.io", "x", false, &Asked::default()).expect_err("too large");
         assert!(error.to_string().contains("larger than 1 MiB"), "{error}");
     }
 }

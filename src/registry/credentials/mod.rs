@@ -29,7 +29,7 @@ use crate::plan::Environment;
 use file::{ConfigFile, HelperEntry};
 use helper::Helper;
 pub use keep::{erase, store};
-pub use lookup::find;
+pub use lookup::{Asked, find};
 pub use secret::Secret;
 
 /// What one shows to a registry.
@@ -138,7 +138,7 @@ mod tests {
         }
 
         pub fn found(&self, registry: &str, repository: &str) -> Found {
-            find(&self.environment(), registry, repository, false).expect("is right")
+            find(&self.environment(), registry, repository, false, &Asked::default()).expect("is right")
         }
 
         /// A helper on PATH, as the lines of a shell script.

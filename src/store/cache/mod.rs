@@ -173,7 +173,7 @@ impl Cache {
 
     /// This cache in front of `origin`: content comes from the cache, and goes there first where it is missing; layers
     /// only where they are to be `keep`ed, for what is only passed on need not touch the disk.
-    pub fn through<'a>(self: &Arc<Cache>, origin: Box<dyn Source + 'a>, keep: bool) -> Through<'a> {
+    pub fn through<'a>(self: &Arc<Cache>, origin: Box<dyn Source + Send + 'a>, keep: bool) -> Through<'a> {
         Through { cache: Arc::clone(self), origin, keep }
     }
 

@@ -17,7 +17,7 @@ use crate::store::{Counted, Sink, Source, copy};
 /// A [`Cache`] in front of another source.
 pub struct Through<'a> {
     pub(super) cache: Arc<Cache>,
-    pub(super) origin: Box<dyn Source + 'a>,
+    pub(super) origin: Box<dyn Source + Send + 'a>,
     /// Whether layers are kept in the cache; documents always are.
     pub(super) keep: bool,
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use miette::miette;
@@ -19,9 +19,10 @@ use crate::store::file;
 #[derive(Debug)]
 pub struct Mark {
     pub file: File,
-    /// Whether it was made by this run, and the folder with it.
+    /// Whether it was made by this run.
     made: bool,
-    made_folder: bool,
+    /// The folders that were made with it, the innermost first.
+    made_folders: Vec<PathBuf>,
 }
 
 impl Mark {
@@ -32,7 +33,7 @@ impl Mark {
     pub fn take(root: &Path, listener: Listener) -> Result<Mark> {
         let path = root.join(MARK);
         loop {
-            let made_folder = !root.exists();
+            let made_folders = root.ancestors().take_while(|folder| !folder.exists()).map(Path::to_owned).collect();
             fs::create_dir_all(root).map_err(|error| on_path("create", root, error))?;
             let made = !path.exists();
             let mut options = File::options();
@@ -41,7 +42,7 @@ impl Mark {
             hold(&file, root, listener).map_err(|error| on_path("lock", &path, error))?;
             // A run that failed removes its folder, and with it the file that we may have waited for.
             if path.exists() {
-                return Ok(Mark { file, made, made_folder });
+                return Ok(Mark { file, made, made_folders });
             }
         }
     }
@@ -64,9 +65,8 @@ impl Mark {
         if self.made {
             let _ = fs::remove_file(root.join(MARK));
         }
-        if self.made_folder {
-            let _ = fs::remove_dir(root);
-        }
+        // Those go that are empty.
+        let _ = self.made_folders.iter().try_for_each(fs::remove_dir);
     }
 }
 
