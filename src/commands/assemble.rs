@@ -53,7 +53,7 @@ impl Work<'_> {
         let layers = Layers {
             writer: &writer,
             cache: self.cache,
-            compression: self.plan.compression,
+            packing: self.plan.packing,
             time: self.plan.mtime(),
             listener,
         };
