@@ -2,6 +2,7 @@
 
 pub mod elf;
 pub mod linker;
+pub mod remap;
 pub mod target;
 pub mod versions;
 
@@ -107,6 +108,8 @@ fn run_once(
     for target in targets {
         command.args(["--target", target.triple]);
     }
+    let told = remap::told(&plan.remaps, (&toolchain.sysroot, &toolchain.config), targets)?;
+    command.args(told.args).envs(told.variable);
     let built = listen(command, plan, run, targets, &linkers, listener)?;
     let mut binaries = binaries(&built.artifacts, targets, number)?;
     for binary in &mut binaries {
