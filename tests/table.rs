@@ -175,7 +175,7 @@ const ALL: [Key; 23] = [
         tables: [r#""zstd""#, r#""none""#, r#""gzip""#],
         variable: None,
         flags: Some((&["--compression", "zstd"], r#""zstd""#)),
-        planned: |image| format!("{:?}", image.compression).to_lowercase().replacen("", "\"", 1) + "\"",
+        planned: |image| format!("{:?}", image.packing.compression).to_lowercase().replacen("", "\"", 1) + "\"",
     },
     Key {
         name: "features",

@@ -163,8 +163,8 @@ fn unknown(rule: &FileRule, platform: &Platform, kind: &str, name: &str, known: 
 mod tests {
     use super::*;
     use crate::config::{Section, Whose};
-    use crate::image::Compression;
     use crate::image::layer::{Content, Entry, write};
+    use crate::image::{Compression, Packing};
     use crate::store::Memory;
 
     fn file(path: &str, content: &str) -> Entry {
@@ -185,7 +185,7 @@ mod tests {
         let memory = Memory::default();
         let layer = |entries: &Vec<Entry>| {
             let mut blob = Vec::new();
-            let layer = write(entries, 0, Compression::Gzip, &mut blob).expect("a layer in memory");
+            let layer = write(entries, 0, Packing::alone(Compression::Gzip), &mut blob).expect("a layer in memory");
             memory.put(&layer.descriptor, blob);
             Layer { descriptor: layer.descriptor, diff_id: layer.diff_id }
         };

@@ -8,9 +8,9 @@ use miette::IntoDiagnostic;
 use serde_json::json;
 
 use crate::error::Result;
-use crate::image::Compression;
-use crate::image::layer::{Content, Entry, with_parents, write_at};
+use crate::image::layer::{Content, Entry, with_parents, write};
 use crate::image::manifest::{Annotations, config, image, index};
+use crate::image::{Compression, Packing};
 use crate::platform::TARGETS;
 use crate::store::{Memory, Sink};
 
@@ -33,9 +33,8 @@ const NONROOT: u64 = 65532;
 pub fn embedded() -> Result<Memory> {
     let memory = Memory::default();
     let mut blob = Vec::new();
-    // Most of it is base64, which no level makes much smaller, and it is made anew in every run: the fastest does.
-    let layer =
-        write_at(&with_parents(entries(), true), 0, (Compression::Gzip, 1), &mut blob, &|_| ()).into_diagnostic()?;
+    let packing = Packing::alone(Compression::Gzip);
+    let layer = write(&with_parents(entries(), true), 0, packing, &mut blob).into_diagnostic()?;
     memory.put(&layer.descriptor, blob);
     let images: Vec<_> = TARGETS
         .iter()

@@ -47,7 +47,7 @@ pub enum BundleForm {
 }
 
 /// What is about building only.
-const BUILDING: [&str; 31] = [
+const BUILDING: [&str; 32] = [
     "targets",
     "prebuilt",
     "images",
@@ -78,5 +78,6 @@ const BUILDING: [&str; 31] = [
     "offline",
     "frozen",
     "config",
+    "no_remap_path_prefix",
     "no_install",
 ];

@@ -242,6 +242,9 @@ pub struct CargoArgs {
     /// Override a cargo configuration value (repeatable)
     #[arg(long, value_name = "KEY=VALUE|PATH")]
     pub config: Vec<String>,
+    /// Leave the paths of this computer in the binaries, for a debugger that looks for sources
+    #[arg(long)]
+    pub no_remap_path_prefix: bool,
     /// Do not install a missing Rust target through rustup
     #[arg(long)]
     pub no_install: bool,

@@ -66,8 +66,8 @@ impl Work<'_> {
         self.layers.layer(&entries, &name).wrap_err("cannot make the layer of the binaries")
     }
 
-    /// Writes the rest: everything but the layout's index, which [`LayoutWriter::commit`](crate::store::LayoutWriter::commit) then does. `binaries` are the
-    /// layers for the platforms of the base.
+    /// Writes the rest: everything but the layout's index, with which the layout is
+    /// [committed](crate::store::LayoutWriter::commit). `binaries` are the layers for the platforms of the base.
     ///
     /// # Errors
     /// Of reading the assets, and of writing the layout.

@@ -17,7 +17,7 @@ use crate::event::Listener;
 use crate::event::transfer::{Activity, Transfer};
 use crate::image::compression::COMPRESSOR;
 use crate::image::layer::{self, Content, Entry, EntryKind, Layer};
-use crate::image::{Compression, DiffId};
+use crate::image::{DiffId, Packing};
 use crate::store::cache::memory::Kind;
 use crate::store::layer::{Layer as StoredLayer, failed};
 use crate::store::stamp::Stamp;
@@ -30,7 +30,7 @@ pub struct Layers<'a> {
     /// What is kept of the runs before.
     pub cache: &'a Arc<Cache>,
     /// How their tars are made blobs.
-    pub compression: Compression,
+    pub packing: Packing,
     /// The time of their files.
     pub time: u64,
     /// Who wants to know how far they are.
@@ -79,7 +79,9 @@ impl Layers<'_> {
             return Ok(None);
         }
         let diff_id = layer::diff_id(entries, self.time).into_diagnostic()?;
-        let Some(descriptor) = self.cache.recall_layer(&diff_id, size, self.compression) else { return Ok(None) };
+        let Some(descriptor) = self.cache.recall_layer(&diff_id, size, self.packing.compression) else {
+            return Ok(None);
+        };
         Ok(self.is_there(&descriptor, &diff_id)?.then_some(Layer { descriptor, diff_id }))
     }
 
@@ -105,17 +107,17 @@ impl Layers<'_> {
         let mut blob = self.writer.blob()?;
         let transfer = Transfer::begin(Some(self.listener), Activity::Layering, name, size);
         let done = |bytes| transfer.counter().add(bytes);
-        let layer = layer::write_counted(entries, self.time, self.compression, blob.as_file_mut(), &done)
+        let layer = layer::write_counted(entries, self.time, self.packing, blob.as_file_mut(), &done)
             .map_err(|error| on_path("write in", blob.path().parent().unwrap_or(blob.path()), error))?;
         self.writer.keep(&layer.descriptor, blob)?;
-        self.cache.remember_layer(&layer.diff_id, size, self.compression, &layer.descriptor);
+        self.cache.remember_layer(&layer.diff_id, size, self.packing.compression, &layer.descriptor);
         Ok(layer)
     }
 
     /// All that a layer is made of, but for the content of files.
     fn about(&self, entries: &[Entry]) -> String {
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let mut about = format!("{} by {COMPRESSOR}, at {}", self.compression, self.time);
+        let mut about = format!("{} by {COMPRESSOR}, at {}", self.packing.compression, self.time);
         for Entry { path, kind, mode, owner } in entries {
             let kind = match kind {
                 EntryKind::Directory => "folder".to_owned(),

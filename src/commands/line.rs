@@ -138,13 +138,8 @@ impl Line<'_> {
     }
 
     fn work<'w>(&'w self, image: &'w ImagePlan, writer: &'w LayoutWriter) -> Work<'w> {
-        let layers = Layers {
-            writer,
-            cache: self.cache,
-            compression: image.compression,
-            time: image.mtime(),
-            listener: self.listener,
-        };
+        let layers =
+            Layers { writer, cache: self.cache, packing: image.packing, time: image.mtime(), listener: self.listener };
         Work { plan: image, layers, listener: self.listener }
     }
 

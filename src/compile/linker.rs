@@ -93,7 +93,7 @@ fn no_lld(target: Target) -> String {
     )
 }
 
-fn in_config(target: Target, error: &cargo_config2::Error) -> Report {
+pub(super) fn in_config(target: Target, error: &cargo_config2::Error) -> Report {
     miette!("cannot read cargo's configuration for {}: {error}", target.triple)
 }
 

@@ -2,6 +2,7 @@
 
 pub mod elf;
 pub mod linker;
+pub mod remap;
 pub mod target;
 pub mod versions;
 
@@ -116,6 +117,8 @@ fn run_once(
     for target in targets {
         command.args(["--target", target.triple]);
     }
+    let told = remap::told(&plan.remaps, (&toolchain.sysroot, &toolchain.config), targets)?;
+    command.args(told.args).envs(told.variable);
     let mut binaries = Vec::new();
     let scripts = listen(command, plan, run, targets, &linkers, listener, |artifact| {
         let found = binary(artifact, targets, number).and_then(|found| match found {

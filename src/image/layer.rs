@@ -10,8 +10,12 @@ use std::path::{Path, PathBuf};
 use oci_spec::image::Descriptor;
 use tar::{EntryType, Header};
 
-use super::compression::{Compression, Encoder};
+use super::compression::{Compression, Encoder, Packing};
 use super::digest::{DiffId, HashWriter};
+use super::pieces::Pieces;
+
+/// The unit of a tar, in bytes.
+const BLOCK: u64 = 512;
 
 /// A finished layer: what a manifest, a config and its history say of it.
 #[derive(Clone, Debug)]
@@ -100,8 +104,8 @@ pub fn with_parents(entries: Vec<Entry>, on_nothing: bool) -> Vec<Entry> {
 ///
 /// # Errors
 /// Of reading and writing files; a file whose size changes while it is read.
-pub fn write(entries: &[Entry], time: u64, compression: Compression, blob: impl Write) -> io::Result<Layer> {
-    write_counted(entries, time, compression, blob, &|_| ())
+pub fn write(entries: &[Entry], time: u64, packing: Packing, blob: impl Write) -> io::Result<Layer> {
+    write_counted(entries, time, packing, blob, &|_| ())
 }
 
 /// The same; `done` is told of each part of the tar ([`tar_size`]) how many bytes it has.
@@ -111,33 +115,14 @@ pub fn write(entries: &[Entry], time: u64, compression: Compression, blob: impl 
 pub fn write_counted(
     entries: &[Entry],
     time: u64,
-    compression: Compression,
+    packing: Packing,
     blob: impl Write,
     done: &dyn Fn(u64),
 ) -> io::Result<Layer> {
-    write_at(entries, time, (compression, compression.level()), blob, done)
-}
-
-/// The same, with a compression that tries as hard as its level says: 0 to 9 for gzip.
-///
-/// # Errors
-/// See [`write()`].
-pub fn write_at(
-    entries: &[Entry],
-    time: u64,
-    (compression, level): (Compression, u8),
-    blob: impl Write,
-    done: &dyn Fn(u64),
-) -> io::Result<Layer> {
-    let encoder = Encoder::new(compression, level, HashWriter::new(blob))?;
-    let mut tar = tar::Builder::new(Counting { inner: HashWriter::new(encoder), done });
-    for entry in entries {
-        append(&mut tar, entry, time)?;
-    }
-    let (diff_id, _, encoder) = tar.into_inner()?.inner.finish();
-    let (digest, size, mut blob) = encoder.finish()?.finish();
+    let (diff_id, blob) = write_tar(entries, time, packing, HashWriter::new(blob), done)?;
+    let (digest, size, mut blob) = blob.finish();
     blob.flush()?;
-    Ok(Layer { descriptor: Descriptor::new(compression.media_type(), size, digest), diff_id: DiffId(diff_id) })
+    Ok(Layer { descriptor: Descriptor::new(packing.compression.media_type(), size, digest), diff_id })
 }
 
 /// The diffID of a layer of `entries`, which is not made.
@@ -145,12 +130,23 @@ pub fn write_at(
 /// # Errors
 /// Of reading files.
 pub fn diff_id(entries: &[Entry], time: u64) -> io::Result<DiffId> {
-    let mut tar = tar::Builder::new(HashWriter::new(io::sink()));
+    let packing = Packing::alone(Compression::None);
+    write_tar(entries, time, packing, io::sink(), &|_| ()).map(|(diff_id, _)| diff_id)
+}
+
+fn write_tar<W: Write>(
+    entries: &[Entry],
+    time: u64,
+    packing: Packing,
+    blob: W,
+    done: &dyn Fn(u64),
+) -> io::Result<(DiffId, W)> {
+    let mut tar = tar::Builder::new(Pieces::new(Encoder::new(packing, blob)?, done)?);
     for entry in entries {
         append(&mut tar, entry, time)?;
     }
-    let (diff_id, _, _) = tar.into_inner()?.finish();
-    Ok(DiffId(diff_id))
+    let (tar, blob) = tar.into_inner()?.finish()?;
+    Ok((tar.diff_id, blob))
 }
 
 /// How many bytes the tar of `entries` has, but for the records of very long paths and links.
@@ -158,7 +154,6 @@ pub fn diff_id(entries: &[Entry], time: u64) -> io::Result<DiffId> {
 /// # Errors
 /// Of looking at files.
 pub fn tar_size(entries: &[Entry]) -> io::Result<u64> {
-    const BLOCK: u64 = 512;
     // Two empty blocks are its end.
     let mut total = 2 * BLOCK;
     for entry in entries {
@@ -174,25 +169,7 @@ pub fn tar_size(entries: &[Entry]) -> io::Result<u64> {
     Ok(total)
 }
 
-/// A writer that tells how much was written.
-struct Counting<'a, W> {
-    inner: W,
-    done: &'a dyn Fn(u64),
-}
-
-impl<W: Write> Write for Counting<'_, W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        (self.done)(written as u64);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-}
-
-fn append(tar: &mut tar::Builder<impl Write>, entry: &Entry, time: u64) -> io::Result<()> {
+fn append(tar: &mut tar::Builder<Pieces<impl Write>>, entry: &Entry, time: u64) -> io::Result<()> {
     let mut header = Header::new_ustar();
     header.set_mode(entry.mode);
     header.set_mtime(time);
@@ -252,7 +229,7 @@ fn of_file(path: &Path, error: &io::Error) -> io::Error {
 }
 
 fn append_content(
-    tar: &mut tar::Builder<impl Write>,
+    tar: &mut tar::Builder<Pieces<impl Write>>,
     header: &mut Header,
     path: &str,
     size: u64,
@@ -262,11 +239,19 @@ fn append_content(
     let long_path = set_path(header, path)?;
     tar.append_pax_extensions(long_path)?;
     header.set_cksum();
-    let mut content = Exactly { inner: content, left: size };
-    tar.append(header, &mut content)
+    let pieces = tar.get_mut();
+    pieces.write_all(header.as_bytes())?;
+    let read = pieces.take(&mut Exactly { inner: content, left: size })?;
+    let padding = read.next_multiple_of(BLOCK) - read;
+    pieces.write_all(&[0; BLOCK as usize][..padding as usize])
 }
 
-fn append_link(tar: &mut tar::Builder<impl Write>, header: &mut Header, path: &str, target: &str) -> io::Result<()> {
+fn append_link(
+    tar: &mut tar::Builder<Pieces<impl Write>>,
+    header: &mut Header,
+    path: &str,
+    target: &str,
+) -> io::Result<()> {
     header.set_size(0);
     let long_path = set_path(header, path)?;
     let long_target = match header.set_link_name_literal(target) {
@@ -335,12 +320,13 @@ mod tests {
         // Golden digests: they change only on purpose, for every user's images change with them.
         assert_eq!(diff_id.to_string(), "sha256:eef9c8cf555d70c9220e8ae95a60599452099c837b266dbba1e2b2875e20ca8b");
         for (compression, golden) in [
-            (Compression::Gzip, "sha256:f691eba859428903b792f3ec2fecb6ac1391fef67fdda1bad1fb4453e8498d9a"),
+            (Compression::Gzip, "sha256:39a4aa34f4d79594f8aefbc3b4b7908ad215427062826da15e2fd9615340bfce"),
             (Compression::Zstd, "sha256:82d4e86d64ebcbf00237af301f1676a28d5769b6e9c02459a51d8f326c83fe39"),
             (Compression::None, "sha256:eef9c8cf555d70c9220e8ae95a60599452099c837b266dbba1e2b2875e20ca8b"),
         ] {
             let mut blob = Vec::new();
-            let layer = write(&hello(), 1_700_000_000, compression, &mut blob).expect("writes to memory");
+            let layer =
+                write(&hello(), 1_700_000_000, Packing::alone(compression), &mut blob).expect("writes to memory");
             assert_eq!(layer.descriptor.digest(), &sha256(&blob));
             assert_eq!(layer.descriptor.size(), blob.len() as u64);
             assert_eq!(layer.descriptor.digest().to_string(), golden, "{compression}");
@@ -352,7 +338,7 @@ mod tests {
     fn all_of_the_tar_is_counted() {
         let counted = std::cell::Cell::new(0);
         let done = |bytes| counted.set(counted.get() + bytes);
-        write_counted(&hello(), 0, Compression::None, io::sink(), &done).expect("writes to nowhere");
+        write_counted(&hello(), 0, Packing::alone(Compression::None), io::sink(), &done).expect("writes to nowhere");
         assert_eq!(counted.get(), tar_size(&hello()).expect("reads memory"));
         // A folder and a file of five bytes.
         assert_eq!(counted.get(), 5 * 512);
@@ -361,7 +347,7 @@ mod tests {
     #[test]
     fn an_entry_holds_what_the_plan_says_and_nothing_of_this_computer() {
         let mut blob = Vec::new();
-        write(&hello(), 7, Compression::Gzip, &mut blob).expect("writes to memory");
+        write(&hello(), 7, Packing::alone(Compression::Gzip), &mut blob).expect("writes to memory");
         let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&blob[..]));
         let seen: Vec<_> = archive
             .entries()
@@ -413,7 +399,7 @@ mod tests {
         let path = format!("{}/{}", "d".repeat(150), "f".repeat(200));
         let entry = Entry::file(&path, 0o644, Content::Bytes(b"x".to_vec()));
         let mut blob = Vec::new();
-        write(&[entry], 0, Compression::Gzip, &mut blob).expect("writes to memory");
+        write(&[entry], 0, Packing::alone(Compression::Gzip), &mut blob).expect("writes to memory");
         let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&blob[..]));
         let first = archive.entries().expect("a tar").next().expect("one").expect("entry");
         assert_eq!(first.path().expect("a path").display().to_string(), path);
@@ -430,8 +416,13 @@ mod tests {
         };
         let long_path = format!("{}/{}", "p".repeat(150), "q".repeat(200));
         let mut blob = Vec::new();
-        write(&[link("a", "b"), link("c", &long), link(&long_path, &long)], 0, Compression::Gzip, &mut blob)
-            .expect("writes");
+        write(
+            &[link("a", "b"), link("c", &long), link(&long_path, &long)],
+            0,
+            Packing::alone(Compression::Gzip),
+            &mut blob,
+        )
+        .expect("writes");
         let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&blob[..]));
         let seen: Vec<_> = archive
             .entries()

@@ -5,14 +5,17 @@ pub mod accounts;
 pub mod compression;
 pub mod config;
 pub mod decompress;
+mod deflate;
 pub mod digest;
 pub mod entries;
+mod gzip;
 pub mod layer;
 pub mod manifest;
 pub mod media_type;
 pub mod pax;
+mod pieces;
 
-pub use compression::Compression;
+pub use compression::{Compression, Packing};
 pub use digest::{DiffId, Digest};
 pub use layer::Layer;
 pub use oci_spec::image::{Descriptor, MediaType};

@@ -11,7 +11,7 @@ use cargo_metadata::{Metadata, MetadataCommand, PackageId};
 use miette::{Context, IntoDiagnostic};
 
 use super::image::ImagePlan;
-use super::{Environment, selection, without_credentials};
+use super::{Environment, Remap, remap, selection, without_credentials};
 use crate::cli::CargoArgs;
 use crate::error::{CargoFailed, Result};
 
@@ -20,6 +20,8 @@ use crate::error::{CargoFailed, Result};
 pub struct CompilePlan {
     /// The runs of cargo, at least one.
     pub runs: Vec<CargoRun>,
+    /// The folders that programs are not to name.
+    pub remaps: Vec<Remap>,
     /// Whether a missing standard library may be installed.
     pub install: bool,
     /// The environment of this process.
@@ -158,7 +160,8 @@ pub fn plan(
         image.run = run;
     }
     let install = !(args.no_install || args.offline || args.frozen);
-    Ok(CompilePlan { runs, install, environment: environment.clone() })
+    let remaps = remap::remaps(args, environment, workspace);
+    Ok(CompilePlan { runs, remaps, install, environment: environment.clone() })
 }
 
 /// What cargo knows of the workspace, with these features.

@@ -38,6 +38,11 @@ impl Environment {
         value.filter(|value| !value.is_empty())
     }
 
+    /// Whether a variable is set, be it to nothing.
+    pub fn is_set(&self, key: &str) -> bool {
+        self.0.contains_key(OsStr::new(key))
+    }
+
     /// The user's home folder: that of the variables, else the one the system knows.
     pub fn home(&self) -> Option<PathBuf> {
         let key = if cfg!(windows) { "USERPROFILE" } else { "HOME" };

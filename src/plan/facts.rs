@@ -1,6 +1,7 @@
 //! What the images of one run have in common, and each of them made of it: flags over environment over tables over
 //! defaults.
 
+use std::num::NonZero;
 use std::path::Path;
 
 use cargo_metadata::{Package, TargetKind};
@@ -18,6 +19,7 @@ use crate::cli::{BuildArgs, CargoArgs};
 use crate::config::{FileRule, Folder, Labels, Root, Table};
 use crate::error::Result;
 use crate::git::Commit;
+use crate::image::Packing;
 use crate::platform::{PlatformChoice, TARGETS};
 use crate::reference::BaseReference;
 
@@ -84,7 +86,10 @@ impl Facts<'_> {
             stop_signal: table.stop_signal,
             labels: over_described(table.labels),
             annotations: over_described(table.annotations),
-            compression: table.compression.unwrap_or_default(),
+            packing: Packing {
+                compression: table.compression.unwrap_or_default(),
+                threads: threads(self.args.cargo.jobs.as_deref()),
+            },
             no_index: self.args.image.no_index,
             repositories: repositories(&self.args.image, self.environment, table.repository)?,
             engine: table.engine,
@@ -95,6 +100,17 @@ impl Facts<'_> {
             name,
         })
     }
+}
+
+/// As many as cargo is allowed jobs: so many, all processors but so many, or one for each.
+fn threads(jobs: Option<&str>) -> NonZero<usize> {
+    let processors = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+    match jobs.and_then(|jobs| jobs.parse::<isize>().ok()) {
+        Some(jobs @ ..0) => NonZero::new(processors.get().saturating_sub(jobs.unsigned_abs())),
+        Some(jobs) => NonZero::new(jobs.unsigned_abs()),
+        None => Some(processors),
+    }
+    .unwrap_or(NonZero::<usize>::MIN)
 }
 
 fn default_base() -> Result<BaseReference> {

@@ -9,7 +9,7 @@ use miette::miette;
 use super::compile::Features;
 use crate::config::{FileRule, Folder, Labels, Port, Signal};
 use crate::error::Result;
-use crate::image::Compression;
+use crate::image::Packing;
 use crate::image::layer::ROOT_FOLDERS;
 use crate::platform::{Platform, PlatformChoice, Target};
 use crate::reference::{BaseReference, EngineReference, Reference};
@@ -58,7 +58,7 @@ pub struct ImagePlan {
     /// Annotations of image and index, with those from Cargo.toml and git.
     pub annotations: Labels,
     /// How our layers are compressed.
-    pub compression: Compression,
+    pub packing: Packing,
     /// The tags.
     pub tags: Vec<String>,
     /// Whether a tag was made from a template.

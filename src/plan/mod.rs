@@ -18,6 +18,7 @@ mod facts;
 pub mod image;
 mod places;
 mod prebuilt;
+mod remap;
 mod selection;
 mod tags;
 mod typed;
@@ -31,6 +32,7 @@ pub use compile::{CPackage, CargoRun, CompilePlan};
 pub use environment::{Environment, REGISTRY_VARIABLES, without_credentials};
 pub use facts::DEFAULT_BASE;
 pub use image::ImagePlan;
+pub use remap::Remap;
 
 use crate::cli::{BuildArgs, Output, Prebuilt};
 use crate::config::{Section, Whose};
@@ -94,6 +96,7 @@ pub fn make(args: &BuildArgs, environment: &Environment) -> Result<Plan> {
     let candidates = candidates::candidates(&packages, &shared.table.unwrap_or_default(), args)?;
     let mut images = candidates.into_iter().map(|candidate| facts.image(candidate)).collect::<Result<Vec<_>>>()?;
     warnings.extend(images.iter().filter_map(image::ImagePlan::missing_program));
+    warnings.extend(remap::warning(&args.cargo, environment));
     if images.is_empty() {
         return Err(places::no_image(&packages, &args.cargo));
     }

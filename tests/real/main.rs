@@ -20,6 +20,7 @@ mod native;
 mod outputs;
 mod programs;
 mod push;
+mod reproducible;
 mod run;
 mod running;
 mod terminal;

@@ -147,6 +147,12 @@ pub struct Call {
 }
 
 impl Call {
+    /// With more arguments.
+    pub fn with(mut self, args: &[&str]) -> Call {
+        self.args.extend(args.iter().map(OsString::from));
+        self
+    }
+
     /// With an environment variable.
     pub fn env(mut self, key: &str, value: impl Into<OsString>) -> Call {
         self.variables.insert(key.into(), value.into());

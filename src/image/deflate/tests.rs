@@ -1,0 +1,141 @@
+//! What comes out is read back by another's inflate.
+
+use std::io::Read;
+
+use fastrand::Rng;
+
+use super::*;
+
+/// What a reader sees of pieces of these sizes, and how many bytes it has read for that.
+fn read_back(content: &[u8], pieces: &[usize]) -> (Vec<u8>, usize) {
+    let (mut deflate, mut stream, mut at) = (Deflate::new(), Vec::new(), 0);
+    for piece in pieces.iter().copied().chain([content.len()]) {
+        let end = (at + piece).min(content.len());
+        let from = at.saturating_sub(WINDOW);
+        stream.extend_from_slice(deflate.compress(&content[from..end], at - from));
+        at = end;
+    }
+    stream.extend_from_slice(&LAST);
+    let mut read = Vec::new();
+    flate2::read::DeflateDecoder::new(&stream[..]).read_to_end(&mut read).expect("a stream");
+    (read, stream.len())
+}
+
+/// Reads it back, and sees to it that it has grown by no more than what tells readers that nothing became smaller.
+fn check(content: &[u8], pieces: &[usize]) {
+    let (read, size) = read_back(content, pieces);
+    assert!(read == content, "{} bytes in {pieces:?} are not what they were", content.len());
+    let most = content.len() + 5 * (content.len() / BLOCK + 2 * pieces.len() + 3);
+    assert!(size <= most, "{} bytes in {pieces:?} became {size}", content.len());
+}
+
+fn noise(random: &mut Rng, size: usize) -> Vec<u8> {
+    std::iter::repeat_with(|| random.u8(..)).take(size).collect()
+}
+
+/// Words of other alphabets, what was there before from as far back as can be, runs, and noise.
+fn mixed(random: &mut Rng, size: usize) -> Vec<u8> {
+    let some = random.usize(1..400);
+    let mut bytes = noise(random, some);
+    while bytes.len() < size {
+        let most = [8, 300, 3_000][random.usize(..3)];
+        let length = random.usize(1..most);
+        match random.u8(..4) {
+            0 => bytes.resize(bytes.len() + length, random.u8(..)),
+            1 => {
+                let bits = random.u32(..8);
+                bytes.extend(std::iter::repeat_with(|| random.u8(..) >> bits).take(length));
+            }
+            _ => {
+                let back = random.usize(1..=bytes.len().min(WINDOW + 2));
+                for _ in 0..length {
+                    bytes.push(bytes[bytes.len() - back]);
+                }
+            }
+        }
+    }
+    bytes.truncate(size);
+    bytes
+}
+
+#[test]
+fn everything_is_read_back() {
+    let random = &mut Rng::with_seed(1);
+    let mut contents = vec![Vec::new(), vec![7], vec![0; 1 << 19], b"abcd".repeat(50_000), noise(random, 300_000)];
+    for size in (0..70).chain([BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 9]) {
+        contents.push(std::iter::repeat_with(|| random.u8(..4)).take(size).collect());
+        contents.push(vec![1; size]);
+        contents.push(noise(random, size));
+    }
+    for content in contents {
+        for pieces in [&[][..], &[1, 2, 3], &[40_000, 0, 70_000]] {
+            check(&content, pieces);
+        }
+    }
+}
+
+#[test]
+fn random_contents_in_random_pieces_are_read_back() {
+    for seed in 0..300 {
+        let random = &mut Rng::with_seed(seed);
+        let size = random.usize(..[40, 2_000, 150_000][seed as usize % 3]);
+        let content = mixed(random, size);
+        let count = random.usize(..4);
+        let pieces: Vec<_> = std::iter::repeat_with(|| random.usize(..=size)).take(count).collect();
+        let (read, _) = read_back(&content, &pieces);
+        assert!(read == content, "seed {seed}: {size} bytes in {pieces:?}");
+    }
+}
+
+#[test]
+fn a_match_reaches_as_far_back_as_a_window_and_no_further() {
+    let random = &mut Rng::with_seed(2);
+    let word = noise(random, LONGEST + 1);
+    for between in WINDOW - word.len() - 2..=WINDOW - word.len() + 2 {
+        // What is between could be in the way of the word, so it is of another alphabet.
+        let filler = std::iter::repeat_with(|| random.u8(..2)).take(between);
+        let content: Vec<_> = word.iter().copied().chain(filler).chain(word.iter().copied()).collect();
+        for pieces in [&[][..], &[word.len() + between], &[word.len() + between - 1], &[word.len() + between + 5]] {
+            check(&content, pieces);
+        }
+    }
+}
+
+#[test]
+fn frequencies_as_uneven_as_can_be_are_read_back() {
+    // Each byte is half as frequent as the one before.
+    let random = &mut Rng::with_seed(3);
+    let byte = |random: &mut Rng| random.u32(..).trailing_zeros() as u8 * 8 + random.u8(..) % 2;
+    let content: Vec<u8> = std::iter::repeat_with(|| byte(random)).take(BLOCK * 3).collect();
+    check(&content, &[]);
+    // Frequencies of Fibonacci's, which make the deepest code there is, without anything that repeats.
+    let mut counts = vec![1, 1];
+    while counts.iter().sum::<usize>() < BLOCK / 2 {
+        counts.push(counts[counts.len() - 1] + counts[counts.len() - 2]);
+    }
+    let mut content: Vec<u8> =
+        counts.iter().enumerate().flat_map(|(byte, count)| std::iter::repeat_n(byte as u8, *count)).collect();
+    random.shuffle(&mut content);
+    check(&content, &[]);
+}
+
+#[test]
+fn what_was_seen_before_a_piece_is_not_said_again() {
+    let content = noise(&mut Rng::with_seed(4), WINDOW).repeat(2);
+    assert!(read_back(&content, &[WINDOW]).1 < WINDOW + 1_000);
+}
+
+#[test]
+fn what_repeats_becomes_small() {
+    assert!(read_back(&vec![0; 1 << 20], &[]).1 < 2_000);
+    assert!(read_back(&b"0123456789abcdef".repeat(1 << 16), &[]).1 < 8_000);
+}
+
+#[test]
+fn a_piece_does_not_depend_on_those_that_were_compressed_before() {
+    let (content, other) = (b"some words, some more words, and some".repeat(90), noise(&mut Rng::with_seed(5), 99_000));
+    let mut used = Deflate::new();
+    used.compress(&other, 10);
+    used.compress(&content, 0);
+    assert_eq!(used.compress(&content, 50), Deflate::new().compress(&content, 50));
+}
