@@ -1,5 +1,5 @@
-"""What the benchmarks have in common: a command run for its time and its memory."""
-import pathlib, subprocess, time
+"""What the benchmarks have in common: a command run for its time and its memory, and what such commands are given."""
+import gzip, hashlib, io, json, pathlib, random, socket, struct, subprocess, tarfile, time
 
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
 
@@ -18,3 +18,76 @@ def measured(command, **more):
     took = time.perf_counter() - start
     assert child.wait() == 0, command
     return took, most / 1024
+
+
+# What programs for these platforms say in the header of their ELF files (e_machine).
+PLATFORMS = {"linux/amd64": 62, "linux/arm64": 183, "linux/riscv64": 243, "linux/ppc64le": 21, "linux/loong64": 258}
+
+
+def compiler_library():
+    """Bytes as programs have them: those of the compiler's own library."""
+    sysroot = pathlib.Path(subprocess.check_output(["rustc", "--print", "sysroot"], text=True).strip())
+    return next(sysroot.glob("lib/librustc_driver-*.so")).read_bytes()[4096:]
+
+
+def program(path, platform, mb, content, end):
+    """A static program of `mb` million bytes: a header that is right, and what programs look like behind it."""
+    header = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 2, PLATFORMS[platform], 1, 0x400000, 0, 0, 0, 64, 56, 0, 64, 0, 0)
+    with open(path, "wb") as out:
+        out.write(header)
+        left = mb * 1_000_000 - len(header) - len(end)
+        while left > 0:
+            left -= out.write(content[:left])
+        out.write(end)
+
+
+def write_base(folder, mb, platforms):
+    """An OCI layout with the tag 1: one layer of `mb` million bytes that do not compress, for all platforms."""
+    blobs = folder / "blobs/sha256"
+    blobs.mkdir(parents=True)
+
+    def put(data, media_type, **more):
+        digest = hashlib.sha256(data).hexdigest()
+        (blobs / digest).write_bytes(data)
+        return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(data), **more}
+
+    def document(value, kind, **more):
+        return put(json.dumps(value).encode(), f"application/vnd.oci.image.{kind}.v1+json", **more)
+
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w") as archive:
+        info = tarfile.TarInfo("usr/share/noise")
+        info.size, info.mode = mb * 1_000_000, 0o644
+        archive.addfile(info, io.BytesIO(random.Random(mb).randbytes(info.size)))
+    tar = tar.getvalue()
+    layer = put(gzip.compress(tar, 1, mtime=0), "application/vnd.oci.image.layer.v1.tar+gzip")
+    entries = []
+    for platform in platforms:
+        operating_system, architecture = platform.split("/")
+        names = {"os": operating_system, "architecture": architecture}
+        rootfs = {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(tar).hexdigest()}"]}
+        config = document({**names, "config": {"Env": ["PATH=/bin"]}, "rootfs": rootfs}, "config")
+        entries.append(document({"schemaVersion": 2, "config": config, "layers": [layer]}, "manifest", platform=names))
+    index = document({"schemaVersion": 2, "manifests": entries}, "index", annotations={"org.opencontainers.image.ref.name": "1"})
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [index]}))
+    (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+
+
+def registry(folder):
+    """A docker-registry that keeps its content in `folder`, and its host."""
+    folder.mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = folder / "registry.json"
+    config.write_text(json.dumps({
+        "version": "0.1", "log": {"level": "error", "accesslog": {"disabled": True}},
+        "storage": {"filesystem": {"rootdirectory": str(folder / "registry")}}, "http": {"addr": f"127.0.0.1:{port}"}}))
+    child = subprocess.Popen(["docker-registry", "serve", str(config)], **QUIET)
+    for _ in range(100):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            break
+        except OSError:
+            time.sleep(0.05)
+    return child, f"127.0.0.1:{port}"
