@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::file::{TEMPORARY, create_in};
+use super::file::TEMPORARY;
 use super::stamp::Stamp;
 
 /// A file whose content is known to be right, and where it is.
@@ -29,7 +29,7 @@ impl Sharable {
 
     #[cfg(target_os = "linux")]
     fn clone_to(&self, path: &Path, unfinished: &Path) -> io::Result<()> {
-        let file = create_in(unfinished)?;
+        let file = super::file::create_in(unfinished)?;
         rustix::fs::ioctl_ficlone(&file, &self.file)?;
         file.as_file().sync_all()?;
         file.persist(path)?;
