@@ -11,7 +11,7 @@
 //! | floor | modules |
 //! | --- | --- |
 //! | commands | [`commands`]: make the plan, call the verbs, give the result |
-//! | workshops | [`compile`]: one cargo run for all targets → binaries · [`base`]: a reference → what is below our layers · [`registry`]: the protocol, as a source and a sink · [`engine`]: who runs images here · [`assets`]: the key `files` → the entries of a layer · [`bundle`]: layers and config → what a runtime starts · [`report`]: events → words, the only place that prints |
+//! | workshops | [`compile`]: one cargo run for all targets → binaries · [`base`]: a reference → what is below our layers · [`registry`]: the protocol, as a source and a sink · [`engine`]: who runs images here · [`assets`]: the key `files` → the entries of a layer · [`bundle`]: layers and config → what a runtime starts · [`attest`]: keys, signatures, and what is attached to an image · [`report`]: events → words, the only place that prints |
 //! | stores | [`store`]: sources, sinks, and the one verb between them · [`event`]: what happened and what was built, as data · [`inspect`]: an image where it is → what it says of itself, as data · [`plan`]: arguments, Cargo.toml, environment and git → what will be done |
 //! | documents | [`image`]: digests, layers, configs, manifests · [`cli`]: what was typed · [`config`]: the table in Cargo.toml |
 //! | ground | [`platform`]: OCI platform ↔ Rust target · [`reference`](mod@reference): where an image is · [`git`]: facts of the commit · [`spelling`]: what was meant · [`harmless`](mod@harmless): text for a terminal · [`secret`]: text for nobody · [`error`]: errors of files and of cargo · [`interrupt`]: Ctrl-C |
@@ -28,6 +28,7 @@
 //!   ([`registry::credentials`]).
 
 pub mod assets;
+pub mod attest;
 pub mod base;
 pub mod bundle;
 pub mod cli;

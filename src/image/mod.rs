@@ -14,6 +14,7 @@ pub mod manifest;
 pub mod media_type;
 pub mod pax;
 mod pieces;
+pub mod predicate;
 
 pub use compression::{Compression, Packing};
 pub use digest::{DiffId, Digest};
