@@ -8,7 +8,10 @@
 //! | [`statement`] | what is said of which content |
 //! | [`dsse`] | something signed |
 //! | [`bundle`] | a signed statement, as one document |
+//! | [`referrer`] | an artifact that is attached to an image |
+//! | [`sign`], [`mod@verify`] | statements that are attached to an image, signed, and those that are there |
 //!
+//! Nothing here knows what a place is like that things are attached at: see [`Referrers`](crate::store::Referrers).
 //! A signature that a certificate vouches for, without a key, is neither made nor read (Fulcio, Rekor).
 
 pub mod bundle;
@@ -16,10 +19,14 @@ pub mod dsse;
 pub mod key;
 mod kind;
 mod pem;
+pub mod referrer;
 mod sealed;
 mod secretbox;
+pub mod sign;
 pub mod statement;
+pub mod verify;
 
 pub use key::{PrivateKey, PublicKey};
+pub use referrer::{Attached, Referrer};
 pub use sealed::WrongPassword;
 pub use statement::Statement;

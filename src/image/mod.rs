@@ -2,6 +2,7 @@
 
 pub mod about;
 pub mod accounts;
+pub mod artifact;
 pub mod compression;
 pub mod config;
 pub mod decompress;

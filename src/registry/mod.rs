@@ -4,6 +4,7 @@
 //! folder.
 
 mod asked;
+mod attach;
 mod auth;
 mod check;
 mod client;
@@ -27,6 +28,7 @@ use tokio::runtime::Runtime;
 
 use crate::error::{Result, with_help};
 use crate::event::Listener;
+use crate::image::about::About;
 use crate::image::media_type::is_document;
 use crate::reference::Reference;
 use crate::store::{Missing, Sink, Source, lock, read};
@@ -37,7 +39,7 @@ pub use connections::Connections;
 use credentials::Credential;
 pub use error::{Problem, RequestError};
 pub use retry::Retry;
-use upload::Upload;
+use upload::{Put, Upload};
 
 /// How a registry is spoken to.
 #[derive(Clone, Default)]
@@ -200,7 +202,11 @@ impl Sink for Registry<'_> {
             let bytes = read(source, descriptor)?;
             let name = descriptor.digest().as_ref();
             let put = self.runtime.block_on(upload::put_document(&self.client, descriptor, name, &bytes));
-            put.map_err(|error| self.explained(error.into()))?;
+            let put = put.map_err(|error| self.explained(error.into()))?;
+            if let (Put::Kept, Some(subject)) = (put, About::read(&bytes).subject) {
+                let listed = attach::list(&self.client, descriptor, &bytes, subject.digest());
+                self.runtime.block_on(listed).map_err(|error| self.explained(error))?;
+            }
             lock(&self.documents).insert(descriptor.digest().clone(), bytes);
             return Ok(());
         }
@@ -217,7 +223,7 @@ impl Sink for Registry<'_> {
         let known = lock(&self.documents).get(descriptor.digest()).cloned();
         let bytes = known.map_or_else(|| read(self, descriptor), Ok)?;
         match self.runtime.block_on(upload::put_document(&self.client, descriptor, name, &bytes)) {
-            Ok(()) => Ok(()),
+            Ok(_) => Ok(()),
             // A tag that may not be moved is no failure where it is right already.
             Err(error) if error.status().is_some_and(|status| status.is_client_error()) => {
                 let there = self.runtime.block_on(download::resolve(&self.client, name));
