@@ -1,5 +1,6 @@
 //! What was typed, not yet what it means: [`plan`](crate::plan) knows that.
 
+mod attest;
 mod bundle;
 mod cache;
 mod format;
@@ -18,6 +19,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::check::check_line;
 use crate::spelling::hint;
+pub use attest::{AttachArgs, Attest, GenerateKeyArgs, ReferrersArgs, SignArgs, SubjectArgs, VerifyArgs};
 pub use bundle::{BundleArgs, BundleForm};
 pub use cache::{CacheAction, CacheArgs, PruneArgs};
 pub use format::{MessageFormat, Told};
@@ -89,6 +91,34 @@ pub enum Command {
     /// stdout, `DIGEST: what is wrong`, and the exit status is 1 then; stdout stays empty when all is right. With `--json` it
     /// is one object, with what was looked at too.
     Validate(NamedArgs),
+    /// Make a pair of keys: one that signs, one that verifies
+    ///
+    /// It writes PREFIX.key, which only you can read and which has a password, and PREFIX.pub, which is for everybody:
+    /// ECDSA on the curve P-256, as `cosign generate-key-pair` makes it. The password comes from COSIGN_PASSWORD, else it is
+    /// asked for. The result on stdout is both paths.
+    GenerateKey(GenerateKeyArgs),
+    /// Sign an image where it is: in a registry or in a layout
+    ///
+    /// The index and the image for each platform are signed as cosign 3 does it with a key: a sigstore bundle each, attached
+    /// as a referrer. What is signed already stays as it is. `cosign verify --key --insecure-ignore-tlog` accepts it, for
+    /// there is no transparency log. Signatures without a key (Fulcio, Rekor) are neither made nor verified. The result on
+    /// stdout is the image's name with its digest.
+    Sign(SignArgs),
+    /// Verify that an image is signed, and what is attached to it
+    ///
+    /// The index is signed with this key, by `cargo oci sign` or by cosign 3; what is attached to it and to its images is what
+    /// was attached; what the key has signed is unchanged. It says whether an SBOM and provenance are there. The result on
+    /// stdout is the image's name with the digest that was verified.
+    Verify(VerifyArgs),
+    /// Attach a file to an image where it is: in a registry or in a layout
+    ///
+    /// What is attached already, with this type and this content, is not attached again. The result on stdout is the name of
+    /// what is attached, with its digest.
+    Attach(AttachArgs),
+    /// List what is attached to an image: signatures, SBOMs, any file
+    ///
+    /// It looks at the index and at the image for each platform. The result on stdout is a tree, or all of it as JSON.
+    Referrers(ReferrersArgs),
     /// Keep a user's password for a registry, once the registry has accepted it
     ///
     /// It goes to the credential helper that is configured for the registry, else into the file where Docker and Podman

@@ -8,6 +8,8 @@
 //! | [`bundle`] | `cargo oci bundle`: the same, or any image, and on to what a runtime starts |
 //! | [`inspect`] | `cargo oci inspect`: what an image holds |
 //! | [`validate`] | `cargo oci validate`: an image is what it says, or not |
+//! | [`generate_key`], [`sign`], [`verify`] | `cargo oci generate-key`, `sign` and `verify`: keys, signatures, and whether they are right |
+//! | [`attach`], [`referrers`] | `cargo oci attach` and `referrers`: what is attached to an image |
 //! | [`login`], [`logout`] | `cargo oci login` and `logout`: credentials kept and forgotten |
 //! | [`cache`] | `cargo oci cache`: what is kept between runs |
 //! | [`completions`], [`man`] | `cargo oci completions` and `man`: what was said of the arguments, for shells and as pages |
@@ -23,19 +25,24 @@
 //! | `loaders` | what dynamic programs need of a base |
 //! | `layers` | entries → a layer, which is not made where it was made before |
 //! | `assets` | the key `files` → the layer of assets for each platform |
+//! | `keys` | where keys are → the keys, with their passwords |
+//! | `subjects` | an image that something is attached to, where it is |
 //! | `named` | the text `REF\|PATH` → the images it means, and where they are |
 //! | `outputs` | a finished layout → other places and forms |
 
 mod arrivals;
 mod assemble;
 mod assets;
+pub mod attach;
 mod bases;
 mod below;
 pub mod build;
 pub mod bundle;
 pub mod cache;
 pub mod completions;
+pub mod generate_key;
 pub mod inspect;
+mod keys;
 mod layers;
 mod line;
 pub mod load;
@@ -48,7 +55,11 @@ mod origin;
 mod outputs;
 mod programs;
 pub mod push;
+pub mod referrers;
 mod registries;
 pub mod run;
+pub mod sign;
+mod subjects;
 mod together;
 pub mod validate;
+pub mod verify;

@@ -126,6 +126,14 @@ impl<'a> Named<'a> {
         }
     }
 
+    /// The one image that is meant.
+    ///
+    /// # Errors
+    /// When there is none, or several and none was named; no answer.
+    pub fn root(&self) -> Result<Descriptor> {
+        self.source().resolve(self.name.as_deref())
+    }
+
     /// The image that is meant; all that are there where none was named.
     ///
     /// # Errors

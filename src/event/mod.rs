@@ -150,6 +150,39 @@ pub enum Event {
         /// Their size together, in bytes.
         bytes: u64,
     },
+    /// A part of an image is signed.
+    Signed {
+        /// `index`, or what the image is for.
+        image: String,
+        /// Of its manifest.
+        digest: Digest,
+        /// Where it is.
+        to: String,
+        /// Whether it was before.
+        was_there: bool,
+    },
+    /// Something is attached to an image.
+    Attached {
+        /// What it is.
+        artifact_type: String,
+        /// Of the image's manifest.
+        subject: Digest,
+        /// Of the manifest that is attached.
+        digest: Digest,
+        /// Where it is.
+        to: String,
+        /// Whether it was before.
+        was_there: bool,
+    },
+    /// What is attached to a part of an image is what was attached.
+    Verified {
+        /// `index`, or what the image is for.
+        image: String,
+        /// Of its manifest.
+        digest: Digest,
+        /// What is said of it, such as `signature`.
+        said: Vec<String>,
+    },
     /// A request failed, and is made again.
     Retrying {
         /// What failed, and why.
@@ -219,6 +252,18 @@ pub enum Question<'a> {
         user: &'a str,
         /// At which registry.
         registry: &'a str,
+    },
+    /// The password of a private key, which nobody is to see.
+    KeyPassword {
+        /// Where the key is.
+        key: &'a str,
+    },
+    /// The password that a new private key is to have.
+    NewKeyPassword {
+        /// Where the key will be.
+        key: &'a str,
+        /// Whether it is asked for a second time.
+        again: bool,
     },
 }
 

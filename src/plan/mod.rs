@@ -29,7 +29,7 @@ use etcetera::BaseStrategy;
 use miette::{Context, IntoDiagnostic, miette};
 
 pub use compile::{CPackage, CargoRun, CompilePlan};
-pub use environment::{Environment, REGISTRY_VARIABLES, without_credentials};
+pub use environment::{Environment, KEY_PASSWORD, REGISTRY_VARIABLES, hide_key, without_credentials};
 pub use facts::DEFAULT_BASE;
 pub use image::ImagePlan;
 pub use remap::Remap;
