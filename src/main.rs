@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     let done = match &command {
         Command::Build(told) => commands::build::build(&told.args, &listener)
             .map(|images| Done::Results(images.into_iter().map(|image| image.reference).collect())),
-        Command::Push(told) => commands::push::push(&told.args, &listener).map(Done::Results),
+        Command::Push(told) => commands::push::push(&told.args, &asked, &listener).map(Done::Results),
         Command::Load(told) => commands::load::load(&told.args, &listener).map(Done::Results),
         Command::Run(args) => commands::run::run(args, &listener).map(Done::Status),
         Command::Bundle(told) => commands::bundle::bundle(&told.args, &listener).map(Done::Results),

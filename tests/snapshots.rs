@@ -199,6 +199,8 @@ fn arguments() {
     misuse("a variable without a name", &["verify", "base", "--key", "env://"]);
     misuse("a type that is none", &["attach", "base", "a.txt", "--artifact-type", "sbom"]);
     misuse("a statement of a type that is none", &["sign", "base", "--key", "a.key", "--attest", "cyclonedy=a.json"]);
+    misuse("a push that is to be signed without a key", &["push", "--sign"]);
+    misuse("a key for a push that is not to be signed", &["push", "--key", "a.key"]);
     misuse("an unknown shell", &["completions", "zhs"]);
     told.check();
 }

@@ -15,9 +15,10 @@ use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
 use clap::builder::Styles;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::config::check::check_line;
+use crate::reference::KeyReference;
 use crate::spelling::hint;
 pub use attest::{AttachArgs, Attest, GenerateKeyArgs, ReferrersArgs, SignArgs, SubjectArgs, VerifyArgs};
 pub use bundle::{BundleArgs, BundleForm};
@@ -151,6 +152,13 @@ pub struct PushArgs {
     /// Push no tag: the result is reachable by its digest alone
     #[arg(long, help_heading = "Output")]
     pub by_digest: bool,
+    /// Sign index and images where they are pushed to, as `cargo oci sign` does, before a tag moves
+    #[arg(long, requires = "key", help_heading = "Signing")]
+    pub sign: bool,
+    /// The private key: a file, or a variable that holds what would be in the file; its password comes from
+    /// COSIGN_PASSWORD, else it is asked for
+    #[arg(long, value_name = "FILE|env://VAR", requires = "sign", value_hint = ValueHint::FilePath, help_heading = "Signing")]
+    pub key: Option<KeyReference>,
 }
 
 /// The arguments of `cargo oci build`.

@@ -7,7 +7,11 @@ use miette::{Context, miette};
 use oci_spec::image::Descriptor;
 
 use super::build::{Ahead, Build, ImageBase, finish};
+use super::login::Asked;
 use super::registries::Registries;
+use super::subjects::Part;
+use super::{keys, sign};
+use crate::attest::PrivateKey;
 use crate::cli::PushArgs;
 use crate::error::Result;
 use crate::event::{BuiltImage, Event, Listener};
@@ -23,12 +27,15 @@ const FRESH: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// The first thing that goes wrong; then no tag of that repository has moved.
-pub fn push(args: &PushArgs, listener: Listener) -> Result<Vec<String>> {
+pub fn push(args: &PushArgs, asked: Asked, listener: Listener) -> Result<Vec<String>> {
     let environment = Environment::of_this_process();
+    // A key that cannot be used is told before anything is built.
+    let key = args.key.as_ref().map(|key| keys::private(key, &environment, asked)).transpose()?;
     let registries = Registries::new(&environment, listener);
     // What is written elsewhere has to be whole.
     let complete = !args.build.output.outputs.is_empty();
-    let destinations = Destinations { registries: &registries, by_digest: args.by_digest, open: OnceLock::new() };
+    let destinations =
+        Destinations { registries: &registries, by_digest: args.by_digest, key: key.as_ref(), open: OnceLock::new() };
     let build = Build { args: &args.build, complete, registries: &registries };
     let built = build.run(|plan| check_repositories(&plan.images), &destinations)?;
     let mut results = Vec::new();
@@ -36,7 +43,7 @@ pub fn push(args: &PushArgs, listener: Listener) -> Result<Vec<String>> {
         let (plan, image) = (&built.plan.images[destination.image], &built.images[destination.image]);
         let source = Behind { first: &built.layouts[destination.image], second: built.bases.source(&plan.base)? };
         let tags = destinations.tags(plan);
-        let pushed = destination.push(plan, image, tags, &source, listener);
+        let pushed = destination.push(plan, image, (tags, destinations.key), &source, listener);
         pushed.wrap_err_with(|| destination.failed(plan))?;
         results.push(destination.repository.with_digest(image.digest.as_ref()));
     }
@@ -48,6 +55,8 @@ pub fn push(args: &PushArgs, listener: Listener) -> Result<Vec<String>> {
 struct Destinations<'a> {
     registries: &'a Registries<'a>,
     by_digest: bool,
+    /// What images are signed with.
+    key: Option<&'a PrivateKey>,
     open: OnceLock<Vec<Destination<'a>>>,
 }
 
@@ -138,7 +147,7 @@ impl Destination<'_> {
         &self,
         plan: &ImagePlan,
         image: &BuiltImage,
-        tags: &[String],
+        (tags, key): (&[String], Option<&PrivateKey>),
         source: &dyn Source,
         listener: Listener,
     ) -> Result<()> {
@@ -151,6 +160,10 @@ impl Destination<'_> {
             listener(Event::Pushing { image: image.name.clone(), to: self.registry.place() });
             self.mount(&plan.base, image.manifests.iter().flat_map(|manifest| &manifest.layers[..manifest.below]));
             copy(source, &self.registry, std::slice::from_ref(root))?;
+        }
+        // Whoever follows a tag finds what is signed.
+        if let Some(key) = key {
+            sign::all(key, &self.registry, &parts(plan, image), listener).wrap_err("cannot sign it")?;
         }
         let wanted: Vec<_> =
             tags.iter().zip(&there).filter(|(_, there)| !is_right(there)).map(|(tag, _)| tag).collect();
@@ -175,6 +188,18 @@ impl Destination<'_> {
             self.registry.mountable(base.repository(), layers);
         }
     }
+}
+
+/// What is signed of an image: its index, and the images in it.
+fn parts(plan: &ImagePlan, image: &BuiltImage) -> Vec<Part> {
+    let index = Part { what: "index".to_owned(), platform: None, descriptor: image.root.clone() };
+    let images = image.manifests.iter().map(|manifest| Part {
+        what: manifest.platform.to_string(),
+        platform: Some(manifest.platform.clone()),
+        descriptor: manifest.descriptor.clone(),
+    });
+    // Without an index, the one image is all there is.
+    std::iter::once(index).filter(|_| !plan.no_index).chain(images).collect()
 }
 
 /// No repository is a mistake that is told before anything is built.
