@@ -317,3 +317,50 @@ fn a_new_key_is_its_owners_alone_and_replaces_none() {
     }
     assert_eq!(fs::read(project.path("cosign.key")).expect("a key"), before);
 }
+
+/// A package over a base that has to be signed. Nothing of it can be compiled.
+fn verifying(project: &Project, key: &str) -> String {
+    let table = format!(
+        "[package]\nname = \"x\"\nversion = \"0.1.0\"\n[package.metadata.oci]\nbase-verify = {{ key = \"{key}\" }}\nplatforms = [\"linux/amd64\"]\n"
+    );
+    fs::create_dir_all(project.path("src")).expect("a folder");
+    fs::write(project.path("Cargo.toml"), table).expect("a file");
+    fs::write(project.path("src/main.rs"), "no Rust").expect("a file");
+    "oci:base".to_owned()
+}
+
+/// What cargo says of what cannot be compiled.
+const COMPILED: &str = "expected one of `!` or `::`";
+
+#[test]
+fn a_base_is_used_only_where_its_key_has_signed_it() {
+    let project = project();
+    let base = verifying(&project, "cosign.pub");
+    let build = |base: &str| oci(&project, &["build", "--no-install", "--base", base]);
+    let refused = |base: &str| {
+        let words = build(base).fails(1);
+        assert!(
+            words.contains("is refused") && words.contains("is not signed by") && !words.contains(COMPILED),
+            "{words}"
+        );
+    };
+    let is_used = |base: &str| {
+        let ran = build(base).run();
+        assert!(ran.stderr.contains(COMPILED), "{}", ran.stderr);
+        ran.stderr
+    };
+    refused(&base);
+    let registry = registry(Attaching::Api);
+    let image = push(&project, &registry);
+    refused(&image);
+    oci(&project, &["sign", &base, "--key", "other.key"]).succeeds();
+    refused(&base);
+    oci(&project, &["sign", &image, "--key", "cosign.key"]).succeeds();
+    assert!(is_used(&image).contains("Verified"));
+    // A signature that was found is kept, and the registry is not asked again.
+    let pinned = registry.reference(&format!("static@{}", support::digest(&project.path("base"))));
+    let before = registry.log();
+    is_used(&pinned);
+    assert!(!registry.log()[before.len()..].contains("referrers"), "{}", registry.log());
+    is_used("embedded");
+}

@@ -126,6 +126,9 @@ fn tables() {
     table("a platform that Rust has no target for", "platforms = [\"linux/amd64\", \"windows/amd64\"]");
     table("a base that is no reference", "base = \"Debian:12:slim\"");
     table("a repository with a tag", "repository = \"ghcr.io/acme/x:1\"");
+    table("an unknown key of a base's signature", "base-verify = { kay = \"a.pub\" }");
+    table("a base's signature without a key", "base-verify = {}");
+    table("a base's signature by a key that is in no file", "base-verify = { key = \"awskms:///alias/a\" }");
     table("a port that is none", "expose = [\"8080\", \"70000/tcp\"]");
     table("a protocol that is none", "expose = [\"8080/http\"]");
     table("a signal that is none", "stop-signal = \"SIGTREM\"");
@@ -655,6 +658,28 @@ fn signatures() {
     content[40] ^= 1;
     fs::write(&changed, content).expect("a blob");
     call("a signature that was changed where it is kept", &["verify", "signed", "--key", "cosign.pub"]);
+    told.check();
+}
+
+#[test]
+fn base_signatures() {
+    let mut told = Snapshot::of("base-signatures");
+    let project = with_keys();
+    let table = "[package]\nname = \"x\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\
+        [package.metadata.oci]\nbase-verify = { key = \"KEY\" }\nplatforms = [\"linux/amd64\"]\n";
+    let project = project.file("src/main.rs", "fn main() {}\n");
+    let with = |project: Project, key: &str| project.file("Cargo.toml", &table.replace("KEY", key));
+    let project = with(project, "cosign.pub");
+    told.error("a base that is not signed", &project, &["build", "--base", "oci:base"]);
+    let registry = StrictRegistry::start(Behaviour::default());
+    registry.put_layout(&project.path("base"), "static", "nonroot");
+    let image = registry.reference("static:nonroot");
+    told.error("a base in a registry that is not signed", &project, &["build", "--base", &image]);
+    told.error("a base that was not verified before", &project, &["build", "--offline", "--base", &image]);
+    let project = with(project, "other.pub");
+    told.error("a base that another key has signed", &project, &["build", "--base", "oci:signed"]);
+    let project = with(project, "nowhere.pub");
+    told.error("a key of a base that is not there", &project, &["build", "--base", "oci:signed"]);
     told.check();
 }
 

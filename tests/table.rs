@@ -36,7 +36,7 @@ fn label(labels: &Labels) -> String {
     value.map_or_else(String::new, |value| format!("{{ a = {value} }}"))
 }
 
-const ALL: [Key; 23] = [
+const ALL: [Key; 24] = [
     Key {
         name: "base",
         default: r#""gcr.io/distroless/static-debian12:nonroot""#,
@@ -44,6 +44,14 @@ const ALL: [Key; 23] = [
         variable: Some(["CARGO_OCI_BASE", "example.org/a:4", r#""example.org/a:4""#]),
         flags: Some((&["--base", "scratch"], r#""scratch""#)),
         planned: |image| text(Some(&image.base)),
+    },
+    Key {
+        name: "base-verify",
+        default: "",
+        tables: [r#"{ key = "env://A" }"#, r#"{ key = "env://B" }"#, r#"{ key = "env://C" }"#],
+        variable: None,
+        flags: None,
+        planned: |image| image.base_verify.as_ref().map_or_else(String::new, |key| format!("{{ key = \"{key}\" }}")),
     },
     Key {
         name: "platforms",

@@ -112,7 +112,11 @@ impl Line<'_> {
     /// and at all of them where there is nothing to wait for.
     fn first(&self, bases: &mut Bases) -> Result<Known> {
         let images = &self.plan.images;
-        let is_clear = |image: &ImagePlan| image.targets().is_some_and(|targets| targets.iter().all(Target::is_static));
+        // Nothing is compiled over a base that may be refused.
+        let is_clear = |image: &ImagePlan| {
+            let targets = image.targets().filter(|_| image.base_verify.is_none());
+            targets.is_some_and(|targets| targets.iter().all(Target::is_static))
+        };
         let is_far = |image: &ImagePlan| matches!(image.base, BaseReference::Registry(_)) && !self.plan.is_offline;
         if !images.iter().any(is_far) {
             return Known::Nothing.complete(self.plan, bases).map(Known::All);

@@ -18,6 +18,7 @@
 //! | `arrivals` | programs, as they come → the layers that have all of theirs |
 //! | `below` | what is below the images of a plan |
 //! | `bases` | a reference → the source it means, pulled |
+//! | `base_verify` | a base that is not signed as `base-verify` wants it is refused |
 //! | `registries` | as whom, and through what, registries are spoken to |
 //! | `origin` | a base's registry, asked when there is a question |
 //! | `assemble` | plan, base and binaries → images in a layout |
@@ -34,6 +35,7 @@ mod arrivals;
 mod assemble;
 mod assets;
 pub mod attach;
+mod base_verify;
 mod bases;
 mod below;
 pub mod build;

@@ -7,6 +7,7 @@
 //! | [`table`] | the keys of one table, and how tables inherit from each other |
 //! | [`template`], [`port`], [`signal`], [`folder`] | values that have a form of their own |
 //! | `files`, `pattern` | the rules of the key `files`, and the patterns in them |
+//! | `verify` | the key `base-verify` |
 //! | [`check`] | the rules for the others |
 //! | `value` | values of TOML → values of keys, or the mistake in them |
 
@@ -21,6 +22,7 @@ pub mod template;
 #[cfg(test)]
 mod tests;
 mod value;
+mod verify;
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -147,6 +149,7 @@ impl Section {
         let folder = manifest.path.parent().unwrap_or(Path::new("."));
         for table in self.table.iter_mut().chain(self.images.iter_mut().map(|(_, table)| table)) {
             table.base = table.base.take().map(|base| base.relative_to(folder));
+            table.base_verify = table.base_verify.take().map(|key| key.relative_to(folder));
             let rules = table.files.take();
             table.files = rules.map(|rules| rules.into_iter().map(|rule| rule.written_in(manifest)).collect());
         }

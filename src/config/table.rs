@@ -11,10 +11,11 @@ use super::value::{
     Mistake, any_string, array, boolean, checked, list, pairs, parsed, program, several, string, string_or_false,
     volume,
 };
+use super::verify::verified;
 use super::{FileRule, Folder, Port, Signal, TagTemplate};
 use crate::image::Compression;
 use crate::platform::PlatformChoice;
-use crate::reference::{BaseReference, EngineReference, Reference, Repository};
+use crate::reference::{BaseReference, EngineReference, KeyReference, Reference, Repository};
 
 /// Labels or annotations; nothing as a value switches off what would be there otherwise.
 pub type Labels = BTreeMap<String, Option<String>>;
@@ -24,6 +25,8 @@ pub type Labels = BTreeMap<String, Option<String>>;
 pub struct Table {
     /// The image below.
     pub base: Option<BaseReference>,
+    /// The key that has to have signed it.
+    pub base_verify: Option<KeyReference>,
     /// What to build for.
     pub platforms: Option<Vec<PlatformChoice>>,
     /// Where the image is pushed to.
@@ -71,8 +74,9 @@ pub struct Table {
 }
 
 /// The keys of a table, each with an example of its value.
-pub const KEYS: [(&str, &str); 24] = [
+pub const KEYS: [(&str, &str); 25] = [
     ("base", r#""gcr.io/distroless/static-debian12:nonroot""#),
+    ("base-verify", r#"{ key = "base.pub" }"#),
     ("platforms", r#"["linux/amd64", "linux/arm64"]"#),
     ("repository", r#""ghcr.io/acme/hello""#),
     ("tags", r#"["latest", "{version}", "{git.short}"]"#),
@@ -102,6 +106,7 @@ impl Table {
     pub(super) fn set(&mut self, key: &str, value: &Spanned<DeValue>) -> Result<(), Mistake> {
         match key {
             "base" => self.base = Some(parsed(value)?),
+            "base-verify" => self.base_verify = Some(verified(value)?),
             "platforms" => self.platforms = Some(list(value, parsed)?),
             "repository" => self.repository = Some(parsed::<Repository>(value)?.0),
             "tags" => self.tags = Some(list(value, parsed)?),
@@ -146,6 +151,7 @@ impl Table {
         };
         Table {
             base: self.base.or(defaults.base),
+            base_verify: self.base_verify.or(defaults.base_verify),
             platforms: self.platforms.or(defaults.platforms),
             repository: self.repository.or(defaults.repository),
             tags: self.tags.or(defaults.tags),

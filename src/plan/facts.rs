@@ -73,6 +73,7 @@ impl Facts<'_> {
             run: 0,
             bin_dir,
             base: table.base.map_or_else(default_base, Ok)?,
+            base_verify: table.base_verify,
             platforms: table
                 .platforms
                 .unwrap_or_else(|| TARGETS[..2].iter().copied().map(PlatformChoice::One).collect()),

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::image::Packing;
 use crate::image::layer::ROOT_FOLDERS;
 use crate::platform::{Platform, PlatformChoice, Target};
-use crate::reference::{BaseReference, EngineReference, Reference};
+use crate::reference::{BaseReference, EngineReference, KeyReference, Reference};
 
 /// One image.
 #[derive(Clone, Debug)]
@@ -35,6 +35,8 @@ pub struct ImagePlan {
     pub bin_dir: Folder,
     /// The image below.
     pub base: BaseReference,
+    /// The key that has to have signed it.
+    pub base_verify: Option<KeyReference>,
     /// What to build for.
     pub platforms: Vec<PlatformChoice>,
     /// The program to start and its first arguments.

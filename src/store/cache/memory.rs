@@ -29,6 +29,8 @@ pub enum Kind {
     Layout,
     /// A tar and how it is compressed → the layer.
     Layer,
+    /// Signed content and a key → the signature, which is verified again.
+    Signature,
 }
 
 impl fmt::Display for Kind {
@@ -38,6 +40,7 @@ impl fmt::Display for Kind {
             Kind::Made => "made",
             Kind::Layout => "layout",
             Kind::Layer => "layer",
+            Kind::Signature => "signature",
         })
     }
 }
