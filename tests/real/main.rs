@@ -23,5 +23,6 @@ mod push;
 mod reproducible;
 mod run;
 mod running;
+mod signing;
 mod terminal;
 mod workspace;
