@@ -23,7 +23,8 @@
 //! - `target/oci/NAME`: the OCI layout of the image `NAME`, replaced as a whole or not at all ([`store::layout`]).
 //! - `target/oci/NAME@OS-ARCHITECTURE`: the same for one platform alone, as `load`, `run` and `bundle` build it.
 //! - `target/oci/NAME.bundle`: the bundle of the image `NAME`, made once and never replaced ([`bundle`]).
-//! - the user's cache folder, `cargo-oci`: content of bases, and layers that were made before ([`store::cache`]).
+//! - the user's cache folder, `cargo-oci`: content of bases, layers that were made before, and what was found of packages and
+//!   files ([`store::cache`]).
 //! - `~/.docker/config.json`, or the file that is named in its place: one entry of `auths` is written by `cargo oci login`
 //!   ([`registry::credentials`]).
 

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         // Its standard output is the program's.
         Command::Run(args) => (&args.load.build.cargo.talk, MessageFormat::Human),
         Command::Inspect(args) => (&args.talk, MessageFormat::Human),
+        Command::Sbom(args) => (&args.cargo.talk, MessageFormat::Human),
         Command::Validate(args) => (&args.talk, MessageFormat::Human),
         Command::Login(args) => (&args.talk, MessageFormat::Human),
         Command::Logout(args) => (&args.talk, MessageFormat::Human),
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
             CacheAction::Verify(_) => commands::cache::verify().map(Done::Wrong),
             CacheAction::Prune(args) => commands::cache::prune(args, &listener).map(|()| Done::Results(Vec::new())),
         },
+        Command::Sbom(args) => commands::sbom::sbom(args, &listener).map(Done::Text),
         Command::Completions(args) => Ok(Done::Text(commands::completions::completions(args))),
         Command::Man(args) => commands::man::man(args).map(Done::Results),
     };

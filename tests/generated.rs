@@ -8,13 +8,14 @@ use std::process::Command;
 use support::process::output;
 use support::project::Project;
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "build",
     "push",
     "load",
     "run",
     "bundle",
     "inspect",
+    "sbom",
     "validate",
     "generate-key",
     "sign",

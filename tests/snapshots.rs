@@ -140,6 +140,10 @@ fn tables() {
     table("a user that is none", "user = \"a:b:c\"");
     table("a folder that is relative", "workdir = \"srv\"");
     table("a compression that there is not", "compression = \"xz\"");
+    table("a format of SBOMs that is mistyped", "sbom = \"cyclondx\"");
+    table("a format of SBOMs that there is not", "sbom = [\"spdx\", \"swid\"]");
+    table("no format of SBOMs in an array", "sbom = []");
+    table("a wrong type of a format of SBOMs", "sbom = true");
     table("an unknown key of a file", "files = [{ from = \"a\", dest = \"/a\" }]");
     table("a file without a destination", "files = [{ from = \"a\" }]");
     table("an unknown key of an image", "[package.metadata.oci.images.y]\nplatform = [\"linux/amd64\"]");
@@ -185,6 +189,8 @@ fn arguments() {
     misuse("a variable without a value", &["build", "--env", "A"]);
     misuse("a line break in the name of a variable", &["build", "--env", "A\nB=1"]);
     misuse("a compression that there is not", &["build", "--compression", "xz"]);
+    misuse("a format of SBOMs that is mistyped", &["build", "--sbom", "cyclondx"]);
+    misuse("a format of SBOMs that there is not", &["build", "--sbom", "spdx,swid"]);
     misuse("a user that is none", &["build", "--user", "a:b:c"]);
     misuse("a folder that is relative", &["build", "--workdir", "srv"]);
     misuse("an output of an unknown kind", &["build", "-o", "tar=x"]);

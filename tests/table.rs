@@ -36,7 +36,7 @@ fn label(labels: &Labels) -> String {
     value.map_or_else(String::new, |value| format!("{{ a = {value} }}"))
 }
 
-const ALL: [Key; 24] = [
+const ALL: [Key; 25] = [
     Key {
         name: "base",
         default: r#""gcr.io/distroless/static-debian12:nonroot""#,
@@ -241,6 +241,14 @@ const ALL: [Key; 24] = [
             let rules: Vec<_> = rules.map(|(from, to)| format!("{{ from = {from:?}, to = {to:?} }}")).collect();
             format!("[{}]", rules.join(", "))
         },
+    },
+    Key {
+        name: "sbom",
+        default: r#"["cyclonedx"]"#,
+        tables: [r#"["spdx"]"#, r#"["cyclonedx", "spdx"]"#, r#"["cyclonedx"]"#],
+        variable: None,
+        flags: Some((&["--sbom", "spdx,cyclonedx"], r#"["cyclonedx", "spdx"]"#)),
+        planned: |image| texts(&image.sbom),
     },
 ];
 

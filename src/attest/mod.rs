@@ -8,6 +8,7 @@
 //! | [`statement`] | what is said of which content |
 //! | [`dsse`] | something signed |
 //! | [`bundle`] | a signed statement, as one document |
+//! | [`sbom`] | what is in an image |
 //! | [`referrer`] | an artifact that is attached to an image |
 //! | [`sign`], [`mod@verify`] | statements that are attached to an image, signed, and those that are there |
 //!
@@ -20,6 +21,7 @@ pub mod key;
 mod kind;
 mod pem;
 pub mod referrer;
+pub mod sbom;
 mod sealed;
 mod secretbox;
 pub mod sign;
@@ -30,3 +32,14 @@ pub use key::{PrivateKey, PublicKey};
 pub use referrer::{Attached, Referrer};
 pub use sealed::WrongPassword;
 pub use statement::Statement;
+
+/// A program that an image was made with, in a release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tool {
+    /// `rustc` or `cargo`.
+    pub name: String,
+    /// Such as `1.96.0`.
+    pub version: String,
+    /// What it says of itself, in a line.
+    pub text: String,
+}

@@ -47,12 +47,13 @@ pub enum BundleForm {
 }
 
 /// What is about building only.
-const BUILDING: [&str; 32] = [
+const BUILDING: [&str; 33] = [
     "targets",
     "prebuilt",
     "images",
     "expose",
     "compression",
+    "sbom",
     "base",
     "tags",
     "repositories",

@@ -10,6 +10,7 @@ mod inspect;
 mod load;
 mod login;
 mod proposing;
+mod sbom;
 
 use std::path::PathBuf;
 
@@ -29,6 +30,7 @@ pub use image::{ImageArgs, Prebuilt};
 pub use inspect::NamedArgs;
 pub use load::{EngineArgs, LoadArgs, RunArgs};
 pub use login::{LoginArgs, LogoutArgs, TalkArgs, Typed};
+pub use sbom::SbomArgs;
 
 /// Cargo's own colours.
 const STYLES: Styles = Styles::styled()
@@ -86,6 +88,11 @@ pub enum Command {
     /// The image is in a registry, a layout or an archive; where none of a layout's images is named, all are shown. No
     /// layer is read. The result on stdout is a tree, or all of it as JSON.
     Inspect(NamedArgs),
+    /// Print what an image would be made of, without building it
+    ///
+    /// It is the SBOM that `cargo oci build` attaches, but for what only a build can know: the digests of programs and image.
+    /// For one platform it is that of the image for it, else that of the index.
+    Sbom(SbomArgs),
     /// Recompute every digest, size and diffID of an image
     ///
     /// It reads all of the image, or of all images in a layout or archive where none is named. Each problem is a line on
@@ -185,6 +192,9 @@ pub struct OutputArgs {
     /// Write the result (references, digests, sizes) to FILE as JSON
     #[arg(long, value_name = "FILE")]
     pub metadata_file: Option<PathBuf>,
+    /// Write the SBOMs there too, as NAME.cdx.json for the index and NAME-linux-amd64.cdx.json for a platform, or .spdx.json
+    #[arg(long, value_name = "DIR")]
+    pub sbom_dir: Option<PathBuf>,
 }
 
 /// A place of a form.

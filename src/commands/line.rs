@@ -12,10 +12,12 @@ use miette::{IntoDiagnostic, miette};
 
 use super::arrivals::{Arrivals, Ready};
 use super::assemble::Work;
+use super::attachments::Attachments;
 use super::bases::Bases;
 use super::below::{self, Below, Known};
 use super::build::{Ahead, ImageBase};
 use super::layers::Layers;
+use super::materials::Materials;
 use super::programs::{self, Programs};
 use super::together::Together;
 use crate::compile::{Compiled, Toolchain};
@@ -40,6 +42,8 @@ pub struct Line<'a> {
     pub cache: &'a Arc<Cache>,
     /// Whether layouts are to have the layers of bases in registries too.
     pub complete: bool,
+    /// Whether what is said of images is to be attached to them.
+    pub attach: bool,
     /// Who wants to know what happens.
     pub listener: Listener<'a>,
 }
@@ -103,7 +107,16 @@ impl Line<'_> {
         };
         let read: Vec<_> = below.iter().map(|below| &below.base).collect();
         programs::check(self.plan, &compiled.binaries, &read, bases)?;
-        let built = self.finish(&below, &compiled, &made, &work)?;
+        let mut built = self.finish(&below, &compiled, &made, &work)?;
+        if self.attach {
+            // Not before: where two ask cargo, one waits for the other, and says so.
+            let materials = Materials::of(self.plan, self.cache, toolchain.as_ref(), &targets)?;
+            for (at, image) in built.iter_mut().enumerate() {
+                let (plan, base) = (&images[at], &below[at].base);
+                let attachments = Attachments { plan, base, binaries: &compiled.binaries, materials: &materials };
+                image.attached = attachments.attach(image, &writers[at])?;
+            }
+        }
         drop(work);
         self.commit(writers, built)
     }

@@ -10,6 +10,7 @@
 //! | [`validate`] | `cargo oci validate`: an image is what it says, or not |
 //! | [`generate_key`], [`sign`], [`verify`] | `cargo oci generate-key`, `sign` and `verify`: keys, signatures, and whether they are right |
 //! | [`attach`], [`referrers`] | `cargo oci attach` and `referrers`: what is attached to an image |
+//! | [`sbom`] | `cargo oci sbom`: what an image would be made of |
 //! | [`login`], [`logout`] | `cargo oci login` and `logout`: credentials kept and forgotten |
 //! | [`cache`] | `cargo oci cache`: what is kept between runs |
 //! | [`completions`], [`man`] | `cargo oci completions` and `man`: what was said of the arguments, for shells and as pages |
@@ -22,6 +23,8 @@
 //! | `registries` | as whom, and through what, registries are spoken to |
 //! | `origin` | a base's registry, asked when there is a question |
 //! | `assemble` | plan, base and binaries → images in a layout |
+//! | `materials` | what programs are made of and made with |
+//! | `attachments` | what is said of an image, attached to it |
 //! | `programs` | the programs of all images, compiled or not |
 //! | `loaders` | what dynamic programs need of a base |
 //! | `layers` | entries → a layer, which is not made where it was made before |
@@ -35,6 +38,7 @@ mod arrivals;
 mod assemble;
 mod assets;
 pub mod attach;
+mod attachments;
 mod base_verify;
 mod bases;
 mod below;
@@ -52,6 +56,7 @@ mod loaders;
 pub mod login;
 pub mod logout;
 pub mod man;
+mod materials;
 mod named;
 mod origin;
 mod outputs;
@@ -60,6 +65,7 @@ pub mod push;
 pub mod referrers;
 mod registries;
 pub mod run;
+pub mod sbom;
 pub mod sign;
 mod subjects;
 mod together;

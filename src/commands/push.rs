@@ -1,11 +1,13 @@
 //! `cargo oci push`: build, then blobs → manifests by digest → index → tags, to every repository.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use miette::{Context, miette};
 use oci_spec::image::Descriptor;
 
+use super::attachments;
 use super::build::{Ahead, Build, ImageBase, finish};
 use super::login::Asked;
 use super::registries::Registries;
@@ -18,7 +20,8 @@ use crate::event::{BuiltImage, Event, Listener};
 use crate::plan::{Environment, ImagePlan};
 use crate::reference::{BaseReference, Reference};
 use crate::registry::Registry;
-use crate::store::{Behind, Layout, MANY, Sink, Source, copy, each, lock};
+use crate::store::cache::memory::Kind;
+use crate::store::{Behind, Cache, Layout, MANY, Sink, Source, copy, each, lock};
 
 /// How long the answer of a registry is believed.
 const FRESH: Duration = Duration::from_secs(5);
@@ -36,14 +39,14 @@ pub fn push(args: &PushArgs, asked: Asked, listener: Listener) -> Result<Vec<Str
     let complete = !args.build.output.outputs.is_empty();
     let destinations =
         Destinations { registries: &registries, by_digest: args.by_digest, key: key.as_ref(), open: OnceLock::new() };
-    let build = Build { args: &args.build, complete, registries: &registries };
+    let build = Build { args: &args.build, complete, attach: true, registries: &registries };
     let built = build.run(|plan| check_repositories(&plan.images), &destinations)?;
     let mut results = Vec::new();
     for destination in destinations.open() {
         let (plan, image) = (&built.plan.images[destination.image], &built.images[destination.image]);
         let source = Behind { first: &built.layouts[destination.image], second: built.bases.source(&plan.base)? };
         let tags = destinations.tags(plan);
-        let pushed = destination.push(plan, image, (tags, destinations.key), &source, listener);
+        let pushed = destination.push(plan, image, (tags, destinations.key), (&source, &built.cache), listener);
         pushed.wrap_err_with(|| destination.failed(plan))?;
         results.push(destination.repository.with_digest(image.digest.as_ref()));
     }
@@ -148,7 +151,7 @@ impl Destination<'_> {
         plan: &ImagePlan,
         image: &BuiltImage,
         (tags, key): (&[String], Option<&PrivateKey>),
-        source: &dyn Source,
+        (source, cache): (&dyn Source, &Cache),
         listener: Listener,
     ) -> Result<()> {
         let root = &image.root;
@@ -161,6 +164,7 @@ impl Destination<'_> {
             self.mount(&plan.base, image.manifests.iter().flat_map(|manifest| &manifest.layers[..manifest.below]));
             copy(source, &self.registry, std::slice::from_ref(root))?;
         }
+        self.attach(image, source, is_there, cache).wrap_err("cannot attach what is said of it")?;
         // Whoever follows a tag finds what is signed.
         if let Some(key) = key {
             sign::all(key, &self.registry, &parts(plan, image), listener).wrap_err("cannot sign it")?;
@@ -170,6 +174,24 @@ impl Destination<'_> {
         let tag = |tag: &&String| self.registry.tag(root, tag).wrap_err_with(|| format!("cannot move the tag {tag}"));
         each(&wanted, MANY, tag)?;
         listener(Event::Pushed { image: image.name.clone(), to: self.registry.place(), was_there: is_there });
+        Ok(())
+    }
+
+    /// Whoever follows a tag finds what is attached. A registry that still has the image has what was attached to it: nobody
+    /// asks for what this computer has attached there before.
+    fn attach(&self, image: &BuiltImage, source: &dyn Source, was_there: bool, cache: &Cache) -> Result<()> {
+        let about = format!("{}@{}", self.registry.place(), image.digest);
+        let all: Vec<_> = image.attached.iter().map(|attached| attached.digest.to_string()).collect();
+        if all.is_empty() || was_there && cache.recall(Kind::Attached, &about).as_ref() == Some(&all) {
+            return Ok(());
+        }
+        // To an image that was not there, nothing is attached yet.
+        let listed = match was_there {
+            true => attachments::listed(&self.registry, image)?,
+            false => HashSet::new(),
+        };
+        attachments::push(&self.registry, image, source, &listed)?;
+        cache.remember(Kind::Attached, &about, all);
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 pub mod elf;
 pub mod linker;
+pub mod release;
 pub mod remap;
 pub mod target;
 pub mod versions;

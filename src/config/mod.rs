@@ -5,7 +5,7 @@
 //! | file | what it does |
 //! | --- | --- |
 //! | [`table`] | the keys of one table, and how tables inherit from each other |
-//! | [`template`], [`port`], [`signal`], [`folder`] | values that have a form of their own |
+//! | [`template`], [`port`], [`signal`], [`folder`], [`sbom`] | values that have a form of their own |
 //! | `files`, `pattern` | the rules of the key `files`, and the patterns in them |
 //! | `verify` | the key `base-verify` |
 //! | [`check`] | the rules for the others |
@@ -16,6 +16,7 @@ mod files;
 pub mod folder;
 mod pattern;
 pub mod port;
+pub mod sbom;
 pub mod signal;
 pub mod table;
 pub mod template;
@@ -39,6 +40,7 @@ pub use files::{Account, FileRule, Owner, is_whiteout};
 pub use folder::Folder;
 pub use pattern::{Pattern, Root};
 pub use port::Port;
+pub use sbom::{SbomFormat, SbomFormats};
 pub use signal::Signal;
 pub use table::{KEYS, Labels, Table};
 pub use template::{Field, TagTemplate};

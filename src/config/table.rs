@@ -8,11 +8,11 @@ use toml::de::DeValue;
 use super::check::{check_feature, check_filled, check_user, check_workdir};
 use super::files::rules;
 use super::value::{
-    Mistake, any_string, array, boolean, checked, list, pairs, parsed, program, several, string, string_or_false,
+    Mistake, any_string, array, boolean, checked, list, pairs, parsed, program, sbom, several, string, string_or_false,
     volume,
 };
 use super::verify::verified;
-use super::{FileRule, Folder, Port, Signal, TagTemplate};
+use super::{FileRule, Folder, Port, SbomFormats, Signal, TagTemplate};
 use crate::image::Compression;
 use crate::platform::PlatformChoice;
 use crate::reference::{BaseReference, EngineReference, KeyReference, Reference, Repository};
@@ -71,10 +71,12 @@ pub struct Table {
     pub engine: Option<EngineReference>,
     /// Files beside the binaries.
     pub files: Option<Vec<FileRule>>,
+    /// The formats of the SBOMs that are attached.
+    pub sbom: Option<SbomFormats>,
 }
 
 /// The keys of a table, each with an example of its value.
-pub const KEYS: [(&str, &str); 25] = [
+pub const KEYS: [(&str, &str); 26] = [
     ("base", r#""gcr.io/distroless/static-debian12:nonroot""#),
     ("base-verify", r#"{ key = "base.pub" }"#),
     ("platforms", r#"["linux/amd64", "linux/arm64"]"#),
@@ -99,6 +101,7 @@ pub const KEYS: [(&str, &str); 25] = [
     ("profile", r#""release""#),
     ("engine", r#""podman""#),
     ("files", r#"[{ from = "assets/**", to = "/srv/www/", mode = "0644", owner = "0:0" }]"#),
+    ("sbom", r#"["cyclonedx", "spdx"]"#),
     ("images", r#"{ migrate = { bins = ["hello-migrate"] } }"#),
 ];
 
@@ -129,6 +132,7 @@ impl Table {
             "profile" => self.profile = Some(checked(value, check_filled)?),
             "engine" => self.engine = Some(parsed(value)?),
             "files" => self.files = Some(rules(value)?),
+            "sbom" => self.sbom = Some(sbom(value)?),
             // Every other key of KEYS is above, but for `images`, which is no value: a test sets each.
             _ => {}
         }
@@ -174,6 +178,7 @@ impl Table {
             profile: self.profile.or(defaults.profile),
             engine: self.engine.or(defaults.engine),
             files: self.files.or(defaults.files),
+            sbom: self.sbom.or(defaults.sbom),
         }
     }
 }

@@ -293,9 +293,33 @@ pub struct BuiltImage {
     pub base: BuiltBase,
     /// The image for each platform.
     pub manifests: Vec<BuiltManifest>,
+    /// What is attached to it, and to the image for each platform.
+    pub attached: Vec<BuiltAttachment>,
     /// Of the index, or of the one manifest there is.
     #[serde(skip)]
     pub root: Descriptor,
+}
+
+/// Something that is attached to an image: an SBOM, …
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BuiltAttachment {
+    /// What it is.
+    pub artifact_type: String,
+    /// What it is attached to.
+    pub subject: Digest,
+    /// Of its manifest.
+    pub digest: Digest,
+    /// Of its manifest, in bytes.
+    pub size: u64,
+    /// What it is called as a file.
+    pub file: String,
+    /// The document itself.
+    #[serde(skip)]
+    pub content: Descriptor,
+    /// Of its manifest, as the layout knows it.
+    #[serde(skip)]
+    pub descriptor: Descriptor,
 }
 
 impl BuiltImage {

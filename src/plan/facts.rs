@@ -65,6 +65,7 @@ impl Facts<'_> {
         Ok(ImagePlan {
             package: package.id.clone(),
             spec: format!("{}@{}", package.name, package.version),
+            version: package.version.to_string(),
             bins,
             tags: values.tags(&templates)?,
             is_tagged_by_template: templates.iter().any(|template| !template.is_plain()),
@@ -95,6 +96,7 @@ impl Facts<'_> {
             repositories: repositories(&self.args.image, self.environment, table.repository)?,
             engine: table.engine,
             files,
+            sbom: table.sbom.unwrap_or_default().0,
             target_dir: self.target_dir.to_owned(),
             created: self.created,
             layout: self.target_dir.join("oci").join(&name),

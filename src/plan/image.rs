@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use miette::miette;
 
 use super::compile::Features;
-use crate::config::{FileRule, Folder, Labels, Port, Signal};
+use crate::config::{FileRule, Folder, Labels, Port, SbomFormat, Signal};
 use crate::error::Result;
 use crate::image::Packing;
 use crate::image::layer::ROOT_FOLDERS;
@@ -23,6 +23,8 @@ pub struct ImagePlan {
     pub package: PackageId,
     /// The package, as cargo's arguments name it: `name@version`, which no other member of the workspace has.
     pub spec: String,
+    /// The package's version.
+    pub version: String,
     /// Its binaries that go in.
     pub bins: Vec<String>,
     /// The profile they are built with.
@@ -77,6 +79,8 @@ pub struct ImagePlan {
     pub layout: PathBuf,
     /// Files beside the binaries.
     pub files: Vec<FileRule>,
+    /// The formats of the SBOMs that are attached; none for no SBOM.
+    pub sbom: Vec<SbomFormat>,
     /// Cargo's target folder.
     pub target_dir: PathBuf,
 }

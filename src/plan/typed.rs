@@ -48,6 +48,7 @@ pub fn flags(args: &ImageArgs) -> Result<Table> {
         workdir: args.workdir.clone(),
         expose: given(args.expose.clone()),
         compression: args.compression,
+        sbom: args.sbom.clone(),
         labels: labels(&args.labels),
         annotations: labels(&args.annotations),
         // Which binaries, features and profile is decided with the package, and there may be several repositories. Not

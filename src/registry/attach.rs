@@ -44,10 +44,10 @@ fn refused(error: Report, registry: &Registry) -> Report {
     match status.map(|status| status.as_u16()) {
         Some(400 | 404 | 405 | 406 | 415 | 422 | 501) => with_help(
             error.wrap_err(format!(
-                "{} does not take what is attached to images, such as signatures",
+                "{} does not take what is attached to images, such as signatures and SBOMs",
                 registry.reference.registry()
             )),
-            "the image itself is as it was: leave the attachment out (no `--sign`), or use a registry that takes OCI \
+            "the image itself is as it was: leave the attachment out (no `--sign`, `--sbom false`), or use a registry that takes OCI \
              artifacts"
                 .to_owned(),
         ),

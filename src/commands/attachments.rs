@@ -1,0 +1,197 @@
+//! What is said of an image, attached to it: in the layout when that is made, and wherever it is pushed to.
+
+use std::collections::{BTreeMap, HashSet};
+
+use miette::miette;
+use oci_spec::image::{ANNOTATION_CREATED, ANNOTATION_TITLE, Descriptor, MediaType};
+
+use super::materials::Materials;
+use crate::attest::Referrer;
+use crate::attest::sbom::Bom;
+use crate::attest::sbom::contents::{Contents, Named, of_index};
+use crate::base::Base;
+use crate::compile::Binary;
+use crate::config::SbomFormat;
+use crate::error::Result;
+use crate::event::{BuiltAttachment, BuiltImage};
+use crate::image::Digest;
+use crate::image::digest::sha256;
+use crate::image::manifest::Annotations;
+use crate::plan::ImagePlan;
+use crate::platform::{Platform, Target};
+use crate::registry::Registry;
+use crate::store::{LayoutWriter, MANY, Memory, Referrers, Source, each};
+
+/// An image, and all that is known of how it came about.
+pub struct Attachments<'a> {
+    /// What was planned.
+    pub plan: &'a ImagePlan,
+    /// What is below.
+    pub base: &'a Base,
+    /// What was compiled.
+    pub binaries: &'a [Binary],
+    /// What that was made of.
+    pub materials: &'a Materials<'a>,
+}
+
+/// A document about an image.
+struct Attachment {
+    subject: Descriptor,
+    artifact_type: &'static str,
+    /// What it is called as a file.
+    file: String,
+    bytes: Vec<u8>,
+}
+
+impl Attachments<'_> {
+    /// Makes all that is wanted, and attaches it in the layout.
+    ///
+    /// # Errors
+    /// Of making it, and of writing the layout.
+    pub fn attach(&self, image: &BuiltImage, writer: &LayoutWriter) -> Result<Vec<BuiltAttachment>> {
+        let attach = |attachment: Attachment| attachment.attach(self.plan, writer);
+        self.sboms(image)?.into_iter().map(attach).collect()
+    }
+
+    fn sboms(&self, image: &BuiltImage) -> Result<Vec<Attachment>> {
+        let mut attachments = Vec::new();
+        if self.plan.sbom.is_empty() {
+            return Ok(attachments);
+        }
+        let mut boms = Vec::new();
+        for (manifest, below) in image.manifests.iter().zip(&self.base.images) {
+            let bom = self.bom(below.target, &manifest.platform, Some(&manifest.digest))?;
+            attachments.extend(self.documents(&bom, &manifest.descriptor, Some(&manifest.platform))?);
+            boms.push(bom);
+        }
+        if !self.plan.no_index {
+            let bom = of_index(self.named(Some(&image.digest)), &boms);
+            attachments.extend(self.documents(&bom, &image.root, None)?);
+        }
+        Ok(attachments)
+    }
+
+    /// That of the image for one platform, whose manifest may not be there yet.
+    ///
+    /// # Errors
+    /// Of reading a program.
+    fn bom(&self, target: Target, platform: &Platform, digest: Option<&Digest>) -> Result<Bom> {
+        let mut programs = Vec::new();
+        for name in &self.plan.bins {
+            let is_it = |binary: &&Binary| {
+                (&binary.package, binary.run, binary.target) == (&self.plan.package, self.plan.run, target)
+                    && binary.name == *name
+            };
+            let binary = self.binaries.iter().find(is_it);
+            let digest = binary.map(|binary| self.materials.digest(&binary.path)).transpose()?;
+            programs.push((self.plan.bin_dir.join(name), digest));
+        }
+        let contents = Contents {
+            image: self.named(digest),
+            platform,
+            base: (&self.plan.base, self.base.root.as_ref().map(Descriptor::digest)),
+            programs: &programs,
+            crates: self.materials.crates(self.plan, target),
+            tools: &self.materials.tools,
+        };
+        Ok(contents.bom())
+    }
+
+    /// The SBOM of an image that was not built: without the digests of its programs, and its own.
+    ///
+    /// # Errors
+    /// When it is too large.
+    pub fn unbuilt(&self, format: SbomFormat) -> Result<Vec<u8>> {
+        let bom = |below: &crate::base::BaseImage| self.bom(below.target, &below.platform, None);
+        let boms: Vec<_> = self.base.images.iter().map(bom).collect::<Result<_>>()?;
+        match &boms[..] {
+            [bom] => bom.document(format, &self.plan.name),
+            boms => of_index(self.named(None), boms).document(format, &self.plan.name),
+        }
+    }
+
+    fn named<'n>(&'n self, digest: Option<&'n Digest>) -> Named<'n> {
+        Named { name: &self.plan.name, version: &self.plan.version, digest, created: self.plan.created }
+    }
+
+    fn documents(&self, bom: &Bom, subject: &Descriptor, platform: Option<&Platform>) -> Result<Vec<Attachment>> {
+        let plan = self.plan;
+        let name = platform.map_or_else(|| plan.name.clone(), |platform| format!("{}-{platform}", plan.name));
+        let what = platform.map_or_else(|| plan.name.clone(), |platform| format!("{} for {platform}", plan.name));
+        let document = |format: &SbomFormat| {
+            Ok(Attachment {
+                subject: subject.clone(),
+                artifact_type: format.media_type(),
+                file: format!("{}.{}", name.replace('/', "-"), format.extension()),
+                bytes: bom.document(*format, &what)?,
+            })
+        };
+        plan.sbom.iter().map(document).collect()
+    }
+}
+
+impl Attachment {
+    fn attach(self, plan: &ImagePlan, writer: &LayoutWriter) -> Result<BuiltAttachment> {
+        let media_type = MediaType::from(self.artifact_type);
+        let mut content = Descriptor::new(media_type, self.bytes.len() as u64, sha256(&self.bytes));
+        content.set_annotations(Some([(ANNOTATION_TITLE.to_owned(), self.file.clone())].into()));
+        let annotations = Annotations::from([(ANNOTATION_CREATED.to_owned(), plan.created.to_string())]);
+        let referrer = Referrer::new(&self.subject, self.artifact_type, vec![content.clone()], &annotations);
+        let memory = Memory::default();
+        memory.put(&content, self.bytes);
+        referrer.write(&memory, writer)?;
+        let descriptor = referrer.manifest.descriptor;
+        Ok(BuiltAttachment {
+            artifact_type: self.artifact_type.to_owned(),
+            subject: self.subject.digest().clone(),
+            digest: descriptor.digest().clone(),
+            size: descriptor.size(),
+            file: self.file,
+            content,
+            descriptor,
+        })
+    }
+}
+
+/// The digests of all that a registry lists as attached to an image, or to the image for one of its platforms.
+///
+/// # Errors
+/// When there is no answer.
+pub fn listed(registry: &Registry, image: &BuiltImage) -> Result<HashSet<Digest>> {
+    let subjects: HashSet<_> = image.attached.iter().map(|attached| &attached.subject).collect();
+    let subjects: Vec<_> = subjects.into_iter().collect();
+    let listed = each(&subjects, MANY, |subject| registry.referrers(subject))?;
+    Ok(listed.into_iter().flatten().map(|listed| listed.digest().clone()).collect())
+}
+
+/// Attaches all that is attached to an image in `source`, the layout it was built in, to the same image in a registry, but
+/// for what is `listed` there.
+///
+/// # Errors
+/// Of reading it, and when the registry does not take it.
+pub fn push(registry: &Registry, image: &BuiltImage, source: &dyn Source, listed: &HashSet<Digest>) -> Result<()> {
+    // Two that are attached to one image at the same time would be in each other's way, in its list.
+    let mut groups: BTreeMap<&str, Vec<&BuiltAttachment>> = BTreeMap::new();
+    for attached in image.attached.iter().filter(|attached| !listed.contains(&attached.digest)) {
+        groups.entry(attached.subject.as_ref()).or_default().push(attached);
+    }
+    let groups: Vec<_> = groups.into_values().collect();
+    let attach =
+        |group: &Vec<&BuiltAttachment>| group.iter().try_for_each(|one| registry.attach(&one.descriptor, source));
+    each(&groups, MANY, attach).map(drop)
+}
+
+/// The one image that is meant where only one can be.
+///
+/// # Errors
+/// When there are several.
+pub fn only<T>(images: &[T]) -> Result<&T> {
+    match images {
+        [image] => Ok(image),
+        images => Err(miette!(
+            help = "choose one with `--package` or `--image`",
+            "an SBOM is of one image, and there are {}",
+            images.len()
+        )),
+    }
+}
