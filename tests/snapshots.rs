@@ -144,6 +144,7 @@ fn tables() {
     table("a format of SBOMs that there is not", "sbom = [\"spdx\", \"swid\"]");
     table("no format of SBOMs in an array", "sbom = []");
     table("a wrong type of a format of SBOMs", "sbom = true");
+    table("a wrong type of what is true or false", "provenance = \"no\"");
     table("an unknown key of a file", "files = [{ from = \"a\", dest = \"/a\" }]");
     table("a file without a destination", "files = [{ from = \"a\" }]");
     table("an unknown key of an image", "[package.metadata.oci.images.y]\nplatform = [\"linux/amd64\"]");
@@ -191,6 +192,7 @@ fn arguments() {
     misuse("a compression that there is not", &["build", "--compression", "xz"]);
     misuse("a format of SBOMs that is mistyped", &["build", "--sbom", "cyclondx"]);
     misuse("a format of SBOMs that there is not", &["build", "--sbom", "spdx,swid"]);
+    misuse("what is neither true nor false", &["build", "--provenance", "no"]);
     misuse("a user that is none", &["build", "--user", "a:b:c"]);
     misuse("a folder that is relative", &["build", "--workdir", "srv"]);
     misuse("an output of an unknown kind", &["build", "-o", "tar=x"]);

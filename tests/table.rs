@@ -36,7 +36,7 @@ fn label(labels: &Labels) -> String {
     value.map_or_else(String::new, |value| format!("{{ a = {value} }}"))
 }
 
-const ALL: [Key; 25] = [
+const ALL: [Key; 26] = [
     Key {
         name: "base",
         default: r#""gcr.io/distroless/static-debian12:nonroot""#,
@@ -249,6 +249,14 @@ const ALL: [Key; 25] = [
         variable: None,
         flags: Some((&["--sbom", "spdx,cyclonedx"], r#"["cyclonedx", "spdx"]"#)),
         planned: |image| texts(&image.sbom),
+    },
+    Key {
+        name: "provenance",
+        default: "true",
+        tables: ["false", "true", "false"],
+        variable: None,
+        flags: Some((&["--provenance", "true"], "true")),
+        planned: |image| image.provenance.to_string(),
     },
 ];
 

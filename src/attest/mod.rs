@@ -9,6 +9,7 @@
 //! | [`dsse`] | something signed |
 //! | [`bundle`] | a signed statement, as one document |
 //! | [`sbom`] | what is in an image |
+//! | [`provenance`] | how an image came about |
 //! | [`referrer`] | an artifact that is attached to an image |
 //! | [`sign`], [`mod@verify`] | statements that are attached to an image, signed, and those that are there |
 //!
@@ -20,6 +21,7 @@ pub mod dsse;
 pub mod key;
 mod kind;
 mod pem;
+pub mod provenance;
 pub mod referrer;
 pub mod sbom;
 mod sealed;

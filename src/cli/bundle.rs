@@ -47,13 +47,14 @@ pub enum BundleForm {
 }
 
 /// What is about building only.
-const BUILDING: [&str; 33] = [
+const BUILDING: [&str; 34] = [
     "targets",
     "prebuilt",
     "images",
     "expose",
     "compression",
     "sbom",
+    "provenance",
     "base",
     "tags",
     "repositories",

@@ -67,6 +67,9 @@ pub struct ImageArgs {
     /// Formats of the SBOMs that are attached: cyclonedx, spdx, both with a comma between them, or false for none
     #[arg(long, value_name = "FORMATS")]
     pub sbom: Option<SbomFormats>,
+    /// Whether it is attached to the image how that came about: true or false
+    #[arg(long, value_name = "BOOL")]
+    pub provenance: Option<bool>,
     /// A label in the image's config (repeatable)
     #[arg(long = "label", value_name = "K=V", value_parser = label)]
     pub labels: Vec<(String, String)>,

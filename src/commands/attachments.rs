@@ -6,9 +6,11 @@ use miette::miette;
 use oci_spec::image::{ANNOTATION_CREATED, ANNOTATION_TITLE, Descriptor, MediaType};
 
 use super::materials::Materials;
-use crate::attest::Referrer;
+use crate::attest::provenance::{Dependencies, Parameters, provenance};
 use crate::attest::sbom::Bom;
 use crate::attest::sbom::contents::{Contents, Named, of_index};
+use crate::attest::statement::IN_TOTO;
+use crate::attest::{Referrer, Statement};
 use crate::base::Base;
 use crate::compile::Binary;
 use crate::config::SbomFormat;
@@ -17,14 +19,17 @@ use crate::event::{BuiltAttachment, BuiltImage};
 use crate::image::Digest;
 use crate::image::digest::sha256;
 use crate::image::manifest::Annotations;
-use crate::plan::ImagePlan;
+use crate::plan::{ImagePlan, Plan};
 use crate::platform::{Platform, Target};
+use crate::reference::BaseReference;
 use crate::registry::Registry;
 use crate::store::{LayoutWriter, MANY, Memory, Referrers, Source, each};
 
 /// An image, and all that is known of how it came about.
 pub struct Attachments<'a> {
-    /// What was planned.
+    /// All that was planned.
+    pub whole: &'a Plan,
+    /// The image, in that.
     pub plan: &'a ImagePlan,
     /// What is below.
     pub base: &'a Base,
@@ -50,7 +55,49 @@ impl Attachments<'_> {
     /// Of making it, and of writing the layout.
     pub fn attach(&self, image: &BuiltImage, writer: &LayoutWriter) -> Result<Vec<BuiltAttachment>> {
         let attach = |attachment: Attachment| attachment.attach(self.plan, writer);
-        self.sboms(image)?.into_iter().map(attach).collect()
+        self.sboms(image)?.into_iter().chain(self.provenances(image)).map(attach).collect()
+    }
+
+    /// One statement about index and images, attached to each of them: whoever has one of their digests finds it.
+    fn provenances(&self, image: &BuiltImage) -> Vec<Attachment> {
+        if !self.plan.provenance {
+            return Vec::new();
+        }
+        let root = (!self.plan.no_index).then(|| (self.plan.name.clone(), &image.root));
+        let images = image.manifests.iter();
+        let images = images.map(|made| (format!("{} {}", self.plan.name, made.platform), &made.descriptor));
+        let subjects: Vec<_> = root.into_iter().chain(images).collect();
+        let named = subjects.iter().map(|(name, subject)| (name.clone(), subject.digest().clone())).collect();
+        let bytes = self.provenance(named).bytes();
+        let attachment = |(_, subject): (String, &Descriptor)| Attachment {
+            subject: subject.clone(),
+            artifact_type: IN_TOTO,
+            file: format!("{}.provenance.json", self.plan.name),
+            bytes: bytes.clone(),
+        };
+        subjects.into_iter().map(attachment).collect()
+    }
+
+    fn provenance(&self, subjects: Vec<(String, Digest)>) -> Statement {
+        let (plan, lock) = (self.plan, self.materials.lock());
+        let chosen = Parameters {
+            package: plan.spec.clone(),
+            bins: plan.bins.clone(),
+            targets: self.base.images.iter().map(|image| image.target.triple.to_owned()).collect(),
+            profile: plan.profile.clone(),
+            features: self.whole.compile.runs[plan.run].resolve.features.clone(),
+            base: without_place(&plan.base),
+            compression: plan.packing.compression.to_string(),
+            prebuilt: self.whole.prebuilt.iter().map(|given| given.target.platform().to_string()).collect(),
+        };
+        let commit = self.whole.commit.as_ref();
+        let found = Dependencies {
+            base: self.base.root.as_ref().map(|root| (&plan.base, root.digest())),
+            commit: commit.map(|commit| (plan.source.as_deref(), commit.sha.as_str(), commit.dirty)),
+            lock: lock.as_ref(),
+            tools: &self.materials.tools,
+        };
+        provenance(subjects, &chosen, &found)
     }
 
     fn sboms(&self, image: &BuiltImage) -> Result<Vec<Attachment>> {
@@ -150,6 +197,15 @@ impl Attachment {
             content,
             descriptor,
         })
+    }
+}
+
+/// What a base was called, without the place of a file.
+fn without_place(base: &BaseReference) -> String {
+    match base {
+        BaseReference::Layout(_) => "oci".to_owned(),
+        BaseReference::Archive(_) => "oci-archive".to_owned(),
+        other => other.to_string(),
     }
 }
 

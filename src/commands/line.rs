@@ -113,7 +113,8 @@ impl Line<'_> {
             let materials = Materials::of(self.plan, self.cache, toolchain.as_ref(), &targets)?;
             for (at, image) in built.iter_mut().enumerate() {
                 let (plan, base) = (&images[at], &below[at].base);
-                let attachments = Attachments { plan, base, binaries: &compiled.binaries, materials: &materials };
+                let attachments =
+                    Attachments { whole: self.plan, plan, base, binaries: &compiled.binaries, materials: &materials };
                 image.attached = attachments.attach(image, &writers[at])?;
             }
         }

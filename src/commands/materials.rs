@@ -65,7 +65,7 @@ impl<'a> Materials<'a> {
                 }
             }
         }
-        if wanted.is_empty() {
+        if plan.images.iter().all(|image| image.sbom.is_empty() && !image.provenance) {
             return Ok(materials);
         }
         if let Some(toolchain) = toolchain {
@@ -75,6 +75,11 @@ impl<'a> Materials<'a> {
         let found = each(&wanted, FEW, resolve)?;
         materials.crates = wanted.into_iter().map(|(key, _, _)| key).zip(found).collect();
         Ok(materials)
+    }
+
+    /// The digest of Cargo.lock, where there is one.
+    pub fn lock(&self) -> Option<Digest> {
+        (!self.lock.is_empty()).then(|| sha256(self.lock.as_bytes()))
     }
 
     /// The crates that the programs of an image are built from for a target, their own package first.

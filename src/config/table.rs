@@ -73,10 +73,12 @@ pub struct Table {
     pub files: Option<Vec<FileRule>>,
     /// The formats of the SBOMs that are attached.
     pub sbom: Option<SbomFormats>,
+    /// Whether it is said how the image came about.
+    pub provenance: Option<bool>,
 }
 
 /// The keys of a table, each with an example of its value.
-pub const KEYS: [(&str, &str); 26] = [
+pub const KEYS: [(&str, &str); 27] = [
     ("base", r#""gcr.io/distroless/static-debian12:nonroot""#),
     ("base-verify", r#"{ key = "base.pub" }"#),
     ("platforms", r#"["linux/amd64", "linux/arm64"]"#),
@@ -102,6 +104,7 @@ pub const KEYS: [(&str, &str); 26] = [
     ("engine", r#""podman""#),
     ("files", r#"[{ from = "assets/**", to = "/srv/www/", mode = "0644", owner = "0:0" }]"#),
     ("sbom", r#"["cyclonedx", "spdx"]"#),
+    ("provenance", "false"),
     ("images", r#"{ migrate = { bins = ["hello-migrate"] } }"#),
 ];
 
@@ -133,6 +136,7 @@ impl Table {
             "engine" => self.engine = Some(parsed(value)?),
             "files" => self.files = Some(rules(value)?),
             "sbom" => self.sbom = Some(sbom(value)?),
+            "provenance" => self.provenance = Some(boolean(value)?),
             // Every other key of KEYS is above, but for `images`, which is no value: a test sets each.
             _ => {}
         }
@@ -179,6 +183,7 @@ impl Table {
             engine: self.engine.or(defaults.engine),
             files: self.files.or(defaults.files),
             sbom: self.sbom.or(defaults.sbom),
+            provenance: self.provenance.or(defaults.provenance),
         }
     }
 }

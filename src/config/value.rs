@@ -132,7 +132,7 @@ pub fn sbom(value: &Spanned<DeValue>) -> Result<SbomFormats, Mistake> {
         DeValue::Boolean(false) => Ok(SbomFormats(Vec::new())),
         DeValue::String(_) => Ok(SbomFormats(vec![format(value)?])),
         DeValue::Array(_) => Ok(list(value, format)?.into_iter().collect()),
-        other => Err(wrong_type(value, "a format, an array of them, or false for none,", other)),
+        other => Err(wrong_type(value, "a format of SBOMs, an array of them, or false for none,", other)),
     }
 }
 

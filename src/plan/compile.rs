@@ -172,6 +172,7 @@ pub fn plan(
         let c_packages = selection::c_packages(&resolved.metadata, packages);
         let resolve = Resolve {
             args: shared_args(args).into_iter().chain(features.iter().cloned()).collect(),
+            features: typed_features(args).into_iter().chain(features.iter().map(text)).collect(),
             packages: super::each_once(group.images.iter().map(|image| image.spec.clone())),
             known: resolved.digest.clone(),
         };
@@ -249,6 +250,18 @@ fn shared_args(args: &CargoArgs) -> Vec<OsString> {
         common.extend(given.then(|| flag.into()));
     }
     common
+}
+
+/// The features that were typed, as cargo's arguments.
+fn typed_features(args: &CargoArgs) -> Vec<String> {
+    let list: Vec<_> = args.features.iter().map(|features| format!("--features={features}")).collect();
+    let all = args.all_features.then(|| "--all-features".to_owned());
+    let none = args.no_default_features.then(|| "--no-default-features".to_owned());
+    list.into_iter().chain(all).chain(none).collect()
+}
+
+fn text(argument: &OsString) -> String {
+    argument.to_string_lossy().into_owned()
 }
 
 fn cargo_args(args: &CargoArgs, group: &Group, features: Vec<OsString>) -> Vec<OsString> {

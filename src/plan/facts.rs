@@ -97,6 +97,8 @@ impl Facts<'_> {
             engine: table.engine,
             files,
             sbom: table.sbom.unwrap_or_default().0,
+            provenance: table.provenance.unwrap_or(true),
+            source: package.repository.clone(),
             target_dir: self.target_dir.to_owned(),
             created: self.created,
             layout: self.target_dir.join("oci").join(&name),

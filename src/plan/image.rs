@@ -81,6 +81,10 @@ pub struct ImagePlan {
     pub files: Vec<FileRule>,
     /// The formats of the SBOMs that are attached; none for no SBOM.
     pub sbom: Vec<SbomFormat>,
+    /// Whether it is attached how it came about.
+    pub provenance: bool,
+    /// Where its sources are developed, as Cargo.toml says.
+    pub source: Option<String>,
     /// Cargo's target folder.
     pub target_dir: PathBuf,
 }

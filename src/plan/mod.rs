@@ -40,7 +40,7 @@ pub use resolve::{Resolve, Resolved};
 use crate::cli::{BuildArgs, Output, Prebuilt};
 use crate::config::{Section, Whose};
 use crate::error::Result;
-use crate::git;
+use crate::git::{self, Commit};
 
 /// The profile of an image that names none.
 const PROFILE: &str = "release";
@@ -50,6 +50,8 @@ const PROFILE: &str = "release";
 pub struct Plan {
     /// What cargo compiles.
     pub compile: CompilePlan,
+    /// The commit that is checked out.
+    pub commit: Option<Commit>,
     /// What need not be compiled.
     pub prebuilt: Vec<Prebuilt>,
     /// The images made of it.
@@ -112,6 +114,7 @@ pub fn make(args: &BuildArgs, environment: &Environment) -> Result<Plan> {
     prebuilt::check(&args.image.prebuilt, &images)?;
     Ok(Plan {
         compile: compile::plan(&args.cargo, environment, &workspace, &mut images)?,
+        commit: commit.clone(),
         prebuilt: args.image.prebuilt.clone(),
         cache: cache_folder(environment)?,
         is_offline: args.cargo.offline || args.cargo.frozen,

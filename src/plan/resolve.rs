@@ -16,6 +16,8 @@ use crate::platform::Target;
 pub struct Resolve {
     /// The arguments that choose Cargo.toml, features and configuration.
     pub args: Vec<OsString>,
+    /// Those of them that choose features.
+    pub features: Vec<String>,
     /// The packages that the run is for, as cargo's arguments name them.
     pub packages: Vec<String>,
     /// Of all that `cargo metadata` said while the plan was made: while it says the same, so will the answers to this be.

@@ -49,6 +49,7 @@ pub fn flags(args: &ImageArgs) -> Result<Table> {
         expose: given(args.expose.clone()),
         compression: args.compression,
         sbom: args.sbom.clone(),
+        provenance: args.provenance,
         labels: labels(&args.labels),
         annotations: labels(&args.annotations),
         // Which binaries, features and profile is decided with the package, and there may be several repositories. Not

@@ -152,7 +152,7 @@ fn read_by_syft(sbom: &Path) -> BTreeSet<String> {
 }
 
 #[test]
-fn two_folders_give_one_sbom() {
+fn two_folders_give_one_sbom_and_one_provenance() {
     let _turn = turn();
     let layout = Path::new(TARGET).join("oci/service");
     let built = [(); 2].map(|()| {
@@ -177,10 +177,26 @@ fn two_folders_give_one_sbom() {
             );
         }
         seen.insert(entry["artifactType"].as_str().expect("a type").to_owned());
+        if entry["artifactType"] == "application/vnd.in-toto+json" {
+            is_provenance(&serde_json::from_str(&content).expect("JSON"), &layout);
+        }
     }
-    let all = ["application/spdx+json", "application/vnd.cyclonedx+json"];
+    let all = ["application/spdx+json", "application/vnd.cyclonedx+json", "application/vnd.in-toto+json"];
     assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), all);
     unbuilt(project, &folder.path().join("service-linux-amd64.cdx.json"));
+}
+
+/// It is about index and images, and names what they are made of.
+fn is_provenance(statement: &Value, layout: &Path) {
+    let subjects = statement["subject"].as_array().expect("subjects").iter();
+    let subjects: Vec<_> = subjects.map(|subject| subject["digest"]["sha256"].as_str().expect("a digest")).collect();
+    assert_eq!((subjects.len(), format!("sha256:{}", subjects[0])), (3, digest(layout)));
+    assert_eq!(statement["predicateType"], "https://slsa.dev/provenance/v1");
+    let definition = &statement["predicate"]["buildDefinition"];
+    assert_eq!(definition["externalParameters"]["package"], "service@1.2.3");
+    let resolved = definition["resolvedDependencies"].as_array().expect("a list").iter();
+    let names: Vec<_> = resolved.map(|one| one["name"].as_str().expect("a name")).collect();
+    assert_eq!(names, ["base", "Cargo.lock", "rustc", "cargo"]);
 }
 
 /// What is said without building lacks the digests that only a build can know, and no crate.
@@ -217,9 +233,9 @@ fn a_push_attaches_all_once_to_index_and_images() {
     let images = index["manifests"].as_array().expect("images").iter();
     let subjects: Vec<_> =
         images.map(|image| image["digest"].as_str().expect("a digest").to_owned()).chain([root]).collect();
-    let cyclonedx = "application/vnd.cyclonedx+json";
+    let (cyclonedx, provenance) = ("application/vnd.cyclonedx+json", "application/vnd.in-toto+json");
     for subject in &subjects {
-        assert_eq!(attached(&registry, subject), [cyclonedx]);
+        assert_eq!(attached(&registry, subject), [cyclonedx, provenance]);
     }
     // Whoever has pushed it before asks nobody; who has not asks, and sends nothing.
     for (forget, requests) in [(false, 1), (true, 1 + 2 * subjects.len())] {
@@ -236,7 +252,7 @@ fn a_push_attaches_all_once_to_index_and_images() {
     // The image is the same with another SBOM, which is attached beside the first one.
     push(&["--sbom", "spdx"]);
     for subject in &subjects {
-        assert_eq!(attached(&registry, subject), [cyclonedx, "application/spdx+json"]);
+        assert_eq!(attached(&registry, subject), [cyclonedx, provenance, "application/spdx+json"]);
     }
 }
 
