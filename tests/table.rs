@@ -36,7 +36,7 @@ fn label(labels: &Labels) -> String {
     value.map_or_else(String::new, |value| format!("{{ a = {value} }}"))
 }
 
-const ALL: [Key; 26] = [
+const ALL: [Key; 27] = [
     Key {
         name: "base",
         default: r#""gcr.io/distroless/static-debian12:nonroot""#,
@@ -257,6 +257,14 @@ const ALL: [Key; 26] = [
         variable: None,
         flags: Some((&["--provenance", "true"], "true")),
         planned: |image| image.provenance.to_string(),
+    },
+    Key {
+        name: "auditable",
+        default: "false",
+        tables: ["true", "false", "true"],
+        variable: None,
+        flags: Some((&["--auditable", "false"], "false")),
+        planned: |image| image.auditable.to_string(),
     },
 ];
 

@@ -8,6 +8,7 @@
 //! | [`statement`] | what is said of which content |
 //! | [`dsse`] | something signed |
 //! | [`bundle`] | a signed statement, as one document |
+//! | [`auditable`] | what a program holds of itself |
 //! | [`sbom`] | what is in an image |
 //! | [`provenance`] | how an image came about |
 //! | [`referrer`] | an artifact that is attached to an image |
@@ -16,6 +17,7 @@
 //! Nothing here knows what a place is like that things are attached at: see [`Referrers`](crate::store::Referrers).
 //! A signature that a certificate vouches for, without a key, is neither made nor read (Fulcio, Rekor).
 
+pub mod auditable;
 pub mod bundle;
 pub mod dsse;
 pub mod key;

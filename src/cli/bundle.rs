@@ -47,7 +47,7 @@ pub enum BundleForm {
 }
 
 /// What is about building only.
-const BUILDING: [&str; 34] = [
+const BUILDING: [&str; 35] = [
     "targets",
     "prebuilt",
     "images",
@@ -55,6 +55,7 @@ const BUILDING: [&str; 34] = [
     "compression",
     "sbom",
     "provenance",
+    "auditable",
     "base",
     "tags",
     "repositories",

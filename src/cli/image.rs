@@ -70,6 +70,9 @@ pub struct ImageArgs {
     /// Whether it is attached to the image how that came about: true or false
     #[arg(long, value_name = "BOOL")]
     pub provenance: Option<bool>,
+    /// Whether programs hold the list of their crates, for scanners, as `cargo auditable` puts it there: true or false
+    #[arg(long, value_name = "BOOL")]
+    pub auditable: Option<bool>,
     /// A label in the image's config (repeatable)
     #[arg(long = "label", value_name = "K=V", value_parser = label)]
     pub labels: Vec<(String, String)>,

@@ -13,6 +13,7 @@ use miette::{IntoDiagnostic, miette};
 use super::arrivals::{Arrivals, Ready};
 use super::assemble::Work;
 use super::attachments::Attachments;
+use super::auditable::Auditable;
 use super::bases::Bases;
 use super::below::{self, Below, Known};
 use super::build::{Ahead, ImageBase};
@@ -20,7 +21,7 @@ use super::layers::Layers;
 use super::materials::Materials;
 use super::programs::{self, Programs};
 use super::together::Together;
-use crate::compile::{Compiled, Toolchain};
+use crate::compile::{Binary, Compiled, Toolchain};
 use crate::error::Result;
 use crate::event::{BuiltImage, Event, Listener};
 use crate::image::layer::Layer;
@@ -95,22 +96,20 @@ impl Line<'_> {
                 scope.spawn(|| together.run(|| layers(&waiting, &work, &made)));
             }
             let arrivals = Arrivals::new(images, &targets, ready);
-            let compiled =
-                together.run(|| programs.make(toolchain.as_ref(), &|binary| arrivals.arrived(binary), self.listener));
+            let toolchain = toolchain.as_ref();
+            let compiled = together.run(|| self.compile(&programs, toolchain, &targets, &arrivals));
             // Who makes layers waits for no more.
             drop((arrivals, runs));
             (below.join().unwrap_or_default(), compiled)
         });
         together.end()?;
-        let (Some(below), Some(compiled)) = (below, compiled) else {
+        let (Some(below), Some((compiled, materials))) = (below, compiled) else {
             return Err(miette!("a thread panicked"));
         };
         let read: Vec<_> = below.iter().map(|below| &below.base).collect();
         programs::check(self.plan, &compiled.binaries, &read, bases)?;
         let mut built = self.finish(&below, &compiled, &made, &work)?;
         if self.attach {
-            // Not before: where two ask cargo, one waits for the other, and says so.
-            let materials = Materials::of(self.plan, self.cache, toolchain.as_ref(), &targets)?;
             for (at, image) in built.iter_mut().enumerate() {
                 let (plan, base) = (&images[at], &below[at].base);
                 let attachments =
@@ -120,6 +119,33 @@ impl Line<'_> {
         }
         drop(work);
         self.commit(writers, built)
+    }
+
+    /// Has all programs made, and finds out what they are made of: not before, as one cargo that is asked waits for another
+    /// that compiles, and the user is told so.
+    fn compile(
+        &self,
+        programs: &Programs,
+        toolchain: Option<&Toolchain>,
+        targets: &[Vec<Target>],
+        arrivals: &Arrivals,
+    ) -> Result<(Compiled, Materials<'_>)> {
+        let are_changed = Auditable::is_wanted(self.plan);
+        let arrived = |binary: &Binary| {
+            if !are_changed {
+                arrivals.arrived(binary)
+            }
+        };
+        let mut compiled = programs.make(toolchain, &arrived, self.listener)?;
+        let materials = Materials::of(self.plan, self.cache, toolchain, (targets, self.attach))?;
+        if are_changed {
+            let auditable = Auditable { plan: self.plan, cache: self.cache, materials: &materials };
+            for binary in &mut compiled.binaries {
+                *binary = auditable.program(binary)?;
+                arrivals.arrived(binary);
+            }
+        }
+        Ok((compiled, materials))
     }
 
     /// Looks at bases before cargo runs: as far as it depends on them what there is to compile, or whether that can start;

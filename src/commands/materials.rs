@@ -41,20 +41,23 @@ pub struct Materials<'a> {
 }
 
 impl<'a> Materials<'a> {
-    /// Those of all images that say what they are made of, which are built for `targets`.
+    /// Those of all images that hold in their programs what they are made of, or to which it is to be attached (`attach`).
+    /// They are built for `targets`.
     ///
     /// # Errors
     /// When cargo does not answer, or a program of the toolchain.
     pub fn of(
         plan: &'a Plan,
         cache: &'a Arc<Cache>,
-        toolchain: Option<&'a Toolchain>,
-        targets: &[Vec<Target>],
+        toolchain: Option<&Toolchain>,
+        (targets, attach): (&[Vec<Target>], bool),
     ) -> Result<Materials<'a>> {
         let lock = fs::read_to_string(&plan.compile.lock).unwrap_or_default();
         let mut materials = Materials { plan, cache, tools: Vec::new(), lock, crates: HashMap::new() };
         let mut wanted = Vec::new();
-        for (image, targets) in plan.images.iter().zip(targets).filter(|(image, _)| !image.sbom.is_empty()) {
+        for (image, targets) in
+            plan.images.iter().zip(targets).filter(|(image, _)| (attach && !image.sbom.is_empty()) || image.auditable)
+        {
             for target in targets {
                 let key = (image.package.clone(), image.run, *target);
                 if wanted.iter().all(|(known, _, _)| *known != key) {
@@ -65,7 +68,7 @@ impl<'a> Materials<'a> {
                 }
             }
         }
-        if plan.images.iter().all(|image| image.sbom.is_empty() && !image.provenance) {
+        if wanted.is_empty() && !(attach && plan.images.iter().any(|image| image.provenance)) {
             return Ok(materials);
         }
         if let Some(toolchain) = toolchain {

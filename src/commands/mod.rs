@@ -24,6 +24,7 @@
 //! | `origin` | a base's registry, asked when there is a question |
 //! | `assemble` | plan, base and binaries → images in a layout |
 //! | `materials` | what programs are made of and made with |
+//! | `auditable` | programs that hold the list of their crates |
 //! | `attachments` | what is said of an image, attached to it |
 //! | `programs` | the programs of all images, compiled or not |
 //! | `loaders` | what dynamic programs need of a base |
@@ -39,6 +40,7 @@ mod assemble;
 mod assets;
 pub mod attach;
 mod attachments;
+mod auditable;
 mod base_verify;
 mod bases;
 mod below;

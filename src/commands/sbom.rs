@@ -30,7 +30,7 @@ pub fn sbom(args: &SbomArgs, listener: Listener) -> Result<String> {
     let image = only(&plan.images)?;
     let base = bases.read(image)?;
     let targets: Vec<_> = base.images.iter().map(|image| image.target).collect();
-    let materials = Materials::of(&plan, &cache, Some(&toolchain), &[targets])?;
+    let materials = Materials::of(&plan, &cache, Some(&toolchain), (&[targets], true))?;
     let attachments = Attachments { whole: &plan, plan: image, base: &base, binaries: &[], materials: &materials };
     let document = attachments.unbuilt(args.format)?;
     let message = "nothing was built: the digests of programs and image are in the SBOMs that `cargo oci build` attaches, \

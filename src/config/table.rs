@@ -75,10 +75,12 @@ pub struct Table {
     pub sbom: Option<SbomFormats>,
     /// Whether it is said how the image came about.
     pub provenance: Option<bool>,
+    /// Whether programs hold the list of their crates.
+    pub auditable: Option<bool>,
 }
 
 /// The keys of a table, each with an example of its value.
-pub const KEYS: [(&str, &str); 27] = [
+pub const KEYS: [(&str, &str); 28] = [
     ("base", r#""gcr.io/distroless/static-debian12:nonroot""#),
     ("base-verify", r#"{ key = "base.pub" }"#),
     ("platforms", r#"["linux/amd64", "linux/arm64"]"#),
@@ -105,6 +107,7 @@ pub const KEYS: [(&str, &str); 27] = [
     ("files", r#"[{ from = "assets/**", to = "/srv/www/", mode = "0644", owner = "0:0" }]"#),
     ("sbom", r#"["cyclonedx", "spdx"]"#),
     ("provenance", "false"),
+    ("auditable", "true"),
     ("images", r#"{ migrate = { bins = ["hello-migrate"] } }"#),
 ];
 
@@ -136,6 +139,7 @@ impl Table {
             "engine" => self.engine = Some(parsed(value)?),
             "files" => self.files = Some(rules(value)?),
             "sbom" => self.sbom = Some(sbom(value)?),
+            "auditable" => self.auditable = Some(boolean(value)?),
             "provenance" => self.provenance = Some(boolean(value)?),
             // Every other key of KEYS is above, but for `images`, which is no value: a test sets each.
             _ => {}
@@ -184,6 +188,7 @@ impl Table {
             files: self.files.or(defaults.files),
             sbom: self.sbom.or(defaults.sbom),
             provenance: self.provenance.or(defaults.provenance),
+            auditable: self.auditable.or(defaults.auditable),
         }
     }
 }

@@ -98,6 +98,7 @@ impl Facts<'_> {
             files,
             sbom: table.sbom.unwrap_or_default().0,
             provenance: table.provenance.unwrap_or(true),
+            auditable: table.auditable.unwrap_or_default(),
             source: package.repository.clone(),
             target_dir: self.target_dir.to_owned(),
             created: self.created,

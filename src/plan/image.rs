@@ -83,6 +83,8 @@ pub struct ImagePlan {
     pub sbom: Vec<SbomFormat>,
     /// Whether it is attached how it came about.
     pub provenance: bool,
+    /// Whether its programs hold the list of their crates.
+    pub auditable: bool,
     /// Where its sources are developed, as Cargo.toml says.
     pub source: Option<String>,
     /// Cargo's target folder.

@@ -290,3 +290,40 @@ fn what_is_attached_is_in_nobodys_way() {
     let ran = Podman::new().podman(&["pull", &format!("oci:{}:latest", folder.display())]);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
 }
+
+#[test]
+fn programs_that_hold_the_list_of_their_crates_run_and_scanners_find_it() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().expect("a folder");
+    let project = Project::fixture("service");
+    let archive = folder.path().join("service.tar");
+    let output_flag = format!("docker-archive={}", archive.display());
+    let sboms = folder.path().to_str().expect("a path");
+    let args = ["--auditable", "true", "--sbom-dir", sboms, "-o", &output_flag, "--target-dir", TARGET];
+    project.build(&args).succeeds();
+    let layout = Path::new(TARGET).join("oci/service");
+    let first = digest(&layout);
+    // Nothing changes where nothing has changed, and nothing is left where it is not wanted any more.
+    project.build(&args).succeeds();
+    assert_eq!(digest(&layout), first);
+    for (platform, target) in TARGETS {
+        for program in ["service", "service-migrate"] {
+            let path = Path::new(TARGET).join(format!("oci-auditable/{target}/service-1.2.3-0/{program}"));
+            let list = auditable_info::audit_info_from_file(&path, Default::default()).expect("a list");
+            let listed: BTreeSet<_> = list.packages.iter().map(|one| format!("{}@{}", one.name, one.version)).collect();
+            assert_eq!(listed, of_cyclonedx(&folder.path().join(format!("service-{platform}.cdx.json"))));
+        }
+    }
+    // syft reads what is linked; procedural macros and what only they are made of are in the SBOM, marked as not shipped.
+    let from = format!("docker-archive:{}", archive.display());
+    let said = output(tool("syft").args(["scan", "--quiet", "--output", "json"]).arg(&from));
+    let found: Value = serde_json::from_str(&said).expect("JSON");
+    let found = crates(&found["artifacts"], |package| package["purl"].as_str(), "version");
+    let sbom = json(&folder.path().join("service-linux-amd64.cdx.json"));
+    let shipped = sbom["components"].as_array().expect("components").iter().filter(|made| made["scope"] != "excluded");
+    let shipped = Value::Array(shipped.cloned().collect());
+    assert_eq!(found, crates(&shipped, |package| package["purl"].as_str(), "version"));
+    let host = if cfg!(target_arch = "x86_64") { TARGETS[0].1 } else { TARGETS[1].1 };
+    let program = Path::new(TARGET).join(format!("oci-auditable/{host}/service-1.2.3-0/service-migrate"));
+    assert!(output(&mut Command::new(program)).contains("schema="));
+}
