@@ -190,6 +190,8 @@ fn arguments() {
     misuse("a variable without a value", &["build", "--env", "A"]);
     misuse("a line break in the name of a variable", &["build", "--env", "A\nB=1"]);
     misuse("a compression that there is not", &["build", "--compression", "xz"]);
+    let required = ["verify", "x", "--key", "x.pub", "--require", "sboms"];
+    misuse("something else that is required of a signed image", &required);
     misuse("a format of SBOMs that is mistyped", &["build", "--sbom", "cyclondx"]);
     misuse("a format of SBOMs that there is not", &["build", "--sbom", "spdx,swid"]);
     misuse("what is neither true nor false", &["build", "--provenance", "no"]);
@@ -622,6 +624,8 @@ fn signatures() {
         told.call(title, &project, args, project.oci(args).env("COSIGN_PASSWORD", "sesame"), 1);
     };
     call("an image that is not signed", &["verify", "base", "--key", "cosign.pub"]);
+    let required = ["verify", "signed", "--key", "cosign.pub", "--require", "sbom"];
+    call("an image without the signed SBOM that is required", &required);
     call("an image that another key has signed", &["verify", "signed", "--key", "other.pub"]);
     call("no image", &["verify", "./nowhere", "--key", "cosign.pub"]);
     call("an image that is not there", &["sign", "base:v2", "--key", "cosign.key"]);

@@ -6,9 +6,9 @@ use oci_spec::image::{Descriptor, MediaType};
 use crate::error::Result;
 use crate::image::about::About;
 use crate::image::artifact::{EMPTY, artifact, empty};
-use crate::image::digest::{Digest, sha256};
+use crate::image::digest::sha256;
 use crate::image::manifest::{Annotations, Document, Manifest, parse};
-use crate::store::{Behind, LayoutWriter, Memory, Referrers, Source, read};
+use crate::store::{Behind, Memory, Referrers, Source, read};
 
 /// A manifest to attach. The same things, attached to the same subject, are the same bytes.
 #[derive(Clone, Debug)]
@@ -42,17 +42,23 @@ impl Referrer {
         Referrer { manifest, artifact_type: artifact_type.to_owned(), subject: subject.clone(), contents }
     }
 
-    /// One with a document of the artifact's own type, and where that is read from.
+    /// One with a document of the artifact's own type, which is put into `memory`.
     pub fn of_document(
         subject: &Descriptor,
         artifact_type: &str,
         document: Vec<u8>,
         annotations: &Annotations,
-    ) -> (Referrer, Memory) {
+        memory: &Memory,
+    ) -> Referrer {
         let content = Descriptor::new(MediaType::from(artifact_type), document.len() as u64, sha256(&document));
-        let memory = Memory::default();
         memory.put(&content, document);
-        (Referrer::new(subject, artifact_type, vec![content], annotations), memory)
+        Referrer::new(subject, artifact_type, vec![content], annotations)
+    }
+
+    /// Puts the manifest into `memory`, and what it names besides its contents; gives its descriptor.
+    pub fn store(&self, memory: &Memory) -> Descriptor {
+        memory.put(&empty(), EMPTY.to_vec());
+        memory.put_document(self.manifest.clone())
     }
 
     /// Attaches it at a place, its contents read from `source`, unless the same is attached there already: of the same
@@ -64,32 +70,10 @@ impl Referrer {
         if let Some(manifest) = self.found(place)? {
             return Ok(Attached { manifest, was_there: true });
         }
-        self.put(source, place)
-    }
-
-    /// Attaches it, whatever else is attached there.
-    ///
-    /// # Errors
-    /// See [`Referrer::attach`].
-    pub fn put(&self, source: &dyn Source, place: &dyn Referrers) -> Result<Attached> {
-        self.with(source, |manifest, source| place.attach(manifest, source))?;
-        Ok(Attached { manifest: self.manifest.descriptor.clone(), was_there: false })
-    }
-
-    /// Puts it into a layout that is being written.
-    ///
-    /// # Errors
-    /// See [`Referrer::attach`].
-    pub fn write(&self, source: &dyn Source, layout: &LayoutWriter) -> Result<()> {
-        self.with(source, |manifest, source| layout.attach(manifest, source))
-    }
-
-    /// Has `put` store the manifest and all that it names.
-    fn with(&self, source: &dyn Source, put: impl FnOnce(&Descriptor, &dyn Source) -> Result<()>) -> Result<()> {
         let own = Memory::default();
-        own.put(&empty(), EMPTY.to_vec());
-        let manifest = own.put_document(self.manifest.clone());
-        put(&manifest, &Behind { first: &own, second: source })
+        let manifest = self.store(&own);
+        place.attach(std::slice::from_ref(&manifest), &Behind { first: &own, second: source })?;
+        Ok(Attached { manifest, was_there: false })
     }
 
     /// What is attached there and is the same.
@@ -111,19 +95,6 @@ impl Referrer {
         }
         Ok(None)
     }
-}
-
-/// Attaches what is `listed` as attached to the content of a digest at one place, at another where that content is too.
-/// What is there already is passed over.
-///
-/// # Errors
-/// Of reading and of storing; what was attached until then stays.
-pub fn carry(from: &dyn Source, listed: &[Descriptor], subject: &Digest, to: &dyn Referrers) -> Result<()> {
-    let there = to.referrers(subject)?;
-    for entry in listed.iter().filter(|entry| there.iter().all(|there| there.digest() != entry.digest())) {
-        to.attach(entry, from)?;
-    }
-    Ok(())
 }
 
 /// What the manifest of something attached says.
@@ -159,7 +130,7 @@ mod tests {
     use crate::image::manifest;
     use crate::inspect::attached::among;
     use crate::store::layout::{LayoutEdit, Place};
-    use crate::store::{Layout, Sink, copy};
+    use crate::store::{Layout, LayoutWriter, Sink, copy};
     use std::path::Path;
 
     /// Writes a layout with one image, and something attached to it or not.
@@ -171,14 +142,15 @@ mod tests {
         copy(&memory, &writer, std::slice::from_ref(&image)).expect("copies");
         writer.tag(&image, "latest").expect("tags");
         if is_attached {
-            let (referrer, content) = Referrer::of_document(&image, "text/a", b"a".to_vec(), &Annotations::new());
-            referrer.write(&content, &writer).expect("writes");
+            let memory = Memory::default();
+            let referrer = Referrer::of_document(&image, "text/a", b"a".to_vec(), &Annotations::new(), &memory);
+            writer.attach(&referrer.store(&memory), &memory).expect("attaches");
         }
         (writer.commit().expect("commits"), image)
     }
 
     #[test]
-    fn what_is_attached_in_one_place_is_carried_to_another_once() {
+    fn what_is_attached_in_one_place_is_attached_to_another_once() {
         let folder = tempfile::tempdir().expect("a folder");
         let (from, image) = layout(&folder.path().join("from"), true);
         assert_eq!(from.resolve(None).expect("one image").digest(), image.digest());
@@ -186,12 +158,14 @@ mod tests {
         drop(layout(&folder.path().join("to"), false));
         let to = LayoutEdit::open(&folder.path().join("to"), &|_| ()).expect("opens");
         for _ in 0..2 {
-            carry(&from, &listed, image.digest(), &to).expect("carries");
+            to.attach(&listed, &from).expect("attaches");
             assert_eq!(to.referrers(image.digest()).expect("lists").len(), 1);
         }
-        let (again, content) = Referrer::of_document(&image, "text/a", b"a".to_vec(), &Annotations::new());
-        assert!(again.attach(&content, &to).expect("attaches").was_there);
-        let (other, content) = Referrer::of_document(&image, "text/b", b"a".to_vec(), &Annotations::new());
-        assert!(!other.attach(&content, &to).expect("attaches").was_there);
+        for (artifact_type, was_there) in [("text/a", true), ("text/b", false)] {
+            let memory = Memory::default();
+            let content = b"a".to_vec();
+            let referrer = Referrer::of_document(&image, artifact_type, content, &Annotations::new(), &memory);
+            assert_eq!(referrer.attach(&memory, &to).expect("attaches").was_there, was_there);
+        }
     }
 }

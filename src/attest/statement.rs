@@ -41,6 +41,11 @@ impl Statement {
         self.predicate_type == predicate::SIGNATURE
     }
 
+    /// What is said, for people.
+    pub fn title(&self) -> &str {
+        predicate::title(&self.predicate_type)
+    }
+
     /// Whether it is about the content of that digest.
     pub fn is_about(&self, digest: &Digest) -> bool {
         self.subjects.iter().any(|(_, subject)| subject == digest)

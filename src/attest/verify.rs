@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::bundle::{BUNDLE, Bundle, Refused};
 use super::key::PublicKey;
 use super::referrer::Found;
-use super::statement::Statement;
+use super::statement::{IN_TOTO, Statement};
 use crate::error::Result;
 use crate::image::{Digest, predicate};
 use crate::store::{MOST_DOCUMENT_BYTES, Missing, Source, open, read};
@@ -39,8 +39,13 @@ pub struct Known {
     pub said: Vec<Said>,
     /// Bundles that say nothing of it: which, and why.
     pub refused: Vec<(Digest, String)>,
-    /// SBOMs that are attached as they are: the predicate type of the same when it is signed.
+    /// SBOMs and provenance that are attached as they are: the predicate type of the same when it is signed.
     pub plain: Vec<&'static str>,
+}
+
+/// The predicate type of SBOMs of an artifact type, when they are signed; nothing for what is no SBOM.
+pub(super) fn sbom_predicate(artifact_type: &str) -> Option<&'static str> {
+    SBOMS.iter().find(|(own, _)| *own == artifact_type).map(|(_, predicate_type)| *predicate_type)
 }
 
 impl Known {
@@ -98,9 +103,15 @@ pub fn look(source: &dyn Source, listed: &[Descriptor], subject: &Digest, key: &
         if found.subject.is_none_or(|of| of.digest() != subject) {
             continue;
         }
-        if let Some((_, predicate_type)) = SBOMS.iter().find(|(own, _)| *own == found.artifact_type) {
-            for content in &found.contents {
-                plain.push((entry.digest(), *predicate_type, sbom(source, content).wrap_err_with(unusable)?));
+        for content in &found.contents {
+            if let Some(predicate_type) = sbom_predicate(&found.artifact_type) {
+                plain.push((entry.digest(), predicate_type, document(source, content).wrap_err_with(unusable)?));
+            } else if found.artifact_type == IN_TOTO
+                && let Some(json) = document(source, content).wrap_err_with(unusable)?
+                && json["predicateType"] == predicate::PROVENANCE
+            {
+                // Equal images may have been built more than once: there is no one provenance that all others have to equal.
+                plain.push((entry.digest(), predicate::PROVENANCE, None));
             }
         }
         let is_bundle =
@@ -139,8 +150,8 @@ pub fn said(bytes: &[u8], subject: &Digest, key: &PublicKey) -> Result<Statement
     }
 }
 
-/// An SBOM, all of it held against its digest; nothing where it is too large to be compared.
-fn sbom(source: &dyn Source, content: &Descriptor) -> Result<Option<Value>> {
+/// A document, all of it held against its digest; nothing where it is too large to be compared.
+fn document(source: &dyn Source, content: &Descriptor) -> Result<Option<Value>> {
     if content.size() > MOST_DOCUMENT_BYTES {
         io::copy(&mut open(source, content)?, &mut io::sink()).map_err(crate::store::file::ReadError)?;
         return Ok(None);
@@ -149,13 +160,17 @@ fn sbom(source: &dyn Source, content: &Descriptor) -> Result<Option<Value>> {
     Ok(serde_json::from_slice(&read(source, content)?).ok())
 }
 
-/// Where an SBOM is signed, the one that lies open is the same.
+/// Where a document is signed, the one that lies open is the same.
 fn matches(known: &Known, digest: &Digest, predicate_type: &str, content: Option<&Value>) -> Result<()> {
     let signed = known.said.iter().map(|said| &said.statement);
     let mut signed = signed.filter(|statement| statement.predicate_type == predicate_type).peekable();
     match content {
         Some(content) if signed.peek().is_some() && signed.all(|statement| statement.predicate != *content) => {
-            Err(miette!(help = CHANGED, "the SBOM {digest} is not the one that the key has signed"))
+            Err(miette!(
+                help = CHANGED,
+                "the {} {digest} is not the one that the key has signed",
+                predicate::title(predicate_type)
+            ))
         }
         _ => Ok(()),
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, ValueHint};
+use clap::{Args, ValueEnum, ValueHint};
 
 use super::inspect::platform;
 use super::{TalkArgs, key_value};
@@ -45,6 +45,9 @@ pub struct SignArgs {
     /// Say this of the index too, signed: TYPE is cyclonedx, spdx, provenance or a URI, FILE a JSON document (repeatable)
     #[arg(long = "attest", value_name = "TYPE=FILE")]
     pub statements: Vec<Attest>,
+    /// Sign the image alone, and not the SBOMs and the provenance that are attached to it
+    #[arg(long)]
+    pub image_only: bool,
     /// How much is said.
     #[command(flatten)]
     pub talk: TalkArgs,
@@ -60,9 +63,21 @@ pub struct VerifyArgs {
     /// The public key: a file, or a variable that holds what would be in the file
     #[arg(short, long, value_name = "FILE|env://VAR", value_hint = ValueHint::FilePath)]
     pub key: KeyReference,
+    /// Refuse an image of which the key has not signed this too: sbom or provenance (repeatable)
+    #[arg(long, value_name = "WHAT")]
+    pub require: Vec<Required>,
     /// How much is said.
     #[command(flatten)]
     pub talk: TalkArgs,
+}
+
+/// What may be asked of a signed image besides its signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Required {
+    /// Signed SBOMs, in whatever format.
+    Sbom,
+    /// Signed provenance.
+    Provenance,
 }
 
 /// The arguments of `cargo oci attach`.

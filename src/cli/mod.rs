@@ -21,7 +21,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use crate::config::check::check_line;
 use crate::reference::KeyReference;
 use crate::spelling::hint;
-pub use attest::{AttachArgs, Attest, GenerateKeyArgs, ReferrersArgs, SignArgs, SubjectArgs, VerifyArgs};
+pub use attest::{AttachArgs, Attest, GenerateKeyArgs, ReferrersArgs, Required, SignArgs, SubjectArgs, VerifyArgs};
 pub use bundle::{BundleArgs, BundleForm};
 pub use cache::{CacheAction, CacheArgs, PruneArgs};
 pub use format::{MessageFormat, Told};
@@ -108,9 +108,9 @@ pub enum Command {
     /// Sign an image where it is: in a registry or in a layout
     ///
     /// The index and the image for each platform are signed as cosign 3 does it with a key: a sigstore bundle each, attached
-    /// as a referrer. What is signed already stays as it is. `cosign verify --key --insecure-ignore-tlog` accepts it, for
-    /// there is no transparency log. Signatures without a key (Fulcio, Rekor) are neither made nor verified. The result on
-    /// stdout is the image's name with its digest.
+    /// as a referrer; and so are the SBOMs and the provenance that are attached to them. What is signed already stays as it
+    /// is. `cosign verify --key --insecure-ignore-tlog` accepts it, for there is no transparency log. Signatures without a key
+    /// (Fulcio, Rekor) are neither made nor verified. The result on stdout is the image's name with its digest.
     Sign(SignArgs),
     /// Verify that an image is signed, and what is attached to it
     ///

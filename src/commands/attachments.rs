@@ -1,6 +1,4 @@
-//! What is said of an image, attached to it: in the layout when that is made, and wherever it is pushed to.
-
-use std::collections::{BTreeMap, HashSet};
+//! What is said of an image, attached to it in the layout when that is made.
 
 use miette::miette;
 use oci_spec::image::{ANNOTATION_CREATED, ANNOTATION_TITLE, Descriptor, MediaType};
@@ -22,8 +20,7 @@ use crate::image::manifest::Annotations;
 use crate::plan::{ImagePlan, Plan};
 use crate::platform::{Platform, Target};
 use crate::reference::BaseReference;
-use crate::registry::Registry;
-use crate::store::{LayoutWriter, MANY, Memory, Referrers, Source, each};
+use crate::store::{LayoutWriter, Memory};
 
 /// An image, and all that is known of how it came about.
 pub struct Attachments<'a> {
@@ -186,8 +183,8 @@ impl Attachment {
         let referrer = Referrer::new(&self.subject, self.artifact_type, vec![content.clone()], &annotations);
         let memory = Memory::default();
         memory.put(&content, self.bytes);
-        referrer.write(&memory, writer)?;
-        let descriptor = referrer.manifest.descriptor;
+        let descriptor = referrer.store(&memory);
+        writer.attach(&descriptor, &memory)?;
         Ok(BuiltAttachment {
             artifact_type: self.artifact_type.to_owned(),
             subject: self.subject.digest().clone(),
@@ -207,34 +204,6 @@ fn without_place(base: &BaseReference) -> String {
         BaseReference::Archive(_) => "oci-archive".to_owned(),
         other => other.to_string(),
     }
-}
-
-/// The digests of all that a registry lists as attached to an image, or to the image for one of its platforms.
-///
-/// # Errors
-/// When there is no answer.
-pub fn listed(registry: &Registry, image: &BuiltImage) -> Result<HashSet<Digest>> {
-    let subjects: HashSet<_> = image.attached.iter().map(|attached| &attached.subject).collect();
-    let subjects: Vec<_> = subjects.into_iter().collect();
-    let listed = each(&subjects, MANY, |subject| registry.referrers(subject))?;
-    Ok(listed.into_iter().flatten().map(|listed| listed.digest().clone()).collect())
-}
-
-/// Attaches all that is attached to an image in `source`, the layout it was built in, to the same image in a registry, but
-/// for what is `listed` there.
-///
-/// # Errors
-/// Of reading it, and when the registry does not take it.
-pub fn push(registry: &Registry, image: &BuiltImage, source: &dyn Source, listed: &HashSet<Digest>) -> Result<()> {
-    // Two that are attached to one image at the same time would be in each other's way, in its list.
-    let mut groups: BTreeMap<&str, Vec<&BuiltAttachment>> = BTreeMap::new();
-    for attached in image.attached.iter().filter(|attached| !listed.contains(&attached.digest)) {
-        groups.entry(attached.subject.as_ref()).or_default().push(attached);
-    }
-    let groups: Vec<_> = groups.into_values().collect();
-    let attach =
-        |group: &Vec<&BuiltAttachment>| group.iter().try_for_each(|one| registry.attach(&one.descriptor, source));
-    each(&groups, MANY, attach).map(drop)
 }
 
 /// The one image that is meant where only one can be.

@@ -26,6 +26,7 @@
 //! | `materials` | what programs are made of and made with |
 //! | `auditable` | programs that hold the list of their crates |
 //! | `attachments` | what is said of an image, attached to it |
+//! | `companions` | what goes to a registry with an image |
 //! | `programs` | the programs of all images, compiled or not |
 //! | `loaders` | what dynamic programs need of a base |
 //! | `layers` | entries → a layer, which is not made where it was made before |
@@ -47,6 +48,7 @@ mod below;
 pub mod build;
 pub mod bundle;
 pub mod cache;
+mod companions;
 pub mod completions;
 pub mod generate_key;
 pub mod inspect;

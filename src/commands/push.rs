@@ -1,18 +1,17 @@
 //! `cargo oci push`: build, then blobs → manifests by digest → index → tags, to every repository.
 
-use std::collections::HashSet;
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use miette::{Context, miette};
+use miette::{Context, Report, miette};
 use oci_spec::image::Descriptor;
 
-use super::attachments;
 use super::build::{Ahead, Build, ImageBase, finish};
+use super::companions::Companions;
+use super::keys;
 use super::login::Asked;
 use super::registries::Registries;
 use super::subjects::Part;
-use super::{keys, sign};
 use crate::attest::PrivateKey;
 use crate::cli::PushArgs;
 use crate::error::Result;
@@ -20,7 +19,6 @@ use crate::event::{BuiltImage, Event, Listener};
 use crate::plan::{Environment, ImagePlan};
 use crate::reference::{BaseReference, Reference};
 use crate::registry::Registry;
-use crate::store::cache::memory::Kind;
 use crate::store::{Behind, Cache, Layout, MANY, Sink, Source, copy, each, lock};
 
 /// How long the answer of a registry is believed.
@@ -158,40 +156,32 @@ impl Destination<'_> {
         let there = self.ask(tags)?;
         let is_right = |there: &Option<Descriptor>| there.as_ref().is_some_and(|there| there.digest() == root.digest());
         let is_there = there.iter().any(is_right);
+        let parts = parts(plan, image);
+        let companions = Companions { image, parts: &parts, layout: source, key, cache };
+        let attach = || companions.attach(&self.registry, is_there, listener);
         // A tag that is right has all its content behind it: a registry takes no manifest without.
-        if !is_there {
-            listener(Event::Pushing { image: image.name.clone(), to: self.registry.place() });
-            self.mount(&plan.base, image.manifests.iter().flat_map(|manifest| &manifest.layers[..manifest.below]));
-            copy(source, &self.registry, std::slice::from_ref(root))?;
-        }
-        self.attach(image, source, is_there, cache).wrap_err("cannot attach what is said of it")?;
-        // Whoever follows a tag finds what is signed.
-        if let Some(key) = key {
-            sign::all(key, &self.registry, &parts(plan, image), listener).wrap_err("cannot sign it")?;
+        let early = match is_there {
+            true => None,
+            false => {
+                listener(Event::Pushing { image: image.name.clone(), to: self.registry.place() });
+                self.mount(&plan.base, image.manifests.iter().flat_map(|manifest| &manifest.layers[..manifest.below]));
+                std::thread::scope(|scope| {
+                    // What is attached may be there before the image is (distribution-spec, "Pushing Manifests with Subject").
+                    let early = scope.spawn(attach);
+                    copy(source, &self.registry, std::slice::from_ref(root))?;
+                    Ok::<_, Report>(early.join().ok())
+                })?
+            }
+        };
+        // Whoever follows a tag finds what is attached and signed. Registries that take it only now are asked again.
+        if !matches!(early, Some(Ok(()))) {
+            attach().wrap_err("cannot attach what is said of it")?;
         }
         let wanted: Vec<_> =
             tags.iter().zip(&there).filter(|(_, there)| !is_right(there)).map(|(tag, _)| tag).collect();
         let tag = |tag: &&String| self.registry.tag(root, tag).wrap_err_with(|| format!("cannot move the tag {tag}"));
         each(&wanted, MANY, tag)?;
         listener(Event::Pushed { image: image.name.clone(), to: self.registry.place(), was_there: is_there });
-        Ok(())
-    }
-
-    /// Whoever follows a tag finds what is attached. A registry that still has the image has what was attached to it: nobody
-    /// asks for what this computer has attached there before.
-    fn attach(&self, image: &BuiltImage, source: &dyn Source, was_there: bool, cache: &Cache) -> Result<()> {
-        let about = format!("{}@{}", self.registry.place(), image.digest);
-        let all: Vec<_> = image.attached.iter().map(|attached| attached.digest.to_string()).collect();
-        if all.is_empty() || was_there && cache.recall(Kind::Attached, &about).as_ref() == Some(&all) {
-            return Ok(());
-        }
-        // To an image that was not there, nothing is attached yet.
-        let listed = match was_there {
-            true => attachments::listed(&self.registry, image)?,
-            false => HashSet::new(),
-        };
-        attachments::push(&self.registry, image, source, &listed)?;
-        cache.remember(Kind::Attached, &about, all);
         Ok(())
     }
 

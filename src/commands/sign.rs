@@ -10,12 +10,13 @@ use super::keys;
 use super::login::Asked;
 use super::named::reference;
 use super::subjects::{Part, Subject};
+use crate::attest::sign::{lacking, unsigned};
 use crate::attest::{PrivateKey, Statement};
 use crate::cli::{Attest, SignArgs};
 use crate::error::{Result, on_path};
 use crate::event::{Event, Listener};
 use crate::plan::Environment;
-use crate::store::{MOST_DOCUMENT_BYTES, Referrers};
+use crate::store::{MANY, MOST_DOCUMENT_BYTES, Memory, each};
 
 /// Signs the image that is named; gives its name with its digest.
 ///
@@ -28,14 +29,60 @@ pub fn sign(args: &SignArgs, asked: Asked, listener: Listener) -> Result<Vec<Str
     let signed = || -> Result<Vec<String>> {
         let predicates = args.statements.iter().map(predicate).collect::<Result<Vec<_>>>()?;
         let image = Subject::open(&reference, &environment, listener)?;
-        for (said, predicate) in args.statements.iter().zip(predicates) {
-            let statement = Statement::new(&image.repository, image.root.digest(), &said.predicate_type, predicate);
-            attest(&key, &image, &statement, listener)?;
-        }
-        all(&key, image.place(), &image.parts()?, listener)?;
+        let named = args.statements.iter().zip(predicates).map(|(said, predicate)| {
+            Statement::new(&image.repository, image.root.digest(), &said.predicate_type, predicate)
+        });
+        let signer = Signer { key: &key, image: &image, image_only: args.image_only, listener };
+        let parts = image.parts()?;
+        // The index comes last: who finds it signed finds all of it signed. Without an index, the image is all there is. One
+        // of them always is there.
+        let (root, images) = parts.split_at(1);
+        signer.sign(images, &[])?;
+        signer.sign(root, &named.collect::<Vec<_>>())?;
         Ok(vec![image.pinned])
     };
     signed().wrap_err_with(|| format!("cannot sign {reference}"))
+}
+
+/// Who signs an image where it is.
+struct Signer<'a> {
+    key: &'a PrivateKey,
+    image: &'a Subject<'a>,
+    image_only: bool,
+    listener: Listener<'a>,
+}
+
+impl Signer<'_> {
+    /// Signs parts of it, and what is said of them: in `statements`, and where they are.
+    fn sign(&self, parts: &[Part], statements: &[Statement]) -> Result<()> {
+        let place = self.image.place();
+        let memory = Memory::default();
+        let signed = each(parts, MANY, |part| {
+            let digest = part.descriptor.digest();
+            let listed = place.referrers(digest)?;
+            let mut all = vec![Statement::signature(digest)];
+            all.extend_from_slice(statements);
+            if !self.image_only {
+                all.extend(unsigned(place, &listed, digest, &self.image.repository)?);
+            }
+            let lacking = lacking(self.key, &part.descriptor, &all, (&listed, place), &memory)?;
+            Ok((all, lacking))
+        })?;
+        let lacking: Vec<_> = signed.iter().flat_map(|(_, lacking)| lacking.iter().cloned()).collect();
+        if !lacking.is_empty() {
+            place.attach(&lacking, &memory)?;
+        }
+        for (part, (statements, lacking)) in parts.iter().zip(&signed) {
+            (self.listener)(Event::Signed {
+                image: part.what.clone(),
+                digest: part.descriptor.digest().clone(),
+                to: place.place(),
+                said: statements.iter().map(|said| said.title().to_owned()).collect(),
+                was_there: lacking.is_empty(),
+            });
+        }
+        Ok(())
+    }
 }
 
 /// The JSON of a file.
@@ -58,34 +105,4 @@ fn predicate(said: &Attest) -> Result<Value> {
             path.display()
         )
     })
-}
-
-/// Says something of an image's index.
-fn attest(key: &PrivateKey, image: &Subject, statement: &Statement, listener: Listener) -> Result<()> {
-    let attached = crate::attest::sign::attest(key, &image.root, statement, image.place())?;
-    listener(Event::Attached {
-        artifact_type: statement.predicate_type.clone(),
-        subject: image.root.digest().clone(),
-        digest: attached.manifest.digest().clone(),
-        to: image.place().place(),
-        was_there: attached.was_there,
-    });
-    Ok(())
-}
-
-/// Signs every part of an image where it is. The index comes last: who finds it signed finds all of it signed.
-///
-/// # Errors
-/// The first one's; those before it are signed then.
-pub fn all(key: &PrivateKey, place: &dyn Referrers, parts: &[Part], listener: Listener) -> Result<()> {
-    for Part { what, descriptor, .. } in parts.iter().rev() {
-        let signed = crate::attest::sign::sign(key, descriptor, place)?;
-        listener(Event::Signed {
-            image: what.clone(),
-            digest: descriptor.digest().clone(),
-            to: place.place(),
-            was_there: signed.was_there,
-        });
-    }
-    Ok(())
 }

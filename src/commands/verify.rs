@@ -1,6 +1,6 @@
 //! `cargo oci verify`: whether the owner of a key has signed an image, and what is said of it.
 
-use miette::Context;
+use miette::{Context, miette};
 use oci_spec::image::Descriptor;
 
 use super::keys;
@@ -8,21 +8,13 @@ use super::named::{Named, reference};
 use super::subjects::{Part, parts};
 use crate::attest::PublicKey;
 use crate::attest::verify::{Known, look};
-use crate::cli::VerifyArgs;
+use crate::cli::{Required, VerifyArgs};
 use crate::error::{Result, or_help};
 use crate::event::{Event, Listener};
 use crate::image::predicate;
 use crate::inspect::attached::among;
 use crate::plan::Environment;
 use crate::reference::BaseReference;
-
-/// What is said of an image, by the type of the statement, for people.
-const SAID: [(&str, &str); 4] = [
-    (predicate::SIGNATURE, "signature"),
-    (predicate::PROVENANCE, "provenance"),
-    (predicate::CYCLONEDX, "SBOM (CycloneDX)"),
-    (predicate::SPDX, "SBOM (SPDX)"),
-];
 
 /// Verifies the image that is named; gives its name with its digest, which is what was verified.
 ///
@@ -39,8 +31,18 @@ pub fn verify(args: &VerifyArgs, listener: Listener) -> Result<Vec<String>> {
         let name = args.key.to_string();
         let found = Verifier { named: &named, key: &key, name: &name, image: pinned(&reference, &root) }.all(&root)?;
         found.iter().for_each(|(part, known)| tell(part, known, listener));
-        for (what, types) in [("SBOM", &SBOMS[..]), ("provenance", &[predicate::PROVENANCE])] {
-            missing(what, types, &found, listener);
+        for (required, what, types) in WANTED {
+            let is_required = args.require.contains(&required);
+            match missing(types, is_required, &found) {
+                None => {}
+                Some(of) if is_required => {
+                    return Err(miette!(
+                        help = "`cargo oci push --sign --key PRIVATE-KEY` attaches and signs it, and `cargo oci sign` signs what is attached",
+                        "{name} has signed no {what} of {of}"
+                    ));
+                }
+                Some(of) => listener(Event::Warning { message: format!("no {what} is attached to {of}") }),
+            }
         }
         Ok(vec![pinned(&reference, &root)])
     };
@@ -49,7 +51,11 @@ pub fn verify(args: &VerifyArgs, listener: Listener) -> Result<Vec<String>> {
     verified().map_err(|error| or_help(error, help)).wrap_err_with(|| format!("cannot verify {reference}"))
 }
 
-const SBOMS: [&str; 2] = [predicate::CYCLONEDX, predicate::SPDX];
+/// What a signed image should have, and the types of the statements.
+const WANTED: [(Required, &str, &[&str]); 2] = [
+    (Required::Sbom, "SBOM", &[predicate::CYCLONEDX, predicate::SPDX]),
+    (Required::Provenance, "provenance", &[predicate::PROVENANCE]),
+];
 
 /// An image's name with its digest.
 fn pinned(reference: &BaseReference, root: &Descriptor) -> String {
@@ -90,16 +96,10 @@ impl Verifier<'_> {
 }
 
 fn tell(part: &Part, known: &Known, listener: Listener) {
-    let mut said: Vec<String> = Vec::new();
-    for signed in &known.said {
-        let predicate_type = &signed.statement.predicate_type;
-        let name = SAID.iter().find(|(own, _)| own == predicate_type);
-        said.push(name.map_or(predicate_type.clone(), |(_, name)| (*name).to_owned()));
-    }
-    for predicate_type in known.plain.iter().filter(|plain| !known.has_said(plain)) {
-        let name = SAID.iter().find(|(own, _)| own == predicate_type);
-        said.extend(name.map(|(_, name)| format!("{name}, not signed")));
-    }
+    let signed = known.said.iter().map(|signed| &*signed.statement.predicate_type);
+    let mut said: Vec<String> = signed.map(|kind| predicate::title(kind).to_owned()).collect();
+    let plain = known.plain.iter().filter(|kind| !known.has_said(kind));
+    said.extend(plain.map(|kind| format!("{}, not signed", predicate::title(kind))));
     said.dedup();
     let digest = part.descriptor.digest().clone();
     if said.is_empty() {
@@ -108,19 +108,18 @@ fn tell(part: &Part, known: &Known, listener: Listener) {
     listener(Event::Verified { image: part.what.clone(), digest, said });
 }
 
-/// Says where something is missing that a signed image should have: of the index, or else of each image.
-fn missing(what: &str, types: &[&str], found: &[(Part, Known)], listener: Listener) {
-    let has = |known: &Known| types.iter().any(|own| known.has_said(own) || known.plain.contains(own));
-    let [(_, root), images @ ..] = found else { return };
+/// Of what something is missing that a signed image should have: of the index, or else of each image. `is_signed` says
+/// whether it counts only where the key has signed it.
+fn missing(types: &[&str], is_signed: bool, found: &[(Part, Known)]) -> Option<String> {
+    let has = |known: &Known| types.iter().any(|own| known.has_said(own) || !is_signed && known.plain.contains(own));
+    let [(_, root), images @ ..] = found else { return None };
     if has(root) {
-        return;
+        return None;
     }
     let lacking: Vec<_> = images.iter().filter(|(_, known)| !has(known)).map(|(part, _)| part.what.as_str()).collect();
-    let of = match &lacking[..] {
-        [] if !images.is_empty() => return,
-        lacking if lacking.len() == images.len() => "the image".to_owned(),
-        lacking => lacking.join(", "),
-    };
-    let message = format!("no {what} is attached to {of}");
-    listener(Event::Warning { message });
+    match &lacking[..] {
+        [] if !images.is_empty() => None,
+        lacking if lacking.len() == images.len() => Some("the image".to_owned()),
+        lacking => Some(lacking.join(", ")),
+    }
 }

@@ -158,7 +158,9 @@ pub enum Event {
         digest: Digest,
         /// Where it is.
         to: String,
-        /// Whether it was before.
+        /// What is signed: `signature` for the manifest itself, …
+        said: Vec<String>,
+        /// Whether all of it was before.
         was_there: bool,
     },
     /// Something is attached to an image.

@@ -8,3 +8,14 @@ pub const CYCLONEDX: &str = "https://cyclonedx.org/bom";
 pub const SPDX: &str = "https://spdx.dev/Document";
 /// How it was built (SLSA provenance 1).
 pub const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
+
+/// What a kind of statement is called, for people.
+pub fn title(predicate_type: &str) -> &str {
+    match predicate_type {
+        SIGNATURE => "signature",
+        PROVENANCE => "provenance",
+        CYCLONEDX => "SBOM (CycloneDX)",
+        SPDX => "SBOM (SPDX)",
+        other => other,
+    }
+}

@@ -1,6 +1,8 @@
 //! What is attached to a manifest, made known (distribution-spec, "Pushing Manifests with Subject"): by the registry
 //! itself, or under the tag that stands in for that.
 
+use std::collections::HashMap;
+
 use miette::{Report, miette};
 use oci_spec::image::{Descriptor, Digest, MediaType};
 use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MATCH};
@@ -15,7 +17,7 @@ use crate::error::{Result, with_help};
 use crate::image::canonical_json;
 use crate::image::manifest::{Manifest, parse};
 use crate::store::referrers::entry;
-use crate::store::{MOST_DOCUMENT_BYTES, Referrers, Sink, Source, read};
+use crate::store::{MANY, MOST_DOCUMENT_BYTES, Referrers, Source, copy, each, read};
 
 /// How often the list is written at most, where others write it too.
 const ATTEMPTS: u32 = 6;
@@ -25,16 +27,29 @@ impl Referrers for Registry<'_> {
         Registry::referrers(self, subject)
     }
 
-    fn attach(&self, manifest: &Descriptor, source: &dyn Source) -> Result<()> {
+    fn attach(&self, manifests: &[Descriptor], source: &dyn Source) -> Result<()> {
         self.client.will_write();
-        let bytes = read(source, manifest)?;
-        let parsed = parse(manifest.media_type(), &bytes).map_err(Report::from_err)?;
-        for child in parsed.children() {
-            if !Sink::exists(self, &child)? {
-                self.push(&child, source)?;
+        let attach = || -> Result<()> {
+            let read = |manifest: &Descriptor| Ok((manifest.clone(), read(source, manifest)?));
+            let manifests = manifests.iter().map(read).collect::<Result<Vec<_>>>()?;
+            let mut below = Vec::new();
+            for (manifest, bytes) in &manifests {
+                below.extend(parse(manifest.media_type(), bytes).map_err(Report::from_err)?.children());
             }
-        }
-        Sink::push(self, manifest, source).map_err(|error| refused(error, self))
+            copy(source, self, &below)?;
+            let unlisted = each(&manifests, MANY, |(manifest, bytes)| self.put(manifest, bytes))?;
+            // Each list is written once for all that it lacks.
+            let mut lists: HashMap<Digest, Vec<&(Descriptor, Vec<u8>)>> = HashMap::new();
+            for (subject, manifest) in unlisted.into_iter().zip(&manifests) {
+                if let Some(subject) = subject {
+                    lists.entry(subject).or_default().push(manifest);
+                }
+            }
+            let lists: Vec<_> = lists.into_iter().collect();
+            let list = |(subject, manifests): &(Digest, Vec<_>)| self.list(manifests, subject);
+            each(&lists, MANY, list).map(drop)
+        };
+        attach().map_err(|error| refused(error, self))
     }
 }
 
@@ -47,8 +62,8 @@ fn refused(error: Report, registry: &Registry) -> Report {
                 "{} does not take what is attached to images, such as signatures and SBOMs",
                 registry.reference.registry()
             )),
-            "the image itself is as it was: leave the attachment out (no `--sign`, `--sbom false`), or use a registry that takes OCI \
-             artifacts"
+            "no tag has moved; `cargo oci push --sbom false --provenance false`, without `--sign`, pushes the image alone; or use a \
+             registry that takes OCI artifacts"
                 .to_owned(),
         ),
         _ => error,
@@ -68,28 +83,32 @@ pub struct List {
     etag: Option<HeaderValue>,
 }
 
-/// Lists a manifest that is there under its subject's tag, beside those that others have listed.
+/// Lists manifests that are there under their subject's tag, beside those that others have listed.
 ///
 /// Few registries can write on a condition: after each write the list is read again, and where another client has
 /// written at the same time, written again.
 ///
 /// # Errors
 /// When there is no answer, or one that says no; when others do not stop to write.
-pub async fn list(client: &Client<'_>, manifest: &Descriptor, bytes: &[u8], subject: &Digest) -> Result<()> {
+pub async fn list(client: &Client<'_>, manifests: &[&(Descriptor, Vec<u8>)], subject: &Digest) -> Result<()> {
     let tag = fallback_tag(subject);
-    let entry = json!(entry(manifest, bytes)?);
+    let wanted = manifests.iter().map(|(manifest, bytes)| Ok(json!(entry(manifest, bytes)?)));
+    let wanted = wanted.collect::<Result<Vec<_>>>()?;
     for attempt in 0..ATTEMPTS {
         let found = get(client, &tag).await?;
         let mut content = match &found {
             Some(list) => list.content.clone(),
             None => json!({ "schemaVersion": 2, "mediaType": MediaType::ImageIndex, "manifests": [] }),
         };
-        let is_listed = |entries: &Vec<Value>| entries.iter().any(|known| known["digest"] == entry["digest"]);
-        match content.get_mut("manifests").and_then(Value::as_array_mut) {
-            Some(entries) if is_listed(entries) => return Ok(()),
-            Some(entries) => entries.push(entry.clone()),
-            None => return Err(miette!("the tag {tag} is no list of what is attached to {subject}")),
+        let Some(entries) = content.get_mut("manifests").and_then(Value::as_array_mut) else {
+            return Err(miette!("the tag {tag} is no list of what is attached to {subject}"));
+        };
+        let is_listed = |entry: &&Value| entries.iter().any(|known| known["digest"] == entry["digest"]);
+        let lacking: Vec<_> = wanted.iter().filter(|entry| !is_listed(entry)).cloned().collect();
+        if lacking.is_empty() {
+            return Ok(());
         }
+        entries.extend(lacking);
         if attempt > 0 {
             // Clients that have met once do not meet again at once.
             tokio::time::sleep(client.options.retry.first.mul_f64(fastrand::f64())).await;

@@ -105,6 +105,24 @@ impl<'a> Registry<'a> {
         self.runtime.block_on(download::tagged(&self.client, tag)).map_err(|error| self.explained(error.into()))
     }
 
+    /// Stores a document; gives its subject, where somebody has to list it as that's referrer.
+    fn put(&self, document: &Descriptor, bytes: &[u8]) -> Result<Option<Digest>> {
+        let name = document.digest().as_ref();
+        let put = self.runtime.block_on(upload::put_document(&self.client, document, name, bytes));
+        let put = put.map_err(|error| self.explained(error.into()))?;
+        lock(&self.documents).insert(document.digest().clone(), bytes.to_vec());
+        match put {
+            Put::Kept => Ok(About::read(bytes).subject.map(|subject| subject.digest().clone())),
+            Put::Listed => Ok(None),
+        }
+    }
+
+    /// Lists documents that are there as referrers of `subject`.
+    fn list(&self, documents: &[&(Descriptor, Vec<u8>)], subject: &Digest) -> Result<()> {
+        let listed = attach::list(&self.client, documents, subject);
+        self.runtime.block_on(listed).map_err(|error| self.explained(error))
+    }
+
     fn knows(&self, descriptor: &Descriptor, is_there: bool) {
         lock(&self.known).insert(descriptor.digest().clone(), is_there);
     }
@@ -199,16 +217,11 @@ impl Sink for Registry<'_> {
     fn push(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<()> {
         self.client.will_write();
         if is_document(descriptor.media_type()) {
-            let bytes = read(source, descriptor)?;
-            let name = descriptor.digest().as_ref();
-            let put = self.runtime.block_on(upload::put_document(&self.client, descriptor, name, &bytes));
-            let put = put.map_err(|error| self.explained(error.into()))?;
-            if let (Put::Kept, Some(subject)) = (put, About::read(&bytes).subject) {
-                let listed = attach::list(&self.client, descriptor, &bytes, subject.digest());
-                self.runtime.block_on(listed).map_err(|error| self.explained(error))?;
-            }
-            lock(&self.documents).insert(descriptor.digest().clone(), bytes);
-            return Ok(());
+            let document = (descriptor.clone(), read(source, descriptor)?);
+            return match self.put(&document.0, &document.1)? {
+                Some(subject) => self.list(&[&document], &subject),
+                None => Ok(()),
+            };
         }
         let mount = lock(&self.mountable).get(descriptor.digest()).cloned();
         let transfer = OnceLock::new();

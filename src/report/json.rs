@@ -88,8 +88,8 @@ pub fn event(event: &Event, elapsed: Duration) -> String {
                 json!({ "method": method, "url": url, "by": by, "status": status, "seconds": seconds, "bytes": bytes });
             ("request", fields)
         }
-        Event::Signed { image, digest, to, was_there } => {
-            ("signed", json!({ "image": image, "digest": digest, "to": to, "unchanged": was_there }))
+        Event::Signed { image, digest, to, said, was_there } => {
+            ("signed", json!({ "image": image, "digest": digest, "to": to, "said": said, "unchanged": was_there }))
         }
         Event::Attached { artifact_type, subject, digest, to, was_there } => {
             let fields = json!({ "artifactType": artifact_type, "subject": subject, "digest": digest, "to": to, "unchanged": was_there });

@@ -64,10 +64,13 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
         Event::Validated { image, blobs, bytes } => {
             ("Validated", format!("{image} ({blobs} {}, {})", plural(*blobs, "blob"), size(*bytes)))
         }
-        Event::Signed { image, digest, to, was_there } => match was_there {
-            true => ("Unchanged", format!("{image} {digest} at {to} is signed already")),
-            false => ("Signed", format!("{image} {digest} at {to}")),
-        },
+        Event::Signed { image, digest, to, said, was_there } => {
+            let said = said.join(", ");
+            match was_there {
+                true => ("Unchanged", format!("{image} {digest} at {to} is signed already: {said}")),
+                false => ("Signed", format!("{image} {digest} at {to}: {said}")),
+            }
+        }
         Event::Attached { artifact_type, subject, to, was_there, .. } => match was_there {
             true => ("Unchanged", format!("{artifact_type} is attached to {subject} at {to} already")),
             false => ("Attached", format!("{artifact_type} to {subject} at {to}")),

@@ -19,11 +19,12 @@ pub trait Referrers: Source {
     /// When there is no answer.
     fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>>;
 
-    /// Stores a manifest that names its subject, after all that it names of `source`, and lists it as that's referrer.
+    /// Stores manifests that name their subjects, after all that they name of `source`, and lists them as the referrers of
+    /// these.
     ///
     /// # Errors
-    /// Of reading and of storing; then it is not listed.
-    fn attach(&self, manifest: &Descriptor, source: &dyn Source) -> Result<()>;
+    /// Of reading and of storing; then not all are listed.
+    fn attach(&self, manifests: &[Descriptor], source: &dyn Source) -> Result<()>;
 }
 
 /// A manifest's entry in a list of referrers.

@@ -13,6 +13,8 @@ use crate::support::engine::{Docker, DockerOptions, Podman, Store};
 use crate::support::process::output;
 use crate::support::project::Project;
 use crate::support::registry::DockerRegistry;
+use crate::support::strict::referrers::Attaching;
+use crate::support::strict::{Behaviour, StrictRegistry};
 use crate::support::{digest, document, problems};
 
 /// What is compiled once is compiled for all tests here, which take turns at the layout in it.
@@ -254,6 +256,36 @@ fn a_push_attaches_all_once_to_index_and_images() {
     for subject in &subjects {
         assert_eq!(attached(&registry, subject), [cyclonedx, provenance, "application/spdx+json"]);
     }
+}
+
+#[test]
+fn registries_of_all_kinds_get_what_is_attached_before_the_tag_or_no_tag() {
+    let project = Project::fixture("hello");
+    let push = |registry: &StrictRegistry, more: &[&str]| {
+        let repository = registry.reference("acme/hello");
+        project.push(&[&["--repository", &repository, "--platform", "linux/amd64"], more].concat())
+    };
+    for attaching in [Attaching::Api, Attaching::ApiForWhatIsThere, Attaching::Rivals(2)] {
+        let registry = StrictRegistry::start(Behaviour { attaching, ..Behaviour::default() });
+        for _ in 0..2 {
+            push(&registry, &[]).succeeds();
+            let name = registry.reference("acme/hello:latest");
+            let tree = project.oci(&["referrers", &name]).succeeds().stdout;
+            for kind in ["application/vnd.cyclonedx+json", "application/vnd.in-toto+json"] {
+                assert_eq!(tree.matches(kind).count(), 2, "{attaching:?}: {tree}");
+            }
+        }
+        let before = registry.requests();
+        push(&registry, &[]).succeeds();
+        assert_eq!(registry.requests() - before, 1, "{attaching:?}");
+        assert_eq!(registry.violations(), [""; 0]);
+    }
+    let registry = StrictRegistry::start(Behaviour { attaching: Attaching::Refused, ..Behaviour::default() });
+    let words = push(&registry, &[]).fails(1);
+    assert!(words.contains("does not take what is attached") && words.contains("--sbom false"), "{words}");
+    assert_eq!(registry.tag("acme/hello", "latest"), None);
+    push(&registry, &["--sbom", "false", "--provenance", "false"]).succeeds();
+    assert!(registry.tag("acme/hello", "latest").is_some());
 }
 
 #[test]

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::support::base::{BaseImage, WrittenBase};
 use crate::support::container::skopeo;
 use crate::support::cosign::{Cosign, PASSWORD, oras};
+use crate::support::document;
 use crate::support::engine::{Containerd, Docker, DockerOptions, Podman, Store};
 use crate::support::process::{Ran, output};
 use crate::support::project::{Call, Project};
@@ -282,7 +283,17 @@ fn a_push_signs_before_a_tag_moves_and_only_once() {
     };
     let pushed = push().succeeds();
     let pinned = pushed.stdout.trim();
-    succeeds(&scene.cosign.verifies(&["verify", "--key", "cosign.pub", pinned]));
+    let found: Value =
+        serde_json::from_str(&scene.oci(&["referrers", "--json", pinned]).succeeds().stdout).expect("JSON");
+    let subjects = found["subjects"].as_array().expect("subjects");
+    assert_eq!(subjects.len(), 3);
+    for subject in subjects {
+        let part = scene.registry.reference(&format!("acme/hello@{}", subject["digest"].as_str().expect("a digest")));
+        succeeds(&scene.cosign.verifies(&["verify", "--key", "cosign.pub", &part]));
+        for kind in ["cyclonedx", "slsaprovenance1"] {
+            succeeds(&scene.cosign.verifies(&["verify-attestation", "--key", "cosign.pub", "--type", kind, &part]));
+        }
+    }
     let tag = "/v2/acme/hello/manifests/latest";
     let requests = scene.registry.requests();
     let tagged = requests.iter().position(|request| request.method == "PUT" && request.path == tag).expect("a tag");
@@ -292,13 +303,60 @@ fn a_push_signs_before_a_tag_moves_and_only_once() {
     let again = push().succeeds();
     assert_eq!(again.stdout, pushed.stdout);
     let requests = scene.registry.requests().split_off(before);
-    assert_eq!(requests.len(), 5, "the tag, whether there is an API, and three lists: {requests:?}");
+    // The tag, three lists, and whether there is an API: whoever asks for a list at the same time asks that too.
+    assert!((5..=7).contains(&requests.len()), "{requests:?}");
     assert!(requests.iter().all(|request| matches!(request.method.as_str(), "GET" | "HEAD")), "{requests:?}");
-    let words = scene.oci(&["verify", &format!("{repository}:latest"), "--key", "cosign.pub"]).succeeds().stderr;
-    assert_eq!(words.matches("Verified ").count(), 3, "{words}");
+    let tagged = format!("{repository}:latest");
+    let required = ["verify", &tagged, "--key", "cosign.pub", "--require", "sbom", "--require", "provenance"];
+    let words = scene.oci(&required).succeeds().stderr;
+    assert_eq!(words.matches(": signature, SBOM (CycloneDX), provenance").count(), 3, "{words}");
     // A key that cannot be used is told before anything is built.
     let words = push().env("COSIGN_PASSWORD", "other").fails(1);
     assert!(words.contains("this is not its password") && !words.contains("Compiling"), "{words}");
+}
+
+#[test]
+fn what_was_attached_unsigned_is_signed_with_the_image() {
+    let scene = Scene::new();
+    let project = Project::new("hello");
+    let repository = scene.registry.reference("acme/hello");
+    let pinned = project.push(&["--repository", &repository, "--sbom", "cyclonedx,spdx"]).succeeds().stdout;
+    let pinned = pinned.trim();
+    let verify = ["verify", pinned, "--key", "cosign.pub", "--require", "provenance"];
+    scene.oci(&["sign", pinned, "--key", "cosign.key", "--image-only"]).succeeds();
+    let words = scene.oci(&verify).fails(1);
+    assert!(words.contains("has signed no provenance of the image"), "{words}");
+    for again in [false, true] {
+        let words = scene.oci(&["sign", pinned, "--key", "cosign.key"]).succeeds().stderr;
+        assert_eq!(words.matches("is signed already").count(), if again { 3 } else { 0 }, "{words}");
+        let words = scene.oci(&verify).succeeds().stderr;
+        assert!(words.contains("SBOM (SPDX)") && !words.contains("not signed"), "{words}");
+    }
+    for kind in ["cyclonedx", "spdxjson", "slsaprovenance1"] {
+        succeeds(&scene.cosign.verifies(&["verify-attestation", "--key", "cosign.pub", "--type", kind, pinned]));
+    }
+}
+
+#[test]
+fn an_sbom_that_was_changed_where_it_is_kept_is_refused() {
+    let scene = Scene::new();
+    let project = Project::new("hello");
+    let repository = scene.registry.reference("acme/hello");
+    let key = scene.project.path("cosign.key").display().to_string();
+    let args = ["--repository", &repository, "--platform", "linux/amd64", "--sign", "--key", &key];
+    let pinned = project.push(&args).env("COSIGN_PASSWORD", PASSWORD).succeeds().stdout;
+    let pinned = pinned.trim();
+    let verify = ["verify", pinned, "--key", "cosign.pub"];
+    scene.oci(&verify).succeeds();
+    let layout = project.layout();
+    let index: Value = serde_json::from_slice(&fs::read(layout.join("index.json")).expect("an index")).expect("JSON");
+    let entries = index["manifests"].as_array().expect("entries");
+    let sbom = entries.iter().find(|entry| entry["artifactType"] == "application/vnd.cyclonedx+json");
+    let sbom = sbom.expect("an SBOM")["digest"].as_str().expect("a digest");
+    let manifest = document(&layout, sbom);
+    scene.registry.corrupt(manifest["layers"][0]["digest"].as_str().expect("a digest"));
+    let words = scene.oci(&verify).fails(1);
+    assert!(words.contains("but the content is sha256:"), "{words}");
 }
 
 /// Of what is signed, an image by its name is taken as it was.

@@ -96,20 +96,24 @@ impl Referrers for LayoutEdit {
         Ok(self.entries()?.into_iter().filter(is_attached).collect())
     }
 
-    fn attach(&self, manifest: &Descriptor, source: &dyn Source) -> Result<()> {
-        let bytes = read(source, manifest)?;
-        for child in parse(manifest.media_type(), &bytes).into_diagnostic()?.children() {
-            self.store(&child, source)?;
+    fn attach(&self, manifests: &[Descriptor], source: &dyn Source) -> Result<()> {
+        let mut added = Vec::new();
+        for manifest in manifests {
+            let bytes = read(source, manifest)?;
+            for child in parse(manifest.media_type(), &bytes).into_diagnostic()?.children() {
+                self.store(&child, source)?;
+            }
+            self.store(manifest, source)?;
+            added.push(json!(entry(manifest, &bytes)?));
         }
-        self.store(manifest, source)?;
         let mut index = lock(&self.index);
         let mut changed = index.clone();
-        let Some(manifests) = changed.get_mut("manifests").and_then(Value::as_array_mut) else {
+        let Some(entries) = changed.get_mut("manifests").and_then(Value::as_array_mut) else {
             return Err(miette!("the list of images in {} is none", self.place()));
         };
-        let entry = json!(entry(manifest, &bytes)?);
-        if !manifests.contains(&entry) {
-            manifests.push(entry);
+        added.retain(|entry| !entries.contains(entry));
+        if !added.is_empty() {
+            entries.extend(added);
             let path = self.layout.root().join(INDEX);
             let write = |file: &mut dyn Write| file.write_all(&canonical_json(&changed));
             file::replace(&path, write).map_err(|error| on_path("write", &path, error))?;
@@ -150,7 +154,7 @@ mod tests {
         let edit = LayoutEdit::open(folder.path(), &|_| ()).expect("opens");
         assert!(edit.referrers(image.digest()).expect("lists").is_empty());
         for _ in 0..2 {
-            edit.attach(&attached, &memory).expect("attaches");
+            edit.attach(std::slice::from_ref(&attached), &memory).expect("attaches");
         }
         let listed = edit.referrers(image.digest()).expect("lists");
         assert_eq!(listed.iter().map(Descriptor::digest).collect::<Vec<_>>(), [attached.digest()]);

@@ -114,7 +114,13 @@ impl World {
         }
         let mut repositories = super::lock(&self.repositories);
         let repository = repositories.get(name);
-        if self.attaching == Attaching::Refused && content.get("subject").is_some() {
+        let subject = content["subject"]["digest"].as_str();
+        let is_refused = match self.attaching {
+            Attaching::Refused => subject.is_some(),
+            Attaching::ApiForWhatIsThere => subject.is_some_and(|of| !repository.manifests.contains_key(of)),
+            _ => false,
+        };
+        if is_refused {
             return Err(Answer::error(400, "MANIFEST_INVALID"));
         }
         let lacks = repository.lacks(&content);

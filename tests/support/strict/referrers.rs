@@ -20,6 +20,8 @@ pub enum Attaching {
     Rivals(usize),
     /// It tells what is attached by the referrers API.
     Api,
+    /// The same, and refuses what is attached to something that it has not.
+    ApiForWhatIsThere,
     /// It refuses it.
     Refused,
 }
@@ -42,13 +44,19 @@ pub fn rivals() -> Vec<u8> {
     .into_bytes()
 }
 
+impl Attaching {
+    fn has_api(self) -> bool {
+        matches!(self, Attaching::Api | Attaching::ApiForWhatIsThere)
+    }
+}
+
 impl World {
     /// A question for the API.
     pub fn referrers(&self, request: &Request, repository: &str, subject: &str) -> Answer {
         if let Some(answer) = self.admit(request, &[right(repository, "pull")]) {
             return answer;
         }
-        if self.attaching != Attaching::Api {
+        if !self.attaching.has_api() {
             return Answer::error(404, "UNSUPPORTED");
         }
         let repository = lock(&self.repositories).get(repository).clone();
@@ -71,7 +79,7 @@ impl World {
     pub fn subject(&self, manifest: &[u8]) -> Option<String> {
         let content: Value = serde_json::from_slice(manifest).unwrap_or_default();
         let subject = content["subject"]["digest"].as_str()?;
-        (self.attaching == Attaching::Api).then(|| subject.to_owned())
+        self.attaching.has_api().then(|| subject.to_owned())
     }
 
     /// Another client writes the list, as it read it before this one was written.
