@@ -5,8 +5,10 @@ use std::process::ExitCode;
 use cargo_oci::cli::{CacheAction, Cli, Command, MessageFormat, TalkArgs, arguments};
 use cargo_oci::commands;
 use cargo_oci::compile::linker::as_compiler;
+use cargo_oci::event::Question;
 use cargo_oci::image::Digest;
 use cargo_oci::inspect::Inspected;
+use cargo_oci::inspect::attached::Attachments;
 use cargo_oci::interrupt;
 use cargo_oci::report::{Reporter, status_code};
 use cargo_oci::store::cache::tidy::Blob;
@@ -29,18 +31,25 @@ fn main() -> ExitCode {
         // Its standard output is the program's.
         Command::Run(args) => (&args.load.build.cargo.talk, MessageFormat::Human),
         Command::Inspect(args) => (&args.talk, MessageFormat::Human),
+        Command::Sbom(args) => (&args.cargo.talk, MessageFormat::Human),
         Command::Validate(args) => (&args.talk, MessageFormat::Human),
         Command::Login(args) => (&args.talk, MessageFormat::Human),
         Command::Logout(args) => (&args.talk, MessageFormat::Human),
+        Command::GenerateKey(args) => (&args.talk, MessageFormat::Human),
+        Command::Sign(args) => (&args.talk, MessageFormat::Human),
+        Command::Verify(args) => (&args.talk, MessageFormat::Human),
+        Command::Attach(args) => (&args.talk, MessageFormat::Human),
+        Command::Referrers(args) => (&args.talk, MessageFormat::Human),
         Command::Cache(args) => (args.action.talk(), MessageFormat::Human),
         Command::Completions(_) | Command::Man(_) => (&TalkArgs::default(), MessageFormat::Human),
     };
     let reporter = Reporter::new(talk, format);
     let listener = |event| reporter.event(&event);
+    let asked = |question: Question| reporter.ask(question);
     let done = match &command {
         Command::Build(told) => commands::build::build(&told.args, &listener)
             .map(|images| Done::Results(images.into_iter().map(|image| image.reference).collect())),
-        Command::Push(told) => commands::push::push(&told.args, &listener).map(Done::Results),
+        Command::Push(told) => commands::push::push(&told.args, &asked, &listener).map(Done::Results),
         Command::Load(told) => commands::load::load(&told.args, &listener).map(Done::Results),
         Command::Run(args) => commands::run::run(args, &listener).map(Done::Status),
         Command::Bundle(told) => commands::bundle::bundle(&told.args, &listener).map(Done::Results),
@@ -50,8 +59,14 @@ fn main() -> ExitCode {
         Command::Validate(args) => {
             commands::validate::validate(args, &listener).map(|found| Done::Validated(found, args.json))
         }
-        Command::Login(args) => commands::login::login(args, &|question| reporter.ask(question), &listener)
-            .map(|()| Done::Results(Vec::new())),
+        Command::GenerateKey(args) => commands::generate_key::generate_key(args, &asked, &listener).map(Done::Results),
+        Command::Sign(args) => commands::sign::sign(args, &asked, &listener).map(Done::Results),
+        Command::Verify(args) => commands::verify::verify(args, &listener).map(Done::Results),
+        Command::Attach(args) => commands::attach::attach(args, &listener).map(Done::Results),
+        Command::Referrers(args) => {
+            commands::referrers::referrers(args, &listener).map(|found| Done::Attachments(found, args.json))
+        }
+        Command::Login(args) => commands::login::login(args, &asked, &listener).map(|()| Done::Results(Vec::new())),
         Command::Logout(args) => commands::logout::logout(args, &listener).map(|()| Done::Results(Vec::new())),
         Command::Cache(args) => match &args.action {
             CacheAction::Path(_) => commands::cache::path().map(|path| Done::Results(vec![path])),
@@ -59,6 +74,7 @@ fn main() -> ExitCode {
             CacheAction::Verify(_) => commands::cache::verify().map(Done::Wrong),
             CacheAction::Prune(args) => commands::cache::prune(args, &listener).map(|()| Done::Results(Vec::new())),
         },
+        Command::Sbom(args) => commands::sbom::sbom(args, &listener).map(Done::Text),
         Command::Completions(args) => Ok(Done::Text(commands::completions::completions(args))),
         Command::Man(args) => commands::man::man(args).map(Done::Results),
     };
@@ -67,6 +83,7 @@ fn main() -> ExitCode {
         Ok(Done::Results(lines)) => reporter.results(&lines),
         Ok(Done::Text(text)) => reporter.text(&text),
         Ok(Done::Inspected(found, json)) => reporter.inspected(&found, json),
+        Ok(Done::Attachments(found, json)) => reporter.attachments(&found, json),
         Ok(Done::Validated(found, json)) => reporter.validated(&found, json),
         Ok(Done::Blobs(blobs)) => reporter.blobs(&blobs),
         Ok(Done::Wrong(wrong)) => reporter.wrong(&wrong),
@@ -83,6 +100,8 @@ enum Done {
     Text(String),
     /// What an image holds, and whether that is wanted as JSON.
     Inspected(Inspected, bool),
+    /// What is attached to an image, and whether that is wanted as JSON.
+    Attachments(Attachments, bool),
     /// What is wrong with an image, and whether that is wanted as JSON.
     Validated(Validated, bool),
     /// What is in the cache.

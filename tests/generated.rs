@@ -8,8 +8,26 @@ use std::process::Command;
 use support::process::output;
 use support::project::Project;
 
-const COMMANDS: [&str; 12] =
-    ["build", "push", "load", "run", "bundle", "inspect", "validate", "login", "logout", "cache", "completions", "man"];
+const COMMANDS: [&str; 18] = [
+    "build",
+    "push",
+    "load",
+    "run",
+    "bundle",
+    "inspect",
+    "sbom",
+    "validate",
+    "generate-key",
+    "sign",
+    "verify",
+    "attach",
+    "referrers",
+    "login",
+    "logout",
+    "cache",
+    "completions",
+    "man",
+];
 
 fn completions(shell: &str) -> String {
     Project::empty("x").oci(&["completions", shell]).succeeds().stdout
@@ -71,6 +89,7 @@ fn every_command_has_a_man_page() {
     );
     let read = |path: &str| fs::read_to_string(project.path(path)).expect("a page");
     for (command, page) in COMMANDS.iter().zip(&pages) {
+        let command = command.replace('-', "\\-");
         let begin = format!(".SH SYNOPSIS\n\\fBcargo oci {command}\\fR ");
         assert!(read(page).contains(&begin), "{}", read(page));
         assert!(read(written[0]).contains(&format!("cargo\\-oci\\-{command}(1)")));

@@ -36,7 +36,7 @@ fn label(labels: &Labels) -> String {
     value.map_or_else(String::new, |value| format!("{{ a = {value} }}"))
 }
 
-const ALL: [Key; 23] = [
+const ALL: [Key; 27] = [
     Key {
         name: "base",
         default: r#""gcr.io/distroless/static-debian12:nonroot""#,
@@ -44,6 +44,14 @@ const ALL: [Key; 23] = [
         variable: Some(["CARGO_OCI_BASE", "example.org/a:4", r#""example.org/a:4""#]),
         flags: Some((&["--base", "scratch"], r#""scratch""#)),
         planned: |image| text(Some(&image.base)),
+    },
+    Key {
+        name: "base-verify",
+        default: "",
+        tables: [r#"{ key = "env://A" }"#, r#"{ key = "env://B" }"#, r#"{ key = "env://C" }"#],
+        variable: None,
+        flags: None,
+        planned: |image| image.base_verify.as_ref().map_or_else(String::new, |key| format!("{{ key = \"{key}\" }}")),
     },
     Key {
         name: "platforms",
@@ -233,6 +241,30 @@ const ALL: [Key; 23] = [
             let rules: Vec<_> = rules.map(|(from, to)| format!("{{ from = {from:?}, to = {to:?} }}")).collect();
             format!("[{}]", rules.join(", "))
         },
+    },
+    Key {
+        name: "sbom",
+        default: r#"["cyclonedx"]"#,
+        tables: [r#"["spdx"]"#, r#"["cyclonedx", "spdx"]"#, r#"["cyclonedx"]"#],
+        variable: None,
+        flags: Some((&["--sbom", "spdx,cyclonedx"], r#"["cyclonedx", "spdx"]"#)),
+        planned: |image| texts(&image.sbom),
+    },
+    Key {
+        name: "provenance",
+        default: "true",
+        tables: ["false", "true", "false"],
+        variable: None,
+        flags: Some((&["--provenance", "true"], "true")),
+        planned: |image| image.provenance.to_string(),
+    },
+    Key {
+        name: "auditable",
+        default: "false",
+        tables: ["true", "false", "true"],
+        variable: None,
+        flags: Some((&["--auditable", "false"], "false")),
+        planned: |image| image.auditable.to_string(),
     },
 ];
 

@@ -47,12 +47,15 @@ pub enum BundleForm {
 }
 
 /// What is about building only.
-const BUILDING: [&str; 32] = [
+const BUILDING: [&str; 35] = [
     "targets",
     "prebuilt",
     "images",
     "expose",
     "compression",
+    "sbom",
+    "provenance",
+    "auditable",
     "base",
     "tags",
     "repositories",

@@ -8,7 +8,7 @@ use clap::builder::NonEmptyStringValueParser;
 use super::key_value;
 use super::proposing::{bases, platforms, proposing};
 use crate::config::check::{check_line, check_user, check_workdir};
-use crate::config::{Port, TagTemplate};
+use crate::config::{Port, SbomFormats, TagTemplate};
 use crate::image::Compression;
 use crate::platform::{PlatformChoice, Target};
 use crate::reference::{BaseReference, Repository};
@@ -64,6 +64,15 @@ pub struct ImageArgs {
     /// What layers are compressed with: gzip, zstd or none
     #[arg(long, value_name = "KIND")]
     pub compression: Option<Compression>,
+    /// Formats of the SBOMs that are attached: cyclonedx, spdx, both with a comma between them, or false for none
+    #[arg(long, value_name = "FORMATS")]
+    pub sbom: Option<SbomFormats>,
+    /// Whether it is attached to the image how that came about: true or false
+    #[arg(long, value_name = "BOOL")]
+    pub provenance: Option<bool>,
+    /// Whether programs hold the list of their crates, for scanners, as `cargo auditable` puts it there: true or false
+    #[arg(long, value_name = "BOOL")]
+    pub auditable: Option<bool>,
     /// A label in the image's config (repeatable)
     #[arg(long = "label", value_name = "K=V", value_parser = label)]
     pub labels: Vec<(String, String)>,

@@ -25,7 +25,7 @@ pub struct NamedArgs {
 }
 
 /// A platform of any image, also one that cannot be built for.
-fn platform(text: &str) -> Result<Platform, PlatformError> {
+pub(super) fn platform(text: &str) -> Result<Platform, PlatformError> {
     match text {
         "host" => Ok(Platform::host()),
         text => text.parse(),

@@ -1,5 +1,6 @@
 //! What was typed, not yet what it means: [`plan`](crate::plan) knows that.
 
+mod attest;
 mod bundle;
 mod cache;
 mod format;
@@ -9,15 +10,18 @@ mod inspect;
 mod load;
 mod login;
 mod proposing;
+mod sbom;
 
 use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
 use clap::builder::Styles;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::config::check::check_line;
+use crate::reference::KeyReference;
 use crate::spelling::hint;
+pub use attest::{AttachArgs, Attest, GenerateKeyArgs, ReferrersArgs, Required, SignArgs, SubjectArgs, VerifyArgs};
 pub use bundle::{BundleArgs, BundleForm};
 pub use cache::{CacheAction, CacheArgs, PruneArgs};
 pub use format::{MessageFormat, Told};
@@ -26,6 +30,7 @@ pub use image::{ImageArgs, Prebuilt};
 pub use inspect::NamedArgs;
 pub use load::{EngineArgs, LoadArgs, RunArgs};
 pub use login::{LoginArgs, LogoutArgs, TalkArgs, Typed};
+pub use sbom::SbomArgs;
 
 /// Cargo's own colours.
 const STYLES: Styles = Styles::styled()
@@ -83,12 +88,45 @@ pub enum Command {
     /// The image is in a registry, a layout or an archive; where none of a layout's images is named, all are shown. No
     /// layer is read. The result on stdout is a tree, or all of it as JSON.
     Inspect(NamedArgs),
+    /// Print what an image would be made of, without building it
+    ///
+    /// It is the SBOM that `cargo oci build` attaches, but for what only a build can know: the digests of programs and image.
+    /// For one platform it is that of the image for it, else that of the index.
+    Sbom(SbomArgs),
     /// Recompute every digest, size and diffID of an image
     ///
     /// It reads all of the image, or of all images in a layout or archive where none is named. Each problem is a line on
     /// stdout, `DIGEST: what is wrong`, and the exit status is 1 then; stdout stays empty when all is right. With `--json` it
     /// is one object, with what was looked at too.
     Validate(NamedArgs),
+    /// Make a pair of keys: one that signs, one that verifies
+    ///
+    /// It writes PREFIX.key, which only you can read and which has a password, and PREFIX.pub, which is for everybody:
+    /// ECDSA on the curve P-256, as `cosign generate-key-pair` makes it. The password comes from COSIGN_PASSWORD, else it is
+    /// asked for. The result on stdout is both paths.
+    GenerateKey(GenerateKeyArgs),
+    /// Sign an image where it is: in a registry or in a layout
+    ///
+    /// The index and the image for each platform are signed as cosign 3 does it with a key: a sigstore bundle each, attached
+    /// as a referrer; and so are the SBOMs and the provenance that are attached to them. What is signed already stays as it
+    /// is. `cosign verify --key --insecure-ignore-tlog` accepts it, for there is no transparency log. Signatures without a key
+    /// (Fulcio, Rekor) are neither made nor verified. The result on stdout is the image's name with its digest.
+    Sign(SignArgs),
+    /// Verify that an image is signed, and what is attached to it
+    ///
+    /// The index is signed with this key, by `cargo oci sign` or by cosign 3; what is attached to it and to its images is what
+    /// was attached; what the key has signed is unchanged. It says whether an SBOM and provenance are there. The result on
+    /// stdout is the image's name with the digest that was verified.
+    Verify(VerifyArgs),
+    /// Attach a file to an image where it is: in a registry or in a layout
+    ///
+    /// What is attached already, with this type and this content, is not attached again. The result on stdout is the name of
+    /// what is attached, with its digest.
+    Attach(AttachArgs),
+    /// List what is attached to an image: signatures, SBOMs, any file
+    ///
+    /// It looks at the index and at the image for each platform. The result on stdout is a tree, or all of it as JSON.
+    Referrers(ReferrersArgs),
     /// Keep a user's password for a registry, once the registry has accepted it
     ///
     /// It goes to the credential helper that is configured for the registry, else into the file where Docker and Podman
@@ -121,6 +159,13 @@ pub struct PushArgs {
     /// Push no tag: the result is reachable by its digest alone
     #[arg(long, help_heading = "Output")]
     pub by_digest: bool,
+    /// Sign index and images where they are pushed to, as `cargo oci sign` does, before a tag moves
+    #[arg(long, requires = "key", help_heading = "Signing")]
+    pub sign: bool,
+    /// The private key: a file, or a variable that holds what would be in the file; its password comes from
+    /// COSIGN_PASSWORD, else it is asked for
+    #[arg(long, value_name = "FILE|env://VAR", requires = "sign", value_hint = ValueHint::FilePath, help_heading = "Signing")]
+    pub key: Option<KeyReference>,
 }
 
 /// The arguments of `cargo oci build`.
@@ -147,6 +192,9 @@ pub struct OutputArgs {
     /// Write the result (references, digests, sizes) to FILE as JSON
     #[arg(long, value_name = "FILE")]
     pub metadata_file: Option<PathBuf>,
+    /// Write the SBOMs there too, as NAME.cdx.json for the index and NAME-linux-amd64.cdx.json for a platform, or .spdx.json
+    #[arg(long, value_name = "DIR")]
+    pub sbom_dir: Option<PathBuf>,
 }
 
 /// A place of a form.

@@ -100,6 +100,7 @@ impl Work<'_> {
                 digest: base.root.as_ref().map(|root| root.digest().clone()),
             },
             manifests,
+            attached: Vec::new(),
             root,
         })
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use miette::{IntoDiagnostic, Report, miette};
 use oci_spec::image::Descriptor;
 
+use super::base_verify::BaseVerifier;
 use super::origin::{Offline, Origin};
 use super::registries::Registries;
 use crate::base::Base;
@@ -71,6 +72,11 @@ impl<'a> Bases<'a> {
             (self.registries.listener)(Event::Warning { message });
             self.pull = false;
         }
+    }
+
+    /// Who looks whether bases are signed.
+    pub fn verifier(&self) -> BaseVerifier<'_> {
+        BaseVerifier { cache: &self.cache, is_offline: self.is_offline, registries: self.registries }
     }
 
     /// Where the content of a base is that was read.

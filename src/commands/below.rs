@@ -70,6 +70,7 @@ impl Known {
 pub fn read(plan: &Plan, bases: &mut Bases) -> Result<Vec<Base>> {
     let read = |image: &ImagePlan| {
         let base = bases.read(image)?;
+        bases.verifier().check(image, &base)?;
         assemble::check(image, &base)?;
         Ok(base)
     };

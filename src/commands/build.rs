@@ -26,7 +26,7 @@ use crate::store::{Cache, Layout, Source};
 pub fn build(args: &BuildArgs, listener: Listener) -> Result<Vec<BuiltImage>> {
     let environment = Environment::of_this_process();
     let registries = Registries::new(&environment, listener);
-    let built = Build { args, complete: true, registries: &registries }.run(|_| Ok(()), &())?;
+    let built = Build { args, complete: true, attach: true, registries: &registries }.run(|_| Ok(()), &())?;
     finish(&built, listener)?;
     Ok(built.images)
 }
@@ -51,6 +51,8 @@ pub struct Build<'a> {
     pub args: &'a BuildArgs,
     /// Whether layouts are to have the layers of bases in registries too; else these are left where they are.
     pub complete: bool,
+    /// Whether what is said of images is to be attached to them.
+    pub attach: bool,
     /// Where bases are.
     pub registries: &'a Registries<'a>,
 }
@@ -139,7 +141,8 @@ impl<'a> Build<'a> {
         plan.images.iter().try_for_each(assets::check)?;
         let cache = Arc::new(Cache::open(plan.cache.clone())?);
         let mut bases = Bases::new(&cache, self.complete, plan.is_offline, self.registries);
-        let line = Line { plan: &plan, cache: &cache, complete: self.complete, listener };
+        let (complete, attach) = (self.complete, self.attach);
+        let line = Line { plan: &plan, cache: &cache, complete, attach, listener };
         let (images, layouts) = line.run(&mut bases, toolchain, ahead)?;
         Ok(Built { plan, bases, cache, images, layouts })
     }

@@ -50,7 +50,7 @@ fn built(args: &BundleArgs, wanted: RustTarget, environment: &Environment, liste
         targets.iter().filter(|_| args.path.is_some()).try_for_each(Target::check_folder)
     };
     let registries = Registries::new(environment, listener);
-    let built = Build { args: &build, complete: true, registries: &registries }.run(prepare, &())?;
+    let built = Build { args: &build, complete: true, attach: false, registries: &registries }.run(prepare, &())?;
     for ((image, layout), target) in built.images.iter().zip(&built.layouts).zip(&targets) {
         let base = Base::read(layout, image.root.clone(), &[PlatformChoice::One(wanted)])?;
         unpack(layout, &image.name, &base, target, listener)?;

@@ -12,13 +12,16 @@ use miette::{IntoDiagnostic, miette};
 
 use super::arrivals::{Arrivals, Ready};
 use super::assemble::Work;
+use super::attachments::Attachments;
+use super::auditable::Auditable;
 use super::bases::Bases;
 use super::below::{self, Below, Known};
 use super::build::{Ahead, ImageBase};
 use super::layers::Layers;
+use super::materials::Materials;
 use super::programs::{self, Programs};
 use super::together::Together;
-use crate::compile::{Compiled, Toolchain};
+use crate::compile::{Binary, Compiled, Toolchain};
 use crate::error::Result;
 use crate::event::{BuiltImage, Event, Listener};
 use crate::image::layer::Layer;
@@ -40,6 +43,8 @@ pub struct Line<'a> {
     pub cache: &'a Arc<Cache>,
     /// Whether layouts are to have the layers of bases in registries too.
     pub complete: bool,
+    /// Whether what is said of images is to be attached to them.
+    pub attach: bool,
     /// Who wants to know what happens.
     pub listener: Listener<'a>,
 }
@@ -91,28 +96,67 @@ impl Line<'_> {
                 scope.spawn(|| together.run(|| layers(&waiting, &work, &made)));
             }
             let arrivals = Arrivals::new(images, &targets, ready);
-            let compiled =
-                together.run(|| programs.make(toolchain.as_ref(), &|binary| arrivals.arrived(binary), self.listener));
+            let toolchain = toolchain.as_ref();
+            let compiled = together.run(|| self.compile(&programs, toolchain, &targets, &arrivals));
             // Who makes layers waits for no more.
             drop((arrivals, runs));
             (below.join().unwrap_or_default(), compiled)
         });
         together.end()?;
-        let (Some(below), Some(compiled)) = (below, compiled) else {
+        let (Some(below), Some((compiled, materials))) = (below, compiled) else {
             return Err(miette!("a thread panicked"));
         };
         let read: Vec<_> = below.iter().map(|below| &below.base).collect();
         programs::check(self.plan, &compiled.binaries, &read, bases)?;
-        let built = self.finish(&below, &compiled, &made, &work)?;
+        let mut built = self.finish(&below, &compiled, &made, &work)?;
+        if self.attach {
+            for (at, image) in built.iter_mut().enumerate() {
+                let (plan, base) = (&images[at], &below[at].base);
+                let attachments =
+                    Attachments { whole: self.plan, plan, base, binaries: &compiled.binaries, materials: &materials };
+                image.attached = attachments.attach(image, &writers[at])?;
+            }
+        }
         drop(work);
         self.commit(writers, built)
+    }
+
+    /// Has all programs made, and finds out what they are made of: not before, as one cargo that is asked waits for another
+    /// that compiles, and the user is told so.
+    fn compile(
+        &self,
+        programs: &Programs,
+        toolchain: Option<&Toolchain>,
+        targets: &[Vec<Target>],
+        arrivals: &Arrivals,
+    ) -> Result<(Compiled, Materials<'_>)> {
+        let are_changed = Auditable::is_wanted(self.plan);
+        let arrived = |binary: &Binary| {
+            if !are_changed {
+                arrivals.arrived(binary)
+            }
+        };
+        let mut compiled = programs.make(toolchain, &arrived, self.listener)?;
+        let materials = Materials::of(self.plan, self.cache, toolchain, (targets, self.attach))?;
+        if are_changed {
+            let auditable = Auditable { plan: self.plan, cache: self.cache, materials: &materials };
+            for binary in &mut compiled.binaries {
+                *binary = auditable.program(binary)?;
+                arrivals.arrived(binary);
+            }
+        }
+        Ok((compiled, materials))
     }
 
     /// Looks at bases before cargo runs: as far as it depends on them what there is to compile, or whether that can start;
     /// and at all of them where there is nothing to wait for.
     fn first(&self, bases: &mut Bases) -> Result<Known> {
         let images = &self.plan.images;
-        let is_clear = |image: &ImagePlan| image.targets().is_some_and(|targets| targets.iter().all(Target::is_static));
+        // Nothing is compiled over a base that may be refused.
+        let is_clear = |image: &ImagePlan| {
+            let targets = image.targets().filter(|_| image.base_verify.is_none());
+            targets.is_some_and(|targets| targets.iter().all(Target::is_static))
+        };
         let is_far = |image: &ImagePlan| matches!(image.base, BaseReference::Registry(_)) && !self.plan.is_offline;
         if !images.iter().any(is_far) {
             return Known::Nothing.complete(self.plan, bases).map(Known::All);

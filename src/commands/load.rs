@@ -51,7 +51,9 @@ impl Handover {
             engines = engines_of(plan, args, environment)?;
             check(plan, &engines)
         };
-        let built = Build { args: &args.build, complete: true, registries: &registries }.run(prepare, &())?;
+        // Engines have no place for what is attached to images.
+        let attach = !args.build.output.outputs.is_empty() || args.build.output.sbom_dir.is_some();
+        let built = Build { args: &args.build, complete: true, attach, registries: &registries }.run(prepare, &())?;
         for (at, (image, engine)) in built.images.iter().zip(&engines).enumerate() {
             let platforms = image.manifests.iter().map(|manifest| manifest.platform.clone()).collect();
             listener(Event::Loading { image: image.name.clone(), engine: engine.title().to_owned(), platforms });

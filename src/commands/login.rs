@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Read};
 
-use miette::{Report, miette};
+use miette::miette;
 
 use crate::cli::LoginArgs;
 use crate::error::Result;
@@ -25,7 +25,7 @@ pub fn login(args: &LoginArgs, asked: Asked, listener: Listener) -> Result<()> {
     let registry = args.registry.as_str();
     let user = match &args.username {
         Some(user) => user.clone(),
-        None => ask(asked, Question::User { registry })?.trim().to_owned(),
+        None => ask(asked, Question::User { registry }, "user", || pipe(registry, "USER"))?.trim().to_owned(),
     };
     check_user(&user)?;
     let password = match &args.password {
@@ -37,7 +37,7 @@ pub fn login(args: &LoginArgs, asked: Asked, listener: Listener) -> Result<()> {
             typed.0.clone()
         }
         None if args.password_stdin => piped()?,
-        None => ask(asked, Question::Password { user: &user, registry })?,
+        None => ask(asked, Question::Password { user: &user, registry }, "password", || pipe(registry, &user))?,
     };
     let password = match password.is_empty() {
         true => {
@@ -59,26 +59,16 @@ pub fn login(args: &LoginArgs, asked: Asked, listener: Listener) -> Result<()> {
     Ok(())
 }
 
-fn ask(asked: Asked, question: Question) -> Result<String> {
-    let what = match question {
-        Question::User { .. } => "user",
-        Question::Password { .. } => "password",
-    };
+fn ask(asked: Asked, question: Question, what: &str, help: impl FnOnce() -> String) -> Result<String> {
     if !io::stdin().is_terminal() {
-        return Err(no_terminal(question));
+        return Err(miette!(help = help(), "there is no terminal to ask for the {what} at"));
     }
     asked(question).map_err(|error| miette!("cannot ask for the {what}: {error}"))
 }
 
-fn no_terminal(question: Question) -> Report {
-    let (what, user, registry) = match question {
-        Question::User { registry } => ("user", "USER", registry),
-        Question::Password { user, registry } => ("password", user, registry),
-    };
-    miette!(
-        help = format!("`cargo oci login {registry} --username {user} --password-stdin < FILE` needs none"),
-        "there is no terminal to ask for the {what} at"
-    )
+/// How nobody needs to be asked.
+fn pipe(registry: &str, user: &str) -> String {
+    format!("`cargo oci login {registry} --username {user} --password-stdin < FILE` needs none")
 }
 
 /// The password on standard input, without the line break at its end.

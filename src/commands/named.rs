@@ -82,12 +82,20 @@ impl<'a> Named<'a> {
     /// # Errors
     /// When it is no such place; credentials that cannot be read.
     pub fn open(reference: &BaseReference, environment: &'a Environment, listener: Listener<'a>) -> Result<Named<'a>> {
+        Named::of(reference, &Registries::new(environment, listener))
+    }
+
+    /// The same, for one who speaks to registries already.
+    ///
+    /// # Errors
+    /// See [`Named::open`].
+    pub fn of(reference: &BaseReference, registries: &Registries<'a>) -> Result<Named<'a>> {
         let on_disk = |place: &OnDisk| place.name.clone();
         let (place, name) = match reference {
             BaseReference::Layout(place) => (Place::Layout(Layout::open(&place.path)?), on_disk(place)),
             BaseReference::Archive(place) => (Place::Archive(Archive::open(&place.path)?), on_disk(place)),
             BaseReference::Registry(reference) => {
-                let registry = Registries::new(environment, listener).connect(reference, false)?;
+                let registry = registries.connect(reference, false)?;
                 (Place::Registry(Box::new(registry)), Some(reference.name().to_owned()))
             }
             BaseReference::Embedded => (Place::Memory(embedded()?), None),
@@ -124,6 +132,14 @@ impl<'a> Named<'a> {
             Place::Registry(registry) => registry.referrers(subject),
             _ => Ok(listed.get(subject.as_ref()).cloned().unwrap_or_default()),
         }
+    }
+
+    /// The one image that is meant.
+    ///
+    /// # Errors
+    /// When there is none, or several and none was named; no answer.
+    pub fn root(&self) -> Result<Descriptor> {
+        self.source().resolve(self.name.as_deref())
     }
 
     /// The image that is meant; all that are there where none was named.

@@ -1,18 +1,20 @@
 //! What is written besides the layouts in `target/oci`: only a finished layout is ever read for it.
 
+use std::fs;
 use std::path::Path;
 
 use miette::{IntoDiagnostic, miette};
 use serde_json::json;
 
 use crate::cli::{Output, OutputKind};
+use crate::config::SbomFormat;
 use crate::error::{Result, on_path};
-use crate::event::{BuiltImage, BuiltManifest, Event, Listener};
+use crate::event::{BuiltAttachment, BuiltImage, BuiltManifest, Event, Listener};
 use crate::plan::{ImagePlan, Plan};
 use crate::platform::Platform;
 use crate::store::archive::{Contents, DockerImage};
 use crate::store::layout::Place;
-use crate::store::{Layout, LayoutWriter, Sink, Source, copy, file};
+use crate::store::{Layout, LayoutWriter, Sink, Source, copy, file, read};
 
 /// Writes a finished layout wherever else the plan says.
 ///
@@ -30,7 +32,10 @@ pub fn write(plan: &Plan, layout: &Layout, image: &BuiltImage, listener: Listene
         }
         listener(Event::Wrote { path: path.clone() });
     }
-    Ok(())
+    match &plan.sbom_dir {
+        Some(folder) => write_sboms(folder, layout, image, listener),
+        None => Ok(()),
+    }
 }
 
 fn copy_layout(layout: &Layout, image: &BuiltImage, path: &Path, listener: Listener) -> Result<()> {
@@ -40,7 +45,25 @@ fn copy_layout(layout: &Layout, image: &BuiltImage, path: &Path, listener: Liste
     for tag in &image.tags {
         writer.tag(&root, tag)?;
     }
+    for attached in &image.attached {
+        writer.attach(&attached.descriptor, layout)?;
+    }
     writer.commit()?;
+    Ok(())
+}
+
+/// Writes the SBOMs as files, under the names that they have among what is attached.
+fn write_sboms(folder: &Path, layout: &Layout, image: &BuiltImage, listener: Listener) -> Result<()> {
+    fs::create_dir_all(folder).map_err(|error| on_path("create", folder, error))?;
+    let is_sbom = |attached: &&BuiltAttachment| {
+        SbomFormat::ALL.iter().any(|format| format.media_type() == attached.artifact_type)
+    };
+    for attached in image.attached.iter().filter(is_sbom) {
+        let path = folder.join(&attached.file);
+        let content = read(layout, &attached.content)?;
+        file::replace(&path, |file| file.write_all(&content)).map_err(|error| on_path("write", &path, error))?;
+        listener(Event::Wrote { path });
+    }
     Ok(())
 }
 

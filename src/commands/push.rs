@@ -3,18 +3,23 @@
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use miette::{Context, miette};
+use miette::{Context, Report, miette};
 use oci_spec::image::Descriptor;
 
 use super::build::{Ahead, Build, ImageBase, finish};
+use super::companions::Companions;
+use super::keys;
+use super::login::Asked;
 use super::registries::Registries;
+use super::subjects::Part;
+use crate::attest::PrivateKey;
 use crate::cli::PushArgs;
 use crate::error::Result;
 use crate::event::{BuiltImage, Event, Listener};
 use crate::plan::{Environment, ImagePlan};
 use crate::reference::{BaseReference, Reference};
 use crate::registry::Registry;
-use crate::store::{Behind, Layout, MANY, Sink, Source, copy, each, lock};
+use crate::store::{Behind, Cache, Layout, MANY, Sink, Source, copy, each, lock};
 
 /// How long the answer of a registry is believed.
 const FRESH: Duration = Duration::from_secs(5);
@@ -23,20 +28,23 @@ const FRESH: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// The first thing that goes wrong; then no tag of that repository has moved.
-pub fn push(args: &PushArgs, listener: Listener) -> Result<Vec<String>> {
+pub fn push(args: &PushArgs, asked: Asked, listener: Listener) -> Result<Vec<String>> {
     let environment = Environment::of_this_process();
+    // A key that cannot be used is told before anything is built.
+    let key = args.key.as_ref().map(|key| keys::private(key, &environment, asked)).transpose()?;
     let registries = Registries::new(&environment, listener);
     // What is written elsewhere has to be whole.
     let complete = !args.build.output.outputs.is_empty();
-    let destinations = Destinations { registries: &registries, by_digest: args.by_digest, open: OnceLock::new() };
-    let build = Build { args: &args.build, complete, registries: &registries };
+    let destinations =
+        Destinations { registries: &registries, by_digest: args.by_digest, key: key.as_ref(), open: OnceLock::new() };
+    let build = Build { args: &args.build, complete, attach: true, registries: &registries };
     let built = build.run(|plan| check_repositories(&plan.images), &destinations)?;
     let mut results = Vec::new();
     for destination in destinations.open() {
         let (plan, image) = (&built.plan.images[destination.image], &built.images[destination.image]);
         let source = Behind { first: &built.layouts[destination.image], second: built.bases.source(&plan.base)? };
         let tags = destinations.tags(plan);
-        let pushed = destination.push(plan, image, tags, &source, listener);
+        let pushed = destination.push(plan, image, (tags, destinations.key), (&source, &built.cache), listener);
         pushed.wrap_err_with(|| destination.failed(plan))?;
         results.push(destination.repository.with_digest(image.digest.as_ref()));
     }
@@ -48,6 +56,8 @@ pub fn push(args: &PushArgs, listener: Listener) -> Result<Vec<String>> {
 struct Destinations<'a> {
     registries: &'a Registries<'a>,
     by_digest: bool,
+    /// What images are signed with.
+    key: Option<&'a PrivateKey>,
     open: OnceLock<Vec<Destination<'a>>>,
 }
 
@@ -138,19 +148,34 @@ impl Destination<'_> {
         &self,
         plan: &ImagePlan,
         image: &BuiltImage,
-        tags: &[String],
-        source: &dyn Source,
+        (tags, key): (&[String], Option<&PrivateKey>),
+        (source, cache): (&dyn Source, &Cache),
         listener: Listener,
     ) -> Result<()> {
         let root = &image.root;
         let there = self.ask(tags)?;
         let is_right = |there: &Option<Descriptor>| there.as_ref().is_some_and(|there| there.digest() == root.digest());
         let is_there = there.iter().any(is_right);
+        let parts = parts(plan, image);
+        let companions = Companions { image, parts: &parts, layout: source, key, cache };
+        let attach = || companions.attach(&self.registry, is_there, listener);
         // A tag that is right has all its content behind it: a registry takes no manifest without.
-        if !is_there {
-            listener(Event::Pushing { image: image.name.clone(), to: self.registry.place() });
-            self.mount(&plan.base, image.manifests.iter().flat_map(|manifest| &manifest.layers[..manifest.below]));
-            copy(source, &self.registry, std::slice::from_ref(root))?;
+        let early = match is_there {
+            true => None,
+            false => {
+                listener(Event::Pushing { image: image.name.clone(), to: self.registry.place() });
+                self.mount(&plan.base, image.manifests.iter().flat_map(|manifest| &manifest.layers[..manifest.below]));
+                std::thread::scope(|scope| {
+                    // What is attached may be there before the image is (distribution-spec, "Pushing Manifests with Subject").
+                    let early = scope.spawn(attach);
+                    copy(source, &self.registry, std::slice::from_ref(root))?;
+                    Ok::<_, Report>(early.join().ok())
+                })?
+            }
+        };
+        // Whoever follows a tag finds what is attached and signed. Registries that take it only now are asked again.
+        if !matches!(early, Some(Ok(()))) {
+            attach().wrap_err("cannot attach what is said of it")?;
         }
         let wanted: Vec<_> =
             tags.iter().zip(&there).filter(|(_, there)| !is_right(there)).map(|(tag, _)| tag).collect();
@@ -175,6 +200,18 @@ impl Destination<'_> {
             self.registry.mountable(base.repository(), layers);
         }
     }
+}
+
+/// What is signed of an image: its index, and the images in it.
+fn parts(plan: &ImagePlan, image: &BuiltImage) -> Vec<Part> {
+    let index = Part { what: "index".to_owned(), platform: None, descriptor: image.root.clone() };
+    let images = image.manifests.iter().map(|manifest| Part {
+        what: manifest.platform.to_string(),
+        platform: Some(manifest.platform.clone()),
+        descriptor: manifest.descriptor.clone(),
+    });
+    // Without an index, the one image is all there is.
+    std::iter::once(index).filter(|_| !plan.no_index).chain(images).collect()
 }
 
 /// No repository is a mistake that is told before anything is built.

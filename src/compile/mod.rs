@@ -2,7 +2,9 @@
 
 pub mod elf;
 pub mod linker;
+pub mod release;
 pub mod remap;
+pub mod section;
 pub mod target;
 pub mod versions;
 

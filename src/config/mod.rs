@@ -5,8 +5,9 @@
 //! | file | what it does |
 //! | --- | --- |
 //! | [`table`] | the keys of one table, and how tables inherit from each other |
-//! | [`template`], [`port`], [`signal`], [`folder`] | values that have a form of their own |
+//! | [`template`], [`port`], [`signal`], [`folder`], [`sbom`] | values that have a form of their own |
 //! | `files`, `pattern` | the rules of the key `files`, and the patterns in them |
+//! | `verify` | the key `base-verify` |
 //! | [`check`] | the rules for the others |
 //! | `value` | values of TOML → values of keys, or the mistake in them |
 
@@ -15,12 +16,14 @@ mod files;
 pub mod folder;
 mod pattern;
 pub mod port;
+pub mod sbom;
 pub mod signal;
 pub mod table;
 pub mod template;
 #[cfg(test)]
 mod tests;
 mod value;
+mod verify;
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -37,6 +40,7 @@ pub use files::{Account, FileRule, Owner, is_whiteout};
 pub use folder::Folder;
 pub use pattern::{Pattern, Root};
 pub use port::Port;
+pub use sbom::{SbomFormat, SbomFormats};
 pub use signal::Signal;
 pub use table::{KEYS, Labels, Table};
 pub use template::{Field, TagTemplate};
@@ -147,6 +151,7 @@ impl Section {
         let folder = manifest.path.parent().unwrap_or(Path::new("."));
         for table in self.table.iter_mut().chain(self.images.iter_mut().map(|(_, table)| table)) {
             table.base = table.base.take().map(|base| base.relative_to(folder));
+            table.base_verify = table.base_verify.take().map(|key| key.relative_to(folder));
             let rules = table.files.take();
             table.files = rules.map(|rules| rules.into_iter().map(|rule| rule.written_in(manifest)).collect());
         }

@@ -8,13 +8,14 @@ use toml::de::DeValue;
 use super::check::{check_feature, check_filled, check_user, check_workdir};
 use super::files::rules;
 use super::value::{
-    Mistake, any_string, array, boolean, checked, list, pairs, parsed, program, several, string, string_or_false,
+    Mistake, any_string, array, boolean, checked, list, pairs, parsed, program, sbom, several, string, string_or_false,
     volume,
 };
-use super::{FileRule, Folder, Port, Signal, TagTemplate};
+use super::verify::verified;
+use super::{FileRule, Folder, Port, SbomFormats, Signal, TagTemplate};
 use crate::image::Compression;
 use crate::platform::PlatformChoice;
-use crate::reference::{BaseReference, EngineReference, Reference, Repository};
+use crate::reference::{BaseReference, EngineReference, KeyReference, Reference, Repository};
 
 /// Labels or annotations; nothing as a value switches off what would be there otherwise.
 pub type Labels = BTreeMap<String, Option<String>>;
@@ -24,6 +25,8 @@ pub type Labels = BTreeMap<String, Option<String>>;
 pub struct Table {
     /// The image below.
     pub base: Option<BaseReference>,
+    /// The key that has to have signed it.
+    pub base_verify: Option<KeyReference>,
     /// What to build for.
     pub platforms: Option<Vec<PlatformChoice>>,
     /// Where the image is pushed to.
@@ -68,11 +71,18 @@ pub struct Table {
     pub engine: Option<EngineReference>,
     /// Files beside the binaries.
     pub files: Option<Vec<FileRule>>,
+    /// The formats of the SBOMs that are attached.
+    pub sbom: Option<SbomFormats>,
+    /// Whether it is said how the image came about.
+    pub provenance: Option<bool>,
+    /// Whether programs hold the list of their crates.
+    pub auditable: Option<bool>,
 }
 
 /// The keys of a table, each with an example of its value.
-pub const KEYS: [(&str, &str); 24] = [
+pub const KEYS: [(&str, &str); 28] = [
     ("base", r#""gcr.io/distroless/static-debian12:nonroot""#),
+    ("base-verify", r#"{ key = "base.pub" }"#),
     ("platforms", r#"["linux/amd64", "linux/arm64"]"#),
     ("repository", r#""ghcr.io/acme/hello""#),
     ("tags", r#"["latest", "{version}", "{git.short}"]"#),
@@ -95,6 +105,9 @@ pub const KEYS: [(&str, &str); 24] = [
     ("profile", r#""release""#),
     ("engine", r#""podman""#),
     ("files", r#"[{ from = "assets/**", to = "/srv/www/", mode = "0644", owner = "0:0" }]"#),
+    ("sbom", r#"["cyclonedx", "spdx"]"#),
+    ("provenance", "false"),
+    ("auditable", "true"),
     ("images", r#"{ migrate = { bins = ["hello-migrate"] } }"#),
 ];
 
@@ -102,6 +115,7 @@ impl Table {
     pub(super) fn set(&mut self, key: &str, value: &Spanned<DeValue>) -> Result<(), Mistake> {
         match key {
             "base" => self.base = Some(parsed(value)?),
+            "base-verify" => self.base_verify = Some(verified(value)?),
             "platforms" => self.platforms = Some(list(value, parsed)?),
             "repository" => self.repository = Some(parsed::<Repository>(value)?.0),
             "tags" => self.tags = Some(list(value, parsed)?),
@@ -124,6 +138,9 @@ impl Table {
             "profile" => self.profile = Some(checked(value, check_filled)?),
             "engine" => self.engine = Some(parsed(value)?),
             "files" => self.files = Some(rules(value)?),
+            "sbom" => self.sbom = Some(sbom(value)?),
+            "auditable" => self.auditable = Some(boolean(value)?),
+            "provenance" => self.provenance = Some(boolean(value)?),
             // Every other key of KEYS is above, but for `images`, which is no value: a test sets each.
             _ => {}
         }
@@ -146,6 +163,7 @@ impl Table {
         };
         Table {
             base: self.base.or(defaults.base),
+            base_verify: self.base_verify.or(defaults.base_verify),
             platforms: self.platforms.or(defaults.platforms),
             repository: self.repository.or(defaults.repository),
             tags: self.tags.or(defaults.tags),
@@ -168,6 +186,9 @@ impl Table {
             profile: self.profile.or(defaults.profile),
             engine: self.engine.or(defaults.engine),
             files: self.files.or(defaults.files),
+            sbom: self.sbom.or(defaults.sbom),
+            provenance: self.provenance.or(defaults.provenance),
+            auditable: self.auditable.or(defaults.auditable),
         }
     }
 }

@@ -5,8 +5,9 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::Folder;
 use super::check::check_line;
+use super::{Folder, SbomFormat, SbomFormats};
+use crate::spelling::nearest;
 
 /// A mistake, before it is known which file it is in.
 pub struct Mistake {
@@ -114,6 +115,24 @@ pub fn string_or_false(value: &Spanned<DeValue>) -> Result<Option<String>, Mista
         DeValue::Boolean(false) => Ok(None),
         DeValue::String(_) => string(value).map(Some),
         other => Err(wrong_type(value, "a string, or false for none,", other)),
+    }
+}
+
+/// Formats of SBOMs: one, several, or `false` for none.
+pub fn sbom(value: &Spanned<DeValue>) -> Result<SbomFormats, Mistake> {
+    let format = |value: &Spanned<DeValue>| {
+        let text = string(value)?;
+        text.parse::<SbomFormat>().map_err(|message| {
+            let near = nearest(&text, SbomFormat::ALL.map(SbomFormat::name));
+            let label = near.map_or_else(|| "no such format".to_owned(), |near| format!("did you mean `{near}`?"));
+            Mistake { label, ..bad_value(value, message) }
+        })
+    };
+    match value.get_ref() {
+        DeValue::Boolean(false) => Ok(SbomFormats(Vec::new())),
+        DeValue::String(_) => Ok(SbomFormats(vec![format(value)?])),
+        DeValue::Array(_) => Ok(list(value, format)?.into_iter().collect()),
+        other => Err(wrong_type(value, "a format of SBOMs, an array of them, or false for none,", other)),
     }
 }
 

@@ -150,6 +150,41 @@ pub enum Event {
         /// Their size together, in bytes.
         bytes: u64,
     },
+    /// A part of an image is signed.
+    Signed {
+        /// `index`, or what the image is for.
+        image: String,
+        /// Of its manifest.
+        digest: Digest,
+        /// Where it is.
+        to: String,
+        /// What is signed: `signature` for the manifest itself, …
+        said: Vec<String>,
+        /// Whether all of it was before.
+        was_there: bool,
+    },
+    /// Something is attached to an image.
+    Attached {
+        /// What it is.
+        artifact_type: String,
+        /// Of the image's manifest.
+        subject: Digest,
+        /// Of the manifest that is attached.
+        digest: Digest,
+        /// Where it is.
+        to: String,
+        /// Whether it was before.
+        was_there: bool,
+    },
+    /// What is attached to a part of an image is what was attached.
+    Verified {
+        /// `index`, or what the image is for.
+        image: String,
+        /// Of its manifest.
+        digest: Digest,
+        /// What is said of it, such as `signature`.
+        said: Vec<String>,
+    },
     /// A request failed, and is made again.
     Retrying {
         /// What failed, and why.
@@ -220,6 +255,18 @@ pub enum Question<'a> {
         /// At which registry.
         registry: &'a str,
     },
+    /// The password of a private key, which nobody is to see.
+    KeyPassword {
+        /// Where the key is.
+        key: &'a str,
+    },
+    /// The password that a new private key is to have.
+    NewKeyPassword {
+        /// Where the key will be.
+        key: &'a str,
+        /// Whether it is asked for a second time.
+        again: bool,
+    },
 }
 
 /// Whoever wants to hear of [`Event`]s.
@@ -248,9 +295,33 @@ pub struct BuiltImage {
     pub base: BuiltBase,
     /// The image for each platform.
     pub manifests: Vec<BuiltManifest>,
+    /// What is attached to it, and to the image for each platform.
+    pub attached: Vec<BuiltAttachment>,
     /// Of the index, or of the one manifest there is.
     #[serde(skip)]
     pub root: Descriptor,
+}
+
+/// Something that is attached to an image: an SBOM, …
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BuiltAttachment {
+    /// What it is.
+    pub artifact_type: String,
+    /// What it is attached to.
+    pub subject: Digest,
+    /// Of its manifest.
+    pub digest: Digest,
+    /// Of its manifest, in bytes.
+    pub size: u64,
+    /// What it is called as a file.
+    pub file: String,
+    /// The document itself.
+    #[serde(skip)]
+    pub content: Descriptor,
+    /// Of its manifest, as the layout knows it.
+    #[serde(skip)]
+    pub descriptor: Descriptor,
 }
 
 impl BuiltImage {

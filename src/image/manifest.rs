@@ -24,7 +24,7 @@ pub struct Document {
     pub bytes: Vec<u8>,
 }
 
-fn document(media_type: MediaType, content: &Value) -> Document {
+pub(super) fn document(media_type: MediaType, content: &Value) -> Document {
     let bytes = canonical_json(content);
     Document { descriptor: Descriptor::new(media_type, bytes.len() as u64, sha256(&bytes)), bytes }
 }

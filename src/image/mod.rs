@@ -2,6 +2,7 @@
 
 pub mod about;
 pub mod accounts;
+pub mod artifact;
 pub mod compression;
 pub mod config;
 pub mod decompress;
@@ -14,6 +15,7 @@ pub mod manifest;
 pub mod media_type;
 pub mod pax;
 mod pieces;
+pub mod predicate;
 
 pub use compression::{Compression, Packing};
 pub use digest::{DiffId, Digest};

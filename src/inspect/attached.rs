@@ -12,6 +12,7 @@ use crate::image::about::About;
 use crate::image::manifest::{Annotations, Manifest, parse};
 use crate::image::media_type::is_document;
 use crate::image::{Descriptor, Digest};
+use crate::platform::Platform;
 use crate::store::layout::tag;
 use crate::store::{Missing, Source, read};
 
@@ -31,6 +32,28 @@ pub struct Attached {
     /// What it holds.
     pub contents: Vec<Content>,
     /// What is attached to it, such as the signature of an SBOM.
+    pub attached: Vec<Attached>,
+}
+
+/// What is attached to an image: to its index, first, and to its image for each platform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attachments {
+    /// Where the image is, in full.
+    pub reference: String,
+    /// What something can be attached to.
+    pub subjects: Vec<Subject>,
+}
+
+/// An index, or an image for one platform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Subject {
+    /// What it is for; nothing for an index.
+    pub platform: Option<Platform>,
+    /// Of its manifest.
+    pub digest: Digest,
+    /// What is attached to it.
     pub attached: Vec<Attached>,
 }
 

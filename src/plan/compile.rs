@@ -5,15 +5,18 @@
 //! features are written `DEPENDENCY/FEATURE`, which cargo would understand of all packages.
 
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use cargo_metadata::{Metadata, MetadataCommand, PackageId};
 use miette::{Context, IntoDiagnostic};
 
 use super::image::ImagePlan;
-use super::{Environment, Remap, remap, selection, without_credentials};
+use super::{Environment, Remap, Resolve, remap, selection, without_credentials};
 use crate::cli::CargoArgs;
 use crate::error::{CargoFailed, Result};
+use crate::image::Digest;
+use crate::image::digest::sha256;
 
 /// What is compiled.
 #[derive(Clone, Debug)]
@@ -22,6 +25,8 @@ pub struct CompilePlan {
     pub runs: Vec<CargoRun>,
     /// The folders that programs are not to name.
     pub remaps: Vec<Remap>,
+    /// The Cargo.lock of the workspace.
+    pub lock: PathBuf,
     /// Whether a missing standard library may be installed.
     pub install: bool,
     /// The environment of this process.
@@ -35,6 +40,17 @@ pub struct CargoRun {
     pub args: Vec<OsString>,
     /// Packages that the binaries are linked with and that compile C code.
     pub c_packages: Vec<CPackage>,
+    /// How cargo is asked what they are built from.
+    pub resolve: Resolve,
+}
+
+/// What cargo knows of a workspace.
+#[derive(Debug)]
+pub struct Described {
+    /// Its answer.
+    pub metadata: Metadata,
+    /// Of the bytes of that.
+    pub digest: Digest,
 }
 
 /// A package that compiles C code.
@@ -131,7 +147,7 @@ fn arguments(no_default: bool, all: bool, list: &[String]) -> Vec<OsString> {
 pub fn plan(
     args: &CargoArgs,
     environment: &Environment,
-    workspace: &Metadata,
+    workspace: &Described,
     images: &mut [ImagePlan],
 ) -> Result<CompilePlan> {
     let mut groups: Vec<Group> = Vec::new();
@@ -145,30 +161,38 @@ pub fn plan(
         runs_of_images.push(run);
     }
     let run = |group: &Group| -> Result<CargoRun> {
-        let features = group.features(workspace);
+        let features = group.features(&workspace.metadata);
         // Which packages are linked with depends on the features.
         let resolved = match features.is_empty() {
             true => None,
             false => Some(metadata(environment.cargo(), args, &features)?),
         };
         let packages = group.packages.iter().map(|(package, _)| *package);
-        let c_packages = selection::c_packages(resolved.as_ref().unwrap_or(workspace), packages);
-        Ok(CargoRun { args: cargo_args(args, group, features), c_packages })
+        let resolved = resolved.as_ref().unwrap_or(workspace);
+        let c_packages = selection::c_packages(&resolved.metadata, packages);
+        let resolve = Resolve {
+            args: shared_args(args).into_iter().chain(features.iter().cloned()).collect(),
+            features: typed_features(args).into_iter().chain(features.iter().map(text)).collect(),
+            packages: super::each_once(group.images.iter().map(|image| image.spec.clone())),
+            known: resolved.digest.clone(),
+        };
+        Ok(CargoRun { args: cargo_args(args, group, features), c_packages, resolve })
     };
     let runs = groups.iter().map(run).collect::<Result<_>>()?;
     for (image, run) in images.iter_mut().zip(runs_of_images) {
         image.run = run;
     }
     let install = !(args.no_install || args.offline || args.frozen);
-    let remaps = remap::remaps(args, environment, workspace);
-    Ok(CompilePlan { runs, remaps, install, environment: environment.clone() })
+    let remaps = remap::remaps(args, environment, &workspace.metadata);
+    let lock = workspace.metadata.workspace_root.join("Cargo.lock").into();
+    Ok(CompilePlan { runs, remaps, lock, install, environment: environment.clone() })
 }
 
 /// What cargo knows of the workspace, with these features.
 ///
 /// # Errors
 /// When cargo cannot be run or understood; [`CargoFailed`] when it has said why.
-pub fn metadata(cargo: &OsStr, args: &CargoArgs, features: &[OsString]) -> Result<Metadata> {
+pub fn metadata(cargo: &OsStr, args: &CargoArgs, features: &[OsString]) -> Result<Described> {
     let mut command = Command::new(cargo);
     without_credentials(&mut command);
     command.args(["metadata", "--format-version", "1"]);
@@ -187,12 +211,24 @@ pub fn metadata(cargo: &OsStr, args: &CargoArgs, features: &[OsString]) -> Resul
     if !output.status.success() {
         return Err(CargoFailed { status: output.status.code().unwrap_or(1) }.into());
     }
+    let digest = sha256(&output.stdout);
     let text = String::from_utf8(output.stdout).into_diagnostic()?;
-    MetadataCommand::parse(text).into_diagnostic().wrap_err("cannot read the answer of `cargo metadata`")
+    let metadata = MetadataCommand::parse(text).into_diagnostic();
+    Ok(Described { metadata: metadata.wrap_err("cannot read the answer of `cargo metadata`")?, digest })
 }
 
 /// The arguments that every cargo command understands.
 fn common_args(args: &CargoArgs) -> Vec<OsString> {
+    let mut common = shared_args(args);
+    if let Some(color) = args.talk.color {
+        common.extend(["--color".into(), color.to_string().into()]);
+    }
+    common.extend(args.talk.quiet.then(|| "--quiet".into()));
+    common
+}
+
+/// Those of them that say what is looked at, and not what is said of it.
+fn shared_args(args: &CargoArgs) -> Vec<OsString> {
     let mut common: Vec<OsString> = Vec::new();
     let mut value = |flag: &str, value: &OsStr| common.extend([flag.into(), value.to_owned()]);
     if let Some(path) = &args.manifest_path {
@@ -204,20 +240,28 @@ fn common_args(args: &CargoArgs) -> Vec<OsString> {
     for config in &args.config {
         value("--config", config.as_ref());
     }
-    if let Some(color) = args.talk.color {
-        value("--color", color.to_string().as_ref());
-    }
     for (flag, given) in [
         ("--all-features", args.all_features),
         ("--no-default-features", args.no_default_features),
         ("--locked", args.locked),
         ("--offline", args.offline),
         ("--frozen", args.frozen),
-        ("--quiet", args.talk.quiet),
     ] {
         common.extend(given.then(|| flag.into()));
     }
     common
+}
+
+/// The features that were typed, as cargo's arguments.
+fn typed_features(args: &CargoArgs) -> Vec<String> {
+    let list: Vec<_> = args.features.iter().map(|features| format!("--features={features}")).collect();
+    let all = args.all_features.then(|| "--all-features".to_owned());
+    let none = args.no_default_features.then(|| "--no-default-features".to_owned());
+    list.into_iter().chain(all).chain(none).collect()
+}
+
+fn text(argument: &OsString) -> String {
+    argument.to_string_lossy().into_owned()
 }
 
 fn cargo_args(args: &CargoArgs, group: &Group, features: Vec<OsString>) -> Vec<OsString> {

@@ -4,15 +4,27 @@ use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// The variables that hold a credential for the registry that is pushed to. They are ours: programs that are started,
 /// such as cargo with the build scripts of all dependencies, do not see them.
 pub const REGISTRY_VARIABLES: [&str; 3] =
     ["CARGO_OCI_REGISTRY_TOKEN", "CARGO_OCI_REGISTRY_USERNAME", "CARGO_OCI_REGISTRY_PASSWORD"];
 
-/// Keeps [`REGISTRY_VARIABLES`] from a program that is to be started.
+/// The variable that holds the password of a signing key, as cosign has it.
+pub const KEY_PASSWORD: &str = "COSIGN_PASSWORD";
+/// A variable that holds a signing key: the one that `--key` names, of which there is one a run.
+static KEY: OnceLock<String> = OnceLock::new();
+
+/// Keeps this variable too from programs that are started from now on: it holds the key that is signed with.
+pub fn hide_key(variable: &str) {
+    let _ = KEY.set(variable.to_owned());
+}
+
+/// Keeps [`REGISTRY_VARIABLES`], the signing key and its password from a program that is to be started.
 pub fn without_credentials(command: &mut Command) {
-    for variable in REGISTRY_VARIABLES {
+    let key = KEY.get().map(String::as_str);
+    for variable in REGISTRY_VARIABLES.into_iter().chain([KEY_PASSWORD]).chain(key) {
         command.env_remove(variable);
     }
 }

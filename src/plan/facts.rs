@@ -65,6 +65,7 @@ impl Facts<'_> {
         Ok(ImagePlan {
             package: package.id.clone(),
             spec: format!("{}@{}", package.name, package.version),
+            version: package.version.to_string(),
             bins,
             tags: values.tags(&templates)?,
             is_tagged_by_template: templates.iter().any(|template| !template.is_plain()),
@@ -73,6 +74,7 @@ impl Facts<'_> {
             run: 0,
             bin_dir,
             base: table.base.map_or_else(default_base, Ok)?,
+            base_verify: table.base_verify,
             platforms: table
                 .platforms
                 .unwrap_or_else(|| TARGETS[..2].iter().copied().map(PlatformChoice::One).collect()),
@@ -94,6 +96,10 @@ impl Facts<'_> {
             repositories: repositories(&self.args.image, self.environment, table.repository)?,
             engine: table.engine,
             files,
+            sbom: table.sbom.unwrap_or_default().0,
+            provenance: table.provenance.unwrap_or(true),
+            auditable: table.auditable.unwrap_or_default(),
+            source: package.repository.clone(),
             target_dir: self.target_dir.to_owned(),
             created: self.created,
             layout: self.target_dir.join("oci").join(&name),

@@ -7,12 +7,12 @@ use jiff::Timestamp;
 use miette::miette;
 
 use super::compile::Features;
-use crate::config::{FileRule, Folder, Labels, Port, Signal};
+use crate::config::{FileRule, Folder, Labels, Port, SbomFormat, Signal};
 use crate::error::Result;
 use crate::image::Packing;
 use crate::image::layer::ROOT_FOLDERS;
 use crate::platform::{Platform, PlatformChoice, Target};
-use crate::reference::{BaseReference, EngineReference, Reference};
+use crate::reference::{BaseReference, EngineReference, KeyReference, Reference};
 
 /// One image.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct ImagePlan {
     pub package: PackageId,
     /// The package, as cargo's arguments name it: `name@version`, which no other member of the workspace has.
     pub spec: String,
+    /// The package's version.
+    pub version: String,
     /// Its binaries that go in.
     pub bins: Vec<String>,
     /// The profile they are built with.
@@ -35,6 +37,8 @@ pub struct ImagePlan {
     pub bin_dir: Folder,
     /// The image below.
     pub base: BaseReference,
+    /// The key that has to have signed it.
+    pub base_verify: Option<KeyReference>,
     /// What to build for.
     pub platforms: Vec<PlatformChoice>,
     /// The program to start and its first arguments.
@@ -75,6 +79,14 @@ pub struct ImagePlan {
     pub layout: PathBuf,
     /// Files beside the binaries.
     pub files: Vec<FileRule>,
+    /// The formats of the SBOMs that are attached; none for no SBOM.
+    pub sbom: Vec<SbomFormat>,
+    /// Whether it is attached how it came about.
+    pub provenance: bool,
+    /// Whether its programs hold the list of their crates.
+    pub auditable: bool,
+    /// Where its sources are developed, as Cargo.toml says.
+    pub source: Option<String>,
     /// Cargo's target folder.
     pub target_dir: PathBuf,
 }

@@ -7,6 +7,7 @@
 //! | `typed` | flags and environment variables, as tables |
 //! | `described`, `tags` | what Cargo.toml and git say of an image |
 //! | [`compile`] | the runs of cargo |
+//! | [`resolve`] | what cargo resolves for one of them |
 //! | `prebuilt` | programs that are not compiled |
 //! | `places` | that nothing is in each other's way |
 
@@ -19,6 +20,7 @@ pub mod image;
 mod places;
 mod prebuilt;
 mod remap;
+pub mod resolve;
 mod selection;
 mod tags;
 mod typed;
@@ -28,16 +30,17 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy;
 use miette::{Context, IntoDiagnostic, miette};
 
-pub use compile::{CPackage, CargoRun, CompilePlan};
-pub use environment::{Environment, REGISTRY_VARIABLES, without_credentials};
+pub use compile::{CPackage, CargoRun, CompilePlan, Described};
+pub use environment::{Environment, KEY_PASSWORD, REGISTRY_VARIABLES, hide_key, without_credentials};
 pub use facts::DEFAULT_BASE;
 pub use image::ImagePlan;
 pub use remap::Remap;
+pub use resolve::{Resolve, Resolved};
 
 use crate::cli::{BuildArgs, Output, Prebuilt};
 use crate::config::{Section, Whose};
 use crate::error::Result;
-use crate::git;
+use crate::git::{self, Commit};
 
 /// The profile of an image that names none.
 const PROFILE: &str = "release";
@@ -47,6 +50,8 @@ const PROFILE: &str = "release";
 pub struct Plan {
     /// What cargo compiles.
     pub compile: CompilePlan,
+    /// The commit that is checked out.
+    pub commit: Option<Commit>,
     /// What need not be compiled.
     pub prebuilt: Vec<Prebuilt>,
     /// The images made of it.
@@ -59,6 +64,8 @@ pub struct Plan {
     pub outputs: Vec<Output>,
     /// Where the result is written as JSON.
     pub metadata_file: Option<PathBuf>,
+    /// The folder that SBOMs are written to as files.
+    pub sbom_dir: Option<PathBuf>,
     /// What the user may want to know of it.
     pub warnings: Vec<String>,
 }
@@ -74,7 +81,8 @@ pub fn make(args: &BuildArgs, environment: &Environment) -> Result<Plan> {
         let commit = scope.spawn(|| git::commit(&folder));
         (compile::metadata(environment.cargo(), &args.cargo, &[]), commit.join().unwrap_or_default())
     });
-    let metadata = metadata?;
+    let workspace = metadata?;
+    let metadata = &workspace.metadata;
     let shared = Section::read(metadata.workspace_root.join("Cargo.toml").as_std_path(), Whose::Workspace)?;
     let facts = facts::Facts {
         args,
@@ -90,9 +98,9 @@ pub fn make(args: &BuildArgs, environment: &Environment) -> Result<Plan> {
     };
 
     places::results_are_lines(facts.target_dir)?;
-    let mut warnings = selection::unknown_exclusions(&metadata, &args.cargo);
+    let mut warnings = selection::unknown_exclusions(metadata, &args.cargo);
     warnings.extend(described::unread_commit(&folder, commit.as_ref()));
-    let packages = selection::packages(&metadata, &args.cargo)?;
+    let packages = selection::packages(metadata, &args.cargo)?;
     let candidates = candidates::candidates(&packages, &shared.table.unwrap_or_default(), args)?;
     let mut images = candidates.into_iter().map(|candidate| facts.image(candidate)).collect::<Result<Vec<_>>>()?;
     warnings.extend(images.iter().filter_map(image::ImagePlan::missing_program));
@@ -101,17 +109,19 @@ pub fn make(args: &BuildArgs, environment: &Environment) -> Result<Plan> {
         return Err(places::no_image(&packages, &args.cargo));
     }
     places::one_output_for_one_image(&images, &args.output.outputs)?;
-    places::each_in_its_place(&metadata, &images, typed::repository_typed(&args.image, environment))?;
+    places::each_in_its_place(metadata, &images, typed::repository_typed(&args.image, environment))?;
     places::outputs_can_be_written(&args.output)?;
     prebuilt::check(&args.image.prebuilt, &images)?;
     Ok(Plan {
-        compile: compile::plan(&args.cargo, environment, &metadata, &mut images)?,
+        compile: compile::plan(&args.cargo, environment, &workspace, &mut images)?,
+        commit: commit.clone(),
         prebuilt: args.image.prebuilt.clone(),
         cache: cache_folder(environment)?,
         is_offline: args.cargo.offline || args.cargo.frozen,
         images,
         outputs: args.output.outputs.clone(),
         metadata_file: args.output.metadata_file.clone(),
+        sbom_dir: args.output.sbom_dir.clone(),
         warnings,
     })
 }

@@ -48,6 +48,9 @@ pub fn flags(args: &ImageArgs) -> Result<Table> {
         workdir: args.workdir.clone(),
         expose: given(args.expose.clone()),
         compression: args.compression,
+        sbom: args.sbom.clone(),
+        provenance: args.provenance,
+        auditable: args.auditable,
         labels: labels(&args.labels),
         annotations: labels(&args.annotations),
         // Which binaries, features and profile is decided with the package, and there may be several repositories. Not

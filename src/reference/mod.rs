@@ -1,7 +1,9 @@
-//! References: where an image is in a registry (`registry/repository:tag@digest`), where a base is, and which engine.
+//! References: where an image is in a registry (`registry/repository:tag@digest`), where a base is, where a key is, and which
+//! engine.
 
 mod engine;
 mod grammar;
+mod key;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,6 +13,7 @@ use std::str::FromStr;
 use oci_spec::distribution;
 
 pub use engine::{EngineKind, EngineReference};
+pub use key::KeyReference;
 
 /// A registry, a repository in it, and a tag or a digest of that repository.
 ///

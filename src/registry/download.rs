@@ -17,7 +17,7 @@ use crate::interrupt;
 use crate::store::MOST_DOCUMENT_BYTES;
 
 /// The types of documents that are understood.
-fn documents(request: RequestBuilder) -> RequestBuilder {
+pub fn documents(request: RequestBuilder) -> RequestBuilder {
     let types = [MediaType::ImageIndex.to_string(), MediaType::ImageManifest.to_string()];
     request.header(ACCEPT, format!("{}, {DOCKER_INDEX}, {DOCKER_MANIFEST}", types.join(", ")))
 }

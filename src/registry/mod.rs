@@ -4,6 +4,7 @@
 //! folder.
 
 mod asked;
+mod attach;
 mod auth;
 mod check;
 mod client;
@@ -27,6 +28,7 @@ use tokio::runtime::Runtime;
 
 use crate::error::{Result, with_help};
 use crate::event::Listener;
+use crate::image::about::About;
 use crate::image::media_type::is_document;
 use crate::reference::Reference;
 use crate::store::{Missing, Sink, Source, lock, read};
@@ -37,7 +39,7 @@ pub use connections::Connections;
 use credentials::Credential;
 pub use error::{Problem, RequestError};
 pub use retry::Retry;
-use upload::Upload;
+use upload::{Put, Upload};
 
 /// How a registry is spoken to.
 #[derive(Clone, Default)]
@@ -101,6 +103,24 @@ impl<'a> Registry<'a> {
     pub fn tagged(&self, tag: &str) -> Result<Option<Descriptor>> {
         self.client.will_write();
         self.runtime.block_on(download::tagged(&self.client, tag)).map_err(|error| self.explained(error.into()))
+    }
+
+    /// Stores a document; gives its subject, where somebody has to list it as that's referrer.
+    fn put(&self, document: &Descriptor, bytes: &[u8]) -> Result<Option<Digest>> {
+        let name = document.digest().as_ref();
+        let put = self.runtime.block_on(upload::put_document(&self.client, document, name, bytes));
+        let put = put.map_err(|error| self.explained(error.into()))?;
+        lock(&self.documents).insert(document.digest().clone(), bytes.to_vec());
+        match put {
+            Put::Kept => Ok(About::read(bytes).subject.map(|subject| subject.digest().clone())),
+            Put::Listed => Ok(None),
+        }
+    }
+
+    /// Lists documents that are there as referrers of `subject`.
+    fn list(&self, documents: &[&(Descriptor, Vec<u8>)], subject: &Digest) -> Result<()> {
+        let listed = attach::list(&self.client, documents, subject);
+        self.runtime.block_on(listed).map_err(|error| self.explained(error))
     }
 
     fn knows(&self, descriptor: &Descriptor, is_there: bool) {
@@ -197,12 +217,11 @@ impl Sink for Registry<'_> {
     fn push(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<()> {
         self.client.will_write();
         if is_document(descriptor.media_type()) {
-            let bytes = read(source, descriptor)?;
-            let name = descriptor.digest().as_ref();
-            let put = self.runtime.block_on(upload::put_document(&self.client, descriptor, name, &bytes));
-            put.map_err(|error| self.explained(error.into()))?;
-            lock(&self.documents).insert(descriptor.digest().clone(), bytes);
-            return Ok(());
+            let document = (descriptor.clone(), read(source, descriptor)?);
+            return match self.put(&document.0, &document.1)? {
+                Some(subject) => self.list(&[&document], &subject),
+                None => Ok(()),
+            };
         }
         let mount = lock(&self.mountable).get(descriptor.digest()).cloned();
         let transfer = OnceLock::new();
@@ -217,7 +236,7 @@ impl Sink for Registry<'_> {
         let known = lock(&self.documents).get(descriptor.digest()).cloned();
         let bytes = known.map_or_else(|| read(self, descriptor), Ok)?;
         match self.runtime.block_on(upload::put_document(&self.client, descriptor, name, &bytes)) {
-            Ok(()) => Ok(()),
+            Ok(_) => Ok(()),
             // A tag that may not be moved is no failure where it is right already.
             Err(error) if error.status().is_some_and(|status| status.is_client_error()) => {
                 let there = self.runtime.block_on(download::resolve(&self.client, name));

@@ -7,12 +7,13 @@ use reqwest::header::{ACCEPT, HeaderMap, LINK};
 use reqwest::{Method, Url};
 
 use super::Registry;
+use super::attach::{fallback_tag, get};
 use super::client::{Client, bounded};
-use super::download::tagged;
 use super::error::{Problem, RequestError};
 use crate::error::Result;
+use crate::image::canonical_json;
 use crate::image::manifest::{Manifest, parse};
-use crate::store::{MOST_DOCUMENT_BYTES, read};
+use crate::store::MOST_DOCUMENT_BYTES;
 
 /// No real list has more pages.
 const MOST_PAGES: usize = 20;
@@ -31,15 +32,14 @@ impl Registry<'_> {
                 None => self.without_referrers.store(true, Ordering::Relaxed),
             }
         }
-        let tag = format!("{}-{}", subject.algorithm(), subject.digest());
-        let listed = match self.runtime.block_on(tagged(&self.client, &tag)) {
-            Ok(listed) => listed,
-            Err(error) if error.status().is_some() => None,
-            Err(error) => return Err(self.explained(error.into())),
-        };
+        let listed = self.runtime.block_on(get(&self.client, &fallback_tag(subject)));
         match listed {
-            Some(listed) => Ok(entries(&read(self, &listed)?).unwrap_or_default()),
-            None => Ok(Vec::new()),
+            Ok(listed) => Ok(listed.and_then(|list| entries(&canonical_json(&list.content))).unwrap_or_default()),
+            // What else an answer says, it says of a tag that nobody has to have.
+            Err(error) if error.downcast_ref().is_none_or(|error: &RequestError| error.status().is_some()) => {
+                Ok(Vec::new())
+            }
+            Err(error) => Err(self.explained(error)),
         }
     }
 }

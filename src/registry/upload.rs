@@ -338,7 +338,7 @@ pub async fn put_document(
     descriptor: &Descriptor,
     name: &str,
     bytes: &[u8],
-) -> Result<(), RequestError> {
+) -> Result<Put, RequestError> {
     let url = client.url(&format!("manifests/{name}"));
     let media_type = descriptor.media_type().to_string();
     let edit = |request: reqwest::RequestBuilder| request.header(CONTENT_TYPE, &media_type).body(bytes.to_vec());
@@ -349,8 +349,18 @@ pub async fn put_document(
             let why = format!("sent as {}, the registry calls it {}", descriptor.digest(), called.escape_debug());
             Err(RequestError::new(&Method::PUT, &url, Problem::Answer(why)))
         }
-        _ => Ok(()),
+        _ if answer.headers().contains_key("oci-subject") => Ok(Put::Listed),
+        _ => Ok(Put::Kept),
     }
+}
+
+/// What a registry did with a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// It keeps it.
+    Kept,
+    /// It keeps it, and lists it among the referrers of its subject.
+    Listed,
 }
 
 /// When the last byte of a body was taken.

@@ -17,13 +17,18 @@ pub fn ask(question: Question, color: ColorChoice) -> io::Result<String> {
     let text = match question {
         Question::User { registry } => format!("User at {registry}: "),
         Question::Password { user, registry } => format!("Password of {user} at {registry}: "),
+        Question::KeyPassword { key } => format!("Password of the key {key}: "),
+        Question::NewKeyPassword { key, again: false } => format!("Password for the new key {key}: "),
+        Question::NewKeyPassword { again: true, .. } => "The same again: ".to_owned(),
     };
     let mut stderr = AutoStream::new(io::stderr(), color);
     write!(stderr, "{text}")?;
     stderr.flush()?;
     let answer = match question {
         Question::User { .. } => typed_line(),
-        Question::Password { .. } => rpassword::read_password(),
+        Question::Password { .. } | Question::KeyPassword { .. } | Question::NewKeyPassword { .. } => {
+            rpassword::read_password()
+        }
     };
     let is_interrupt = |error: &io::Error| error.kind() == io::ErrorKind::Interrupted;
     if answer.as_ref().is_err_and(is_interrupt) {

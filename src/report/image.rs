@@ -9,6 +9,7 @@ use super::tree::{Line, Node};
 use crate::harmless::harmless;
 use crate::image::media_type::{as_oci, is_layer};
 use crate::image::{Digest, MediaType};
+use crate::inspect::attached::{Attachments, Subject};
 use crate::inspect::config::Run;
 use crate::inspect::{Attached, Config, Image, ImageManifest, Inspected, Layer};
 use crate::store::validate::{Part, Problem};
@@ -224,6 +225,21 @@ fn annotations<'a>(pairs: impl Iterator<Item = (&'a String, &'a String)>) -> Opt
     let mut lines = vec![Line::new().text(HEADING, "annotations")];
     lines.extend(pairs.map(|(key, value)| Line::new().wrap_here().plain(&format!("{key}={value}"))));
     (lines.len() > 1).then_some(Node { lines, children: Vec::new() })
+}
+
+/// What is attached to an image, below what it is attached to.
+pub fn attachments(found: &Attachments) -> Vec<Node> {
+    let of = |subject: &Subject| {
+        let name = match &subject.platform {
+            Some(platform) => platform.to_string(),
+            None => found.reference.clone(),
+        };
+        let lines = vec![Line::new().text(NAME, &name), whole_digest(&subject.digest)];
+        Node { lines, children: subject.attached.iter().map(one_attached).collect() }
+    };
+    let mut nodes = found.subjects.iter().map(of);
+    let root = nodes.next().map(|root| Node { children: root.children.into_iter().chain(nodes).collect(), ..root });
+    root.into_iter().collect()
 }
 
 fn attached_node(attached: &[Attached]) -> Option<Node> {

@@ -23,6 +23,9 @@
 //! | `transfer-ended` | the same, once; where it failed, `done` is less than `total` |
 //! | `validating` | `image` |
 //! | `validated` | `image`, `blobs`, `bytes`: nothing is wrong with it |
+//! | `signed` | `image`: `index`, or a platform; `digest`, `to`, `unchanged` |
+//! | `attached` | `artifactType`, `subject`, `digest`, `to`, `unchanged` |
+//! | `verified` | `image`, `digest`, `said` |
 //! | `request` | `method`, `url` (without its query), `by`: who answered instead, `status`, `seconds`, `bytes`; with `-v` only |
 //! | `retrying` | `error`, `seconds`: the pause |
 //! | `logged-in`, `logged-out` | `registry`, `place`; `user` |
@@ -84,6 +87,16 @@ pub fn event(event: &Event, elapsed: Duration) -> String {
             let fields =
                 json!({ "method": method, "url": url, "by": by, "status": status, "seconds": seconds, "bytes": bytes });
             ("request", fields)
+        }
+        Event::Signed { image, digest, to, said, was_there } => {
+            ("signed", json!({ "image": image, "digest": digest, "to": to, "said": said, "unchanged": was_there }))
+        }
+        Event::Attached { artifact_type, subject, digest, to, was_there } => {
+            let fields = json!({ "artifactType": artifact_type, "subject": subject, "digest": digest, "to": to, "unchanged": was_there });
+            ("attached", fields)
+        }
+        Event::Verified { image, digest, said } => {
+            ("verified", json!({ "image": image, "digest": digest, "said": said }))
         }
         Event::Retrying { error, pause } => ("retrying", json!({ "error": error, "seconds": pause.as_secs_f64() })),
         Event::LoggedIn { registry, user, place } => {

@@ -64,6 +64,18 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
         Event::Validated { image, blobs, bytes } => {
             ("Validated", format!("{image} ({blobs} {}, {})", plural(*blobs, "blob"), size(*bytes)))
         }
+        Event::Signed { image, digest, to, said, was_there } => {
+            let said = said.join(", ");
+            match was_there {
+                true => ("Unchanged", format!("{image} {digest} at {to} is signed already: {said}")),
+                false => ("Signed", format!("{image} {digest} at {to}: {said}")),
+            }
+        }
+        Event::Attached { artifact_type, subject, to, was_there, .. } => match was_there {
+            true => ("Unchanged", format!("{artifact_type} is attached to {subject} at {to} already")),
+            false => ("Attached", format!("{artifact_type} to {subject} at {to}")),
+        },
+        Event::Verified { image, digest, said } => ("Verified", format!("{image} {digest}: {}", said.join(", "))),
         Event::Retrying { error, pause } => ("Retrying", format!("in {:.1}s: {error}", pause.as_secs_f64())),
         Event::LoggedIn { registry, user, place } => ("Login", format!("{registry} as {user} ({place})")),
         Event::LoggedOut { registry, place } => ("Logout", format!("{registry} ({place})")),

@@ -38,6 +38,7 @@ use crate::error::{CargoFailed, NoCCompiler};
 use crate::event::{Event, Question};
 use crate::image::Digest;
 use crate::inspect::Inspected;
+use crate::inspect::attached::Attachments;
 use crate::store::cache::tidy::Blob;
 use crate::store::validate::Validated;
 use lines::{ERROR, plural};
@@ -110,6 +111,13 @@ impl Reporter {
     pub fn inspected(&self, found: &Inspected, json: bool) -> ExitCode {
         let width = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
         let text = if json { image::json(found) } else { tree::draw(&image::trees(found), width) };
+        self.text(&text)
+    }
+
+    /// Prints what is attached to an image: as a tree for a person, or as JSON.
+    pub fn attachments(&self, found: &Attachments, json: bool) -> ExitCode {
+        let width = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
+        let text = if json { image::json(found) } else { tree::draw(&image::attachments(found), width) };
         self.text(&text)
     }
 

@@ -100,7 +100,7 @@ pub fn is_tar(path: &Path) -> bool {
 
 impl Source for Archive {
     fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
-        find(&self.entries, name, &self.place())
+        find(self, &self.entries, name)
     }
 
     fn exists(&self, descriptor: &Descriptor) -> Result<bool> {

@@ -11,6 +11,7 @@ pub mod file;
 pub mod layer;
 pub mod layout;
 pub mod memory;
+pub mod referrers;
 pub mod share;
 pub mod stamp;
 pub mod validate;
@@ -30,6 +31,7 @@ pub use copy::{FEW, MANY, copy, each};
 pub use counted::Counted;
 pub use layout::{Layout, LayoutWriter};
 pub use memory::Memory;
+pub use referrers::Referrers;
 use share::Sharable;
 
 /// Where content comes from.

@@ -23,5 +23,7 @@ mod push;
 mod reproducible;
 mod run;
 mod running;
+mod sbom;
+mod signing;
 mod terminal;
 mod workspace;

@@ -4,6 +4,7 @@
 
 pub mod base;
 pub mod container;
+pub mod cosign;
 pub mod engine;
 pub mod handmade;
 pub mod home;

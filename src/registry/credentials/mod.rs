@@ -9,7 +9,6 @@
 //! | `helper` | the programs that keep secrets elsewhere |
 //! | `edit` | a file with one entry more or less |
 //! | `json`, `mistake` | positions in a file, and errors that show them but no secret |
-//! | `secret` | a text that does not print |
 
 mod edit;
 mod file;
@@ -19,18 +18,17 @@ mod keep;
 mod key;
 mod lookup;
 mod mistake;
-mod secret;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::plan::Environment;
+pub use crate::secret::Secret;
 
 use file::{ConfigFile, HelperEntry};
 use helper::Helper;
 pub use keep::{erase, store};
 pub use lookup::{Asked, find};
-pub use secret::Secret;
 
 /// What one shows to a registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -29,6 +29,14 @@ pub enum Kind {
     Layout,
     /// A tar and how it is compressed → the layer.
     Layer,
+    /// Signed content and a key → the signature, which is verified again.
+    Signature,
+    /// An image in a repository → what this computer has attached to it there.
+    Attached,
+    /// What cargo was asked → the crates that it answered.
+    Crates,
+    /// A file → its digest, or what it says of itself, while it has the same stamp.
+    File,
 }
 
 impl fmt::Display for Kind {
@@ -38,6 +46,10 @@ impl fmt::Display for Kind {
             Kind::Made => "made",
             Kind::Layout => "layout",
             Kind::Layer => "layer",
+            Kind::Signature => "signature",
+            Kind::Attached => "attached",
+            Kind::Crates => "crates",
+            Kind::File => "file",
         })
     }
 }

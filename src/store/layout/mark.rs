@@ -8,7 +8,7 @@ use std::time::Duration;
 use miette::miette;
 use oci_spec::image::Descriptor;
 
-use super::{IMAGE_NAME, Layout, MARK, MARK_CONTENT};
+use super::{IMAGE_NAME, Layout, MARK, MARK_CONTENT, is_attached};
 use crate::error::{Result, on_path};
 use crate::event::{Event, Listener};
 use crate::interrupt;
@@ -113,7 +113,8 @@ pub fn refuse_foreign(root: &Path, name: &str) -> Result<()> {
         Some(reference.with_tag(""))
     };
     let own = name.parse().ok().map(|name: Reference| name.with_tag(""));
-    if layout.entries.iter().all(|entry| image(entry) == own) {
+    // What is attached to the image goes with it.
+    if layout.entries.iter().filter(|entry| !is_attached(&layout, entry)).all(|entry| image(entry) == own) {
         return Ok(());
     }
     Err(miette!(help = help, "{} holds an image other than {name}, and is not overwritten", root.display()))

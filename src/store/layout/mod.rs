@@ -1,5 +1,9 @@
 //! An OCI layout on disk (image-spec, `image-layout.md`): read as a [`Source`], written by a [`LayoutWriter`].
+//!
+//! What is attached to an image is an entry of `index.json` without a name, with its artifact type: those who look for an
+//! image by its name pass it over. [`LayoutEdit`] adds such entries to a layout of anybody's.
 
+mod edit;
 mod mark;
 mod writer;
 
@@ -12,13 +16,16 @@ use miette::{IntoDiagnostic, miette};
 use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, MediaType};
 use serde_json::{Value, json};
 
-use super::{MOST_DOCUMENT_BYTES, Missing, Source};
+use super::{MOST_DOCUMENT_BYTES, Missing, Source, read};
 use crate::error::{Result, on_path};
+use crate::image::about::About;
 use crate::image::canonical_json;
 use crate::image::digest::Digest;
 use crate::image::manifest::{Manifest, parse};
+use crate::image::media_type::is_document;
 use crate::reference::Reference;
 
+pub use edit::LayoutEdit;
 pub use writer::{LayoutWriter, Place};
 
 /// The file that lists the images of a layout.
@@ -73,15 +80,30 @@ pub fn tag(entry: &Descriptor) -> Option<&str> {
     entry.annotations().as_ref()?.get(ANNOTATION_REF_NAME).map(String::as_str)
 }
 
-/// The entry of an `index.json` that a tag or a digest names; without a name, the only one.
-pub(super) fn find(entries: &[Descriptor], name: Option<&str>, place: &str) -> Result<Descriptor> {
+/// Whether an entry of an `index.json` is attached to another: it is an artifact, or its manifest names a subject.
+pub(super) fn is_attached(source: &dyn Source, entry: &Descriptor) -> bool {
+    let has_subject = || read(source, entry).is_ok_and(|bytes| About::read(&bytes).subject.is_some());
+    entry.artifact_type().is_some() || is_document(entry.media_type()) && has_subject()
+}
+
+/// The entry of an `index.json` that a tag or a digest names; without a name, the only one that is an image.
+pub(super) fn find(source: &dyn Source, entries: &[Descriptor], name: Option<&str>) -> Result<Descriptor> {
+    let place = source.place();
     let found = match name {
-        Some(name) => entries.iter().find(|entry| tag(entry) == Some(name) || entry.digest().as_ref() == name),
-        // Several tags of one image are one image.
-        None => entries.first().filter(|first| entries.iter().all(|entry| entry.digest() == first.digest())),
+        Some(name) => entries.iter().find(|entry| tag(entry) == Some(name) || entry.digest().as_ref() == name).cloned(),
+        None => {
+            let only = |entries: &[&'_ Descriptor]| {
+                let first = entries.first()?.digest();
+                // Several tags of one image are one image.
+                entries.iter().all(|entry| entry.digest() == first).then(|| entries[0].clone())
+            };
+            let all: Vec<_> = entries.iter().collect();
+            only(&all)
+                .or_else(|| only(&all.into_iter().filter(|entry| !is_attached(source, entry)).collect::<Vec<_>>()))
+        }
     };
     if let Some(found) = found {
-        return Ok(found.clone());
+        return Ok(found);
     }
     let tags: Vec<_> = entries.iter().filter_map(tag).collect();
     let help = match &tags[..] {
@@ -122,6 +144,11 @@ impl Layout {
         &self.entries
     }
 
+    /// Where it is.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The bytes of its `index.json`.
     ///
     /// # Errors
@@ -141,7 +168,7 @@ fn read_index(path: &Path) -> Result<Vec<u8>> {
 
 impl Source for Layout {
     fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
-        find(&self.entries, name, &self.place())
+        find(self, &self.entries, name)
     }
 
     fn exists(&self, descriptor: &Descriptor) -> Result<bool> {

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use oci_spec::image::Descriptor;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
 use super::mark::{Mark, refuse_foreign, refuse_full};
@@ -22,9 +22,10 @@ use crate::event::Listener;
 use crate::image::digest::VerifyReader;
 use crate::image::manifest::Document;
 use crate::store::cache::memory::Kind;
+use crate::store::referrers::entry;
 use crate::store::share::Sharable;
 use crate::store::stamp::Stamp;
-use crate::store::{Cache, FEW, Sink, Source, each, file, lock, open};
+use crate::store::{Cache, FEW, Sink, Source, copy, each, file, lock, open, read};
 
 /// A layout that is being written: [`LayoutWriter::commit`] makes it the layout, dropping it undoes all.
 #[derive(Debug)]
@@ -179,6 +180,17 @@ impl LayoutWriter {
         file.as_file_mut().write_all(&document.bytes).map_err(|error| on_path("write", &path, error))?;
         let persist = |path: &Path| file.persist(path).map(drop).map_err(|error| error.error);
         self.place(&document.descriptor, persist).map(drop)
+    }
+
+    /// Stores a manifest that names its subject, after all that it names of `source`, and lists it without a name.
+    ///
+    /// # Errors
+    /// Of reading it, and of writing it here.
+    pub fn attach(&self, manifest: &Descriptor, source: &dyn Source) -> Result<()> {
+        copy(source, self, std::slice::from_ref(manifest))?;
+        let entry = entry(manifest, &read(source, manifest)?)?;
+        lock(&self.entries).push(json!(entry));
+        Ok(())
     }
 
     /// Puts the new layout in the place of the old one. Other runs wait until what is returned is dropped.

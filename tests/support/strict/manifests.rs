@@ -8,6 +8,7 @@ use super::blobs::is_sha256;
 use super::faults::{Fault, Point};
 use super::http::{Body, Request};
 use super::monitor::Place;
+use super::referrers::{Attaching, is_list};
 use super::state::{self, Manifest, is_digest};
 use super::tokens::right;
 
@@ -91,6 +92,10 @@ impl World {
         let status = self.chaos.pick("PUT of a manifest", reference, &[201, 201, 201, 202, 200, 204]);
         self.monitor.hit(&format!("PUT of a manifest {status}"));
         let answer = Answer::new(status).with("Location", format!("/v2/{repository}/manifests/{digest}"));
+        let answer = match self.subject(&bytes) {
+            Some(subject) => answer.with("OCI-Subject", subject),
+            None => answer,
+        };
         match fault {
             Some(Fault::OtherDigest) => answer.with("Docker-Content-Digest", state::digest(b"something else")),
             _ => self.with_digest(answer, &digest),
@@ -109,6 +114,15 @@ impl World {
         }
         let mut repositories = super::lock(&self.repositories);
         let repository = repositories.get(name);
+        let subject = content["subject"]["digest"].as_str();
+        let is_refused = match self.attaching {
+            Attaching::Refused => subject.is_some(),
+            Attaching::ApiForWhatIsThere => subject.is_some_and(|of| !repository.manifests.contains_key(of)),
+            _ => false,
+        };
+        if is_refused {
+            return Err(Answer::error(400, "MANIFEST_INVALID"));
+        }
         let lacks = repository.lacks(&content);
         if !lacks.is_empty() {
             illegal(format!("a manifest before what it names: {}", lacks.join(", ")));
@@ -119,13 +133,15 @@ impl World {
             return Err(Answer::error(400, "DIGEST_INVALID"));
         }
         if !is_digest(reference) {
-            if !repository.manifests.contains_key(&digest) {
+            if !repository.manifests.contains_key(&digest) && !is_list(reference) {
                 illegal(format!("a tag before {digest} is there by its digest"));
             }
             repository.tags.insert(reference.to_owned(), digest.clone());
         }
         let manifest = Manifest { media_type: media_type.to_owned(), bytes: bytes.into() };
         repository.manifests.insert(digest.clone(), manifest);
+        drop(repositories);
+        self.rival(name, reference);
         Ok(digest)
     }
 }

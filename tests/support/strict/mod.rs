@@ -8,10 +8,12 @@
 //! | `http`, `answer` | listeners, requests, answers |
 //! | `state` | what the registry holds |
 //! | `blobs`, `uploads`, `step`, `manifests`, `tokens` | what it answers |
+//! | `referrers` | what is attached to what |
 //! | `chaos` | which of the legal answers it gives |
 //! | `faults` | what it breaks, and when |
 //! | `monitor` | what was asked, and what of that was illegal |
 //! | `image` | an index of two platforms, to push and to pull |
+//! | `layout` | a layout that is put there |
 //! | `scene` | what a seed stands for: a push or a pull, and what goes wrong in it |
 //! | `random` | chance that repeats itself |
 //! | `recorder` | a registry that lures elsewhere, and records what is brought there |
@@ -24,10 +26,12 @@ pub mod endless;
 pub mod faults;
 pub mod http;
 pub mod image;
+pub mod layout;
 pub mod manifests;
 pub mod monitor;
 pub mod random;
 pub mod recorder;
+pub mod referrers;
 pub mod scene;
 pub mod state;
 pub mod step;
@@ -44,6 +48,7 @@ use chaos::Chaos;
 use faults::{Fault, Faults, Planned, Point};
 use http::{Body, Origin, Request, Server};
 use monitor::{Monitor, Place};
+use referrers::Attaching;
 use state::{Manifest, Repositories};
 use tokens::{Access, Tokens};
 use uploads::Sessions;
@@ -66,6 +71,8 @@ pub struct Behaviour {
     pub chunks_only: bool,
     /// Whether several clients are at it at once.
     pub is_shared: bool,
+    /// How it is with what is attached to images.
+    pub attaching: Attaching,
 }
 
 /// A registry that runs; it is stopped when this is dropped.
@@ -89,6 +96,9 @@ pub struct World {
     access: Access,
     chunks_only: bool,
     is_shared: bool,
+    attaching: Attaching,
+    /// How many lists other clients have written.
+    rivals: Mutex<usize>,
     registry: SocketAddr,
     storage: SocketAddr,
     realm: String,
@@ -135,6 +145,8 @@ impl StrictRegistry {
             access: behaviour.access,
             chunks_only: behaviour.chunks_only,
             is_shared: behaviour.is_shared,
+            attaching: behaviour.attaching,
+            rivals: Mutex::default(),
             registry,
             storage,
             realm: format!("http://{tokens}/token"),
@@ -231,6 +243,9 @@ impl World {
         }
         if let Some((repository, digest)) = rest.rsplit_once("/blobs/") {
             return self.blob(request, repository, digest);
+        }
+        if let Some((repository, subject)) = rest.rsplit_once("/referrers/") {
+            return self.referrers(request, repository, subject);
         }
         if let Some((repository, reference)) = rest.rsplit_once("/manifests/") {
             return self.manifest(request, body, repository, reference);

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-/// A password or token. It does not print itself: who needs the text has to say so.
+use zeroize::Zeroize;
+
+/// A password or token. It does not print itself: who needs the text has to say so. The text is wiped from memory when it
+/// is dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -15,6 +18,12 @@ impl Secret {
     /// The text itself, to be sent to whom it is for, and to nobody else.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 

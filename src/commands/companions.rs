@@ -1,0 +1,102 @@
+//! What goes to a registry with an image: what is attached to it in its layout, and what a key says of it.
+
+use std::collections::BTreeSet;
+
+use miette::Context;
+use oci_spec::image::Descriptor;
+
+use super::subjects::Part;
+use crate::attest::sign::{lacking, unsigned};
+use crate::attest::{PrivateKey, Statement};
+use crate::error::Result;
+use crate::event::{BuiltImage, Event, Listener};
+use crate::image::Digest;
+use crate::registry::Registry;
+use crate::store::cache::memory::Kind;
+use crate::store::{Behind, Cache, MANY, Memory, Referrers, Source, each};
+
+/// An image whose companions these are.
+pub struct Companions<'a> {
+    /// The image.
+    pub image: &'a BuiltImage,
+    /// Its index and its images.
+    pub parts: &'a [Part],
+    /// The layout that it was built in.
+    pub layout: &'a dyn Source,
+    /// Who signs it.
+    pub key: Option<&'a PrivateKey>,
+    /// What was attached before, where.
+    pub cache: &'a Cache,
+}
+
+/// What a key says of a part of an image.
+struct Signed {
+    statements: Vec<Statement>,
+    /// Those that it has not said there before.
+    manifests: Vec<Descriptor>,
+}
+
+impl Companions<'_> {
+    /// Attaches all of them to the image. A registry that has the image still (`was_there`) has what was attached to it: nobody asks for what this computer has attached there before, unless it is to be signed.
+    ///
+    /// # Errors
+    /// When the registry does not take them.
+    pub fn attach(&self, registry: &Registry, was_there: bool, listener: Listener) -> Result<()> {
+        let about = format!("{}@{}", registry.place(), self.image.digest);
+        let all: Vec<_> = self.image.attached.iter().map(|attached| attached.digest.to_string()).collect();
+        let is_known =
+            || all.is_empty() || was_there && self.cache.recall(Kind::Attached, &about).as_ref() == Some(&all);
+        if self.key.is_none() && is_known() {
+            return Ok(());
+        }
+        // To an image that was not there, nothing is attached yet.
+        let listed = each(self.parts, MANY, |part| match was_there {
+            true => registry.referrers(part.descriptor.digest()),
+            false => Ok(Vec::new()),
+        })?;
+        let is_listed: BTreeSet<_> = listed.iter().flatten().map(|entry| entry.digest().as_ref()).collect();
+        let own = self.image.attached.iter().map(|attached| &attached.descriptor);
+        let mut wanted: Vec<_> = own.filter(|own| !is_listed.contains(own.digest().as_ref())).cloned().collect();
+        let signed = Memory::default();
+        let said = self.parts.iter().zip(&listed).map(|(part, listed)| self.sign(part, listed, registry, &signed));
+        let said = said.collect::<Result<Vec<_>>>().wrap_err("cannot sign it")?;
+        wanted.extend(said.iter().flatten().flat_map(|said| said.manifests.iter().cloned()));
+        if !wanted.is_empty() {
+            registry.attach(&wanted, &Behind { first: &signed, second: self.layout })?;
+        }
+        self.cache.remember(Kind::Attached, &about, all);
+        // The index comes last, as it does where each is signed by itself.
+        for (part, said) in self.parts.iter().zip(&said).rev() {
+            if let Some(Signed { statements, manifests }) = said {
+                listener(Event::Signed {
+                    image: part.what.clone(),
+                    digest: part.descriptor.digest().clone(),
+                    to: registry.place(),
+                    said: statements.iter().map(|said| said.title().to_owned()).collect(),
+                    was_there: manifests.is_empty(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Signs a part of the image, and what is attached to that in the layout.
+    fn sign(&self, part: &Part, listed: &[Descriptor], registry: &Registry, memory: &Memory) -> Result<Option<Signed>> {
+        let Some(key) = self.key else { return Ok(None) };
+        let digest = part.descriptor.digest();
+        let mut statements = vec![Statement::signature(digest)];
+        statements.extend(unsigned(self.layout, &self.attached_to(digest), digest, &registry.place())?);
+        let manifests = lacking(key, &part.descriptor, &statements, (listed, registry), memory)?;
+        Ok(Some(Signed { statements, manifests }))
+    }
+
+    fn attached_to(&self, subject: &Digest) -> Vec<Descriptor> {
+        let is_its = self.image.attached.iter().filter(|attached| attached.subject == *subject);
+        let listed = is_its.map(|attached| {
+            let mut entry = attached.descriptor.clone();
+            entry.set_artifact_type(Some(attached.artifact_type.as_str().into()));
+            entry
+        });
+        listed.collect()
+    }
+}

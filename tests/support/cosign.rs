@@ -1,0 +1,58 @@
+//! cosign 3 and oras, which sign, verify and list what is attached, as others do it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::process::{Ran, output, run};
+
+/// The password of all keys in tests.
+pub const PASSWORD: &str = "sesame";
+
+/// cosign in a folder with the keys `cosign.key` and `cosign.pub` of its own making, and a configuration without services.
+pub struct Cosign {
+    folder: PathBuf,
+}
+
+fn program(name: &str) -> Command {
+    let folder = std::env::var_os("CARGO_OCI_TEST_SIGNING_PATH");
+    let folder = folder.expect("a folder with cosign and oras in CARGO_OCI_TEST_SIGNING_PATH: `.ci/test` sets it");
+    Command::new(Path::new(&folder).join(name))
+}
+
+impl Cosign {
+    /// Makes the keys.
+    pub fn new(folder: &Path) -> Cosign {
+        let cosign = Cosign { folder: folder.to_owned() };
+        output(&mut cosign.command(&["generate-key-pair"]));
+        output(&mut cosign.command(&["signing-config", "create", "--out", "services.json"]));
+        cosign
+    }
+
+    /// `cosign ARGS`.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = program("cosign");
+        // Nothing of whoever runs the tests.
+        command.args(args).current_dir(&self.folder).env("COSIGN_PASSWORD", PASSWORD).env("HOME", &self.folder);
+        command
+    }
+
+    /// `cosign sign` or `attest`, which succeeds.
+    pub fn signs(&self, args: &[&str]) {
+        let rest = ["--signing-config", "services.json", "--allow-insecure-registry", "--allow-http-registry", "-y"];
+        output(&mut self.command(&[&args[..1], &rest, &args[1..]].concat()));
+    }
+
+    /// `cosign verify` or `verify-attestation`.
+    pub fn verifies(&self, args: &[&str]) -> Ran {
+        let rest = ["--insecure-ignore-tlog=true", "--allow-insecure-registry", "--allow-http-registry"];
+        run(&mut self.command(&[&args[..1], &rest, &args[1..]].concat()))
+    }
+}
+
+/// Runs `oras`, and gives its standard output.
+///
+/// # Panics
+/// Where it fails.
+pub fn oras(folder: &Path, args: &[&str]) -> String {
+    output(program("oras").args(args).current_dir(folder).env("HOME", folder))
+}

@@ -1,0 +1,108 @@
+//! What is attached to what: told by an API, or under tags that clients write.
+
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::http::Request;
+use super::state::{self, Manifest};
+use super::tokens::right;
+use super::{World, lock};
+
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+/// How a registry is with what is attached to images.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Attaching {
+    /// It keeps it, and knows no more of it: clients write lists under tags.
+    #[default]
+    Tags,
+    /// The same, and with each list that is written, so many times, another client writes another list at once.
+    Rivals(usize),
+    /// It tells what is attached by the referrers API.
+    Api,
+    /// The same, and refuses what is attached to something that it has not.
+    ApiForWhatIsThere,
+    /// It refuses it.
+    Refused,
+}
+
+/// Whether a tag stands in for the referrers API.
+pub fn is_list(reference: &str) -> bool {
+    reference.starts_with("sha256-")
+}
+
+/// What the list of another client names: an artifact that is attached to nothing else.
+pub fn rivals() -> Vec<u8> {
+    json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "artifactType": "text/rival",
+        "config": { "mediaType": "application/vnd.oci.empty.v1+json", "digest": state::digest(b"{}"), "size": 2 },
+        "layers": [],
+    })
+    .to_string()
+    .into_bytes()
+}
+
+impl Attaching {
+    fn has_api(self) -> bool {
+        matches!(self, Attaching::Api | Attaching::ApiForWhatIsThere)
+    }
+}
+
+impl World {
+    /// A question for the API.
+    pub fn referrers(&self, request: &Request, repository: &str, subject: &str) -> Answer {
+        if let Some(answer) = self.admit(request, &[right(repository, "pull")]) {
+            return answer;
+        }
+        if !self.attaching.has_api() {
+            return Answer::error(404, "UNSUPPORTED");
+        }
+        let repository = lock(&self.repositories).get(repository).clone();
+        let entries = repository.manifests.iter().filter_map(|(digest, manifest)| {
+            let content: Value = serde_json::from_slice(&manifest.bytes).unwrap_or_default();
+            let entry = json!({
+                "mediaType": manifest.media_type,
+                "digest": digest,
+                "size": manifest.bytes.len(),
+                "artifactType": content["artifactType"],
+                "annotations": content["annotations"],
+            });
+            (content["subject"]["digest"] == subject).then_some(entry)
+        });
+        let list = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries.collect::<Vec<_>>() });
+        Answer::new(200).with("Content-Type", INDEX).body(list.to_string().into_bytes())
+    }
+
+    /// The subject of a manifest, where this registry makes known what is attached.
+    pub fn subject(&self, manifest: &[u8]) -> Option<String> {
+        let content: Value = serde_json::from_slice(manifest).unwrap_or_default();
+        let subject = content["subject"]["digest"].as_str()?;
+        self.attaching.has_api().then(|| subject.to_owned())
+    }
+
+    /// Another client writes the list, as it read it before this one was written.
+    pub fn rival(&self, repository: &str, tag: &str) {
+        let Attaching::Rivals(most) = self.attaching else { return };
+        let mut written = lock(&self.rivals);
+        if !is_list(tag) || *written == most {
+            return;
+        }
+        *written += 1;
+        let artifact = rivals();
+        let digest = state::digest(&artifact);
+        let entry = json!({
+            "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": artifact.len(),
+            "annotations": { "nth": written.to_string() },
+        });
+        let list = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [entry] }).to_string().into_bytes();
+        let mut repositories = lock(&self.repositories);
+        let repository = repositories.get(repository);
+        let manifest =
+            |media_type: &str, bytes: &[u8]| Manifest { media_type: media_type.to_owned(), bytes: bytes.into() };
+        repository.tags.insert(tag.to_owned(), state::digest(&list));
+        repository.manifests.insert(state::digest(&list), manifest(INDEX, &list));
+        repository.manifests.insert(digest, manifest("application/vnd.oci.image.manifest.v1+json", &artifact));
+    }
+}
