@@ -1,5 +1,5 @@
 """What the benchmarks have in common: a command run for its time and its memory, and what such commands are given."""
-import gzip, hashlib, io, json, pathlib, random, socket, struct, subprocess, tarfile, time
+import asyncio, gzip, hashlib, io, json, pathlib, random, shutil, socket, struct, subprocess, tarfile, threading, time
 
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
 
@@ -75,6 +75,13 @@ def write_base(folder, mb, platforms):
     (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
 
 
+def rust_lld():
+    sysroot = pathlib.Path(subprocess.check_output(["rustc", "--print", "sysroot"], text=True).strip())
+    found = next(sysroot.glob("lib/rustlib/*/bin/rust-lld"), None) or shutil.which("ld.lld")
+    assert found, "no rust-lld: cargo build has nothing to link with"
+    return str(found)
+
+
 def registry(folder):
     """A docker-registry that keeps its content in `folder`, and its host."""
     folder.mkdir()
@@ -93,3 +100,51 @@ def registry(folder):
         except OSError:
             time.sleep(0.05)
     return child, f"127.0.0.1:{port}"
+
+
+class Far:
+    """A proxy before `port`, with a thread of its own."""
+
+    def __init__(self, host, rtt):
+        self.port, self.rtt = int(host.rsplit(":", 1)[1]), rtt
+        started = threading.Event()
+        threading.Thread(target=lambda: asyncio.run(self.listen(started)), daemon=True).start()
+        started.wait()
+
+    async def listen(self, started):
+        server = await asyncio.start_server(self.connected, "127.0.0.1", 0)
+        self.host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        started.set()
+        async with server:
+            await server.serve_forever()
+
+    async def connected(self, reader, writer):
+        await asyncio.sleep(self.rtt)
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.port)
+        await asyncio.gather(self.later(reader, far_writer), self.later(far_reader, writer))
+
+    async def later(self, reader, writer):
+        """Passes on what comes, each piece half a round trip later; the next is read meanwhile."""
+        pieces = asyncio.Queue()
+
+        async def send():
+            while True:
+                due, piece = await pieces.get()
+                await asyncio.sleep(max(0, due - time.monotonic()))
+                if not piece:
+                    break
+                writer.write(piece)
+                await writer.drain()
+            writer.close()
+
+        sending = asyncio.create_task(send())
+        try:
+            while piece := await reader.read(1 << 18):
+                pieces.put_nowait((time.monotonic() + self.rtt / 2, piece))
+        except ConnectionError:
+            pass
+        pieces.put_nowait((time.monotonic() + self.rtt / 2, b""))
+        try:
+            await sending
+        except ConnectionError:
+            pass
