@@ -30,6 +30,11 @@ pub fn is_document(media_type: &MediaType) -> bool {
     matches!(as_oci(media_type), MediaType::ImageIndex | MediaType::ImageManifest)
 }
 
+/// Whether it is the config of an image.
+pub fn is_config(media_type: &MediaType) -> bool {
+    as_oci(media_type) == MediaType::ImageConfig
+}
+
 /// Whether it is a layer of a Linux image, with any compression that runtimes know.
 pub fn is_layer(media_type: &MediaType) -> bool {
     matches!(as_oci(media_type), MediaType::ImageLayer | MediaType::ImageLayerGzip | MediaType::ImageLayerZstd)

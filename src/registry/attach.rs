@@ -1,7 +1,7 @@
 //! What is attached to a manifest, made known (distribution-spec, "Pushing Manifests with Subject"): by the registry
 //! itself, or under the tag that stands in for that.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use miette::{Report, miette};
 use oci_spec::image::{Descriptor, Digest, MediaType};
@@ -16,8 +16,9 @@ use super::error::{Problem, RequestError};
 use crate::error::{Result, with_help};
 use crate::image::canonical_json;
 use crate::image::manifest::{Manifest, parse};
+use crate::image::media_type::is_document;
 use crate::store::referrers::entry;
-use crate::store::{MANY, MOST_DOCUMENT_BYTES, Referrers, Source, copy, each, read};
+use crate::store::{MANY, MOST_DOCUMENT_BYTES, Referrers, SMALL, Sink, Source, copy, each, read};
 
 /// How often the list is written at most, where others write it too.
 const ATTEMPTS: u32 = 6;
@@ -36,7 +37,7 @@ impl Referrers for Registry<'_> {
             for (manifest, bytes) in &manifests {
                 below.extend(parse(manifest.media_type(), bytes).map_err(Report::from_err)?.children());
             }
-            copy(source, self, &below)?;
+            self.send(&below, source)?;
             let unlisted = each(&manifests, MANY, |(manifest, bytes)| self.put(manifest, bytes))?;
             // Each list is written once for all that it lacks.
             let mut lists: HashMap<Digest, Vec<&(Descriptor, Vec<u8>)>> = HashMap::new();
@@ -50,6 +51,18 @@ impl Referrers for Registry<'_> {
             each(&lists, MANY, list).map(drop)
         };
         attach().map_err(|error| refused(error, self))
+    }
+}
+
+impl Registry<'_> {
+    /// Sends what artifacts name. Nobody is asked for what is as quickly sent: it is about something that is new itself.
+    fn send(&self, content: &[Descriptor], source: &dyn Source) -> Result<()> {
+        let is_quick = |one: &&Descriptor| one.size() <= SMALL && !is_document(one.media_type());
+        let (quick, other): (Vec<_>, Vec<_>) = content.iter().partition(is_quick);
+        let mut sent = HashSet::new();
+        let quick: Vec<_> = quick.into_iter().filter(|one| sent.insert(one.digest()) && !self.has(one)).collect();
+        each(&quick, MANY, |one| Sink::push(self, one, source))?;
+        copy(source, self, &other.into_iter().cloned().collect::<Vec<_>>())
     }
 }
 

@@ -29,7 +29,7 @@ use tokio::runtime::Runtime;
 use crate::error::{Result, with_help};
 use crate::event::Listener;
 use crate::image::about::About;
-use crate::image::media_type::is_document;
+use crate::image::media_type::{is_config, is_document};
 use crate::reference::Reference;
 use crate::store::{Missing, Sink, Source, lock, read};
 
@@ -123,6 +123,11 @@ impl<'a> Registry<'a> {
         self.runtime.block_on(listed).map_err(|error| self.explained(error))
     }
 
+    /// Whether it was asked for or sent before, and is here.
+    fn has(&self, descriptor: &Descriptor) -> bool {
+        lock(&self.known).get(descriptor.digest()).copied().unwrap_or_default()
+    }
+
     fn knows(&self, descriptor: &Descriptor, is_there: bool) {
         lock(&self.known).insert(descriptor.digest().clone(), is_there);
     }
@@ -199,7 +204,7 @@ impl Source for Registry<'_> {
 }
 
 impl Sink for Registry<'_> {
-    /// A document is as quickly sent as asked for: nobody is asked.
+    /// A document is as quickly sent as asked for: nobody is asked. A config is nearly so, and as new as its manifest.
     fn exists(&self, descriptor: &Descriptor) -> Result<bool> {
         if is_document(descriptor.media_type()) {
             return Ok(false);
@@ -207,6 +212,9 @@ impl Sink for Registry<'_> {
         let known = lock(&self.known).get(descriptor.digest()).copied();
         if let Some(is_there) = known {
             return Ok(is_there);
+        }
+        if is_config(descriptor.media_type()) {
+            return Ok(false);
         }
         self.client.will_write();
         let is_there = Source::exists(self, descriptor)?;

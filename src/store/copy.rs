@@ -17,7 +17,7 @@ pub const MANY: usize = 16;
 /// Transfers at a time of what takes longer.
 pub const FEW: usize = 4;
 /// What is no larger is on its way as long as an answer is.
-const SMALL: u64 = 256 << 10;
+pub const SMALL: u64 = 256 << 10;
 
 /// Copies `roots` and all that they name from `source` to `sink`, children first, skipping what is there.
 ///

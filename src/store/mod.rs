@@ -27,7 +27,7 @@ use crate::image::digest::{Mismatch, VerifyReader};
 
 pub use archive::Archive;
 pub use cache::Cache;
-pub use copy::{FEW, MANY, copy, each};
+pub use copy::{FEW, MANY, SMALL, copy, each};
 pub use counted::Counted;
 pub use layout::{Layout, LayoutWriter};
 pub use memory::Memory;

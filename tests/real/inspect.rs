@@ -42,9 +42,10 @@ fn a_pushed_image_is_shown_with_its_base_and_no_layer_is_read() {
     let parts = [
         format!("\n{built}\n"),
         "├─ linux/amd64  ".to_owned(),
-        "└─ linux/arm64/v8  ".to_owned(),
+        "├─ linux/arm64/v8  ".to_owned(),
         "  cargo oci build (binaries)\n".to_owned(),
-        format!("base  {below}\n│     {}\n", base.digest),
+        format!("base  {below}\n│  │  {}\n", base.digest),
+        "\n└─ attached\n".to_owned(),
     ];
     for part in &parts {
         assert!(ran.stdout.contains(part), "{part} is not in\n{}", ran.stdout);

@@ -140,8 +140,8 @@ impl Scene {
     /// How often a client may ask for what does not pass (registry.md, "Retry").
     pub fn most_final_hits(&self) -> u32 {
         match (self.fault, self.hopeless) {
-            // Five attempts, of each of the four uploads that go on at the same time; HEAD and GET of what is looked for.
-            (Some(Fault::ErrorForEver), Some(Point::Begin)) => 20,
+            // Five attempts, of each of the five blobs, which go up at the same time; HEAD and GET of what is looked for.
+            (Some(Fault::ErrorForEver), Some(Point::Begin)) => 25,
             (Some(Fault::ErrorForEver), Some(Point::AskManifest)) => 10,
             (Some(Fault::ErrorForEver), _) => 5,
             // None of them is asked again; four uploads may have begun, and a blob may be tried in chunks.
