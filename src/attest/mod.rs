@@ -12,15 +12,19 @@
 //! | [`sbom`] | what is in an image |
 //! | [`provenance`] | how an image came about |
 //! | [`referrer`] | an artifact that is attached to an image |
+//! | [`signer`] | who signs |
+//! | `keyless` | who signs without a key, with the feature of that name |
 //! | [`sign`], [`mod@verify`] | statements that are attached to an image, signed, and those that are there |
 //!
 //! Nothing here knows what a place is like that things are attached at: see [`Referrers`](crate::store::Referrers).
-//! A signature that a certificate vouches for, without a key, is neither made nor read (Fulcio, Rekor).
+//! A signature that a certificate vouches for, without a key, is made with a feature alone, and never verified (Fulcio, Rekor).
 
 pub mod auditable;
 pub mod bundle;
 pub mod dsse;
 pub mod key;
+#[cfg(feature = "keyless")]
+pub mod keyless;
 mod kind;
 mod pem;
 pub mod provenance;
@@ -29,12 +33,14 @@ pub mod sbom;
 mod sealed;
 mod secretbox;
 pub mod sign;
+pub mod signer;
 pub mod statement;
 pub mod verify;
 
 pub use key::{PrivateKey, PublicKey};
 pub use referrer::{Attached, Referrer};
 pub use sealed::WrongPassword;
+pub use signer::Signer;
 pub use statement::Statement;
 
 /// A program that an image was made with, in a release.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
 use super::inspect::platform;
 use super::{TalkArgs, key_value};
@@ -32,16 +32,34 @@ pub struct SubjectArgs {
     pub image: String,
 }
 
+/// Who signs: the group `signer`, of which there is one.
+#[derive(Args, Clone, Debug, Default)]
+pub struct SignerArgs {
+    /// The private key: a file, or a variable that holds what would be in the file; its password comes from
+    /// COSIGN_PASSWORD, else it is asked for
+    #[arg(short, long, value_name = "FILE|env://VAR", group = "signer", value_hint = ValueHint::FilePath)]
+    pub key: Option<KeyReference>,
+    /// Sign without a key, as whoever runs this: a certificate (Fulcio) names the job of CI, or whom the token in
+    /// SIGSTORE_ID_TOKEN names, and a public log (Rekor) keeps it for ever
+    #[cfg(feature = "keyless")]
+    #[arg(long, group = "signer")]
+    pub keyless: bool,
+    /// The services to sign without a key, as `cosign signing-config create` writes them [default: those of sigstore.dev]
+    #[cfg(feature = "keyless")]
+    #[arg(long, value_name = "FILE", requires = "keyless", value_hint = ValueHint::FilePath)]
+    pub signing_config: Option<PathBuf>,
+}
+
 /// The arguments of `cargo oci sign`.
 #[derive(Args, Clone, Debug)]
+#[command(group(ArgGroup::new("signer").required(true)))]
 pub struct SignArgs {
     /// The image.
     #[command(flatten)]
     pub subject: SubjectArgs,
-    /// The private key: a file, or a variable that holds what would be in the file; its password comes from
-    /// COSIGN_PASSWORD, else it is asked for
-    #[arg(short, long, value_name = "FILE|env://VAR", value_hint = ValueHint::FilePath)]
-    pub key: KeyReference,
+    /// Who signs.
+    #[command(flatten)]
+    pub signer: SignerArgs,
     /// Say this of the index too, signed: TYPE is cyclonedx, spdx, provenance or a URI, FILE a JSON document (repeatable)
     #[arg(long = "attest", value_name = "TYPE=FILE")]
     pub statements: Vec<Attest>,

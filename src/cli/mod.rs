@@ -16,12 +16,13 @@ use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
 use clap::builder::Styles;
-use clap::{Args, Parser, Subcommand, ValueHint};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::config::check::check_line;
-use crate::reference::KeyReference;
 use crate::spelling::hint;
-pub use attest::{AttachArgs, Attest, GenerateKeyArgs, ReferrersArgs, Required, SignArgs, SubjectArgs, VerifyArgs};
+pub use attest::{
+    AttachArgs, Attest, GenerateKeyArgs, ReferrersArgs, Required, SignArgs, SignerArgs, SubjectArgs, VerifyArgs,
+};
 pub use bundle::{BundleArgs, BundleForm};
 pub use cache::{CacheAction, CacheArgs, PruneArgs};
 pub use format::{MessageFormat, Told};
@@ -109,8 +110,9 @@ pub enum Command {
     ///
     /// The index and the image for each platform are signed as cosign 3 does it with a key: a sigstore bundle each, attached
     /// as a referrer; and so are the SBOMs and the provenance that are attached to them. What is signed already stays as it
-    /// is. `cosign verify --key --insecure-ignore-tlog` accepts it, for there is no transparency log. Signatures without a key
-    /// (Fulcio, Rekor) are neither made nor verified. The result on stdout is the image's name with its digest.
+    /// is. `cosign verify --key --insecure-ignore-tlog` accepts it, for there is no transparency log. Without a key (Fulcio,
+    /// Rekor), a cargo-oci signs that was installed with the feature `keyless`. The result on stdout is the image's name with
+    /// its digest.
     Sign(SignArgs),
     /// Verify that an image is signed, and what is attached to it
     ///
@@ -152,6 +154,7 @@ pub enum Command {
 
 /// The arguments of `cargo oci push`.
 #[derive(Args, Clone, Debug, Default)]
+#[command(group(ArgGroup::new("signer").requires("sign")))]
 pub struct PushArgs {
     /// What is built.
     #[command(flatten)]
@@ -160,12 +163,11 @@ pub struct PushArgs {
     #[arg(long, help_heading = "Output")]
     pub by_digest: bool,
     /// Sign index and images where they are pushed to, as `cargo oci sign` does, before a tag moves
-    #[arg(long, requires = "key", help_heading = "Signing")]
+    #[arg(long, requires = "signer", help_heading = "Signing")]
     pub sign: bool,
-    /// The private key: a file, or a variable that holds what would be in the file; its password comes from
-    /// COSIGN_PASSWORD, else it is asked for
-    #[arg(long, value_name = "FILE|env://VAR", requires = "sign", value_hint = ValueHint::FilePath, help_heading = "Signing")]
-    pub key: Option<KeyReference>,
+    /// Who signs.
+    #[command(flatten, next_help_heading = "Signing")]
+    pub signer: SignerArgs,
 }
 
 /// The arguments of `cargo oci build`.

@@ -1,4 +1,4 @@
-//! What goes to a registry with an image: what is attached to it in its layout, and what a key says of it.
+//! What goes to a registry with an image: what is attached to it in its layout, and what is signed of it.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use oci_spec::image::Descriptor;
 
 use super::subjects::Part;
 use crate::attest::sign::{lacking, unsigned};
-use crate::attest::{PrivateKey, Statement};
+use crate::attest::{Signer, Statement};
 use crate::error::Result;
 use crate::event::{BuiltImage, Event, Listener};
 use crate::image::Digest;
@@ -24,15 +24,15 @@ pub struct Companions<'a> {
     /// The layout that it was built in.
     pub layout: &'a dyn Source,
     /// Who signs it.
-    pub key: Option<&'a PrivateKey>,
+    pub signer: Option<&'a Signer>,
     /// What was attached before, where.
     pub cache: &'a Cache,
 }
 
-/// What a key says of a part of an image.
+/// What is signed of a part of an image.
 struct Signed {
     statements: Vec<Statement>,
-    /// Those that it has not said there before.
+    /// Those that were not signed there before.
     manifests: Vec<Descriptor>,
 }
 
@@ -46,7 +46,7 @@ impl Companions<'_> {
         let all: Vec<_> = self.image.attached.iter().map(|attached| attached.digest.to_string()).collect();
         let is_known =
             || all.is_empty() || was_there && self.cache.recall(Kind::Attached, &about).as_ref() == Some(&all);
-        if self.key.is_none() && is_known() {
+        if self.signer.is_none() && is_known() {
             return Ok(());
         }
         // To an image that was not there, nothing is attached yet.
@@ -82,11 +82,11 @@ impl Companions<'_> {
 
     /// Signs a part of the image, and what is attached to that in the layout.
     fn sign(&self, part: &Part, listed: &[Descriptor], registry: &Registry, memory: &Memory) -> Result<Option<Signed>> {
-        let Some(key) = self.key else { return Ok(None) };
+        let Some(signer) = self.signer else { return Ok(None) };
         let digest = part.descriptor.digest();
         let mut statements = vec![Statement::signature(digest)];
         statements.extend(unsigned(self.layout, &self.attached_to(digest), digest, &registry.place())?);
-        let manifests = lacking(key, &part.descriptor, &statements, (listed, registry), memory)?;
+        let manifests = lacking(signer, &part.descriptor, &statements, (listed, registry), memory)?;
         Ok(Some(Signed { statements, manifests }))
     }
 

@@ -1,4 +1,4 @@
-//! Where keys are → the keys, with their passwords.
+//! Where keys are → the keys, with their passwords; the arguments → who signs.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
@@ -7,9 +7,12 @@ use miette::{Context, Report, miette};
 use zeroize::Zeroizing;
 
 use super::login::Asked;
-use crate::attest::{PrivateKey, PublicKey};
+use crate::attest::{PrivateKey, PublicKey, Signer};
+use crate::cli::SignerArgs;
 use crate::error::{Result, on_path, or_help};
 use crate::event::Question;
+#[cfg(feature = "keyless")]
+use crate::plan::IDENTITY_TOKEN;
 use crate::plan::{Environment, KEY_PASSWORD, hide_key};
 use crate::reference::KeyReference;
 use crate::secret::Secret;
@@ -19,11 +22,26 @@ const FILE: &str = "name a file that `cargo oci generate-key` or `cosign generat
 /// No key is larger.
 const MOST_BYTES: u64 = 64 << 10;
 
+/// Who is to sign; nobody where the arguments name nobody.
+///
+/// # Errors
+/// When the key cannot be used; when nothing says who signs without one.
+pub fn signer(args: &SignerArgs, environment: &Environment, asked: Asked) -> Result<Option<Signer>> {
+    #[cfg(feature = "keyless")]
+    if args.keyless {
+        let token = environment.get(IDENTITY_TOKEN).and_then(|token| token.to_str());
+        let identity = crate::attest::keyless::Identity::find(token, args.signing_config.as_deref())?;
+        return Ok(Some(Signer::Identity(Box::new(identity))));
+    }
+    let key = args.key.as_ref().map(|key| private(key, environment, asked));
+    Ok(key.transpose()?.map(Signer::Key))
+}
+
 /// The private key that is there.
 ///
 /// # Errors
 /// When it cannot be read, is no private key, or its password is missing or wrong.
-pub fn private(key: &KeyReference, environment: &Environment, asked: Asked) -> Result<PrivateKey> {
+fn private(key: &KeyReference, environment: &Environment, asked: Asked) -> Result<PrivateKey> {
     let name = key.to_string();
     if let KeyReference::Variable(variable) = key {
         hide_key(variable);

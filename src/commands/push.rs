@@ -12,7 +12,7 @@ use super::keys;
 use super::login::Asked;
 use super::registries::Registries;
 use super::subjects::Part;
-use crate::attest::PrivateKey;
+use crate::attest::Signer;
 use crate::cli::PushArgs;
 use crate::error::Result;
 use crate::event::{BuiltImage, Event, Listener};
@@ -31,12 +31,16 @@ const FRESH: Duration = Duration::from_secs(5);
 pub fn push(args: &PushArgs, asked: Asked, listener: Listener) -> Result<Vec<String>> {
     let environment = Environment::of_this_process();
     // A key that cannot be used is told before anything is built.
-    let key = args.key.as_ref().map(|key| keys::private(key, &environment, asked)).transpose()?;
+    let signer = keys::signer(&args.signer, &environment, asked)?;
     let registries = Registries::new(&environment, listener);
     // What is written elsewhere has to be whole.
     let complete = !args.build.output.outputs.is_empty();
-    let destinations =
-        Destinations { registries: &registries, by_digest: args.by_digest, key: key.as_ref(), open: OnceLock::new() };
+    let destinations = Destinations {
+        registries: &registries,
+        by_digest: args.by_digest,
+        signer: signer.as_ref(),
+        open: OnceLock::new(),
+    };
     let build = Build { args: &args.build, complete, attach: true, registries: &registries };
     let built = build.run(|plan| check_repositories(&plan.images), &destinations)?;
     let mut results = Vec::new();
@@ -44,7 +48,7 @@ pub fn push(args: &PushArgs, asked: Asked, listener: Listener) -> Result<Vec<Str
         let (plan, image) = (&built.plan.images[destination.image], &built.images[destination.image]);
         let source = Behind { first: &built.layouts[destination.image], second: built.bases.source(&plan.base)? };
         let tags = destinations.tags(plan);
-        let pushed = destination.push(plan, image, (tags, destinations.key), (&source, &built.cache), listener);
+        let pushed = destination.push(plan, image, (tags, destinations.signer), (&source, &built.cache), listener);
         pushed.wrap_err_with(|| destination.failed(plan))?;
         results.push(destination.repository.with_digest(image.digest.as_ref()));
     }
@@ -57,7 +61,7 @@ struct Destinations<'a> {
     registries: &'a Registries<'a>,
     by_digest: bool,
     /// What images are signed with.
-    key: Option<&'a PrivateKey>,
+    signer: Option<&'a Signer>,
     open: OnceLock<Vec<Destination<'a>>>,
 }
 
@@ -148,7 +152,7 @@ impl Destination<'_> {
         &self,
         plan: &ImagePlan,
         image: &BuiltImage,
-        (tags, key): (&[String], Option<&PrivateKey>),
+        (tags, signer): (&[String], Option<&Signer>),
         (source, cache): (&dyn Source, &Cache),
         listener: Listener,
     ) -> Result<()> {
@@ -157,7 +161,7 @@ impl Destination<'_> {
         let is_right = |there: &Option<Descriptor>| there.as_ref().is_some_and(|there| there.digest() == root.digest());
         let is_there = there.iter().any(is_right);
         let parts = parts(plan, image);
-        let companions = Companions { image, parts: &parts, layout: source, key, cache };
+        let companions = Companions { image, parts: &parts, layout: source, signer, cache };
         let attach = || companions.attach(&self.registry, is_there, listener);
         // A tag that is right has all its content behind it: a registry takes no manifest without.
         let early = match is_there {

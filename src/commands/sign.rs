@@ -11,7 +11,7 @@ use super::login::Asked;
 use super::named::reference;
 use super::subjects::{Part, Subject};
 use crate::attest::sign::{lacking, unsigned};
-use crate::attest::{PrivateKey, Statement};
+use crate::attest::{Signer, Statement};
 use crate::cli::{Attest, SignArgs};
 use crate::error::{Result, on_path};
 use crate::event::{Event, Listener};
@@ -25,34 +25,36 @@ use crate::store::{MANY, MOST_DOCUMENT_BYTES, Memory, each};
 pub fn sign(args: &SignArgs, asked: Asked, listener: Listener) -> Result<Vec<String>> {
     let environment = Environment::of_this_process();
     let reference = reference(&args.subject.image)?;
-    let key = keys::private(&args.key, &environment, asked)?;
+    // The arguments are such that one is named.
+    let none = || miette!(help = "name a key with `--key`", "nobody signs");
+    let signer = keys::signer(&args.signer, &environment, asked)?.ok_or_else(none)?;
     let signed = || -> Result<Vec<String>> {
         let predicates = args.statements.iter().map(predicate).collect::<Result<Vec<_>>>()?;
         let image = Subject::open(&reference, &environment, listener)?;
         let named = args.statements.iter().zip(predicates).map(|(said, predicate)| {
             Statement::new(&image.repository, image.root.digest(), &said.predicate_type, predicate)
         });
-        let signer = Signer { key: &key, image: &image, image_only: args.image_only, listener };
+        let signing = Signing { signer: &signer, image: &image, image_only: args.image_only, listener };
         let parts = image.parts()?;
         // The index comes last: who finds it signed finds all of it signed. Without an index, the image is all there is. One
         // of them always is there.
         let (root, images) = parts.split_at(1);
-        signer.sign(images, &[])?;
-        signer.sign(root, &named.collect::<Vec<_>>())?;
+        signing.sign(images, &[])?;
+        signing.sign(root, &named.collect::<Vec<_>>())?;
         Ok(vec![image.pinned])
     };
     signed().wrap_err_with(|| format!("cannot sign {reference}"))
 }
 
-/// Who signs an image where it is.
-struct Signer<'a> {
-    key: &'a PrivateKey,
+/// An image that is signed where it is.
+struct Signing<'a> {
+    signer: &'a Signer,
     image: &'a Subject<'a>,
     image_only: bool,
     listener: Listener<'a>,
 }
 
-impl Signer<'_> {
+impl Signing<'_> {
     /// Signs parts of it, and what is said of them: in `statements`, and where they are.
     fn sign(&self, parts: &[Part], statements: &[Statement]) -> Result<()> {
         let place = self.image.place();
@@ -65,7 +67,7 @@ impl Signer<'_> {
             if !self.image_only {
                 all.extend(unsigned(place, &listed, digest, &self.image.repository)?);
             }
-            let lacking = lacking(self.key, &part.descriptor, &all, (&listed, place), &memory)?;
+            let lacking = lacking(self.signer, &part.descriptor, &all, (&listed, place), &memory)?;
             Ok((all, lacking))
         })?;
         let lacking: Vec<_> = signed.iter().flat_map(|(_, lacking)| lacking.iter().cloned()).collect();

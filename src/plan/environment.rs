@@ -13,6 +13,8 @@ pub const REGISTRY_VARIABLES: [&str; 3] =
 
 /// The variable that holds the password of a signing key, as cosign has it.
 pub const KEY_PASSWORD: &str = "COSIGN_PASSWORD";
+/// The variable that holds a token which says who signs without a key, as all of sigstore's programs have it.
+pub const IDENTITY_TOKEN: &str = "SIGSTORE_ID_TOKEN";
 /// A variable that holds a signing key: the one that `--key` names, of which there is one a run.
 static KEY: OnceLock<String> = OnceLock::new();
 
@@ -21,10 +23,10 @@ pub fn hide_key(variable: &str) {
     let _ = KEY.set(variable.to_owned());
 }
 
-/// Keeps [`REGISTRY_VARIABLES`], the signing key and its password from a program that is to be started.
+/// Keeps [`REGISTRY_VARIABLES`], the signing key, its password and [`IDENTITY_TOKEN`] from a program that is to be started.
 pub fn without_credentials(command: &mut Command) {
     let key = KEY.get().map(String::as_str);
-    for variable in REGISTRY_VARIABLES.into_iter().chain([KEY_PASSWORD]).chain(key) {
+    for variable in REGISTRY_VARIABLES.into_iter().chain([KEY_PASSWORD, IDENTITY_TOKEN]).chain(key) {
         command.env_remove(variable);
     }
 }

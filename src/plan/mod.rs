@@ -31,7 +31,7 @@ use etcetera::BaseStrategy;
 use miette::{Context, IntoDiagnostic, miette};
 
 pub use compile::{CPackage, CargoRun, CompilePlan, Described};
-pub use environment::{Environment, KEY_PASSWORD, REGISTRY_VARIABLES, hide_key, without_credentials};
+pub use environment::{Environment, IDENTITY_TOKEN, KEY_PASSWORD, REGISTRY_VARIABLES, hide_key, without_credentials};
 pub use facts::DEFAULT_BASE;
 pub use image::ImagePlan;
 pub use remap::Remap;

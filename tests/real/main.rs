@@ -13,6 +13,8 @@ mod engines;
 mod failures;
 mod inspect;
 mod json;
+#[cfg(feature = "keyless")]
+mod keyless;
 mod line;
 mod load;
 mod login;

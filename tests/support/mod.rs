@@ -12,6 +12,8 @@ pub mod process;
 pub mod project;
 pub mod referrers;
 pub mod registry;
+#[cfg(feature = "keyless")]
+pub mod sigstore;
 pub mod slow;
 pub mod snapshot;
 pub mod stall;

@@ -1,0 +1,83 @@
+//! Signatures without a key, by stand-ins for sigstore's services: cosign verifies them with these as its roots.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::cosign::Cosign;
+use crate::support::process::Ran;
+use crate::support::project::{Call, Project};
+use crate::support::registry::DockerRegistry;
+use crate::support::sigstore::{IDENTITY, ISSUER, Sigstore, token};
+
+/// A project, and the services that sign for it.
+struct Scene {
+    project: Project,
+    cosign: Cosign,
+    sigstore: Sigstore,
+    registry: DockerRegistry,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        let project = Project::new("hello");
+        let (cosign, sigstore) = (Cosign::new(project.root()), Sigstore::start());
+        sigstore.describe(&cosign, project.root());
+        Scene { project, cosign, sigstore, registry: DockerRegistry::start() }
+    }
+
+    fn push(&self, token: &str) -> Call {
+        let repository = self.registry.reference("acme/hello");
+        let args = ["--repository", &repository, "--sign", "--keyless", "--signing-config", "keyless.json"];
+        self.project.push(&args).env("SIGSTORE_ID_TOKEN", token)
+    }
+
+    fn cosign(&self, command: &[&str], identity: &str, image: &str) -> Ran {
+        let who = ["--certificate-identity", identity, "--certificate-oidc-issuer", ISSUER];
+        // The stand-in for the authority has no log of its certificates.
+        let rest = ["--trusted-root", "root.json", "--insecure-ignore-sct", "--insecure-ignore-tlog=false", image];
+        self.cosign.verifies(&[command, &who, &rest].concat())
+    }
+}
+
+#[test]
+fn cosign_verifies_who_has_signed_and_nothing_is_signed_twice() {
+    let scene = Scene::new();
+    // A build script does not see who is signing.
+    let script = "fn main() { assert!(std::env::var_os(\"SIGSTORE_ID_TOKEN\").is_none()); }";
+    let scene = Scene { project: scene.project.file("build.rs", script), ..scene };
+    let token = token(Duration::from_secs(600));
+    let pushed = scene.push(&token).succeeds();
+    let pinned = pushed.stdout.trim();
+    for command in [
+        &["verify"][..],
+        &["verify-attestation", "--type", "cyclonedx"],
+        &["verify-attestation", "--type", "slsaprovenance1"],
+    ] {
+        let verified = scene.cosign(command, IDENTITY, pinned);
+        assert_eq!(verified.status, 0, "{}{}", verified.stdout, verified.stderr);
+        assert_ne!(scene.cosign(command, "somebody@example.org", pinned).status, 0);
+    }
+    let found = scene.project.oci(&["referrers", "--json", pinned]).succeeds().stdout;
+    let found: Value = serde_json::from_str(&found).expect("JSON");
+    for subject in found["subjects"].as_array().expect("subjects") {
+        assert_eq!(subject["attached"].as_array().map(Vec::len), Some(5), "{subject}");
+    }
+    // Two parts for each of two platforms and the index, of certificate and entry for each statement.
+    assert_eq!(scene.sigstore.requests(), 2 * 3 * 3);
+    scene.push(&token).succeeds();
+    assert_eq!(scene.sigstore.requests(), 2 * 3 * 3);
+}
+
+#[test]
+fn without_a_token_nothing_is_built_and_nothing_is_shown_of_it() {
+    let scene = Scene::new();
+    let expired = token(Duration::ZERO);
+    for (token, why) in [("", "there is no SIGSTORE_ID_TOKEN"), ("a.b", "invalid JWT"), (&*expired, "has expired")] {
+        let words = scene.push(token).fails(1);
+        assert!(words.contains(why) && words.contains("help: "), "{words}");
+        assert!(token.is_empty() || !words.contains(token), "{words}");
+        assert!(!words.contains("Compiling"), "{words}");
+    }
+    assert!(scene.registry.requests().iter().all(|request| request.method != "PUT"));
+}
