@@ -120,7 +120,7 @@ impl<'a> Materials<'a> {
         let (rustc, cargo) = (toolchain.compiler(), release::cargo(environment, toolchain));
         let asked = [(rustc.as_deref(), toolchain.compiler_name()), (cargo.as_deref(), environment.cargo())];
         let ask = |(file, name): &(Option<&Path>, &std::ffi::OsStr)| match file {
-            Some(file) => self.while_same(file, "release", || release::ask(file.as_os_str())),
+            Some(file) => self.while_same(file, "release", || release::ask(name)),
             None => release::ask(name),
         };
         let releases = each(&asked, asked.len(), ask)?;

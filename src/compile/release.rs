@@ -54,7 +54,7 @@ impl Toolchain {
         file.is_file().then_some(file)
     }
 
-    /// How the compiler is called where it is elsewhere.
+    /// How the compiler is called.
     pub fn compiler_name(&self) -> &OsStr {
         self.config.rustc().path.as_os_str()
     }
