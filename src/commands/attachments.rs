@@ -20,7 +20,7 @@ use crate::image::manifest::Annotations;
 use crate::plan::{ImagePlan, Plan};
 use crate::platform::{Platform, Target};
 use crate::reference::BaseReference;
-use crate::store::{LayoutWriter, Memory};
+use crate::store::{FEW, LayoutWriter, Memory, each};
 
 /// An image, and all that is known of how it came about.
 pub struct Attachments<'a> {
@@ -102,11 +102,12 @@ impl Attachments<'_> {
         if self.plan.sbom.is_empty() {
             return Ok(attachments);
         }
-        let mut boms = Vec::new();
-        for (manifest, below) in image.manifests.iter().zip(&self.base.images) {
-            let bom = self.bom(below.target, &manifest.platform, Some(&manifest.digest))?;
-            attachments.extend(self.documents(&bom, &manifest.descriptor, Some(&manifest.platform))?);
-            boms.push(bom);
+        let images: Vec<_> = image.manifests.iter().zip(&self.base.images).collect();
+        // Programs that are new are hashed for it.
+        let boms =
+            each(&images, FEW, |(manifest, below)| self.bom(below.target, &manifest.platform, Some(&manifest.digest)))?;
+        for (manifest, bom) in image.manifests.iter().zip(&boms) {
+            attachments.extend(self.documents(bom, &manifest.descriptor, Some(&manifest.platform))?);
         }
         if !self.plan.no_index {
             let bom = of_index(self.named(Some(&image.digest)), &boms);

@@ -21,7 +21,7 @@ use super::layers::Layers;
 use super::materials::Materials;
 use super::programs::{self, Programs};
 use super::together::Together;
-use crate::compile::{Binary, Compiled, Toolchain};
+use crate::compile::{Compiled, Toolchain};
 use crate::error::Result;
 use crate::event::{BuiltImage, Event, Listener};
 use crate::image::layer::Layer;
@@ -103,11 +103,14 @@ impl Line<'_> {
             (below.join().unwrap_or_default(), compiled)
         });
         together.end()?;
-        let (Some(below), Some((compiled, materials))) = (below, compiled) else {
+        let (Some(below), Some((compiled, known))) = (below, compiled) else {
             return Err(miette!("a thread panicked"));
         };
         let read: Vec<_> = below.iter().map(|below| &below.base).collect();
         programs::check(self.plan, &compiled.binaries, &read, bases)?;
+        // Nobody asks what programs are made of that cannot be used.
+        let find = || Materials::of(self.plan, self.cache, toolchain.as_ref(), (&targets, self.attach));
+        let materials = known.map_or_else(find, Ok)?;
         let mut built = self.finish(&below, &compiled, &made, &work)?;
         if self.attach {
             for (at, image) in built.iter_mut().enumerate() {
@@ -121,31 +124,27 @@ impl Line<'_> {
         self.commit(writers, built)
     }
 
-    /// Has all programs made, and finds out what they are made of: not before, as one cargo that is asked waits for another
-    /// that compiles, and the user is told so.
+    /// Has all programs made; where they are to hold what they are made of, finds that out first: not while they are compiled,
+    /// as one cargo that is asked waits for another that compiles, and the user is told so.
     fn compile(
         &self,
         programs: &Programs,
         toolchain: Option<&Toolchain>,
         targets: &[Vec<Target>],
         arrivals: &Arrivals,
-    ) -> Result<(Compiled, Materials<'_>)> {
-        let are_changed = Auditable::is_wanted(self.plan);
-        let arrived = |binary: &Binary| {
-            if !are_changed {
-                arrivals.arrived(binary)
-            }
-        };
-        let mut compiled = programs.make(toolchain, &arrived, self.listener)?;
-        let materials = Materials::of(self.plan, self.cache, toolchain, (targets, self.attach))?;
-        if are_changed {
-            let auditable = Auditable { plan: self.plan, cache: self.cache, materials: &materials };
-            for binary in &mut compiled.binaries {
-                *binary = auditable.program(binary)?;
-                arrivals.arrived(binary);
-            }
+    ) -> Result<(Compiled, Option<Materials<'_>>)> {
+        if !Auditable::is_wanted(self.plan) {
+            let compiled = programs.make(toolchain, &|binary| arrivals.arrived(binary), self.listener)?;
+            return Ok((compiled, None));
         }
-        Ok((compiled, materials))
+        let mut compiled = programs.make(toolchain, &|_| (), self.listener)?;
+        let materials = Materials::of(self.plan, self.cache, toolchain, (targets, self.attach))?;
+        let auditable = Auditable { plan: self.plan, cache: self.cache, materials: &materials };
+        for binary in &mut compiled.binaries {
+            *binary = auditable.program(binary)?;
+            arrivals.arrived(binary);
+        }
+        Ok((compiled, Some(materials)))
     }
 
     /// Looks at bases before cargo runs: as far as it depends on them what there is to compile, or whether that can start;

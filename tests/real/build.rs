@@ -32,7 +32,7 @@ fn a_new_crate_becomes_an_image_for_two_platforms() {
     let arm64 = json!({"os": "linux", "architecture": "arm64", "variant": "v8"});
     assert_eq!(platforms, [amd64, arm64]);
     assert_eq!(problems(&layout), []);
-    let raw = skopeo(&["inspect", "--raw", &format!("oci:{}", layout.display())]);
+    let raw = skopeo(&["inspect", "--raw", &format!("oci:{}:latest", layout.display())]);
     assert_eq!(serde_json::from_str::<serde_json::Value>(&raw).expect("JSON"), index);
 }
 
@@ -212,10 +212,18 @@ fn the_cargo_that_is_set_is_the_one_that_is_run_and_it_compiles_once() {
     let project = Project::new("x").file("my-cargo", script);
     let cargo = project.path("my-cargo");
     std::fs::set_permissions(&cargo, std::fs::Permissions::from_mode(0o755)).expect("a file");
-    let call = project.build(&[]).env("CARGO", cargo);
-    process::output(call.command("cargo-oci").args(["build", "--base", "embedded"]));
-    let calls = std::fs::read_to_string(project.path("calls")).expect("a file");
-    assert_eq!(calls, "metadata\nbuild\n");
+    let calls = || {
+        let call = project.build(&[]).env("CARGO", &cargo);
+        process::output(call.command("cargo-oci").args(["build", "--base", "embedded"]));
+        let calls = std::fs::read_to_string(project.path("calls")).expect("a file");
+        std::fs::remove_file(project.path("calls")).expect("a file");
+        calls.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mut first = calls();
+    // Once it has compiled, it is asked for what: which release it is, and for each of two targets.
+    first[2..].sort();
+    assert_eq!(first, ["metadata", "build", "--version", "metadata", "metadata", "tree", "tree"]);
+    assert_eq!(calls(), ["metadata", "build"]);
 }
 
 #[test]

@@ -42,9 +42,15 @@ fn archives_are_the_same_every_time() {
 #[test]
 fn the_metadata_file_says_what_was_built() {
     let project = Project::fixture("hello");
-    project.build(&["--metadata-file", "out.json"]).succeeds();
-    let text = fs::read_to_string(project.path("out.json")).expect("a file");
-    let image = &serde_json::from_str::<serde_json::Value>(&text).expect("JSON")["images"][0];
+    let built = |more: &[&str]| {
+        project.build(&[&["--metadata-file", "out.json"], more].concat()).succeeds();
+        let text = fs::read_to_string(project.path("out.json")).expect("a file");
+        serde_json::from_str::<serde_json::Value>(&text).expect("JSON")["images"][0].clone()
+    };
+    let attached = built(&[])["attached"].as_array().expect("a list").clone();
+    assert_eq!(attached.len(), 6);
+    assert_eq!(attached[0]["artifactType"], "application/vnd.cyclonedx+json");
+    let image = built(&["--sbom", "false", "--provenance", "false"]);
     assert_eq!(image["digest"], digest(&project.layout()).as_str());
     assert_eq!(image["name"], "hello");
     assert_eq!(image["base"]["name"], "embedded");

@@ -47,8 +47,11 @@ fn layouts(project: &Project, ran: &Ran) -> BTreeMap<String, PathBuf> {
 /// The tags in a layout.
 fn tags(layout: &Path) -> Vec<String> {
     let layout = cargo_oci::store::Layout::open(layout).expect("a layout");
-    let tag = |entry: &cargo_oci::image::Descriptor| entry.annotations().clone().expect("annotations");
-    layout.entries().iter().map(|entry| tag(entry)["org.opencontainers.image.ref.name"].clone()).collect()
+    // What is attached has none.
+    let tag = |entry: &cargo_oci::image::Descriptor| {
+        entry.annotations().as_ref()?.get("org.opencontainers.image.ref.name").cloned()
+    };
+    layout.entries().iter().filter_map(tag).collect()
 }
 
 /// What the image of this computer's architecture says when it runs.
