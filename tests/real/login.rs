@@ -118,7 +118,7 @@ fn what_docker_keeps_is_forgotten_and_what_is_kept_docker_forgets() {
 
 #[test]
 fn a_helper_that_hangs_is_given_up_after_30_seconds() {
-    let home = Home::with_config("{\"credsStore\": \"slow\"}").with_helper("slow", "echo sesame; exec sleep 300");
+    let home = Home::with_config("{\"credsStore\": \"slow\"}").with_helper("slow", "echo sesame; exec sleep 300.125");
     let start = Instant::now();
     let ran = home.oci(&["logout", "ghcr.io"], "");
     assert!((29..40).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
@@ -126,6 +126,6 @@ fn a_helper_that_hangs_is_given_up_after_30_seconds() {
     let mut told = Snapshot::of("real/slow-helper");
     told.ran("a helper that hangs", &["logout", "ghcr.io"], ran, 1);
     told.check();
-    let still = process::run(Command::new("pgrep").args(["-f", "^sleep 300$"]));
+    let still = process::run(Command::new("pgrep").args(["-f", "^sleep 300.125$"]));
     assert!(start.elapsed() > Duration::from_secs(29) && still.stdout.is_empty(), "it is left running: {still:?}");
 }
