@@ -9,7 +9,7 @@ use super::subjects::Part;
 use crate::attest::sign::{lacking, unsigned};
 use crate::attest::{Signer, Statement};
 use crate::error::Result;
-use crate::event::{BuiltImage, Event, Listener};
+use crate::event::{BuiltImage, Listener};
 use crate::image::Digest;
 use crate::registry::Registry;
 use crate::store::cache::memory::Kind;
@@ -36,18 +36,29 @@ struct Signed {
     manifests: Vec<Descriptor>,
 }
 
+/// What a registry lacks of them.
+pub struct Lacking {
+    manifests: Vec<Descriptor>,
+    /// Those that are signed, and what they name.
+    signed: Memory,
+    /// Of each part.
+    said: Vec<Option<Signed>>,
+}
+
 impl Companions<'_> {
-    /// Attaches all of them to the image. A registry that has the image still (`was_there`) has what was attached to it: nobody asks for what this computer has attached there before, unless it is to be signed.
+    /// What a registry lacks of them; nothing where nobody has to look. One that has the image still (`was_there`) has what was
+    /// attached to it: nobody asks for what this computer has attached there before, unless it is to be signed.
     ///
     /// # Errors
-    /// When the registry does not take them.
-    pub fn attach(&self, registry: &Registry, was_there: bool, listener: Listener) -> Result<()> {
-        let about = format!("{}@{}", registry.place(), self.image.digest);
-        let all: Vec<_> = self.image.attached.iter().map(|attached| attached.digest.to_string()).collect();
-        let is_known =
-            || all.is_empty() || was_there && self.cache.recall(Kind::Attached, &about).as_ref() == Some(&all);
+    /// When the registry does not answer; of signing.
+    pub fn lacking(&self, registry: &Registry, was_there: bool) -> Result<Option<Lacking>> {
+        let is_known = || {
+            let all = self.digests();
+            all.is_empty()
+                || was_there && self.cache.recall(Kind::Attached, &self.about(registry)).as_ref() == Some(&all)
+        };
         if self.signer.is_none() && is_known() {
-            return Ok(());
+            return Ok(None);
         }
         // To an image that was not there, nothing is attached yet.
         let listed = each(self.parts, MANY, |part| match was_there {
@@ -56,28 +67,41 @@ impl Companions<'_> {
         })?;
         let is_listed: BTreeSet<_> = listed.iter().flatten().map(|entry| entry.digest().as_ref()).collect();
         let own = self.image.attached.iter().map(|attached| &attached.descriptor);
-        let mut wanted: Vec<_> = own.filter(|own| !is_listed.contains(own.digest().as_ref())).cloned().collect();
+        let mut manifests: Vec<_> = own.filter(|own| !is_listed.contains(own.digest().as_ref())).cloned().collect();
         let signed = Memory::default();
         let said = self.parts.iter().zip(&listed).map(|(part, listed)| self.sign(part, listed, registry, &signed));
         let said = said.collect::<Result<Vec<_>>>().wrap_err("cannot sign it")?;
-        wanted.extend(said.iter().flatten().flat_map(|said| said.manifests.iter().cloned()));
-        if !wanted.is_empty() {
-            registry.attach(&wanted, &Behind { first: &signed, second: self.layout })?;
+        manifests.extend(said.iter().flatten().flat_map(|said| said.manifests.iter().cloned()));
+        Ok(Some(Lacking { manifests, signed, said }))
+    }
+
+    /// Attaches that. It may be tried again.
+    ///
+    /// # Errors
+    /// When the registry does not take it.
+    pub fn attach(&self, registry: &Registry, lacking: &Lacking) -> Result<()> {
+        if !lacking.manifests.is_empty() {
+            registry.attach(&lacking.manifests, &Behind { first: &lacking.signed, second: self.layout })?;
         }
-        self.cache.remember(Kind::Attached, &about, all);
-        // The index comes last, as it does where each is signed by itself.
-        for (part, said) in self.parts.iter().zip(&said).rev() {
+        self.cache.remember(Kind::Attached, &self.about(registry), self.digests());
+        Ok(())
+    }
+
+    /// Says what was signed. The index comes last, as it does where each is signed by itself.
+    pub fn tell(&self, registry: &Registry, lacking: &Lacking, listener: Listener) {
+        for (part, said) in self.parts.iter().zip(&lacking.said).rev() {
             if let Some(Signed { statements, manifests }) = said {
-                listener(Event::Signed {
-                    image: part.what.clone(),
-                    digest: part.descriptor.digest().clone(),
-                    to: registry.place(),
-                    said: statements.iter().map(|said| said.title().to_owned()).collect(),
-                    was_there: manifests.is_empty(),
-                });
+                listener(part.signed(registry.place(), statements, manifests.is_empty()));
             }
         }
-        Ok(())
+    }
+
+    fn about(&self, registry: &Registry) -> String {
+        format!("{}@{}", registry.place(), self.image.digest)
+    }
+
+    fn digests(&self) -> Vec<String> {
+        self.image.attached.iter().map(|attached| attached.digest.to_string()).collect()
     }
 
     /// Signs a part of the image, and what is attached to that in the layout.

@@ -162,7 +162,10 @@ impl Destination<'_> {
         let is_there = there.iter().any(is_right);
         let parts = parts(plan, image);
         let companions = Companions { image, parts: &parts, layout: source, signer, cache };
-        let attach = || companions.attach(&self.registry, is_there, listener);
+        let failed = || "cannot attach what is said of it";
+        // Signed once, however often it is sent: logs of signatures keep everything.
+        let lacking = companions.lacking(&self.registry, is_there).wrap_err_with(failed)?;
+        let attach = || lacking.as_ref().map_or(Ok(()), |lacking| companions.attach(&self.registry, lacking));
         // A tag that is right has all its content behind it: a registry takes no manifest without.
         let early = match is_there {
             true => None,
@@ -179,7 +182,10 @@ impl Destination<'_> {
         };
         // Whoever follows a tag finds what is attached and signed. Registries that take it only now are asked again.
         if !matches!(early, Some(Ok(()))) {
-            attach().wrap_err("cannot attach what is said of it")?;
+            attach().wrap_err_with(failed)?;
+        }
+        if let Some(lacking) = &lacking {
+            companions.tell(&self.registry, lacking, listener);
         }
         let wanted: Vec<_> =
             tags.iter().zip(&there).filter(|(_, there)| !is_right(there)).map(|(tag, _)| tag).collect();

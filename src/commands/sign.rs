@@ -14,7 +14,7 @@ use crate::attest::sign::{lacking, unsigned};
 use crate::attest::{Signer, Statement};
 use crate::cli::{Attest, SignArgs};
 use crate::error::{Result, on_path};
-use crate::event::{Event, Listener};
+use crate::event::Listener;
 use crate::plan::Environment;
 use crate::store::{MANY, MOST_DOCUMENT_BYTES, Memory, each};
 
@@ -75,13 +75,7 @@ impl Signing<'_> {
             place.attach(&lacking, &memory)?;
         }
         for (part, (statements, lacking)) in parts.iter().zip(&signed) {
-            (self.listener)(Event::Signed {
-                image: part.what.clone(),
-                digest: part.descriptor.digest().clone(),
-                to: place.place(),
-                said: statements.iter().map(|said| said.title().to_owned()).collect(),
-                was_there: lacking.is_empty(),
-            });
+            (self.listener)(part.signed(place.place(), statements, lacking.is_empty()));
         }
         Ok(())
     }

@@ -4,8 +4,9 @@ use miette::{IntoDiagnostic, miette};
 use oci_spec::image::Descriptor;
 
 use super::registries::Registries;
+use crate::attest::Statement;
 use crate::error::Result;
-use crate::event::Listener;
+use crate::event::{Event, Listener};
 use crate::image::manifest::{Manifest, is_for_none, parse, platform_of};
 use crate::image::media_type::is_document;
 use crate::inspect::attached::attests;
@@ -44,6 +45,19 @@ pub struct Part {
     pub descriptor: Descriptor,
 }
 
+impl Part {
+    /// That it is signed where it is, `to`: what is said of it, and whether all of that `was_there` before.
+    pub fn signed(&self, to: String, statements: &[Statement], was_there: bool) -> Event {
+        Event::Signed {
+            image: self.what.clone(),
+            digest: self.descriptor.digest().clone(),
+            to,
+            said: statements.iter().map(|said| said.title().to_owned()).collect(),
+            was_there,
+        }
+    }
+}
+
 impl<'a> Subject<'a> {
     /// Finds the image.
     ///
@@ -70,11 +84,7 @@ impl<'a> Subject<'a> {
             }
         };
         let root = place.referrers().resolve(name)?;
-        let pinned = match reference {
-            BaseReference::Registry(reference) => reference.with_digest(root.digest().as_ref()),
-            BaseReference::Layout(place) => format!("oci:{}@{}", place.path.display(), root.digest()),
-            other => other.to_string(),
-        };
+        let pinned = reference.with_digest(root.digest().as_ref());
         let repository = pinned.rsplit_once('@').map_or("", |(name, _)| name).trim_start_matches("oci:").to_owned();
         Ok(Subject { place, root, pinned, repository })
     }

@@ -14,7 +14,6 @@ use crate::event::{Event, Listener};
 use crate::image::predicate;
 use crate::inspect::attached::among;
 use crate::plan::Environment;
-use crate::reference::BaseReference;
 
 /// Verifies the image that is named; gives its name with its digest, which is what was verified.
 ///
@@ -28,8 +27,9 @@ pub fn verify(args: &VerifyArgs, listener: Listener) -> Result<Vec<String>> {
     let verified = || -> Result<Vec<String>> {
         let named = Named::open(&reference, &environment, listener)?;
         let root = named.root()?;
+        let pinned = reference.with_digest(root.digest().as_ref());
         let name = args.key.to_string();
-        let found = Verifier { named: &named, key: &key, name: &name, image: pinned(&reference, &root) }.all(&root)?;
+        let found = Verifier { named: &named, key: &key, name: &name, image: pinned.clone() }.all(&root)?;
         found.iter().for_each(|(part, known)| tell(part, known, listener));
         for (required, what, types) in WANTED {
             let is_required = args.require.contains(&required);
@@ -44,7 +44,7 @@ pub fn verify(args: &VerifyArgs, listener: Listener) -> Result<Vec<String>> {
                 Some(of) => listener(Event::Warning { message: format!("no {what} is attached to {of}") }),
             }
         }
-        Ok(vec![pinned(&reference, &root)])
+        Ok(vec![pinned])
     };
     let help =
         || "do not use the image before you know why: `cargo oci validate` names each blob that is wrong".to_owned();
@@ -56,16 +56,6 @@ const WANTED: [(Required, &str, &[&str]); 2] = [
     (Required::Sbom, "SBOM", &[predicate::CYCLONEDX, predicate::SPDX]),
     (Required::Provenance, "provenance", &[predicate::PROVENANCE]),
 ];
-
-/// An image's name with its digest.
-fn pinned(reference: &BaseReference, root: &Descriptor) -> String {
-    match reference {
-        BaseReference::Registry(reference) => reference.with_digest(root.digest().as_ref()),
-        BaseReference::Layout(place) => format!("oci:{}@{}", place.path.display(), root.digest()),
-        BaseReference::Archive(place) => format!("oci-archive:{}@{}", place.path.display(), root.digest()),
-        other => other.to_string(),
-    }
-}
 
 /// Who looks at what is attached to an image.
 struct Verifier<'a> {

@@ -205,6 +205,16 @@ impl OnDisk {
 }
 
 impl BaseReference {
+    /// The same place, and the image there that has this digest.
+    pub fn with_digest(&self, digest: &str) -> String {
+        match self {
+            BaseReference::Registry(reference) => reference.with_digest(digest),
+            BaseReference::Layout(place) => format!("oci:{}@{digest}", place.path.display()),
+            BaseReference::Archive(place) => format!("oci-archive:{}@{digest}", place.path.display()),
+            other => other.to_string(),
+        }
+    }
+
     /// The same base, with its path taken from `folder` where it is relative.
     pub fn relative_to(self, folder: &Path) -> BaseReference {
         let within = |place: OnDisk| OnDisk { path: folder.join(place.path), name: place.name };
