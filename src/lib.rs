@@ -10,11 +10,16 @@
 //!
 //! | floor | modules |
 //! | --- | --- |
-//! | commands | [`commands`]: make the plan, call the verbs, give the result |
-//! | workshops | [`compile`]: one cargo run for all targets → binaries · [`base`]: a reference → what is below our layers · [`registry`]: the protocol, as a source and a sink · [`engine`]: who runs images here · [`assets`]: the key `files` → the entries of a layer · [`bundle`]: layers and config → what a runtime starts · [`attest`]: keys, signatures, and what is attached to an image · [`report`]: events → words, the only place that prints |
-//! | stores | [`store`]: sources, sinks, and the one verb between them · [`event`]: what happened and what was built, as data · [`inspect`]: an image where it is → what it says of itself, as data · [`plan`]: arguments, Cargo.toml, environment and git → what will be done |
-//! | documents | [`image`]: digests, layers, configs, manifests · [`cli`]: what was typed · [`config`]: the table in Cargo.toml |
-//! | ground | [`platform`]: OCI platform ↔ Rust target · [`reference`](mod@reference): where an image is · [`git`]: facts of the commit · [`spelling`]: what was meant · [`harmless`](mod@harmless): text for a terminal · [`secret`]: text for nobody · [`error`]: errors of files and of cargo · [`interrupt`]: Ctrl-C |
+//! | commands | [`commands`]: one file a subcommand: arguments → verbs → outcome |
+//! | pipeline | [`publish`]: committed layouts → registries · [`build`]: a plan → committed layouts |
+//! | context | [`context`]: what a run has once, and what it opens by the name that a user typed |
+//! | workshops | [`compile`]: one cargo run for all targets → binaries · [`base`]: a reference → the image below our layers · [`registry`]: the distribution protocol, as a source and a sink · [`engine`]: programs that run images on this machine · [`assets`]: the key `files` → the entries of a layer · [`bundle`]: layers and config → a runtime bundle · [`attest`]: keys, signatures, SBOMs, provenance · [`report`]: events → words, the only place that prints |
+//! | readers | [`inspect`]: what an image says of itself, as data · [`plan`]: arguments, Cargo.toml, environment and git → what will be done · [`filesystem`]: the one tree of files that the layers of an image make |
+//! | stores | [`store`]: sources, sinks, and the one verb between them · [`event`]: what happened and what was built, as data |
+//! | input | [`cli`]: what was typed · [`config`]: the table in Cargo.toml |
+//! | documents | [`image`]: digests, layers, configs, manifests, indexes |
+//! | names | [`reference`](mod@reference): where an image is · [`platform`]: OCI platform ↔ Rust target |
+//! | ground | [`environment`]: the variables of this process · [`parallel`]: work side by side · [`git`]: facts of the commit · [`suggest`]: did you mean · [`sanitize`](mod@sanitize): text for a terminal · [`secret`]: text for nobody · [`error`]: errors of files and of cargo · [`interrupt`]: Ctrl-C |
 //!
 //! Arrows point down only, and the workshops do not know each other.
 //!
@@ -31,24 +36,30 @@
 pub mod assets;
 pub mod attest;
 pub mod base;
+mod build;
 pub mod bundle;
 pub mod cli;
 pub mod commands;
 pub mod compile;
 pub mod config;
+mod context;
 pub mod engine;
+pub mod environment;
 pub mod error;
 pub mod event;
+pub mod filesystem;
 pub mod git;
-pub mod harmless;
 pub mod image;
 pub mod inspect;
 pub mod interrupt;
+mod parallel;
 pub mod plan;
 pub mod platform;
+mod publish;
 pub mod reference;
 pub mod registry;
 pub mod report;
+pub mod sanitize;
 pub mod secret;
-pub mod spelling;
 pub mod store;
+pub mod suggest;

@@ -11,7 +11,7 @@ use cargo_oci::inspect::Inspected;
 use cargo_oci::inspect::attached::Attachments;
 use cargo_oci::interrupt;
 use cargo_oci::report::{Reporter, status_code};
-use cargo_oci::store::cache::tidy::Blob;
+use cargo_oci::store::cache::prune::Blob;
 use cargo_oci::store::validate::Validated;
 use clap::Parser;
 

@@ -4,7 +4,8 @@ mod support;
 
 use cargo_oci::cli::{Cli, Command};
 use cargo_oci::config::{KEYS, Labels};
-use cargo_oci::plan::{self, Environment, ImagePlan};
+use cargo_oci::environment::Environment;
+use cargo_oci::plan::{self, ImagePlan};
 use clap::Parser;
 
 use support::project::Project;

@@ -6,8 +6,8 @@ use miette::{Context, Report, miette};
 
 use crate::config::{Account, FileRule};
 use crate::error::Result;
-use crate::image::accounts::{accounts, groups};
-use crate::image::entries::{Entries, Kind};
+use crate::image::layer::entries::{Entries, Kind};
+use crate::image::passwd::{accounts, groups};
 use crate::platform::Platform;
 use crate::store::Source;
 use crate::store::layer::{Layer, failed};

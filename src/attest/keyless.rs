@@ -13,7 +13,7 @@ use sigstore_sign::{SigningContext, SigningServices};
 use tokio::runtime::Runtime;
 
 use crate::error::{Result, or_help};
-use crate::store::lock;
+use crate::parallel::lock;
 
 /// Whoever runs this, as a token says.
 pub struct Identity {

@@ -153,7 +153,7 @@ pub fn said(bytes: &[u8], subject: &Digest, key: &PublicKey) -> Result<Statement
 /// A document, all of it held against its digest; nothing where it is too large to be compared.
 fn document(source: &dyn Source, content: &Descriptor) -> Result<Option<Value>> {
     if content.size() > MOST_DOCUMENT_BYTES {
-        io::copy(&mut open(source, content)?, &mut io::sink()).map_err(crate::store::file::ReadError)?;
+        io::copy(&mut open(source, content)?, &mut io::sink()).map_err(crate::store::atomic::ReadError)?;
         return Ok(None);
     }
     // One that is no JSON is in a form that is never signed as a predicate.

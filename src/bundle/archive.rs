@@ -14,11 +14,12 @@ use tempfile::NamedTempFile;
 
 use super::config::Own;
 use super::failure::WriteFailed;
-use super::tree::{NodeId, NodeKind, Places, ROOT, Tree};
 use crate::error::Result;
-use crate::image::entries::{Attributes, Special};
-use crate::image::pax;
-use crate::store::file::{self, ReadError};
+use crate::filesystem::{NodeId, NodeKind, Places, ROOT, Tree};
+use crate::image::layer::entries::{Attributes, Special};
+use crate::image::layer::pax;
+use crate::store::atomic;
+use crate::store::atomic::ReadError;
 
 /// A tar file that a [`Tree`] is written to.
 pub struct Archive<'a> {
@@ -45,7 +46,7 @@ impl<'a> Archive<'a> {
     /// Of writing.
     pub fn begin(tree: &'a Tree, path: &'a Path, own: Option<Own>) -> Result<Archive<'a>> {
         let folder = super::folder_of(path);
-        let file = file::create_in(folder).map_err(|error| WriteFailed::report("write in", folder, error))?;
+        let file = atomic::create_in(folder).map_err(|error| WriteFailed::report("write in", folder, error))?;
         let mut archive = Archive { tree, path, file, own, places: Places::of(tree), contents: HashMap::new(), end: 0 };
         archive.folder(ROOT, ROOTFS)?;
         Ok(archive)

@@ -2,8 +2,6 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
-//! | [`tree`] | the entries of all layers → the files they make together, in memory |
-//! | [`contents`] | the two readings of the layers: for the tree, and for what the files hold |
 //! | `rootfs`, [`archive`] | the tree → a folder, or a tar file |
 //! | [`run`] | what the image says of its program, checked |
 //! | [`config`], [`user`], [`volume`] | the image's config → the runtime's |
@@ -14,14 +12,12 @@
 
 pub mod archive;
 pub mod config;
-pub mod contents;
 mod failure;
 #[cfg(target_os = "linux")]
 mod rootfs;
 pub mod run;
 #[cfg(target_os = "linux")]
 mod staging;
-pub mod tree;
 pub mod user;
 pub mod volume;
 
@@ -33,16 +29,17 @@ use miette::miette;
 
 use crate::error::Result;
 use crate::event::{Event, Listener};
+use crate::filesystem::contents;
+use crate::filesystem::{NodeId, NodeKind, Places, Tree};
 use crate::image::canonical_json_pretty;
 use crate::image::config::Object;
-use crate::image::entries;
+use crate::image::layer::entries;
 use crate::store::Source;
 use crate::store::layer::{Layer, failed};
 use archive::Archive;
 use config::{Config, Own};
 use entries::Special;
 use failure::WriteFailed;
-use tree::{NodeId, NodeKind, Places, Tree};
 use user::{Accounts, User};
 use volume::Volumes;
 

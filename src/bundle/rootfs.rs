@@ -20,10 +20,10 @@ use rustix::io::Errno;
 
 use super::config::Own;
 use super::failure::WriteFailed;
-use super::tree::{NodeId, NodeKind, Places, ROOT, Tree};
 use crate::error::Result;
-use crate::image::entries::{Attributes, Special, show};
-use crate::store::file::ReadError;
+use crate::filesystem::{NodeId, NodeKind, Places, ROOT, Tree};
+use crate::image::layer::entries::{Attributes, Special, show};
+use crate::store::atomic::ReadError;
 
 /// A folder that a [`Tree`] is written to.
 pub struct Rootfs<'a> {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::error::Result;
 use crate::image::config::Object;
-use crate::image::entries::show;
+use crate::image::layer::entries::show;
 
 /// Prefixes of annotations that runtimes obey: crun, runc through systemd and CRIU, Kata Containers, gVisor.
 const OBEYED: [&str; 6] =

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::failure::WriteFailed;
 use crate::error::Result;
-use crate::store::file::TEMPORARY;
+use crate::store::atomic::TEMPORARY;
 
 /// A folder without its name; it goes when it is dropped. It is its maker's alone, then and later: programs in it that
 /// are root's for whoever starts them are for no other user of this computer to start.

@@ -4,8 +4,8 @@
 use miette::{Report, miette};
 
 use crate::error::Result;
-use crate::image::accounts::{Group, accounts, groups, number};
-use crate::image::entries::show;
+use crate::image::layer::entries::show;
+use crate::image::passwd::{Group, accounts, groups, number};
 
 /// The files of an image that give users and groups their numbers; empty where it has none.
 #[derive(Clone, Debug, Default)]

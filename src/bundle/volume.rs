@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::tree::{NodeKind, Places, Tree};
+use crate::filesystem::{NodeKind, Places, Tree};
 use crate::image::config::Object;
-use crate::image::entries::Attributes;
+use crate::image::layer::entries::Attributes;
 
 /// A folder that is not part of the root file system of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,8 +86,8 @@ fn normal(path: &str) -> Option<Vec<&str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bundle::tree::Origin;
-    use crate::image::entries::{Entry, Kind};
+    use crate::filesystem::Origin;
+    use crate::image::layer::entries::{Entry, Kind};
     use serde_json::json;
 
     fn tree() -> Tree {

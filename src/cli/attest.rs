@@ -11,7 +11,7 @@ use super::{TalkArgs, key_value};
 use crate::image::predicate;
 use crate::platform::Platform;
 use crate::reference::KeyReference;
-use crate::spelling::hint;
+use crate::suggest::hint;
 
 /// The arguments of `cargo oci generate-key`.
 #[derive(Args, Clone, Debug)]

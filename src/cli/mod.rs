@@ -19,7 +19,7 @@ use clap::builder::Styles;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::config::check::check_line;
-use crate::spelling::hint;
+use crate::suggest::hint;
 pub use attest::{
     AttachArgs, Attest, GenerateKeyArgs, ReferrersArgs, Required, SignArgs, SignerArgs, SubjectArgs, VerifyArgs,
 };

@@ -8,14 +8,14 @@ use miette::{Context, miette};
 use oci_spec::image::{Descriptor, MediaType};
 
 use super::inspect::lacks;
-use super::named::reference;
-use super::subjects::Subject;
 use crate::attest::Referrer;
 use crate::cli::AttachArgs;
+use crate::context::image::reference;
+use crate::context::subject::Subject;
+use crate::environment::Environment;
 use crate::error::{Result, on_path};
 use crate::event::{Event, Listener};
 use crate::image::digest::HashWriter;
-use crate::plan::Environment;
 use crate::platform::Platform;
 use crate::store::Source;
 

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use crate::cli::PruneArgs;
+use crate::environment::Environment;
 use crate::error::Result;
 use crate::event::{Event, Listener};
 use crate::image::Digest;
-use crate::plan::{Environment, cache_folder};
+use crate::plan::cache_folder;
 use crate::store::Cache;
-use crate::store::cache::tidy::{Blob, Limits};
+use crate::store::cache::prune::{Blob, Limits};
 
 /// Where it is, or would be.
 ///

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use miette::{Context, miette};
 
-use super::keys::password;
 use super::login::Asked;
 use crate::attest::PrivateKey;
 use crate::cli::GenerateKeyArgs;
+use crate::context::key::password;
+use crate::environment::Environment;
 use crate::error::{Result, on_path};
 use crate::event::{Event, Listener, Question};
-use crate::plan::Environment;
 
 /// Makes a key, and writes `PREFIX.key`, under a password, and `PREFIX.pub`; gives both paths.
 ///

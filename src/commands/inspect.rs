@@ -3,14 +3,14 @@
 use miette::{Context, Report, miette};
 use oci_spec::image::Digest;
 
-use super::named::{Named, Root, reference};
 use crate::cli::NamedArgs;
+use crate::context::image::{Named, Root, reference};
+use crate::environment::Environment;
 use crate::error::{Result, or_help};
 use crate::event::Listener;
 use crate::image::media_type::is_document;
 use crate::inspect::attached::{among, is_fallback};
 use crate::inspect::{Attached, Image, Inspected, Reader};
-use crate::plan::Environment;
 use crate::platform::Platform;
 use crate::store::Source;
 

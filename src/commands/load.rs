@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use miette::{Context, miette};
 
-use super::build::{Build, finish};
-use super::registries::Registries;
+use crate::build::{Build, finish};
 use crate::cli::LoadArgs;
+use crate::context::Registries;
 use crate::engine::{Engine, LocalImage};
+use crate::environment::Environment;
 use crate::error::{Result, or_help};
 use crate::event::{BuiltImage, Event, Listener};
-use crate::plan::{Environment, ImagePlan, Plan};
+use crate::plan::{ImagePlan, Plan};
 use crate::platform::PlatformChoice;
 use crate::reference::EngineReference;
 

@@ -5,11 +5,11 @@ use std::io::{self, IsTerminal, Read};
 use miette::miette;
 
 use crate::cli::LoginArgs;
+use crate::environment::Environment;
 use crate::error::Result;
 use crate::event::{Event, Listener, Question};
-use crate::plan::Environment;
-use crate::registry::check;
 use crate::registry::credentials::{self, Credential, Place, Secret};
+use crate::registry::ping;
 
 /// No password is longer.
 const MOST_BYTES: u64 = 64 << 10;
@@ -48,7 +48,7 @@ pub fn login(args: &LoginArgs, asked: Asked, listener: Listener) -> Result<()> {
         }
         false => Secret::new(password),
     };
-    check(registry, &Credential::Basic { user: user.clone(), password: password.clone() }, listener)?;
+    ping(registry, &Credential::Basic { user: user.clone(), password: password.clone() }, listener)?;
     let place = credentials::store(&Environment::of_this_process(), registry, &user, &password)?;
     if let Place::File(file) = &place {
         let message =

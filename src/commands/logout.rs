@@ -1,9 +1,9 @@
 //! `cargo oci logout`: what `cargo oci login` has kept is forgotten.
 
 use crate::cli::LogoutArgs;
+use crate::environment::Environment;
 use crate::error::Result;
 use crate::event::{Event, Listener};
-use crate::plan::Environment;
 use crate::registry::credentials::{self, Asked, Credential};
 
 /// Forgets the credentials for a registry, and tells of those that are not ours to remove.

@@ -2,14 +2,14 @@
 
 use miette::Context;
 
-use super::named::{Named, reference};
-use super::subjects::parts;
 use crate::cli::ReferrersArgs;
+use crate::context::image::{Named, reference};
+use crate::context::subject::parts;
+use crate::environment::Environment;
 use crate::error::Result;
 use crate::event::Listener;
 use crate::inspect::Attached;
 use crate::inspect::attached::{Attachments, Subject, among};
-use crate::plan::Environment;
 
 /// Lists what is attached to the image that is named, and to its image for each platform.
 ///

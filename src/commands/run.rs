@@ -7,10 +7,11 @@ use miette::miette;
 use super::load::Handover;
 use crate::cli::RunArgs;
 use crate::engine::run::{Run, in_our_place};
+use crate::environment::Environment;
 use crate::error::Result;
 use crate::event::{Event, Listener};
 use crate::interrupt;
-use crate::plan::{Environment, Plan};
+use crate::plan::Plan;
 
 /// Builds, loads and runs the one image that the arguments select; gives the program's exit status.
 ///

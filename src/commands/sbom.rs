@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use super::attachments::{Attachments, only};
-use super::bases::Bases;
-use super::materials::Materials;
-use super::registries::Registries;
+use crate::build::inputs::Materials;
+use crate::build::referrers::{Attachments, only};
 use crate::cli::SbomArgs;
 use crate::compile::Toolchain;
+use crate::context::Registries;
+use crate::context::base::Bases;
+use crate::environment::Environment;
 use crate::error::Result;
 use crate::event::{Event, Listener};
 use crate::image::canonical_json_pretty;
-use crate::plan::{self, Environment};
+use crate::plan;
 use crate::store::Cache;
 
 /// Prints the SBOM of the one image that the arguments select: of that for its only platform, else of all of them.

@@ -6,17 +6,18 @@ use std::io::Read;
 use miette::{Context, miette};
 use serde_json::Value;
 
-use super::keys;
 use super::login::Asked;
-use super::named::reference;
-use super::subjects::{Part, Subject};
 use crate::attest::sign::{lacking, unsigned};
 use crate::attest::{Signer, Statement};
 use crate::cli::{Attest, SignArgs};
+use crate::context::image::reference;
+use crate::context::key;
+use crate::context::subject::{Part, Subject};
+use crate::environment::Environment;
 use crate::error::{Result, on_path};
 use crate::event::Listener;
-use crate::plan::Environment;
-use crate::store::{MANY, MOST_DOCUMENT_BYTES, Memory, each};
+use crate::parallel::{MANY, each};
+use crate::store::{MOST_DOCUMENT_BYTES, Memory};
 
 /// Signs the image that is named; gives its name with its digest.
 ///
@@ -27,7 +28,7 @@ pub fn sign(args: &SignArgs, asked: Asked, listener: Listener) -> Result<Vec<Str
     let reference = reference(&args.subject.image)?;
     // The arguments are such that one is named.
     let none = || miette!(help = "name a key with `--key`", "nobody signs");
-    let signer = keys::signer(&args.signer, &environment, asked)?.ok_or_else(none)?;
+    let signer = key::signer(&args.signer, &environment, asked)?.ok_or_else(none)?;
     let signed = || -> Result<Vec<String>> {
         let predicates = args.statements.iter().map(predicate).collect::<Result<Vec<_>>>()?;
         let image = Subject::open(&reference, &environment, listener)?;

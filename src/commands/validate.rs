@@ -3,12 +3,12 @@
 use miette::Context;
 
 use super::inspect::lacks;
-use super::named::{Named, reference};
 use crate::cli::NamedArgs;
+use crate::context::image::{Named, reference};
+use crate::environment::Environment;
 use crate::error::Result;
 use crate::event::transfer::Activity;
 use crate::event::{Event, Listener};
-use crate::plan::Environment;
 use crate::store::Counted;
 use crate::store::validate::{Validated, validate_all};
 

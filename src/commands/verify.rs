@@ -3,17 +3,17 @@
 use miette::{Context, miette};
 use oci_spec::image::Descriptor;
 
-use super::keys;
-use super::named::{Named, reference};
-use super::subjects::{Part, parts};
 use crate::attest::PublicKey;
 use crate::attest::verify::{Known, look};
 use crate::cli::{Required, VerifyArgs};
+use crate::context::image::{Named, reference};
+use crate::context::key;
+use crate::context::subject::{Part, parts};
+use crate::environment::Environment;
 use crate::error::{Result, or_help};
 use crate::event::{Event, Listener};
 use crate::image::predicate;
 use crate::inspect::attached::among;
-use crate::plan::Environment;
 
 /// Verifies the image that is named; gives its name with its digest, which is what was verified.
 ///
@@ -23,7 +23,7 @@ use crate::plan::Environment;
 pub fn verify(args: &VerifyArgs, listener: Listener) -> Result<Vec<String>> {
     let environment = Environment::of_this_process();
     let reference = reference(&args.image)?;
-    let key = keys::public(&args.key, &environment)?;
+    let key = key::public(&args.key, &environment)?;
     let verified = || -> Result<Vec<String>> {
         let named = Named::open(&reference, &environment, listener)?;
         let root = named.root()?;

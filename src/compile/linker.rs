@@ -10,9 +10,10 @@ use cargo_zigbuild::zig::{Zig, prepare_zig_linker};
 use miette::{Context, Report, miette};
 
 use super::target::Toolchain;
+use crate::environment::Environment;
 use crate::error::Result;
 use crate::event::{Event, Listener};
-use crate::plan::{CargoRun, Environment};
+use crate::plan::CargoRun;
 use crate::platform::Target;
 
 /// What cargo is told.

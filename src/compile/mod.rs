@@ -16,10 +16,11 @@ use std::process::{Command, Stdio};
 use cargo_metadata::{Artifact, BuildScript, Message, PackageId, TargetKind};
 use miette::{Context, IntoDiagnostic, miette};
 
+use crate::environment::without_credentials;
 use crate::error::{CargoFailed, NoCCompiler, Result};
 use crate::event::{Event, Listener};
 use crate::interrupt;
-use crate::plan::{CargoRun, CompilePlan, without_credentials};
+use crate::plan::{CargoRun, CompilePlan};
 use crate::platform::Target;
 
 use elf::Needs;

@@ -8,8 +8,8 @@ use miette::{Context, IntoDiagnostic, miette};
 use serde::{Deserialize, Serialize};
 
 use super::Toolchain;
+use crate::environment::Environment;
 use crate::error::Result;
-use crate::plan::Environment;
 
 /// A release of a program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

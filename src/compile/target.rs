@@ -8,9 +8,10 @@ use std::process::{Command, Stdio};
 
 use miette::{Context, IntoDiagnostic, miette};
 
+use crate::environment::Environment;
 use crate::error::{Result, or_help};
 use crate::event::{Event, Listener};
-use crate::plan::{CompilePlan, Environment};
+use crate::plan::CompilePlan;
 use crate::platform::Target;
 
 /// The Rust toolchain that cargo will compile with.

@@ -1,6 +1,6 @@
 //! What values have to be, in tables, flags and variables alike; where one is not, why.
 
-use crate::harmless::is_order;
+use crate::sanitize::is_order;
 
 /// Whether `tag` is one after the distribution-spec ("Pulling manifests"); if not, why.
 ///

@@ -12,8 +12,8 @@ use toml::de::DeValue;
 use super::pattern::Pattern;
 use super::value::{Mistake, array_of, checked, in_order, parsed, wrong_type};
 use super::{ConfigError, nearest};
-use crate::harmless::{harmless, harmless_in_place};
-use crate::image::accounts::number;
+use crate::image::passwd::number;
+use crate::sanitize::{harmless, harmless_in_place};
 
 /// One rule of `files`.
 #[derive(Clone, Debug, PartialEq)]

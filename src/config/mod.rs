@@ -34,7 +34,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::error::{Result, on_path};
 use crate::reference::Reference;
-use crate::spelling::nearest;
+use crate::suggest::nearest;
 
 pub use files::{Account, FileRule, Owner, is_whiteout};
 pub use folder::Folder;

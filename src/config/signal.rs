@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::spelling::nearest;
+use crate::suggest::nearest;
 
 /// A signal of Linux, as image configs hold it: `SIGTERM`, `SIGRTMIN+3` or `15`.
 #[derive(Clone, Debug, PartialEq, Eq)]

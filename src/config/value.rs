@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::check::check_line;
 use super::{Folder, SbomFormat, SbomFormats};
-use crate::spelling::nearest;
+use crate::suggest::nearest;
 
 /// A mistake, before it is known which file it is in.
 pub struct Mistake {

@@ -7,8 +7,8 @@ use super::docker::{Docker, Found};
 use super::podman::Podman;
 use super::program::{Program, Refusal};
 use super::{Absence, Loaded, LocalImage, platform_of};
+use crate::environment::Environment;
 use crate::error::{Result, on_path};
-use crate::plan::Environment;
 use crate::platform::Platform;
 use crate::reference::EngineKind;
 

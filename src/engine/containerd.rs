@@ -13,8 +13,8 @@ use super::has::{Listed, in_full, names_to_give};
 use super::program::Program;
 use super::run::Run;
 use super::{Absence, Loaded, LocalImage, is_at_least, program, too_old};
+use crate::environment::Environment;
 use crate::error::Result;
-use crate::plan::Environment;
 use crate::platform::Platform;
 use crate::store::archive::{Contents, reachable};
 

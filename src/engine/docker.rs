@@ -14,9 +14,9 @@ use super::has::{Listed, diff_ids, images, in_full, layers, names_to_give, remem
 use super::program::{Answer, Program, Refusal};
 use super::run::Run;
 use super::{Absence, Loaded, LocalImage, is_at_least, platform_of, program, too_old};
+use crate::environment::Environment;
 use crate::error::Result;
 use crate::image::Digest;
-use crate::plan::Environment;
 use crate::platform::Platform;
 use crate::store::archive::Contents;
 

@@ -22,11 +22,11 @@ use std::process::Command;
 use miette::{Diagnostic, Report, miette};
 use oci_spec::image::Descriptor;
 
+use crate::environment::Environment;
 use crate::error::Result;
 use crate::event::transfer::{Activity, Transfer};
 use crate::event::{BuiltImage, BuiltManifest, Listener};
 use crate::image::Digest;
-use crate::plan::Environment;
 use crate::platform::Platform;
 use crate::reference::{EngineKind, EngineReference};
 use crate::store::archive::{Contents, DockerImage};

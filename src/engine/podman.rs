@@ -13,9 +13,9 @@ use super::has::{images, names_to_give};
 use super::program::Program;
 use super::run::Run;
 use super::{Absence, Loaded, LocalImage, is_at_least, platform_of, program, too_old};
+use crate::environment::Environment;
 use crate::error::{Result, on_path};
 use crate::image::digest::sha256;
-use crate::plan::Environment;
 use crate::platform::Platform;
 use crate::store::archive::Contents;
 

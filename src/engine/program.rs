@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use miette::Diagnostic;
 
+use crate::environment::{Environment, without_credentials};
 use crate::event::transfer::{Counter, Transfer};
 use crate::interrupt;
-use crate::plan::{Environment, without_credentials};
 
 /// A client program, and the arguments that say which of its engines is meant.
 #[derive(Clone, Debug)]

@@ -1,23 +1,16 @@
 //! What an image is made of: digests, layers, configs, manifests and indexes, after OCI's image-spec 1.1.
 
 pub mod about;
-pub mod accounts;
 pub mod artifact;
-pub mod compression;
 pub mod config;
-pub mod decompress;
-mod deflate;
 pub mod digest;
-pub mod entries;
-mod gzip;
 pub mod layer;
 pub mod manifest;
 pub mod media_type;
-pub mod pax;
-mod pieces;
+pub mod passwd;
 pub mod predicate;
 
-pub use compression::{Compression, Packing};
+pub use self::layer::compression::{Compression, Packing};
 pub use digest::{DiffId, Digest};
 pub use layer::Layer;
 pub use oci_spec::image::{Descriptor, MediaType};

@@ -13,8 +13,9 @@ use crate::image::about::About;
 use crate::image::manifest::{Annotations, Manifest, is_for_none, parse, platform_of};
 use crate::image::media_type::as_oci;
 use crate::image::{Descriptor, Digest, MediaType};
+use crate::parallel::{MANY, each};
 use crate::platform::Platform;
-use crate::store::{MANY, Missing, Source, each, read};
+use crate::store::{Missing, Source, read};
 
 /// Reads images.
 pub struct Reader<'a> {

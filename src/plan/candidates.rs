@@ -9,7 +9,7 @@ use crate::cli::BuildArgs;
 use crate::config::{Section, Table, Whose};
 use crate::error::Result;
 use crate::reference::Reference;
-use crate::spelling::nearest;
+use crate::suggest::nearest;
 
 /// An image of a package, before it is decided what is in it.
 #[derive(Debug)]

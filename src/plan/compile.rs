@@ -12,8 +12,9 @@ use cargo_metadata::{Metadata, MetadataCommand, PackageId};
 use miette::{Context, IntoDiagnostic};
 
 use super::image::ImagePlan;
-use super::{Environment, Remap, Resolve, remap, selection, without_credentials};
+use super::{Remap, Resolve, remap, selection};
 use crate::cli::CargoArgs;
+use crate::environment::{Environment, without_credentials};
 use crate::error::{CargoFailed, Result};
 use crate::image::Digest;
 use crate::image::digest::sha256;

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use miette::miette;
 use oci_spec::image as annotation;
 
-use super::Environment;
 use crate::config::Labels;
+use crate::environment::Environment;
 use crate::error::Result;
 use crate::git::{self, Commit};
 

@@ -8,15 +8,16 @@ use cargo_metadata::{Package, TargetKind};
 use jiff::Timestamp;
 use miette::Report;
 
+use super::PROFILE;
 use super::candidates::Candidate;
 use super::compile::Features;
 use super::described::described;
 use super::image::ImagePlan;
 use super::tags::{Git, Values};
 use super::typed::repositories;
-use super::{Environment, PROFILE};
 use crate::cli::{BuildArgs, CargoArgs};
 use crate::config::{FileRule, Folder, Labels, Root, Table};
+use crate::environment::Environment;
 use crate::error::Result;
 use crate::git::Commit;
 use crate::image::Packing;

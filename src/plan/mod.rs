@@ -14,7 +14,6 @@
 mod candidates;
 pub mod compile;
 mod described;
-mod environment;
 mod facts;
 pub mod image;
 mod places;
@@ -31,7 +30,6 @@ use etcetera::BaseStrategy;
 use miette::{Context, IntoDiagnostic, miette};
 
 pub use compile::{CPackage, CargoRun, CompilePlan, Described};
-pub use environment::{Environment, IDENTITY_TOKEN, KEY_PASSWORD, REGISTRY_VARIABLES, hide_key, without_credentials};
 pub use facts::DEFAULT_BASE;
 pub use image::ImagePlan;
 pub use remap::Remap;
@@ -39,6 +37,7 @@ pub use resolve::{Resolve, Resolved};
 
 use crate::cli::{BuildArgs, Output, Prebuilt};
 use crate::config::{Section, Whose};
+use crate::environment::Environment;
 use crate::error::Result;
 use crate::git::{self, Commit};
 

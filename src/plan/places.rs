@@ -10,7 +10,7 @@ use super::image::ImagePlan;
 use super::selection::binaries;
 use crate::cli::{CargoArgs, Output, OutputArgs, OutputKind};
 use crate::error::Result;
-use crate::harmless::is_order;
+use crate::sanitize::is_order;
 
 /// Sees to it that no two images, and no two of their programs, are written to the same place: cargo puts the programs
 /// of all packages into one folder.

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use cargo_metadata::Metadata;
 
-use super::Environment;
 use crate::cli::CargoArgs;
+use crate::environment::Environment;
 
 /// A folder, and what it is called in programs.
 #[derive(Clone, Debug, PartialEq, Eq)]

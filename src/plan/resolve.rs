@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use cargo_metadata::{Metadata, MetadataCommand};
 use miette::{Context, IntoDiagnostic, miette};
 
-use super::{Environment, without_credentials};
+use crate::environment::{Environment, without_credentials};
 use crate::error::Result;
 use crate::image::Digest;
 use crate::platform::Target;

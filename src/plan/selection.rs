@@ -9,7 +9,7 @@ use miette::{Report, miette};
 use super::CPackage;
 use crate::cli::CargoArgs;
 use crate::error::Result;
-use crate::spelling::nearest;
+use crate::suggest::nearest;
 
 /// The packages that the arguments select.
 ///

@@ -5,10 +5,11 @@ use std::str::FromStr;
 
 use miette::{Report, miette};
 
+use super::each_once;
 use super::facts::DEFAULT_BASE;
-use super::{Environment, each_once};
 use crate::cli::ImageArgs;
 use crate::config::{Labels, Table};
+use crate::environment::Environment;
 use crate::error::Result;
 use crate::reference::{BaseReference, Reference, Repository};
 

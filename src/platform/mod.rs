@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use target_lexicon::{Architecture, Endianness, PointerWidth, Triple};
 
-use crate::spelling::nearest;
+use crate::suggest::nearest;
 
 /// An operating system, an architecture and its variant, as image indexes and configs name them.
 ///

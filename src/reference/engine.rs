@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::ReferenceError;
-use crate::spelling::hint;
+use crate::suggest::hint;
 
 /// An engine, and which of its places where it has several.
 #[derive(Clone, Debug, PartialEq, Eq)]

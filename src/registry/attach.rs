@@ -17,8 +17,9 @@ use crate::error::{Result, with_help};
 use crate::image::canonical_json;
 use crate::image::manifest::{Manifest, parse};
 use crate::image::media_type::is_document;
+use crate::parallel::{MANY, each};
 use crate::store::referrers::entry;
-use crate::store::{MANY, MOST_DOCUMENT_BYTES, Referrers, SMALL, Sink, Source, copy, each, read};
+use crate::store::{MOST_DOCUMENT_BYTES, Referrers, SMALL, Sink, Source, copy, read};
 
 /// How often the list is written at most, where others write it too.
 const ATTEMPTS: u32 = 6;

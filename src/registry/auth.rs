@@ -12,10 +12,10 @@ use reqwest::{Method, Url};
 use serde::Deserialize;
 
 use super::Options;
-use super::asked::ask;
 use super::client::{accepted, bounded, http};
 use super::credentials::{Credential, Secret};
 use super::error::{Problem, RequestError};
+use super::trace::ask;
 use crate::event::Event;
 
 const MOST_TOKEN_BYTES: usize = 128 << 10;

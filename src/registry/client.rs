@@ -11,15 +11,15 @@ use reqwest::redirect::Policy;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 
 use super::Options;
-use super::asked::ask;
 use super::auth::{Challenge, Grant, Scope};
 use super::error::{Problem, RequestError, said};
 use super::retry::{Attempts, Quiet, retry_after};
+use super::trace::ask;
 use crate::error::Result;
 use crate::event::Event;
 use crate::interrupt;
+use crate::parallel::lock;
 use crate::reference::Reference;
-use crate::store::lock;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);

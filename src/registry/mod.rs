@@ -3,17 +3,17 @@
 //! Requests are made on a small runtime; to the rest of the house a registry is read and written like a
 //! folder.
 
-mod asked;
 mod attach;
 mod auth;
-mod check;
 mod client;
-mod connections;
 pub mod credentials;
 mod download;
 mod error;
+mod ping;
+mod pool;
 mod referrers;
 mod retry;
+mod trace;
 mod upload;
 
 use std::collections::HashMap;
@@ -30,12 +30,13 @@ use crate::error::{Result, with_help};
 use crate::event::Listener;
 use crate::image::about::About;
 use crate::image::media_type::{is_config, is_document};
+use crate::parallel::lock;
 use crate::reference::Reference;
-use crate::store::{Missing, Sink, Source, lock, read};
+use crate::store::{Missing, Sink, Source, read};
 
-pub use check::check;
+pub use self::ping::ping;
+pub use self::pool::Connections;
 use client::Client;
-pub use connections::Connections;
 use credentials::Credential;
 pub use error::{Problem, RequestError};
 pub use retry::Retry;

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::error::RequestError;
-use crate::store::lock;
+use crate::parallel::lock;
 
 /// How patient a client is.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::lines::{UNITS, in_unit, size, unit_of, verb_column};
 use crate::event::transfer::{Activity, Counter};
-use crate::harmless::harmless;
+use crate::sanitize::harmless;
 
 /// What is done sooner gets no bar: it would only flicker.
 const SOON: Duration = Duration::from_millis(300);

@@ -3,9 +3,9 @@
 use std::time::SystemTime;
 
 use super::lines::{plural, size, verb_column};
-use crate::harmless::harmless;
 use crate::image::Digest;
-use crate::store::cache::tidy::{Blob, BlobKind};
+use crate::sanitize::harmless;
+use crate::store::cache::prune::{Blob, BlobKind};
 
 /// A blob in a line: `DIGEST  SIZE  AGE  KIND`.
 pub fn blob(blob: &Blob, now: SystemTime) -> String {

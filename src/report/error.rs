@@ -7,7 +7,7 @@ use anstream::adapter::strip_str;
 use miette::{GraphicalReportHandler, GraphicalTheme, Report};
 
 use super::lines::{ERROR, HELP};
-use crate::harmless::harmless;
+use crate::sanitize::harmless;
 
 /// As cargo writes errors; a mistake in a file is shown where it is.
 pub fn rendered(error: &Report, color: ColorChoice) -> String {

@@ -6,12 +6,12 @@ use serde::Serialize;
 use super::json::escaped;
 use super::lines::{list, plural, size};
 use super::tree::{Line, Node};
-use crate::harmless::harmless;
 use crate::image::media_type::{as_oci, is_layer};
 use crate::image::{Digest, MediaType};
 use crate::inspect::attached::{Attachments, Subject};
 use crate::inspect::config::Run;
 use crate::inspect::{Attached, Config, Image, ImageManifest, Inspected, Layer};
+use crate::sanitize::harmless;
 use crate::store::validate::{Part, Problem};
 
 const NAME: Style = Style::new().bold();

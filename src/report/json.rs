@@ -44,7 +44,7 @@ use serde_json::{Map, Value, json};
 
 use crate::event::transfer::{Activity, Counter};
 use crate::event::{BuiltImage, Event};
-use crate::harmless::is_order;
+use crate::sanitize::is_order;
 
 /// An event as a line, `elapsed` after the beginning.
 pub fn event(event: &Event, elapsed: Duration) -> String {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 
 use crate::event::Event;
-use crate::harmless::harmless;
 use crate::platform::Platform;
+use crate::sanitize::harmless;
 
 const VERB: Style = AnsiColor::BrightGreen.on_default().bold();
 const WARNING: Style = AnsiColor::BrightYellow.on_default().bold();

@@ -16,7 +16,7 @@ use super::screen::Screen;
 use super::{json, to_stdout};
 use crate::event::transfer::Counter;
 use crate::interrupt;
-use crate::store::lock;
+use crate::parallel::lock;
 
 /// How long a picture stands.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -39,7 +39,7 @@ use crate::event::{Event, Question};
 use crate::image::Digest;
 use crate::inspect::Inspected;
 use crate::inspect::attached::Attachments;
-use crate::store::cache::tidy::Blob;
+use crate::store::cache::prune::Blob;
 use crate::store::validate::Validated;
 use lines::{ERROR, plural};
 use live::{Live, are_bars_wanted};

@@ -3,7 +3,7 @@
 use anstyle::Style;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::harmless::harmless;
+use crate::sanitize::harmless;
 
 const BRANCHES: Style = Style::new().dimmed();
 /// A line has this many columns for its text at least, however narrow the terminal is.

@@ -14,9 +14,9 @@ use serde_json::json;
 use tar::{EntryType, Header};
 
 use super::layout::{INDEX, MARK, MARK_CONTENT, blob_path, entries, entry, find, index};
-use super::{Layout, MOST_DOCUMENT_BYTES, Missing, Source, file, open, read};
+use super::{Layout, MOST_DOCUMENT_BYTES, Missing, Source, atomic, open, read};
 use crate::error::{Result, on_path};
-use crate::image::decompress::decompress;
+use crate::image::layer::decompress::decompress;
 use crate::image::manifest::{Manifest, parse};
 use crate::image::media_type::{as_oci, is_document};
 use crate::image::{Digest, canonical_json};
@@ -243,7 +243,7 @@ impl<'a> Contents<'a> {
     /// # Errors
     /// Of reading the content and writing the file; then a file that was there before is as it was.
     pub fn write_file(&self, time: u64, path: &Path) -> Result<()> {
-        file::replace(path, |file| self.write(time, file)).map_err(|error| on_path("write", path, error))
+        atomic::replace(path, |file| self.write(time, file)).map_err(|error| on_path("write", path, error))
     }
 }
 

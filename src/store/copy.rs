@@ -1,21 +1,17 @@
 //! The one verb between two stores.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
 
-use miette::{Context, IntoDiagnostic, Report, miette};
+use miette::{Context, IntoDiagnostic, miette};
 use oci_spec::image::Descriptor;
 
-use super::{MOST_DEPTH, MOST_DOCUMENT_BYTES, Sink, Source, is_mismatch, lock, read};
+use super::{MOST_DEPTH, MOST_DOCUMENT_BYTES, Sink, Source, is_mismatch, read};
 use crate::error::Result;
 use crate::image::digest::Digest;
 use crate::image::manifest::{self, Manifest};
 use crate::image::media_type::is_document;
+use crate::parallel::{FEW, MANY, each, each_of};
 
-/// How many at a time of what takes no longer than an answer: a far registry is waited for once, and not for each.
-pub const MANY: usize = 16;
-/// Transfers at a time of what takes longer.
-pub const FEW: usize = 4;
 /// What is no larger is on its way as long as an answer is.
 pub const SMALL: u64 = 256 << 10;
 
@@ -51,49 +47,6 @@ fn push(source: &dyn Source, sink: &dyn Sink, descriptor: &Descriptor) -> Result
         Err(error) if is_mismatch(&error) => push(),
         pushed => pushed,
     }
-}
-
-/// What `work` makes of each of `items`, `width` at a time, in their order.
-///
-/// # Errors
-/// The first one's. No other is begun then.
-pub fn each<T: Sync, R: Send>(items: &[T], width: usize, work: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
-    each_of(&[(items, width)], work)
-}
-
-/// The same for several lists side by side, each with its own width.
-fn each_of<T: Sync, R: Send>(lists: &[(&[T], usize)], work: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
-    let failure: Mutex<Option<Report>> = Mutex::default();
-    let done = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        let (failure, done, work) = (&failure, &done, &work);
-        for (list, (items, width)) in lists.iter().enumerate() {
-            let left = Arc::new(Mutex::new(items.iter().enumerate()));
-            for _ in 0..(*width).min(items.len()) {
-                let left = Arc::clone(&left);
-                scope.spawn(move || {
-                    while lock(failure).is_none()
-                        && let Some((at, item)) = next(&left)
-                    {
-                        match work(item) {
-                            Ok(result) => lock(done).push(((list, at), result)),
-                            Err(error) => drop(lock(failure).get_or_insert(error)),
-                        }
-                    }
-                });
-            }
-        }
-    });
-    if let Some(error) = lock(&failure).take() {
-        return Err(error);
-    }
-    let mut done = std::mem::take(&mut *lock(&done));
-    done.sort_by_key(|(at, _)| *at);
-    Ok(done.into_iter().map(|(_, result)| result).collect())
-}
-
-fn next<T>(items: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
-    lock(items).next()
 }
 
 /// What [`copy`] copies.

@@ -5,13 +5,13 @@ use std::io::{self, BufReader, Read};
 use miette::{Context, IntoDiagnostic, Report};
 use oci_spec::image::Descriptor;
 
-use super::file::ReadError;
+use super::atomic::ReadError;
 use super::{Source, open};
 use crate::error::Result;
 use crate::image::config::{Object, strings};
-use crate::image::decompress::decompress;
 use crate::image::digest::{DiffId, Digest, Hasher, Mismatch};
-use crate::image::entries::Entries;
+use crate::image::layer::decompress::decompress;
+use crate::image::layer::entries::Entries;
 
 /// A layer of an image, as its manifest and its config describe it.
 #[derive(Clone, Debug)]

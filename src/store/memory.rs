@@ -7,9 +7,10 @@ use std::sync::Mutex;
 use miette::{IntoDiagnostic, Report};
 use oci_spec::image::Descriptor;
 
-use super::{Missing, Sink, Source, lock, open};
+use super::{Missing, Sink, Source, open};
 use crate::error::Result;
 use crate::image::manifest::Document;
+use crate::parallel::lock;
 
 /// Content by digest, and tags.
 #[derive(Debug, Default)]

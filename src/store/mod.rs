@@ -4,20 +4,19 @@
 //! pulling a base, writing a layout and pushing an image are all [`copy`].
 
 pub mod archive;
+pub mod atomic;
 pub mod cache;
 mod copy;
-pub mod counted;
-pub mod file;
+pub mod fingerprint;
 pub mod layer;
 pub mod layout;
 pub mod memory;
+pub mod progress;
 pub mod referrers;
-pub mod share;
-pub mod stamp;
+pub mod reflink;
 pub mod validate;
 
 use std::io::Read;
-use std::sync::Mutex;
 
 use miette::{Context, Report, miette};
 use oci_spec::image::Descriptor;
@@ -25,14 +24,14 @@ use oci_spec::image::Descriptor;
 use crate::error::Result;
 use crate::image::digest::{Mismatch, VerifyReader};
 
+pub use self::progress::Counted;
+use self::reflink::Sharable;
 pub use archive::Archive;
 pub use cache::Cache;
-pub use copy::{FEW, MANY, SMALL, copy, each};
-pub use counted::Counted;
+pub use copy::{SMALL, copy};
 pub use layout::{Layout, LayoutWriter};
 pub use memory::Memory;
 pub use referrers::Referrers;
-use share::Sharable;
 
 /// Where content comes from.
 pub trait Source: Sync {
@@ -179,7 +178,7 @@ pub fn read(source: &dyn Source, descriptor: &Descriptor) -> Result<Vec<u8>> {
         let mut content = Vec::new();
         open(source, descriptor)?
             .read_to_end(&mut content)
-            .map_err(file::ReadError)
+            .map_err(atomic::ReadError)
             .map_err(Report::from)
             .wrap_err_with(what)?;
         Ok(content)
@@ -199,12 +198,7 @@ fn is_mismatch(error: &Report) -> bool {
 /// How the content that was read differs from its descriptor, if that is what is wrong.
 fn mismatch(error: &Report) -> Option<&Mismatch> {
     error.chain().find_map(|cause| {
-        let read = cause.downcast_ref::<file::ReadError>().map(|file::ReadError(error)| error);
+        let read = cause.downcast_ref::<atomic::ReadError>().map(|atomic::ReadError(error)| error);
         read.or_else(|| cause.downcast_ref())?.get_ref()?.downcast_ref()
     })
-}
-
-/// The value behind a lock, also after a thread that held it has panicked: the values here are whole at every step.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -12,7 +12,7 @@ use super::json::Object;
 use super::key::Wanted;
 use super::mistake::Mistake;
 use crate::error::Result;
-use crate::store::file::TEMPORARY;
+use crate::store::atomic::TEMPORARY;
 
 /// How a file begins that is new.
 const NEW: &str = "{\n\t\"auths\": {}\n}\n";

@@ -13,8 +13,8 @@ use super::json::{Object, Value};
 use super::key::Wanted;
 use super::mistake::Mistake;
 use super::{Credential, Secret};
+use crate::environment::Environment;
 use crate::error::Result;
-use crate::plan::Environment;
 
 /// No file of credentials is larger.
 const MOST_BYTES: u64 = 1 << 20;

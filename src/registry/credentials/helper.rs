@@ -15,8 +15,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Credential, Secret};
+use crate::environment::{Environment, without_credentials};
 use crate::error::Result;
-use crate::plan::{Environment, without_credentials};
 
 /// How long a helper may take.
 const LIMIT: Duration = Duration::from_secs(30);

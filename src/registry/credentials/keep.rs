@@ -4,8 +4,8 @@ use super::file::{self, ConfigFile};
 use super::helper::Helper;
 use super::key::Wanted;
 use super::{Place, Secret, helper, short};
+use crate::environment::Environment;
 use crate::error::Result;
-use crate::plan::Environment;
 
 /// Keeps a user's password: by the helper that is configured for the registry, else in the file.
 ///

@@ -8,9 +8,9 @@ use miette::miette;
 use super::file::{self, ConfigFile, HelperEntry};
 use super::key::Wanted;
 use super::{Credential, Found, Helper, Secret, helper, short};
+use crate::environment::{Environment, REGISTRY_VARIABLES};
 use crate::error::Result;
-use crate::plan::{Environment, REGISTRY_VARIABLES};
-use crate::store::lock;
+use crate::parallel::lock;
 
 /// The credential for `repository` in `registry`. Our own variables are for the registry that is pushed to (`is_target`)
 /// and no other. Where nothing is said of the registry, it is anonymous.

@@ -22,7 +22,7 @@ mod mistake;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::plan::Environment;
+use crate::environment::Environment;
 pub use crate::secret::Secret;
 
 use file::{ConfigFile, HelperEntry};

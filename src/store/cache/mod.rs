@@ -3,16 +3,16 @@
 //! | path | what it is |
 //! | --- | --- |
 //! | `blobs/<algorithm>/<hex>` | content by digest: of bases, and layers that were made here |
-//! | `memory/…` | what was found of tags, files and layouts ([`memory`]) |
+//! | `memory/…` | what was found of tags, files and layouts ([`records`]) |
 //! | `unfinished/…` | files that are being written |
-//! | `lock` | held by every run; its time is that of the last tidying ([`tidy`]) |
+//! | `lock` | held by every run; its time is that of the last tidying ([`prune`]) |
 //!
 //! A blob is there whole or not at all, and it is hashed again by each run that uses it: the folder is the user's, but
-//! disks and other programs err, and layouts may have it under a second name ([`share`](super::share)).
+//! disks and other programs err, and layouts may have it under a second name ([`share`](super::reflink)).
 
-pub mod memory;
-mod through;
-pub mod tidy;
+pub mod prune;
+mod pull_through;
+pub mod records;
 
 use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
@@ -23,14 +23,15 @@ use std::time::{Duration, SystemTime};
 
 use oci_spec::image::Descriptor;
 
-use super::share::Sharable;
-use super::stamp::Stamp;
-use super::{MOST_DOCUMENT_BYTES, Missing, Sink, Source, file, lock, open};
+use super::fingerprint::Stamp;
+use super::reflink::Sharable;
+use super::{MOST_DOCUMENT_BYTES, Missing, Sink, Source, atomic, open};
 use crate::error::{Result, on_path};
 use crate::image::digest::{Digest, VerifyReader};
 use crate::image::manifest::sniff;
+use crate::parallel::lock;
 
-pub use through::Through;
+pub use self::pull_through::Through;
 
 /// The time of a blob is that of its last use, to a day: who uses it writes seldom.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -144,7 +145,7 @@ impl Cache {
             let folder = path.parent().unwrap_or(&self.root);
             create_private(folder)?;
             blob.put(&path, &self.unfinished(), &blob.path)?;
-            file::sync_folder(folder);
+            atomic::sync_folder(folder);
             Ok(())
         };
         if take().is_err() {
@@ -160,11 +161,11 @@ impl Cache {
         let failed = |error: io::Error| on_path("write", &path, error);
         create_private(folder).map_err(|error| on_path("create", folder, error))?;
         let unfinished = self.unfinished();
-        let mut file = file::create_in(&unfinished).map_err(|error| on_path("write in", &unfinished, error))?;
-        file::fill(&mut file, content, &path)?;
+        let mut file = atomic::create_in(&unfinished).map_err(|error| on_path("write in", &unfinished, error))?;
+        atomic::fill(&mut file, content, &path)?;
         file.as_file().sync_all().map_err(failed)?;
         let file = file.persist(&path).map_err(|error| failed(error.error))?;
-        file::sync_folder(folder);
+        atomic::sync_folder(folder);
         if let Some(stamp) = file.metadata().ok().as_ref().and_then(Stamp::of) {
             lock(&self.verified).insert(descriptor.digest().clone(), stamp);
         }

@@ -9,15 +9,16 @@ use miette::{IntoDiagnostic, miette};
 use oci_spec::image::Descriptor;
 use serde_json::{Value, json};
 
-use super::mark::Mark;
+use super::lock::Mark;
 use super::{INDEX, Layout, blob_path, entries};
 use crate::error::{Result, on_path};
 use crate::event::Listener;
 use crate::image::digest::Digest;
 use crate::image::manifest::parse;
 use crate::image::{about::About, canonical_json};
+use crate::parallel::lock;
 use crate::store::referrers::entry;
-use crate::store::{Referrers, Source, file, lock, open, read};
+use crate::store::{Referrers, Source, atomic, open, read};
 
 /// A layout, held by one run at a time.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ impl LayoutEdit {
             fs::create_dir_all(folder).map_err(|error| on_path("create", folder, error))?;
         }
         let mut content = open(source, descriptor)?;
-        let written = file::replace(&path, |file| io::copy(&mut content, file).map(drop));
+        let written = atomic::replace(&path, |file| io::copy(&mut content, file).map(drop));
         written.map_err(|error| on_path("write", &path, error))
     }
 }
@@ -116,7 +117,7 @@ impl Referrers for LayoutEdit {
             entries.extend(added);
             let path = self.layout.root().join(INDEX);
             let write = |file: &mut dyn Write| file.write_all(&canonical_json(&changed));
-            file::replace(&path, write).map_err(|error| on_path("write", &path, error))?;
+            atomic::replace(&path, write).map_err(|error| on_path("write", &path, error))?;
             *index = changed;
         }
         Ok(())

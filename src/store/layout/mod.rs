@@ -4,7 +4,7 @@
 //! image by its name pass it over. [`LayoutEdit`] adds such entries to a layout of anybody's.
 
 mod edit;
-mod mark;
+mod lock;
 mod writer;
 
 use std::fs::{self, File};

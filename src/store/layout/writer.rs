@@ -15,17 +15,18 @@ use oci_spec::image::Descriptor;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
-use super::mark::{Mark, refuse_foreign, refuse_full};
+use super::lock::{Mark, refuse_foreign, refuse_full};
 use super::{INDEX, Layout, MARK, blob_path, read_index};
 use crate::error::{Result, on_path};
 use crate::event::Listener;
 use crate::image::digest::VerifyReader;
 use crate::image::manifest::Document;
-use crate::store::cache::memory::Kind;
+use crate::parallel::{FEW, each, lock};
+use crate::store::cache::records::Kind;
+use crate::store::fingerprint::Stamp;
 use crate::store::referrers::entry;
-use crate::store::share::Sharable;
-use crate::store::stamp::Stamp;
-use crate::store::{Cache, FEW, Sink, Source, copy, each, file, lock, open, read};
+use crate::store::reflink::Sharable;
+use crate::store::{Cache, Sink, Source, atomic, copy, open, read};
 
 /// A layout that is being written: [`LayoutWriter::commit`] makes it the layout, dropping it undoes all.
 #[derive(Debug)]
@@ -116,7 +117,7 @@ impl LayoutWriter {
     pub fn blob(&self) -> Result<NamedTempFile> {
         let folder = self.root.join("blobs").join("sha256");
         fs::create_dir_all(&folder).map_err(|error| on_path("create", &folder, error))?;
-        file::create_in(&folder).map_err(|error| on_path("write in", &folder, error))
+        atomic::create_in(&folder).map_err(|error| on_path("write in", &folder, error))
     }
 
     /// Makes a written file the blob of `descriptor`, and the cache's too.
@@ -204,7 +205,7 @@ impl LayoutWriter {
         self.mark.write().map_err(|error| on_path("write", &self.root.join(MARK), error))?;
         if read_index(&path).ok().as_ref() != Some(&index) {
             self.sync()?;
-            file::replace(&path, |file| file.write_all(&index)).map_err(failed)?;
+            atomic::replace(&path, |file| file.write_all(&index)).map_err(failed)?;
         }
         self.committed = true;
         self.sweep(|relative| !lock(&self.kept).contains(relative));
@@ -222,7 +223,7 @@ impl LayoutWriter {
         };
         each(&added, FEW, sync)?;
         let folders: BTreeSet<_> = added.iter().filter_map(|path| path.parent()).collect();
-        folders.into_iter().for_each(file::sync_folder);
+        folders.into_iter().for_each(atomic::sync_folder);
         Ok(())
     }
 
@@ -252,13 +253,13 @@ impl LayoutWriter {
             for file in fs::read_dir(folder).into_iter().flatten().flatten() {
                 let name = file.file_name().to_string_lossy().into_owned();
                 let relative = format!("blobs/{algorithm}/{name}");
-                if name.starts_with(file::TEMPORARY) || is_hex(&name) && unwanted(&relative) {
+                if name.starts_with(atomic::TEMPORARY) || is_hex(&name) && unwanted(&relative) {
                     let _ = fs::remove_file(file.path());
                 }
             }
         }
         for file in fs::read_dir(&self.root).into_iter().flatten().flatten() {
-            if file.file_name().to_string_lossy().starts_with(file::TEMPORARY) {
+            if file.file_name().to_string_lossy().starts_with(atomic::TEMPORARY) {
                 let _ = fs::remove_file(file.path());
             }
         }
@@ -315,7 +316,7 @@ impl Sink for LayoutWriter {
             return Ok(());
         }
         let mut file = self.blob()?;
-        file::fill(&mut file, &mut open(source, descriptor)?, &self.root.join(blob_path(descriptor.digest())))?;
+        atomic::fill(&mut file, &mut open(source, descriptor)?, &self.root.join(blob_path(descriptor.digest())))?;
         let persist = |path: &Path| file.persist(path).map(drop).map_err(|error| error.error);
         self.place(descriptor, persist).map(drop)
     }

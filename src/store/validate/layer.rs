@@ -7,13 +7,14 @@ use oci_spec::image::{Descriptor, Digest};
 
 use super::{Part, Problem, consume, problem};
 use crate::error::Result;
-use crate::image::decompress::decompress;
 use crate::image::digest::Hasher;
+use crate::image::layer::decompress::decompress;
 use crate::image::media_type::is_layer;
 use crate::interrupt;
+use crate::parallel::{FEW, each};
 use crate::platform::Platform;
-use crate::store::file::ReadError;
-use crate::store::{FEW, Missing, Source, each, open};
+use crate::store::atomic::ReadError;
+use crate::store::{Missing, Source, open};
 
 /// Layers that are to be checked, each once, whoever has it.
 #[derive(Default)]

@@ -10,7 +10,7 @@ use oci_spec::image::{Descriptor, MediaType};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::file::ReadError;
+use super::atomic::ReadError;
 use super::{MOST_DEPTH, Missing, Source, mismatch, open, read};
 use crate::error::Result;
 use crate::image::Digest;

@@ -1,0 +1,92 @@
+//! Programs that hold the list of their crates: copies of those that were compiled, beside them.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use miette::{Context, miette};
+
+use super::inputs::Materials;
+use crate::attest::auditable;
+use crate::compile::{Binary, section};
+use crate::error::{Result, on_path};
+use crate::image::Digest;
+use crate::image::digest::sha256;
+use crate::plan::{ImagePlan, Plan};
+use crate::store::cache::records::Kind;
+use crate::store::fingerprint::Stamp;
+use crate::store::{Cache, atomic};
+
+/// The folder of such programs, in cargo's target folder.
+const FOLDER: &str = "oci-auditable";
+
+/// Who makes them.
+pub struct Auditable<'a> {
+    /// What was planned.
+    pub plan: &'a Plan,
+    /// What was made before.
+    pub cache: &'a Cache,
+    /// What they are made of.
+    pub materials: &'a Materials<'a>,
+}
+
+impl Auditable<'_> {
+    /// Whether there is anything to do: a program is that of all images of its package.
+    pub fn is_wanted(plan: &Plan) -> bool {
+        plan.images.iter().any(|image| image.auditable)
+    }
+
+    /// The program with its list, where an image wants that; else the program as it is.
+    ///
+    /// # Errors
+    /// Of reading it, and of writing the other one.
+    pub fn program(&self, binary: &Binary) -> Result<Binary> {
+        let is_its = |image: &&ImagePlan| image.package == binary.package && image.run == binary.run;
+        let Some(image) = self.plan.images.iter().filter(is_its).find(|image| image.auditable) else {
+            return Ok(binary.clone());
+        };
+        let crates = self.materials.crates(image, binary.target);
+        let section = auditable::section(crates)?;
+        let run = format!("{}-{}", image.spec.replace('@', "-"), image.run);
+        let folder = image.target_dir.join(FOLDER).join(binary.target.triple).join(run);
+        let path = folder.join(&binary.name);
+        let made = self.write(binary, &section, &path);
+        made.wrap_err_with(|| format!("cannot put the list of its crates into {}", binary.name))?;
+        Ok(Binary { path, ..binary.clone() })
+    }
+
+    fn write(&self, binary: &Binary, list: &[u8], path: &PathBuf) -> Result<()> {
+        let now = SystemTime::now();
+        let stamp = |path: &PathBuf| {
+            let found = fs::metadata(path).ok()?;
+            Stamp::of(&found).filter(|stamp| stamp.shows_changes_from(now))
+        };
+        let about = format!("{} of {}", auditable::SECTION, path.display());
+        let list_digest = sha256(list);
+        let known = self.cache.recall::<(Stamp, Stamp, Digest)>(Kind::File, &about);
+        if let (Some((from, to, of)), Some(is_from), Some(is_to)) = (known, stamp(&binary.path), stamp(path))
+            && (from, to, of) == (is_from, is_to, list_digest.clone())
+        {
+            return Ok(());
+        }
+        let program = fs::read(&binary.path).map_err(|error| on_path("read", &binary.path, error))?;
+        let made = section::add(&program, auditable::SECTION, list)?.unwrap_or(program);
+        let failed = |error| on_path("write", path, error);
+        // One that is the same keeps its time, and its layer need not be made again.
+        if fs::read(path).ok().as_ref() != Some(&made) {
+            let folder = path.parent().ok_or_else(|| miette!("{} is no file", path.display()))?;
+            fs::create_dir_all(folder).map_err(|error| on_path("create", folder, error))?;
+            atomic::replace(path, |file| file.write_all(&made)).map_err(failed)?;
+        }
+        // It can be started where it is, as what it was made of.
+        let permissions = |path: &PathBuf| fs::metadata(path).map(|found| found.permissions());
+        let wanted = permissions(&binary.path).map_err(failed)?;
+        if permissions(path).map_err(failed)? != wanted {
+            fs::set_permissions(path, wanted).map_err(failed)?;
+        }
+        if let (Some(from), Some(to)) = (stamp(&binary.path), stamp(path)) {
+            self.cache.remember(Kind::File, &about, (from, to, list_digest));
+        }
+        Ok(())
+    }
+}

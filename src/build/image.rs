@@ -1,0 +1,227 @@
+//! Plan, base and binaries → the image for each platform → the index in a layout.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use miette::{Context, Report, miette};
+use oci_spec::image::{ANNOTATION_BASE_IMAGE_DIGEST, ANNOTATION_BASE_IMAGE_NAME, Descriptor};
+
+use super::base::Below;
+use super::files::Assets;
+use super::layers::Layers;
+use crate::base::{Base, BaseImage};
+use crate::compile::{Binary, OutDir};
+use crate::config::Labels;
+use crate::error::{Result, on_path};
+use crate::event::transfer::Activity;
+use crate::event::{BuiltBase, BuiltImage, BuiltManifest, Event, Listener};
+use crate::image::config::{History, Settings, UnknownVariable, assemble};
+use crate::image::layer::{Content, Entry, Layer, with_parents};
+use crate::image::manifest;
+use crate::plan::ImagePlan;
+use crate::platform::Target;
+use crate::reference::BaseReference;
+use crate::store::{Counted, Sink, Source, copy};
+
+/// One image, and where its parts go.
+pub struct Work<'a> {
+    /// What is wanted.
+    pub plan: &'a ImagePlan,
+    /// Its layers, and its layout.
+    pub layers: Layers<'a>,
+    /// Who wants to know what happens.
+    pub listener: Listener<'a>,
+}
+
+impl Work<'_> {
+    /// Writes the layers of the base, whose content is in `source`; where the layout is not to be `complete`, those of a
+    /// registry's only stay if they are there already.
+    ///
+    /// # Errors
+    /// Of reading the base, and of writing the layout.
+    pub fn base(&self, base: &Base, source: &dyn Source, complete: bool) -> Result<()> {
+        let layers: Vec<_> = base.images.iter().flat_map(|image| image.layers.clone()).collect();
+        if complete || !matches!(self.plan.base, BaseReference::Registry(_)) {
+            let source = Counted { source, activity: Activity::Copying, listener: self.listener };
+            return copy(&source, self.layers.writer, &layers);
+        }
+        // What is there is kept: asking does that.
+        layers.iter().try_for_each(|layer| self.layers.writer.exists(layer).map(drop))
+    }
+
+    /// Writes the layer of the binaries for one target, which are all there.
+    ///
+    /// # Errors
+    /// Of reading the binaries, and of writing the layout.
+    pub fn binaries(&self, target: Target, binaries: &[Binary]) -> Result<Layer> {
+        let mut entries = Vec::new();
+        for binary in binaries {
+            // A program that was named may be behind a link.
+            let source = binary.path.canonicalize().map_err(|error| on_path("read", &binary.path, error))?;
+            let path = self.plan.bin_dir.join(&binary.name);
+            entries.push(Entry::file(path.trim_start_matches('/'), 0o755, Content::Path(source)));
+        }
+        let entries = with_parents(entries, self.plan.base == BaseReference::Scratch);
+        let name = format!("{} {}", self.plan.name, target.platform());
+        self.layers.layer(&entries, &name).wrap_err("cannot make the layer of the binaries")
+    }
+
+    /// Writes the rest: everything but the layout's index, with which the layout is
+    /// [committed](crate::store::LayoutWriter::commit). `binaries` are the layers for the platforms of the base.
+    ///
+    /// # Errors
+    /// Of reading the assets, and of writing the layout.
+    pub fn finish(&self, below: &Below, out_dirs: &[OutDir], binaries: Vec<Layer>) -> Result<BuiltImage> {
+        let Below { base, owners } = below;
+        let writer = self.layers.writer;
+        let assets = Assets { plan: self.plan, base, owners };
+        let mut assets = assets.layers(&self.layers, out_dirs, self.listener)?.into_iter();
+        let mut manifests = Vec::new();
+        for (below, binaries) in base.images.iter().zip(binaries) {
+            manifests.push(self.image(base, below, assets.next(), binaries)?);
+        }
+
+        let root = self.root(base, &manifests)?;
+        for tag in &self.plan.tags {
+            writer.tag(&root, tag)?;
+        }
+        let layout = &self.plan.layout;
+        let digest = root.digest().clone();
+        Ok(BuiltImage {
+            name: self.plan.name.clone(),
+            local_names: self.plan.local_names(),
+            reference: format!("oci:{}@{digest}", shown(layout)),
+            digest,
+            size: size(&root, &manifests),
+            tags: self.plan.tags.clone(),
+            layout: layout.clone(),
+            base: BuiltBase {
+                name: self.plan.base.to_string(),
+                digest: base.root.as_ref().map(|root| root.digest().clone()),
+            },
+            manifests,
+            attached: Vec::new(),
+            root,
+        })
+    }
+
+    /// What the image is called by: its index, or the one manifest where no index is wanted.
+    fn root(&self, base: &Base, manifests: &[BuiltManifest]) -> Result<Descriptor> {
+        if let (true, [manifest]) = (self.plan.no_index, manifests) {
+            return Ok(manifest.descriptor.clone());
+        }
+        let entries = manifests.iter().map(|image| (image.platform.clone(), image.descriptor.clone()));
+        let index = manifest::index(&entries.collect::<Vec<_>>(), &self.annotations(base));
+        self.layers.writer.put(&index)?;
+        Ok(index.descriptor)
+    }
+
+    /// Config and manifest for one platform.
+    fn image(&self, base: &Base, below: &BaseImage, assets: Option<Layer>, binaries: Layer) -> Result<BuiltManifest> {
+        let (mut layers, mut histories) = (below.layers.clone(), Vec::new());
+        let bins = self.plan.bins.iter().map(|bin| self.plan.bin_dir.join(bin)).collect();
+        let assets = assets.map(|layer| (layer, "assets", self.plan.asset_places()));
+        for (layer, what, files) in assets.into_iter().chain([(binaries, "binaries", bins)]) {
+            let (image, platform) = (self.plan.name.clone(), below.platform.clone());
+            (self.listener)(Event::Layered { image, platform, files, bytes: layer.descriptor.size() });
+            histories.push(History { diff_id: layer.diff_id, created_by: format!("cargo oci build ({what})") });
+            layers.push(layer.descriptor);
+        }
+        let settings = settings(self.plan, base);
+        let config = assemble(&below.config, &below.platform, &settings, &histories)
+            .map_err(|error| unknown_variable(self.plan, &error))?;
+        let config = manifest::config(config);
+        let manifest = manifest::image(&config.descriptor, &layers, &self.annotations(base));
+        for document in [&config, &manifest] {
+            self.layers.writer.put(document)?;
+        }
+        Ok(BuiltManifest {
+            platform: below.platform.clone(),
+            digest: manifest.descriptor.digest().clone(),
+            size: manifest.descriptor.size(),
+            config: config.descriptor,
+            layers,
+            below: below.layers.len(),
+            descriptor: manifest.descriptor,
+        })
+    }
+
+    fn annotations(&self, base: &Base) -> BTreeMap<String, String> {
+        let annotations = with_base(self.plan, base, &self.plan.annotations);
+        annotations.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+    }
+}
+
+/// All that `root` names and itself, each content once, in bytes.
+fn size(root: &Descriptor, manifests: &[BuiltManifest]) -> u64 {
+    let parts = manifests.iter().flat_map(|image| image.layers.iter().chain([&image.config, &image.descriptor]));
+    let sizes: BTreeMap<_, _> = parts.chain([root]).map(|part| (part.digest().as_ref(), part.size())).collect();
+    sizes.values().sum()
+}
+
+/// What the plan sets in the configs of an image.
+fn settings(plan: &ImagePlan, base: &Base) -> Settings {
+    Settings {
+        entrypoint: plan.entrypoint.clone(),
+        cmd: plan.cmd.clone(),
+        env: plan.env.clone(),
+        path: plan.bin_dir.as_str().to_owned(),
+        user: plan.user.clone(),
+        workdir: plan.workdir.clone(),
+        expose: plan.expose.iter().map(ToString::to_string).collect(),
+        volumes: plan.volumes.iter().map(ToString::to_string).collect(),
+        stop_signal: plan.stop_signal.as_ref().map(ToString::to_string),
+        labels: with_base(plan, base, &plan.labels),
+        created: plan.created.to_string(),
+    }
+}
+
+/// A config that cannot be made is told before minutes of compiling, not after.
+///
+/// # Errors
+/// Settings that do not fit the base.
+pub fn check(plan: &ImagePlan, base: &Base) -> Result<()> {
+    if plan.no_index && base.images.len() != 1 {
+        return Err(miette!(
+            help = "choose one with `--platform`, or leave `--no-index` out",
+            "{} is built for {} platforms, which only an index can hold together",
+            plan.name,
+            base.images.len()
+        ));
+    }
+    let settings = settings(plan, base);
+    for below in &base.images {
+        assemble(&below.config, &below.platform, &settings, &[]).map_err(|error| unknown_variable(plan, &error))?;
+    }
+    Ok(())
+}
+
+/// Adds what the image is based on, where that can be found again by others (image-spec, `annotations.md`).
+fn with_base(plan: &ImagePlan, base: &Base, values: &Labels) -> Labels {
+    let mut values = values.clone();
+    if let (BaseReference::Registry(reference), Some(root)) = (&plan.base, &base.root) {
+        let facts = [
+            (ANNOTATION_BASE_IMAGE_NAME, reference.to_string()),
+            (ANNOTATION_BASE_IMAGE_DIGEST, root.digest().to_string()),
+        ];
+        for (key, value) in facts {
+            values.entry(key.to_owned()).or_insert(Some(value));
+        }
+    }
+    values
+}
+
+fn unknown_variable(plan: &ImagePlan, error: &UnknownVariable) -> Report {
+    miette!(
+        help = "write `$$` for a dollar sign, and set the variable before it is used",
+        "the image {} has {error}",
+        plan.name
+    )
+}
+
+/// The path as the user would type it: from the current folder where it is below that.
+fn shown(path: &Path) -> String {
+    let current = std::env::current_dir().unwrap_or_default();
+    let path = path.strip_prefix(current).unwrap_or(path);
+    path.display().to_string().replace('\\', "/")
+}

@@ -1,0 +1,85 @@
+//! What is written besides the layouts in `target/oci`: only a finished layout is ever read for it.
+
+use std::fs;
+use std::path::Path;
+
+use miette::{IntoDiagnostic, miette};
+use serde_json::json;
+
+use crate::cli::{Output, OutputKind};
+use crate::config::SbomFormat;
+use crate::error::{Result, on_path};
+use crate::event::{BuiltAttachment, BuiltImage, BuiltManifest, Event, Listener};
+use crate::plan::{ImagePlan, Plan};
+use crate::platform::Platform;
+use crate::store::archive::{Contents, DockerImage};
+use crate::store::layout::Place;
+use crate::store::{Layout, LayoutWriter, Sink, Source, atomic, copy, read};
+
+/// Writes a finished layout wherever else the plan says.
+///
+/// # Errors
+/// Of writing; what was at such a place before is then as it was.
+pub fn write(plan: &Plan, layout: &Layout, image: &BuiltImage, listener: Listener) -> Result<()> {
+    let time = plan.images.iter().find(|plan| plan.name == image.name).map_or(0, ImagePlan::mtime);
+    for Output { kind, path } in &plan.outputs {
+        match kind {
+            OutputKind::OciDir => copy_layout(layout, image, path, listener)?,
+            OutputKind::OciArchive => Contents::of_layout(layout)?.write_file(time, path)?,
+            OutputKind::DockerArchive => {
+                Contents::of_layout(layout)?.with_docker_image(&docker_image(image)?)?.write_file(time, path)?;
+            }
+        }
+        listener(Event::Wrote { path: path.clone() });
+    }
+    match &plan.sbom_dir {
+        Some(folder) => write_sboms(folder, layout, image, listener),
+        None => Ok(()),
+    }
+}
+
+fn copy_layout(layout: &Layout, image: &BuiltImage, path: &Path, listener: Listener) -> Result<()> {
+    let writer = LayoutWriter::begin(path, &image.local_names[0], Place::Named, listener)?;
+    let root = layout.resolve(None)?;
+    copy(layout, &writer, std::slice::from_ref(&root))?;
+    for tag in &image.tags {
+        writer.tag(&root, tag)?;
+    }
+    for attached in &image.attached {
+        writer.attach(&attached.descriptor, layout)?;
+    }
+    writer.commit()?;
+    Ok(())
+}
+
+/// Writes the SBOMs as files, under the names that they have among what is attached.
+fn write_sboms(folder: &Path, layout: &Layout, image: &BuiltImage, listener: Listener) -> Result<()> {
+    fs::create_dir_all(folder).map_err(|error| on_path("create", folder, error))?;
+    let is_sbom = |attached: &&BuiltAttachment| {
+        SbomFormat::ALL.iter().any(|format| format.media_type() == attached.artifact_type)
+    };
+    for attached in image.attached.iter().filter(is_sbom) {
+        let path = folder.join(&attached.file);
+        let content = read(layout, &attached.content)?;
+        atomic::replace(&path, |file| file.write_all(&content)).map_err(|error| on_path("write", &path, error))?;
+        listener(Event::Wrote { path });
+    }
+    Ok(())
+}
+
+/// The one image that Docker's own format can name: that of this computer's architecture, else the first.
+fn docker_image(image: &BuiltImage) -> Result<DockerImage<'_>> {
+    let is_host = |manifest: &&BuiltManifest| manifest.platform == Platform::host();
+    let manifest = image.manifests.iter().find(is_host).or(image.manifests.first());
+    let manifest = manifest.ok_or_else(|| miette!("the image {} has no platform", image.name))?;
+    Ok(DockerImage { manifest: &manifest.descriptor, names: image.tagged_names() })
+}
+
+/// Writes the result as JSON.
+///
+/// # Errors
+/// Of writing; a file that was there before is then as it was.
+pub fn write_metadata(path: &Path, built: &[BuiltImage]) -> Result<()> {
+    let text = serde_json::to_vec_pretty(&json!({ "images": built })).into_diagnostic()?;
+    atomic::replace(path, |file| file.write_all(&text)).map_err(|error| on_path("write", path, error))
+}

@@ -1,0 +1,224 @@
+//! What is said of an image, attached to it in the layout when that is made.
+
+use miette::miette;
+use oci_spec::image::{ANNOTATION_CREATED, ANNOTATION_TITLE, Descriptor, MediaType};
+
+use super::inputs::Materials;
+use crate::attest::provenance::{Dependencies, Parameters, provenance};
+use crate::attest::sbom::Bom;
+use crate::attest::sbom::contents::{Contents, Named, of_index};
+use crate::attest::statement::IN_TOTO;
+use crate::attest::{Referrer, Statement};
+use crate::base::Base;
+use crate::compile::Binary;
+use crate::config::SbomFormat;
+use crate::error::Result;
+use crate::event::{BuiltAttachment, BuiltImage};
+use crate::image::Digest;
+use crate::image::digest::sha256;
+use crate::image::manifest::Annotations;
+use crate::parallel::{FEW, each};
+use crate::plan::{ImagePlan, Plan};
+use crate::platform::{Platform, Target};
+use crate::reference::BaseReference;
+use crate::store::{LayoutWriter, Memory};
+
+/// An image, and all that is known of how it came about.
+pub struct Attachments<'a> {
+    /// All that was planned.
+    pub whole: &'a Plan,
+    /// The image, in that.
+    pub plan: &'a ImagePlan,
+    /// What is below.
+    pub base: &'a Base,
+    /// What was compiled.
+    pub binaries: &'a [Binary],
+    /// What that was made of.
+    pub materials: &'a Materials<'a>,
+}
+
+/// A document about an image.
+struct Attachment {
+    subject: Descriptor,
+    artifact_type: &'static str,
+    /// What it is called as a file.
+    file: String,
+    bytes: Vec<u8>,
+}
+
+impl Attachments<'_> {
+    /// Makes all that is wanted, and attaches it in the layout.
+    ///
+    /// # Errors
+    /// Of making it, and of writing the layout.
+    pub fn attach(&self, image: &BuiltImage, writer: &LayoutWriter) -> Result<Vec<BuiltAttachment>> {
+        let attach = |attachment: Attachment| attachment.attach(self.plan, writer);
+        self.sboms(image)?.into_iter().chain(self.provenances(image)).map(attach).collect()
+    }
+
+    /// One statement about index and images, attached to each of them: whoever has one of their digests finds it.
+    fn provenances(&self, image: &BuiltImage) -> Vec<Attachment> {
+        if !self.plan.provenance {
+            return Vec::new();
+        }
+        let root = (!self.plan.no_index).then(|| (self.plan.name.clone(), &image.root));
+        let images = image.manifests.iter();
+        let images = images.map(|made| (format!("{} {}", self.plan.name, made.platform), &made.descriptor));
+        let subjects: Vec<_> = root.into_iter().chain(images).collect();
+        let named = subjects.iter().map(|(name, subject)| (name.clone(), subject.digest().clone())).collect();
+        let bytes = self.provenance(named).bytes();
+        let attachment = |(_, subject): (String, &Descriptor)| Attachment {
+            subject: subject.clone(),
+            artifact_type: IN_TOTO,
+            file: format!("{}.provenance.json", self.plan.name),
+            bytes: bytes.clone(),
+        };
+        subjects.into_iter().map(attachment).collect()
+    }
+
+    fn provenance(&self, subjects: Vec<(String, Digest)>) -> Statement {
+        let (plan, lock) = (self.plan, self.materials.lock());
+        let chosen = Parameters {
+            package: plan.spec.clone(),
+            bins: plan.bins.clone(),
+            targets: self.base.images.iter().map(|image| image.target.triple.to_owned()).collect(),
+            profile: plan.profile.clone(),
+            features: self.whole.compile.runs[plan.run].resolve.features.clone(),
+            base: without_place(&plan.base),
+            compression: plan.packing.compression.to_string(),
+            prebuilt: self.whole.prebuilt.iter().map(|given| given.target.platform().to_string()).collect(),
+        };
+        let commit = self.whole.commit.as_ref();
+        let found = Dependencies {
+            base: self.base.root.as_ref().map(|root| (&plan.base, root.digest())),
+            commit: commit.map(|commit| (plan.source.as_deref(), commit.sha.as_str(), commit.dirty)),
+            lock: lock.as_ref(),
+            tools: &self.materials.tools,
+        };
+        provenance(subjects, &chosen, &found)
+    }
+
+    fn sboms(&self, image: &BuiltImage) -> Result<Vec<Attachment>> {
+        let mut attachments = Vec::new();
+        if self.plan.sbom.is_empty() {
+            return Ok(attachments);
+        }
+        let images: Vec<_> = image.manifests.iter().zip(&self.base.images).collect();
+        // Programs that are new are hashed for it.
+        let boms =
+            each(&images, FEW, |(manifest, below)| self.bom(below.target, &manifest.platform, Some(&manifest.digest)))?;
+        for (manifest, bom) in image.manifests.iter().zip(&boms) {
+            attachments.extend(self.documents(bom, &manifest.descriptor, Some(&manifest.platform))?);
+        }
+        if !self.plan.no_index {
+            let bom = of_index(self.named(Some(&image.digest)), &boms);
+            attachments.extend(self.documents(&bom, &image.root, None)?);
+        }
+        Ok(attachments)
+    }
+
+    /// That of the image for one platform, whose manifest may not be there yet.
+    ///
+    /// # Errors
+    /// Of reading a program.
+    fn bom(&self, target: Target, platform: &Platform, digest: Option<&Digest>) -> Result<Bom> {
+        let mut programs = Vec::new();
+        for name in &self.plan.bins {
+            let is_it = |binary: &&Binary| {
+                (&binary.package, binary.run, binary.target) == (&self.plan.package, self.plan.run, target)
+                    && binary.name == *name
+            };
+            let binary = self.binaries.iter().find(is_it);
+            let digest = binary.map(|binary| self.materials.digest(&binary.path)).transpose()?;
+            programs.push((self.plan.bin_dir.join(name), digest));
+        }
+        let contents = Contents {
+            image: self.named(digest),
+            platform,
+            base: (&self.plan.base, self.base.root.as_ref().map(Descriptor::digest)),
+            programs: &programs,
+            crates: self.materials.crates(self.plan, target),
+            tools: &self.materials.tools,
+        };
+        Ok(contents.bom())
+    }
+
+    /// The SBOM of an image that was not built: without the digests of its programs, and its own.
+    ///
+    /// # Errors
+    /// When it is too large.
+    pub fn unbuilt(&self, format: SbomFormat) -> Result<Vec<u8>> {
+        let bom = |below: &crate::base::BaseImage| self.bom(below.target, &below.platform, None);
+        let boms: Vec<_> = self.base.images.iter().map(bom).collect::<Result<_>>()?;
+        match &boms[..] {
+            [bom] => bom.document(format, &self.plan.name),
+            boms => of_index(self.named(None), boms).document(format, &self.plan.name),
+        }
+    }
+
+    fn named<'n>(&'n self, digest: Option<&'n Digest>) -> Named<'n> {
+        Named { name: &self.plan.name, version: &self.plan.version, digest, created: self.plan.created }
+    }
+
+    fn documents(&self, bom: &Bom, subject: &Descriptor, platform: Option<&Platform>) -> Result<Vec<Attachment>> {
+        let plan = self.plan;
+        let name = platform.map_or_else(|| plan.name.clone(), |platform| format!("{}-{platform}", plan.name));
+        let what = platform.map_or_else(|| plan.name.clone(), |platform| format!("{} for {platform}", plan.name));
+        let document = |format: &SbomFormat| {
+            Ok(Attachment {
+                subject: subject.clone(),
+                artifact_type: format.media_type(),
+                file: format!("{}.{}", name.replace('/', "-"), format.extension()),
+                bytes: bom.document(*format, &what)?,
+            })
+        };
+        plan.sbom.iter().map(document).collect()
+    }
+}
+
+impl Attachment {
+    fn attach(self, plan: &ImagePlan, writer: &LayoutWriter) -> Result<BuiltAttachment> {
+        let media_type = MediaType::from(self.artifact_type);
+        let mut content = Descriptor::new(media_type, self.bytes.len() as u64, sha256(&self.bytes));
+        content.set_annotations(Some([(ANNOTATION_TITLE.to_owned(), self.file.clone())].into()));
+        let annotations = Annotations::from([(ANNOTATION_CREATED.to_owned(), plan.created.to_string())]);
+        let referrer = Referrer::new(&self.subject, self.artifact_type, vec![content.clone()], &annotations);
+        let memory = Memory::default();
+        memory.put(&content, self.bytes);
+        let descriptor = referrer.store(&memory);
+        writer.attach(&descriptor, &memory)?;
+        Ok(BuiltAttachment {
+            artifact_type: self.artifact_type.to_owned(),
+            subject: self.subject.digest().clone(),
+            digest: descriptor.digest().clone(),
+            size: descriptor.size(),
+            file: self.file,
+            content,
+            descriptor,
+        })
+    }
+}
+
+/// What a base was called, without the place of a file.
+fn without_place(base: &BaseReference) -> String {
+    match base {
+        BaseReference::Layout(_) => "oci".to_owned(),
+        BaseReference::Archive(_) => "oci-archive".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// The one image that is meant where only one can be.
+///
+/// # Errors
+/// When there are several.
+pub fn only<T>(images: &[T]) -> Result<&T> {
+    match images {
+        [image] => Ok(image),
+        images => Err(miette!(
+            help = "choose one with `--package` or `--image`",
+            "an SBOM is of one image, and there are {}",
+            images.len()
+        )),
+    }
+}

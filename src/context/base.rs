@@ -1,0 +1,256 @@
+//! Which source a base's reference means, and its content brought here: where [`base`](crate::base) meets the
+//! registry, the cache and the disk, none of which it knows.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use miette::{IntoDiagnostic, Report, miette};
+use oci_spec::image::Descriptor;
+
+use super::Registries;
+use super::lazy::{Offline, Origin};
+use crate::base::Base;
+use crate::base::embedded::embedded;
+use crate::build::verify_base::BaseVerifier;
+use crate::error::{Result, with_help};
+use crate::event::{Event, Listener};
+use crate::image::digest::{Digest, Hasher, Mismatch};
+use crate::plan::ImagePlan;
+use crate::platform::PlatformChoice;
+use crate::reference::{BaseReference, Reference};
+use crate::registry::RequestError;
+use crate::store::cache::Through;
+use crate::store::cache::records::Kind;
+use crate::store::{Archive, Cache, Layout, Memory, Source};
+
+/// The bases of one run, each opened, resolved and read once.
+pub struct Bases<'a> {
+    cache: Arc<Cache>,
+    /// Whether layers are brought here; else they stay where they are until someone reads them.
+    pull: bool,
+    /// Whether registries are not to be asked.
+    is_offline: bool,
+    registries: &'a Registries<'a>,
+    opened: Vec<(BaseReference, Opened<'a>)>,
+}
+
+/// A base that was opened.
+struct Opened<'a> {
+    source: BaseSource<'a>,
+    /// Nothing for `scratch`.
+    root: Option<Descriptor>,
+    /// What was read of it for which platforms.
+    read: Vec<(Vec<PlatformChoice>, Base)>,
+}
+
+/// Where a base's content is.
+enum BaseSource<'a> {
+    Pulled(Through<'a>),
+    Local(Box<dyn Source + Send>),
+}
+
+impl BaseSource<'_> {
+    fn source(&self) -> &dyn Source {
+        match self {
+            BaseSource::Pulled(through) => through,
+            BaseSource::Local(source) => source.as_ref(),
+        }
+    }
+}
+
+impl<'a> Bases<'a> {
+    /// None opened yet; what is pulled goes to `cache`.
+    pub fn new(cache: &Arc<Cache>, pull: bool, is_offline: bool, registries: &'a Registries<'a>) -> Bases<'a> {
+        Bases { cache: Arc::clone(cache), pull, is_offline, registries, opened: Vec::new() }
+    }
+
+    /// Says once that nothing is kept where that is so.
+    fn warn_of_read_only(&mut self) {
+        if self.cache.is_read_only() && self.pull {
+            let folder = self.cache.root().display();
+            let message = format!("the cache {folder} cannot be written to, and nothing is kept in it");
+            (self.registries.listener)(Event::Warning { message });
+            self.pull = false;
+        }
+    }
+
+    /// Who looks whether bases are signed.
+    pub fn verifier(&self) -> BaseVerifier<'_> {
+        BaseVerifier { cache: &self.cache, is_offline: self.is_offline, registries: self.registries }
+    }
+
+    /// Where the content of a base is that was read.
+    ///
+    /// # Errors
+    /// When it was not read.
+    pub fn source(&self, reference: &BaseReference) -> Result<&dyn Source> {
+        Ok(self.opened(reference)?.source.source())
+    }
+
+    /// The base of an image, of which no more than its documents is read.
+    ///
+    /// # Errors
+    /// When it cannot be had, or is not an image for the platforms that are wanted.
+    pub fn read(&mut self, image: &ImagePlan) -> Result<Base> {
+        self.find(&image.base, &image.platforms).map_err(|error| no_base(&image.base, error))
+    }
+
+    /// The images that `reference` has for `platforms`.
+    ///
+    /// # Errors
+    /// When they cannot be had, or there is none for one of the platforms.
+    pub fn find(&mut self, reference: &BaseReference, platforms: &[PlatformChoice]) -> Result<Base> {
+        let at = match self.opened.iter().position(|(known, _)| known == reference) {
+            Some(at) => at,
+            None => {
+                let opened = self.open(reference)?;
+                self.opened.push((reference.clone(), opened));
+                self.opened.len() - 1
+            }
+        };
+        let Opened { source, root: Some(root), read } = &mut self.opened[at].1 else {
+            return Ok(Base::scratch(platforms));
+        };
+        if let Some((_, base)) = read.iter().find(|(choices, _)| choices == platforms) {
+            return Ok(base.clone());
+        }
+        let base = Base::read(source.source(), root.clone(), platforms)?;
+        read.push((platforms.to_vec(), base.clone()));
+        Ok(base)
+    }
+
+    /// Brings the layers of all that was read here, where they are wanted here.
+    ///
+    /// # Errors
+    /// Layers that cannot be had.
+    pub fn fetch(&self) -> Result<()> {
+        let references = self.opened.iter().map(|(reference, _)| reference);
+        references
+            .into_iter()
+            .try_for_each(|reference| self.fetch_one(reference).map_err(|error| no_base(reference, error)))
+    }
+
+    /// The same for what was read of one of them.
+    ///
+    /// # Errors
+    /// Layers that cannot be had.
+    pub fn fetch_one(&self, reference: &BaseReference) -> Result<()> {
+        let Opened { source, read, .. } = self.opened(reference)?;
+        read.iter().try_for_each(|(_, base)| match source {
+            BaseSource::Pulled(through) if self.pull => pull(through, reference, base, self.registries.listener),
+            BaseSource::Pulled(_) => Ok(()),
+            BaseSource::Local(source) => has_all(source.as_ref(), base),
+        })
+    }
+
+    fn opened(&self, reference: &BaseReference) -> Result<&Opened<'a>> {
+        let opened = self.opened.iter().find(|(known, _)| known == reference).map(|(_, opened)| opened);
+        opened.ok_or_else(|| miette!("the base {reference} was not opened"))
+    }
+
+    fn open(&mut self, reference: &BaseReference) -> Result<Opened<'a>> {
+        let opened = |source, root| Opened { source, root, read: Vec::new() };
+        let (source, name): (Box<dyn Source + Send>, _) = match reference {
+            BaseReference::Scratch => return Ok(opened(BaseSource::Local(Box::new(Memory::default())), None)),
+            BaseReference::Embedded => (Box::new(embedded()?), None),
+            BaseReference::Layout(place) => (Box::new(Layout::open(&place.path)?), place.name.as_deref()),
+            BaseReference::Archive(place) => (Box::new(Archive::open(&place.path)?), place.name.as_deref()),
+            BaseReference::Registry(reference) => {
+                self.warn_of_read_only();
+                let origin = Origin::new(reference.clone(), self.is_offline, self.registries);
+                let through = self.cache.through(Box::new(origin), self.pull);
+                let root = self.resolve(&through, reference)?;
+                return Ok(opened(BaseSource::Pulled(through), Some(root)));
+            }
+        };
+        let root = source.resolve(name)?;
+        Ok(opened(BaseSource::Local(source), Some(root)))
+    }
+
+    /// What a reference stands for: the registry is asked what a tag does, and nobody what a digest does.
+    fn resolve(&self, through: &Through, reference: &Reference) -> Result<Descriptor> {
+        let text = reference.to_string();
+        let is_tag = Digest::try_from(reference.name()).is_err();
+        let known = || self.cache.recall::<Descriptor>(Kind::Tag, &text);
+        if is_tag && self.is_offline {
+            return known().ok_or_else(|| Offline { name: text.clone() }.into());
+        }
+        let root = through.resolve(Some(reference.name()))?;
+        if is_tag && known().as_ref() != Some(&root) {
+            self.cache.remember(Kind::Tag, &text, &root);
+        }
+        Ok(root)
+    }
+}
+
+/// The base cannot be had; how it could be is said with it.
+fn no_base(base: &BaseReference, cause: Report) -> Report {
+    let help = cause.help().map(|help| help.to_string());
+    let is_unreachable = cause.downcast_ref().is_some_and(RequestError::is_unanswered);
+    let help = match (meant(base), help) {
+        (Some(near), _) => format!("did you mean `{near}`?"),
+        (None, Some(help)) if is_unreachable => format!("{help}; `--base embedded` needs neither"),
+        (None, Some(help)) => help,
+        (None, None) => format!("`cargo oci validate {base}` tells whether it is whole: copy it anew, or take another"),
+    };
+    with_help(cause.wrap_err(format!("cannot use the base {base}")), help)
+}
+
+/// The word that was meant by one that is nearly it. Such a one is an image of Docker Hub's, and may be there.
+fn meant(base: &BaseReference) -> Option<&'static str> {
+    let BaseReference::Registry(reference) = base else { return None };
+    let word = reference.repository().strip_prefix("library/")?;
+    ["embedded", "scratch"].into_iter().find(|known| strsim::damerau_levenshtein(word, known) <= 2)
+}
+
+/// Sees to it that the base's layers are there. What is in them is checked when they are read.
+fn has_all(source: &dyn Source, base: &Base) -> Result<()> {
+    for layer in base.images.iter().flat_map(|image| &image.layers) {
+        if Hasher::like(layer.digest()).is_none() {
+            return Err(Mismatch::Algorithm(layer.digest().clone())).into_diagnostic();
+        }
+        if !source.exists(layer)? {
+            return Err(miette!(
+                help = "copy the image anew, and whole: `skopeo copy --all`",
+                "{} lacks the layer {} of {} bytes",
+                source.place(),
+                layer.digest(),
+                layer.size()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Brings the base's layers into the cache.
+fn pull(through: &Through, reference: &BaseReference, base: &Base, listener: Listener) -> Result<()> {
+    let layers: HashMap<_, _> =
+        base.images.iter().flat_map(|image| &image.layers).map(|layer| (layer.digest(), layer)).collect();
+    let missing = through.lacks(layers.into_values());
+    if missing.is_empty() {
+        return Ok(());
+    }
+    listener(Event::Pulling {
+        base: reference.to_string(),
+        blobs: missing.len(),
+        bytes: missing.iter().map(Descriptor::size).fold(0, u64::saturating_add),
+    });
+    through.pull(&missing, listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_mistypes_a_base_without_a_registry_is_told() {
+        let help = |base: &str| {
+            no_base(&base.parse().expect(base), miette!(help = "look", "not there")).help().map(|help| help.to_string())
+        };
+        assert_eq!(help("embeded").as_deref(), Some("did you mean `embedded`?"));
+        assert_eq!(help("scrtach").as_deref(), Some("did you mean `scratch`?"));
+        for other in ["static", "ghcr.io/acme/embeded", "oci:scrach"] {
+            assert_eq!(help(other).as_deref(), Some("look"), "{other}");
+        }
+    }
+}

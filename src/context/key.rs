@@ -1,0 +1,106 @@
+//! Where keys are → the keys, with their passwords; the arguments → who signs.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
+
+use miette::{Context, Report, miette};
+use zeroize::Zeroizing;
+
+use crate::attest::{PrivateKey, PublicKey, Signer};
+use crate::cli::SignerArgs;
+use crate::commands::login::Asked;
+#[cfg(feature = "keyless")]
+use crate::environment::IDENTITY_TOKEN;
+use crate::environment::{Environment, KEY_PASSWORD, hide_key};
+use crate::error::{Result, on_path, or_help};
+use crate::event::Question;
+use crate::reference::KeyReference;
+use crate::secret::Secret;
+
+/// What a key is in.
+const FILE: &str = "name a file that `cargo oci generate-key` or `cosign generate-key-pair` has written";
+/// No key is larger.
+const MOST_BYTES: u64 = 64 << 10;
+
+/// Who is to sign; nobody where the arguments name nobody.
+///
+/// # Errors
+/// When the key cannot be used; when nothing says who signs without one.
+pub fn signer(args: &SignerArgs, environment: &Environment, asked: Asked) -> Result<Option<Signer>> {
+    #[cfg(feature = "keyless")]
+    if args.keyless {
+        let token = environment.get(IDENTITY_TOKEN).and_then(|token| token.to_str());
+        let identity = crate::attest::keyless::Identity::find(token, args.signing_config.as_deref())?;
+        return Ok(Some(Signer::Identity(Box::new(identity))));
+    }
+    let key = args.key.as_ref().map(|key| private(key, environment, asked));
+    Ok(key.transpose()?.map(Signer::Key))
+}
+
+/// The private key that is there.
+///
+/// # Errors
+/// When it cannot be read, is no private key, or its password is missing or wrong.
+fn private(key: &KeyReference, environment: &Environment, asked: Asked) -> Result<PrivateKey> {
+    let name = key.to_string();
+    if let KeyReference::Variable(variable) = key {
+        hide_key(variable);
+    }
+    let mut password = || password(environment, asked, Question::KeyPassword { key: &name });
+    let read = text(key, environment).and_then(|text| PrivateKey::read(&text, &mut password));
+    read.map_err(|error| or_help(error, || FILE.to_owned())).wrap_err_with(|| format!("cannot use the key {name}"))
+}
+
+/// The public key that is there.
+///
+/// # Errors
+/// When it cannot be read, or is no public key.
+pub fn public(key: &KeyReference, environment: &Environment) -> Result<PublicKey> {
+    let read = text(key, environment).and_then(|text| PublicKey::read(&text));
+    read.map_err(|error| or_help(error, || FILE.to_owned())).wrap_err_with(|| format!("cannot use the key {key}"))
+}
+
+fn text(key: &KeyReference, environment: &Environment) -> Result<Zeroizing<String>> {
+    match key {
+        KeyReference::File(path) => {
+            let mut text = Zeroizing::new(Vec::new());
+            let file = File::open(path).map_err(|error| on_path("read", path, error))?;
+            let read =
+                file.take(MOST_BYTES + 1).read_to_end(&mut text).map_err(|error| on_path("read", path, error))?;
+            if read as u64 > MOST_BYTES {
+                return Err(miette!(help = FILE, "it is larger than any key"));
+            }
+            let text = str::from_utf8(&text).map_err(|_| miette!(help = FILE, "it is no text, and keys are PEM"))?;
+            Ok(Zeroizing::new(text.to_owned()))
+        }
+        KeyReference::Variable(name) => match environment.get(name).map(|value| value.to_str()) {
+            Some(Some(text)) => Ok(Zeroizing::new(text.to_owned())),
+            Some(None) => Err(miette!(help = "put the text of a key into it", "the variable {name} holds no text")),
+            None => Err(miette!(
+                help = format!("`export {name}=\"$(cat cosign.key)\"` sets it, or name a file"),
+                "the variable {name} is not set"
+            )),
+        },
+    }
+}
+
+/// The password of a key: from the variable, also an empty one, else from the user.
+///
+/// # Errors
+/// When there is nobody to ask.
+pub fn password(environment: &Environment, asked: Asked, question: Question) -> Result<Secret> {
+    if environment.is_set(KEY_PASSWORD) {
+        let value = environment.get(KEY_PASSWORD).unwrap_or_default();
+        let text = value.to_str().ok_or_else(|| no_password("the variable COSIGN_PASSWORD holds no text"))?;
+        return Ok(Secret::new(text));
+    }
+    if !io::stdin().is_terminal() {
+        return Err(no_password("there is no terminal to ask for the password of the key at"));
+    }
+    let answer = asked(question).map_err(|error| no_password(&format!("cannot ask for the password: {error}")))?;
+    Ok(Secret::new(answer))
+}
+
+fn no_password(why: &str) -> Report {
+    miette!(help = "set COSIGN_PASSWORD to the password of the key, to nothing where it has none", "{why}")
+}

@@ -1,0 +1,135 @@
+//! An image that things are attached to: where it is, its index, and its image for each platform.
+
+use miette::{IntoDiagnostic, miette};
+use oci_spec::image::Descriptor;
+
+use super::Registries;
+use crate::attest::Statement;
+use crate::environment::Environment;
+use crate::error::Result;
+use crate::event::{Event, Listener};
+use crate::image::manifest::{Manifest, is_for_none, parse, platform_of};
+use crate::image::media_type::is_document;
+use crate::inspect::attached::attests;
+use crate::platform::Platform;
+use crate::reference::BaseReference;
+use crate::registry::Registry;
+use crate::store::layout::LayoutEdit;
+use crate::store::{Referrers, Source, read};
+
+/// A place where something can be attached.
+pub enum Place<'a> {
+    Registry(Box<Registry<'a>>),
+    Layout(LayoutEdit),
+}
+
+/// An image there.
+pub struct Subject<'a> {
+    place: Place<'a>,
+    /// Its index, or its manifest where it has no index.
+    pub root: Descriptor,
+    /// Its name with its digest, for whoever uses it next.
+    pub pinned: String,
+    /// Its name without tag and digest, as statements call it.
+    pub repository: String,
+}
+
+/// What signatures are made of: an index, or the image for a platform.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// What it is, for people.
+    pub what: String,
+    /// What it is for; nothing for an index.
+    pub platform: Option<Platform>,
+    /// Its manifest.
+    pub descriptor: Descriptor,
+}
+
+impl Part {
+    /// That it is signed where it is, `to`: what is said of it, and whether all of that `was_there` before.
+    pub fn signed(&self, to: String, statements: &[Statement], was_there: bool) -> Event {
+        Event::Signed {
+            image: self.what.clone(),
+            digest: self.descriptor.digest().clone(),
+            to,
+            said: statements.iter().map(|said| said.title().to_owned()).collect(),
+            was_there,
+        }
+    }
+}
+
+impl<'a> Subject<'a> {
+    /// Finds the image.
+    ///
+    /// # Errors
+    /// When it is not there, or nothing can be attached where it is.
+    pub fn open(
+        reference: &BaseReference,
+        environment: &'a Environment,
+        listener: Listener<'a>,
+    ) -> Result<Subject<'a>> {
+        let (place, name) = match reference {
+            BaseReference::Registry(reference) => {
+                let registry = Registries::new(environment, listener).connect(reference, true)?;
+                (Place::Registry(Box::new(registry)), Some(reference.name()))
+            }
+            BaseReference::Layout(place) => {
+                (Place::Layout(LayoutEdit::open(&place.path, listener)?), place.name.as_deref())
+            }
+            other => {
+                return Err(miette!(
+                    help = "unpack an archive into a folder first: `skopeo copy oci-archive:FILE oci:FOLDER:TAG`",
+                    "nothing can be attached in {other}: it is neither in a registry nor in a layout"
+                ));
+            }
+        };
+        let root = place.referrers().resolve(name)?;
+        let pinned = reference.with_digest(root.digest().as_ref());
+        let repository = pinned.rsplit_once('@').map_or("", |(name, _)| name).trim_start_matches("oci:").to_owned();
+        Ok(Subject { place, root, pinned, repository })
+    }
+
+    /// Where it is.
+    pub fn place(&self) -> &dyn Referrers {
+        self.place.referrers()
+    }
+
+    /// Its index and its image for each platform.
+    ///
+    /// # Errors
+    /// See [`parts`].
+    pub fn parts(&self) -> Result<Vec<Part>> {
+        parts(self.place(), &self.root)
+    }
+}
+
+impl Place<'_> {
+    fn referrers(&self) -> &dyn Referrers {
+        match self {
+            Place::Registry(registry) => registry.as_ref(),
+            Place::Layout(layout) => layout,
+        }
+    }
+}
+
+/// An image's index, first, and its image for each platform; of an image without an index, that alone.
+///
+/// # Errors
+/// When the index cannot be read.
+pub fn parts(source: &(impl Source + ?Sized), root: &Descriptor) -> Result<Vec<Part>> {
+    let bytes = read(&source, root)?;
+    let Manifest::Index(entries) = parse(root.media_type(), &bytes).into_diagnostic()? else {
+        return Ok(vec![Part { what: "image".to_owned(), platform: None, descriptor: root.clone() }]);
+    };
+    let mut parts = vec![Part { what: "index".to_owned(), platform: None, descriptor: root.clone() }];
+    for entry in entries {
+        // What is attested of the others is none itself.
+        let is_part = is_document(entry.media_type()) && !is_for_none(&entry) && attests(&entry).is_none();
+        if is_part && parts.iter().all(|known| known.descriptor.digest() != entry.digest()) {
+            let platform = platform_of(&entry);
+            let what = platform.as_ref().map_or("image".to_owned(), ToString::to_string);
+            parts.push(Part { what, platform, descriptor: entry });
+        }
+    }
+    Ok(parts)
+}
