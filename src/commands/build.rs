@@ -15,7 +15,7 @@ use crate::cli::BuildArgs;
 use crate::compile::Toolchain;
 use crate::error::Result;
 use crate::event::{BuiltImage, Event, Listener};
-use crate::plan::{self, Environment, ImagePlan, Plan};
+use crate::plan::{self, Environment, ImagePlan, Plan, Request};
 use crate::store::{Cache, Layout, Source};
 
 /// Builds every image that the arguments select.
@@ -130,7 +130,7 @@ impl<'a> Build<'a> {
         // Which toolchain it is does not depend on the plan: it is asked while the plan is made.
         let (plan, toolchain) = std::thread::scope(|scope| {
             let toolchain = scope.spawn(|| Toolchain::find(environment));
-            let plan = plan::make(self.args, environment);
+            let plan = plan::make(&Request::new(self.args), environment);
             (plan, toolchain.join().unwrap_or_else(|_| Err(miette!("a thread panicked"))))
         });
         let mut plan = plan?;

@@ -5,8 +5,7 @@ use std::str::FromStr;
 
 use miette::{Report, miette};
 
-use super::facts::DEFAULT_BASE;
-use super::{Environment, each_once};
+use super::{DEFAULT_BASE, Environment, each_once};
 use crate::cli::ImageArgs;
 use crate::config::{Labels, Table};
 use crate::error::Result;
