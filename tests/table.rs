@@ -5,7 +5,7 @@ mod support;
 use cargo_oci::cli::{Cli, Command};
 use cargo_oci::config::{KEYS, Labels};
 use cargo_oci::environment::Environment;
-use cargo_oci::plan::{self, ImagePlan};
+use cargo_oci::plan::{self, ImagePlan, Request};
 use clap::Parser;
 
 use support::project::Project;
@@ -286,7 +286,7 @@ fn planned(project: &Project, args: &[&str], variables: &[[&str; 3]]) -> ImagePl
     };
     let environment: Environment =
         [("CARGO", env!("CARGO"))].into_iter().chain(variables.iter().map(|[key, value, _]| (*key, *value))).collect();
-    plan::make(&args.args, &environment).expect("a plan").images.remove(0)
+    plan::make(&Request::new(&args.args), &environment).expect("a plan").images.remove(0)
 }
 
 #[test]

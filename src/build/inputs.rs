@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::attest::Tool;
 use crate::attest::sbom::Lock;
 use crate::attest::sbom::crates::{Answers, Crate};
+use crate::compile::resolve::resolve;
 use crate::compile::{Toolchain, release};
 use crate::environment::Environment;
 use crate::error::{Result, on_path};
@@ -94,21 +95,21 @@ impl<'a> Materials<'a> {
     }
 
     fn resolve(&self, image: &ImagePlan, target: Target, flags: &Option<Vec<String>>) -> Result<Vec<Crate>> {
-        let resolve = &self.plan.compile.runs[image.run].resolve;
+        let request = &self.plan.compile.runs[image.run].resolve;
         let tools: Vec<_> = self.tools.iter().map(|tool| tool.text.as_str()).collect();
         let about = format!(
             "{CRATES}: {} for {}\n{} {}\n{:?}\n{:?}\n{flags:?}\n{tools:?}",
             image.package,
             target.triple,
-            resolve.known,
+            request.known,
             sha256(self.lock.as_bytes()),
-            resolve.packages,
-            resolve.args,
+            request.packages,
+            request.args,
         );
         if let Some(found) = self.cache.recall(Kind::Crates, &about) {
             return Ok(found);
         }
-        let resolved = resolve.ask(&self.plan.compile.environment, target)?;
+        let resolved = resolve(request, &self.plan.compile.environment, target)?;
         let root = resolved.metadata.packages.iter().find(|package| package.id == image.package);
         let root = root.ok_or_else(|| miette!("cargo does not know the package {} any more", image.spec))?;
         let lock = Lock::read(&self.lock);

@@ -27,8 +27,7 @@ use crate::context::Registries;
 use crate::context::base::Bases;
 use crate::error::Result;
 use crate::event::{BuiltImage, Event, Listener};
-use crate::plan;
-use crate::plan::Plan;
+use crate::plan::{self, Plan, Request};
 use crate::store::{Cache, Layout};
 
 /// Writes what is wanted besides the layouts.
@@ -81,7 +80,7 @@ impl<'a> Build<'a> {
         // Which toolchain it is does not depend on the plan: it is asked while the plan is made.
         let (plan, toolchain) = std::thread::scope(|scope| {
             let toolchain = scope.spawn(|| Toolchain::find(environment));
-            let plan = plan::make(self.args, environment);
+            let plan = plan::make(&Request::new(self.args), environment);
             (plan, toolchain.join().unwrap_or_else(|_| Err(miette!("a thread panicked"))))
         });
         let mut plan = plan?;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
+use super::completing::{bases, completing, platforms};
 use super::key_value;
-use super::proposing::{bases, platforms, proposing};
 use crate::config::check::{check_line, check_user, check_workdir};
 use crate::config::{Port, SbomFormats, TagTemplate};
 use crate::image::Compression;
@@ -18,7 +18,7 @@ use crate::reference::{BaseReference, Repository};
 #[command(next_help_heading = "Image")]
 pub struct ImageArgs {
     /// Platforms to build for: linux/amd64, linux/arm64, …, `host`, or `all` that the base has [env: CARGO_OCI_PLATFORMS]
-    #[arg(long = "platform", value_name = "LIST", value_delimiter = ',', value_parser = proposing::<PlatformChoice>(platforms))]
+    #[arg(long = "platform", value_name = "LIST", value_delimiter = ',', value_parser = completing::<PlatformChoice>(platforms))]
     #[arg(hide_possible_values = true)]
     pub platforms: Vec<PlatformChoice>,
     /// A Rust target to build for, in the place of a platform, such as x86_64-unknown-linux-gnu (repeatable)
@@ -32,7 +32,7 @@ pub struct ImageArgs {
     pub images: Vec<String>,
     /// The image below: a registry reference, `oci:PATH[:REF]`, `oci-archive:PATH`, `embedded` or `scratch`
     /// [env: CARGO_OCI_BASE]
-    #[arg(long, value_name = "REF", value_parser = proposing::<BaseReference>(bases), hide_possible_values = true)]
+    #[arg(long, value_name = "REF", value_parser = completing::<BaseReference>(bases), hide_possible_values = true)]
     pub base: Option<BaseReference>,
     /// A tag of the image; may hold placeholders such as {version} and {git.short} (repeatable) [env: CARGO_OCI_TAGS]
     #[arg(short, long = "tag", value_name = "TAG", value_delimiter = ',')]

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::Args;
 
 use super::BuildArgs;
-use super::proposing::{engines, proposing};
+use super::completing::{completing, engines};
 use crate::reference::EngineReference;
 
 /// The arguments of `cargo oci load`.
@@ -25,7 +25,7 @@ pub struct LoadArgs {
 pub struct EngineArgs {
     /// docker, podman, nerdctl, containerd, kind, minikube or k3d, with its context, connection, namespace, cluster or
     /// profile behind a colon [default: the first of docker, podman, nerdctl and containerd that answers]
-    #[arg(long, value_name = "NAME[:PLACE]", value_parser = proposing::<EngineReference>(engines))]
+    #[arg(long, value_name = "NAME[:PLACE]", value_parser = completing::<EngineReference>(engines))]
     #[arg(hide_possible_values = true)]
     pub engine: Option<EngineReference>,
 }

@@ -3,13 +3,13 @@
 mod attest;
 mod bundle;
 mod cache;
+mod completing;
 mod format;
 mod generate;
 mod image;
 mod inspect;
 mod load;
 mod login;
-mod proposing;
 mod sbom;
 
 use std::path::PathBuf;

@@ -12,7 +12,7 @@ use crate::environment::Environment;
 use crate::error::Result;
 use crate::event::{Event, Listener};
 use crate::image::canonical_json_pretty;
-use crate::plan;
+use crate::plan::{self, Purpose, Request};
 use crate::store::Cache;
 
 /// Prints the SBOM of the one image that the arguments select: of that for its only platform, else of all of them.
@@ -21,10 +21,10 @@ use crate::store::Cache;
 /// Any mistake in the plan; a base that cannot be had; when cargo does not answer.
 pub fn sbom(args: &SbomArgs, listener: Listener) -> Result<String> {
     let environment = Environment::of_this_process();
-    let mut plan = plan::make(&args.build(), &environment)?;
+    let request = Request { args: &args.build(), purpose: Purpose::Sbom(args.format) };
+    let plan = plan::make(&request, &environment)?;
     only(&plan.images)?;
     let toolchain = Toolchain::find(&environment)?;
-    plan.images.iter_mut().for_each(|image| image.sbom = vec![args.format]);
     let registries = Registries::new(&environment, listener);
     let cache = Arc::new(Cache::open(plan.cache.clone())?);
     let mut bases = Bases::new(&cache, false, plan.is_offline, &registries);

@@ -4,6 +4,7 @@ pub mod elf;
 pub mod linker;
 pub mod release;
 pub mod remap;
+pub mod resolve;
 pub mod section;
 pub mod target;
 pub mod versions;

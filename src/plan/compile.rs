@@ -11,8 +11,10 @@ use std::process::{Command, Stdio};
 use cargo_metadata::{Metadata, MetadataCommand, PackageId};
 use miette::{Context, IntoDiagnostic};
 
+use super::c_packages::{CPackage, c_packages};
+use super::features::Features;
 use super::image::ImagePlan;
-use super::{Remap, Resolve, remap, selection};
+use super::{Remap, remap};
 use crate::cli::CargoArgs;
 use crate::environment::{Environment, without_credentials};
 use crate::error::{CargoFailed, Result};
@@ -45,59 +47,36 @@ pub struct CargoRun {
     pub resolve: Resolve,
 }
 
+/// What `cargo tree` and `cargo metadata` are asked about the packages of one run.
+#[derive(Clone, Debug)]
+pub struct Resolve {
+    /// The arguments that select Cargo.toml, features and configuration.
+    pub args: Vec<OsString>,
+    /// Those of them that select features.
+    pub features: Vec<String>,
+    /// The packages of the run, as cargo's arguments name them.
+    pub packages: Vec<String>,
+    /// The digest of the `cargo metadata` output that the plan was made from. While it stays the same, so do the answers.
+    pub known: Digest,
+}
+
 /// What cargo knows of a workspace.
 #[derive(Debug)]
-pub struct Described {
+pub struct WorkspaceMetadata {
     /// Its answer.
     pub metadata: Metadata,
     /// Of the bytes of that.
     pub digest: Digest,
 }
 
-/// A package that compiles C code.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CPackage {
-    /// As cargo's messages name it.
-    pub id: PackageId,
-    /// Its name and version.
-    pub name: String,
-}
-
-/// Features of one package, as its tables name them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Features {
-    /// These.
-    pub list: Vec<String>,
-    /// Not the default ones.
-    pub no_default: bool,
-    /// All of them.
-    pub all: bool,
-}
-
-impl Features {
-    /// Those of the tables; none of them where cargo's own flags say which.
-    pub fn of(args: &CargoArgs, list: &Option<Vec<String>>, no_default: Option<bool>, all: Option<bool>) -> Features {
-        if !args.features.is_empty() || args.no_default_features || args.all_features {
-            return Features::default();
-        }
-        let list = list.clone().unwrap_or_default();
-        Features { list, no_default: no_default.unwrap_or_default(), all: all.unwrap_or_default() }
-    }
-
-    /// Whether they stand for themselves, with `PACKAGE/` before each.
-    fn can_share(&self) -> bool {
-        !self.list.iter().any(|feature| feature.contains('/'))
-    }
-}
-
 /// Images that one run of cargo makes.
-struct Group<'a> {
+struct RunGroup<'a> {
     profile: &'a str,
     packages: Vec<(&'a PackageId, &'a Features)>,
     images: Vec<&'a ImagePlan>,
 }
 
-impl<'a> Group<'a> {
+impl<'a> RunGroup<'a> {
     fn has_room_for(&self, image: &ImagePlan) -> bool {
         let agrees = |(package, features): &(&PackageId, &Features)| match **package == image.package {
             true => **features == image.features,
@@ -148,20 +127,20 @@ fn arguments(no_default: bool, all: bool, list: &[String]) -> Vec<OsString> {
 pub fn plan(
     args: &CargoArgs,
     environment: &Environment,
-    workspace: &Described,
+    workspace: &WorkspaceMetadata,
     images: &mut [ImagePlan],
 ) -> Result<CompilePlan> {
-    let mut groups: Vec<Group> = Vec::new();
+    let mut groups: Vec<RunGroup> = Vec::new();
     let mut runs_of_images = Vec::new();
     for image in images.iter() {
         let run = groups.iter().position(|group| group.has_room_for(image)).unwrap_or(groups.len());
         if run == groups.len() {
-            groups.push(Group { profile: &image.profile, packages: Vec::new(), images: Vec::new() });
+            groups.push(RunGroup { profile: &image.profile, packages: Vec::new(), images: Vec::new() });
         }
         groups[run].add(image);
         runs_of_images.push(run);
     }
-    let run = |group: &Group| -> Result<CargoRun> {
+    let run = |group: &RunGroup| -> Result<CargoRun> {
         let features = group.features(&workspace.metadata);
         // Which packages are linked with depends on the features.
         let resolved = match features.is_empty() {
@@ -170,7 +149,7 @@ pub fn plan(
         };
         let packages = group.packages.iter().map(|(package, _)| *package);
         let resolved = resolved.as_ref().unwrap_or(workspace);
-        let c_packages = selection::c_packages(&resolved.metadata, packages);
+        let c_packages = c_packages(&resolved.metadata, packages);
         let resolve = Resolve {
             args: shared_args(args).into_iter().chain(features.iter().cloned()).collect(),
             features: typed_features(args).into_iter().chain(features.iter().map(text)).collect(),
@@ -193,7 +172,7 @@ pub fn plan(
 ///
 /// # Errors
 /// When cargo cannot be run or understood; [`CargoFailed`] when it has said why.
-pub fn metadata(cargo: &OsStr, args: &CargoArgs, features: &[OsString]) -> Result<Described> {
+pub fn metadata(cargo: &OsStr, args: &CargoArgs, features: &[OsString]) -> Result<WorkspaceMetadata> {
     let mut command = Command::new(cargo);
     without_credentials(&mut command);
     command.args(["metadata", "--format-version", "1"]);
@@ -215,7 +194,7 @@ pub fn metadata(cargo: &OsStr, args: &CargoArgs, features: &[OsString]) -> Resul
     let digest = sha256(&output.stdout);
     let text = String::from_utf8(output.stdout).into_diagnostic()?;
     let metadata = MetadataCommand::parse(text).into_diagnostic();
-    Ok(Described { metadata: metadata.wrap_err("cannot read the answer of `cargo metadata`")?, digest })
+    Ok(WorkspaceMetadata { metadata: metadata.wrap_err("cannot read the answer of `cargo metadata`")?, digest })
 }
 
 /// The arguments that every cargo command understands.
@@ -265,7 +244,7 @@ fn text(argument: &OsString) -> String {
     argument.to_string_lossy().into_owned()
 }
 
-fn cargo_args(args: &CargoArgs, group: &Group, features: Vec<OsString>) -> Vec<OsString> {
+fn cargo_args(args: &CargoArgs, group: &RunGroup, features: Vec<OsString>) -> Vec<OsString> {
     let mut all: Vec<OsString> = vec!["build".into(), "--message-format=json-render-diagnostics".into()];
     all.extend(common_args(args));
     all.extend(features);

@@ -8,13 +8,13 @@ use cargo_metadata::{Package, TargetKind};
 use jiff::Timestamp;
 use miette::Report;
 
-use super::PROFILE;
+use super::annotations::described;
 use super::candidates::Candidate;
-use super::compile::Features;
-use super::described::described;
+use super::features::Features;
+use super::flags::repositories;
 use super::image::ImagePlan;
 use super::tags::{Git, Values};
-use super::typed::repositories;
+use super::{DEFAULT_BASE, PROFILE};
 use crate::cli::{BuildArgs, CargoArgs};
 use crate::config::{FileRule, Folder, Labels, Root, Table};
 use crate::environment::Environment;
@@ -24,8 +24,6 @@ use crate::image::Packing;
 use crate::platform::{PlatformChoice, TARGETS};
 use crate::reference::BaseReference;
 
-/// The base of an image that names none.
-pub const DEFAULT_BASE: &str = "gcr.io/distroless/static-debian12:nonroot";
 /// The folder of the binaries of an image that names none.
 const DEFAULT_BIN_DIR: &str = "/app";
 

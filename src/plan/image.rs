@@ -6,7 +6,7 @@ use cargo_metadata::PackageId;
 use jiff::Timestamp;
 use miette::miette;
 
-use super::compile::Features;
+use super::features::Features;
 use crate::config::{FileRule, Folder, Labels, Port, SbomFormat, Signal};
 use crate::error::Result;
 use crate::image::Packing;

@@ -4,44 +4,49 @@
 //! | --- | --- |
 //! | `selection`, `candidates` | which packages, and which images of them |
 //! | [`image`], `facts` | one image, and how it is made of all that is known |
-//! | `typed` | flags and environment variables, as tables |
-//! | `described`, `tags` | what Cargo.toml and git say of an image |
-//! | [`compile`] | the runs of cargo |
-//! | [`resolve`] | what cargo resolves for one of them |
-//! | `prebuilt` | programs that are not compiled |
-//! | `places` | that nothing is in each other's way |
+//! | [`request`] | what a plan is made from, and what for |
+//! | `flags` | flags and environment variables, as tables |
+//! | `annotations`, `tags` | what Cargo.toml and git say about an image |
+//! | [`compile`], `features`, `c_packages`, `remap` | the runs of cargo |
+//! | `prebuilt` | binaries that are not compiled |
+//! | `conflicts` | images and outputs that would overwrite each other |
 
+mod annotations;
+mod c_packages;
 mod candidates;
 pub mod compile;
-mod described;
+mod conflicts;
 mod facts;
+mod features;
+mod flags;
 pub mod image;
-mod places;
 mod prebuilt;
 mod remap;
-pub mod resolve;
+pub mod request;
 mod selection;
 mod tags;
-mod typed;
 
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 use miette::{Context, IntoDiagnostic, miette};
 
-pub use compile::{CPackage, CargoRun, CompilePlan, Described};
-pub use facts::DEFAULT_BASE;
+pub use c_packages::CPackage;
+pub use compile::{CargoRun, CompilePlan, Resolve, WorkspaceMetadata};
+pub use features::Features;
 pub use image::ImagePlan;
 pub use remap::Remap;
-pub use resolve::{Resolve, Resolved};
+pub use request::{OnlyPlatform, Purpose, Request};
 
-use crate::cli::{BuildArgs, Output, Prebuilt};
+use crate::cli::{Output, Prebuilt};
 use crate::config::{Section, Whose};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::git::{self, Commit};
 
-/// The profile of an image that names none.
+/// The base of an image without the key `base`.
+pub const DEFAULT_BASE: &str = "gcr.io/distroless/static-debian12:nonroot";
+/// The profile of an image without the key `profile`.
 const PROFILE: &str = "release";
 
 /// All that will be done.
@@ -73,7 +78,8 @@ pub struct Plan {
 ///
 /// # Errors
 /// Any mistake in arguments, Cargo.toml and environment; nothing has been done then.
-pub fn make(args: &BuildArgs, environment: &Environment) -> Result<Plan> {
+pub fn make(request: &Request, environment: &Environment) -> Result<Plan> {
+    let args = request.args;
     let folder = manifest_folder(args.cargo.manifest_path.as_deref())?;
     // The commit does not depend on the packages: git is asked while cargo reads them.
     let (metadata, commit) = std::thread::scope(|scope| {
@@ -85,9 +91,9 @@ pub fn make(args: &BuildArgs, environment: &Environment) -> Result<Plan> {
     let shared = Section::read(metadata.workspace_root.join("Cargo.toml").as_std_path(), Whose::Workspace)?;
     let facts = facts::Facts {
         args,
-        typed: typed::flags(&args.image)?.over(typed::variables(environment)?),
+        typed: flags::flags(&args.image)?.over(flags::variables(environment)?),
         environment,
-        created: described::created(environment, commit.as_ref())?,
+        created: annotations::created(environment, commit.as_ref())?,
         commit: commit.as_ref(),
         git: tags::Git::new(&folder, commit.as_ref()),
         target_dir: match &args.cargo.target_dir {
@@ -96,23 +102,25 @@ pub fn make(args: &BuildArgs, environment: &Environment) -> Result<Plan> {
         },
     };
 
-    places::results_are_lines(facts.target_dir)?;
+    conflicts::results_are_lines(facts.target_dir)?;
     let mut warnings = selection::unknown_exclusions(metadata, &args.cargo);
-    warnings.extend(described::unread_commit(&folder, commit.as_ref()));
+    warnings.extend(annotations::unread_commit(&folder, commit.as_ref()));
     let packages = selection::packages(metadata, &args.cargo)?;
     let candidates = candidates::candidates(&packages, &shared.table.unwrap_or_default(), args)?;
     let mut images = candidates.into_iter().map(|candidate| facts.image(candidate)).collect::<Result<Vec<_>>>()?;
     warnings.extend(images.iter().filter_map(image::ImagePlan::missing_program));
     warnings.extend(remap::warning(&args.cargo, environment));
     if images.is_empty() {
-        return Err(places::no_image(&packages, &args.cargo));
+        return Err(conflicts::no_image(&packages, &args.cargo));
     }
-    places::one_output_for_one_image(&images, &args.output.outputs)?;
-    places::each_in_its_place(metadata, &images, typed::repository_typed(&args.image, environment))?;
-    places::outputs_can_be_written(&args.output)?;
+    conflicts::one_output_for_one_image(&images, &args.output.outputs)?;
+    conflicts::each_in_its_place(metadata, &images, flags::repository_typed(&args.image, environment))?;
+    conflicts::outputs_can_be_written(&args.output)?;
     prebuilt::check(&args.image.prebuilt, &images)?;
+    let compile = compile::plan(&args.cargo, environment, &workspace, &mut images)?;
+    images.iter_mut().try_for_each(|image| request.purpose.apply(image))?;
     Ok(Plan {
-        compile: compile::plan(&args.cargo, environment, &workspace, &mut images)?,
+        compile,
         commit: commit.clone(),
         prebuilt: args.image.prebuilt.clone(),
         cache: cache_folder(environment)?,

@@ -13,17 +13,17 @@ use crate::reference::EngineKind;
 
 /// Reads a `T` as always, and knows words for one.
 #[derive(Clone)]
-pub struct Proposing<T> {
+pub struct Completing<T> {
     words: fn() -> Vec<String>,
     read: PhantomData<fn() -> T>,
 }
 
 /// Reads a `T`, and proposes these words.
-pub fn proposing<T>(words: fn() -> Vec<String>) -> Proposing<T> {
-    Proposing { words, read: PhantomData }
+pub fn completing<T>(words: fn() -> Vec<String>) -> Completing<T> {
+    Completing { words, read: PhantomData }
 }
 
-impl<T> TypedValueParser for Proposing<T>
+impl<T> TypedValueParser for Completing<T>
 where
     T: FromStr<Err: Error + Send + Sync> + Clone + Send + Sync + 'static,
 {

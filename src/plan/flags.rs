@@ -5,8 +5,7 @@ use std::str::FromStr;
 
 use miette::{Report, miette};
 
-use super::each_once;
-use super::facts::DEFAULT_BASE;
+use super::{DEFAULT_BASE, each_once};
 use crate::cli::ImageArgs;
 use crate::config::{Labels, Table};
 use crate::environment::Environment;

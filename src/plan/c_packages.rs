@@ -1,0 +1,102 @@
+//! Packages that compile C code, which need a C compiler for each target.
+
+use std::collections::{HashMap, HashSet};
+
+use cargo_metadata::{DependencyKind, Metadata, Node, PackageId, TargetKind};
+
+/// A package that compiles C code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CPackage {
+    /// As cargo's messages name it.
+    pub id: PackageId,
+    /// Its name and version.
+    pub name: String,
+}
+
+/// Build-dependencies by which a package tells that it compiles C code. `links` does not: it is also set by packages
+/// that only want to be there once.
+const C_BUILDERS: [&str; 7] = ["cc", "cmake", "bindgen", "cxx-build", "autotools", "nasm-rs", "cpp_build"];
+
+/// The packages that binaries of `roots` are linked with and that compile C code, in the order of their names.
+///
+/// Build scripts and procedural macros run here, and are compiled for here: what they use does not count.
+pub fn c_packages<'a>(metadata: &Metadata, roots: impl Iterator<Item = &'a PackageId>) -> Vec<CPackage> {
+    let packages: HashMap<_, _> = metadata.packages.iter().map(|package| (&package.id, package)).collect();
+    let nodes = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
+    let nodes: HashMap<_, _> = nodes.map(|node| (&node.id, node)).collect();
+    let mut found = Vec::new();
+    let mut seen = HashSet::new();
+    let mut left: Vec<_> = roots.collect();
+    while let Some(id) = left.pop() {
+        let (Some(package), Some(node)) = (packages.get(id), nodes.get(id)) else {
+            continue;
+        };
+        let is_macro = package.targets.iter().any(|target| target.kind.contains(&TargetKind::ProcMacro));
+        if is_macro || !seen.insert(id) {
+            continue;
+        }
+        let name = |id: &PackageId| packages.get(id).map_or("", |package| package.name.as_str());
+        if dependencies(node, DependencyKind::Build).any(|id| C_BUILDERS.contains(&name(id))) {
+            found.push(CPackage { id: id.clone(), name: format!("{} v{}", package.name, package.version) });
+        }
+        left.extend(dependencies(node, DependencyKind::Normal));
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
+}
+
+fn dependencies(node: &Node, kind: DependencyKind) -> impl Iterator<Item = &PackageId> {
+    let of_kind =
+        move |dependency: &&cargo_metadata::NodeDep| dependency.dep_kinds.iter().any(|info| info.kind == kind);
+    node.deps.iter().filter(of_kind).map(|dependency| &dependency.pkg)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    /// Writes a package without code, whose build script (if it has build-dependencies) does nothing.
+    fn package(root: &Path, name: &str, rest: &str) {
+        let folder = root.join(name);
+        std::fs::create_dir_all(folder.join("src")).expect("a folder");
+        let manifest = format!("[package]\nname = \"{name}\"\nversion = \"1.0.0\"\nedition = \"2024\"\n{rest}\n");
+        for (path, text) in [("Cargo.toml", manifest.as_str()), ("src/lib.rs", ""), ("build.rs", "fn main() {}")] {
+            std::fs::write(folder.join(path), text).expect("a file");
+        }
+    }
+
+    #[test]
+    fn c_code_counts_where_it_is_linked_for_linux() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path();
+        let on = |kind: &str, name: &str| format!("[{kind}.{name}]\npath = \"../{name}\"\n");
+        package(root, "cc", "");
+        package(
+            root,
+            "app",
+            &[
+                on("dependencies", "wrapper"),
+                on("dependencies", "links-only"),
+                on("dependencies", "macros"),
+                on("build-dependencies", "c-for-the-host"),
+                on("target.'cfg(windows)'.dependencies", "c-for-windows"),
+            ]
+            .concat(),
+        );
+        package(root, "wrapper", &on("dependencies", "c-linked"));
+        package(root, "links-only", "links = \"x\"");
+        package(root, "macros", &format!("[lib]\nproc-macro = true\n{}", on("dependencies", "c-in-a-macro")));
+        for name in ["c-linked", "c-for-the-host", "c-for-windows", "c-in-a-macro"] {
+            package(root, name, &on("build-dependencies", "cc"));
+        }
+        let metadata = cargo_metadata::MetadataCommand::new()
+            .manifest_path(root.join("app/Cargo.toml"))
+            .other_options(["--offline", "--filter-platform", "x86_64-unknown-linux-musl"].map(str::to_owned))
+            .exec()
+            .expect("metadata");
+        let app = &metadata.root_package().expect("a package").id;
+        let found: Vec<_> = c_packages(&metadata, [app].into_iter()).into_iter().map(|package| package.name).collect();
+        assert_eq!(found, ["c-linked v1.0.0"]);
+    }
+}
