@@ -19,7 +19,7 @@
 //! | input | [`cli`]: what was typed · [`config`]: the table in Cargo.toml |
 //! | documents | [`image`]: digests, layers, configs, manifests, indexes |
 //! | names | [`reference`](mod@reference): where an image is · [`platform`]: OCI platform ↔ Rust target |
-//! | ground | [`environment`]: the variables of this process · [`parallel`]: work side by side · [`git`]: facts of the commit · [`suggest`]: did you mean · [`sanitize`](mod@sanitize): text for a terminal · [`secret`]: text for nobody · [`error`]: errors of files and of cargo · [`interrupt`]: Ctrl-C |
+//! | ground | [`environment`]: the variables of this process · [`parallel`]: work side by side · [`git`]: facts of the commit · [`suggest`]: did you mean · [`unique`]: lists without repetitions · [`sanitize`](mod@sanitize): text for a terminal · [`secret`]: text for nobody · [`error`]: errors of files and of cargo · [`interrupt`]: Ctrl-C |
 //!
 //! Arrows point down only, and the workshops do not know each other.
 //!
@@ -36,13 +36,13 @@
 pub mod assets;
 pub mod attest;
 pub mod base;
-mod build;
+pub mod build;
 pub mod bundle;
 pub mod cli;
 pub mod commands;
 pub mod compile;
 pub mod config;
-mod context;
+pub mod context;
 pub mod engine;
 pub mod environment;
 pub mod error;
@@ -52,10 +52,10 @@ pub mod git;
 pub mod image;
 pub mod inspect;
 pub mod interrupt;
-mod parallel;
+pub mod parallel;
 pub mod plan;
 pub mod platform;
-mod publish;
+pub mod publish;
 pub mod reference;
 pub mod registry;
 pub mod report;
@@ -63,3 +63,4 @@ pub mod sanitize;
 pub mod secret;
 pub mod store;
 pub mod suggest;
+pub mod unique;

@@ -1,34 +1,34 @@
-//! Work that is done side by side: what fails first stops the rest, and is what the user is told.
+//! Work side by side: the first failure stops the rest, and is what the user is told.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use miette::Report;
 
 use crate::error::Result;
-use crate::interrupt::SideBySide;
+use crate::interrupt::{Cancellation, inherit};
 
-/// The value behind a lock, also after a thread that held it has panicked: the values here are whole at every step.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// How many at a time of what takes no longer than an answer: a far registry is waited for once, and not for each.
+/// How many requests at a time that take no longer than an answer: a far registry is waited for once, and not for each.
 pub const MANY: usize = 16;
-/// Transfers at a time of what takes longer.
+/// How many transfers at a time, which take longer.
 pub const FEW: usize = 4;
 
-/// What `work` makes of each of `items`, `width` at a time, in their order.
+/// Returns the value behind a lock, also after a thread that held it has panicked: the values here are whole at every step.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns what `work` makes of each of `items`, `width` at a time, in their order.
 ///
 /// # Errors
-/// The first one's. No other is begun then.
+/// Returns the first error. No other item is begun then.
 pub fn each<T: Sync, R: Send>(items: &[T], width: usize, work: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
     each_of(&[(items, width)], work)
 }
 
-/// The same for several lists side by side, each with its own width.
+/// Does the same for several lists side by side, each with its own width.
 ///
 /// # Errors
-/// The first one's. No other is begun then.
+/// Returns the first error. No other item is begun then.
 pub fn each_of<T: Sync, R: Send>(lists: &[(&[T], usize)], work: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
     let failure: Mutex<Option<Report>> = Mutex::default();
     let done = Mutex::new(Vec::new());
@@ -38,7 +38,7 @@ pub fn each_of<T: Sync, R: Send>(lists: &[(&[T], usize)], work: impl Fn(&T) -> R
             let left = Arc::new(Mutex::new(items.iter().enumerate()));
             for _ in 0..(*width).min(items.len()) {
                 let left = Arc::clone(&left);
-                scope.spawn(move || {
+                scope.spawn(inherit(move || {
                     while lock(failure).is_none()
                         && let Some((at, item)) = next(&left)
                     {
@@ -47,7 +47,7 @@ pub fn each_of<T: Sync, R: Send>(lists: &[(&[T], usize)], work: impl Fn(&T) -> R
                             Err(error) => drop(lock(failure).get_or_insert(error)),
                         }
                     }
-                });
+                }));
             }
         }
     });
@@ -63,20 +63,21 @@ fn next<T>(items: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
     lock(items).next()
 }
 
-/// What is done at the same time.
-pub struct Together {
-    stop: SideBySide,
+/// Work of different kinds that is done at the same time, on threads of a [`std::thread::scope`].
+pub struct Scope {
+    cancellation: Cancellation,
     failure: Mutex<Option<Report>>,
 }
 
-impl Together {
-    /// Nothing yet.
-    pub fn begin() -> Together {
-        Together { stop: SideBySide::begin(), failure: Mutex::default() }
+impl Scope {
+    /// Creates a scope in which nothing has failed. It stops with the work of this thread.
+    pub fn new() -> Scope {
+        Scope { cancellation: Cancellation::current().child(), failure: Mutex::default() }
     }
 
-    /// Does some of it; gives nothing where that fails.
+    /// Does a part of the work on this thread; returns `None` if that fails, which stops the other parts.
     pub fn run<T>(&self, work: impl FnOnce() -> Result<T>) -> Option<T> {
+        let _entered = self.cancellation.enter();
         let error = match work() {
             Ok(done) => return Some(done),
             Err(error) => error,
@@ -84,16 +85,16 @@ impl Together {
         let mut failure = lock(&self.failure);
         if failure.is_none() {
             *failure = Some(error);
-            self.stop.abandon();
+            self.cancellation.cancel();
         }
         None
     }
 
-    /// Ends it.
+    /// Ends the work.
     ///
     /// # Errors
-    /// What failed first.
-    pub fn end(self) -> Result<()> {
+    /// Returns the first failure.
+    pub fn finish(self) -> Result<()> {
         lock(&self.failure).take().map_or(Ok(()), Err)
     }
 }

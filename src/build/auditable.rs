@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use miette::{Context, miette};
 
-use super::inputs::Materials;
+use super::inputs::Inputs;
 use crate::attest::auditable;
 use crate::compile::{Binary, section};
 use crate::error::{Result, on_path};
@@ -27,7 +27,7 @@ pub struct Auditable<'a> {
     /// What was made before.
     pub cache: &'a Cache,
     /// What they are made of.
-    pub materials: &'a Materials<'a>,
+    pub inputs: &'a Inputs<'a>,
 }
 
 impl Auditable<'_> {
@@ -45,7 +45,7 @@ impl Auditable<'_> {
         let Some(image) = self.plan.images.iter().filter(is_its).find(|image| image.auditable) else {
             return Ok(binary.clone());
         };
-        let crates = self.materials.crates(image, binary.target);
+        let crates = self.inputs.crates(image, binary.target);
         let section = auditable::section(crates)?;
         let run = format!("{}-{}", image.spec.replace('@', "-"), image.run);
         let folder = image.target_dir.join(FOLDER).join(binary.target.triple).join(run);

@@ -1,9 +1,10 @@
-//! The programs of all images: prebuilt or compiled, and such that their base can start them.
+//! The binaries of all images: prebuilt or compiled, and such that their base can start them.
 
 use miette::miette;
 
-use super::dynamic::Loaders;
-use crate::base::{Base, BaseImage};
+use super::dynamic::DynamicLinkCheck;
+use super::job::{ImageJob, PlannedImage};
+use crate::base::Base;
 use crate::compile::elf::Needs;
 use crate::compile::{self, Arrived, Binary, Compiled, Toolchain};
 use crate::context::base::Bases;
@@ -12,114 +13,112 @@ use crate::event::Listener;
 use crate::plan::{ImagePlan, Plan};
 use crate::platform::Target;
 
-/// The programs that a plan wants, and where they come from.
-pub struct Programs<'a> {
+/// The binaries of a plan, and where they come from.
+pub struct Binaries<'a> {
     plan: &'a Plan,
-    /// What each image is built for.
-    targets: &'a [Vec<Target>],
     prebuilt: Vec<Binary>,
-    /// What each run of cargo compiles for.
+    /// The targets that each run of cargo compiles for.
     compiled: Vec<Vec<Target>>,
 }
 
-impl<'a> Programs<'a> {
-    /// Looks at those that are there already; `targets` are those of each image.
+impl<'a> Binaries<'a> {
+    /// Finds out which binaries are prebuilt, and which are to be compiled.
     ///
     /// # Errors
-    /// One that is missing, or for another platform.
-    pub fn of(plan: &'a Plan, targets: &'a [Vec<Target>]) -> Result<Programs<'a>> {
-        let mut programs =
-            Programs { plan, targets, prebuilt: Vec::new(), compiled: vec![Vec::new(); plan.compile.runs.len()] };
-        for (image, targets) in plan.images.iter().zip(targets) {
-            for target in targets {
-                match prebuilt(plan, image, *target)? {
-                    Some(found) => programs.prebuilt.extend(found),
-                    None if programs.compiled[image.run].contains(target) => {}
-                    None => programs.compiled[image.run].push(*target),
+    /// Returns an error if a prebuilt binary is missing, or built for another platform.
+    pub fn new(plan: &'a Plan, images: &[PlannedImage]) -> Result<Binaries<'a>> {
+        let mut binaries = Binaries { plan, prebuilt: Vec::new(), compiled: vec![Vec::new(); plan.compile.runs.len()] };
+        for image in images {
+            for target in image.targets() {
+                match prebuilt(plan, image.plan, target)? {
+                    Some(found) => binaries.prebuilt.extend(found),
+                    None if binaries.compiled[image.plan.run].contains(&target) => {}
+                    None => binaries.compiled[image.plan.run].push(target),
                 }
             }
         }
-        Ok(programs)
+        Ok(binaries)
     }
 
-    /// Whether there is anything to compile.
+    /// Returns whether there is anything to compile.
     pub fn need_cargo(&self) -> bool {
         self.compiled.iter().any(|targets| !targets.is_empty())
     }
 
-    /// Refuses bases that start no dynamic program at all, before minutes of compiling.
+    /// Checks that bases can start dynamic binaries at all, before minutes of compiling.
     ///
     /// # Errors
-    /// See above; of reading a base.
-    pub fn expect(&self, below: &[&Base], bases: &Bases, toolchain: &Toolchain) -> Result<()> {
-        let mut loaders = Loaders::new(bases);
-        for (image, base) in each(self.plan, below.iter().copied()) {
-            let is_compiled = self.compiled[image.run].contains(&base.target);
-            if is_compiled && !base.target.is_static() && !asks_for_static(toolchain, base.target) {
-                loaders.expect(image, base)?;
+    /// Returns an error if one cannot, or cannot be read.
+    pub fn check_bases(&self, images: &[PlannedImage], bases: &Bases, toolchain: &Toolchain) -> Result<()> {
+        let mut check = DynamicLinkCheck::new(bases);
+        for image in images {
+            for base in image.base().into_iter().flat_map(|base| &base.images) {
+                let is_compiled = self.compiled[image.plan.run].contains(&base.target);
+                if is_compiled && !base.target.is_static() && !is_static_asked_for(toolchain, base.target) {
+                    check.has_loader(image.plan, base)?;
+                }
             }
         }
         Ok(())
     }
 
-    /// Compiles what is not there, and tells `arrived` of each program that is.
+    /// Compiles what is not prebuilt, and calls `arrived` for each binary that is there.
     ///
     /// # Errors
-    /// Whatever stops cargo; a program that is not what its target promises.
-    pub fn make(&self, toolchain: Option<&Toolchain>, arrived: Arrived, listener: Listener) -> Result<Compiled> {
+    /// Returns an error if cargo fails, or a binary is not what its target promises.
+    pub fn make(
+        &self,
+        jobs: &[ImageJob],
+        toolchain: Option<&Toolchain>,
+        arrived: Arrived,
+        listener: Listener,
+    ) -> Result<Compiled> {
         self.prebuilt.iter().for_each(arrived);
         let mut made = match toolchain {
             Some(toolchain) => compile::run(&self.plan.compile, toolchain, &self.compiled, arrived, listener)?,
             None => Compiled::default(),
         };
         made.binaries.extend(self.prebuilt.iter().cloned());
-        for (image, targets) in self.plan.images.iter().zip(self.targets) {
-            for (name, target) in image.bins.iter().flat_map(|name| targets.iter().map(move |target| (name, *target))) {
-                program(&made.binaries, image, name, target)?;
+        for job in jobs {
+            for (name, target) in job.plan.bins.iter().flat_map(|name| job.targets.iter().map(move |to| (name, *to))) {
+                find(&made.binaries, job.plan, name, target)?;
             }
         }
         Ok(made)
     }
 }
 
-/// Refuses programs that their base cannot start.
+/// Checks that the base of an image can start its binaries.
 ///
 /// # Errors
-/// See above; of reading a base.
-pub fn check(plan: &Plan, made: &[Binary], below: &[&Base], bases: &Bases) -> Result<()> {
-    let mut loaders = Loaders::new(bases);
-    for (image, base) in each(plan, below.iter().copied()) {
+/// Returns an error if it cannot, or cannot be read.
+pub fn check(image: &ImagePlan, base: &Base, binaries: &[Binary], check: &mut DynamicLinkCheck) -> Result<()> {
+    for base in &base.images {
         for name in &image.bins {
-            loaders.check(program(made, image, name, base.target)?, image, base)?;
+            check.can_start(find(binaries, image, name, base.target)?, image, base)?;
         }
     }
     Ok(())
 }
 
-/// What was built for an image's program `name`.
-fn program<'a>(all: &'a [Binary], image: &ImagePlan, name: &str, target: Target) -> Result<&'a Binary> {
-    let is_it = |binary: &&Binary| {
-        (&binary.package, binary.run, binary.target) == (&image.package, image.run, target) && binary.name == name
-    };
-    all.iter().find(is_it).ok_or_else(|| miette!("cargo built no `{name}` for {}", target.triple))
+/// Returns whether a binary is one of an image's for a target.
+pub fn is_of(binary: &Binary, image: &ImagePlan, target: Target) -> bool {
+    (&binary.package, binary.run, binary.target) == (&image.package, image.run, target)
 }
 
-/// Every image of every platform.
-fn each<'a>(
-    plan: &'a Plan,
-    below: impl IntoIterator<Item = &'a Base>,
-) -> impl Iterator<Item = (&'a ImagePlan, &'a BaseImage)> {
-    plan.images.iter().zip(below).flat_map(|(image, base)| base.images.iter().map(move |base| (image, base)))
+fn find<'a>(all: &'a [Binary], image: &ImagePlan, name: &str, target: Target) -> Result<&'a Binary> {
+    let found = all.iter().find(|binary| is_of(binary, image, target) && binary.name == name);
+    found.ok_or_else(|| miette!("cargo did not build `{name}` for {}", target.triple))
 }
 
-/// The programs of an image that are there already, checked; nothing where those of that platform are to be compiled.
+/// Returns the binaries of an image that are prebuilt, or `None` if those for the target's platform are to be compiled.
 fn prebuilt(plan: &Plan, image: &ImagePlan, target: Target) -> Result<Option<Vec<Binary>>> {
-    let given = plan.prebuilt.iter().find(|given| given.target.platform() == target.platform());
-    let Some(given) = given else {
+    let Some(given) = plan.prebuilt.iter().find(|given| given.target.platform() == target.platform()) else {
         return Ok(None);
     };
-    let program = |name: &String| {
-        let mut program = Binary {
+    let mut binaries = Vec::new();
+    for name in &image.bins {
+        let mut binary = Binary {
             package: image.package.clone(),
             name: name.clone(),
             target,
@@ -127,25 +126,25 @@ fn prebuilt(plan: &Plan, image: &ImagePlan, target: Target) -> Result<Option<Vec
             path: given.program(name),
             needs: Needs::default(),
         };
-        if !program.path.is_file() {
-            return Err(miette!("there is no program {} any more", program.path.display()));
+        if !binary.path.is_file() {
+            return Err(miette!("the binary {} does not exist any more", binary.path.display()));
         }
-        // Whoever made it may have made it for a base with a libc.
-        program.needs = program.check(false).map_err(|error| {
+        // It may have been built for a base with a libc.
+        binary.needs = binary.check(false).map_err(|error| {
             let platform = target.platform();
             miette!(
-                help = format!("name one that was compiled for {platform}, as in `--prebuilt {platform}=PATH`"),
+                help = format!("name a binary that was built for {platform}: `--prebuilt {platform}=PATH`"),
                 "{error}: {}",
                 error.root_cause()
             )
         })?;
-        Ok(program)
-    };
-    image.bins.iter().map(program).collect::<Result<_>>().map(Some)
+        binaries.push(binary);
+    }
+    Ok(Some(binaries))
 }
 
-/// Whether the user has asked for static programs where they are not by themselves.
-fn asks_for_static(toolchain: &Toolchain, target: Target) -> bool {
+/// Returns whether the user asked for static binaries for a target whose binaries are dynamic by default.
+fn is_static_asked_for(toolchain: &Toolchain, target: Target) -> bool {
     let flags = toolchain.config.rustflags(target.triple).ok().flatten();
     flags.is_some_and(|flags| flags.flags.iter().any(|flag| flag.contains("+crt-static")))
 }

@@ -19,7 +19,7 @@ use crate::store::Source;
 use crate::store::layer::{Layer, described};
 
 /// The files of bases, each read once.
-pub struct Loaders<'a> {
+pub struct DynamicLinkCheck<'a> {
     bases: &'a Bases<'a>,
     read: Vec<(BaseReference, Platform, Files)>,
 }
@@ -39,17 +39,17 @@ const LOADERS: [&[u8]; 4] = [b"ld-linux", b"ld64.so", b"ld-musl-", b"ld.so"];
 /// No library that is larger is looked into: those with versions have some megabytes.
 const MOST_LIBRARY: u64 = 64 << 20;
 
-impl<'a> Loaders<'a> {
+impl<'a> DynamicLinkCheck<'a> {
     /// Of no base yet.
-    pub fn new(bases: &'a Bases<'a>) -> Loaders<'a> {
-        Loaders { bases, read: Vec::new() }
+    pub fn new(bases: &'a Bases<'a>) -> DynamicLinkCheck<'a> {
+        DynamicLinkCheck { bases, read: Vec::new() }
     }
 
     /// Refuses a base that starts no dynamic program at all: before minutes of compiling.
     ///
     /// # Errors
     /// See above; of reading the base.
-    pub fn expect(&mut self, image: &ImagePlan, base: &BaseImage) -> Result<()> {
+    pub fn has_loader(&mut self, image: &ImagePlan, base: &BaseImage) -> Result<()> {
         let files = self.files(image, base)?;
         let is_loader = |name: &Vec<u8>| LOADERS.iter().any(|start| name.starts_with(start));
         match files.names.iter().any(is_loader) {
@@ -68,7 +68,7 @@ impl<'a> Loaders<'a> {
     ///
     /// # Errors
     /// What is missing; of reading the base.
-    pub fn check(&mut self, program: &Binary, image: &ImagePlan, base: &BaseImage) -> Result<()> {
+    pub fn can_start(&mut self, program: &Binary, image: &ImagePlan, base: &BaseImage) -> Result<()> {
         if program.needs.is_nothing() {
             return Ok(());
         }

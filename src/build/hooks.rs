@@ -9,51 +9,50 @@ use crate::error::Result;
 use crate::plan::ImagePlan;
 use crate::store::Source;
 
-/// What is done for images while cargo runs, by those who do something with them.
-pub trait Ahead: Sync {
-    /// As soon as there is a plan.
+/// What a caller does with images while cargo runs. `()` does nothing.
+pub trait Hooks: Sync {
+    /// Called as soon as there is a plan.
     ///
     /// # Errors
-    /// What makes it useless to go on.
-    fn begin(&self, _: &[ImagePlan]) -> Result<()> {
+    /// Returns an error if it is useless to go on.
+    fn on_plan(&self, _: &[ImagePlan]) -> Result<()> {
         Ok(())
     }
 
-    /// As soon as the bases of the images are known, and after [`Ahead::begin`].
+    /// Called as soon as the bases of all images are known, and after [`Hooks::on_plan`].
     ///
     /// # Errors
-    /// What makes it useless to go on.
-    fn bases(&self, _: &[ImageBase]) -> Result<()> {
+    /// Returns an error if it is useless to go on.
+    fn on_bases(&self, _: &[ImageBase]) -> Result<()> {
         Ok(())
     }
 
-    /// When cargo has something to compile: all that is to be done with the bases.
+    /// Called when cargo has something to compile: what can be done with the bases meanwhile.
     ///
     /// # Errors
-    /// What makes it useless to go on.
-    fn wait(&self, _: &[ImageBase]) -> Result<()> {
+    /// Returns an error if it is useless to go on.
+    fn while_compiling(&self, _: &[ImageBase]) -> Result<()> {
         Ok(())
     }
 }
 
-/// What is below the image of the same number in a plan.
+impl Hooks for () {}
+
+/// The base of the image with the same number in the plan.
 pub struct ImageBase<'a> {
     /// The image.
     pub plan: &'a ImagePlan,
-    /// The base.
+    /// Its base.
     pub base: &'a Base,
-    /// Its content.
+    /// The content of the base.
     pub source: &'a dyn Source,
 }
 
 impl ImageBase<'_> {
-    /// The layers of the base for all platforms, each once.
+    /// Returns the layers of the base for all platforms, each once.
     pub fn layers(&self) -> Vec<Descriptor> {
         let mut seen = HashSet::new();
         let layers = self.base.images.iter().flat_map(|image| &image.layers);
         layers.filter(|layer| seen.insert(layer.digest())).cloned().collect()
     }
 }
-
-/// There is nothing to do before images are there.
-impl Ahead for () {}

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use miette::{Context, Report, miette};
-use oci_spec::image::{ANNOTATION_BASE_IMAGE_DIGEST, ANNOTATION_BASE_IMAGE_NAME, Descriptor};
+use miette::Context;
+use oci_spec::image::Descriptor;
 
-use super::base::Below;
+use super::base::PreparedBase;
 use super::files::Assets;
 use super::layers::Layers;
+use super::settings::{settings, unknown_variable, with_base};
 use crate::base::{Base, BaseImage};
 use crate::compile::{Binary, OutDir};
-use crate::config::Labels;
 use crate::error::{Result, on_path};
 use crate::event::transfer::Activity;
 use crate::event::{BuiltBase, BuiltImage, BuiltManifest, Event, Listener};
-use crate::image::config::{History, Settings, UnknownVariable, assemble};
+use crate::image::config::{History, assemble};
 use crate::image::layer::{Content, Entry, Layer, with_parents};
 use crate::image::manifest;
 use crate::plan::ImagePlan;
@@ -24,7 +24,7 @@ use crate::reference::BaseReference;
 use crate::store::{Counted, Sink, Source, copy};
 
 /// One image, and where its parts go.
-pub struct Work<'a> {
+pub struct ImageBuilder<'a> {
     /// What is wanted.
     pub plan: &'a ImagePlan,
     /// Its layers, and its layout.
@@ -33,7 +33,7 @@ pub struct Work<'a> {
     pub listener: Listener<'a>,
 }
 
-impl Work<'_> {
+impl ImageBuilder<'_> {
     /// Writes the layers of the base, whose content is in `source`; where the layout is not to be `complete`, those of a
     /// registry's only stay if they are there already.
     ///
@@ -43,7 +43,7 @@ impl Work<'_> {
         let layers: Vec<_> = base.images.iter().flat_map(|image| image.layers.clone()).collect();
         if complete || !matches!(self.plan.base, BaseReference::Registry(_)) {
             let source = Counted { source, activity: Activity::Copying, listener: self.listener };
-            return copy(&source, self.layers.writer, &layers);
+            return copy(&source, &self.layers.writer, &layers);
         }
         // What is there is kept: asking does that.
         layers.iter().try_for_each(|layer| self.layers.writer.exists(layer).map(drop))
@@ -71,9 +71,9 @@ impl Work<'_> {
     ///
     /// # Errors
     /// Of reading the assets, and of writing the layout.
-    pub fn finish(&self, below: &Below, out_dirs: &[OutDir], binaries: Vec<Layer>) -> Result<BuiltImage> {
-        let Below { base, owners } = below;
-        let writer = self.layers.writer;
+    pub fn finish(&self, prepared: &PreparedBase, out_dirs: &[OutDir], binaries: Vec<Layer>) -> Result<BuiltImage> {
+        let PreparedBase { base, owners } = prepared;
+        let writer = &self.layers.writer;
         let assets = Assets { plan: self.plan, base, owners };
         let mut assets = assets.layers(&self.layers, out_dirs, self.listener)?.into_iter();
         let mut manifests = Vec::new();
@@ -157,66 +157,6 @@ fn size(root: &Descriptor, manifests: &[BuiltManifest]) -> u64 {
     let parts = manifests.iter().flat_map(|image| image.layers.iter().chain([&image.config, &image.descriptor]));
     let sizes: BTreeMap<_, _> = parts.chain([root]).map(|part| (part.digest().as_ref(), part.size())).collect();
     sizes.values().sum()
-}
-
-/// What the plan sets in the configs of an image.
-fn settings(plan: &ImagePlan, base: &Base) -> Settings {
-    Settings {
-        entrypoint: plan.entrypoint.clone(),
-        cmd: plan.cmd.clone(),
-        env: plan.env.clone(),
-        path: plan.bin_dir.as_str().to_owned(),
-        user: plan.user.clone(),
-        workdir: plan.workdir.clone(),
-        expose: plan.expose.iter().map(ToString::to_string).collect(),
-        volumes: plan.volumes.iter().map(ToString::to_string).collect(),
-        stop_signal: plan.stop_signal.as_ref().map(ToString::to_string),
-        labels: with_base(plan, base, &plan.labels),
-        created: plan.created.to_string(),
-    }
-}
-
-/// A config that cannot be made is told before minutes of compiling, not after.
-///
-/// # Errors
-/// Settings that do not fit the base.
-pub fn check(plan: &ImagePlan, base: &Base) -> Result<()> {
-    if plan.no_index && base.images.len() != 1 {
-        return Err(miette!(
-            help = "choose one with `--platform`, or leave `--no-index` out",
-            "{} is built for {} platforms, which only an index can hold together",
-            plan.name,
-            base.images.len()
-        ));
-    }
-    let settings = settings(plan, base);
-    for below in &base.images {
-        assemble(&below.config, &below.platform, &settings, &[]).map_err(|error| unknown_variable(plan, &error))?;
-    }
-    Ok(())
-}
-
-/// Adds what the image is based on, where that can be found again by others (image-spec, `annotations.md`).
-fn with_base(plan: &ImagePlan, base: &Base, values: &Labels) -> Labels {
-    let mut values = values.clone();
-    if let (BaseReference::Registry(reference), Some(root)) = (&plan.base, &base.root) {
-        let facts = [
-            (ANNOTATION_BASE_IMAGE_NAME, reference.to_string()),
-            (ANNOTATION_BASE_IMAGE_DIGEST, root.digest().to_string()),
-        ];
-        for (key, value) in facts {
-            values.entry(key.to_owned()).or_insert(Some(value));
-        }
-    }
-    values
-}
-
-fn unknown_variable(plan: &ImagePlan, error: &UnknownVariable) -> Report {
-    miette!(
-        help = "write `$$` for a dollar sign, and set the variable before it is used",
-        "the image {} has {error}",
-        plan.name
-    )
 }
 
 /// The path as the user would type it: from the current folder where it is below that.

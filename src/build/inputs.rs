@@ -32,7 +32,7 @@ use crate::store::fingerprint::Stamp;
 const CRATES: &str = "crates 1";
 
 /// Who finds it out.
-pub struct Materials<'a> {
+pub struct Inputs<'a> {
     plan: &'a Plan,
     cache: &'a Cache,
     /// What everything was compiled with; nothing where all was compiled elsewhere.
@@ -43,44 +43,54 @@ pub struct Materials<'a> {
     crates: HashMap<(PackageId, usize, Target), Vec<Crate>>,
 }
 
-impl<'a> Materials<'a> {
+/// An image, and what it is built for.
+pub struct ImageTargets<'a> {
+    /// The image.
+    pub plan: &'a ImagePlan,
+    /// Its targets.
+    pub targets: &'a [Target],
+}
+
+impl<'a> Inputs<'a> {
     /// Those of all images that hold in their programs what they are made of, or to which it is to be attached (`attach`).
     /// They are built for `targets`.
     ///
     /// # Errors
     /// When cargo does not answer, or a program of the toolchain.
-    pub fn of(
+    pub fn find(
         plan: &'a Plan,
         cache: &'a Arc<Cache>,
         toolchain: Option<&Toolchain>,
-        (targets, attach): (&[Vec<Target>], bool),
-    ) -> Result<Materials<'a>> {
+        images: &[ImageTargets],
+        attach: bool,
+    ) -> Result<Inputs<'a>> {
         let lock = fs::read_to_string(&plan.compile.lock).unwrap_or_default();
-        let mut materials = Materials { plan, cache, tools: Vec::new(), lock, crates: HashMap::new() };
+        let mut inputs = Inputs { plan, cache, tools: Vec::new(), lock, crates: HashMap::new() };
         let mut wanted = Vec::new();
-        for (image, targets) in
-            plan.images.iter().zip(targets).filter(|(image, _)| (attach && !image.sbom.is_empty()) || image.auditable)
-        {
-            for target in targets {
+        for ImageTargets { plan: image, targets } in images {
+            if !(image.auditable || attach && !image.sbom.is_empty()) {
+                continue;
+            }
+            for target in *targets {
                 let key = (image.package.clone(), image.run, *target);
                 if wanted.iter().all(|(known, _, _)| *known != key) {
                     // Dependencies may be of a `cfg` that flags for the compiler set.
                     let flags =
                         toolchain.and_then(|toolchain| toolchain.config.rustflags(target.triple).ok().flatten());
-                    wanted.push((key, image, flags.map(|flags| flags.flags)));
+                    wanted.push((key, *image, flags.map(|flags| flags.flags)));
                 }
             }
         }
         if wanted.is_empty() && !(attach && plan.images.iter().any(|image| image.provenance)) {
-            return Ok(materials);
+            return Ok(inputs);
         }
         if let Some(toolchain) = toolchain {
-            materials.tools = materials.tools(toolchain, &plan.compile.environment)?;
+            inputs.tools = inputs.tools(toolchain, &plan.compile.environment)?;
         }
-        let resolve = |((_, _, target), image, flags): &(_, &ImagePlan, _)| materials.resolve(image, *target, flags);
+        let resolve = |((_, _, target), image, flags): &(_, &ImagePlan, _)| inputs.resolve(image, *target, flags);
         let found = each(&wanted, FEW, resolve)?;
-        materials.crates = wanted.into_iter().map(|(key, _, _)| key).zip(found).collect();
-        Ok(materials)
+        inputs.crates = wanted.into_iter().map(|(key, _, _)| key).zip(found).collect();
+        Ok(inputs)
     }
 
     /// The digest of Cargo.lock, where there is one.

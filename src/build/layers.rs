@@ -26,9 +26,9 @@ use crate::store::{Cache, LayoutWriter, Sink};
 /// Where layers of a layout come from, and go to.
 pub struct Layers<'a> {
     /// The layout.
-    pub writer: &'a LayoutWriter,
+    pub writer: LayoutWriter,
     /// What is kept of the runs before.
-    pub cache: &'a Arc<Cache>,
+    pub cache: Arc<Cache>,
     /// How their tars are made blobs.
     pub packing: Packing,
     /// The time of their files.

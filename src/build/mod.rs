@@ -1,4 +1,18 @@
-//! `cargo oci build`: Plan → base, binaries → layers → images → index in a layout.
+//! A plan → committed layouts.
+//!
+//! | file | what it does |
+//! | --- | --- |
+//! | `pipeline` | the order of things, everything as soon as it can be done |
+//! | [`hooks`] | what a caller does while images are built |
+//! | `job` | one image on its way through the pipeline |
+//! | `base`, `verify_base` | the bases of images: read, verified, prepared |
+//! | `binaries`, `dynamic` | binaries: prebuilt or compiled, and such that their base can start them |
+//! | `pending` | binaries, as they arrive → complete layers |
+//! | `files`, `layers` | the key `files` and binaries → layers, which are not made again |
+//! | `image`, `settings` | layers and base → config, manifest, index |
+//! | [`inputs`], `auditable` | what binaries are built from: crates, toolchain, Cargo.lock |
+//! | [`referrers`] | SBOMs and provenance, attached in the layout |
+//! | `outputs` | a finished layout → other places and forms |
 
 mod auditable;
 mod base;
@@ -8,102 +22,113 @@ mod files;
 pub mod hooks;
 mod image;
 pub mod inputs;
+mod job;
 mod layers;
 mod outputs;
 mod pending;
 mod pipeline;
 pub mod referrers;
-pub mod verify_base;
-
-use std::sync::Arc;
+mod settings;
+mod verify_base;
 
 use miette::miette;
 
-use self::hooks::Ahead;
-use self::pipeline::Line;
-use crate::cli::BuildArgs;
+use self::hooks::Hooks;
+use self::pipeline::Pipeline;
 use crate::compile::Toolchain;
-use crate::context::Registries;
+use crate::context::GlobalContext;
 use crate::context::base::Bases;
 use crate::error::Result;
-use crate::event::{BuiltImage, Event, Listener};
-use crate::plan::{self, Plan, Request};
-use crate::store::{Cache, Layout};
+use crate::event::{BuiltImage, Event};
+use crate::interrupt::inherit;
+use crate::plan::{self, ImagePlan, Plan, Request};
+use crate::store::Layout;
 
-/// Writes what is wanted besides the layouts.
-///
-/// # Errors
-/// Of writing it.
-pub fn finish(built: &Built, listener: Listener) -> Result<()> {
-    for (image, layout) in built.images.iter().zip(&built.layouts) {
-        outputs::write(&built.plan, layout, image, listener)?;
-    }
-    match &built.plan.metadata_file {
-        Some(path) => outputs::write_metadata(path, &built.images),
-        None => Ok(()),
-    }
-}
-
-/// What is to be built, and by what means.
+/// What is to be built.
 pub struct Build<'a> {
-    /// What was typed.
-    pub args: &'a BuildArgs,
-    /// Whether layouts are to have the layers of bases in registries too; else these are left where they are.
+    /// What the plan is made from.
+    pub request: Request<'a>,
+    /// Whether layouts get the layers of bases in registries too; else these are left where they are.
     pub complete: bool,
-    /// Whether what is said of images is to be attached to them.
+    /// Whether SBOMs and provenance are attached.
     pub attach: bool,
-    /// Where bases are.
-    pub registries: &'a Registries<'a>,
+    /// What the run has.
+    pub context: &'a GlobalContext<'a>,
 }
 
-/// Images that were built, and what they were built from.
+/// Images that were built.
 pub struct Built<'a> {
     /// What was planned.
     pub plan: Plan,
-    /// What is below.
+    /// The bases.
     pub bases: Bases<'a>,
-    /// What is kept of it.
-    pub cache: Arc<Cache>,
     /// The results, one for each image of the plan.
     pub images: Vec<BuiltImage>,
-    /// Where each is.
+    /// The layout of each.
     pub layouts: Vec<Layout>,
 }
 
 impl<'a> Build<'a> {
-    /// Builds. `prepare` may refuse the plan, or change it.
+    /// Builds the images of the request. `check` sees the plan before anything is done.
     ///
     /// # Errors
-    /// The first thing that goes wrong; then every layout is as it was before.
-    pub fn run(&self, prepare: impl FnOnce(&mut Plan) -> Result<()>, ahead: &dyn Ahead) -> Result<Built<'a>> {
-        let (environment, listener) = (self.registries.environment, self.registries.listener);
+    /// Returns the first failure; then every layout is as it was before.
+    pub fn run(&self, check: impl FnOnce(&Plan) -> Result<()>, hooks: &dyn Hooks) -> Result<Built<'a>> {
+        let environment = &self.context.environment;
         // Which toolchain it is does not depend on the plan: it is asked while the plan is made.
         let (plan, toolchain) = std::thread::scope(|scope| {
-            let toolchain = scope.spawn(|| Toolchain::find(environment));
-            let plan = plan::make(&Request::new(self.args), environment);
+            let toolchain = scope.spawn(inherit(|| Toolchain::find(environment)));
+            let plan = plan::make(&self.request, environment);
             (plan, toolchain.join().unwrap_or_else(|_| Err(miette!("a thread panicked"))))
         });
-        let mut plan = plan?;
-        // Programs may all be there already; a toolchain that is wanted for sure is missed at once.
-        let toolchain = if plan.prebuilt.is_empty() { Ok(toolchain?) } else { toolchain };
-        prepare(&mut plan)?;
-        announce(&plan, listener);
+        let plan = plan?;
+        // All binaries may be prebuilt; where none is, a toolchain is needed for sure.
+        let toolchain = if plan.prebuilt.is_empty() { Some(toolchain?) } else { toolchain.ok() };
+        check(&plan)?;
+        announce(&plan, self.context);
         plan.images.iter().try_for_each(files::check)?;
-        let cache = Arc::new(Cache::open(plan.cache.clone())?);
-        let mut bases = Bases::new(&cache, self.complete, plan.is_offline, self.registries);
+        let mut bases = Bases::new(self.context, self.complete, plan.is_offline)?;
         let (complete, attach) = (self.complete, self.attach);
-        let line = Line { plan: &plan, cache: &cache, complete, attach, listener };
-        let (images, layouts) = line.run(&mut bases, toolchain, ahead)?;
-        Ok(Built { plan, bases, cache, images, layouts })
+        let cache = self.context.cache()?;
+        let pipeline = Pipeline { plan: &plan, context: self.context, cache, complete, attach };
+        let built = pipeline.run(&mut bases, toolchain, hooks)?;
+        let (images, layouts) = built.into_iter().unzip();
+        Ok(Built { plan, bases, images, layouts })
     }
 }
 
-/// What the user may want to know of a plan before minutes of compiling.
-fn announce(plan: &Plan, listener: Listener) {
+impl Built<'_> {
+    /// Returns each image with its plan and its layout.
+    pub fn each(&self) -> impl Iterator<Item = (&ImagePlan, &BuiltImage, &Layout)> {
+        self.plan
+            .images
+            .iter()
+            .zip(&self.images)
+            .zip(&self.layouts)
+            .map(|((plan, image), layout)| (plan, image, layout))
+    }
+
+    /// Writes what is wanted besides the layouts.
+    ///
+    /// # Errors
+    /// Returns an error if it cannot be written.
+    pub fn write_outputs(&self, context: &GlobalContext) -> Result<()> {
+        for (plan, image, layout) in self.each() {
+            outputs::write(&self.plan, plan, layout, image, context.listener)?;
+        }
+        match &self.plan.metadata_file {
+            Some(path) => outputs::write_metadata(path, &self.images),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Reports what the user may want to know of a plan before minutes of compiling.
+fn announce(plan: &Plan, context: &GlobalContext) {
     for message in &plan.warnings {
-        listener(Event::Warning { message: message.clone() });
+        context.warn(message);
     }
     for image in plan.images.iter().filter(|image| image.is_tagged_by_template || image.tags.len() > 1) {
-        listener(Event::Tagging { image: image.name.clone(), tags: image.tags.clone() });
+        context.report(Event::Tagging { image: image.name.clone(), tags: image.tags.clone() });
     }
 }

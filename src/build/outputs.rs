@@ -20,8 +20,14 @@ use crate::store::{Layout, LayoutWriter, Sink, Source, atomic, copy, read};
 ///
 /// # Errors
 /// Of writing; what was at such a place before is then as it was.
-pub fn write(plan: &Plan, layout: &Layout, image: &BuiltImage, listener: Listener) -> Result<()> {
-    let time = plan.images.iter().find(|plan| plan.name == image.name).map_or(0, ImagePlan::mtime);
+pub fn write(
+    plan: &Plan,
+    image_plan: &ImagePlan,
+    layout: &Layout,
+    image: &BuiltImage,
+    listener: Listener,
+) -> Result<()> {
+    let time = image_plan.mtime();
     for Output { kind, path } in &plan.outputs {
         match kind {
             OutputKind::OciDir => copy_layout(layout, image, path, listener)?,

@@ -1,56 +1,53 @@
-//! Programs, as they come → the layers that have all of theirs.
+//! Binaries, as they arrive → the layers that have all of theirs.
 
 use std::sync::Mutex;
 use std::sync::mpsc::Sender;
 
+use super::binaries::is_of;
+use super::job::ImageJob;
 use crate::compile::Binary;
 use crate::parallel::lock;
-use crate::plan::ImagePlan;
 use crate::platform::Target;
 
 /// A layer of binaries, all of which are there.
-#[derive(Debug)]
-pub struct Ready {
-    /// The number of its image in the plan.
-    pub image: usize,
-    /// What they were built for.
+pub struct CompleteLayer<'a> {
+    /// Its image.
+    pub job: &'a ImageJob<'a>,
+    /// What the binaries were built for.
     pub target: Target,
-    /// In the order in which the plan names them.
+    /// The binaries, in the order of the plan.
     pub binaries: Vec<Binary>,
 }
 
-/// Layers that wait for programs.
-pub struct Arrivals<'a> {
-    images: &'a [ImagePlan],
-    waiting: Mutex<Vec<Ready>>,
-    ready: Sender<Ready>,
+/// Layers that wait for binaries.
+pub struct PendingLayers<'a> {
+    waiting: Mutex<Vec<CompleteLayer<'a>>>,
+    complete: Sender<CompleteLayer<'a>>,
 }
 
-impl<'a> Arrivals<'a> {
-    /// None has come yet. `targets` are those of each image; `ready` gets the layers.
-    pub fn new(images: &'a [ImagePlan], targets: &[Vec<Target>], ready: Sender<Ready>) -> Arrivals<'a> {
-        let layers = targets.iter().enumerate().flat_map(|(image, targets)| {
-            targets.iter().map(move |target| Ready { image, target: *target, binaries: Vec::new() })
+impl<'a> PendingLayers<'a> {
+    /// Creates the layers of all images, without binaries; `complete` receives those that have all.
+    pub fn new(jobs: &'a [ImageJob<'a>], complete: Sender<CompleteLayer<'a>>) -> PendingLayers<'a> {
+        let layers = jobs.iter().flat_map(|job| {
+            job.targets.iter().map(move |target| CompleteLayer { job, target: *target, binaries: Vec::new() })
         });
-        Arrivals { images, waiting: Mutex::new(layers.collect()), ready }
+        PendingLayers { waiting: Mutex::new(layers.collect()), complete }
     }
 
-    /// A program has come.
+    /// Adds a binary to the layers that it belongs to.
     pub fn arrived(&self, binary: &Binary) {
         let mut waiting = lock(&self.waiting);
-        for layer in waiting.iter_mut() {
-            let image = &self.images[layer.image];
-            let is_its = (&image.package, image.run, layer.target) == (&binary.package, binary.run, binary.target);
+        for layer in waiting.iter_mut().filter(|layer| is_of(binary, layer.job.plan, layer.target)) {
             let is_new = layer.binaries.iter().all(|known| known.name != binary.name);
-            if is_its && is_new && image.bins.contains(&binary.name) {
+            if is_new && layer.job.plan.bins.contains(&binary.name) {
                 layer.binaries.push(binary.clone());
             }
         }
-        for mut layer in waiting.extract_if(.., |layer| layer.binaries.len() == self.images[layer.image].bins.len()) {
-            let bins = &self.images[layer.image].bins;
+        for mut layer in waiting.extract_if(.., |layer| layer.binaries.len() == layer.job.plan.bins.len()) {
+            let bins = &layer.job.plan.bins;
             layer.binaries.sort_by_key(|binary| bins.iter().position(|bin| *bin == binary.name));
-            // Nobody waits for it where something else has failed.
-            let _ = self.ready.send(layer);
+            // Nobody receives it after something else has failed.
+            let _ = self.complete.send(layer);
         }
     }
 }

@@ -1,7 +1,6 @@
-//! The line from a plan to finished layouts, on which everything is done as soon as it can be: bases come here while cargo
-//! runs, and the programs for a platform become a layer when they are there, not when all are.
+//! A plan → finished layouts, everything as soon as it can be done: bases are pulled while cargo runs, and the binaries
+//! for a platform become a layer when they are there, not when all are.
 
-use std::collections::HashMap;
 use std::num::NonZero;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
@@ -11,232 +10,271 @@ use std::time::Duration;
 use miette::{IntoDiagnostic, miette};
 
 use super::auditable::Auditable;
-use super::base;
-use super::base::{Below, Known};
-use super::binaries;
-use super::binaries::Programs;
-use super::hooks::{Ahead, ImageBase};
-use super::image::Work;
-use super::inputs::Materials;
+use super::base::{self, BaseState};
+use super::binaries::{self, Binaries};
+use super::dynamic::DynamicLinkCheck;
+use super::hooks::{Hooks, ImageBase};
+use super::image::ImageBuilder;
+use super::inputs::{ImageTargets, Inputs};
+use super::job::{ImageJob, PlannedImage};
 use super::layers::Layers;
-use super::pending::{Arrivals, Ready};
+use super::pending::{CompleteLayer, PendingLayers};
 use super::referrers::Attachments;
 use crate::compile::{Compiled, Toolchain};
+use crate::context::GlobalContext;
 use crate::context::base::Bases;
 use crate::error::Result;
-use crate::event::{BuiltImage, Event, Listener};
-use crate::image::layer::Layer;
+use crate::event::{BuiltImage, Event};
 use crate::interrupt;
-use crate::parallel::Together;
-use crate::parallel::{FEW, each, lock};
+use crate::parallel::{FEW, Scope, each, lock};
 use crate::plan::{ImagePlan, Plan};
 use crate::platform::Target;
 use crate::reference::BaseReference;
 use crate::store::layout::Place;
 use crate::store::{Cache, Layout, LayoutWriter};
 
-/// Cargo is done sooner where it has nothing to compile.
-const SOON: Duration = Duration::from_millis(500);
+/// Cargo takes longer where it has something to compile.
+const NOTHING_TO_COMPILE: Duration = Duration::from_millis(500);
 
-/// What is made, and of what is kept.
-pub struct Line<'a> {
+/// Makes the images of a plan.
+pub struct Pipeline<'a> {
     /// What is wanted.
     pub plan: &'a Plan,
-    /// What is kept of the runs before.
-    pub cache: &'a Arc<Cache>,
-    /// Whether layouts are to have the layers of bases in registries too.
+    /// What the run has.
+    pub context: &'a GlobalContext<'a>,
+    /// What runs before have left.
+    pub cache: Arc<Cache>,
+    /// Whether layouts get the layers of bases in registries too.
     pub complete: bool,
-    /// Whether what is said of images is to be attached to them.
+    /// Whether SBOMs and provenance are attached.
     pub attach: bool,
-    /// Who wants to know what happens.
-    pub listener: Listener<'a>,
 }
 
-/// The layers of binaries that were made, by the number of the image and the target.
-type Made = Mutex<HashMap<(usize, Target), Layer>>;
-
-impl Line<'_> {
+impl Pipeline<'_> {
     /// Makes all images.
     ///
     /// # Errors
-    /// The first thing that goes wrong; then every layout is as it was before.
+    /// Returns the first failure; then every layout is as it was before.
     pub fn run(
         &self,
         bases: &mut Bases,
-        toolchain: Result<Toolchain>,
-        ahead: &dyn Ahead,
-    ) -> Result<(Vec<BuiltImage>, Vec<Layout>)> {
-        let images = &self.plan.images;
-        let known = self.first(bases)?;
-        let targets: Vec<_> = (0..images.len()).map(|at| known.targets(at, &images[at])).collect();
-        let programs = Programs::of(self.plan, &targets)?;
-        let toolchain = programs.need_cargo().then_some(toolchain).transpose()?;
+        toolchain: Option<Toolchain>,
+        hooks: &dyn Hooks,
+    ) -> Result<Vec<(BuiltImage, Layout)>> {
+        let images = self.look_at_bases(bases)?;
+        let binaries = Binaries::new(self.plan, &images)?;
+        let toolchain = match toolchain {
+            _ if !binaries.need_cargo() => None,
+            Some(toolchain) => Some(toolchain),
+            None => Some(Toolchain::find(&self.context.environment)?),
+        };
         if let Some(toolchain) = &toolchain {
-            programs.expect(&known.bases(), bases, toolchain)?;
+            binaries.check_bases(&images, bases, toolchain)?;
         }
+        let jobs = self.begin(images)?;
+        let (compiled, inputs) = self.compile_and_pull(&jobs, bases, &binaries, toolchain.as_ref(), hooks)?;
+        let mut check = DynamicLinkCheck::new(bases);
+        for job in &jobs {
+            binaries::check(job.plan, &job.prepared()?.base, &compiled.binaries, &mut check)?;
+        }
+        // Cargo is not asked what binaries are made of that cannot be used.
+        let inputs = match inputs {
+            Some(inputs) => inputs,
+            None => self.inputs(&jobs, toolchain.as_ref())?,
+        };
+        let mut built = each(&jobs, FEW, |job| finish(job, &compiled))?;
+        if self.attach {
+            for (job, image) in jobs.iter().zip(&mut built) {
+                let (plan, base) = (job.plan, &job.prepared()?.base);
+                let attachments =
+                    Attachments { whole: self.plan, plan, base, binaries: &compiled.binaries, inputs: &inputs };
+                image.attached = attachments.attach(image, &job.builder.layers.writer)?;
+            }
+        }
+        self.commit(jobs, built)
+    }
 
-        let writers = self.writers()?;
-        let work: Vec<_> = images.iter().zip(&writers).map(|(image, writer)| self.work(image, writer)).collect();
-        let made = Made::default();
-        let together = Together::begin();
-        let (ready, waiting) = mpsc::channel();
-        let waiting = Mutex::new(waiting);
-        let (below, compiled) = thread::scope(|scope| {
-            let begun = scope.spawn(|| together.run(|| ahead.begin(images)));
-            let bases = &mut *bases;
-            let (runs, cargo) = mpsc::channel();
-            let below = scope.spawn(|| {
-                let cargo = cargo;
-                together.run(|| {
-                    let below = known.complete(self.plan, bases)?;
+    /// Looks at bases before cargo runs: at all of them where that takes no request; else only as far as what is compiled,
+    /// or whether it can be, depends on them.
+    fn look_at_bases(&self, bases: &mut Bases) -> Result<Vec<PlannedImage<'_>>> {
+        let images = &self.plan.images;
+        let is_remote = images.iter().any(|image| matches!(image.base, BaseReference::Registry(_)));
+        if is_remote && !self.plan.is_offline && images.iter().all(is_compiled_over_any_base) {
+            return Ok(images.iter().map(|plan| PlannedImage { plan, base: BaseState::Unknown }).collect());
+        }
+        let mut planned = Vec::new();
+        for plan in images {
+            planned.push(PlannedImage { plan, base: BaseState::Read(base::read(plan, bases)?) });
+        }
+        if !is_remote || self.plan.is_offline {
+            bases.fetch()?;
+            for image in &mut planned {
+                if let Some(base) = image.base() {
+                    image.base = BaseState::Prepared(base::prepare(image.plan, base.clone(), bases)?);
+                }
+            }
+        }
+        Ok(planned)
+    }
+
+    /// Begins the layouts of all images. Every run takes them in one order, so that no two wait for each other.
+    fn begin<'p>(&'p self, images: Vec<PlannedImage<'p>>) -> Result<Vec<ImageJob<'p>>> {
+        let mut in_order: Vec<_> = images.into_iter().enumerate().collect();
+        in_order.sort_by(|(_, one), (_, other)| one.plan.layout.cmp(&other.plan.layout));
+        let mut jobs = Vec::new();
+        for (at, image) in in_order {
+            let (plan, listener) = (image.plan, self.context.listener);
+            let writer = LayoutWriter::begin(&plan.layout, &plan.local_names()[0], Place::Own, listener)?;
+            let layers = Layers {
+                writer: writer.remembered_by(&self.cache),
+                cache: Arc::clone(&self.cache),
+                packing: plan.packing,
+                time: plan.mtime(),
+                listener,
+            };
+            jobs.push((at, ImageJob::new(image, ImageBuilder { plan, layers, listener })));
+        }
+        jobs.sort_by_key(|(at, _)| *at);
+        Ok(jobs.into_iter().map(|(_, job)| job).collect())
+    }
+
+    /// Compiles, pulls bases, and makes layers of what has arrived, all at the same time. The inputs are returned where they
+    /// had to be known for it.
+    fn compile_and_pull(
+        &self,
+        jobs: &[ImageJob],
+        bases: &mut Bases,
+        binaries: &Binaries,
+        toolchain: Option<&Toolchain>,
+        hooks: &dyn Hooks,
+    ) -> Result<(Compiled, Option<Inputs<'_>>)> {
+        let work = Scope::new();
+        let (complete, layers) = mpsc::channel();
+        let layers = Mutex::new(layers);
+        let compiled = thread::scope(|scope| {
+            let planned = scope.spawn(|| work.run(|| hooks.on_plan(&self.plan.images)));
+            let (cargo_runs, cargo) = mpsc::channel();
+            let work = &work;
+            scope.spawn(move || {
+                work.run(|| {
+                    prepare_bases(jobs, bases)?;
                     // Where that has failed, it is what the user is told.
-                    begun.join().unwrap_or_default().ok_or_else(|| miette!("nothing was begun"))?;
-                    bring(&below, bases, (self, &work, ahead), &cargo)?;
-                    Ok(below)
+                    planned.join().unwrap_or_default().ok_or_else(|| miette!("nothing was begun"))?;
+                    self.copy_bases(jobs, bases, hooks, &cargo)
                 })
             });
             for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
-                scope.spawn(|| together.run(|| layers(&waiting, &work, &made)));
+                scope.spawn(|| work.run(|| make_layers(&layers)));
             }
-            let arrivals = Arrivals::new(images, &targets, ready);
-            let toolchain = toolchain.as_ref();
-            let compiled = together.run(|| self.compile(&programs, toolchain, &targets, &arrivals));
-            // Who makes layers waits for no more.
-            drop((arrivals, runs));
-            (below.join().unwrap_or_default(), compiled)
+            let pending = PendingLayers::new(jobs, complete);
+            let compiled = work.run(|| self.compile(jobs, binaries, toolchain, &pending));
+            // Now threads that make layers, and the one that waits for cargo, receive nothing more, and end.
+            drop((pending, cargo_runs));
+            compiled
         });
-        together.end()?;
-        let (Some(below), Some((compiled, known))) = (below, compiled) else {
-            return Err(miette!("a thread panicked"));
-        };
-        let read: Vec<_> = below.iter().map(|below| &below.base).collect();
-        binaries::check(self.plan, &compiled.binaries, &read, bases)?;
-        // Nobody asks what programs are made of that cannot be used.
-        let find = || Materials::of(self.plan, self.cache, toolchain.as_ref(), (&targets, self.attach));
-        let materials = known.map_or_else(find, Ok)?;
-        let mut built = self.finish(&below, &compiled, &made, &work)?;
-        if self.attach {
-            for (at, image) in built.iter_mut().enumerate() {
-                let (plan, base) = (&images[at], &below[at].base);
-                let attachments =
-                    Attachments { whole: self.plan, plan, base, binaries: &compiled.binaries, materials: &materials };
-                image.attached = attachments.attach(image, &writers[at])?;
-            }
-        }
-        drop(work);
-        self.commit(writers, built)
+        work.finish()?;
+        compiled.ok_or_else(|| miette!("a thread panicked"))
     }
 
-    /// Has all programs made; where they are to hold what they are made of, finds that out first: not while they are compiled,
-    /// as one cargo that is asked waits for another that compiles, and the user is told so.
+    /// Makes all binaries. Where they hold the list of their crates, cargo is asked for that first: not while it compiles, as
+    /// it would wait for the lock, and say so.
     fn compile(
         &self,
-        programs: &Programs,
+        jobs: &[ImageJob],
+        binaries: &Binaries,
         toolchain: Option<&Toolchain>,
-        targets: &[Vec<Target>],
-        arrivals: &Arrivals,
-    ) -> Result<(Compiled, Option<Materials<'_>>)> {
+        pending: &PendingLayers,
+    ) -> Result<(Compiled, Option<Inputs<'_>>)> {
+        let listener = self.context.listener;
         if !Auditable::is_wanted(self.plan) {
-            let compiled = programs.make(toolchain, &|binary| arrivals.arrived(binary), self.listener)?;
+            let compiled = binaries.make(jobs, toolchain, &|binary| pending.arrived(binary), listener)?;
             return Ok((compiled, None));
         }
-        let mut compiled = programs.make(toolchain, &|_| (), self.listener)?;
-        let materials = Materials::of(self.plan, self.cache, toolchain, (targets, self.attach))?;
-        let auditable = Auditable { plan: self.plan, cache: self.cache, materials: &materials };
+        let mut compiled = binaries.make(jobs, toolchain, &|_| (), listener)?;
+        let inputs = self.inputs(jobs, toolchain)?;
+        let auditable = Auditable { plan: self.plan, cache: &self.cache, inputs: &inputs };
         for binary in &mut compiled.binaries {
             *binary = auditable.program(binary)?;
-            arrivals.arrived(binary);
+            pending.arrived(binary);
         }
-        Ok((compiled, Some(materials)))
+        Ok((compiled, Some(inputs)))
     }
 
-    /// Looks at bases before cargo runs: as far as it depends on them what there is to compile, or whether that can start;
-    /// and at all of them where there is nothing to wait for.
-    fn first(&self, bases: &mut Bases) -> Result<Known> {
-        let images = &self.plan.images;
-        // Nothing is compiled over a base that may be refused.
-        let is_clear = |image: &ImagePlan| {
-            let targets = image.targets().filter(|_| image.base_verify.is_none());
-            targets.is_some_and(|targets| targets.iter().all(Target::is_static))
-        };
-        let is_far = |image: &ImagePlan| matches!(image.base, BaseReference::Registry(_)) && !self.plan.is_offline;
-        if !images.iter().any(is_far) {
-            return Known::Nothing.complete(self.plan, bases).map(Known::All);
-        }
-        match images.iter().all(is_clear) {
-            true => Ok(Known::Nothing),
-            false => base::read(self.plan, bases).map(Known::Documents),
-        }
+    fn inputs(&self, jobs: &[ImageJob], toolchain: Option<&Toolchain>) -> Result<Inputs<'_>> {
+        let images: Vec<_> = jobs.iter().map(|job| ImageTargets { plan: job.plan, targets: &job.targets }).collect();
+        Inputs::find(self.plan, &self.cache, toolchain, &images, self.attach)
     }
 
-    /// The layouts of all images. Every run takes them in one order, so that no two wait for each other.
-    fn writers(&self) -> Result<Vec<LayoutWriter>> {
-        let mut images: Vec<_> = self.plan.images.iter().enumerate().collect();
-        images.sort_by_key(|(_, image)| &image.layout);
-        let mut writers = Vec::new();
-        for (at, image) in images {
-            let name = &image.local_names()[0];
-            let writer = LayoutWriter::begin(&image.layout, name, Place::Own, self.listener)?;
-            writers.push((at, writer.remembered_by(self.cache)));
+    /// Copies bases to the layouts, and lets the caller do with them what it can while cargo runs, which is as long as `cargo`
+    /// has another end.
+    fn copy_bases(&self, jobs: &[ImageJob], bases: &Bases, hooks: &dyn Hooks, cargo: &Receiver<()>) -> Result<()> {
+        let mut all = Vec::new();
+        for job in jobs {
+            let source = bases.source(&job.plan.base)?;
+            all.push(ImageBase { plan: job.plan, base: &job.prepared()?.base, source });
         }
-        writers.sort_by_key(|(at, _)| *at);
-        Ok(writers.into_iter().map(|(_, writer)| writer).collect())
-    }
-
-    fn work<'w>(&'w self, image: &'w ImagePlan, writer: &'w LayoutWriter) -> Work<'w> {
-        let layers =
-            Layers { writer, cache: self.cache, packing: image.packing, time: image.mtime(), listener: self.listener };
-        Work { plan: image, layers, listener: self.listener }
-    }
-
-    fn finish(&self, below: &[Below], compiled: &Compiled, made: &Made, work: &[Work]) -> Result<Vec<BuiltImage>> {
-        let numbers: Vec<_> = (0..work.len()).collect();
-        each(&numbers, FEW, |at| {
-            let (below, work) = (&below[*at], &work[*at]);
-            let layer = |target: Target| {
-                let layer = lock(made).get(&(*at, target)).cloned();
-                layer.ok_or_else(|| miette!("cargo built no program for {}", target.triple))
-            };
-            let layers = below.base.images.iter().map(|image| layer(image.target)).collect::<Result<_>>()?;
-            work.finish(below, &compiled.out_dirs, layers)
-        })
+        hooks.on_bases(&all)?;
+        for (base, job) in all.iter().zip(jobs) {
+            job.builder.base(base.base, base.source, self.complete)?;
+        }
+        match cargo.recv_timeout(NOTHING_TO_COMPILE) {
+            Err(RecvTimeoutError::Timeout) => hooks.while_compiling(&all),
+            _ => Ok(()),
+        }
     }
 
     /// Puts all layouts in the place of the old ones, now that everything is there.
-    fn commit(&self, writers: Vec<LayoutWriter>, built: Vec<BuiltImage>) -> Result<(Vec<BuiltImage>, Vec<Layout>)> {
-        let mut layouts = Vec::new();
-        for (writer, image) in writers.into_iter().zip(&built) {
-            layouts.push(writer.commit()?);
-            (self.listener)(Event::Finished { image: Box::new(image.clone()) });
+    fn commit(&self, jobs: Vec<ImageJob>, built: Vec<BuiltImage>) -> Result<Vec<(BuiltImage, Layout)>> {
+        let mut committed = Vec::new();
+        for (job, image) in jobs.into_iter().zip(built) {
+            let layout = job.builder.layers.writer.commit()?;
+            self.context.report(Event::Finished { image: Box::new(image.clone()) });
+            committed.push((image, layout));
         }
-        Ok((built, layouts))
+        Ok(committed)
     }
 }
 
-/// Brings bases to where they are wanted while cargo runs, which is as long as `cargo` has another end.
-fn bring(below: &[Below], bases: &Bases, line: (&Line, &[Work], &dyn Ahead), cargo: &Receiver<()>) -> Result<()> {
-    let (Line { complete, .. }, work, ahead) = line;
-    let mut all = Vec::new();
-    for (Below { base, .. }, work) in below.iter().zip(work) {
-        all.push(ImageBase { plan: work.plan, base, source: bases.source(&work.plan.base)? });
-    }
-    ahead.bases(&all)?;
-    for (base, work) in all.iter().zip(work) {
-        work.base(base.base, base.source, *complete)?;
-    }
-    match cargo.recv_timeout(SOON) {
-        Err(RecvTimeoutError::Timeout) => ahead.wait(&all),
-        _ => Ok(()),
-    }
+/// Returns whether what is compiled for an image does not depend on its base, nor on whether that is rejected.
+fn is_compiled_over_any_base(image: &ImagePlan) -> bool {
+    image.base_verify.is_none() && image.targets().is_some_and(|targets| targets.iter().all(Target::is_static))
 }
 
-/// Makes layers of binaries while there are some to come.
-fn layers(ready: &Mutex<Receiver<Ready>>, work: &[Work], made: &Made) -> Result<()> {
+/// Prepares the bases of all images, as far as that was not done.
+fn prepare_bases(jobs: &[ImageJob], bases: &mut Bases) -> Result<()> {
+    let mut left = Vec::new();
+    for job in jobs.iter().filter(|job| !job.is_prepared()) {
+        let base = match job.documents() {
+            Some(base) => base.clone(),
+            None => base::read(job.plan, bases)?,
+        };
+        left.push((job, base));
+    }
+    if left.is_empty() {
+        return Ok(());
+    }
+    bases.fetch()?;
+    for (job, base) in left {
+        job.set_prepared(base::prepare(job.plan, base, bases)?);
+    }
+    Ok(())
+}
+
+/// Makes layers of binaries until no more arrive.
+fn make_layers(complete: &Mutex<Receiver<CompleteLayer>>) -> Result<()> {
     loop {
-        let next = lock(ready).recv();
-        let Ok(Ready { image, target, binaries }) = next else { return Ok(()) };
+        let next = lock(complete).recv();
+        let Ok(CompleteLayer { job, target, binaries }) = next else { return Ok(()) };
         interrupt::check().into_diagnostic()?;
-        let layer = work[image].binaries(target, &binaries)?;
-        lock(made).insert((image, target), layer);
+        job.write_binaries(target, &binaries)?;
     }
+}
+
+fn finish(job: &ImageJob, compiled: &Compiled) -> Result<BuiltImage> {
+    let prepared = job.prepared()?;
+    let mut layers = Vec::new();
+    for image in &prepared.base.images {
+        layers.push(job.layer(image.target)?);
+    }
+    job.builder.finish(prepared, &compiled.out_dirs, layers)
 }

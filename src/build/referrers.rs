@@ -3,7 +3,7 @@
 use miette::miette;
 use oci_spec::image::{ANNOTATION_CREATED, ANNOTATION_TITLE, Descriptor, MediaType};
 
-use super::inputs::Materials;
+use super::inputs::Inputs;
 use crate::attest::provenance::{Dependencies, Parameters, provenance};
 use crate::attest::sbom::Bom;
 use crate::attest::sbom::contents::{Contents, Named, of_index};
@@ -34,7 +34,7 @@ pub struct Attachments<'a> {
     /// What was compiled.
     pub binaries: &'a [Binary],
     /// What that was made of.
-    pub materials: &'a Materials<'a>,
+    pub inputs: &'a Inputs<'a>,
 }
 
 /// A document about an image.
@@ -77,7 +77,7 @@ impl Attachments<'_> {
     }
 
     fn provenance(&self, subjects: Vec<(String, Digest)>) -> Statement {
-        let (plan, lock) = (self.plan, self.materials.lock());
+        let (plan, lock) = (self.plan, self.inputs.lock());
         let chosen = Parameters {
             package: plan.spec.clone(),
             bins: plan.bins.clone(),
@@ -93,7 +93,7 @@ impl Attachments<'_> {
             base: self.base.root.as_ref().map(|root| (&plan.base, root.digest())),
             commit: commit.map(|commit| (plan.source.as_deref(), commit.sha.as_str(), commit.dirty)),
             lock: lock.as_ref(),
-            tools: &self.materials.tools,
+            tools: &self.inputs.tools,
         };
         provenance(subjects, &chosen, &found)
     }
@@ -129,7 +129,7 @@ impl Attachments<'_> {
                     && binary.name == *name
             };
             let binary = self.binaries.iter().find(is_it);
-            let digest = binary.map(|binary| self.materials.digest(&binary.path)).transpose()?;
+            let digest = binary.map(|binary| self.inputs.digest(&binary.path)).transpose()?;
             programs.push((self.plan.bin_dir.join(name), digest));
         }
         let contents = Contents {
@@ -137,8 +137,8 @@ impl Attachments<'_> {
             platform,
             base: (&self.plan.base, self.base.root.as_ref().map(Descriptor::digest)),
             programs: &programs,
-            crates: self.materials.crates(self.plan, target),
-            tools: &self.materials.tools,
+            crates: self.inputs.crates(self.plan, target),
+            tools: &self.inputs.tools,
         };
         Ok(contents.bom())
     }

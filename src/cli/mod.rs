@@ -152,6 +152,42 @@ pub enum Command {
     Man(ManArgs),
 }
 
+impl Command {
+    /// Returns how much is said.
+    pub fn talk(&self) -> TalkArgs {
+        let talk = match self {
+            Command::Build(typed) => &typed.args.cargo.talk,
+            Command::Push(typed) => &typed.args.build.cargo.talk,
+            Command::Load(typed) => &typed.args.build.cargo.talk,
+            Command::Bundle(typed) => &typed.args.cargo.talk,
+            Command::Run(args) => &args.load.build.cargo.talk,
+            Command::Sbom(args) => &args.cargo.talk,
+            Command::Inspect(args) | Command::Validate(args) => &args.talk,
+            Command::Login(args) => &args.talk,
+            Command::Logout(args) => &args.talk,
+            Command::GenerateKey(args) => &args.talk,
+            Command::Sign(args) => &args.talk,
+            Command::Verify(args) => &args.talk,
+            Command::Attach(args) => &args.talk,
+            Command::Referrers(args) => &args.talk,
+            Command::Cache(args) => args.action.talk(),
+            Command::Completions(_) | Command::Man(_) => return TalkArgs::default(),
+        };
+        talk.clone()
+    }
+
+    /// Returns the form of what is written to stdout.
+    pub fn message_format(&self) -> MessageFormat {
+        match self {
+            Command::Build(typed) => typed.message_format,
+            Command::Push(typed) => typed.message_format,
+            Command::Load(typed) => typed.message_format,
+            Command::Bundle(typed) => typed.message_format,
+            _ => MessageFormat::Human,
+        }
+    }
+}
+
 /// The arguments of `cargo oci push`.
 #[derive(Args, Clone, Debug, Default)]
 #[command(group(ArgGroup::new("signer").requires("sign")))]

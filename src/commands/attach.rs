@@ -1,4 +1,4 @@
-//! `cargo oci attach`: a file, attached to an image where that is.
+//! `cargo oci attach`: attach a file to an image, in a registry or a layout.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,61 +7,61 @@ use std::path::PathBuf;
 use miette::{Context, miette};
 use oci_spec::image::{Descriptor, MediaType};
 
-use super::inspect::lacks;
+use super::Outcome;
 use crate::attest::Referrer;
 use crate::cli::AttachArgs;
-use crate::context::image::reference;
+use crate::context::GlobalContext;
+use crate::context::image::{no_image_for, reference};
 use crate::context::subject::Subject;
-use crate::environment::Environment;
 use crate::error::{Result, on_path};
-use crate::event::{Event, Listener};
+use crate::event::Event;
 use crate::image::digest::HashWriter;
 use crate::platform::Platform;
+use crate::reference::BaseReference;
 use crate::store::Source;
 
-/// What other tools save a file as.
+/// The annotation that names the file for other tools.
 const TITLE: &str = "org.opencontainers.image.title";
 
-/// Attaches the file to the image that is named; gives the name of what is attached, with its digest.
+/// Attaches the file to the image that is named; returns the name of the attachment, with its digest.
 ///
 /// # Errors
-/// When the file cannot be read, there is no such image, or nothing can be attached where it is.
-pub fn attach(args: &AttachArgs, listener: Listener) -> Result<Vec<String>> {
+/// Returns an error if the file cannot be read, there is no such image, or nothing can be attached where it is.
+pub fn run(args: &AttachArgs, context: &GlobalContext) -> Result<Outcome> {
     let reference = reference(&args.subject.image)?;
-    let attached = || -> Result<Vec<String>> {
-        let file = Attachment::open(args)?;
-        let environment = Environment::of_this_process();
-        let image = Subject::open(&reference, &environment, listener)?;
-        let subject = subject(&image, args.platform.as_ref())?;
-        let annotations = args.annotations.iter().cloned().collect();
-        let contents = vec![file.descriptor.clone()];
-        let attached =
-            Referrer::new(&subject, &args.artifact_type, contents, &annotations).attach(&file, image.place())?;
-        let digest = attached.manifest.digest().clone();
-        let place = image.pinned.rsplit_once('@').map_or("", |(place, _)| place);
-        let result = format!("{place}@{digest}");
-        listener(Event::Attached {
-            artifact_type: args.artifact_type.clone(),
-            subject: subject.digest().clone(),
-            digest,
-            to: image.place().place(),
-            was_there: attached.was_there,
-        });
-        Ok(vec![result])
-    };
-    attached().wrap_err_with(|| format!("cannot attach {} to {reference}", args.file.display()))
+    let attached = attach(args, &reference, context);
+    attached.wrap_err_with(|| format!("cannot attach {} to {reference}", args.file.display()))
 }
 
-/// The image itself, or the one for a platform.
-fn subject(image: &Subject, only: Option<&Platform>) -> Result<Descriptor> {
-    let Some(only) = only else { return Ok(image.root.clone()) };
-    let parts = image.parts()?;
-    let platforms: Vec<_> = parts.iter().filter_map(|part| part.platform.clone()).collect();
-    let found = parts.into_iter().find(|part| part.platform.as_ref() == Some(only));
-    found.map(|part| part.descriptor).ok_or_else(|| lacks(image.place(), only, &platforms))
+fn attach(args: &AttachArgs, reference: &BaseReference, context: &GlobalContext) -> Result<Outcome> {
+    let file = Attachment::open(args)?;
+    let image = Subject::open(reference, context)?;
+    let subject = subject(&image, args.platform.as_ref())?;
+    let annotations = args.annotations.iter().cloned().collect();
+    let referrer = Referrer::new(&subject, &args.artifact_type, vec![file.descriptor.clone()], &annotations);
+    let attached = referrer.attach(&file, image.place())?;
+    let digest = attached.manifest.digest().clone();
+    let name = reference.with_digest(digest.as_ref());
+    context.report(Event::Attached {
+        artifact_type: args.artifact_type.clone(),
+        subject: subject.digest().clone(),
+        digest,
+        to: image.place().place(),
+        was_there: attached.was_there,
+    });
+    Ok(Outcome::Results(vec![name]))
 }
 
-/// A file, and what is said of it.
+/// Returns the image itself, or its manifest for a platform.
+fn subject(image: &Subject, platform: Option<&Platform>) -> Result<Descriptor> {
+    let Some(platform) = platform else { return Ok(image.root.clone()) };
+    let manifests = image.signable_manifests()?;
+    let platforms: Vec<_> = manifests.iter().filter_map(|manifest| manifest.platform.clone()).collect();
+    let found = manifests.into_iter().find(|manifest| manifest.platform.as_ref() == Some(platform));
+    found.map(|manifest| manifest.descriptor).ok_or_else(|| no_image_for(platform, image.place(), &platforms))
+}
+
+/// A file, and its descriptor.
 struct Attachment {
     path: PathBuf,
     descriptor: Descriptor,

@@ -1,21 +1,19 @@
 //! `cargo oci build`.
 
-use crate::build::{Build, finish};
+use super::Outcome;
+use crate::build::Build;
 use crate::cli::BuildArgs;
-use crate::context::Registries;
-use crate::environment::Environment;
+use crate::context::GlobalContext;
 use crate::error::Result;
-use crate::event::{BuiltImage, Listener};
+use crate::plan::Request;
 
-/// Builds every image that the arguments select.
+/// Builds every image that the arguments select; returns the reference of each layout.
 ///
 /// # Errors
-/// The first thing that goes wrong: then every layout is as it was before, unless it was one of the other outputs, which
-/// are written from the finished layouts.
-pub fn build(args: &BuildArgs, listener: Listener) -> Result<Vec<BuiltImage>> {
-    let environment = Environment::of_this_process();
-    let registries = Registries::new(&environment, listener);
-    let built = Build { args, complete: true, attach: true, registries: &registries }.run(|_| Ok(()), &())?;
-    finish(&built, listener)?;
-    Ok(built.images)
+/// Returns the first failure: then every layout is as it was before, unless it was one of the other outputs, which are
+/// written from the finished layouts.
+pub fn run(args: &BuildArgs, context: &GlobalContext) -> Result<Outcome> {
+    let built = Build { request: Request::new(args), complete: true, attach: true, context }.run(|_| Ok(()), &())?;
+    built.write_outputs(context)?;
+    Ok(Outcome::Results(built.images.into_iter().map(|image| image.reference).collect()))
 }

@@ -1,54 +1,34 @@
-//! `cargo oci cache`: what is kept between runs, and for how long.
+//! `cargo oci cache`: the content that is kept between runs.
 
 use std::time::Duration;
 
-use crate::cli::PruneArgs;
-use crate::environment::Environment;
+use super::Outcome;
+use crate::cli::{CacheAction, CacheArgs, PruneArgs};
+use crate::context::GlobalContext;
 use crate::error::Result;
-use crate::event::{Event, Listener};
-use crate::image::Digest;
-use crate::plan::cache_folder;
-use crate::store::Cache;
-use crate::store::cache::prune::{Blob, Limits};
+use crate::event::Event;
+use crate::store::cache::prune::Limits;
 
-/// Where it is, or would be.
+/// Does what was asked for with the cache.
 ///
 /// # Errors
-/// When nothing says that.
-pub fn path() -> Result<String> {
-    Ok(cache_folder(&Environment::of_this_process())?.display().to_string())
+/// Returns an error if no folder for the cache is known, or it cannot be used.
+pub fn run(args: &CacheArgs, context: &GlobalContext) -> Result<Outcome> {
+    match &args.action {
+        CacheAction::Path(_) => Ok(Outcome::Results(vec![context.environment.cache_folder()?.display().to_string()])),
+        CacheAction::List(_) => Ok(Outcome::CacheEntries(context.cache()?.blobs())),
+        CacheAction::Verify(_) => Ok(Outcome::CacheProblems(context.cache()?.verify())),
+        CacheAction::Prune(args) => prune(args, context),
+    }
 }
 
-/// What is in it.
-///
-/// # Errors
-/// When it cannot be used.
-pub fn list() -> Result<Vec<Blob>> {
-    Ok(open()?.blobs())
-}
-
-/// What is wrong in it, which is removed.
-///
-/// # Errors
-/// When it cannot be used.
-pub fn verify() -> Result<Vec<(Digest, String)>> {
-    Ok(open()?.verify())
-}
-
-/// Removes what is beyond the limits that were typed; everything where none was.
-///
-/// # Errors
-/// When it cannot be used.
-pub fn prune(args: &PruneArgs, listener: Listener) -> Result<()> {
+/// Removes what exceeds the limits; everything if there are none.
+fn prune(args: &PruneArgs, context: &GlobalContext) -> Result<Outcome> {
     let limits = match (args.older_than, args.max_size) {
         (None, None) => Limits { older_than: Some(Duration::ZERO), max_size: None },
         (older_than, max_size) => Limits { older_than, max_size },
     };
-    let removed = open()?.prune(limits);
-    listener(Event::Pruned { blobs: removed.blobs, bytes: removed.bytes });
-    Ok(())
-}
-
-fn open() -> Result<Cache> {
-    Cache::open(cache_folder(&Environment::of_this_process())?)
+    let removed = context.cache()?.prune(limits);
+    context.report(Event::Pruned { blobs: removed.blobs, bytes: removed.bytes });
+    Ok(Outcome::Done)
 }

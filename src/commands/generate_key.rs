@@ -1,4 +1,4 @@
-//! `cargo oci generate-key`: a pair of keys, as `cosign generate-key-pair` writes it.
+//! `cargo oci generate-key`: generate a pair of keys, as `cosign generate-key-pair` does.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -6,58 +6,59 @@ use std::path::{Path, PathBuf};
 
 use miette::{Context, miette};
 
-use super::login::Asked;
+use super::Outcome;
 use crate::attest::PrivateKey;
 use crate::cli::GenerateKeyArgs;
+use crate::context::GlobalContext;
 use crate::context::key::password;
-use crate::environment::Environment;
 use crate::error::{Result, on_path};
-use crate::event::{Event, Listener, Question};
+use crate::event::{Event, Question};
+use crate::secret::Secret;
 
-/// Makes a key, and writes `PREFIX.key`, under a password, and `PREFIX.pub`; gives both paths.
+/// Generates a key, and writes `PREFIX.key`, encrypted with a password, and `PREFIX.pub`; returns both paths.
 ///
 /// # Errors
-/// When one of the files is there, or cannot be written; when there is nobody to ask for a password. Then there is
-/// neither file, or those that were there before.
-pub fn generate_key(args: &GenerateKeyArgs, asked: Asked, listener: Listener) -> Result<Vec<String>> {
-    let with = |ending: &str| PathBuf::from(format!("{}.{ending}", args.output.display()));
-    let (private, public) = (with("key"), with("pub"));
+/// Returns an error if one of the files exists or cannot be written, or there is no terminal to ask for a password. Then no
+/// file was written.
+pub fn run(args: &GenerateKeyArgs, context: &GlobalContext) -> Result<Outcome> {
+    let prefix = args.output.display();
+    let (private, public) = (PathBuf::from(format!("{prefix}.key")), PathBuf::from(format!("{prefix}.pub")));
     for path in [&private, &public] {
-        // Also a link that leads nowhere is somebody's.
+        // A dangling link is somebody's, too.
         if path.symlink_metadata().is_ok() {
             return Err(miette!(
-                help = "name another place with `--output PREFIX`; whoever replaces a key can verify nothing that it signed",
-                "{} is there already, and is not overwritten",
+                help = "choose another prefix with `--output PREFIX`: without the old key, what it signed cannot be verified",
+                "{} exists already, and is not overwritten",
                 path.display()
             ));
         }
     }
     let key = PrivateKey::generate()?;
-    let password = new_password(asked, &private.display().to_string())?;
+    let password = new_password(context, &private.display().to_string())?;
     write(&private, key.under(&password)?.as_bytes(), true)?;
     if let Err(error) = key.public().pem().and_then(|pem| write(&public, pem.as_bytes(), false)) {
-        // Half a pair is none, and this half was made a moment ago.
+        // Half a pair is of no use.
         let _ = fs::remove_file(&private);
-        return Err(error).wrap_err("cannot make a pair of keys");
+        return Err(error).wrap_err("cannot write the pair of keys");
     }
     for path in [&private, &public] {
-        listener(Event::Wrote { path: path.clone() });
+        context.report(Event::Wrote { path: path.clone() });
     }
-    Ok(vec![private.display().to_string(), public.display().to_string()])
+    Ok(Outcome::Results(vec![private.display().to_string(), public.display().to_string()]))
 }
 
-/// The password of a new key, which nobody can have mistyped.
-fn new_password(asked: Asked, key: &str) -> Result<crate::secret::Secret> {
-    let environment = Environment::of_this_process();
-    let first = password(&environment, asked, Question::NewKeyPassword { key, again: false })?;
-    let second = password(&environment, asked, Question::NewKeyPassword { key, again: true })?;
-    match first == second {
-        true => Ok(first),
-        false => Err(miette!(help = "type the same one twice; nothing was written", "the passwords are not the same")),
+/// Asks for the password of a new key, twice.
+fn new_password(context: &GlobalContext, key: &str) -> Result<Secret> {
+    let first = password(context, Question::NewKeyPassword { key, again: false })?;
+    let second = password(context, Question::NewKeyPassword { key, again: true })?;
+    if first == second {
+        Ok(first)
+    } else {
+        Err(miette!(help = "type the same password twice; nothing was written", "the passwords do not match"))
     }
 }
 
-/// Writes a file that is not there yet; one that is secret can be read by its owner alone, from its first byte on.
+/// Writes a file that must not exist yet. From its first byte on, only the owner can read a secret one.
 fn write(path: &Path, content: &[u8], is_secret: bool) -> Result<()> {
     let mut options = File::options();
     options.write(true).create_new(true);
@@ -65,7 +66,7 @@ fn write(path: &Path, content: &[u8], is_secret: bool) -> Result<()> {
     if is_secret {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     }
-    // On Windows a file in a user's folder is that user's.
+    // On Windows, files in a user's folder are readable by that user alone.
     #[cfg(not(unix))]
     let _ = is_secret;
     let written = options.open(path).and_then(|mut file| write_all(&mut file, content, path));

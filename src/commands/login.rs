@@ -1,97 +1,88 @@
-//! `cargo oci login`: a user and a password → asked of the registry → kept where Docker and Podman look for them.
+//! `cargo oci login`: check credentials with a registry, and store them where Docker and Podman look for them.
 
 use std::io::{self, IsTerminal, Read};
 
 use miette::miette;
 
+use super::Outcome;
 use crate::cli::LoginArgs;
-use crate::environment::Environment;
+use crate::context::GlobalContext;
 use crate::error::Result;
-use crate::event::{Event, Listener, Question};
+use crate::event::{Event, Question};
 use crate::registry::credentials::{self, Credential, Place, Secret};
 use crate::registry::ping;
 
-/// No password is longer.
+/// The most bytes that are read as a password.
 const MOST_BYTES: u64 = 64 << 10;
 
-/// Whoever can be asked something.
-pub type Asked<'a> = &'a dyn Fn(Question) -> io::Result<String>;
-
-/// Checks a user's password with the registry, and keeps it.
+/// Checks a user's password with the registry, and stores it.
 ///
 /// # Errors
-/// When there is nobody to ask for them, the registry does not accept them, or they cannot be kept; then nothing is.
-pub fn login(args: &LoginArgs, asked: Asked, listener: Listener) -> Result<()> {
+/// Returns an error if user or password are unknown, the registry does not accept them, or they cannot be stored.
+pub fn run(args: &LoginArgs, context: &GlobalContext) -> Result<Outcome> {
     let registry = args.registry.as_str();
     let user = match &args.username {
         Some(user) => user.clone(),
-        None => ask(asked, Question::User { registry }, "user", || pipe(registry, "USER"))?.trim().to_owned(),
+        None => ask(context, Question::User { registry }, "user", || pipe(registry, "USER"))?.trim().to_owned(),
     };
     check_user(&user)?;
     let password = match &args.password {
         Some(typed) => {
-            listener(Event::Warning {
-                message: "others on this machine can see a password in `--password`; `--password-stdin` hides it"
-                    .to_owned(),
-            });
+            context.warn("other users of this machine can see a password in `--password`; use `--password-stdin`");
             typed.0.clone()
         }
         None if args.password_stdin => piped()?,
-        None => ask(asked, Question::Password { user: &user, registry }, "password", || pipe(registry, &user))?,
+        None => ask(context, Question::Password { user: &user, registry }, "password", || pipe(registry, &user))?,
     };
-    let password = match password.is_empty() {
-        true => {
-            return Err(miette!(
-                help = "nothing was kept; `--password-stdin` reads it from standard input: is anything there?",
-                "the password is empty"
-            ));
-        }
-        false => Secret::new(password),
-    };
-    ping(registry, &Credential::Basic { user: user.clone(), password: password.clone() }, listener)?;
-    let place = credentials::store(&Environment::of_this_process(), registry, &user, &password)?;
+    if password.is_empty() {
+        return Err(miette!(
+            help = "nothing was stored; `--password-stdin` reads the password from standard input: is anything there?",
+            "the password is empty"
+        ));
+    }
+    let password = Secret::new(password);
+    ping(registry, &Credential::Basic { user: user.clone(), password: password.clone() }, context.listener)?;
+    let place = credentials::store(&context.environment, registry, &user, &password)?;
     if let Place::File(file) = &place {
-        let message =
-            format!("the password is not encrypted in {file}; name a helper in its `credsStore` to change that");
-        listener(Event::Warning { message });
+        context.warn(format!("the password is not encrypted in {file}; set a credential helper as its `credsStore`"));
     }
-    listener(Event::LoggedIn { registry: registry.to_owned(), user, place: place.to_string() });
-    Ok(())
+    context.report(Event::LoggedIn { registry: registry.to_owned(), user, place: place.to_string() });
+    Ok(Outcome::Done)
 }
 
-fn ask(asked: Asked, question: Question, what: &str, help: impl FnOnce() -> String) -> Result<String> {
+fn ask(context: &GlobalContext, question: Question, what: &str, help: impl FnOnce() -> String) -> Result<String> {
     if !io::stdin().is_terminal() {
-        return Err(miette!(help = help(), "there is no terminal to ask for the {what} at"));
+        return Err(miette!(help = help(), "cannot prompt for the {what}: no terminal"));
     }
-    asked(question).map_err(|error| miette!("cannot ask for the {what}: {error}"))
+    context.ask(question).map_err(|error| miette!("cannot prompt for the {what}: {error}"))
 }
 
-/// How nobody needs to be asked.
+/// Returns the help line with a command that needs no terminal.
 fn pipe(registry: &str, user: &str) -> String {
-    format!("`cargo oci login {registry} --username {user} --password-stdin < FILE` needs none")
+    format!("`cargo oci login {registry} --username {user} --password-stdin < FILE` needs no terminal")
 }
 
-/// The password on standard input, without the line break at its end.
+/// Reads the password from standard input, without the line break at its end.
 fn piped() -> Result<String> {
     let mut text = String::new();
     let read = io::stdin().lock().take(MOST_BYTES + 1).read_to_string(&mut text);
     match read {
         Ok(read) if read as u64 > MOST_BYTES => Err(miette!(
-            help = "nothing was kept; give it the password or token alone",
-            "the password on standard input is longer than 64 KiB"
+            help = "nothing was stored; pipe the password or token alone",
+            "the password on standard input exceeds the limit of 64 KiB"
         )),
         Ok(_) => Ok(text.strip_suffix('\n').map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line)).to_owned()),
         Err(error) => Err(miette!("cannot read the password from standard input: {error}")),
     }
 }
 
-/// A user's name as HTTP can say it (RFC 7617): a colon would end it.
+/// Checks a user's name: HTTP's Basic authentication ends it at a colon (RFC 7617, section 2).
 fn check_user(user: &str) -> Result<()> {
     match user {
-        "" => Err(miette!(help = "name one with `--username`", "the name of the user is empty")),
+        "" => Err(miette!(help = "set it with `--username`", "the user name is empty")),
         user if user.contains(|c: char| c == ':' || c.is_control()) => Err(miette!(
-            help = "leave the password out of it: it is asked for, or comes from `--password-stdin`",
-            "the name of a user holds no colon and no control characters"
+            help = "omit the password from it: it is prompted for, or read with `--password-stdin`",
+            "a user name cannot have a colon or control characters"
         )),
         _ => Ok(()),
     }

@@ -1,31 +1,32 @@
-//! `cargo oci logout`: what `cargo oci login` has kept is forgotten.
+//! `cargo oci logout`: remove the credentials of a registry.
 
+use super::Outcome;
 use crate::cli::LogoutArgs;
-use crate::environment::Environment;
+use crate::context::GlobalContext;
 use crate::error::Result;
-use crate::event::{Event, Listener};
+use crate::event::Event;
 use crate::registry::credentials::{self, Asked, Credential};
 
-/// Forgets the credentials for a registry, and tells of those that are not ours to remove.
+/// Removes the credentials for a registry, and warns of those that are not ours to remove.
 ///
 /// # Errors
-/// When they cannot be removed.
-pub fn logout(args: &LogoutArgs, listener: Listener) -> Result<()> {
+/// Returns an error if they cannot be removed.
+pub fn run(args: &LogoutArgs, context: &GlobalContext) -> Result<Outcome> {
     let registry = args.registry.as_str();
-    let environment = Environment::of_this_process();
-    let erased = credentials::erase(&environment, registry)?;
+    let environment = &context.environment;
+    let erased = credentials::erase(environment, registry)?;
     let is_nothing = erased.is_none();
     if let Some(place) = erased {
-        listener(Event::LoggedOut { registry: registry.to_owned(), place: place.to_string() });
+        context.report(Event::LoggedOut { registry: registry.to_owned(), place: place.to_string() });
     }
-    // What another file says of the registry is not worth failing for: it was not asked for.
-    let message = match credentials::find(&environment, registry, "", false, &Asked::default()) {
+    // An error in another file is not worth failing for: it was not asked for.
+    let message = match credentials::find(environment, registry, "", false, &Asked::default()) {
         Ok(found) if found.credential != Credential::Anonymous => {
             format!("{registry} still has credentials: {}", found.source)
         }
-        _ if is_nothing => format!("there were no credentials for {registry} to remove"),
-        _ => return Ok(()),
+        _ if is_nothing => format!("no credentials for {registry} to remove"),
+        _ => return Ok(Outcome::Done),
     };
-    listener(Event::Warning { message });
-    Ok(())
+    context.warn(message);
+    Ok(Outcome::Done)
 }

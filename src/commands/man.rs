@@ -1,4 +1,4 @@
-//! `cargo oci man`: the arguments, as man pages.
+//! `cargo oci man`: man pages.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,30 +7,35 @@ use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 use miette::IntoDiagnostic;
 
+use super::Outcome;
 use crate::cli::{Cli, ManArgs};
 use crate::error::{Result, on_path};
 
-/// Writes the page of each command; gives their paths.
+/// Writes the page of each subcommand; returns their paths.
 ///
 /// # Errors
-/// A folder that cannot be written to.
-pub fn man(args: &ManArgs) -> Result<Vec<String>> {
-    fs::create_dir_all(&args.folder).map_err(|error| on_path("make the folder", &args.folder, error))?;
-    // Pages are found as `man cargo-oci-build`.
+/// Returns an error if the folder cannot be written.
+pub fn run(args: &ManArgs) -> Result<Outcome> {
+    fs::create_dir_all(&args.folder).map_err(|error| on_path("create", &args.folder, error))?;
+    // `man cargo-oci-build` finds the page of a subcommand by its name.
     let mut all = Cli::command().name("cargo-oci").display_name("cargo-oci").disable_help_subcommand(true);
     all.build();
     let mut commands = vec![all.clone()];
     for command in all.get_subcommands().filter(|command| !command.is_hide_set()) {
         commands.push(command.clone());
-        // What they say of help is known by then.
+        // Built, so that their help flags are in them.
         commands.extend(command.get_subcommands().filter(|inner| inner.get_name() != "help").cloned());
     }
-    commands.into_iter().map(|command| Ok(page(command, &args.folder)?.display().to_string())).collect()
+    let mut pages = Vec::new();
+    for command in commands {
+        pages.push(page(command, &args.folder)?.display().to_string());
+    }
+    Ok(Outcome::Results(pages))
 }
 
 fn page(mut command: Command, folder: &Path) -> Result<PathBuf> {
     let usage = command.render_usage().to_string();
-    // A list of forty options between the name and the description helps nobody.
+    // The usage alone: a synopsis of forty options hides the description.
     let command = command.override_usage(usage.trim_start_matches("Usage: ").to_owned());
     let man = Man::new(command).source(concat!("cargo-oci ", env!("CARGO_PKG_VERSION"))).manual("Cargo OCI");
     let path = folder.join(man.get_filename());

@@ -1,34 +1,36 @@
-//! `cargo oci referrers`: what is attached to an image.
+//! `cargo oci referrers`: list what is attached to an image.
 
 use miette::Context;
 
+use super::Outcome;
 use crate::cli::ReferrersArgs;
-use crate::context::image::{Named, reference};
-use crate::context::subject::parts;
-use crate::environment::Environment;
+use crate::context::GlobalContext;
+use crate::context::image::{OpenImage, reference};
+use crate::context::subject::signable_manifests;
 use crate::error::Result;
-use crate::event::Listener;
 use crate::inspect::Attached;
 use crate::inspect::attached::{Attachments, Subject, among};
+use crate::reference::BaseReference;
 
-/// Lists what is attached to the image that is named, and to its image for each platform.
+/// Lists what is attached to the image that is named, and to its manifest for each platform.
 ///
 /// # Errors
-/// When there is no such image, or what is attached to it cannot be read.
-pub fn referrers(args: &ReferrersArgs, listener: Listener) -> Result<Attachments> {
+/// Returns an error if there is no such image, or an attachment cannot be read.
+pub fn run(args: &ReferrersArgs, context: &GlobalContext) -> Result<Outcome> {
     let reference = reference(&args.image)?;
-    let listed = || -> Result<Attachments> {
-        let environment = Environment::of_this_process();
-        let named = Named::open(&reference, &environment, listener)?;
-        let source = named.source();
-        let known = among(source, named.entries());
-        let mut subjects = Vec::new();
-        for part in parts(source, &named.root()?)? {
-            let digest = part.descriptor.digest().clone();
-            let attached = Attached::of(source, &|subject| named.referrers(subject, &known), &digest)?;
-            subjects.push(Subject { platform: part.platform, digest, attached });
-        }
-        Ok(Attachments { reference: reference.to_string(), subjects })
-    };
-    listed().wrap_err_with(|| format!("cannot list what is attached to {reference}"))
+    let found = list(&reference, context).wrap_err_with(|| format!("cannot list what is attached to {reference}"))?;
+    Ok(Outcome::Attachments(found, args.json))
+}
+
+fn list(reference: &BaseReference, context: &GlobalContext) -> Result<Attachments> {
+    let image = OpenImage::open(reference, context)?;
+    let source = image.source();
+    let listed = among(source, image.entries());
+    let mut subjects = Vec::new();
+    for manifest in signable_manifests(source, &image.root()?)? {
+        let digest = manifest.descriptor.digest().clone();
+        let attached = Attached::of(source, &|subject| image.referrers(subject, &listed), &digest)?;
+        subjects.push(Subject { platform: manifest.platform, digest, attached });
+    }
+    Ok(Attachments { reference: reference.to_string(), subjects })
 }

@@ -4,38 +4,38 @@ use std::io::{self, IsTerminal};
 
 use miette::miette;
 
-use super::load::Handover;
+use super::Outcome;
 use crate::cli::RunArgs;
+use crate::context::GlobalContext;
 use crate::engine::run::{Run, in_our_place};
-use crate::environment::Environment;
 use crate::error::Result;
-use crate::event::{Event, Listener};
+use crate::event::Event;
 use crate::interrupt;
 use crate::plan::Plan;
+use crate::publish::engines::{LoadedImage, load};
 
-/// Builds, loads and runs the one image that the arguments select; gives the program's exit status.
+/// Builds, loads and runs the one image that the arguments select; returns the program's exit status.
 ///
 /// # Errors
-/// Whatever goes wrong before the program runs.
-pub fn run(args: &RunArgs, listener: Listener) -> Result<i32> {
-    let environment = Environment::of_this_process();
-    // The container's variables are not the image's: that is the same with and without them.
-    let mut load = args.load.clone();
-    let variables = std::mem::take(&mut load.build.image.env);
-    let loaded = Handover::make(&load, &environment, listener, |plan, engines| {
-        one_image(plan)?;
+/// Returns an error if anything fails before the program runs.
+pub fn run(args: &RunArgs, context: &GlobalContext) -> Result<Outcome> {
+    // Variables are the container's, not the image's: the image is the same with and without them.
+    let mut load_args = args.load.clone();
+    let variables = std::mem::take(&mut load_args.build.image.env);
+    let loaded = load(&load_args, context, |plan, engines| {
+        check_one_image(plan)?;
         engines.iter().try_for_each(|engine| engine.check_run(&args.publish, &args.volume))
     })?;
-    // One is planned, and so one is there.
-    let (Some(image), Some(engine), Some(plan)) = (loaded.images.first(), loaded.engines.first(), loaded.plans.first())
-    else {
-        return Err(miette!("nothing was built"));
+    let Some(loaded) = loaded.first() else { return Err(miette!("nothing was built")) };
+    let LoadedImage { plan, image, engine } = loaded;
+    let name = loaded.name();
+    let platform = match &image.manifests[..] {
+        [manifest] => &manifest.platform,
+        _ => engine.platform(),
     };
-    let platform = image.manifests.first().map_or(engine.platform(), |manifest| &manifest.platform);
-    let name = loaded.name(0);
     let command = engine.run(&Run {
         name: &name,
-        platform: if image.manifests.len() > 1 { engine.platform() } else { platform },
+        platform,
         entrypoint: &plan.entrypoint,
         args: &args.args,
         publish: &args.publish,
@@ -45,18 +45,18 @@ pub fn run(args: &RunArgs, listener: Listener) -> Result<i32> {
         terminal: io::stdin().is_terminal() && io::stdout().is_terminal() && io::stderr().is_terminal(),
     })?;
     interrupt::check().map_err(|error| miette!("{error}"))?;
-    listener(Event::Running { name, engine: engine.title().to_owned() });
-    in_our_place(command)
+    context.report(Event::Running { name, engine: engine.title().to_owned() });
+    in_our_place(command).map(Outcome::Status)
 }
 
-fn one_image(plan: &Plan) -> Result<()> {
+fn check_one_image(plan: &Plan) -> Result<()> {
     match &plan.images[..] {
         [_] => Ok(()),
         images => {
             let names: Vec<_> = images.iter().map(|image| image.name.as_str()).collect();
             Err(miette!(
                 help = "choose one with `--package` or `--image`",
-                "one image can be run, and {} are built: {}",
+                "cannot run {} images: {}",
                 images.len(),
                 names.join(", ")
             ))

@@ -1,4 +1,4 @@
-//! `cargo oci sign`: an image's index and its image for each platform, signed where they are.
+//! `cargo oci sign`: sign the index of an image and its manifest for each platform, where they are.
 
 use std::fs::File;
 use std::io::Read;
@@ -6,45 +6,46 @@ use std::io::Read;
 use miette::{Context, miette};
 use serde_json::Value;
 
-use super::login::Asked;
+use super::Outcome;
 use crate::attest::sign::{lacking, unsigned};
 use crate::attest::{Signer, Statement};
 use crate::cli::{Attest, SignArgs};
 use crate::context::image::reference;
-use crate::context::key;
-use crate::context::subject::{Part, Subject};
-use crate::environment::Environment;
+use crate::context::subject::{SignableManifest, Subject};
+use crate::context::{GlobalContext, key};
 use crate::error::{Result, on_path};
 use crate::event::Listener;
 use crate::parallel::{MANY, each};
+use crate::reference::BaseReference;
 use crate::store::{MOST_DOCUMENT_BYTES, Memory};
 
-/// Signs the image that is named; gives its name with its digest.
+/// Signs the image that is named; returns its name with its digest.
 ///
 /// # Errors
-/// When the key cannot be used, there is no such image, or its place takes no signature.
-pub fn sign(args: &SignArgs, asked: Asked, listener: Listener) -> Result<Vec<String>> {
-    let environment = Environment::of_this_process();
+/// Returns an error if the key cannot be used, there is no such image, or it takes no signature where it is.
+pub fn run(args: &SignArgs, context: &GlobalContext) -> Result<Outcome> {
     let reference = reference(&args.subject.image)?;
     // The arguments are such that one is named.
-    let none = || miette!(help = "name a key with `--key`", "nobody signs");
-    let signer = key::signer(&args.signer, &environment, asked)?.ok_or_else(none)?;
-    let signed = || -> Result<Vec<String>> {
-        let predicates = args.statements.iter().map(predicate).collect::<Result<Vec<_>>>()?;
-        let image = Subject::open(&reference, &environment, listener)?;
-        let named = args.statements.iter().zip(predicates).map(|(said, predicate)| {
-            Statement::new(&image.repository, image.root.digest(), &said.predicate_type, predicate)
-        });
-        let signing = Signing { signer: &signer, image: &image, image_only: args.image_only, listener };
-        let parts = image.parts()?;
-        // The index comes last: who finds it signed finds all of it signed. Without an index, the image is all there is. One
-        // of them always is there.
-        let (root, images) = parts.split_at(1);
-        signing.sign(images, &[])?;
-        signing.sign(root, &named.collect::<Vec<_>>())?;
-        Ok(vec![image.pinned])
-    };
-    signed().wrap_err_with(|| format!("cannot sign {reference}"))
+    let signer = key::signer(&args.signer, context)?
+        .ok_or_else(|| miette!(help = "name a key with `--key`", "cannot sign without a key"))?;
+    let signed = sign(args, &reference, &signer, context).wrap_err_with(|| format!("cannot sign {reference}"))?;
+    Ok(Outcome::Results(vec![signed]))
+}
+
+fn sign(args: &SignArgs, reference: &BaseReference, signer: &Signer, context: &GlobalContext) -> Result<String> {
+    let predicates = args.statements.iter().map(predicate).collect::<Result<Vec<_>>>()?;
+    let image = Subject::open(reference, context)?;
+    let named = args.statements.iter().zip(predicates).map(|(typed, predicate)| {
+        Statement::new(&image.repository, image.root.digest(), &typed.predicate_type, predicate)
+    });
+    let named: Vec<_> = named.collect();
+    let signing = Signing { signer, image: &image, image_only: args.image_only, listener: context.listener };
+    let manifests = image.signable_manifests()?;
+    // The index is signed last: whoever finds it signed finds all of it signed. There is always a first one.
+    let (root, images) = manifests.split_at(1);
+    signing.sign(images, &[])?;
+    signing.sign(root, &named)?;
+    Ok(image.pinned)
 }
 
 /// An image that is signed where it is.
@@ -56,33 +57,33 @@ struct Signing<'a> {
 }
 
 impl Signing<'_> {
-    /// Signs parts of it, and what is said of them: in `statements`, and where they are.
-    fn sign(&self, parts: &[Part], statements: &[Statement]) -> Result<()> {
+    /// Signs manifests of it, `statements` about each, and what is attached to each.
+    fn sign(&self, manifests: &[SignableManifest], statements: &[Statement]) -> Result<()> {
         let place = self.image.place();
         let memory = Memory::default();
-        let signed = each(parts, MANY, |part| {
-            let digest = part.descriptor.digest();
+        let signed = each(manifests, MANY, |manifest| {
+            let digest = manifest.descriptor.digest();
             let listed = place.referrers(digest)?;
             let mut all = vec![Statement::signature(digest)];
             all.extend_from_slice(statements);
             if !self.image_only {
                 all.extend(unsigned(place, &listed, digest, &self.image.repository)?);
             }
-            let lacking = lacking(self.signer, &part.descriptor, &all, (&listed, place), &memory)?;
+            let lacking = lacking(self.signer, &manifest.descriptor, &all, (&listed, place), &memory)?;
             Ok((all, lacking))
         })?;
         let lacking: Vec<_> = signed.iter().flat_map(|(_, lacking)| lacking.iter().cloned()).collect();
         if !lacking.is_empty() {
             place.attach(&lacking, &memory)?;
         }
-        for (part, (statements, lacking)) in parts.iter().zip(&signed) {
-            (self.listener)(part.signed(place.place(), statements, lacking.is_empty()));
+        for (manifest, (statements, lacking)) in manifests.iter().zip(&signed) {
+            (self.listener)(manifest.signed(place.place(), statements, lacking.is_empty()));
         }
         Ok(())
     }
 }
 
-/// The JSON of a file.
+/// Reads the JSON of a file.
 fn predicate(said: &Attest) -> Result<Value> {
     let path = &said.path;
     let mut text = Vec::new();

@@ -1,38 +1,35 @@
-//! `cargo oci validate`: every digest, size and diffID of an image, recomputed.
+//! `cargo oci validate`: recompute every digest, size and diffID of an image.
 
 use miette::Context;
 
-use super::inspect::lacks;
+use super::Outcome;
 use crate::cli::NamedArgs;
-use crate::context::image::{Named, reference};
-use crate::environment::Environment;
+use crate::context::GlobalContext;
+use crate::context::image::{OpenImage, no_image_for, reference};
 use crate::error::Result;
+use crate::event::Event;
 use crate::event::transfer::Activity;
-use crate::event::{Event, Listener};
 use crate::store::Counted;
-use crate::store::validate::{Validated, validate_all};
+use crate::store::validate::validate_all;
 
-/// Looks at the image that is named, or at all that its place lists; gives what is wrong.
+/// Validates the image that is named, or all images of its layout; returns what is wrong.
 ///
 /// # Errors
-/// When there is no such image, or none for the platform that is wanted.
-pub fn validate(args: &NamedArgs, listener: Listener) -> Result<Validated> {
+/// Returns an error if there is no such image, or none for the platform.
+pub fn run(args: &NamedArgs, context: &GlobalContext) -> Result<Outcome> {
     let reference = reference(&args.image)?;
-    let what = || format!("cannot validate {reference}");
-    let environment = Environment::of_this_process();
-    let named = Named::open(&reference, &environment, listener).wrap_err_with(what)?;
-    let roots: Vec<_> = named.roots().wrap_err_with(what)?.into_iter().map(|root| root.descriptor).collect();
-    let image = reference.to_string();
-    listener(Event::Validating { image: image.clone() });
-    let source = Counted { source: named.source(), activity: Activity::Validating, listener };
+    let failure = || format!("cannot validate {reference}");
+    let image = OpenImage::open(&reference, context).wrap_err_with(failure)?;
+    let roots: Vec<_> = image.roots().wrap_err_with(failure)?.into_iter().map(|root| root.descriptor).collect();
+    let name = reference.to_string();
+    context.report(Event::Validating { image: name.clone() });
+    let source = Counted { source: image.source(), activity: Activity::Validating, listener: context.listener };
     let found = validate_all(&source, &roots, args.platform.as_ref());
     if found.problems.is_empty() {
-        match &args.platform {
-            Some(only) if !found.platforms.contains(only) => {
-                return Err(lacks(named.source(), only, &found.platforms)).wrap_err_with(what);
-            }
-            _ => listener(Event::Validated { image, blobs: found.blobs, bytes: found.bytes }),
+        if let Some(platform) = args.platform.as_ref().filter(|platform| !found.platforms.contains(platform)) {
+            return Err(no_image_for(platform, image.source(), &found.platforms)).wrap_err_with(failure);
         }
+        context.report(Event::Validated { image: name, blobs: found.blobs, bytes: found.bytes });
     }
-    Ok(found)
+    Ok(Outcome::Validated(found, args.json))
 }

@@ -1,54 +1,60 @@
-//! `cargo oci verify`: whether the owner of a key has signed an image, and what is said of it.
+//! `cargo oci verify`: verify the signatures of an image, and what is attached to it.
 
 use miette::{Context, miette};
 use oci_spec::image::Descriptor;
 
+use super::Outcome;
 use crate::attest::PublicKey;
 use crate::attest::verify::{Known, look};
 use crate::cli::{Required, VerifyArgs};
-use crate::context::image::{Named, reference};
-use crate::context::key;
-use crate::context::subject::{Part, parts};
-use crate::environment::Environment;
+use crate::context::image::{OpenImage, reference};
+use crate::context::subject::{SignableManifest, signable_manifests};
+use crate::context::{GlobalContext, key};
 use crate::error::{Result, or_help};
-use crate::event::{Event, Listener};
+use crate::event::Event;
 use crate::image::predicate;
 use crate::inspect::attached::among;
+use crate::reference::BaseReference;
 
-/// Verifies the image that is named; gives its name with its digest, which is what was verified.
+/// Verifies the image that is named; returns its name with the digest that was verified.
 ///
 /// # Errors
-/// When the key cannot be used, there is no such image, the key has not signed it, or what is attached to it is not what
-/// was attached.
-pub fn verify(args: &VerifyArgs, listener: Listener) -> Result<Vec<String>> {
-    let environment = Environment::of_this_process();
+/// Returns an error if the key cannot be used or has not signed the image, there is no such image, or an attachment is not
+/// what was attached.
+pub fn run(args: &VerifyArgs, context: &GlobalContext) -> Result<Outcome> {
     let reference = reference(&args.image)?;
-    let key = key::public(&args.key, &environment)?;
-    let verified = || -> Result<Vec<String>> {
-        let named = Named::open(&reference, &environment, listener)?;
-        let root = named.root()?;
-        let pinned = reference.with_digest(root.digest().as_ref());
-        let name = args.key.to_string();
-        let found = Verifier { named: &named, key: &key, name: &name, image: pinned.clone() }.all(&root)?;
-        found.iter().for_each(|(part, known)| tell(part, known, listener));
-        for (required, what, types) in WANTED {
-            let is_required = args.require.contains(&required);
-            match missing(types, is_required, &found) {
-                None => {}
-                Some(of) if is_required => {
-                    return Err(miette!(
-                        help = "`cargo oci push --sign --key PRIVATE-KEY` attaches and signs it, and `cargo oci sign` signs what is attached",
-                        "{name} has signed no {what} of {of}"
-                    ));
-                }
-                Some(of) => listener(Event::Warning { message: format!("no {what} is attached to {of}") }),
+    let key = key::public(&args.key, &context.environment)?;
+    let verified = verify(args, &reference, &key, context).map_err(|error| {
+        or_help(error, || {
+            "do not use the image before you know why: `cargo oci validate` names each blob that is wrong".to_owned()
+        })
+    });
+    Ok(Outcome::Results(vec![verified.wrap_err_with(|| format!("cannot verify {reference}"))?]))
+}
+
+fn verify(args: &VerifyArgs, reference: &BaseReference, key: &PublicKey, context: &GlobalContext) -> Result<String> {
+    let image = OpenImage::open(reference, context)?;
+    let root = image.root()?;
+    let pinned = reference.with_digest(root.digest().as_ref());
+    let key_name = args.key.to_string();
+    let found = Verifier { image: &image, key, key_name: &key_name, name: &pinned }.all(&root)?;
+    for (manifest, known) in &found {
+        report(manifest, known, context);
+    }
+    for (required, what, types) in WANTED {
+        let is_required = args.require.contains(&required);
+        match missing(types, is_required, &found) {
+            None => {}
+            Some(of) if is_required => {
+                return Err(miette!(
+                    help = "`cargo oci push --sign --key PRIVATE-KEY` attaches and signs it, and `cargo oci sign` signs what is attached",
+                    "{key_name} has signed no {what} of {of}"
+                ));
             }
+            Some(of) => context.warn(format!("no {what} is attached to {of}")),
         }
-        Ok(vec![pinned])
-    };
-    let help =
-        || "do not use the image before you know why: `cargo oci validate` names each blob that is wrong".to_owned();
-    verified().map_err(|error| or_help(error, help)).wrap_err_with(|| format!("cannot verify {reference}"))
+    }
+    Ok(pinned)
 }
 
 /// What a signed image should have, and the types of the statements.
@@ -57,59 +63,59 @@ const WANTED: [(Required, &str, &[&str]); 2] = [
     (Required::Provenance, "provenance", &[predicate::PROVENANCE]),
 ];
 
-/// Who looks at what is attached to an image.
+/// Verifies what is attached to an image.
 struct Verifier<'a> {
-    named: &'a Named<'a>,
+    image: &'a OpenImage<'a>,
     key: &'a PublicKey,
-    /// What the key is called.
+    /// The name of the key, for errors.
+    key_name: &'a str,
+    /// The name of the image, for errors.
     name: &'a str,
-    image: String,
 }
 
 impl Verifier<'_> {
-    /// What is known of every part of an image, whose index is signed: its images are named in it by their digests, and
-    /// may go without signatures of their own.
-    fn all(&self, root: &Descriptor) -> Result<Vec<(Part, Known)>> {
-        let source = self.named.source();
-        let listed = among(source, self.named.entries());
+    /// Returns what is known of every manifest of an image. The index must be signed: the manifests in it are named by their
+    /// digests, and need no signatures of their own.
+    fn all(&self, root: &Descriptor) -> Result<Vec<(SignableManifest, Known)>> {
+        let source = self.image.source();
+        let listed = among(source, self.image.entries());
         let mut found = Vec::new();
-        for part in parts(source, root)? {
-            let digest = part.descriptor.digest();
-            let known = look(source, &self.named.referrers(digest, &listed)?, digest, self.key)?;
-            if part.descriptor.digest() == root.digest() && !known.is_signed() {
-                return Err(known.unsigned(&self.image, self.name));
+        for manifest in signable_manifests(source, root)? {
+            let digest = manifest.descriptor.digest();
+            let known = look(source, &self.image.referrers(digest, &listed)?, digest, self.key)?;
+            if digest == root.digest() && !known.is_signed() {
+                return Err(known.unsigned(self.name, self.key_name));
             }
-            found.push((part, known));
+            found.push((manifest, known));
         }
         Ok(found)
     }
 }
 
-fn tell(part: &Part, known: &Known, listener: Listener) {
+fn report(manifest: &SignableManifest, known: &Known, context: &GlobalContext) {
     let signed = known.said.iter().map(|signed| &*signed.statement.predicate_type);
     let mut said: Vec<String> = signed.map(|kind| predicate::title(kind).to_owned()).collect();
     let plain = known.plain.iter().filter(|kind| !known.has_said(kind));
     said.extend(plain.map(|kind| format!("{}, not signed", predicate::title(kind))));
     said.dedup();
-    let digest = part.descriptor.digest().clone();
-    if said.is_empty() {
-        return;
+    if !said.is_empty() {
+        let digest = manifest.descriptor.digest().clone();
+        context.report(Event::Verified { image: manifest.what.clone(), digest, said });
     }
-    listener(Event::Verified { image: part.what.clone(), digest, said });
 }
 
-/// Of what something is missing that a signed image should have: of the index, or else of each image. `is_signed` says
-/// whether it counts only where the key has signed it.
-fn missing(types: &[&str], is_signed: bool, found: &[(Part, Known)]) -> Option<String> {
+/// Returns the manifests that lack something a signed image should have: it must be attached to the index, or else to each
+/// manifest. With `is_signed`, only what the key has signed counts.
+fn missing(types: &[&str], is_signed: bool, found: &[(SignableManifest, Known)]) -> Option<String> {
     let has = |known: &Known| types.iter().any(|own| known.has_said(own) || !is_signed && known.plain.contains(own));
     let [(_, root), images @ ..] = found else { return None };
     if has(root) {
         return None;
     }
-    let lacking: Vec<_> = images.iter().filter(|(_, known)| !has(known)).map(|(part, _)| part.what.as_str()).collect();
-    match &lacking[..] {
-        [] if !images.is_empty() => None,
-        lacking if lacking.len() == images.len() => Some("the image".to_owned()),
-        lacking => Some(lacking.join(", ")),
+    let missing = images.iter().filter(|(_, known)| !has(known)).map(|(manifest, _)| manifest.what.as_str());
+    let missing: Vec<_> = missing.collect();
+    if missing.len() == images.len() {
+        return Some("the image".to_owned());
     }
+    (!missing.is_empty()).then(|| missing.join(", "))
 }

@@ -17,7 +17,6 @@ use std::process::{Command, Stdio};
 use cargo_metadata::{Artifact, BuildScript, Message, PackageId, TargetKind};
 use miette::{Context, IntoDiagnostic, miette};
 
-use crate::environment::without_credentials;
 use crate::error::{CargoFailed, NoCCompiler, Result};
 use crate::event::{Event, Listener};
 use crate::interrupt;
@@ -116,7 +115,7 @@ fn run_once(
 ) -> Result<Compiled> {
     let linkers = linker::choose(run, &plan.environment, toolchain, targets, listener)?;
     let mut command = Command::new(plan.environment.cargo());
-    without_credentials(&mut command);
+    plan.environment.without_credentials(&mut command);
     command.args(&run.args).envs(linkers.variables.iter().map(|(key, value)| (key, value)));
     for target in targets {
         command.args(["--target", target.triple]);

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use cargo_metadata::{Metadata, MetadataCommand};
 use miette::{Context, IntoDiagnostic, miette};
 
-use crate::environment::{Environment, without_credentials};
+use crate::environment::Environment;
 use crate::error::Result;
 use crate::plan::Resolve;
 use crate::platform::Target;
@@ -40,7 +40,7 @@ pub fn resolve(request: &Resolve, environment: &Environment, target: Target) -> 
 fn run(request: &Resolve, environment: &Environment, command_line: &[&str]) -> Result<String> {
     let cargo = environment.cargo();
     let mut command = Command::new(cargo);
-    without_credentials(&mut command);
+    environment.without_credentials(&mut command);
     // If it waits for cargo's lock, the cargo that compiles holds it and reports that.
     let output =
         command.args(command_line).args(&request.args).args(["--color", "never"]).stdin(Stdio::null()).output();

@@ -7,11 +7,10 @@ use std::sync::Arc;
 use miette::{IntoDiagnostic, Report, miette};
 use oci_spec::image::Descriptor;
 
-use super::Registries;
-use super::lazy::{Offline, Origin};
+use super::GlobalContext;
+use super::lazy::{LazyRegistry, Offline};
 use crate::base::Base;
 use crate::base::embedded::embedded;
-use crate::build::verify_base::BaseVerifier;
 use crate::error::{Result, with_help};
 use crate::event::{Event, Listener};
 use crate::image::digest::{Digest, Hasher, Mismatch};
@@ -30,7 +29,7 @@ pub struct Bases<'a> {
     pull: bool,
     /// Whether registries are not to be asked.
     is_offline: bool,
-    registries: &'a Registries<'a>,
+    context: &'a GlobalContext<'a>,
     opened: Vec<(BaseReference, Opened<'a>)>,
 }
 
@@ -60,8 +59,8 @@ impl BaseSource<'_> {
 
 impl<'a> Bases<'a> {
     /// None opened yet; what is pulled goes to `cache`.
-    pub fn new(cache: &Arc<Cache>, pull: bool, is_offline: bool, registries: &'a Registries<'a>) -> Bases<'a> {
-        Bases { cache: Arc::clone(cache), pull, is_offline, registries, opened: Vec::new() }
+    pub fn new(context: &'a GlobalContext<'a>, pull: bool, is_offline: bool) -> Result<Bases<'a>> {
+        Ok(Bases { cache: context.cache()?, pull, is_offline, context, opened: Vec::new() })
     }
 
     /// Says once that nothing is kept where that is so.
@@ -69,14 +68,19 @@ impl<'a> Bases<'a> {
         if self.cache.is_read_only() && self.pull {
             let folder = self.cache.root().display();
             let message = format!("the cache {folder} cannot be written to, and nothing is kept in it");
-            (self.registries.listener)(Event::Warning { message });
+            self.context.warn(message);
             self.pull = false;
         }
     }
 
-    /// Who looks whether bases are signed.
-    pub fn verifier(&self) -> BaseVerifier<'_> {
-        BaseVerifier { cache: &self.cache, is_offline: self.is_offline, registries: self.registries }
+    /// Returns what the bases were opened with.
+    pub fn context(&self) -> &'a GlobalContext<'a> {
+        self.context
+    }
+
+    /// Returns whether registries must not be asked.
+    pub fn is_offline(&self) -> bool {
+        self.is_offline
     }
 
     /// Where the content of a base is that was read.
@@ -137,7 +141,7 @@ impl<'a> Bases<'a> {
     pub fn fetch_one(&self, reference: &BaseReference) -> Result<()> {
         let Opened { source, read, .. } = self.opened(reference)?;
         read.iter().try_for_each(|(_, base)| match source {
-            BaseSource::Pulled(through) if self.pull => pull(through, reference, base, self.registries.listener),
+            BaseSource::Pulled(through) if self.pull => pull(through, reference, base, self.context.listener),
             BaseSource::Pulled(_) => Ok(()),
             BaseSource::Local(source) => has_all(source.as_ref(), base),
         })
@@ -157,7 +161,7 @@ impl<'a> Bases<'a> {
             BaseReference::Archive(place) => (Box::new(Archive::open(&place.path)?), place.name.as_deref()),
             BaseReference::Registry(reference) => {
                 self.warn_of_read_only();
-                let origin = Origin::new(reference.clone(), self.is_offline, self.registries);
+                let origin = LazyRegistry::new(reference.clone(), self.is_offline, self.context);
                 let through = self.cache.through(Box::new(origin), self.pull);
                 let root = self.resolve(&through, reference)?;
                 return Ok(opened(BaseSource::Pulled(through), Some(root)));

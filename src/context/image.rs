@@ -3,19 +3,19 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use miette::{IntoDiagnostic, miette};
+use miette::{IntoDiagnostic, Report, miette};
 use oci_spec::image::{Descriptor, Digest};
 
-use super::Registries;
+use super::GlobalContext;
 use crate::base::embedded::embedded;
-use crate::environment::Environment;
 use crate::error::Result;
-use crate::event::Listener;
+use crate::platform::Platform;
 use crate::reference::{BaseReference, OnDisk, Reference};
 use crate::registry::Registry;
 use crate::store::archive::is_tar;
 use crate::store::layout::tag;
 use crate::store::{Archive, Layout, Memory, Source};
+use crate::unique::each_once;
 
 /// What may be named.
 const WAYS: &str = "name the folder of a layout, an archive of one, or an image in a registry";
@@ -54,7 +54,7 @@ fn is_called_as_an_image(path: &Path) -> bool {
 }
 
 /// Images where a text says that they are: nothing is read yet but a list of them.
-pub struct Named<'a> {
+pub struct OpenImage<'a> {
     place: Place<'a>,
     /// The tag or digest of the one that is meant.
     name: Option<String>,
@@ -69,39 +69,31 @@ enum Place<'a> {
 }
 
 /// An image, and what it is called where it is.
-pub struct Root {
+pub struct ImageRoot {
     /// Its index, or its manifest where it has no index.
     pub descriptor: Descriptor,
     /// Its tags there.
     pub tags: Vec<String>,
 }
 
-impl<'a> Named<'a> {
-    /// Opens the place. The cache is none: what is in a registry is what the registry says now.
+impl<'a> OpenImage<'a> {
+    /// Opens the place that a reference names. The cache is not used: a registry says what it has now.
     ///
     /// # Errors
-    /// When it is no such place; credentials that cannot be read.
-    pub fn open(reference: &BaseReference, environment: &'a Environment, listener: Listener<'a>) -> Result<Named<'a>> {
-        Named::of(reference, &Registries::new(environment, listener))
-    }
-
-    /// The same, for one who speaks to registries already.
-    ///
-    /// # Errors
-    /// See [`Named::open`].
-    pub fn of(reference: &BaseReference, registries: &Registries<'a>) -> Result<Named<'a>> {
+    /// Returns an error if there is no such place, or if credentials cannot be read.
+    pub fn open(reference: &BaseReference, context: &GlobalContext<'a>) -> Result<OpenImage<'a>> {
         let on_disk = |place: &OnDisk| place.name.clone();
         let (place, name) = match reference {
             BaseReference::Layout(place) => (Place::Layout(Layout::open(&place.path)?), on_disk(place)),
             BaseReference::Archive(place) => (Place::Archive(Archive::open(&place.path)?), on_disk(place)),
             BaseReference::Registry(reference) => {
-                let registry = registries.connect(reference, false)?;
+                let registry = context.connect(reference, false)?;
                 (Place::Registry(Box::new(registry)), Some(reference.name().to_owned()))
             }
             BaseReference::Embedded => (Place::Memory(embedded()?), None),
             BaseReference::Scratch => return Err(miette!(help = WAYS, "there is nothing in `scratch` to look at")),
         };
-        Ok(Named { place, name })
+        Ok(OpenImage { place, name })
     }
 
     /// Where their content is.
@@ -123,7 +115,7 @@ impl<'a> Named<'a> {
         }
     }
 
-    /// What is attached to the content of a digest; `listed` is what is among [`Named::entries`].
+    /// What is attached to the content of a digest; `listed` is what is among [`OpenImage::entries`].
     ///
     /// # Errors
     /// When a registry does not say.
@@ -146,15 +138,15 @@ impl<'a> Named<'a> {
     ///
     /// # Errors
     /// When there is none, or no answer.
-    pub fn roots(&self) -> Result<Vec<Root>> {
+    pub fn roots(&self) -> Result<Vec<ImageRoot>> {
         let mut roots = Vec::new();
         if self.name.is_some() || self.entries().is_empty() {
             let root = self.source().resolve(self.name.as_deref())?;
-            roots.push(Root { descriptor: root, tags: Vec::new() });
+            roots.push(ImageRoot { descriptor: root, tags: Vec::new() });
         } else {
             for entry in self.entries() {
-                if roots.iter().all(|root: &Root| root.descriptor.digest() != entry.digest()) {
-                    roots.push(Root { descriptor: entry.clone(), tags: Vec::new() });
+                if roots.iter().all(|root: &ImageRoot| root.descriptor.digest() != entry.digest()) {
+                    roots.push(ImageRoot { descriptor: entry.clone(), tags: Vec::new() });
                 }
             }
         }
@@ -169,6 +161,17 @@ impl<'a> Named<'a> {
         }
         Ok(roots)
     }
+}
+
+/// Returns the error of an image that is there, but for other platforms.
+pub fn no_image_for(platform: &Platform, source: &dyn Source, available: &[Platform]) -> Report {
+    let names = each_once(available.iter().map(ToString::to_string));
+    let help = if names.is_empty() {
+        "it has no platform at all".to_owned()
+    } else {
+        format!("it has images for {}", names.join(", "))
+    };
+    miette!(help = help, "{} has no image for {platform}", source.place())
 }
 
 #[cfg(test)]

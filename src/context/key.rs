@@ -6,12 +6,12 @@ use std::io::{self, IsTerminal, Read};
 use miette::{Context, Report, miette};
 use zeroize::Zeroizing;
 
+use super::GlobalContext;
 use crate::attest::{PrivateKey, PublicKey, Signer};
 use crate::cli::SignerArgs;
-use crate::commands::login::Asked;
 #[cfg(feature = "keyless")]
 use crate::environment::IDENTITY_TOKEN;
-use crate::environment::{Environment, KEY_PASSWORD, hide_key};
+use crate::environment::{Environment, KEY_PASSWORD};
 use crate::error::{Result, on_path, or_help};
 use crate::event::Question;
 use crate::reference::KeyReference;
@@ -26,14 +26,14 @@ const MOST_BYTES: u64 = 64 << 10;
 ///
 /// # Errors
 /// When the key cannot be used; when nothing says who signs without one.
-pub fn signer(args: &SignerArgs, environment: &Environment, asked: Asked) -> Result<Option<Signer>> {
+pub fn signer(args: &SignerArgs, context: &GlobalContext) -> Result<Option<Signer>> {
     #[cfg(feature = "keyless")]
     if args.keyless {
-        let token = environment.get(IDENTITY_TOKEN).and_then(|token| token.to_str());
+        let token = context.environment.get(IDENTITY_TOKEN).and_then(|token| token.to_str());
         let identity = crate::attest::keyless::Identity::find(token, args.signing_config.as_deref())?;
         return Ok(Some(Signer::Identity(Box::new(identity))));
     }
-    let key = args.key.as_ref().map(|key| private(key, environment, asked));
+    let key = args.key.as_ref().map(|key| private(key, context));
     Ok(key.transpose()?.map(Signer::Key))
 }
 
@@ -41,13 +41,13 @@ pub fn signer(args: &SignerArgs, environment: &Environment, asked: Asked) -> Res
 ///
 /// # Errors
 /// When it cannot be read, is no private key, or its password is missing or wrong.
-fn private(key: &KeyReference, environment: &Environment, asked: Asked) -> Result<PrivateKey> {
+fn private(key: &KeyReference, context: &GlobalContext) -> Result<PrivateKey> {
     let name = key.to_string();
     if let KeyReference::Variable(variable) = key {
-        hide_key(variable);
+        context.environment.hide_key(variable);
     }
-    let mut password = || password(environment, asked, Question::KeyPassword { key: &name });
-    let read = text(key, environment).and_then(|text| PrivateKey::read(&text, &mut password));
+    let mut password = || password(context, Question::KeyPassword { key: &name });
+    let read = text(key, &context.environment).and_then(|text| PrivateKey::read(&text, &mut password));
     read.map_err(|error| or_help(error, || FILE.to_owned())).wrap_err_with(|| format!("cannot use the key {name}"))
 }
 
@@ -88,16 +88,17 @@ fn text(key: &KeyReference, environment: &Environment) -> Result<Zeroizing<Strin
 ///
 /// # Errors
 /// When there is nobody to ask.
-pub fn password(environment: &Environment, asked: Asked, question: Question) -> Result<Secret> {
-    if environment.is_set(KEY_PASSWORD) {
-        let value = environment.get(KEY_PASSWORD).unwrap_or_default();
+pub fn password(context: &GlobalContext, question: Question) -> Result<Secret> {
+    if context.environment.is_set(KEY_PASSWORD) {
+        let value = context.environment.get(KEY_PASSWORD).unwrap_or_default();
         let text = value.to_str().ok_or_else(|| no_password("the variable COSIGN_PASSWORD holds no text"))?;
         return Ok(Secret::new(text));
     }
     if !io::stdin().is_terminal() {
         return Err(no_password("there is no terminal to ask for the password of the key at"));
     }
-    let answer = asked(question).map_err(|error| no_password(&format!("cannot ask for the password: {error}")))?;
+    let answer =
+        context.ask(question).map_err(|error| no_password(&format!("cannot ask for the password: {error}")))?;
     Ok(Secret::new(answer))
 }
 

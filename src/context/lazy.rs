@@ -1,4 +1,4 @@
-//! A base's registry, which nobody speaks to before there is a question for it.
+//! The registry of a base, which is connected to when it is first asked something.
 
 use std::io::Read;
 use std::sync::{Mutex, OnceLock};
@@ -6,37 +6,37 @@ use std::sync::{Mutex, OnceLock};
 use miette::{Diagnostic, Report};
 use oci_spec::image::Descriptor;
 
-use super::Registries;
+use super::GlobalContext;
 use crate::error::Result;
 use crate::parallel::lock;
 use crate::reference::Reference;
 use crate::registry::Registry;
 use crate::store::Source;
 
-/// A repository, connected to when it is first asked.
-pub struct Origin<'a> {
+/// A repository that is connected to when it is first asked.
+pub struct LazyRegistry<'a> {
     reference: Reference,
-    /// Whether it is not to be asked at all.
+    /// Whether it must not be asked.
     is_offline: bool,
-    registries: &'a Registries<'a>,
+    context: &'a GlobalContext<'a>,
     registry: OnceLock<Registry<'a>>,
-    /// Held by who connects: credentials are asked for once.
+    /// Held while connecting: credentials are asked for once.
     connecting: Mutex<()>,
 }
 
-/// There is something to ask a registry, and it was forbidden.
+/// A registry would have to be asked, and `--offline` forbids it.
 #[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("{name} is not in the cache, and --offline forbids to ask the registry for it")]
-#[diagnostic(help("build once without --offline, which brings it into the cache; or take `--base embedded`"))]
+#[error("{name} is not in the cache, and --offline forbids asking the registry")]
+#[diagnostic(help("build once without --offline to fill the cache, or use `--base embedded`"))]
 pub struct Offline {
     /// A reference or a digest.
     pub name: String,
 }
 
-impl<'a> Origin<'a> {
-    /// The repository of `reference`.
-    pub fn new(reference: Reference, is_offline: bool, registries: &'a Registries<'a>) -> Origin<'a> {
-        Origin { reference, is_offline, registries, registry: OnceLock::new(), connecting: Mutex::default() }
+impl<'a> LazyRegistry<'a> {
+    /// Creates the source of a repository, without a connection.
+    pub fn new(reference: Reference, is_offline: bool, context: &'a GlobalContext<'a>) -> LazyRegistry<'a> {
+        LazyRegistry { reference, is_offline, context, registry: OnceLock::new(), connecting: Mutex::default() }
     }
 
     fn registry(&self, wanted: &str) -> Result<&Registry<'a>> {
@@ -47,14 +47,14 @@ impl<'a> Origin<'a> {
         match self.registry.get() {
             Some(registry) => Ok(registry),
             None => {
-                let registry = self.registries.connect(&self.reference, false)?;
+                let registry = self.context.connect(&self.reference, false)?;
                 Ok(self.registry.get_or_init(|| registry))
             }
         }
     }
 }
 
-impl Source for Origin<'_> {
+impl Source for LazyRegistry<'_> {
     fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
         self.registry(&self.reference.to_string())?.resolve(name)
     }

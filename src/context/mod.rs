@@ -1,4 +1,12 @@
-//! The registries of one run.
+//! What a run has once, and what it opens by the name that a user typed.
+//!
+//! | file | what it opens |
+//! | --- | --- |
+//! | [`base`] | the reference of a base → its content, pulled |
+//! | [`image`] | `REF\|PATH` → an image in a registry, a layout or an archive |
+//! | [`subject`] | the same, where something can be attached |
+//! | [`key`] | where a key is → the key, with its password |
+//! | [`lazy`] | a registry that is connected to when it is asked something |
 
 pub mod base;
 pub mod image;
@@ -6,38 +14,88 @@ pub mod key;
 pub mod lazy;
 pub mod subject;
 
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Mutex};
 
 use crate::environment::Environment;
 use crate::error::Result;
-use crate::event::Listener;
+use crate::event::{Event, Listener, Prompt, Question};
+use crate::interrupt::Cancellation;
+use crate::parallel::lock;
 use crate::reference::Reference;
 use crate::registry::credentials::{self, Asked};
 use crate::registry::{Connections, Options, Registry};
+use crate::store::Cache;
 
-/// How registries are spoken to: as whom, through what, and who hears of it.
-pub struct Registries<'a> {
-    /// Where credentials are looked for.
-    pub environment: &'a Environment,
-    /// Who hears of requests and of transfers.
+/// What a run has once.
+///
+/// Nothing of a run is kept outside of it, so that a process can have several, also side by side.
+pub struct GlobalContext<'a> {
+    /// The environment variables.
+    pub environment: Environment,
+    /// Receives what happens.
     pub listener: Listener<'a>,
+    /// Stops the run.
+    pub cancellation: Cancellation,
+    prompt: Prompt<'a>,
     connections: Arc<Connections>,
-    asked: Asked,
+    credentials: Asked,
+    cache: Mutex<Option<Arc<Cache>>>,
 }
 
-impl<'a> Registries<'a> {
-    /// None connected to yet.
-    pub fn new(environment: &'a Environment, listener: Listener<'a>) -> Registries<'a> {
-        Registries { environment, listener, connections: Arc::default(), asked: Asked::default() }
+impl<'a> GlobalContext<'a> {
+    /// Creates the context of a run that has connected to nothing and opened nothing yet.
+    pub fn new(environment: Environment, listener: Listener<'a>, prompt: Prompt<'a>) -> GlobalContext<'a> {
+        GlobalContext {
+            environment,
+            listener,
+            cancellation: Cancellation::default(),
+            prompt,
+            connections: Arc::default(),
+            credentials: Asked::default(),
+            cache: Mutex::default(),
+        }
     }
 
-    /// A repository, with the user's credentials for it; those for where images go count only for a target.
+    /// Reports what happened.
+    pub fn report(&self, event: Event) {
+        (self.listener)(event);
+    }
+
+    /// Reports something that the user may want to change.
+    pub fn warn(&self, message: impl Into<String>) {
+        self.report(Event::Warning { message: message.into() });
+    }
+
+    /// Asks the user.
     ///
     /// # Errors
-    /// Credentials that cannot be read; TLS that cannot be set up.
+    /// Returns an error if there is no terminal, it has no more input, or on Ctrl-C.
+    pub fn ask(&self, question: Question) -> io::Result<String> {
+        (self.prompt)(question)
+    }
+
+    /// Returns the cache, which is opened when it is first needed.
+    ///
+    /// # Errors
+    /// Returns an error if no folder for it is known, or it cannot be created.
+    pub fn cache(&self) -> Result<Arc<Cache>> {
+        let mut cache = lock(&self.cache);
+        if let Some(cache) = &*cache {
+            return Ok(Arc::clone(cache));
+        }
+        let opened = Cache::open(self.environment.cache_folder()?)?;
+        Ok(Arc::clone(cache.insert(Arc::new(opened))))
+    }
+
+    /// Returns the repository of a reference, with the user's credentials for it. Those of `CARGO_OCI_REGISTRY_…` count
+    /// for the target of a push alone (`is_target`).
+    ///
+    /// # Errors
+    /// Returns an error if credentials cannot be read, or TLS cannot be set up.
     pub fn connect(&self, reference: &Reference, is_target: bool) -> Result<Registry<'a>> {
         let (registry, repository) = (reference.registry(), reference.repository());
-        let found = credentials::find(self.environment, registry, repository, is_target, &self.asked)?;
+        let found = credentials::find(&self.environment, registry, repository, is_target, &self.credentials)?;
         let options = Options {
             credential: found.credential,
             credential_source: found.source,

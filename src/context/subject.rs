@@ -3,11 +3,10 @@
 use miette::{IntoDiagnostic, miette};
 use oci_spec::image::Descriptor;
 
-use super::Registries;
+use super::GlobalContext;
 use crate::attest::Statement;
-use crate::environment::Environment;
 use crate::error::Result;
-use crate::event::{Event, Listener};
+use crate::event::Event;
 use crate::image::manifest::{Manifest, is_for_none, parse, platform_of};
 use crate::image::media_type::is_document;
 use crate::inspect::attached::attests;
@@ -19,7 +18,9 @@ use crate::store::{Referrers, Source, read};
 
 /// A place where something can be attached.
 pub enum Place<'a> {
+    /// A repository.
     Registry(Box<Registry<'a>>),
+    /// A layout on disk.
     Layout(LayoutEdit),
 }
 
@@ -36,7 +37,7 @@ pub struct Subject<'a> {
 
 /// What signatures are made of: an index, or the image for a platform.
 #[derive(Clone, Debug)]
-pub struct Part {
+pub struct SignableManifest {
     /// What it is, for people.
     pub what: String,
     /// What it is for; nothing for an index.
@@ -45,7 +46,7 @@ pub struct Part {
     pub descriptor: Descriptor,
 }
 
-impl Part {
+impl SignableManifest {
     /// That it is signed where it is, `to`: what is said of it, and whether all of that `was_there` before.
     pub fn signed(&self, to: String, statements: &[Statement], was_there: bool) -> Event {
         Event::Signed {
@@ -63,18 +64,14 @@ impl<'a> Subject<'a> {
     ///
     /// # Errors
     /// When it is not there, or nothing can be attached where it is.
-    pub fn open(
-        reference: &BaseReference,
-        environment: &'a Environment,
-        listener: Listener<'a>,
-    ) -> Result<Subject<'a>> {
+    pub fn open(reference: &BaseReference, context: &GlobalContext<'a>) -> Result<Subject<'a>> {
         let (place, name) = match reference {
             BaseReference::Registry(reference) => {
-                let registry = Registries::new(environment, listener).connect(reference, true)?;
+                let registry = context.connect(reference, true)?;
                 (Place::Registry(Box::new(registry)), Some(reference.name()))
             }
             BaseReference::Layout(place) => {
-                (Place::Layout(LayoutEdit::open(&place.path, listener)?), place.name.as_deref())
+                (Place::Layout(LayoutEdit::open(&place.path, context.listener)?), place.name.as_deref())
             }
             other => {
                 return Err(miette!(
@@ -97,9 +94,9 @@ impl<'a> Subject<'a> {
     /// Its index and its image for each platform.
     ///
     /// # Errors
-    /// See [`parts`].
-    pub fn parts(&self) -> Result<Vec<Part>> {
-        parts(self.place(), &self.root)
+    /// See [`signable_manifests`].
+    pub fn signable_manifests(&self) -> Result<Vec<SignableManifest>> {
+        signable_manifests(self.place(), &self.root)
     }
 }
 
@@ -116,20 +113,20 @@ impl Place<'_> {
 ///
 /// # Errors
 /// When the index cannot be read.
-pub fn parts(source: &(impl Source + ?Sized), root: &Descriptor) -> Result<Vec<Part>> {
+pub fn signable_manifests(source: &(impl Source + ?Sized), root: &Descriptor) -> Result<Vec<SignableManifest>> {
     let bytes = read(&source, root)?;
     let Manifest::Index(entries) = parse(root.media_type(), &bytes).into_diagnostic()? else {
-        return Ok(vec![Part { what: "image".to_owned(), platform: None, descriptor: root.clone() }]);
+        return Ok(vec![SignableManifest { what: "image".to_owned(), platform: None, descriptor: root.clone() }]);
     };
-    let mut parts = vec![Part { what: "index".to_owned(), platform: None, descriptor: root.clone() }];
+    let mut manifests = vec![SignableManifest { what: "index".to_owned(), platform: None, descriptor: root.clone() }];
     for entry in entries {
         // What is attested of the others is none itself.
-        let is_part = is_document(entry.media_type()) && !is_for_none(&entry) && attests(&entry).is_none();
-        if is_part && parts.iter().all(|known| known.descriptor.digest() != entry.digest()) {
+        let is_signable = is_document(entry.media_type()) && !is_for_none(&entry) && attests(&entry).is_none();
+        if is_signable && manifests.iter().all(|known| known.descriptor.digest() != entry.digest()) {
             let platform = platform_of(&entry);
             let what = platform.as_ref().map_or("image".to_owned(), ToString::to_string);
-            parts.push(Part { what, platform, descriptor: entry });
+            manifests.push(SignableManifest { what, platform, descriptor: entry });
         }
     }
-    Ok(parts)
+    Ok(manifests)
 }

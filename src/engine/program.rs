@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use miette::Diagnostic;
 
-use crate::environment::{Environment, without_credentials};
+use crate::environment::Environment;
 use crate::event::transfer::{Counter, Transfer};
 use crate::interrupt;
 
@@ -19,6 +19,7 @@ use crate::interrupt;
 pub struct Program {
     path: PathBuf,
     args: Vec<OsString>,
+    environment: Environment,
 }
 
 /// What a program did that ended well.
@@ -84,7 +85,8 @@ const MOST_ANSWER: u64 = 64 << 20;
 impl Program {
     /// The program of that name on PATH.
     pub fn find(environment: &Environment, name: &str) -> Option<Program> {
-        Some(Program { path: environment.find_program(&[name])?, args: Vec::new() })
+        let path = environment.find_program(&[name])?;
+        Some(Program { path, args: Vec::new(), environment: environment.clone() })
     }
 
     /// The same, always called with these arguments first.
@@ -97,7 +99,7 @@ impl Program {
     /// A call that is not made yet.
     pub fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(&self.path);
-        without_credentials(&mut command);
+        self.environment.without_credentials(&mut command);
         // What an image is for is known here, and said where it counts.
         command.env_remove("DOCKER_DEFAULT_PLATFORM");
         command.args(&self.args).args(args);

@@ -269,7 +269,10 @@ pub enum Question<'a> {
     },
 }
 
-/// Whoever wants to hear of [`Event`]s.
+/// Asks the user a question.
+pub type Prompt<'a> = &'a (dyn Fn(Question) -> std::io::Result<String> + Sync);
+
+/// Receives [`Event`]s.
 pub type Listener<'a> = &'a (dyn Fn(Event) + Sync);
 
 /// An image that was built.

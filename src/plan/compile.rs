@@ -16,7 +16,7 @@ use super::features::Features;
 use super::image::ImagePlan;
 use super::{Remap, remap};
 use crate::cli::CargoArgs;
-use crate::environment::{Environment, without_credentials};
+use crate::environment::Environment;
 use crate::error::{CargoFailed, Result};
 use crate::image::Digest;
 use crate::image::digest::sha256;
@@ -145,7 +145,7 @@ pub fn plan(
         // Which packages are linked with depends on the features.
         let resolved = match features.is_empty() {
             true => None,
-            false => Some(metadata(environment.cargo(), args, &features)?),
+            false => Some(metadata(environment, args, &features)?),
         };
         let packages = group.packages.iter().map(|(package, _)| *package);
         let resolved = resolved.as_ref().unwrap_or(workspace);
@@ -172,9 +172,10 @@ pub fn plan(
 ///
 /// # Errors
 /// When cargo cannot be run or understood; [`CargoFailed`] when it has said why.
-pub fn metadata(cargo: &OsStr, args: &CargoArgs, features: &[OsString]) -> Result<WorkspaceMetadata> {
+pub fn metadata(environment: &Environment, args: &CargoArgs, features: &[OsString]) -> Result<WorkspaceMetadata> {
+    let cargo = environment.cargo();
     let mut command = Command::new(cargo);
-    without_credentials(&mut command);
+    environment.without_credentials(&mut command);
     command.args(["metadata", "--format-version", "1"]);
     // What is downloaded and looked at is what the images are linked with, not all that other systems would need.
     for target in &crate::platform::TARGETS[..2] {

@@ -28,7 +28,6 @@ mod tags;
 
 use std::path::{Path, PathBuf};
 
-use etcetera::BaseStrategy;
 use miette::{Context, IntoDiagnostic, miette};
 
 pub use c_packages::CPackage;
@@ -60,8 +59,6 @@ pub struct Plan {
     pub prebuilt: Vec<Prebuilt>,
     /// The images made of it.
     pub images: Vec<ImagePlan>,
-    /// Where content is kept between runs.
-    pub cache: PathBuf,
     /// Whether no registry is asked for a base.
     pub is_offline: bool,
     /// What is written besides the layouts.
@@ -84,7 +81,7 @@ pub fn make(request: &Request, environment: &Environment) -> Result<Plan> {
     // The commit does not depend on the packages: git is asked while cargo reads them.
     let (metadata, commit) = std::thread::scope(|scope| {
         let commit = scope.spawn(|| git::commit(&folder));
-        (compile::metadata(environment.cargo(), &args.cargo, &[]), commit.join().unwrap_or_default())
+        (compile::metadata(environment, &args.cargo, &[]), commit.join().unwrap_or_default())
     });
     let workspace = metadata?;
     let metadata = &workspace.metadata;
@@ -123,7 +120,6 @@ pub fn make(request: &Request, environment: &Environment) -> Result<Plan> {
         compile,
         commit: commit.clone(),
         prebuilt: args.image.prebuilt.clone(),
-        cache: cache_folder(environment)?,
         is_offline: args.cargo.offline || args.cargo.frozen,
         images,
         outputs: args.output.outputs.clone(),
@@ -160,19 +156,4 @@ fn manifest_folder(given: Option<&Path>) -> Result<PathBuf> {
     found
         .map(Path::to_owned)
         .ok_or_else(|| miette!(help = help, "there is no Cargo.toml in {} or a folder above it", current.display()))
-}
-
-/// The folder of the cache: `CARGO_OCI_CACHE_DIR`, else one in the user's.
-///
-/// # Errors
-/// When nothing says where that is.
-pub fn cache_folder(environment: &Environment) -> Result<PathBuf> {
-    if let Some(folder) = environment.get("CARGO_OCI_CACHE_DIR") {
-        return Ok(folder.into());
-    }
-    let user = etcetera::base_strategy::choose_native_strategy().into_diagnostic();
-    let user = user.map_err(|error| {
-        miette!(help = "set CARGO_OCI_CACHE_DIR to a folder of yours", "cannot find the user's cache folder: {error}")
-    })?;
-    Ok(user.cache_dir().join("cargo-oci"))
 }

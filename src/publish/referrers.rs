@@ -1,4 +1,4 @@
-//! What goes to a registry with an image: what is attached to it in its layout, and what is signed of it.
+//! What goes to a registry with an image: what is attached to it in its layout, and signatures.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use oci_spec::image::Descriptor;
 
 use crate::attest::sign::{lacking, unsigned};
 use crate::attest::{Signer, Statement};
-use crate::context::subject::Part;
+use crate::context::subject::SignableManifest;
 use crate::error::Result;
 use crate::event::{BuiltImage, Listener};
 use crate::image::Digest;
@@ -16,88 +16,91 @@ use crate::registry::Registry;
 use crate::store::cache::records::Kind;
 use crate::store::{Behind, Cache, Memory, Referrers, Source};
 
-/// An image whose companions these are.
-pub struct Companions<'a> {
+/// The referrers of an image.
+pub struct ImageReferrers<'a> {
     /// The image.
     pub image: &'a BuiltImage,
-    /// Its index and its images.
-    pub parts: &'a [Part],
+    /// Its index and its manifests.
+    pub manifests: &'a [SignableManifest],
     /// The layout that it was built in.
     pub layout: &'a dyn Source,
-    /// Who signs it.
+    /// Signs it, if there is one.
     pub signer: Option<&'a Signer>,
-    /// What was attached before, where.
+    /// Knows what was attached before, and where.
     pub cache: &'a Cache,
 }
 
-/// What is signed of a part of an image.
-struct Signed {
+/// What is signed of a manifest of an image.
+struct SignedManifest {
     statements: Vec<Statement>,
-    /// Those that were not signed there before.
-    manifests: Vec<Descriptor>,
+    /// The signatures that are not there yet.
+    signatures: Vec<Descriptor>,
 }
 
-/// What a registry lacks of them.
-pub struct Lacking {
-    manifests: Vec<Descriptor>,
-    /// Those that are signed, and what they name.
-    signed: Memory,
-    /// Of each part.
-    said: Vec<Option<Signed>>,
+/// The referrers that a registry does not have.
+pub struct MissingReferrers {
+    referrers: Vec<Descriptor>,
+    /// The signatures among them, with what they name.
+    signatures: Memory,
+    /// What is signed of each manifest of the image.
+    signed: Vec<Option<SignedManifest>>,
 }
 
-impl Companions<'_> {
-    /// What a registry lacks of them; nothing where nobody has to look. One that has the image still (`was_there`) has what was
-    /// attached to it: nobody asks for what this computer has attached there before, unless it is to be signed.
+impl ImageReferrers<'_> {
+    /// Returns what a registry does not have, or `None` if it need not be asked. A registry that still has the image
+    /// (`was_there`) has what this machine attached to it before: only signatures make it necessary to ask.
     ///
     /// # Errors
-    /// When the registry does not answer; of signing.
-    pub fn lacking(&self, registry: &Registry, was_there: bool) -> Result<Option<Lacking>> {
-        let is_known = || {
-            let all = self.digests();
-            all.is_empty()
-                || was_there && self.cache.recall(Kind::Attached, &self.about(registry)).as_ref() == Some(&all)
-        };
-        if self.signer.is_none() && is_known() {
+    /// Returns an error if the registry does not answer, or signing fails.
+    pub fn missing(&self, registry: &Registry, was_there: bool) -> Result<Option<MissingReferrers>> {
+        if self.signer.is_none() && self.is_attached_already(registry, was_there) {
             return Ok(None);
         }
-        // To an image that was not there, nothing is attached yet.
-        let listed = each(self.parts, MANY, |part| match was_there {
-            true => registry.referrers(part.descriptor.digest()),
-            false => Ok(Vec::new()),
+        let listed = each(self.manifests, MANY, |manifest| {
+            // Nothing is attached yet to an image that was not there.
+            if was_there { registry.referrers(manifest.descriptor.digest()) } else { Ok(Vec::new()) }
         })?;
-        let is_listed: BTreeSet<_> = listed.iter().flatten().map(|entry| entry.digest().as_ref()).collect();
+        let known: BTreeSet<_> = listed.iter().flatten().map(|entry| entry.digest().as_ref()).collect();
         let own = self.image.attached.iter().map(|attached| &attached.descriptor);
-        let mut manifests: Vec<_> = own.filter(|own| !is_listed.contains(own.digest().as_ref())).cloned().collect();
-        let signed = Memory::default();
-        let said = self.parts.iter().zip(&listed).map(|(part, listed)| self.sign(part, listed, registry, &signed));
-        let said = said.collect::<Result<Vec<_>>>().wrap_err("cannot sign it")?;
-        manifests.extend(said.iter().flatten().flat_map(|said| said.manifests.iter().cloned()));
-        Ok(Some(Lacking { manifests, signed, said }))
+        let mut referrers: Vec<_> = own.filter(|own| !known.contains(own.digest().as_ref())).cloned().collect();
+        let signatures = Memory::default();
+        let mut signed = Vec::new();
+        for (manifest, listed) in self.manifests.iter().zip(&listed) {
+            signed.push(self.sign(manifest, listed, registry, &signatures).wrap_err("cannot sign it")?);
+        }
+        referrers.extend(signed.iter().flatten().flat_map(|signed| signed.signatures.iter().cloned()));
+        Ok(Some(MissingReferrers { referrers, signatures, signed }))
     }
 
-    /// Attaches that. It may be tried again.
+    fn is_attached_already(&self, registry: &Registry, was_there: bool) -> bool {
+        let all = self.digests();
+        all.is_empty() || was_there && self.cache.recall(Kind::Attached, &self.record(registry)).as_ref() == Some(&all)
+    }
+
+    /// Attaches what is missing. It may be called again.
     ///
     /// # Errors
-    /// When the registry does not take it.
-    pub fn attach(&self, registry: &Registry, lacking: &Lacking) -> Result<()> {
-        if !lacking.manifests.is_empty() {
-            registry.attach(&lacking.manifests, &Behind { first: &lacking.signed, second: self.layout })?;
+    /// Returns an error if the registry does not take it.
+    pub fn attach(&self, registry: &Registry, missing: &MissingReferrers) -> Result<()> {
+        if !missing.referrers.is_empty() {
+            let source = Behind { first: &missing.signatures, second: self.layout };
+            registry.attach(&missing.referrers, &source)?;
         }
-        self.cache.remember(Kind::Attached, &self.about(registry), self.digests());
+        self.cache.remember(Kind::Attached, &self.record(registry), self.digests());
         Ok(())
     }
 
-    /// Says what was signed. The index comes last, as it does where each is signed by itself.
-    pub fn tell(&self, registry: &Registry, lacking: &Lacking, listener: Listener) {
-        for (part, said) in self.parts.iter().zip(&lacking.said).rev() {
-            if let Some(Signed { statements, manifests }) = said {
-                listener(part.signed(registry.place(), statements, manifests.is_empty()));
+    /// Reports what was signed, the index last.
+    pub fn report_signed(&self, registry: &Registry, missing: &MissingReferrers, listener: Listener) {
+        for (manifest, signed) in self.manifests.iter().zip(&missing.signed).rev() {
+            if let Some(SignedManifest { statements, signatures }) = signed {
+                listener(manifest.signed(registry.place(), statements, signatures.is_empty()));
             }
         }
     }
 
-    fn about(&self, registry: &Registry) -> String {
+    /// The key of the cache's record of what was attached.
+    fn record(&self, registry: &Registry) -> String {
         format!("{}@{}", registry.place(), self.image.digest)
     }
 
@@ -105,23 +108,29 @@ impl Companions<'_> {
         self.image.attached.iter().map(|attached| attached.digest.to_string()).collect()
     }
 
-    /// Signs a part of the image, and what is attached to that in the layout.
-    fn sign(&self, part: &Part, listed: &[Descriptor], registry: &Registry, memory: &Memory) -> Result<Option<Signed>> {
+    /// Signs a manifest of the image, and what is attached to that in the layout.
+    fn sign(
+        &self,
+        manifest: &SignableManifest,
+        listed: &[Descriptor],
+        registry: &Registry,
+        memory: &Memory,
+    ) -> Result<Option<SignedManifest>> {
         let Some(signer) = self.signer else { return Ok(None) };
-        let digest = part.descriptor.digest();
+        let digest = manifest.descriptor.digest();
         let mut statements = vec![Statement::signature(digest)];
         statements.extend(unsigned(self.layout, &self.attached_to(digest), digest, &registry.place())?);
-        let manifests = lacking(signer, &part.descriptor, &statements, (listed, registry), memory)?;
-        Ok(Some(Signed { statements, manifests }))
+        let signatures = lacking(signer, &manifest.descriptor, &statements, (listed, registry), memory)?;
+        Ok(Some(SignedManifest { statements, signatures }))
     }
 
     fn attached_to(&self, subject: &Digest) -> Vec<Descriptor> {
-        let is_its = self.image.attached.iter().filter(|attached| attached.subject == *subject);
-        let listed = is_its.map(|attached| {
+        let mut listed = Vec::new();
+        for attached in self.image.attached.iter().filter(|attached| attached.subject == *subject) {
             let mut entry = attached.descriptor.clone();
             entry.set_artifact_type(Some(attached.artifact_type.as_str().into()));
-            entry
-        });
-        listed.collect()
+            listed.push(entry);
+        }
+        listed
     }
 }

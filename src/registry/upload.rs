@@ -244,7 +244,7 @@ impl Upload<'_> {
         counter.set(range.start);
         let body = Body::wrap_stream(Pieces { receiver, progress: progress.clone(), left: length, counter });
         std::thread::scope(|scope| {
-            let feeder = scope.spawn(move || self.feed(range, &sender));
+            let feeder = scope.spawn(interrupt::inherit(move || self.feed(range, &sender)));
             let patience = progress.stall(&self.client.options.retry);
             let answer = self.runtime.block_on(self.client.exchange(method, url, request.body(body), patience));
             let fed = feeder.join().unwrap_or_else(|_| Err(miette!("a thread panicked")));

@@ -73,7 +73,7 @@ impl Live {
         if !state.is_watched {
             let watched = Arc::downgrade(shared);
             // Without a thread there are no bars, and nothing else is missing.
-            state.is_watched = thread::Builder::new().spawn(move || watch(&watched)).is_ok();
+            state.is_watched = thread::Builder::new().spawn(interrupt::inherit(move || watch(&watched))).is_ok();
         }
     }
 

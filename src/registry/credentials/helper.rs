@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Credential, Secret};
-use crate::environment::{Environment, without_credentials};
+use crate::environment::Environment;
 use crate::error::Result;
 
 /// How long a helper may take.
@@ -155,7 +155,7 @@ impl<'a> Helper<'a> {
     fn start(&self, path: &Path, action: &str) -> io::Result<Child> {
         let mut command = Command::new(path);
         command.arg(action).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        without_credentials(&mut command);
+        self.environment.without_credentials(&mut command);
         command.spawn()
     }
 

@@ -1,0 +1,113 @@
+//! One image on its way through the pipeline.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, OnceLock};
+
+use miette::miette;
+
+use super::base::{BaseState, PreparedBase};
+use super::image::ImageBuilder;
+use crate::base::Base;
+use crate::compile::Binary;
+use crate::error::Result;
+use crate::image::layer::Layer;
+use crate::parallel::lock;
+use crate::plan::ImagePlan;
+use crate::platform::Target;
+
+/// An image, and what is known of it before its layout is begun.
+pub struct PlannedImage<'a> {
+    /// What is wanted.
+    pub plan: &'a ImagePlan,
+    /// What is known of its base.
+    pub base: BaseState,
+}
+
+impl PlannedImage<'_> {
+    /// Returns the base, or `None` if it was not looked at yet.
+    pub fn base(&self) -> Option<&Base> {
+        match &self.base {
+            BaseState::Unknown => None,
+            BaseState::Read(base) | BaseState::Prepared(PreparedBase { base, .. }) => Some(base),
+        }
+    }
+
+    /// Returns what the image is built for.
+    pub fn targets(&self) -> Vec<Target> {
+        match self.base() {
+            Some(base) => base.images.iter().map(|image| image.target).collect(),
+            None => self.plan.targets().unwrap_or_default(),
+        }
+    }
+}
+
+/// An image that is being built.
+pub struct ImageJob<'a> {
+    /// What is wanted.
+    pub plan: &'a ImagePlan,
+    /// What it is built for.
+    pub targets: Vec<Target>,
+    /// Writes it.
+    pub builder: ImageBuilder<'a>,
+    /// The documents of its base, if they were read before cargo ran.
+    documents: Option<Base>,
+    prepared: OnceLock<PreparedBase>,
+    /// The layers of its binaries that are done.
+    layers: Mutex<HashMap<Target, Layer>>,
+}
+
+impl<'a> ImageJob<'a> {
+    /// Creates the job of an image of which nothing is written yet.
+    pub fn new(image: PlannedImage<'a>, builder: ImageBuilder<'a>) -> ImageJob<'a> {
+        let targets = image.targets();
+        let (documents, prepared) = match image.base {
+            BaseState::Unknown => (None, OnceLock::new()),
+            BaseState::Read(base) => (Some(base), OnceLock::new()),
+            BaseState::Prepared(prepared) => (None, prepared.into()),
+        };
+        ImageJob { plan: image.plan, targets, builder, documents, prepared, layers: Mutex::default() }
+    }
+
+    /// Returns the documents of the base, if they are all that is known of it.
+    pub fn documents(&self) -> Option<&Base> {
+        self.documents.as_ref()
+    }
+
+    /// Returns whether everything about the base is known.
+    pub fn is_prepared(&self) -> bool {
+        self.prepared.get().is_some()
+    }
+
+    /// Keeps all that is known of the base.
+    pub fn set_prepared(&self, base: PreparedBase) {
+        // A base is prepared once.
+        let _ = self.prepared.set(base);
+    }
+
+    /// Returns all that is known of the base.
+    ///
+    /// # Errors
+    /// Returns an error if it was not prepared.
+    pub fn prepared(&self) -> Result<&PreparedBase> {
+        self.prepared.get().ok_or_else(|| miette!("the base {} was not prepared", self.plan.base))
+    }
+
+    /// Writes the layer of the binaries for a target, which are all there.
+    ///
+    /// # Errors
+    /// Returns an error if the binaries cannot be read, or the layout cannot be written.
+    pub fn write_binaries(&self, target: Target, binaries: &[Binary]) -> Result<()> {
+        let layer = self.builder.binaries(target, binaries)?;
+        lock(&self.layers).insert(target, layer);
+        Ok(())
+    }
+
+    /// Returns the layer of the binaries for a target.
+    ///
+    /// # Errors
+    /// Returns an error if cargo did not build them.
+    pub fn layer(&self, target: Target) -> Result<Layer> {
+        let layer = lock(&self.layers).get(&target).cloned();
+        layer.ok_or_else(|| miette!("cargo did not build the binaries for {}", target.triple))
+    }
+}

@@ -1,0 +1,228 @@
+//! Stops work: Ctrl-C, another signal that ends programs, or the failure of work beside it.
+//!
+//! Work asks [`check`] at each piece of content, undoes what it began, and returns an error. The program then exits with
+//! 128 and the signal's number. What work is asked to stop by is a [`Cancellation`]: each run has its own, so that runs
+//! in one process do not stop each other. A thread has the cancellation that it [entered](Cancellation::enter), and gives
+//! it to threads that it starts with [`inherit`].
+
+mod signals;
+
+use std::cell::RefCell;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use signals::{INTERRUPT, TERMINATE};
+
+thread_local! {
+    static CURRENT: RefCell<Cancellation> = RefCell::default();
+}
+
+/// Asks the work of a run, or of a part of it, to stop.
+#[derive(Clone, Debug, Default)]
+pub struct Cancellation(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Of the work that this is a part of.
+    parent: Option<Cancellation>,
+    /// The signal that asked for it; 0 for none.
+    signal: AtomicU8,
+    is_cancelled: AtomicBool,
+    /// Processes that were started, and get signals too.
+    processes: Mutex<Vec<Process>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Process {
+    id: u32,
+    /// Whether it decides when it ends, and this program ends with it.
+    is_in_our_place: bool,
+}
+
+impl Cancellation {
+    /// Returns that of this thread.
+    pub fn current() -> Cancellation {
+        CURRENT.with_borrow(Clone::clone)
+    }
+
+    /// Creates one for a part of the work, which stops with the whole, and may be stopped alone.
+    #[must_use]
+    pub fn child(&self) -> Cancellation {
+        Cancellation(Arc::new(State { parent: Some(self.clone()), ..State::default() }))
+    }
+
+    /// Makes this the cancellation of this thread until the result is dropped.
+    #[must_use]
+    pub fn enter(&self) -> Entered {
+        Entered { before: CURRENT.replace(self.clone()) }
+    }
+
+    /// Stops the work, and asks the processes that it has started to end.
+    pub fn cancel(&self) {
+        self.0.is_cancelled.store(true, Ordering::SeqCst);
+        for process in self.processes() {
+            signals::send(process.id, TERMINATE);
+        }
+    }
+
+    /// Stops the work when this process gets a signal that ends programs; the second one ends the process at once.
+    pub fn listen(&self) {
+        let cancellation = self.clone();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            // Where there can be no handlers, signals do what they do without them.
+            let _ = runtime.map(|runtime| runtime.block_on(signals::receive(|signal| cancellation.received(signal))));
+        });
+    }
+
+    /// Takes note of a signal, and passes it on.
+    fn received(&self, signal: u8) {
+        let processes = self.processes();
+        for process in &processes {
+            signals::send(process.id, signal);
+        }
+        let is_handed_over = processes.iter().any(|process| process.is_in_our_place);
+        // When a program in our place ends, and how, is up to it; an interrupt by the user is reported all the same.
+        if is_handed_over && signal != INTERRUPT || !signals::ends_programs(signal) {
+            return;
+        }
+        if self.0.signal.swap(signal, Ordering::SeqCst) != 0 && !is_handed_over {
+            std::process::exit((128 + signal).into());
+        }
+    }
+
+    /// Returns whether work is to stop.
+    pub fn is_set(&self) -> bool {
+        self.0.is_cancelled.load(Ordering::SeqCst)
+            || self.0.signal.load(Ordering::SeqCst) != 0
+            || self.0.parent.as_ref().is_some_and(Cancellation::is_set)
+    }
+
+    /// Returns the exit status of a program that was stopped by a signal, as shells have it: 128 and the signal's number.
+    pub fn exit_status(&self) -> Option<u8> {
+        let signal = self.0.signal.load(Ordering::SeqCst);
+        (signal != 0).then_some(128 + signal)
+    }
+
+    fn processes(&self) -> Vec<Process> {
+        self.0.processes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn add(&self, process: Process) {
+        self.0.processes.lock().unwrap_or_else(PoisonError::into_inner).push(process);
+        if let Some(parent) = &self.0.parent {
+            parent.add(process);
+        }
+    }
+
+    fn remove(&self, process: Process) {
+        self.0.processes.lock().unwrap_or_else(PoisonError::into_inner).retain(|known| *known != process);
+        if let Some(parent) = &self.0.parent {
+            parent.remove(process);
+        }
+    }
+}
+
+/// A thread that has a cancellation; it has the one before again when this is dropped.
+#[derive(Debug)]
+pub struct Entered {
+    before: Cancellation,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        CURRENT.set(self.before.clone());
+    }
+}
+
+/// Returns `work` such that it has the cancellation of this thread wherever it is done.
+pub fn inherit<R>(work: impl FnOnce() -> R) -> impl FnOnce() -> R {
+    let cancellation = Cancellation::current();
+    move || {
+        let _entered = cancellation.enter();
+        work()
+    }
+}
+
+/// Returns whether the work of this thread is to stop.
+pub fn is_set() -> bool {
+    CURRENT.with_borrow(Cancellation::is_set)
+}
+
+/// Checks for interruption, in loops over content.
+///
+/// # Errors
+/// Returns an error if the work of this thread is to stop.
+pub fn check() -> io::Result<()> {
+    // Not `ErrorKind::Interrupted`: readers take that as a reason to read again.
+    if is_set() { Err(io::Error::other("interrupted")) } else { Ok(()) }
+}
+
+/// Ends when the work of this thread is to stop.
+pub async fn wait() {
+    let cancellation = Cancellation::current();
+    while !cancellation.is_set() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Passes signals on to a process until it is dropped.
+///
+/// A terminal sends its interrupt to all programs in front: it is not passed on to one that has it already.
+#[derive(Debug)]
+pub struct Relay {
+    cancellation: Cancellation,
+    process: Process,
+}
+
+impl Relay {
+    fn begin(process: Process) -> Relay {
+        let cancellation = Cancellation::current();
+        cancellation.add(process);
+        Relay { cancellation, process }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.cancellation.remove(self.process);
+    }
+}
+
+/// Passes signals on to the process `id`.
+pub fn relay(id: u32) -> Relay {
+    Relay::begin(Process { id, is_in_our_place: false })
+}
+
+/// Passes signals on to the process `id`, which is in the place of this one: it decides when it ends.
+pub fn in_our_place(id: u32) -> Relay {
+    Relay::begin(Process { id, is_in_our_place: true })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cancellation_stops_its_parts_and_nothing_beside() {
+        let (run, other) = (Cancellation::default(), Cancellation::default());
+        let (part, beside) = (run.child(), run.child());
+        part.cancel();
+        assert_eq!([part.is_set(), beside.is_set(), run.is_set()], [true, false, false]);
+        run.cancel();
+        assert_eq!([beside.is_set(), other.is_set()], [true, false]);
+    }
+
+    #[test]
+    fn cancellation_is_inherited_and_left_again() {
+        let run = Cancellation::default();
+        run.cancel();
+        let entered = run.enter();
+        let is_set_there = std::thread::scope(|scope| scope.spawn(inherit(is_set)).join());
+        assert_eq!((is_set(), is_set_there.ok()), (true, Some(true)));
+        drop(entered);
+        assert!(!is_set());
+    }
+}

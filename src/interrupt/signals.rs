@@ -1,0 +1,89 @@
+//! The signals of the operating system.
+
+#[cfg(not(unix))]
+pub(super) use console::{ends_programs, receive, send};
+#[cfg(unix)]
+pub(super) use unix::{ends_programs, receive, send};
+
+pub(super) const INTERRUPT: u8 = 2;
+pub(super) const TERMINATE: u8 = 15;
+
+#[cfg(unix)]
+mod unix {
+    use std::fs::File;
+    use std::io;
+
+    use rustix::process::{Pid, Signal, getpgrp, kill_process};
+    use rustix::termios::tcgetpgrp;
+    use tokio::signal::unix::{SignalKind, signal};
+
+    use super::{INTERRUPT, TERMINATE};
+
+    const HANGUP: u8 = 1;
+    const USER_1: u8 = 10;
+    const USER_2: u8 = 12;
+
+    /// Whether a signal asks a program to end.
+    pub(crate) fn ends_programs(signal: u8) -> bool {
+        [HANGUP, INTERRUPT, TERMINATE].contains(&signal)
+    }
+
+    /// Calls `received` for each signal that this process gets.
+    pub(crate) async fn receive(received: impl Fn(u8)) -> io::Result<()> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut first = signal(SignalKind::user_defined1())?;
+        let mut second = signal(SignalKind::user_defined2())?;
+        loop {
+            received(tokio::select! {
+                _ = interrupt.recv() => INTERRUPT,
+                _ = terminate.recv() => TERMINATE,
+                _ = hangup.recv() => HANGUP,
+                _ = first.recv() => USER_1,
+                _ = second.recv() => USER_2,
+            });
+        }
+    }
+
+    /// Sends a signal to the process `id`, unless the terminal has sent it to all programs in front already.
+    pub(crate) fn send(id: u32, signal: u8) {
+        let Some(process) = i32::try_from(id).ok().and_then(Pid::from_raw) else { return };
+        let signal = match signal {
+            INTERRUPT if is_in_front() => return,
+            INTERRUPT => Signal::INT,
+            TERMINATE => Signal::TERM,
+            HANGUP => Signal::HUP,
+            USER_1 => Signal::USR1,
+            _ => Signal::USR2,
+        };
+        // A process that has ended meanwhile needs no signal.
+        let _ = kill_process(process, signal);
+    }
+
+    /// Returns whether the terminal sends its interrupts to this program and to those that it has started.
+    fn is_in_front() -> bool {
+        File::open("/dev/tty").and_then(|terminal| Ok(tcgetpgrp(&terminal)?)).is_ok_and(|group| group == getpgrp())
+    }
+}
+
+#[cfg(not(unix))]
+mod console {
+    use std::io;
+
+    /// Whether a signal asks a program to end.
+    pub(crate) fn ends_programs(_: u8) -> bool {
+        true
+    }
+
+    /// Calls `received` for each Ctrl-C.
+    pub(crate) async fn receive(received: impl Fn(u8)) -> io::Result<()> {
+        loop {
+            tokio::signal::ctrl_c().await?;
+            received(super::INTERRUPT);
+        }
+    }
+
+    /// Sends nothing: the console sends Ctrl-C to all its programs.
+    pub(crate) fn send(_: u32, _: u8) {}
+}

@@ -1,0 +1,83 @@
+//! An image → a runtime bundle.
+
+use miette::miette;
+use oci_spec::image::Descriptor;
+use serde_json::json;
+
+use crate::base::{Base, BaseImage};
+use crate::bundle::{self, Image, Target};
+use crate::cli::ImageArgs;
+use crate::context::GlobalContext;
+use crate::context::base::Bases;
+use crate::error::Result;
+use crate::event::Event;
+use crate::event::transfer::Activity;
+use crate::image::config::{Object, object_in};
+use crate::platform::{PlatformChoice, Target as RustTarget};
+use crate::reference::BaseReference;
+use crate::store::layer::described;
+use crate::store::{Counted, Source};
+
+/// Bundles an image that is anywhere, for one platform. Arguments take the place of what it starts.
+///
+/// # Errors
+/// Returns an error if the image cannot be had, is not for the platform, or the bundle cannot be written.
+pub fn bundle_image(
+    reference: &BaseReference,
+    platform: RustTarget,
+    args: &ImageArgs,
+    target: &Target,
+    context: &GlobalContext,
+) -> Result<()> {
+    let mut bases = Bases::new(context, true, false)?;
+    let mut base = bases.find(reference, &[PlatformChoice::One(platform)])?;
+    bases.fetch_one(reference)?;
+    for image in &mut base.images {
+        override_command(&mut image.config, args);
+    }
+    unpack(bases.source(reference)?, &container_name(reference), &base, target, context)
+}
+
+/// Unpacks the one image that was read.
+///
+/// # Errors
+/// Returns an error if its layers cannot be read, or the bundle cannot be written.
+pub fn unpack(source: &dyn Source, name: &str, base: &Base, target: &Target, context: &GlobalContext) -> Result<()> {
+    let Some(image) = base.images.first() else {
+        return Err(miette!("the image {name} has no platform"));
+    };
+    let BaseImage { platform, config, layers, .. } = image;
+    context.report(Event::Bundling {
+        image: name.to_owned(),
+        platform: platform.clone(),
+        layers: layers.len(),
+        bytes: layers.iter().map(Descriptor::size).fold(0, u64::saturating_add),
+    });
+    let source = Counted { source, activity: Activity::Bundling, listener: context.listener };
+    let image = Image { source: &source, name, config, layers: described(config, layers)? };
+    bundle::write(&image, target, context.listener)
+}
+
+/// Puts arguments in the place of what the image starts: a new entrypoint does not get the old one's arguments.
+fn override_command(config: &mut Object, args: &ImageArgs) {
+    let run = object_in(config, "config");
+    if !args.entrypoint.is_empty() {
+        run.insert("Entrypoint".to_owned(), json!(args.entrypoint));
+        run.remove("Cmd");
+    }
+    if !args.cmd.is_empty() {
+        run.insert("Cmd".to_owned(), json!(args.cmd));
+    }
+}
+
+/// Returns the name of the container: the last part of the reference's name.
+fn container_name(reference: &BaseReference) -> String {
+    let name = match reference {
+        BaseReference::Registry(reference) => reference.repository().rsplit('/').next().map(str::to_owned),
+        BaseReference::Layout(on_disk) | BaseReference::Archive(on_disk) => {
+            on_disk.path.file_stem().map(|name| name.to_string_lossy().into_owned())
+        }
+        BaseReference::Scratch | BaseReference::Embedded => None,
+    };
+    name.unwrap_or_else(|| reference.to_string())
+}
