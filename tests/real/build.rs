@@ -1,10 +1,9 @@
 //! From Cargo.toml to a multi-arch layout.
 
-use std::process::Command;
-
 use serde_json::json;
 
 use crate::support::container::skopeo;
+use crate::support::environment;
 use crate::support::process;
 use crate::support::project::Project;
 use crate::support::registry::DockerRegistry;
@@ -132,7 +131,7 @@ fn git_dates_and_names_the_image() {
     let project = Project::new("x").file(".gitignore", "target\n");
     let git = |args: &[&str]| {
         let identity = ["-c", "user.name=x", "-c", "user.email=x@example.org"];
-        process::output(Command::new("git").args(identity).args(args).current_dir(project.root()))
+        process::output(environment::command("git").args(identity).args(args).current_dir(project.root()))
     };
     git(&["init", "--quiet"]);
     git(&["add", "."]);
@@ -146,7 +145,7 @@ fn git_dates_and_names_the_image() {
     // The first build has written a Cargo.lock, which git does not track: that is no change of what was committed.
     assert_eq!(annotations(&[])["org.opencontainers.image.revision"], sha.as_str());
     let created = annotations(&[])["org.opencontainers.image.created"].clone();
-    let seconds = process::output(Command::new("date").args(["-d", created.as_str().expect("a time"), "+%s"]));
+    let seconds = process::output(environment::command("date").args(["-d", created.as_str().expect("a time"), "+%s"]));
     assert_eq!(seconds, time);
     let project = project.append("src/main.rs", "// changed\n");
     project.build(&["--platform", "linux/amd64"]).succeeds();

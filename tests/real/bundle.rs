@@ -5,13 +5,13 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::json;
 use tar::EntryType;
 
 use crate::support::base::BaseImage;
 use crate::support::container::{self, NOBODY, Runtime, User, start, start_as};
+use crate::support::environment;
 use crate::support::handmade::{Image, Layer, base, unusual};
 use crate::support::process::{self, Ran};
 use crate::support::project::Project;
@@ -93,9 +93,9 @@ fn a_user_without_rights_makes_and_starts_a_bundle() {
     let user = User::nobody();
     // Where others may be: the folder of this program may be closed to them.
     let program = user.folder().join("cargo-oci");
-    process::output(Command::new("cp").arg(env!("CARGO_BIN_EXE_cargo-oci")).arg(&program));
-    process::output(Command::new("cp").arg("-r").arg(project.layout()).arg(user.folder().join("image")));
-    process::output(Command::new("chmod").args(["-R", "a+rX"]).arg(user.folder()));
+    process::output(environment::command("cp").arg(env!("CARGO_BIN_EXE_cargo-oci")).arg(&program));
+    process::output(environment::command("cp").arg("-r").arg(project.layout()).arg(user.folder().join("image")));
+    process::output(environment::command("chmod").args(["-R", "a+rX"]).arg(user.folder()));
     let bundle = |args: &[&str]| {
         let mut command = user.command(program.to_str().expect("a path"));
         process::run(command.args(["bundle", "--from", "image", "--platform", "linux/amd64"]).args(args))
@@ -132,8 +132,8 @@ fn a_user_without_rights_gives_files_of_closed_folders_further_names() {
         .hard_link("locked/file", "closed/file");
     Image::new().layer(base()).layer(layer).write(&user.folder().join("image"));
     let program = user.folder().join("cargo-oci");
-    process::output(Command::new("cp").arg(env!("CARGO_BIN_EXE_cargo-oci")).arg(&program));
-    process::output(Command::new("chmod").args(["-R", "a+rX"]).arg(user.folder()));
+    process::output(environment::command("cp").arg(env!("CARGO_BIN_EXE_cargo-oci")).arg(&program));
+    process::output(environment::command("chmod").args(["-R", "a+rX"]).arg(user.folder()));
     let mut command = user.command(program.to_str().expect("a path"));
     let ran =
         process::run(command.args(["bundle", "--rootless", "--platform", "linux/amd64", "--from", "image", "out"]));
@@ -233,7 +233,7 @@ fn xattrs(path: &Path) -> BTreeMap<String, Vec<u8>> {
 /// What GNU tar, as root, makes of a bundle's tar file in a new folder.
 fn unpacked(tar: &Path, into: &Path) -> BTreeMap<Vec<u8>, File> {
     fs::create_dir(into).expect("a folder");
-    let mut command = Command::new("tar");
+    let mut command = environment::command("tar");
     command.args(["--extract", "--preserve-permissions", "--numeric-owner", "--xattrs", "--xattrs-include=*"]);
     process::output(command.arg("--file").arg(tar).arg("--directory").arg(into));
     tree(&into.join("rootfs"))
@@ -271,7 +271,7 @@ fn the_files_are_those_that_umoci_and_gnu_tar_make() {
     assert_eq!(ours[&b"null"[..]].mode, 0o20640);
     assert_same(&ours, &unpacked(&project.path("file.tar"), &project.path("unpacked")));
     let image = format!("{}:latest", project.path("image").display());
-    process::output(Command::new("umoci").args(["unpack", "--image", &image]).arg(project.path("umoci")));
+    process::output(environment::command("umoci").args(["unpack", "--image", &image]).arg(project.path("umoci")));
     assert_same(&ours, &tree(&project.path("umoci/rootfs")));
 }
 
@@ -365,14 +365,14 @@ struct SmallDisk(PathBuf);
 impl SmallDisk {
     fn mount(path: PathBuf) -> SmallDisk {
         fs::create_dir(&path).expect("a folder");
-        process::output(Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(&path));
+        process::output(environment::command("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(&path));
         SmallDisk(path)
     }
 }
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
+        let _ = environment::command("umount").arg(&self.0).status();
     }
 }
 

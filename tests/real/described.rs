@@ -1,10 +1,10 @@
 //! What Cargo.toml and git say of an image, without being asked.
 
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::support::environment;
 use crate::support::process::output;
 use crate::support::project::Project;
 use crate::support::{digest, document, image};
@@ -17,7 +17,7 @@ fn key(name: &str) -> String {
 /// Git's answer in a folder.
 fn git(folder: &Path, args: &[&str]) -> String {
     let identity = ["-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "init.defaultBranch=main"];
-    output(Command::new("git").args(identity).args(args).current_dir(folder)).trim_end().to_owned()
+    output(environment::command("git").args(identity).args(args).current_dir(folder)).trim_end().to_owned()
 }
 
 /// A package with a commit.

@@ -4,11 +4,11 @@ use std::fs;
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use crate::support::engine::{Containerd, Docker, DockerOptions, Podman, Store};
+use crate::support::environment;
 use crate::support::process::{Ran, run};
 use crate::support::project::Project;
 
@@ -127,7 +127,7 @@ fn a_docker_says_when_its_disk_is_full() {
     let mut big = fs::File::create(project.path("big")).expect("a file");
     io::copy(&mut noise.take(48 << 20), &mut big).expect("a file");
     let tar = project.path("big.tar").display().to_string();
-    succeeds(run(Command::new("tar").arg("-C").arg(project.root()).args(["-cf", &tar, "big"])));
+    succeeds(run(environment::command("tar").arg("-C").arg(project.root()).args(["-cf", &tar, "big"])));
     for store in [Store::Classic, Store::Containerd] {
         let docker = Docker::start_with(DockerOptions { store, disk: Some(32), ..DockerOptions::default() });
         let ran = docker.docker(&["import", &tar]);
@@ -146,7 +146,7 @@ fn what_a_docker_is_sent_is_counted() {
     let docker = Docker::start();
     let counter = docker.counter();
     let client = docker.client().join("docker");
-    let through = |args: &[&str]| run(Command::new(&client).args(args).envs(counter.env()));
+    let through = |args: &[&str]| run(environment::command(&client).args(args).envs(counter.env()));
     succeeds(through(&["load", "-i", &archive]));
     // What is said around it is little.
     assert!((size..size + 4096).contains(&counter.sent()), "{} of {size}", counter.sent());
@@ -196,7 +196,7 @@ fn podman_runs_an_image() {
     let folder = folder.trim_end_matches("/storage.conf");
     succeeds(podman.podman(&["load", "-i", &archive]));
     // As a program under test would call it.
-    let run = |args: &[&str]| run(Command::new("podman").args(args).envs(podman.env()));
+    let run = |args: &[&str]| run(environment::command("podman").args(args).envs(podman.env()));
     assert_ran(&run(&["run", "--rm", "hello:latest", "--exit", "7"]));
     assert_ran(&run(&["run", "--rm", "--network", "none", "hello:latest", "--exit", "7"]));
     drop(podman);

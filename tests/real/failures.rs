@@ -3,10 +3,10 @@
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::support::base::BaseImage;
+use crate::support::environment;
 use crate::support::process;
 use crate::support::project::Project;
 use crate::support::registry::DockerRegistry;
@@ -163,14 +163,14 @@ impl SmallDisk {
     fn mount(path: std::path::PathBuf, kib: usize) -> SmallDisk {
         fs::create_dir_all(&path).expect("a folder");
         let size = format!("size={kib}k,mode=0700");
-        process::output(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&path));
+        process::output(environment::command("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&path));
         SmallDisk(path)
     }
 }
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).output();
+        let _ = environment::command("umount").arg(&self.0).output();
     }
 }
 
@@ -245,7 +245,7 @@ fn an_interrupt_ends_within_two_seconds_and_leaves_nothing_half() {
     let mut running = process::Process::start(&mut command);
     stuck.wait();
     let start = Instant::now();
-    process::output(Command::new("kill").args(["-INT", &running.id().to_string()]));
+    process::output(environment::command("kill").args(["-INT", &running.id().to_string()]));
     let status = running.wait(Duration::from_secs(10)).expect("it ends");
     assert!(start.elapsed() < Duration::from_secs(2), "it took {:?}", start.elapsed());
     assert_eq!(status.code(), Some(130));

@@ -3,13 +3,13 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::base::BaseImage;
 use crate::support::container::skopeo;
 use crate::support::engine::{Containerd, Docker, DockerOptions, Podman, Store};
+use crate::support::environment;
 use crate::support::process::{Ran, output};
 use crate::support::project::{Call, Project};
 use crate::support::{digest, image, problems};
@@ -247,7 +247,7 @@ fn a_load_that_is_interrupted_leaves_the_name_where_it_was() {
             assert!(loading.try_wait().expect("a child").is_none(), "it has ended");
             thread::sleep(Duration::from_millis(2));
         }
-        output(Command::new("kill").args([signal, &loading.id().to_string()]));
+        output(environment::command("kill").args([signal, &loading.id().to_string()]));
         assert_eq!(loading.wait().expect("a child").code(), Some(status));
         let run = ["run", "--rm", "--network", "none", "x:latest"];
         assert_eq!(succeeds(docker.docker(&run)), "first\n", "{store:?}");

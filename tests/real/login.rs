@@ -1,9 +1,9 @@
 //! `cargo oci login` and `logout` with real registries, and what other tools make of what is kept.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::support::base::BaseImage;
+use crate::support::environment;
 use crate::support::home::Home;
 use crate::support::process;
 use crate::support::registry::DockerRegistry;
@@ -126,6 +126,6 @@ fn a_helper_that_hangs_is_given_up_after_30_seconds() {
     let mut told = Snapshot::of("real/slow-helper");
     told.ran("a helper that hangs", &["logout", "ghcr.io"], ran, 1);
     told.check();
-    let still = process::run(Command::new("pgrep").args(["-f", "^sleep 300.125$"]));
+    let still = process::run(environment::command("pgrep").args(["-f", "^sleep 300.125$"]));
     assert!(start.elapsed() > Duration::from_secs(29) && still.stdout.is_empty(), "it is left running: {still:?}");
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::support::base::BaseImage;
 use crate::support::container::{Runtime, run, unpack};
+use crate::support::environment;
 use crate::support::project::Project;
 use crate::support::registry::DockerRegistry;
 use crate::support::{digest, image, problems};
@@ -143,7 +144,7 @@ fn a_library_that_the_base_lacks_is_named() {
     fs::set_permissions(project.path("linker"), fs::Permissions::from_mode(0o755)).expect("a file");
     let library = path("libz-of-mine.so");
     let args = ["-shared", "-Wl,-soname,libz-of-mine.so.1", "-o", &library, &path("empty.c")];
-    crate::support::process::output(std::process::Command::new("cc").args(args));
+    crate::support::process::output(environment::command("cc").args(args));
     let key = format!("CARGO_TARGET_{}_LINKER", TARGET.to_uppercase().replace('-', "_"));
     let call = project.oci(&["build", "--base", "oci:glibc", "--target", TARGET]).env(&key, path("linker"));
     let words = call.fails(1);

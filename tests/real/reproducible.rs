@@ -2,11 +2,11 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use tempfile::TempDir;
 
 use crate::support::digest;
+use crate::support::environment;
 use crate::support::process::output;
 use crate::support::project::{Call, Project};
 
@@ -52,7 +52,7 @@ impl Elsewhere {
                     chown --recursive \"$3:$3\" \"$2\" \"$4\" \"$5\"";
         let copied = ["-c", copy, "sh"].map(Path::new).into_iter();
         let arguments = [&fixture, &place.project(), Path::new(USER), &place.path("home"), &place.path("cargo")];
-        output(Command::new("sh").args(copied.chain(arguments)));
+        output(environment::command("sh").args(copied.chain(arguments)));
         std::fs::set_permissions(place.folder.path(), PermissionsExt::from_mode(0o755)).expect("a folder");
         place
     }
@@ -66,7 +66,7 @@ impl Elsewhere {
     }
 
     fn build(&self, args: &[&str]) -> String {
-        let mut command = Command::new("unshare");
+        let mut command = environment::command("unshare");
         command.args(["--mount", "sh", "-euc", SCRIPT, "sh"]).args(args);
         command
             .env("TOOLCHAIN", toolchain())
@@ -81,7 +81,7 @@ impl Elsewhere {
 
 /// The folder of the toolchain that images are built with.
 fn toolchain() -> PathBuf {
-    let mut rustc = Command::new("rustc");
+    let mut rustc = environment::command("rustc");
     rustc.args(["--print", "sysroot"]).env_remove("RUSTUP_TOOLCHAIN");
     if let Some(toolchain) = std::env::var_os("CARGO_OCI_TEST_TOOLCHAIN") {
         rustc.env("RUSTUP_TOOLCHAIN", toolchain);
@@ -96,7 +96,7 @@ fn cargo_home() -> PathBuf {
 
 /// Builds it here, by one thread and then by many, and elsewhere, cold and warm.
 fn check(name: &'static str, target: &Path, platforms: &str) {
-    let root = output(Command::new("id").arg("-u"));
+    let root = output(environment::command("id").arg("-u"));
     assert_eq!(root.trim_end(), "0", "only root can be another user: run the tests as root, as `.ci/test` says");
     let here = Project::fixture(name);
     let layout = target.join("oci").join(name);

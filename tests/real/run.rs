@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::engine::{Docker, DockerOptions, Podman};
+use crate::support::environment;
 use crate::support::process::{Ran, output};
 use crate::support::project::{Call, Project};
 
@@ -29,7 +30,7 @@ impl Running {
 
     /// Sends a signal to cargo-oci, which cargo has become, and to nobody else.
     fn signal(&self, name: &str) {
-        output(Command::new("kill").args([name, &self.0.id().to_string()]));
+        output(environment::command("kill").args([name, &self.0.id().to_string()]));
     }
 
     fn ended(mut self) -> Ran {

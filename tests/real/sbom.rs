@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::support::container::skopeo;
 use crate::support::engine::{Docker, DockerOptions, Podman, Store};
+use crate::support::environment;
 use crate::support::process::output;
 use crate::support::project::Project;
 use crate::support::registry::DockerRegistry;
@@ -23,7 +24,7 @@ const TARGET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/fixtures-sbom"
 /// The folder of the Python tools that `.ci/setup` brings.
 fn tool(name: &str) -> Command {
     let folder = std::env::var_os("CARGO_OCI_TEST_SBOM_PATH").expect("CARGO_OCI_TEST_SBOM_PATH: run `.ci/test`");
-    let mut command = Command::new(PathBuf::from(folder).join(name));
+    let mut command = environment::command(PathBuf::from(folder).join(name));
     command.env("SYFT_CHECK_FOR_APP_UPDATE", "false");
     command
 }
@@ -357,5 +358,5 @@ fn programs_that_hold_the_list_of_their_crates_run_and_scanners_find_it() {
     assert_eq!(found, crates(&shipped, |package| package["purl"].as_str(), "version"));
     let host = if cfg!(target_arch = "x86_64") { TARGETS[0].1 } else { TARGETS[1].1 };
     let program = Path::new(TARGET).join(format!("oci-auditable/{host}/service-1.2.3-0/service-migrate"));
-    assert!(output(&mut Command::new(program)).contains("schema="));
+    assert!(output(&mut environment::command(program)).contains("schema="));
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::support::container::{Runtime, run, unpack};
+use crate::support::environment;
 use crate::support::process::Ran;
 use crate::support::project::{Call, Project};
 use crate::support::registry::DockerRegistry;
@@ -239,7 +240,7 @@ fn tags_are_made_of_git_and_what_is_missing_there_is_told_before_anything_is_com
     assert!(words.contains("not a git repository") && words.contains("help: "), "{words}");
     let git = |args: &[&str]| {
         let identity = ["-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "init.defaultBranch=main"];
-        let mut git = std::process::Command::new("git");
+        let mut git = environment::command("git");
         crate::support::process::output(git.args(identity).args(args).current_dir(project.root()))
     };
     git(&["init", "--quiet"]);

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
+use super::environment;
 use super::process::{self, Ran};
 
 /// Where systemd mounts the second cgroup hierarchy beside the first one.
@@ -36,7 +37,7 @@ impl Runtime {
 /// Where it fails, or is missing.
 pub fn skopeo(args: &[&str]) -> String {
     // A machine without containers/common has no policy for whom to trust.
-    process::output(Command::new("skopeo").arg("--insecure-policy").args(args))
+    process::output(environment::command("skopeo").arg("--insecure-policy").args(args))
 }
 
 /// Unpacks one platform of the image `tag` in `layout` as the bundle `into`, for a runtime.
@@ -58,7 +59,7 @@ pub fn unpack(layout: &Path, tag: &str, architecture: &str, into: &Path) {
     args.extend(["copy", "--quiet", "--dest-compress-format", "gzip", &from, &to]);
     skopeo(&args);
     let image = format!("{}:one", one.display());
-    process::output(Command::new("umoci").args(["unpack", "--image", &image]).arg(into));
+    process::output(environment::command("umoci").args(["unpack", "--image", &image]).arg(into));
 }
 
 /// Runs the `bundle` that [`unpack`] made: its program, with `args` after the arguments of the image.
@@ -110,11 +111,9 @@ impl User {
 
     /// A command of that user's, with nothing of this one's environment.
     pub fn command(&self, program: &str) -> Command {
-        let mut command = Command::new("setpriv");
-        command.args(self.become_it()).arg(program).env_clear().current_dir(self.folder.path());
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let folder = self.folder.path();
-        command.env("PATH", path).env("HOME", folder).env("XDG_RUNTIME_DIR", folder);
+        let mut command = environment::command("setpriv");
+        command.args(self.become_it()).arg(program).current_dir(self.folder.path());
+        command.env("HOME", self.folder.path()).env("XDG_RUNTIME_DIR", self.folder.path());
         command
     }
 
@@ -165,7 +164,7 @@ impl Container {
         let mut words: Vec<String> = Vec::new();
         if self.runtime == Runtime::Crun && is_mounted(HYBRID_CGROUP) {
             // crun knows one cgroup hierarchy or the other, so it is shown only the first.
-            process::output(Command::new(program).arg("--version"));
+            process::output(environment::command(program).arg("--version"));
             let script = format!("umount {HYBRID_CGROUP} && exec \"$@\"");
             words.extend(["unshare", "--mount", "sh", "-c", &script, "sh"].map(str::to_owned));
         }
@@ -174,7 +173,7 @@ impl Container {
             words.extend(user.become_it());
         }
         words.push(program.to_owned());
-        let mut command = Command::new(&words[0]);
+        let mut command = environment::command(&words[0]);
         command.args(&words[1..]).arg("--root").arg(&self.state).arg(what);
         if let Some(user) = &self.user {
             command.env("HOME", user.folder()).env("XDG_RUNTIME_DIR", user.folder());

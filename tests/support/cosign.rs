@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::environment;
 use super::process::{Ran, output, run};
 
 /// The password of all keys in tests.
@@ -16,7 +17,7 @@ pub struct Cosign {
 fn program(name: &str) -> Command {
     let folder = std::env::var_os("CARGO_OCI_TEST_SIGNING_PATH");
     let folder = folder.expect("a folder with cosign and oras in CARGO_OCI_TEST_SIGNING_PATH: `.ci/test` sets it");
-    Command::new(Path::new(&folder).join(name))
+    environment::command(Path::new(&folder).join(name))
 }
 
 impl Cosign {

@@ -1,6 +1,6 @@
 //! A user's home, with what Docker and Podman keep there, and cargo-oci run for that user.
 
-use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -9,12 +9,13 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use super::environment::{self, Variables};
 use super::process::{Ran, write_program};
 
 /// A home folder, removed when this is dropped.
 pub struct Home {
     folder: TempDir,
-    variables: BTreeMap<String, String>,
+    variables: Variables,
 }
 
 impl Home {
@@ -22,10 +23,10 @@ impl Home {
     pub fn new() -> Home {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::create_dir(folder.path().join("bin")).expect("a folder");
-        let path = format!("{}:/usr/local/bin:/usr/bin:/bin", folder.path().join("bin").display());
-        let home = folder.path().display().to_string();
-        let variables = [("HOME", home), ("PATH", path), ("NO_COLOR", "1".to_owned())];
-        Home { folder, variables: variables.map(|(key, value)| (key.to_owned(), value)).into() }
+        let variables = environment::variables(folder.path());
+        let machine = std::env::split_paths(&variables["PATH".as_ref() as &OsStr]).collect::<Vec<_>>();
+        let path = std::env::join_paths([folder.path().join("bin")].into_iter().chain(machine)).expect("folders");
+        Home { folder, variables }.env("PATH", path).env("NO_COLOR", "1")
     }
 
     /// One whose Docker is configured so.
@@ -37,8 +38,8 @@ impl Home {
     }
 
     /// With an environment variable.
-    pub fn env(mut self, key: &str, value: &str) -> Home {
-        self.variables.insert(key.to_owned(), value.to_owned());
+    pub fn env(mut self, key: &str, value: impl Into<OsString>) -> Home {
+        self.variables.insert(key.into(), value.into());
         self
     }
 

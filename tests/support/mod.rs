@@ -6,6 +6,7 @@ pub mod base;
 pub mod container;
 pub mod cosign;
 pub mod engine;
+pub mod environment;
 pub mod handmade;
 pub mod home;
 pub mod process;

@@ -1,5 +1,6 @@
 //! Programs that a test starts: none outlives its test, and none is waited for without end.
 
+use super::environment;
 use std::fs;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -130,7 +131,7 @@ pub fn output(command: &mut Command) -> String {
 /// Another process does: a fork of this one, made by another test meanwhile, would hold the file open for writing, and
 /// such a file cannot be started.
 pub fn write_program(path: &Path, lines: &str) {
-    let mut writer = Command::new("sh");
+    let mut writer = environment::command("sh");
     writer.args(["-c", "printf '#!/bin/sh\\n%s\\n' \"$2\" > \"$1\" && chmod +x \"$1\"", "sh"]);
     output(writer.arg(path).arg(lines));
 }

@@ -1,6 +1,5 @@
 //! A package in a folder of its own, and cargo-oci run in it.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use super::environment::{self, Variables};
 use super::process::{Ran, write_program};
 
 /// A folder with a package, removed when this is dropped.
@@ -81,6 +81,11 @@ impl Project {
         self.folder.path().join("cache")
     }
 
+    /// The home folder of the user who calls cargo.
+    pub fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
     /// The folder of the layout of the image that is named as the project.
     pub fn layout(&self) -> PathBuf {
         let name = self.root.file_name().expect("a name").to_str().expect("a name");
@@ -89,27 +94,16 @@ impl Project {
 
     /// `cargo oci ARGS` in the folder.
     pub fn oci(&self, args: &[&str]) -> Call {
-        let program = Path::new(env!("CARGO_BIN_EXE_cargo-oci"));
-        let folder = program.parent().expect("a folder");
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::iter::once(folder.to_owned()).chain(std::env::split_paths(&path));
-        let mut call = Call {
+        let call = Call {
             args: std::iter::once("oci").chain(args.iter().copied()).map(OsString::from).collect(),
             folder: self.root.clone(),
-            variables: BTreeMap::new(),
-            removed: Vec::new(),
+            variables: environment::variables(&self.home()),
+        };
+        let call = call.env("PATH", environment::path()).env("CARGO_OCI_CACHE_DIR", self.cache());
+        match std::env::var_os("CARGO_OCI_TEST_TOOLCHAIN") {
+            Some(toolchain) if environment::IS_REAL => call.env("RUSTUP_TOOLCHAIN", toolchain),
+            _ => call,
         }
-        .env("PATH", std::env::join_paths(path).expect("folders"))
-        .env("CARGO_OCI_CACHE_DIR", self.cache())
-        // No credentials of whoever runs the tests.
-        .env("DOCKER_CONFIG", self.folder.path().join("docker"))
-        .env("REGISTRY_AUTH_FILE", self.folder.path().join("auth.json"))
-        .env("XDG_RUNTIME_DIR", self.folder.path().join("runtime"))
-        .env("XDG_CONFIG_HOME", self.folder.path().join("config"));
-        if let Some(toolchain) = std::env::var_os("CARGO_OCI_TEST_TOOLCHAIN") {
-            call = call.env("RUSTUP_TOOLCHAIN", toolchain);
-        }
-        call
     }
 
     /// `cargo oci build --base embedded ARGS`.
@@ -142,8 +136,7 @@ fn copy(from: &Path, to: &Path) {
 pub struct Call {
     args: Vec<OsString>,
     folder: PathBuf,
-    variables: BTreeMap<OsString, OsString>,
-    removed: Vec<OsString>,
+    variables: Variables,
 }
 
 impl Call {
@@ -156,12 +149,6 @@ impl Call {
     /// With an environment variable.
     pub fn env(mut self, key: &str, value: impl Into<OsString>) -> Call {
         self.variables.insert(key.into(), value.into());
-        self
-    }
-
-    /// Without an environment variable of whoever runs the tests.
-    pub fn without(mut self, key: &str) -> Call {
-        self.removed.push(key.into());
         self
     }
 
@@ -182,9 +169,8 @@ impl Call {
     pub fn alone(self) -> Call {
         let programs = self.folder.join("programs");
         fs::create_dir_all(&programs).expect("a folder");
-        let cargo = PathBuf::from(std::env::var_os("CARGO").expect("cargo runs the tests"));
         for name in ["cargo", "rustc"] {
-            let _ = std::os::unix::fs::symlink(cargo.with_file_name(name), programs.join(name));
+            let _ = std::os::unix::fs::symlink(environment::toolchain().join(name), programs.join(name));
         }
         let own = Path::new(env!("CARGO_BIN_EXE_cargo-oci")).parent().expect("a folder").to_owned();
         self.env("PATH", std::env::join_paths([own, programs]).expect("folders"))
@@ -200,7 +186,7 @@ impl Call {
     /// The same without cargo between, as cargo makes it: for a test that makes many.
     pub fn direct(&self) -> Command {
         let mut command = self.command(env!("CARGO_BIN_EXE_cargo-oci"));
-        command.args(&self.args).env("CARGO", std::env::var_os("CARGO").expect("cargo runs the tests"));
+        command.args(&self.args).env("CARGO", environment::cargo());
         command
     }
 
@@ -213,18 +199,7 @@ impl Call {
     /// The call as a shell's words, for a test that needs a pipe or a terminal.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        // Not what cargo tells the tests about themselves.
-        for (key, _) in std::env::vars_os() {
-            let name = key.to_string_lossy();
-            let own = name.starts_with("CARGO") && !["CARGO_HOME", "CARGO_NET_OFFLINE"].contains(&name.as_ref());
-            if own || name.starts_with("RUST") && name != "RUSTUP_HOME" && name != "RUSTUP_DIST_SERVER" {
-                command.env_remove(&key);
-            }
-        }
-        for key in &self.removed {
-            command.env_remove(key);
-        }
-        command.current_dir(&self.folder).envs(&self.variables).stdin(Stdio::null());
+        command.current_dir(&self.folder).env_clear().envs(&self.variables).stdin(Stdio::null());
         command
     }
 

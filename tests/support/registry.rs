@@ -5,7 +5,6 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,6 +15,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use super::environment;
 use super::process::{Process, output};
 use super::token_service::{Signer, TokenService};
 
@@ -125,7 +125,7 @@ impl DockerRegistry {
                 config["auth"] = json!({ "token": service.registry_config() });
             }
             if let Some((user, password)) = user {
-                let lines = output(Command::new("htpasswd").args(["-nbB", user, password]));
+                let lines = output(environment::command("htpasswd").args(["-nbB", user, password]));
                 let path = folder.join("htpasswd");
                 fs::write(&path, lines).expect("a temporary file");
                 config["auth"] = json!({ "htpasswd": { "realm": "registry.test", "path": path } });
@@ -151,7 +151,7 @@ impl DockerRegistry {
         fs::write(path("config.yml"), config.to_string()).expect("a temporary file");
         let file = |name| File::create(path(name)).expect("a temporary file");
         let mut server = Process::start(
-            Command::new("docker-registry")
+            environment::command("docker-registry")
                 .arg("serve")
                 .arg(path("config.yml"))
                 .stdout(file("access.log"))

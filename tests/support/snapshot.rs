@@ -60,7 +60,7 @@ impl Snapshot {
 
     /// A call of `cargo oci ARGS` in a project, made in a way of its own, which fails with `status`.
     pub fn call(&mut self, title: &str, project: &Project, args: &[&str], call: Call, status: i32) {
-        let ran = Call::ran(&mut call.env("NO_COLOR", "1").env("LC_ALL", "C").direct());
+        let ran = Call::ran(&mut call.env("NO_COLOR", "1").direct());
         if !self.builds && project.path("target").exists() {
             self.problems.push(format!("!!! {title}\nsomething was compiled or written\n"));
         }

@@ -9,6 +9,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::namespace::Namespace;
+use crate::support::environment;
 use crate::support::process::{self, Ran};
 
 /// Debian's containerd. When this is dropped, it is gone, and so are its containers, its mounts and its folders.
@@ -53,7 +54,7 @@ impl Containerd {
 }
 
 fn ctr(address: &Path) -> Command {
-    let mut command = Command::new("ctr");
+    let mut command = environment::command("ctr");
     command.arg("--address").arg(address);
     command
 }

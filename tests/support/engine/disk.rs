@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::environment;
 use crate::support::process;
 
 /// A disk in memory; it is unmounted when this is dropped.
@@ -14,13 +15,15 @@ impl Disk {
     /// # Panics
     /// Where it cannot be mounted: whoever runs this is not root.
     pub fn mount(on: &Path, mib: u32) -> Disk {
-        process::output(Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"]).arg(on));
+        process::output(
+            environment::command("mount").args(["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"]).arg(on),
+        );
         Disk(on.to_owned())
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        process::run(Command::new("umount").arg(&self.0));
+        process::run(environment::command("umount").arg(&self.0));
     }
 }

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::counter::Counter;
 use super::disk::Disk;
 use super::namespace::{Namespace, remove_control_groups};
+use crate::support::environment;
 use crate::support::process::{self, Ran};
 
 /// Where a Docker daemon keeps its images.
@@ -81,7 +82,7 @@ impl Docker {
     /// `docker ARGS`, of the daemon's own version.
     pub fn docker(&self, args: &[&str]) -> Ran {
         let docker = self.client().join("docker");
-        process::run(Command::new(docker).arg("--host").arg(self.host()).args(args))
+        process::run(environment::command(docker).arg("--host").arg(self.host()).args(args))
     }
 
     /// A folder with nothing in it but `docker`, the client of the daemon's own version.
@@ -134,7 +135,7 @@ impl Docker {
     fn wait(&mut self) {
         let docker = self.client().join("docker");
         let host = self.host();
-        let answers = || process::run(Command::new(&docker).args(["--host", &host, "version"])).status == 0;
+        let answers = || process::run(environment::command(&docker).args(["--host", &host, "version"])).status == 0;
         self.namespace.wait(answers);
     }
 

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::LIMIT;
+use crate::support::environment;
 use crate::support::process::{self, Process};
 
 /// Daemons with process ids and mounts of their own. With the first of them ends all that they started, and what they
@@ -34,7 +35,7 @@ impl Namespace {
         let before = std::env::var_os("PATH").unwrap_or_default();
         let path = path.iter().cloned().chain(std::env::split_paths(&before));
         let output = File::options().create(true).append(true).open(&log).expect("a temporary file");
-        let mut command = Command::new("unshare");
+        let mut command = environment::command("unshare");
         command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
         if network {
             command.arg("--net");
@@ -65,7 +66,7 @@ impl Namespace {
     /// A call of `program` in their network.
     pub fn inside(&self, program: &str) -> Command {
         let first = self.first().expect("the engine runs");
-        let mut command = Command::new("nsenter");
+        let mut command = environment::command("nsenter");
         command.arg(format!("--net=/proc/{first}/ns/net")).arg(program);
         command
     }
@@ -84,7 +85,7 @@ impl Namespace {
         }
         // The first has ended only when the others have, and `unshare` then. Killed itself, it waits for nobody.
         if let Some(first) = self.first() {
-            process::run(Command::new("kill").args(["-KILL", &first]));
+            process::run(environment::command("kill").args(["-KILL", &first]));
         }
         self.unshare.wait(LIMIT);
     }

@@ -8,6 +8,7 @@ use std::process::Command;
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::support::environment;
 use crate::support::process::{self, Ran};
 
 /// Podman with a storage of its own. When this is dropped, its containers are gone, and so are its folders.
@@ -40,7 +41,7 @@ impl Podman {
 
     /// `podman ARGS`.
     pub fn podman(&self, args: &[&str]) -> Ran {
-        process::run(Command::new("podman").args(args).envs(self.env()))
+        process::run(environment::command("podman").args(args).envs(self.env()))
     }
 
     /// The environment in which a plain `podman` has this storage.
@@ -58,7 +59,10 @@ impl Drop for Podman {
     fn drop(&mut self) {
         // It starts containers for this command too, which takes time: most tests have made none.
         if self.folder.path().join("root").exists() {
-            let _ = Command::new("podman").args(["rm", "--all", "--force", "--time", "0"]).envs(self.env()).output();
+            let _ = environment::command("podman")
+                .args(["rm", "--all", "--force", "--time", "0"])
+                .envs(self.env())
+                .output();
         }
         unmount_below(self.folder.path());
     }
@@ -70,6 +74,6 @@ fn unmount_below(folder: &Path) {
     let places = mounts.lines().filter_map(|line| line.split(' ').nth(1));
     let below: Vec<_> = places.filter(|place| Path::new(place).starts_with(folder)).collect();
     for place in below.into_iter().rev() {
-        let _ = Command::new("umount").arg(place).output();
+        let _ = environment::command("umount").arg(place).output();
     }
 }

@@ -1,20 +1,19 @@
 //! `cargo oci generate-key`, `sign`, `verify`, `attach` and `referrers`, in layouts and in registries that know what is
 //! attached to what, or do not.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 
+use crate::support::base::BaseImage;
+use crate::support::environment;
+use crate::support::process::output;
+use crate::support::project::{Call, Project};
+use crate::support::registry::sha256;
+use crate::support::strict::referrers::{Attaching, rivals};
+use crate::support::strict::{Behaviour, StrictRegistry};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
-use support::base::BaseImage;
-use support::process::output;
-use support::project::{Call, Project};
-use support::registry::sha256;
-use support::strict::referrers::{Attaching, rivals};
-use support::strict::{Behaviour, StrictRegistry};
 
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -58,7 +57,7 @@ fn counts(project: &Project, image: &str) -> Vec<usize> {
 #[test]
 fn what_is_signed_in_a_layout_is_verified_by_its_key_alone_and_signed_once() {
     let project = project();
-    let digest = support::digest(&project.path("base"));
+    let digest = crate::support::digest(&project.path("base"));
     let words = oci(&project, &["verify", "base", "--key", "cosign.pub"]).fails(1);
     assert!(words.contains("is not signed by cosign.pub"), "{words}");
     for _ in 0..2 {
@@ -92,8 +91,9 @@ fn two_runs_with_one_key_write_the_same_bytes() {
 fn signature(project: &Project) -> (Value, Value, Value) {
     let found = listed(project, "base");
     let digest = found["subjects"][0]["attached"][0]["digest"].as_str().expect("a digest").to_owned();
-    let manifest = support::document(&project.path("base"), &digest);
-    let bundle = support::document(&project.path("base"), manifest["layers"][0]["digest"].as_str().expect("a digest"));
+    let manifest = crate::support::document(&project.path("base"), &digest);
+    let bundle =
+        crate::support::document(&project.path("base"), manifest["layers"][0]["digest"].as_str().expect("a digest"));
     let payload = BASE64_STANDARD.decode(bundle["dsseEnvelope"]["payload"].as_str().expect("a text")).expect("base64");
     (manifest, bundle, serde_json::from_slice(&payload).expect("JSON"))
 }
@@ -101,7 +101,7 @@ fn signature(project: &Project) -> (Value, Value, Value) {
 /// Puts content into the layout `base`, and gives its descriptor.
 fn put(layout: &Path, media_type: &str, content: &[u8]) -> Value {
     let digest = sha256(content);
-    fs::write(support::blob(layout, &digest), content).expect("a blob");
+    fs::write(crate::support::blob(layout, &digest), content).expect("a blob");
     json!({ "mediaType": media_type, "digest": digest, "size": content.len() })
 }
 
@@ -156,8 +156,8 @@ fn a_changed_bit_in_signature_payload_or_subject_is_refused() {
     oci(&project, &["sign", "docker", "--key", "cosign.key"]).succeeds();
     let found = listed(&project, "docker");
     let digest = found["subjects"][0]["attached"][0]["digest"].as_str().expect("a digest");
-    let foreign = support::document(&other.folder, digest);
-    let foreign = support::document(&other.folder, foreign["layers"][0]["digest"].as_str().expect("a digest"));
+    let foreign = crate::support::document(&other.folder, digest);
+    let foreign = crate::support::document(&other.folder, foreign["layers"][0]["digest"].as_str().expect("a digest"));
     replace_signature(&project, &manifest, &foreign);
     assert!(verify().fails(1).contains("this key has signed it for something else"));
     // One that says itself that it is attached to something else, is.
@@ -177,7 +177,7 @@ fn a_changed_bit_in_what_is_attached_is_refused() {
     let verify = || oci(&project, &["verify", "base", "--key", "cosign.pub"]);
     let words = verify().succeeds().stderr;
     assert!(words.contains("signature, SBOM (CycloneDX), not signed") && !words.contains("no SBOM"), "{words}");
-    let sbom = support::blob(&project.path("base"), &sha256(br#"{"bomFormat":"CycloneDX"}"#));
+    let sbom = crate::support::blob(&project.path("base"), &sha256(br#"{"bomFormat":"CycloneDX"}"#));
     fs::write(sbom, r#"{"bomFormat":"CycloneDy"}"#).expect("a blob");
     let words = verify().fails(1);
     assert!(words.contains("but the content is sha256:"), "{words}");
@@ -273,8 +273,7 @@ fn a_list_that_another_client_writes_meanwhile_keeps_the_entries_of_both() {
 fn what_is_signed_is_found_in_an_archive_too() {
     let project = project();
     oci(&project, &["sign", "base", "--key", "cosign.key"]).succeeds();
-    let tar =
-        std::process::Command::new("tar").current_dir(project.path("base")).args(["-cf", "../a.tar", "."]).spawn();
+    let tar = environment::command("tar").current_dir(project.path("base")).args(["-cf", "../a.tar", "."]).spawn();
     assert!(tar.and_then(|mut tar| tar.wait()).expect("tar").success());
     oci(&project, &["verify", "a.tar:nonroot", "--key", "cosign.pub"]).succeeds();
     assert_eq!(counts(&project, "a.tar"), [1, 1, 1, 1]);
@@ -282,7 +281,7 @@ fn what_is_signed_is_found_in_an_archive_too() {
 
 /// A key of another program's making: `openssl ARGS`.
 fn openssl(project: &Project, args: &[&str]) {
-    output(std::process::Command::new("openssl").current_dir(project.root()).args(args));
+    output(environment::command("openssl").current_dir(project.root()).args(args));
 }
 
 #[test]
@@ -358,7 +357,7 @@ fn a_base_is_used_only_where_its_key_has_signed_it() {
     oci(&project, &["sign", &image, "--key", "cosign.key"]).succeeds();
     assert!(is_used(&image).contains("Verified"));
     // A signature that was found is kept, and the registry is not asked again.
-    let pinned = registry.reference(&format!("static@{}", support::digest(&project.path("base"))));
+    let pinned = registry.reference(&format!("static@{}", crate::support::digest(&project.path("base"))));
     let before = registry.log();
     is_used(&pinned);
     assert!(!registry.log()[before.len()..].contains("referrers"), "{}", registry.log());

@@ -1,8 +1,6 @@
 //! Wherever a registry sends a client, no byte of a secret arrives where it should not (security.md, "Credentials"), and
 //! none is told: not in words, not in JSON, and not with `-vv`.
 
-mod support;
-
 use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
@@ -17,10 +15,10 @@ use cargo_oci::report::{json, lines};
 use cargo_oci::store::{Memory, Sink, Source, copy};
 use oci_spec::image::{Descriptor, MediaType};
 
-use support::home::Home;
-use support::project::Project;
-use support::strict::image::Content;
-use support::strict::recorder::{Elsewhere, Lure, Proof, Recorder, Seen, TOKEN};
+use crate::support::home::Home;
+use crate::support::project::Project;
+use crate::support::strict::image::Content;
+use crate::support::strict::recorder::{Elsewhere, Lure, Proof, Recorder, Seen, TOKEN};
 
 const USER: &str = "someone";
 const PASSWORD: &str = "password-1d4e8a77";

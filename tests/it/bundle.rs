@@ -1,21 +1,17 @@
 //! `cargo oci bundle --from`: what hostile and broken images lead to, and what the folder and the tar file hold.
 
-#![cfg(target_os = "linux")]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::support::environment;
+use crate::support::handmade::{Image, Layer, Packing, base, unusual};
+use crate::support::process::{self, Process};
+use crate::support::project::Project;
 use serde_json::{Value, json};
-use support::handmade::{Image, Layer, Packing, base, unusual};
-use support::process::{self, Process};
-use support::project::Project;
 use tar::EntryType;
 
 /// A folder with the image in its layout `image`.
@@ -122,9 +118,9 @@ fn layers_that_are_not_what_they_are_said_to_be() {
 #[test]
 fn layers_whose_blobs_were_changed_or_lost() {
     let project = folder(of(Layer::new().file("a", &[7; 3000])));
-    let manifest = support::document(&project.path("image"), &support::digest(&project.path("image")));
+    let manifest = crate::support::document(&project.path("image"), &crate::support::digest(&project.path("image")));
     let layer = manifest["layers"][1]["digest"].as_str().expect("a digest");
-    let blob = support::blob(&project.path("image"), layer);
+    let blob = crate::support::blob(&project.path("image"), layer);
     let mut bytes = fs::read(&blob).expect("a blob");
     for at in [0, bytes.len() / 2, bytes.len() - 1] {
         bytes[at] ^= 1;
@@ -442,7 +438,7 @@ fn a_bundle_that_is_interrupted_or_killed_leaves_nothing_in_its_place() {
             assert!(start.elapsed() < Duration::from_secs(30) && running.ended().is_none(), "it never began");
             std::thread::sleep(Duration::from_millis(1));
         }
-        process::output(Command::new("kill").args([signal, &running.id().to_string()]));
+        process::output(environment::command("kill").args([signal, &running.id().to_string()]));
         let ended = running.wait(Duration::from_secs(10)).expect("it ends");
         assert_eq!(ended.code(), status);
         assert!(!project.path("out").exists());

@@ -1,16 +1,14 @@
 //! The strict registry bites: a push as it should be is legal, and each thing that should not be is noted.
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use support::strict::image::{Content, Image};
-use support::strict::random::Random;
-use support::strict::scene::{REPOSITORY, TAG};
-use support::strict::state::digest;
-use support::strict::tokens::{Access, PASSWORD};
-use support::strict::{Behaviour, StrictRegistry};
+use crate::support::strict::image::{Content, Image};
+use crate::support::strict::random::Random;
+use crate::support::strict::scene::{REPOSITORY, TAG};
+use crate::support::strict::state::digest;
+use crate::support::strict::tokens::{Access, PASSWORD};
+use crate::support::strict::{Behaviour, StrictRegistry};
 
 const OCTETS: &str = "Content-Type: application/octet-stream";
 const ACCEPT: &str = "Accept: application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \

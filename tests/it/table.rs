@@ -1,14 +1,13 @@
 //! Every key of the table, at every place where it can be said: flag, environment, image, package, workspace, default.
 
-mod support;
-
 use cargo_oci::cli::{Cli, Command};
 use cargo_oci::config::{KEYS, Labels};
 use cargo_oci::environment::Environment;
 use cargo_oci::plan::{self, ImagePlan, Request};
 use clap::Parser;
 
-use support::project::Project;
+use crate::support::environment;
+use crate::support::project::Project;
 
 /// A key, and what is said of it at each place.
 struct Key {
@@ -291,64 +290,70 @@ fn planned(project: &Project, args: &[&str], variables: &[[&str; 3]]) -> ImagePl
 
 #[test]
 fn the_strongest_place_that_says_something_counts_for_every_key() {
-    let table = |place: &str, at: usize| {
-        let lines = ALL.iter().map(|key| format!("{} = {}\n", key.name, key.tables[at])).collect::<String>();
-        format!("[{place}]\n{lines}")
-    };
-    let image = "[package.metadata.oci.images.y]\n";
-    let check = |place: &str, image: &ImagePlan, wanted: &dyn Fn(&Key) -> &'static str| {
-        for key in &ALL {
-            assert_eq!((key.planned)(image), wanted(key), "{} of the {place}", key.name);
-        }
-    };
-    check("default", &planned(&project().append("Cargo.toml", image), &[], &[]), &|key| key.default);
+    environment::alone("table::the_strongest_place_that_says_something_counts_for_every_key", || {
+        let table = |place: &str, at: usize| {
+            let lines = ALL.iter().map(|key| format!("{} = {}\n", key.name, key.tables[at])).collect::<String>();
+            format!("[{place}]\n{lines}")
+        };
+        let image = "[package.metadata.oci.images.y]\n";
+        let check = |place: &str, image: &ImagePlan, wanted: &dyn Fn(&Key) -> &'static str| {
+            for key in &ALL {
+                assert_eq!((key.planned)(image), wanted(key), "{} of the {place}", key.name);
+            }
+        };
+        check("default", &planned(&project().append("Cargo.toml", image), &[], &[]), &|key| key.default);
 
-    let project = project().append("Cargo.toml", &table("workspace.metadata.oci", 0));
-    let project = project.append("Cargo.toml", image);
-    check("workspace", &planned(&project, &[], &[]), &|key| key.tables[0]);
-    let project = project.append("Cargo.toml", &table("package.metadata.oci", 1));
-    check("package", &planned(&project, &[], &[]), &|key| key.tables[1]);
-    let text = std::fs::read_to_string(project.path("Cargo.toml")).expect("a file").replace(image, "");
-    let project = project.file("Cargo.toml", &(text + &table("package.metadata.oci.images.y", 2)));
-    check("image", &planned(&project, &[], &[]), &|key| key.tables[2]);
+        let project = project().append("Cargo.toml", &table("workspace.metadata.oci", 0));
+        let project = project.append("Cargo.toml", image);
+        check("workspace", &planned(&project, &[], &[]), &|key| key.tables[0]);
+        let project = project.append("Cargo.toml", &table("package.metadata.oci", 1));
+        check("package", &planned(&project, &[], &[]), &|key| key.tables[1]);
+        let text = std::fs::read_to_string(project.path("Cargo.toml")).expect("a file").replace(image, "");
+        let project = project.file("Cargo.toml", &(text + &table("package.metadata.oci.images.y", 2)));
+        check("image", &planned(&project, &[], &[]), &|key| key.tables[2]);
 
-    let variables: Vec<_> = ALL.iter().filter_map(|key| key.variable).collect();
-    let said = |key: &Key| key.variable.map_or(key.tables[2], |[_, _, meaning]| meaning);
-    check("environment", &planned(&project, &[], &variables), &said);
-    let flags: Vec<_> = ALL.iter().filter_map(|key| Some(key.flags?.0)).flatten().copied().collect();
-    check("flags", &planned(&project, &flags, &variables), &|key| {
-        key.flags.map_or(key.tables[2], |(_, meaning)| meaning)
+        let variables: Vec<_> = ALL.iter().filter_map(|key| key.variable).collect();
+        let said = |key: &Key| key.variable.map_or(key.tables[2], |[_, _, meaning]| meaning);
+        check("environment", &planned(&project, &[], &variables), &said);
+        let flags: Vec<_> = ALL.iter().filter_map(|key| Some(key.flags?.0)).flatten().copied().collect();
+        check("flags", &planned(&project, &flags, &variables), &|key| {
+            key.flags.map_or(key.tables[2], |(_, meaning)| meaning)
+        });
     });
 }
 
 #[test]
 fn what_is_started_is_one_of_the_binaries_that_go_in() {
-    let of_a = project().append("Cargo.toml", "[package.metadata.oci.images.y]\nbins = [\"a\"]\ncmd = [\"-1\"]\n");
-    let starts = |project: &Project, args: &[&str]| {
-        let image = planned(project, args, &[]);
-        (image.entrypoint, image.cmd)
-    };
-    let program = |name: &str, cmd: &[&str]| {
-        (vec![format!("/app/{name}")], cmd.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>())
-    };
-    assert_eq!(starts(&of_a, &[]), program("a", &["-1"]));
-    assert_eq!(starts(&of_a, &["--bin", "a", "--bin", "b"]), program("a", &["-1"]));
-    assert_eq!(starts(&of_a, &["--bin", "b"]), program("b", &[]));
-    assert_eq!(starts(&of_a, &["--bin", "b", "--cmd", "2"]), program("b", &["2"]));
-    let table = "[package.metadata.oci.images.y]\nbins = [\"a\", \"b\"]\nentrypoint = [\"/app/b\"]\n";
-    let of_two = project().append("Cargo.toml", table);
-    assert_eq!(starts(&of_two, &["--bin", "b"]), program("b", &[]));
-    assert_eq!(starts(&of_two, &["--bin", "a"]), program("a", &[]));
+    environment::alone("table::what_is_started_is_one_of_the_binaries_that_go_in", || {
+        let of_a = project().append("Cargo.toml", "[package.metadata.oci.images.y]\nbins = [\"a\"]\ncmd = [\"-1\"]\n");
+        let starts = |project: &Project, args: &[&str]| {
+            let image = planned(project, args, &[]);
+            (image.entrypoint, image.cmd)
+        };
+        let program = |name: &str, cmd: &[&str]| {
+            (vec![format!("/app/{name}")], cmd.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(starts(&of_a, &[]), program("a", &["-1"]));
+        assert_eq!(starts(&of_a, &["--bin", "a", "--bin", "b"]), program("a", &["-1"]));
+        assert_eq!(starts(&of_a, &["--bin", "b"]), program("b", &[]));
+        assert_eq!(starts(&of_a, &["--bin", "b", "--cmd", "2"]), program("b", &["2"]));
+        let table = "[package.metadata.oci.images.y]\nbins = [\"a\", \"b\"]\nentrypoint = [\"/app/b\"]\n";
+        let of_two = project().append("Cargo.toml", table);
+        assert_eq!(starts(&of_two, &["--bin", "b"]), program("b", &[]));
+        assert_eq!(starts(&of_two, &["--bin", "a"]), program("a", &[]));
+    });
 }
 
 #[test]
 fn a_program_that_is_nowhere_is_told() {
-    let missing = |entrypoint: &str| {
-        let table = format!("[package.metadata.oci.images.y]\nentrypoint = [\"{entrypoint}\"]\nbins = [\"a\"]\n");
-        planned(&project().append("Cargo.toml", &table), &[], &[]).missing_program()
-    };
-    assert_eq!(missing("/app/nope").as_deref(), Some("the image y starts /app/nope, but its binaries are a"));
-    assert_eq!((missing("/app/a"), missing("/sbin/init")), (None, None));
+    environment::alone("table::a_program_that_is_nowhere_is_told", || {
+        let missing = |entrypoint: &str| {
+            let table = format!("[package.metadata.oci.images.y]\nentrypoint = [\"{entrypoint}\"]\nbins = [\"a\"]\n");
+            planned(&project().append("Cargo.toml", &table), &[], &[]).missing_program()
+        };
+        assert_eq!(missing("/app/nope").as_deref(), Some("the image y starts /app/nope, but its binaries are a"));
+        assert_eq!((missing("/app/a"), missing("/sbin/init")), (None, None));
+    });
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! Bodies without end, and descriptors that lie about sizes: an error soon, and little memory (security.md, "Bounded
 //! reading").
 
-mod support;
-
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -12,8 +10,9 @@ use cargo_oci::registry::{Options, Registry, Retry};
 use cargo_oci::store::{Cache, Memory, Sink, Source, copy};
 use oci_spec::image::{Descriptor, MediaType};
 
-use support::strict::answer::MOST_ENDLESS;
-use support::strict::endless::{Endless, Said, TEN_GIB, TinyImage, What};
+use crate::support::environment;
+use crate::support::strict::answer::MOST_ENDLESS;
+use crate::support::strict::endless::{Endless, Said, TEN_GIB, TinyImage, What};
 
 /// How much memory all of it may take, in KiB.
 const MOST_MEMORY: u64 = 64 << 10;
@@ -23,6 +22,10 @@ const LIMIT: Duration = Duration::from_secs(8);
 // One test: memory is counted for the whole process.
 #[test]
 fn bodies_without_end_are_errors_and_take_little_memory() {
+    environment::alone("bodies::bodies_without_end_are_errors_and_take_little_memory", check);
+}
+
+fn check() {
     let before = peak();
     let mut problems = Vec::new();
     for what in What::ALL {

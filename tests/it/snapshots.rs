@@ -7,30 +7,26 @@
 //!
 //! `ROOT` is the folder of the package and `PORT` a port of this machine; digests are told apart and not spelled out.
 
-#![cfg(target_os = "linux")] // what the system says of an error is Linux's
-
-mod support;
-
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use serde_json::json;
 use tar::EntryType;
 
-use support::base::BaseImage;
-use support::handmade::{self, Image, Layer};
-use support::home::Home;
-use support::process::output;
-use support::project::Project;
-use support::snapshot::Snapshot;
-use support::strict::answer::Answer;
-use support::strict::http::{Body, Origin, Request, Server};
-use support::strict::referrers::Attaching;
-use support::strict::{Behaviour, StrictRegistry};
+use crate::support::base::BaseImage;
+use crate::support::environment;
+use crate::support::handmade::{self, Image, Layer};
+use crate::support::home::Home;
+use crate::support::process::output;
+use crate::support::project::Project;
+use crate::support::snapshot::Snapshot;
+use crate::support::strict::answer::Answer;
+use crate::support::strict::http::{Body, Origin, Request, Server};
+use crate::support::strict::referrers::Attaching;
+use crate::support::strict::{Behaviour, StrictRegistry};
 
 /// A program, as far as its header says.
 fn elf(machine: u8) -> Vec<u8> {
@@ -53,6 +49,13 @@ fn prebuilt() -> Project {
     let project = Project::new("x");
     fs::create_dir(project.path("dist")).expect("a folder");
     fs::write(project.path("dist/program"), elf(AMD64)).expect("a file");
+    project
+}
+
+/// The project of a user who has Docker, but no credentials.
+fn with_docker(project: Project) -> Project {
+    fs::create_dir_all(project.home().join(".docker")).expect("a folder");
+    fs::write(project.home().join(".docker/config.json"), "{}").expect("a file");
     project
 }
 
@@ -252,9 +255,8 @@ fn tags() {
     told.call("git is missing", &project, &["build"], project.oci(&["build"]).alone(), 1);
     told.error("no repository of git's", &tagged("{git.short}"), &["build"]);
     let git = |project: &Project, words: &[&str]| {
-        let mut git = Command::new("git");
-        git.args(["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"]);
-        git.args(["-c", "commit.gpgsign=false"]).args(words).current_dir(project.root());
+        let mut git = environment::command("git");
+        git.args(["-c", "init.defaultBranch=main"]).args(words).current_dir(project.root());
         output(git.env("GIT_AUTHOR_DATE", "2001-01-01T00:00:00Z").env("GIT_COMMITTER_DATE", "2001-01-01T00:00:00Z"))
     };
     let project = tagged("{git.short}");
@@ -341,7 +343,7 @@ fn files() {
         fs::create_dir(project.path("round")).expect("a folder");
         symlink("b", project.path("round/a")).expect("a link");
         symlink("a", project.path("round/b")).expect("a link");
-        output(Command::new("mkfifo").arg(project.path("pipe")));
+        output(environment::command("mkfifo").arg(project.path("pipe")));
         told.error(title, &project, &["build"]);
     };
     rule("a pattern that takes nothing", r#"{ from = "asets/**", to = "/srv/" }"#);
@@ -426,7 +428,7 @@ const REFUSALS: [Refusal; 7] = [
 #[test]
 fn bases() {
     let mut told = Snapshot::of("bases");
-    let project = Project::new("x");
+    let project = with_docker(Project::new("x"));
     let mut base = |title: &str, base: &str| told.error(title, &project, &["build", "--base", base]);
     base("a layout that is not there", "oci:nowhere");
     base("an archive that is not there", "oci-archive:nowhere.tar");
@@ -464,7 +466,7 @@ fn bases() {
     let damaged = |spoil: &dyn Fn(&Path)| {
         let project = Project::new("x");
         let base = BaseImage::new().write(&project.path("base"));
-        spoil(&support::blob(&base.folder, &base.platform("linux/amd64").config));
+        spoil(&crate::support::blob(&base.folder, &base.platform("linux/amd64").config));
         project
     };
     let spoiled = damaged(&|blob| {
@@ -478,7 +480,7 @@ fn bases() {
     told.error("a base that lacks its config", &gone, &["build", "--base", "oci:base"]);
     let project = Project::new("x");
     let base = BaseImage::new().write(&project.path("base"));
-    fs::remove_file(support::blob(&base.folder, &base.platform("linux/amd64").layers[2])).expect("a blob");
+    fs::remove_file(crate::support::blob(&base.folder, &base.platform("linux/amd64").layers[2])).expect("a blob");
     told.error("a base that lacks a layer", &project, &["build", "--base", "oci:base"]);
     told.check();
 }
@@ -486,7 +488,7 @@ fn bases() {
 #[test]
 fn registries() {
     let mut told = Snapshot::of("registries").after_building();
-    let project = prebuilt();
+    let project = with_docker(prebuilt());
     let push = |host: &dyn ToString| format!("{}/acme/x", host.to_string());
     for (title, answer) in REFUSALS {
         let registry = always(answer);
@@ -564,7 +566,7 @@ fn with_keys() -> Project {
     for layout in ["base", "signed"] {
         BaseImage::new().write(&project.path(layout));
     }
-    let openssl = |args: &[&str]| output(Command::new("openssl").current_dir(project.root()).args(args));
+    let openssl = |args: &[&str]| output(environment::command("openssl").current_dir(project.root()).args(args));
     for (name, args) in [
         ("rsa", &["-algorithm", "rsa"][..]),
         ("ed25519", &["-algorithm", "ed25519"]),
@@ -619,7 +621,7 @@ fn signatures() {
     let mut told = Snapshot::of("signatures");
     let project = with_keys();
     let tar = ["-cf", "a.tar", "-C", "base", "."];
-    output(Command::new("tar").current_dir(project.root()).args(tar));
+    output(environment::command("tar").current_dir(project.root()).args(tar));
     let mut call = |title: &str, args: &[&str]| {
         told.call(title, &project, args, project.oci(args).env("COSIGN_PASSWORD", "sesame"), 1);
     };
@@ -646,11 +648,11 @@ fn signatures() {
     call("an image that no registry has", &["attach", &missing, "a.txt", "--artifact-type", "text/a"]);
     let registry = StrictRegistry::start(Behaviour::default());
     registry.put_layout(&project.path("base"), "static", "nonroot");
-    let digest = support::digest(&project.path("base"));
-    let manifest = fs::read(support::blob(&project.path("base"), &digest)).expect("an index");
+    let digest = crate::support::digest(&project.path("base"));
+    let manifest = fs::read(crate::support::blob(&project.path("base"), &digest)).expect("an index");
     let child: serde_json::Value = serde_json::from_slice(&manifest).expect("JSON");
     let child = child["manifests"][0]["digest"].as_str().expect("a digest");
-    let child = fs::read(support::blob(&project.path("base"), child)).expect("a manifest");
+    let child = fs::read(crate::support::blob(&project.path("base"), child)).expect("a manifest");
     let media_type = "application/vnd.oci.image.manifest.v1+json";
     registry.put_manifest("static", media_type, &child, Some(&digest.replace(':', "-")));
     let image = registry.reference("static:nonroot");
@@ -902,9 +904,9 @@ fn bundles() {
     place("a folder that is not there", &["--from", "image", "no/out"]);
     place("a folder's name for a tar file", &["--from", "image", "-o", "tar", "out/"]);
     place("an image that is not there", &["--from", "./nowhere", "out"]);
-    let manifest = support::document(&project.path("image"), &support::digest(&project.path("image")));
+    let manifest = crate::support::document(&project.path("image"), &crate::support::digest(&project.path("image")));
     let layer = manifest["layers"][1]["digest"].as_str().expect("a digest");
-    let blob = support::blob(&project.path("image"), layer);
+    let blob = crate::support::blob(&project.path("image"), layer);
     let mut bytes = fs::read(&blob).expect("a blob");
     bytes[30] ^= 1;
     fs::write(&blob, bytes).expect("a blob");

@@ -3,8 +3,6 @@
 //!
 //! `STRICT_SEEDS=10000` runs so many seeds, `STRICT_SEED=7` that one.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
@@ -22,13 +20,13 @@ use cargo_oci::store::{Cache, Memory, Sink, Source, copy};
 use miette::{Report, Result};
 use oci_spec::image::{Descriptor, MediaType};
 
-use support::strict::StrictRegistry;
-use support::strict::faults::Fault;
-use support::strict::image::{Content, Image};
-use support::strict::random::Random;
-use support::strict::scene::{BASE, REPOSITORY, Scene, TAG};
-use support::strict::state::digest;
-use support::strict::tokens::{PASSWORD, USER};
+use crate::support::strict::StrictRegistry;
+use crate::support::strict::faults::Fault;
+use crate::support::strict::image::{Content, Image};
+use crate::support::strict::random::Random;
+use crate::support::strict::scene::{BASE, REPOSITORY, Scene, TAG};
+use crate::support::strict::state::digest;
+use crate::support::strict::tokens::{PASSWORD, USER};
 
 /// Runs at a time: they wait more than they work.
 const PARALLEL: usize = 8;

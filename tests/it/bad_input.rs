@@ -1,12 +1,10 @@
 //! Mistakes that are found before anything is compiled, where more than the words is to be seen: those are all in
 //! `tests/snapshots`.
 
-mod support;
-
 use std::fs;
 
-use support::base::BaseImage;
-use support::project::Project;
+use crate::support::base::BaseImage;
+use crate::support::project::Project;
 
 /// The error of `cargo oci build ARGS`, which has written nothing.
 fn error(project: &Project, args: &[&str]) -> String {

@@ -1,15 +1,13 @@
 //! `cargo oci cache`: what is kept, for how long, and whether it is right.
 
-mod support;
-
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use crate::support::home::Home;
 use cargo_oci::image::digest::sha256;
 use cargo_oci::image::{Descriptor, MediaType};
 use cargo_oci::store::{Cache, Memory, Sink};
-use support::home::Home;
 
 /// A home, and the cache of its user with blobs of these contents; the first was used so many days ago, each other one a
 /// day later.

@@ -1,12 +1,10 @@
 //! What is made of the arguments besides what they do: help, completions, man pages.
 
-mod support;
-
 use std::fs;
-use std::process::Command;
 
-use support::process::output;
-use support::project::Project;
+use crate::support::environment;
+use crate::support::process::output;
+use crate::support::project::Project;
 
 const COMMANDS: [&str; 18] = [
     "build",
@@ -41,7 +39,7 @@ fn proposed(words: &[&str]) -> Vec<String> {
         registered=$(complete -p "$1") && function=${registered##*-F } && function=${function%% *}
         "$function" "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
         printf '%s\n' "${COMPREPLY[@]}""#;
-    let printed = output(Command::new("bash").args(["--norc", "-c", ask, &completions("bash")]).args(words));
+    let printed = output(environment::command("bash").args(["--norc", "-c", ask, &completions("bash")]).args(words));
     printed.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 

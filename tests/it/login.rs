@@ -1,15 +1,11 @@
 //! `cargo oci login` and `logout`: the words, the files, and that nothing is kept that a registry does not accept.
 
-#![cfg(unix)]
-
-mod support;
-
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use support::home::Home;
+use crate::support::home::Home;
 
 /// `robot:open:sesame`.
 const AUTH: &str = "cm9ib3Q6b3BlbjpzZXNhbWU=";

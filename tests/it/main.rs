@@ -1,0 +1,24 @@
+//! The fast tests, one module an area: no network but loopback, no registry, no engine, no other toolchain.
+//!
+//! `cargo test` runs them all, `cargo test --test it push` those about a word.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bad_input;
+mod bodies;
+#[cfg(target_os = "linux")]
+mod bundle;
+mod cache;
+mod generated;
+mod golden;
+mod inspect;
+#[cfg(unix)]
+mod login;
+mod secrets;
+mod signing;
+#[cfg(target_os = "linux")] // the words of the system's own errors are Linux's
+mod snapshots;
+mod strict;
+mod strict_registry;
+mod table;
