@@ -318,7 +318,7 @@ fn images_that_are_not_there() {
     assert_says(&words, &["has no tag other", "it has latest"]);
     assert_says(&error(&project, &["--rootless", "--from", "Not A Name", "out"]), &["`Not A Name` is not an image"]);
     let words = error(&project, &["--platform", "linux/arm64", "--from", "image", "out"]);
-    assert_says(&words, &["a bundle is for one platform"]);
+    assert_says(&words, &["cannot make one bundle for several platforms"]);
     for args in [
         &["--from", "image"][..],
         &["--from", "image", "--base", "scratch", "out"],

@@ -94,7 +94,7 @@ fn every_command_has_a_man_page() {
     }
     assert!(read(&pages[0]).contains("\\fB\\-\\-platform\\fR \\fI<LIST>\\fR"));
     let words = project.file("file", "").oci(&["man", "file"]).fails(1);
-    assert!(words.contains("cannot make the folder file"), "{words}");
+    assert!(words.contains("cannot create file"), "{words}");
 }
 
 #[test]

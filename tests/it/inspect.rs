@@ -520,7 +520,7 @@ fn images_that_say_little_or_in_other_words_are_shown_too() {
         ],
     );
     let words = made.0.oci(&["inspect", "image", "--platform", "linux/amd64"]).fails(1);
-    assert_says(&words, &["it is for no platform at all"]);
+    assert_says(&words, &["it has no platform at all"]);
 }
 
 #[test]

@@ -56,7 +56,8 @@ fn assert_says(words: &str, parts: &[&str]) {
 fn a_password_from_standard_input_is_checked_kept_and_forgotten() {
     let (home, registry) = (Home::new(), registry());
     let words = home.succeeds(&["login", &registry, "-u", "robot", "--password-stdin"], "open:sesame\r\n");
-    let warning = "warning: the password is not encrypted in ~/.docker/config.json; name a helper in its `credsStore`";
+    let warning =
+        "warning: the password is not encrypted in ~/.docker/config.json; set a credential helper as its `credsStore`";
     assert_says(&words, &[warning, &format!("       Login {registry} as robot (~/.docker/config.json)\n")]);
     let kept = format!("{{\n\t\"auths\": {{\n\t\t\"{registry}\": {{\"auth\": \"{AUTH}\"}}\n\t}}\n}}\n");
     assert_eq!((home.read(".docker/config.json"), home.mode(".docker/config.json")), (kept, 0o600));
@@ -64,14 +65,14 @@ fn a_password_from_standard_input_is_checked_kept_and_forgotten() {
     assert_eq!(words, format!("      Logout {registry} (~/.docker/config.json)\n"));
     assert_eq!(home.read(".docker/config.json"), "{\n\t\"auths\": {}\n}\n");
     let words = home.succeeds(&["logout", &registry], "");
-    assert_eq!(words, format!("warning: there were no credentials for {registry} to remove\n"));
+    assert_eq!(words, format!("warning: no credentials for {registry} to remove\n"));
 }
 
 #[test]
 fn a_password_among_the_arguments_is_taken_with_a_warning() {
     let (home, registry) = (Home::new(), registry());
     let words = home.succeeds(&["oci", "login", "-u", "robot", "-p", "open:sesame", &registry], "");
-    assert_says(&words, &["warning: others on this machine can see a password in `--password`", "Login"]);
+    assert_says(&words, &["warning: other users of this machine can see a password in `--password`", "Login"]);
     assert!(home.read(".docker/config.json").contains(AUTH));
 }
 
@@ -159,12 +160,13 @@ fn wrong_usage_has_status_2_and_says_what_is_wanted() {
 fn who_is_not_told_and_cannot_be_asked() {
     let home = Home::new();
     let login = |args: &[&str], input: &str| home.fails(1, &[&["login", "ghcr.io"], args].concat(), input);
-    let help =
-        |user: &str| format!("help: `cargo oci login ghcr.io --username {user} --password-stdin < FILE` needs none");
-    assert_says(&login(&[], "robot\n"), &["error: there is no terminal to ask for the user at", &help("USER")]);
-    assert_says(&login(&["-u", "x"], ""), &["error: there is no terminal to ask for the password at", &help("x")]);
+    let help = |user: &str| {
+        format!("help: `cargo oci login ghcr.io --username {user} --password-stdin < FILE` needs no terminal")
+    };
+    assert_says(&login(&[], "robot\n"), &["error: cannot prompt for the user: no terminal", &help("USER")]);
+    assert_says(&login(&["-u", "x"], ""), &["error: cannot prompt for the password: no terminal", &help("x")]);
     assert_says(&login(&["-u", "x", "--password-stdin"], "\n"), &["error: the password is empty", "help: "]);
-    assert_says(&login(&["-u", "", "-p", "x"], ""), &["error: the name of the user is empty", "--username"]);
+    assert_says(&login(&["-u", "", "-p", "x"], ""), &["error: the user name is empty", "--username"]);
     let words = login(&["-u", "robot:sesame", "--password-stdin"], "x");
     assert_says(&words, &["error: the name of a user holds no colon", "help: leave the password out of it"]);
     assert!(!words.contains("sesame"), "{words}");

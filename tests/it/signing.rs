@@ -339,7 +339,7 @@ fn a_base_is_used_only_where_its_key_has_signed_it() {
     let refused = |base: &str| {
         let words = build(base).fails(1);
         assert!(
-            words.contains("is refused") && words.contains("is not signed by") && !words.contains(COMPILED),
+            words.contains("rejected") && words.contains("is not signed by") && !words.contains(COMPILED),
             "{words}"
         );
     };

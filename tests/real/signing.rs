@@ -418,7 +418,7 @@ fn a_base_in_a_registry_is_used_only_where_cosign_has_signed_it() {
     fs::copy(scene.project.path("cosign.pub"), project.path("base.pub")).expect("a copy");
     let build = || project.oci(&["build", "--base", &scene.image()]);
     let words = build().fails(1);
-    assert!(words.contains("is refused") && !words.contains("Compiling"), "{words}");
+    assert!(words.contains("rejected") && !words.contains("Compiling"), "{words}");
     scene.cosign.signs(&["sign", "--key", "cosign.key", &scene.pinned()]);
     build().succeeds();
     project.oci(&["build", "--offline", "--base", &scene.pinned()]).succeeds();

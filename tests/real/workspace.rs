@@ -148,7 +148,7 @@ fn a_workspace_is_pushed_with_a_line_for_each_image() {
         .append("store/Cargo.toml", &repository("store-migrate"))
         .append("worker/Cargo.toml", &(table.to_owned() + &repository("worker")));
     let words = project.oci(&["push", "--workspace"]).fails(1);
-    assert!(words.contains("there is no repository to push store to"), "{words}");
+    assert!(words.contains("cannot push store: no repository is set"), "{words}");
     let store = std::fs::read_to_string(project.path("store/Cargo.toml")).expect("a file");
     let project = project.file("store/Cargo.toml", &store.replace(table, &(table.to_owned() + &repository("store"))));
     let ran = project.oci(&["push", "--workspace"]).succeeds();
