@@ -158,18 +158,24 @@ impl Files {
             return Ok(());
         }
         let Files { layers, tree, versions, .. } = self;
-        read(source, layers, tree, |node, content| {
-            let Some(libraries) = wanted.get(&node) else { return Ok(()) };
-            let mut library = Vec::new();
-            content.take(MOST_LIBRARY).read_to_end(&mut library).into_diagnostic()?;
-            let found = defined(&library);
-            for library in libraries {
-                // A base may have one of a name for each of several machines.
-                let known = versions.entry((*library).to_owned()).or_insert_with(|| Some(BTreeSet::new()));
-                *known = known.take().zip(found.clone()).map(|(known, found)| &known | &found);
-            }
-            Ok(())
-        })
+        read(
+            source,
+            layers,
+            tree,
+            |node| wanted.contains_key(&node),
+            |node, content| {
+                let Some(libraries) = wanted.get(&node) else { return Ok(()) };
+                let mut library = Vec::new();
+                content.take(MOST_LIBRARY).read_to_end(&mut library).into_diagnostic()?;
+                let found = defined(&library);
+                for library in libraries {
+                    // A base may have one of a name for each of several machines.
+                    let known = versions.entry((*library).to_owned()).or_insert_with(|| Some(BTreeSet::new()));
+                    *known = known.take().zip(found.clone()).map(|(known, found)| &known | &found);
+                }
+                Ok(())
+            },
+        )
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::base::{Base, BaseImage};
 use crate::build::Build;
-use crate::bundle::{self, Form, Image, Target};
+use crate::bundle::{self, BundleFormat, BundleImage, BundleOutput};
 use crate::cli::{BuildArgs, BundleArgs, BundleForm, ImageArgs};
 use crate::context::Registries;
 use crate::context::base::Bases;
@@ -46,9 +46,9 @@ fn built(args: &BundleArgs, wanted: RustTarget, environment: &Environment, liste
         // Where each layout is without the platform in its name, there the bundle is.
         targets = paths(args, plan)?.into_iter().map(|path| target(args, path)).collect();
         plan.images.iter_mut().try_for_each(|image| image.narrow(&wanted.platform()))?;
-        targets.iter().try_for_each(Target::check)?;
+        targets.iter().try_for_each(BundleOutput::check)?;
         // The folder of all layouts comes with the first of them.
-        targets.iter().filter(|_| args.path.is_some()).try_for_each(Target::check_folder)
+        targets.iter().filter(|_| args.path.is_some()).try_for_each(BundleOutput::check_parent)
     };
     let registries = Registries::new(environment, listener);
     let built = Build { args: &build, complete: true, attach: false, registries: &registries }.run(prepare, &())?;
@@ -70,7 +70,7 @@ fn foreign(
     let path = args.path.clone().ok_or_else(|| miette!("`--from` needs the path of the bundle"))?;
     let target = target(args, path);
     target.check()?;
-    target.check_folder()?;
+    target.check_parent()?;
     let what = || format!("cannot bundle {from}");
     let help =
         || format!("`cargo oci validate {from}` tells whether it is whole; if it is, whoever makes it has to mend it");
@@ -87,7 +87,7 @@ fn foreign(
 }
 
 /// Unpacks the one image that was read.
-fn unpack(source: &dyn Source, name: &str, base: &Base, target: &Target, listener: Listener) -> Result<()> {
+fn unpack(source: &dyn Source, name: &str, base: &Base, target: &BundleOutput, listener: Listener) -> Result<()> {
     let Some(image) = base.images.first() else {
         return Err(miette!("the image {name} has no platform"));
     };
@@ -99,7 +99,7 @@ fn unpack(source: &dyn Source, name: &str, base: &Base, target: &Target, listene
         bytes: layers.iter().map(Descriptor::size).fold(0, u64::saturating_add),
     });
     let source = Counted { source, activity: Activity::Bundling, listener };
-    let image = Image { source: &source, name, config, layers: described(config, layers)? };
+    let image = BundleImage { source: &source, name, config, layers: described(config, layers)? };
     bundle::write(&image, target, listener)
 }
 
@@ -130,12 +130,12 @@ fn wanted(args: &ImageArgs) -> Result<RustTarget> {
     }
 }
 
-fn target(args: &BundleArgs, path: PathBuf) -> Target {
-    let form = match args.output {
-        BundleForm::Dir => Form::Directory,
-        BundleForm::Tar => Form::Tar,
+fn target(args: &BundleArgs, path: PathBuf) -> BundleOutput {
+    let format = match args.output {
+        BundleForm::Dir => BundleFormat::Directory,
+        BundleForm::Tar => BundleFormat::Tar,
     };
-    Target { path, form, rootless: args.rootless }
+    BundleOutput { path, format, rootless: args.rootless }
 }
 
 /// Where the bundles of the plan's images go.
