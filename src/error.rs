@@ -59,10 +59,16 @@ impl Diagnostic for FileError {
     }
 }
 
+/// Returns an error that `path` cannot be read.
+pub fn cannot_read(path: &Path, cause: io::Error) -> Report {
+    let (action, file) = ("read".to_owned(), path.display().to_string());
+    FileError { action, file, access: Access::Read, cause }.into()
+}
+
 /// Returns an error that `action` (such as "write") failed on `path`.
 pub fn on_path(action: &str, path: &Path, cause: io::Error) -> Report {
-    let access = if action == "read" { Access::Read } else { Access::Write };
-    FileError { action: action.to_owned(), file: path.display().to_string(), access, cause }.into()
+    let (action, file) = (action.to_owned(), path.display().to_string());
+    FileError { action, file, access: Access::Write, cause }.into()
 }
 
 /// Returns an error that nothing can be created in `directory`.

@@ -1,7 +1,7 @@
 //! What is below the images of a plan.
 
 use super::{files, image};
-use crate::assets::Numbers;
+use crate::assets::OwnerIds;
 use crate::base::Base;
 use crate::context::base::Bases;
 use crate::error::Result;
@@ -13,7 +13,7 @@ pub struct Below {
     /// The base.
     pub base: Base,
     /// For each of its platforms, whose the files of each rule are.
-    pub owners: Vec<Vec<Numbers>>,
+    pub owners: Vec<Vec<OwnerIds>>,
 }
 
 /// What is known of it so far, for all images.

@@ -5,7 +5,7 @@ use miette::miette;
 use super::dynamic::Loaders;
 use crate::base::{Base, BaseImage};
 use crate::compile::elf::Needs;
-use crate::compile::{self, Arrived, Binary, Compiled, Toolchain};
+use crate::compile::{self, Binary, Compiled, OnBinary, Toolchain};
 use crate::context::base::Bases;
 use crate::error::Result;
 use crate::event::Listener;
@@ -66,7 +66,7 @@ impl<'a> Programs<'a> {
     ///
     /// # Errors
     /// Whatever stops cargo; a program that is not what its target promises.
-    pub fn make(&self, toolchain: Option<&Toolchain>, arrived: Arrived, listener: Listener) -> Result<Compiled> {
+    pub fn make(&self, toolchain: Option<&Toolchain>, arrived: OnBinary, listener: Listener) -> Result<Compiled> {
         self.prebuilt.iter().for_each(arrived);
         let mut made = match toolchain {
             Some(toolchain) => compile::run(&self.plan.compile, toolchain, &self.compiled, arrived, listener)?,
@@ -98,10 +98,10 @@ pub fn check(plan: &Plan, made: &[Binary], below: &[&Base], bases: &Bases) -> Re
 
 /// What was built for an image's program `name`.
 fn program<'a>(all: &'a [Binary], image: &ImagePlan, name: &str, target: Target) -> Result<&'a Binary> {
-    let is_it = |binary: &&Binary| {
-        (&binary.package, binary.run, binary.target) == (&image.package, image.run, target) && binary.name == name
-    };
-    all.iter().find(is_it).ok_or_else(|| miette!("cargo built no `{name}` for {}", target.triple))
+    let unit = image.unit(target);
+    all.iter()
+        .find(|binary| binary.unit == unit && binary.name == name)
+        .ok_or_else(|| miette!("cargo built no `{name}` for {}", target.triple))
 }
 
 /// Every image of every platform.
@@ -119,14 +119,8 @@ fn prebuilt(plan: &Plan, image: &ImagePlan, target: Target) -> Result<Option<Vec
         return Ok(None);
     };
     let program = |name: &String| {
-        let mut program = Binary {
-            package: image.package.clone(),
-            name: name.clone(),
-            target,
-            run: image.run,
-            path: given.program(name),
-            needs: Needs::default(),
-        };
+        let mut program =
+            Binary { unit: image.unit(target), name: name.clone(), path: given.program(name), needs: Needs::default() };
         if !program.path.is_file() {
             return Err(miette!("there is no program {} any more", program.path.display()));
         }

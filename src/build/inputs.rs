@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use cargo_metadata::PackageId;
 use miette::{IntoDiagnostic, miette};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,11 +16,11 @@ use crate::attest::sbom::Lock;
 use crate::attest::sbom::crates::{Answers, Crate};
 use crate::compile::{Toolchain, release};
 use crate::environment::Environment;
-use crate::error::{Result, on_path};
+use crate::error::{Result, cannot_read};
 use crate::image::Digest;
 use crate::image::digest::{HashWriter, sha256};
 use crate::parallel::{FEW, each};
-use crate::plan::{ImagePlan, Plan};
+use crate::plan::{ImagePlan, Plan, Unit};
 use crate::platform::Target;
 use crate::store::Cache;
 use crate::store::cache::records::Kind;
@@ -38,8 +37,8 @@ pub struct Materials<'a> {
     pub tools: Vec<Tool>,
     /// The text of Cargo.lock.
     lock: String,
-    /// The crates of a package that a run of cargo builds for a target.
-    crates: HashMap<(PackageId, usize, Target), Vec<Crate>>,
+    /// The crates of a unit.
+    crates: HashMap<Unit, Vec<Crate>>,
 }
 
 impl<'a> Materials<'a> {
@@ -61,7 +60,7 @@ impl<'a> Materials<'a> {
             plan.images.iter().zip(targets).filter(|(image, _)| (attach && !image.sbom.is_empty()) || image.auditable)
         {
             for target in targets {
-                let key = (image.package.clone(), image.run, *target);
+                let key = image.unit(*target);
                 if wanted.iter().all(|(known, _, _)| *known != key) {
                     // Dependencies may be of a `cfg` that flags for the compiler set.
                     let flags =
@@ -76,7 +75,7 @@ impl<'a> Materials<'a> {
         if let Some(toolchain) = toolchain {
             materials.tools = materials.tools(toolchain, &plan.compile.environment)?;
         }
-        let resolve = |((_, _, target), image, flags): &(_, &ImagePlan, _)| materials.resolve(image, *target, flags);
+        let resolve = |(unit, image, flags): &(Unit, &ImagePlan, _)| materials.resolve(image, unit.target, flags);
         let found = each(&wanted, FEW, resolve)?;
         materials.crates = wanted.into_iter().map(|(key, _, _)| key).zip(found).collect();
         Ok(materials)
@@ -89,7 +88,7 @@ impl<'a> Materials<'a> {
 
     /// The crates that the programs of an image are built from for a target, their own package first.
     pub fn crates(&self, image: &ImagePlan, target: Target) -> &[Crate] {
-        let found = self.crates.get(&(image.package.clone(), image.run, target));
+        let found = self.crates.get(&image.unit(target));
         found.map(Vec::as_slice).unwrap_or_default()
     }
 
@@ -138,7 +137,7 @@ impl<'a> Materials<'a> {
         self.while_same(program, "digest", || {
             let mut hashed = HashWriter::new(io::sink());
             let read = File::open(program).and_then(|mut file| io::copy(&mut file, &mut hashed));
-            read.map_err(|error| on_path("read", program, error))?;
+            read.map_err(|error| cannot_read(program, error))?;
             Ok(hashed.finish().0)
         })
     }

@@ -40,7 +40,7 @@ impl<'a> Arrivals<'a> {
         let mut waiting = lock(&self.waiting);
         for layer in waiting.iter_mut() {
             let image = &self.images[layer.image];
-            let is_its = (&image.package, image.run, layer.target) == (&binary.package, binary.run, binary.target);
+            let is_its = image.unit(layer.target) == binary.unit;
             let is_new = layer.binaries.iter().all(|known| known.name != binary.name);
             if is_its && is_new && image.bins.contains(&binary.name) {
                 layer.binaries.push(binary.clone());

@@ -83,21 +83,21 @@ mod tests {
         ProcessUser::find(spec, &users).map_err(|error| format!("{error} {}", error.help().expect("help")))
     }
 
-    fn user(uid: u32, gid: u32, groups: &[u32], home: Option<&str>) -> Result<ProcessUser, String> {
-        Ok(ProcessUser { uid, gid, groups: groups.to_vec(), home: home.map(str::to_owned) })
+    fn user(uid: u32, gid: u32, groups: &[u32], home: Option<&str>) -> ProcessUser {
+        ProcessUser { uid, gid, groups: groups.to_vec(), home: home.map(str::to_owned) }
     }
 
     #[test]
     fn users_and_groups_are_found_by_name_or_number() {
-        assert_eq!(find(""), user(0, 0, &[50], Some("/root")));
-        assert_eq!(find("web"), user(33, 34, &[40, 50], Some("/srv/web")));
-        assert_eq!(find("33"), user(33, 34, &[40, 50], Some("/srv/web")));
-        assert_eq!(find("web:logs"), user(33, 50, &[], Some("/srv/web")));
-        assert_eq!(find("web:7"), user(33, 7, &[], Some("/srv/web")));
-        assert_eq!(find("65532:65533"), user(65532, 65533, &[], None));
-        assert_eq!(find("65532"), user(65532, 0, &[], None));
+        assert_eq!(find(""), Ok(user(0, 0, &[50], Some("/root"))));
+        assert_eq!(find("web"), Ok(user(33, 34, &[40, 50], Some("/srv/web"))));
+        assert_eq!(find("33"), Ok(user(33, 34, &[40, 50], Some("/srv/web"))));
+        assert_eq!(find("web:logs"), Ok(user(33, 50, &[], Some("/srv/web"))));
+        assert_eq!(find("web:7"), Ok(user(33, 7, &[], Some("/srv/web"))));
+        assert_eq!(find("65532:65533"), Ok(user(65532, 65533, &[], None)));
+        assert_eq!(find("65532"), Ok(user(65532, 0, &[], None)));
         // A number is a number, even if a user has it as a name.
-        assert_eq!(find("12"), user(12, 0, &[], None));
+        assert_eq!(find("12"), Ok(user(12, 0, &[], None)));
         assert_eq!(ProcessUser::find("", &UserDatabase::default()).expect("root"), ProcessUser::default());
     }
 

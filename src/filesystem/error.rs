@@ -78,6 +78,7 @@ pub enum ApplyError {
 
 impl ApplyError {
     /// Adds the path of the entry, unless the error has one or is about the image as a whole.
+    #[must_use]
     pub fn at(self, path: &[u8]) -> ApplyError {
         match self {
             ApplyError::Entry { .. } | ApplyError::TooMuchMemory(_) | ApplyError::PathGrowth(_) => self,

@@ -273,12 +273,11 @@ impl Tree {
 
     fn insert(&mut self, parent: NodeId, name: Name, child: Child) -> Result<(), ApplyError> {
         let Some(children) = self.nodes[parent].children_mut() else { return Ok(()) };
-        match children.get_mut(name) {
-            Some(existing) => *existing = child,
-            None => {
-                self.usage.add_name(name)?;
-                children.insert(name.to_owned(), child);
-            }
+        if let Some(existing) = children.get_mut(name) {
+            *existing = child;
+        } else {
+            self.usage.add_name(name)?;
+            children.insert(name.to_owned(), child);
         }
         Ok(())
     }

@@ -23,6 +23,7 @@ pub mod resolve;
 mod selection;
 mod tags;
 mod typed;
+mod unit;
 
 use std::path::{Path, PathBuf};
 
@@ -34,6 +35,7 @@ pub use facts::DEFAULT_BASE;
 pub use image::ImagePlan;
 pub use remap::Remap;
 pub use resolve::{Resolve, Resolved};
+pub use unit::Unit;
 
 use crate::cli::{BuildArgs, Output, Prebuilt};
 use crate::config::{Section, Whose};
