@@ -1,4 +1,4 @@
-//! The errors of files, said alike everywhere: what was tried, on which path, why it failed, and the way out.
+//! Errors of files and of cargo, with a consistent wording: what failed, on which path, why, and what to do.
 
 use std::fmt;
 use std::io;
@@ -6,17 +6,30 @@ use std::path::{Path, PathBuf};
 
 use miette::{Diagnostic, LabeledSpan, Report, SourceCode};
 
-/// The result of all that can fail with words for the user.
+/// A result whose error has a message for the user.
 pub type Result<T, E = Report> = std::result::Result<T, E>;
 
-/// Something could not be done with a file.
+/// A file operation failed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {action} {}", path.display())]
+#[error("cannot {action} {file}")]
 pub struct FileError {
     action: String,
-    path: PathBuf,
+    /// The path, or a description of the file.
+    file: String,
+    access: Access,
     #[source]
     cause: io::Error,
+}
+
+/// What a failed operation was to do, which decides what the user can do about it.
+#[derive(Debug)]
+enum Access {
+    /// Read a file.
+    Read,
+    /// Write or create a file.
+    Write,
+    /// Create something in a directory.
+    CreateIn(PathBuf),
 }
 
 impl Diagnostic for FileError {
@@ -26,44 +39,70 @@ impl Diagnostic for FileError {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 "check who owns it, or use another folder"
             }
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory if self.action.starts_with("read") => {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory if matches!(self.access, Access::Read) => {
                 return Some(Box::new("check the path: nothing is there"));
             }
             io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
                 "a part of that path is a file: remove it, or use another folder"
             }
-            io::ErrorKind::NotFound => return Some(Box::new("create its folder first")),
+            io::ErrorKind::NotFound => {
+                return Some(match &self.access {
+                    Access::CreateIn(directory) => {
+                        Box::new(format!("create it first: mkdir -p {}", directory.display()))
+                    }
+                    Access::Read | Access::Write => Box::new("create its folder first"),
+                });
+            }
             _ => return None,
         };
         Some(Box::new(format!("{begin}: `--target-dir` names that of layouts, CARGO_OCI_CACHE_DIR that of the cache")))
     }
 }
 
-/// `action` (such as "write") on `path` failed.
-pub fn on_path(action: &str, path: &Path, cause: io::Error) -> Report {
-    FileError { action: action.to_owned(), path: path.to_owned(), cause }.into()
+/// Returns an error that `path` cannot be read.
+pub fn cannot_read(path: &Path, cause: io::Error) -> Report {
+    let (action, file) = ("read".to_owned(), path.display().to_string());
+    FileError { action, file, access: Access::Read, cause }.into()
 }
 
-/// An error with a way out that it does not know itself; all else is as it says.
+/// Returns an error that `action` (such as "write") failed on `path`.
+pub fn on_path(action: &str, path: &Path, cause: io::Error) -> Report {
+    let (action, file) = (action.to_owned(), path.display().to_string());
+    FileError { action, file, access: Access::Write, cause }.into()
+}
+
+/// Returns an error that nothing can be created in `directory`.
+pub fn in_directory(directory: &Path, cause: io::Error) -> Report {
+    let access = Access::CreateIn(directory.to_owned());
+    FileError { action: "write in".to_owned(), file: directory.display().to_string(), access, cause }.into()
+}
+
+/// Returns an error that `action` failed on a file of an image, which has no path on disk yet.
+pub fn on_image_file(action: &str, file: &str, cause: io::Error) -> Report {
+    let file = format!("{file} of the image");
+    FileError { action: action.to_owned(), file, access: Access::Write, cause }.into()
+}
+
+/// An error with another help text; all else is that of the error.
 #[derive(Debug)]
-struct Helped {
+struct WithHelp {
     error: Report,
     help: String,
 }
 
-impl fmt::Display for Helped {
+impl fmt::Display for WithHelp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.error.fmt(f)
     }
 }
 
-impl std::error::Error for Helped {
+impl std::error::Error for WithHelp {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.error.chain().nth(1)
     }
 }
 
-impl Diagnostic for Helped {
+impl Diagnostic for WithHelp {
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         Some(Box::new(&self.help))
     }
@@ -77,21 +116,18 @@ impl Diagnostic for Helped {
     }
 }
 
-/// The error with this way out, where it knows none itself.
+/// Returns the error with this help, unless it has one.
 pub fn or_help(error: Report, help: impl FnOnce() -> String) -> Report {
     let has_help = error.help().is_some();
-    match has_help {
-        true => error,
-        false => with_help(error, help()),
-    }
+    if has_help { error } else { with_help(error, help()) }
 }
 
-/// The error with this way out in the place of its own.
+/// Returns the error with this help in place of its own.
 pub fn with_help(error: Report, help: String) -> Report {
-    Helped { error, help }.into()
+    WithHelp { error, help }.into()
 }
 
-/// Cargo failed, and has said why: its status becomes ours.
+/// Cargo failed and has printed why: its exit status becomes ours.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("cargo failed with status {status}")]
 pub struct CargoFailed {
@@ -99,7 +135,7 @@ pub struct CargoFailed {
     pub status: i32,
 }
 
-/// Cargo failed in a build script that looked for a C compiler: the one failure that cargo's words do not explain.
+/// A build script failed because it found no C compiler: cargo's own message does not say so.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("{package} compiles C code, and there is no C compiler for {}", targets.join(" and "))]
 #[diagnostic(help(
@@ -109,7 +145,7 @@ pub struct CargoFailed {
 pub struct NoCCompiler {
     /// Name and version of the package.
     pub package: String,
-    /// The triples that nothing compiles C for.
+    /// The target triples without a C compiler.
     pub targets: Vec<&'static str>,
     /// Cargo's exit status.
     pub status: i32,

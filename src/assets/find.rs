@@ -1,4 +1,4 @@
-//! A rule → the files that it takes. Nothing is read but folders, and nothing outside of the package is looked into.
+//! A rule → the files that match it. Only directories are read, and nothing outside of the package is visited.
 
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
@@ -7,186 +7,198 @@ use globset::GlobMatcher;
 use miette::Report;
 use walkdir::WalkDir;
 
-use super::{Places, link};
+use super::link;
 use crate::config::{FileRule, Root, is_whiteout};
-use crate::error::{Result, on_path};
+use crate::error::{Result, cannot_read};
 use crate::interrupt;
 
-/// What git keeps its own things in: a folder, or a file that says where that is.
+/// Git's own directory, or a file that says where it is.
 const GIT: &str = ".git";
 
-/// What a rule takes.
-pub struct Taken {
-    /// Whether `from` names a folder, without wildcards.
-    pub is_folder: bool,
-    /// At least one file or link, and the folders that they lie in, each before what is in it.
-    pub found: Vec<Found>,
+/// The directories of the host that rules refer to.
+#[derive(Clone, Copy, Debug)]
+pub struct SourceDirs<'a> {
+    /// Cargo's target directory.
+    pub target_dir: &'a Path,
+    /// The directory that the package's build script has written to for one target.
+    pub out_dir: Option<&'a Path>,
 }
 
-/// A file, folder or link that a rule takes.
-pub struct Found {
-    /// Its path below the fixed part of `from`, its parts divided by `/`; the name of a file that `from` names outright.
-    pub below: String,
-    /// What it is.
-    pub kind: Kind,
+/// The files that match a rule.
+pub struct Matches {
+    /// Whether `from` names a directory, without wildcards.
+    pub is_directory: bool,
+    /// At least one file or link, and their parent directories, each before its content.
+    pub files: Vec<MatchedFile>,
 }
 
-/// What is found.
-pub enum Kind {
-    /// A folder.
-    Folder,
+/// A file, directory or link that matches a rule.
+pub struct MatchedFile {
+    /// Its path relative to the fixed part of `from`, separated by `/`. For a file that `from` names, its name.
+    pub relative: String,
+    /// Its type.
+    pub kind: MatchedKind,
+}
+
+/// The type of a [`MatchedFile`].
+pub enum MatchedKind {
+    /// A directory.
+    Directory,
     /// A regular file.
     File {
-        /// Where it is.
+        /// Its path on the host.
         source: PathBuf,
-        /// Whether anybody may run it.
+        /// Whether anybody may execute it.
         is_executable: bool,
     },
-    /// A symbolic link, and what is written in it.
-    Link(String),
+    /// A symbolic link and its target.
+    Symlink(String),
 }
 
-/// What the rule takes.
+/// Returns the files that match the rule.
 ///
 /// # Errors
-/// A mistake in the rule; folders that cannot be read.
-pub fn find(rule: &FileRule, places: &Places) -> Result<Taken> {
+/// Returns an error if nothing matches, if a file cannot go into an image, or if a directory cannot be read.
+pub fn find(rule: &FileRule, dirs: &SourceDirs) -> Result<Matches> {
     let from = rule.from.get_ref();
-    let root = match (from.root, places.out_dir) {
+    let root = match (from.root, dirs.out_dir) {
         (Root::Package, _) => rule.folder(),
-        (Root::Target, _) => places.target_dir,
+        (Root::Target, _) => dirs.target_dir,
         (Root::OutDir, Some(out_dir)) => out_dir,
-        (Root::OutDir, None) => return Err(nothing(rule, "cargo has not said where $OUT_DIR is")),
+        (Root::OutDir, None) => return Err(no_match(rule, "cargo reported no $OUT_DIR")),
     };
     let start = root.join(&from.fixed);
     let (Ok(root), Ok(_)) = (root.canonicalize(), start.symlink_metadata()) else {
-        return Err(nothing(rule, "there is no such file or folder"));
+        return Err(no_match(rule, "no such file or directory"));
     };
-    // What `from` names outright may be a link: then it means what that leads to.
-    let start = link::end(&start, &root).map_err(|why| refused(rule, &from.fixed, &why.to_string()))?;
-    let metadata = fs::metadata(&start).map_err(|error| on_path("read", &start, error))?;
+    // If `from` names a link, it means the target of the link.
+    let start = link::resolve(&start, &root).map_err(|error| invalid(rule, &from.fixed, &error.to_string()))?;
+    let metadata = fs::metadata(&start).map_err(|error| cannot_read(&start, error))?;
     if !metadata.is_dir() {
         if from.glob.is_some() {
-            return Err(nothing(rule, &format!("{} is a file", from.fixed)));
+            return Err(no_match(rule, &format!("{} is a file", from.fixed)));
         }
         let name = from.fixed.rsplit('/').next().unwrap_or_default();
-        let below = name_of(rule, Path::new(name), &from.fixed)?;
-        let found = Found { kind: file(rule, start, &from.fixed, &metadata)?, below };
-        return Ok(Taken { is_folder: false, found: vec![found] });
+        let relative = image_path(rule, Path::new(name), &from.fixed)?;
+        let file = MatchedFile { kind: regular_file(rule, start, &from.fixed, &metadata)?, relative };
+        return Ok(Matches { is_directory: false, files: vec![file] });
     }
     let named = from.to_string();
-    let not_into = match from.root {
-        Root::Package => {
-            [Some(places.target_dir.to_owned()), resolved(places.target_dir), places.target_dir.canonicalize().ok()]
-        }
-        _ => [None, None, None],
-    };
-    let walk = Walk {
+    let mut excluded = Vec::new();
+    if from.root == Root::Package {
+        excluded.push(dirs.target_dir.to_owned());
+        excluded.extend(canonicalize_parent(dirs.target_dir));
+        excluded.extend(dirs.target_dir.canonicalize().ok());
+    }
+    excluded.retain(|directory| !start.starts_with(directory));
+    let walk = RuleWalk {
         rule,
         root: &root,
         start: &start,
-        matcher: from.glob.as_ref().map(|glob| glob.compile_matcher()),
-        not_into: not_into.into_iter().flatten().filter(|folder| !start.starts_with(folder)).collect(),
+        matcher: from.glob.as_ref().map(globset::Glob::compile_matcher),
+        excluded,
         with_git: named.split('/').any(|part| part == GIT),
     };
-    Ok(Taken { is_folder: from.glob.is_none(), found: walk.run()? })
+    Ok(Matches { is_directory: from.glob.is_none(), files: walk.run()? })
 }
 
-/// A way through the folder `start`, which is in `root`.
-struct Walk<'a> {
+/// A walk through the directory `start`, which is in `root`.
+struct RuleWalk<'a> {
     rule: &'a FileRule,
     root: &'a Path,
     start: &'a Path,
     matcher: Option<GlobMatcher>,
-    /// Cargo's own folder is no part of the package, unless it is named: layouts are written there. It has several names
-    /// where it is a link.
-    not_into: Vec<PathBuf>,
-    /// Nor is git's, where the CI keeps its token.
+    /// Cargo's target directory under all of its paths, unless `from` names it: layouts are written there.
+    excluded: Vec<PathBuf>,
+    /// Whether `from` names `.git`, where CI systems keep their tokens.
     with_git: bool,
 }
 
-impl Walk<'_> {
-    fn run(&self) -> Result<Vec<Found>> {
-        let mut found = Vec::new();
-        let (mut files, mut folders) = (0, 0);
-        // The folders on the way to where the walk is, until something in them is taken, and they with it.
-        let mut way: Vec<Option<PathBuf>> = Vec::new();
+impl RuleWalk<'_> {
+    fn run(&self) -> Result<Vec<MatchedFile>> {
+        let mut matched = Vec::new();
+        let (mut files, mut directories) = (0, 0);
+        // The parent directories of the current entry; `None` for those that have been added.
+        let mut parents: Vec<Option<PathBuf>> = Vec::new();
         let entries = WalkDir::new(self.start).min_depth(1).into_iter();
-        for entry in entries.filter_entry(|entry| self.is_looked_at(entry.path())) {
-            interrupt::check().map_err(|error| on_path("read", self.start, error))?;
+        for entry in entries.filter_entry(|entry| self.is_visited(entry.path())) {
+            interrupt::check().map_err(|error| cannot_read(self.start, error))?;
             let entry = entry.map_err(|error| {
                 let path = error.path().unwrap_or(self.start).to_owned();
-                on_path("read", &path, error.into())
+                cannot_read(&path, error.into())
             })?;
-            // All paths of the walk begin so.
+            // All paths of the walk begin with `start`.
             let relative = entry.path().strip_prefix(self.start).unwrap_or(entry.path());
             let is_match = self.matcher.as_ref().is_none_or(|matcher| matcher.is_match(relative));
-            let is_folder = entry.file_type().is_dir();
-            way.truncate(entry.depth() - 1);
-            if is_folder {
-                way.push(Some(relative.to_owned()));
-                folders += usize::from(is_match);
+            let is_directory = entry.file_type().is_dir();
+            parents.truncate(entry.depth() - 1);
+            if is_directory {
+                parents.push(Some(relative.to_owned()));
+                directories += usize::from(is_match);
             }
-            if !is_match || is_folder && !self.rule.from.get_ref().takes_folders {
+            if !is_match || is_directory && !self.rule.from.get_ref().takes_folders {
                 continue;
             }
-            for folder in way.iter_mut().filter_map(Option::take) {
-                found.push(Found { below: name_of(self.rule, &folder, &self.shown(&folder))?, kind: Kind::Folder });
+            for parent in parents.iter_mut().filter_map(Option::take) {
+                let relative = image_path(self.rule, &parent, &self.shown(&parent))?;
+                matched.push(MatchedFile { relative, kind: MatchedKind::Directory });
             }
-            if !is_folder {
+            if !is_directory {
                 files += 1;
-                found.push(self.file(entry.path(), relative)?);
+                matched.push(self.file(entry.path(), relative)?);
             }
         }
-        match (files, folders) {
-            (0, 0) => Err(nothing(self.rule, "no file fits")),
-            (0, _) => Err(nothing(self.rule, "only folders fit, and a `/**` at the end takes what is in them")),
-            _ => Ok(found),
+        if files > 0 {
+            Ok(matched)
+        } else if directories > 0 {
+            Err(no_match(self.rule, "only directories match; add `/**` to take their content"))
+        } else {
+            Err(no_match(self.rule, "no file matches"))
         }
     }
 
-    fn is_looked_at(&self, path: &Path) -> bool {
-        self.not_into.iter().all(|folder| folder != path)
+    fn is_visited(&self, path: &Path) -> bool {
+        self.excluded.iter().all(|excluded| excluded != path)
             && (self.with_git || path.file_name().is_none_or(|name| name != GIT))
     }
 
-    /// A path as mistakes name it: below the root, whatever `from` is.
+    /// Returns a path for messages: relative to the root of `from`.
     fn shown(&self, relative: &Path) -> String {
         let path = self.start.join(relative);
         path.strip_prefix(self.root).unwrap_or(relative).to_string_lossy().into_owned()
     }
 
-    fn file(&self, path: &Path, relative: &Path) -> Result<Found> {
+    fn file(&self, path: &Path, relative: &Path) -> Result<MatchedFile> {
         let shown = self.shown(relative);
-        let below = name_of(self.rule, relative, &shown)?;
-        let metadata = path.symlink_metadata().map_err(|error| on_path("read", path, error))?;
-        let kind = match metadata.is_symlink() {
-            true => {
-                Kind::Link(link::text(path, self.root).map_err(|why| refused(self.rule, &shown, &why.to_string()))?)
-            }
-            false => file(self.rule, path.to_owned(), &shown, &metadata)?,
+        let relative = image_path(self.rule, relative, &shown)?;
+        let metadata = path.symlink_metadata().map_err(|error| cannot_read(path, error))?;
+        let kind = if metadata.is_symlink() {
+            let target = link::read(path, self.root).map_err(|error| invalid(self.rule, &shown, &error.to_string()))?;
+            MatchedKind::Symlink(target)
+        } else {
+            regular_file(self.rule, path.to_owned(), &shown, &metadata)?
         };
-        Ok(Found { below, kind })
+        Ok(MatchedFile { relative, kind })
     }
 }
 
-/// Where a link itself is, and not what it leads to.
-fn resolved(link: &Path) -> Option<PathBuf> {
+/// Returns the canonical path of a link itself, not of its target.
+fn canonicalize_parent(link: &Path) -> Option<PathBuf> {
     Some(link.parent()?.canonicalize().ok()?.join(link.file_name()?))
 }
 
-/// A path as one in the image; `shown` is what mistakes call it.
-fn name_of(rule: &FileRule, path: &Path, shown: &str) -> Result<String> {
+/// Returns a path as one in the image; `shown` is its name in messages.
+fn image_path(rule: &FileRule, path: &Path, shown: &str) -> Result<String> {
     let mut names = Vec::new();
     for name in path {
         match name.to_str() {
-            None => return Err(refused(rule, shown, "has a name that is not UTF-8")),
+            None => return Err(invalid(rule, shown, "has a name that is not UTF-8")),
             Some(name) if name.contains(char::is_control) => {
-                return Err(refused(rule, &shown.escape_debug().to_string(), "has a control character in its name"));
+                return Err(invalid(rule, &shown.escape_debug().to_string(), "has a control character in its name"));
             }
             Some(name) if is_whiteout(name) => {
-                let why = "would delete a file of the base: names that begin with `.wh.` do that in a layer";
-                return Err(refused(rule, shown, why));
+                let why = "would delete a file of the base: in a layer, the prefix `.wh.` marks a whiteout";
+                return Err(invalid(rule, shown, why));
             }
             Some(name) => names.push(name),
         }
@@ -194,14 +206,13 @@ fn name_of(rule: &FileRule, path: &Path, shown: &str) -> Result<String> {
     Ok(names.join("/"))
 }
 
-/// A regular file; what else is neither folder nor link is none that an image should hold.
-fn file(rule: &FileRule, source: PathBuf, shown: &str, metadata: &Metadata) -> Result<Kind> {
-    match metadata.is_file() {
-        true => Ok(Kind::File { source, is_executable: is_executable(metadata) }),
-        false => {
-            Err(refused(rule, shown, &format!("is {}: an asset is a file, a folder or a link", special(metadata))))
-        }
+/// Returns a regular file. Other files that are neither directories nor links cannot go into an image.
+fn regular_file(rule: &FileRule, source: PathBuf, shown: &str, metadata: &Metadata) -> Result<MatchedKind> {
+    if !metadata.is_file() {
+        let why = format!("is {}: expected a file, directory or link", special_file(metadata));
+        return Err(invalid(rule, shown, &why));
     }
+    Ok(MatchedKind::File { source, is_executable: is_executable(metadata) })
 }
 
 #[cfg(unix)]
@@ -209,42 +220,47 @@ fn is_executable(metadata: &Metadata) -> bool {
     std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o111 != 0
 }
 
-/// No bit says so: `mode` does.
+/// Other systems have no such bit: use the key `mode`.
 #[cfg(not(unix))]
 fn is_executable(_: &Metadata) -> bool {
     false
 }
 
 #[cfg(unix)]
-fn special(metadata: &Metadata) -> &'static str {
+fn special_file(metadata: &Metadata) -> &'static str {
     use std::os::unix::fs::FileTypeExt;
     let kind = metadata.file_type();
-    match () {
-        () if kind.is_fifo() => "a named pipe",
-        () if kind.is_socket() => "a socket",
-        () => "a device",
+    if kind.is_fifo() {
+        "a named pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
     }
 }
 
 #[cfg(not(unix))]
-fn special(_: &Metadata) -> &'static str {
-    "no file"
+fn special_file(_: &Metadata) -> &'static str {
+    "not a regular file"
 }
 
-fn nothing(rule: &FileRule, why: &str) -> Report {
+fn no_match(rule: &FileRule, why: &str) -> Report {
     rule.mistake(
         rule.from.span(),
-        format!("`{}` takes nothing: {why}", rule.from.get_ref()),
-        "this takes nothing",
-        &format!("paths begin in {}; `target/` is cargo's target folder", rule.folder().display()),
+        format!("`{}` matches nothing: {why}", rule.from.get_ref()),
+        "this matches nothing",
+        &format!(
+            "write a path relative to {}; for files that cargo writes, begin it with `target/`",
+            rule.folder().display()
+        ),
     )
 }
 
-fn refused(rule: &FileRule, path: &str, why: &str) -> Report {
+fn invalid(rule: &FileRule, path: &str, why: &str) -> Report {
     rule.mistake(
         rule.from.span(),
         format!("{path} {why}"),
-        "this takes it",
-        "choose a narrower pattern, or put a file in its place",
+        "this matches it",
+        "choose a narrower pattern, or replace it by a regular file",
     )
 }

@@ -1,4 +1,4 @@
-//! Symbolic links: they stay links, so what is written in them has to mean in the image what it means here.
+//! Symbolic links: they stay links, so their targets must mean the same in the image as on the host.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
@@ -7,119 +7,123 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::image::layer::{Entry, EntryKind};
 
-/// Why a link cannot go in.
+/// Why a link cannot go into an image.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
-    /// Nothing is there.
-    #[error("leads to {0}, where nothing is")]
+pub enum LinkError {
+    /// The target does not exist.
+    #[error("is a dangling link to {0}")]
     Dangling(String),
-    /// A path of this computer.
-    #[error("leads to {0}, a path of this computer: a link says the way from its own folder")]
+    /// The target is an absolute path.
+    #[error("is a link to {0}, a path of the host: expected a relative target")]
     Absolute(String),
-    /// Something outside of the package.
-    #[error("leads to {0}, out of the package")]
+    /// The target is outside of the package.
+    #[error("is a link to {0}, outside of the package")]
     Outside(String),
-    /// A folder that it is in.
-    #[error("leads to {0}, a folder that it is in itself: who follows it finds no end")]
-    Around(String),
-    /// What no image can say.
-    #[error("leads to a name that is not UTF-8, or has a control character")]
-    Name,
-    /// Anything else: links that lead to each other, folders that may not be entered.
-    #[error("leads to {0}, and cannot be followed: {1}")]
-    Unfollowed(String, io::Error),
+    /// The target is a parent directory of the link.
+    #[error("is a link to {0}, a directory that contains it")]
+    Cycle(String),
+    /// The target has a name that no image can have.
+    #[error("is a link to a name that is not UTF-8 or has a control character")]
+    InvalidName,
+    /// The target cannot be resolved: links to each other, or directories without access.
+    #[error("is a link to {0}, which cannot be followed: {1}")]
+    Unresolved(String, io::Error),
+    /// The link itself cannot be read.
+    #[error("is a link that cannot be read: {0}")]
+    Unreadable(io::Error),
 }
 
-/// What `path` is in the end, which is to be inside of `root`.
+/// Returns the file that `path` resolves to, which must be in `root`.
 ///
 /// # Errors
-/// What it is instead.
-pub fn end(path: &Path, root: &Path) -> Result<PathBuf, Refusal> {
-    let said = || fs::read_link(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
+/// Returns an error if nothing is there, or it is outside of `root`.
+pub fn resolve(path: &Path, root: &Path) -> Result<PathBuf, LinkError> {
+    let target = || fs::read_link(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
     match path.canonicalize() {
-        Ok(end) if end.starts_with(root) => Ok(end),
-        Ok(_) => Err(Refusal::Outside(said())),
+        Ok(resolved) if resolved.starts_with(root) => Ok(resolved),
+        Ok(_) => Err(LinkError::Outside(target())),
         Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&error.kind()) => {
-            Err(Refusal::Dangling(said()))
+            Err(LinkError::Dangling(target()))
         }
-        Err(error) => Err(Refusal::Unfollowed(said(), error)),
+        Err(error) => Err(LinkError::Unresolved(target(), error)),
     }
 }
 
-/// What is written in the link `path`, which is to lead to something inside of `root`, all the way.
+/// Returns the target of the link `path`, each step of which must stay in `root`.
 ///
 /// # Errors
-/// Where it leads instead.
-pub fn text(path: &Path, root: &Path) -> Result<String, Refusal> {
-    let target = fs::read_link(path).map_err(|error| Refusal::Unfollowed("nothing".to_owned(), error))?;
-    let text = target.to_str().filter(|text| !text.contains(char::is_control)).ok_or(Refusal::Name)?.to_owned();
+/// Returns an error if the target cannot go into an image.
+pub fn read(path: &Path, root: &Path) -> Result<String, LinkError> {
+    let target = fs::read_link(path).map_err(LinkError::Unreadable)?;
+    let text = target.to_str().filter(|text| !text.contains(char::is_control)).ok_or(LinkError::InvalidName)?;
+    let text = text.to_owned();
     if target.has_root() {
-        return Err(Refusal::Absolute(text));
+        return Err(LinkError::Absolute(text));
     }
-    let mut way = path.parent().unwrap_or(root).to_owned();
+    let mut current = path.parent().unwrap_or(root).to_owned();
     for part in target.components() {
         match part {
-            Component::ParentDir => drop(way.pop()),
-            part => way.push(part),
+            Component::ParentDir => drop(current.pop()),
+            part => current.push(part),
         }
-        if !way.starts_with(root) {
-            return Err(Refusal::Outside(text));
+        if !current.starts_with(root) {
+            return Err(LinkError::Outside(text));
         }
     }
-    let end = end(path, root)?;
-    match path.starts_with(&end) {
-        true => Err(Refusal::Around(text)),
-        false => Ok(text.replace('\\', if cfg!(windows) { "/" } else { "\\" })),
+    if path.starts_with(resolve(path, root)?) {
+        return Err(LinkError::Cycle(text));
     }
+    Ok(if cfg!(windows) { text.replace('\\', "/") } else { text })
 }
 
-/// The links among the entries that lead to none of them, each with what is written in it: in the image, what they lead
-/// to may be the base's, or nothing.
-pub fn leading_nowhere(entries: &[Entry]) -> Vec<(&str, &str)> {
-    let tree = Tree(entries.iter().map(|entry| (entry.path.as_str(), &entry.kind)).collect());
+/// Returns the links among the entries whose target is none of the entries, each with its target. In the image, the target
+/// may be a file of the base, or missing.
+pub fn dangling_links(entries: &[Entry]) -> Vec<(&str, &str)> {
+    let tree = EntryTree(entries.iter().map(|entry| (entry.path.as_str(), &entry.kind)).collect());
     let links = entries.iter().filter_map(|entry| match &entry.kind {
         EntryKind::Symlink(target) => Some((entry.path.as_str(), target.as_str())),
         _ => None,
     });
-    links.filter(|(path, _)| !tree.has(path)).collect()
+    links.filter(|(path, _)| !tree.resolves(path)).collect()
 }
 
-/// Links that are followed for one path: as many as Linux follows.
+/// The most links on the way to one file, as in Linux.
 const MOST_LINKS: usize = 40;
 
-struct Tree<'a>(BTreeMap<&'a str, &'a EntryKind>);
+/// The entries by path.
+struct EntryTree<'a>(BTreeMap<&'a str, &'a EntryKind>);
 
-impl Tree<'_> {
-    /// Whether something is at `path` that is no link, once all links are followed.
-    fn has(&self, path: &str) -> bool {
-        let mut left: VecDeque<String> = path.split('/').map(str::to_owned).collect();
-        let mut here: Vec<String> = Vec::new();
+impl EntryTree<'_> {
+    /// Returns whether `path` exists, once all links are followed.
+    fn resolves(&self, path: &str) -> bool {
+        let mut remaining: VecDeque<String> = path.split('/').map(str::to_owned).collect();
+        let mut current: Vec<String> = Vec::new();
         let mut links = 0;
-        while let Some(part) = left.pop_front() {
+        while let Some(part) = remaining.pop_front() {
             match part.as_str() {
                 "" | "." => continue,
                 ".." => {
-                    here.pop();
+                    current.pop();
                     continue;
                 }
-                _ => here.push(part),
+                _ => current.push(part),
             }
-            let at = here.join("/");
-            match self.0.get(at.as_str()) {
+            let path = current.join("/");
+            match self.0.get(path.as_str()) {
                 Some(EntryKind::Symlink(target)) => {
                     links += 1;
                     if links > MOST_LINKS {
                         return false;
                     }
-                    here.pop();
-                    target.split('/').rev().for_each(|part| left.push_front(part.to_owned()));
+                    current.pop();
+                    target.split('/').rev().for_each(|part| remaining.push_front(part.to_owned()));
                 }
                 Some(_) => {}
-                // Not all folders have an entry: the standard ones are the base's.
+                // Not all directories have an entry: standard ones are in the base.
                 None => {
-                    let inside = format!("{at}/");
-                    let next = self.0.range(inside.as_str()..).next();
-                    if !next.is_some_and(|(path, _)| path.starts_with(&inside)) {
+                    let prefix = format!("{path}/");
+                    let next = self.0.range(prefix.as_str()..).next();
+                    if !next.is_some_and(|(path, _)| path.starts_with(&prefix)) {
                         return false;
                     }
                 }
@@ -139,10 +143,9 @@ mod tests {
     }
 
     #[test]
-    fn links_are_followed_in_the_image_as_a_container_would() {
-        let file = |path| Entry::file(path, 0o644, Content::Bytes(Vec::new()));
+    fn dangling_links_are_found_within_the_image() {
         let entries = [
-            file("srv/v1/a"),
+            Entry::file("srv/v1/a", 0o644, Content::Bytes(Vec::new())),
             link("srv/now", "v1"),
             link("srv/a", "now/a"),
             link("srv/up", "../srv/./v1//a"),
@@ -151,6 +154,6 @@ mod tests {
             link("srv/x", "y"),
             link("srv/y", "x"),
         ];
-        assert_eq!(leading_nowhere(&entries), [("srv/gone", "../etc/a"), ("srv/x", "y"), ("srv/y", "x")]);
+        assert_eq!(dangling_links(&entries), [("srv/gone", "../etc/a"), ("srv/x", "y"), ("srv/y", "x")]);
     }
 }

@@ -1,13 +1,13 @@
-//! The key `files` → the entries of a layer: which files of the package go in, where to, and whose they are there.
+//! The key `files` → the entries of a layer: which files of the package go in, to which paths, and with which owners.
 //!
 //! | file | what it does |
 //! | --- | --- |
-//! | `find` | a rule → the files that it takes, each looked at |
-//! | `link` | symbolic links: what they lead to here, and in the image |
+//! | `find` | a rule → the files that match it |
+//! | `link` | symbolic links: their targets on the host and in the image |
 //! | [`mod@owners`] | the rules' owners → numbers, by the base's users and groups |
 //!
-//! What lies in the package is looked at twice: before cargo runs, so that mistakes are told early, and after, because
-//! build scripts may have written there.
+//! Rules are evaluated twice: before cargo runs, to report mistakes early, and after, because build scripts may write files
+//! into the package.
 
 mod find;
 mod link;
@@ -16,7 +16,7 @@ pub mod owners;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry as Slot;
+use std::collections::btree_map::Entry as MapEntry;
 use std::path::Path;
 
 use miette::Report;
@@ -24,188 +24,181 @@ use miette::Report;
 use crate::config::{FileRule, Root};
 use crate::error::Result;
 use crate::image::layer::{Content, Entry, EntryKind, ROOT_FOLDERS};
-use find::{Found, Kind};
-pub use link::leading_nowhere;
-pub use owners::{Below, Numbers, owners};
+pub use find::SourceDirs;
+use find::{MatchedFile, MatchedKind};
+pub use link::dangling_links;
+pub use owners::{BaseLayers, OwnerIds, owners};
 
-/// Where rules find what they take.
-#[derive(Clone, Copy, Debug)]
-pub struct Places<'a> {
-    /// Cargo's target folder.
-    pub target_dir: &'a Path,
-    /// The folder that the package's build script has written to for one target.
-    pub out_dir: Option<&'a Path>,
-}
-
-/// Looks at all that can be looked at before cargo has run.
+/// Checks the rules as far as possible before cargo has run.
 ///
 /// # Errors
-/// Those of [`entries`].
+/// See [`entries`].
 pub fn check(rules: &[FileRule], target_dir: &Path, binaries: &[String]) -> Result<()> {
-    let places = Places { target_dir, out_dir: None };
-    let here = rules.iter().filter(|rule| !is_generated(rule, target_dir));
-    collect(here.map(|rule| (rule, (0, 0))), &places, binaries).map(drop)
+    let dirs = SourceDirs { target_dir, out_dir: None };
+    let existing = rules.iter().filter(|rule| !is_generated(rule, target_dir));
+    plan(existing.map(|rule| (rule, (0, 0))), &dirs, binaries).map(drop)
 }
 
-/// The entries that the rules make, with the owners of each rule's files. `binaries` are the paths in the image, without
-/// the slash at their beginning, where something else goes.
+/// Returns the entries that the rules make, with the owners of each rule's files. `binaries` are the paths of the binaries
+/// in the image, without their leading slash.
 ///
 /// # Errors
-/// A [mistake](FileRule::mistake) in a rule: it takes nothing, or what no image should hold, or would put it where
-/// something else is. Files that cannot be read.
-pub fn entries(rules: &[FileRule], owners: &[Numbers], places: &Places, binaries: &[String]) -> Result<Vec<Entry>> {
-    let slots = collect(rules.iter().zip(owners.iter().copied()), places, binaries)?;
-    Ok(slots.into_values().map(|slot| slot.entry).collect())
+/// Returns an error if a rule matches nothing, matches a file that cannot go into an image, or conflicts with another rule
+/// or a binary, or if a file cannot be read.
+pub fn entries(rules: &[FileRule], owners: &[OwnerIds], dirs: &SourceDirs, binaries: &[String]) -> Result<Vec<Entry>> {
+    let planned = plan(rules.iter().zip(owners.iter().copied()), dirs, binaries)?;
+    Ok(planned.into_values().map(|planned| planned.entry).collect())
 }
 
-/// Whether what the rule takes may not be there before cargo has run.
+/// Returns whether the files of a rule may not exist before cargo has run.
 fn is_generated(rule: &FileRule, target_dir: &Path) -> bool {
     let from = rule.from.get_ref();
     from.root != Root::Package || rule.folder().join(&from.fixed).starts_with(target_dir)
 }
 
-/// A path in the image, and what goes there.
-struct Placed<'a> {
+/// An entry, and the rule that makes it.
+struct PlannedEntry<'a> {
     rule: &'a FileRule,
     entry: Entry,
 }
 
-type Slots<'a> = BTreeMap<String, Placed<'a>>;
+/// The entries by their path in the image.
+type EntriesByPath<'a> = BTreeMap<String, PlannedEntry<'a>>;
 
-fn collect<'a>(
-    rules: impl Iterator<Item = (&'a FileRule, Numbers)>,
-    places: &Places,
+fn plan<'a>(
+    rules: impl Iterator<Item = (&'a FileRule, OwnerIds)>,
+    dirs: &SourceDirs,
     binaries: &[String],
-) -> Result<Slots<'a>> {
-    let mut slots = Slots::new();
+) -> Result<EntriesByPath<'a>> {
+    let mut planned = EntriesByPath::new();
     for (rule, owner) in rules {
         let to = rule.to.get_ref().trim_start_matches('/');
-        let taken = find::find(rule, places)?;
+        let matches = find::find(rule, dirs)?;
         if to.is_empty() || to.ends_with('/') {
-            for found in taken.found {
-                let path = format!("{to}{}", found.below);
-                put(&mut slots, Placed::new(rule, owner, path, found))?;
+            for file in matches.files {
+                let path = format!("{to}{}", file.relative);
+                insert(&mut planned, PlannedEntry::new(rule, owner, path, file))?;
             }
         } else {
-            put(&mut slots, Placed::new(rule, owner, to.to_owned(), only(rule, taken)?))?;
+            insert(&mut planned, PlannedEntry::new(rule, owner, to.to_owned(), single_file(rule, matches)?))?;
         }
     }
-    stand_on_folders(&slots, binaries)?;
-    Ok(slots)
+    check_conflicts(&planned, binaries)?;
+    Ok(planned)
 }
 
-/// The one file that the rule takes, for a place that is one file.
-fn only(rule: &FileRule, taken: find::Taken) -> Result<Found> {
+/// Returns the one file that matches the rule, for a destination that is a file.
+fn single_file(rule: &FileRule, matches: find::Matches) -> Result<MatchedFile> {
     let (from, to) = (rule.from.get_ref(), rule.to.get_ref());
-    let mut files = taken.found.into_iter().filter(|found| !matches!(found.kind, Kind::Folder));
+    let mut files = matches.files.into_iter().filter(|file| !matches!(file.kind, MatchedKind::Directory));
     let what = match (files.next(), files.next()) {
-        (Some(file), None) if !taken.is_folder => return Ok(file),
-        _ if taken.is_folder => "is a folder",
-        _ => "takes several files",
+        (Some(file), None) if !matches.is_directory => return Ok(file),
+        _ if matches.is_directory => "is a directory",
+        _ => "matches several files",
     };
     Err(rule.mistake(
         rule.to.span(),
         format!("`{from}` {what}, but `{to}` is one file"),
-        "this is no folder",
-        &format!("a folder ends in a slash: `to = \"{to}/\"`"),
+        "not a directory",
+        &format!("end the path of a directory with a slash: `to = \"{to}/\"`"),
     ))
 }
 
-impl<'a> Placed<'a> {
-    fn new(rule: &'a FileRule, owner: Numbers, path: String, found: Found) -> Placed<'a> {
-        let (kind, mode) = match found.kind {
-            Kind::Folder => (EntryKind::Directory, 0o755),
-            Kind::Link(target) => (EntryKind::Symlink(target), 0o777),
-            Kind::File { source, is_executable } => {
+impl<'a> PlannedEntry<'a> {
+    fn new(rule: &'a FileRule, owner: OwnerIds, path: String, file: MatchedFile) -> PlannedEntry<'a> {
+        let (kind, mode) = match file.kind {
+            MatchedKind::Directory => (EntryKind::Directory, 0o755),
+            MatchedKind::Symlink(target) => (EntryKind::Symlink(target), 0o777),
+            MatchedKind::File { source, is_executable } => {
                 let mode = rule.mode.unwrap_or(if is_executable { 0o755 } else { 0o644 });
                 (EntryKind::File(Content::Path(source)), mode)
             }
         };
-        // Below a folder of the base's they may be the base's too, and who owns a folder can replace what is in it.
-        let may_be_the_bases = matches!(kind, EntryKind::Directory) && is_the_bases(rule.to.get_ref());
-        let owner = if may_be_the_bases { (0, 0) } else { owner };
-        Placed { rule, entry: Entry { path, kind, mode, owner } }
+        // A directory below a standard one may be the base's, and its owner could replace all that is in it.
+        let may_be_in_base = matches!(kind, EntryKind::Directory) && is_standard_directory(rule.to.get_ref());
+        let owner = if may_be_in_base { (0, 0) } else { owner };
+        PlannedEntry { rule, entry: Entry { path, kind, mode, owner } }
     }
 
-    fn is_folder(&self) -> bool {
+    fn is_directory(&self) -> bool {
         matches!(self.entry.kind, EntryKind::Directory)
     }
 
-    /// Whether it makes no difference which of the two goes in.
-    fn is_same(&self, other: &Placed) -> bool {
-        let is_same_thing = match (&self.entry.kind, &other.entry.kind) {
+    /// Returns whether both entries are the same.
+    fn is_same(&self, other: &PlannedEntry) -> bool {
+        let is_same_content = match (&self.entry.kind, &other.entry.kind) {
             (EntryKind::File(Content::Path(one)), EntryKind::File(Content::Path(two))) => one == two,
             (EntryKind::Symlink(one), EntryKind::Symlink(two)) => one == two,
             (one, two) => matches!((one, two), (EntryKind::Directory, EntryKind::Directory)),
         };
-        is_same_thing && (self.entry.mode, self.entry.owner) == (other.entry.mode, other.entry.owner)
+        is_same_content && (self.entry.mode, self.entry.owner) == (other.entry.mode, other.entry.owner)
     }
 }
 
-fn put<'a>(slots: &mut Slots<'a>, placed: Placed<'a>) -> Result<()> {
-    match slots.entry(placed.entry.path.clone()) {
-        Slot::Vacant(slot) => drop(slot.insert(placed)),
-        Slot::Occupied(slot) if slot.get().is_same(&placed) => {}
-        Slot::Occupied(slot) => {
+fn insert<'a>(planned: &mut EntriesByPath<'a>, new: PlannedEntry<'a>) -> Result<()> {
+    match planned.entry(new.entry.path.clone()) {
+        MapEntry::Vacant(vacant) => drop(vacant.insert(new)),
+        MapEntry::Occupied(existing) if existing.get().is_same(&new) => {}
+        MapEntry::Occupied(existing) => {
             let message = format!(
-                "`{}` and `{}` both take something to /{}, and it is not the same, or not the same user's",
-                slot.get().rule.from.get_ref(),
-                placed.rule.from.get_ref(),
-                placed.entry.path
+                "`{}` and `{}` both write /{}, with different content, mode or owner",
+                existing.get().rule.from.get_ref(),
+                new.rule.from.get_ref(),
+                new.entry.path
             );
-            let help = "make one of the patterns narrower, or choose another `to`: nothing is replaced silently";
-            return Err(placed.rule.mistake(placed.rule.from.span(), message, "this is the second of the two", help));
+            let help = "choose a narrower pattern for one of them, or another `to`";
+            return Err(new.rule.mistake(new.rule.from.span(), message, "the second of the two", help));
         }
     }
     Ok(())
 }
 
-/// Whether a folder is one that every base brings along.
-fn is_the_bases(folder: &str) -> bool {
-    let folder = folder.trim_matches('/');
-    folder.is_empty() || ROOT_FOLDERS.contains(&folder)
+/// Returns whether every base has this directory.
+fn is_standard_directory(path: &str) -> bool {
+    let path = path.trim_matches('/');
+    path.is_empty() || ROOT_FOLDERS.contains(&path)
 }
 
-/// Sees to it that what others stand on is a folder, and that nothing is in the place of a binary.
-fn stand_on_folders(slots: &Slots, binaries: &[String]) -> Result<()> {
-    let no_folder = |path: &str| slots.get(path).filter(|placed| !placed.is_folder());
+/// Checks that all parents of entries are directories, and that no entry conflicts with a binary.
+fn check_conflicts(planned: &EntriesByPath, binaries: &[String]) -> Result<()> {
+    let non_directory = |path: &str| planned.get(path).filter(|planned| !planned.is_directory());
     for binary in binaries {
-        let in_its_way = slots.get(binary).or_else(|| above(binary).find_map(no_folder));
-        if let Some(placed) = in_its_way {
-            return Err(in_the_way(placed, &format!("the binary /{binary}")));
+        let conflict = planned.get(binary).or_else(|| parents(binary).find_map(non_directory));
+        if let Some(entry) = conflict {
+            return Err(conflicts(entry, &format!("the binary /{binary}")));
         }
     }
-    for (path, placed) in slots {
-        if matches!(placed.entry.kind, EntryKind::File(_)) && is_the_bases(path) {
-            return Err(placed.rule.mistake(
-                placed.rule.to.span(),
-                format!("`{}` would put a file in the place of the folder /{path}", placed.rule.from.get_ref()),
-                "this takes it there",
-                &format!("a folder ends in a slash: `to = \"/{path}/\"`"),
+    for (path, entry) in planned {
+        if matches!(entry.entry.kind, EntryKind::File(_)) && is_standard_directory(path) {
+            return Err(entry.rule.mistake(
+                entry.rule.to.span(),
+                format!("`{}` would replace the directory /{path} by a file", entry.rule.from.get_ref()),
+                "this puts it there",
+                &format!("end the path of a directory with a slash: `to = \"/{path}/\"`"),
             ));
         }
-        for folder in above(path) {
-            if let Some(other) = no_folder(folder) {
-                return Err(in_the_way(other, &format!("/{path}")));
+        for parent in parents(path) {
+            if let Some(other) = non_directory(parent) {
+                return Err(conflicts(other, &format!("/{path}")));
             }
-            if binaries.iter().any(|binary| binary == folder) {
-                return Err(in_the_way(placed, &format!("the binary /{folder}")));
+            if binaries.iter().any(|binary| binary == parent) {
+                return Err(conflicts(entry, &format!("the binary /{parent}")));
             }
         }
     }
     Ok(())
 }
 
-/// The folders that a path is in.
-fn above(path: &str) -> impl Iterator<Item = &str> {
+/// Returns the parent directories of a path, the uppermost first.
+fn parents(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(end, _)| &path[..end])
 }
 
-fn in_the_way(placed: &Placed, of: &str) -> Report {
-    placed.rule.mistake(
-        placed.rule.from.span(),
-        format!("`{}` puts /{} in the way of {of}", placed.rule.from.get_ref(), placed.entry.path),
-        "this takes it there",
+fn conflicts(planned: &PlannedEntry, with: &str) -> Report {
+    planned.rule.mistake(
+        planned.rule.from.span(),
+        format!("`{}` puts /{}, which conflicts with {with}", planned.rule.from.get_ref(), planned.entry.path),
+        "this puts it there",
         "choose another `to`, or another name for the file",
     )
 }

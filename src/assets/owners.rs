@@ -1,162 +1,91 @@
 //! Owners by name → numbers, by the base's own /etc/passwd and /etc/group.
 
-use std::io::Read;
+use miette::{Context, Report};
 
-use miette::{Context, Report, miette};
-
-use crate::config::{Account, FileRule};
-use crate::error::Result;
-use crate::image::layer::entries::{Entries, Kind};
+use crate::config::{Account, FileRule, Owner};
+use crate::error::{Result, or_help};
+use crate::filesystem::UserDatabase;
 use crate::image::passwd::{accounts, groups};
 use crate::platform::Platform;
 use crate::store::Source;
-use crate::store::layer::{Layer, failed};
+use crate::store::layer::Layer;
 
 /// A user and a group by number.
-pub type Numbers = (u64, u64);
+pub type OwnerIds = (u64, u64);
 
-/// A base for one platform, by which names have numbers.
-pub struct Below<'a> {
+/// A base for one platform, whose users and groups give names their numbers.
+pub struct BaseLayers<'a> {
     /// The platform.
     pub platform: &'a Platform,
-    /// Where its layers are.
+    /// The source of its layers.
     pub source: &'a dyn Source,
     /// Its layers, the lowest first.
     pub layers: &'a [Layer],
 }
 
-/// Whose the files of each rule are. The base's layers are read only where a rule names someone.
+/// Returns the owner of each rule's files. The base's layers are read only if a rule has a name.
 ///
 /// # Errors
-/// A [mistake](FileRule::mistake) in a rule that names someone whom the base does not know; a base that cannot be read.
-pub fn owners(rules: &[FileRule], below: &Below) -> Result<Vec<Numbers>> {
-    let is_name = |account: &Account| matches!(account, Account::Name(_));
-    let owners = rules.iter().filter_map(|rule| rule.owner.as_ref()).map(|owner| owner.get_ref());
-    let known = match owners.flat_map(|owner| [Some(&owner.user), owner.group.as_ref()]).flatten().any(is_name) {
-        true => Known::read(below)
-            .wrap_err_with(|| format!("cannot look up owners of `files` in the base for {}", below.platform))?,
-        false => Known::default(),
+/// Returns an error if the base has no such user or group, or cannot be read.
+pub fn owners(rules: &[FileRule], base: &BaseLayers) -> Result<Vec<OwnerIds>> {
+    let users = if rules.iter().filter_map(|rule| rule.owner.as_ref()).any(|owner| has_name(owner.get_ref())) {
+        UserDatabase::read(base.source, base.layers)
+            .map_err(|error| or_help(error, || "write owners by number".to_owned()))
+            .wrap_err_with(|| format!("cannot look up owners of `files` in the base for {}", base.platform))?
+    } else {
+        UserDatabase::default()
     };
-    rules.iter().map(|rule| known.numbers(rule, below.platform)).collect()
+    rules.iter().map(|rule| owner_ids(rule, &users, base.platform)).collect()
 }
 
-/// The base's own files of names; empty where it has none.
-#[derive(Debug, Default)]
-struct Known {
-    passwd: Vec<u8>,
-    group: Vec<u8>,
+fn has_name(owner: &Owner) -> bool {
+    let is_name = |account: &Account| matches!(account, Account::Name(_));
+    is_name(&owner.user) || owner.group.as_ref().is_some_and(is_name)
 }
 
-impl Known {
-    /// Reads the layers from the top down, until both files are found.
-    fn read(below: &Below) -> Result<Known> {
-        let mut files = ["passwd", "group"].map(|name| Sought { name, content: None, is_deleted: false });
-        for layer in below.layers.iter().rev() {
-            let mut sought: Vec<_> =
-                files.iter_mut().filter(|file| file.content.is_none() && !file.is_deleted).collect();
-            if sought.is_empty() {
-                break;
-            }
-            layer.read(below.source, |entries| {
-                while let Some(entry) = entries.next_entry().map_err(failed)? {
-                    sought.iter_mut().try_for_each(|file| file.look(&entry.path, &entry.kind, entries))?;
-                }
-                Ok(())
-            })?;
+fn owner_ids(rule: &FileRule, users: &UserDatabase, platform: &Platform) -> Result<OwnerIds> {
+    let Some(owner) = &rule.owner else {
+        return Ok((0, 0));
+    };
+    let (uid, own_group) = match &owner.get_ref().user {
+        Account::Number(number) => (*number, *number),
+        Account::Name(name) => {
+            let accounts = accounts(users.passwd());
+            let Some(account) = accounts.iter().find(|account| account.name == *name) else {
+                let known: Vec<_> = accounts.into_iter().map(|account| account.name).collect();
+                return Err(unknown(rule, platform, "user", name, &known));
+            };
+            (account.uid, account.gid)
         }
-        let [passwd, group] = files.map(|file| file.content.unwrap_or_default());
-        Ok(Known { passwd, group })
-    }
-
-    fn numbers(&self, rule: &FileRule, platform: &Platform) -> Result<Numbers> {
-        let Some(owner) = &rule.owner else {
-            return Ok((0, 0));
-        };
-        let unknown = |kind: &str, name: &str, known: Vec<String>| unknown(rule, platform, kind, name, &known);
-        let (uid, own_group) = match &owner.get_ref().user {
-            Account::Number(number) => (*number, *number),
-            Account::Name(name) => {
-                let accounts = accounts(&self.passwd);
-                match accounts.iter().find(|account| account.name == *name) {
-                    Some(account) => (account.uid, account.gid),
-                    None => {
-                        let known = accounts.into_iter().map(|account| account.name).collect();
-                        return Err(unknown("user", name, known));
-                    }
-                }
-            }
-        };
-        let gid = match &owner.get_ref().group {
-            None => own_group,
-            Some(Account::Number(number)) => *number,
-            Some(Account::Name(name)) => {
-                let groups = groups(&self.group);
-                match groups.iter().find(|group| group.name == *name) {
-                    Some(group) => group.gid,
-                    None => {
-                        let known = groups.into_iter().map(|group| group.name).collect();
-                        return Err(unknown("group", name, known));
-                    }
-                }
-            }
-        };
-        Ok((uid.into(), gid.into()))
-    }
-}
-
-/// A file in /etc that is looked for.
-struct Sought {
-    name: &'static str,
-    content: Option<Vec<u8>>,
-    /// Whether a layer deletes that of the layers below it (image-spec, `layer.md`, "Whiteouts").
-    is_deleted: bool,
-}
-
-/// No file of names is larger.
-const MOST_BYTES: u64 = 4 << 20;
-
-impl Sought {
-    fn look(&mut self, path: &[u8], kind: &Kind, content: &mut Entries<&mut dyn Read>) -> Result<()> {
-        let parts: Vec<_> = path.split(|byte| *byte == b'/').filter(|part| ![&b""[..], b"."].contains(part)).collect();
-        let hides = |part: &[u8], name: &str| part == b".wh..wh..opq" || part == format!(".wh.{name}").as_bytes();
-        match (&parts[..], kind) {
-            ([b"etc", name], kind) if *name == self.name.as_bytes() => self.content = Some(self.read(kind, content)?),
-            ([b"etc", part], _) if hides(part, self.name) => self.is_deleted = true,
-            ([part], _) if hides(part, "etc") => self.is_deleted = true,
-            _ => {}
+    };
+    let gid = match &owner.get_ref().group {
+        None => own_group,
+        Some(Account::Number(number)) => *number,
+        Some(Account::Name(name)) => {
+            let groups = groups(users.group());
+            let Some(group) = groups.iter().find(|group| group.name == *name) else {
+                let known: Vec<_> = groups.into_iter().map(|group| group.name).collect();
+                return Err(unknown(rule, platform, "group", name, &known));
+            };
+            group.gid
         }
-        Ok(())
-    }
-
-    fn read(&self, kind: &Kind, entries: &mut Entries<&mut dyn Read>) -> Result<Vec<u8>> {
-        let why = match kind {
-            Kind::File(size) if *size <= MOST_BYTES => {
-                let mut content = Vec::new();
-                entries.read_to_end(&mut content).map_err(failed)?;
-                return Ok(content);
-            }
-            Kind::File(size) => format!("has {size} bytes; more than {MOST_BYTES} are refused"),
-            _ => "is not a file of its own, and links are not followed".to_owned(),
-        };
-        Err(miette!(help = "write owners by number", "/etc/{} {why}", self.name))
-    }
+    };
+    Ok((uid.into(), gid.into()))
 }
 
-/// So many names tell what names there are.
-const ENOUGH_NAMES: usize = 8;
+/// The help lists at most this many names.
+const MOST_NAMES: usize = 8;
 
 fn unknown(rule: &FileRule, platform: &Platform, kind: &str, name: &str, known: &[String]) -> Report {
-    let at = rule.owner.as_ref().map_or(rule.from.span(), |owner| owner.span());
-    let known = match known {
-        [] => format!("it knows no {kind} by name"),
-        known => format!("it knows {}", known[..known.len().min(ENOUGH_NAMES)].join(", ")),
+    let at = rule.owner.as_ref().map_or(rule.from.span(), toml::Spanned::span);
+    let help = match known {
+        [] => format!("write a number: the base has no {kind}s"),
+        known => {
+            let names = known[..known.len().min(MOST_NAMES)].join(", ");
+            format!("write a number, or a {kind} of the base, such as {names}")
+        }
     };
-    rule.mistake(
-        at,
-        format!("the base for {platform} has no {kind} `{name}`"),
-        "not there",
-        &format!("{known}; a number needs no name"),
-    )
+    rule.mistake(at, format!("the base for {platform} has no {kind} `{name}`"), "not in the base", &help)
 }
 
 #[cfg(test)]
@@ -171,8 +100,8 @@ mod tests {
         Entry::file(path, 0o644, Content::Bytes(content.as_bytes().to_vec()))
     }
 
-    /// The owners of rules for `names` over layers of these entries.
-    fn numbers(layers: &[Vec<Entry>], names: &[&str]) -> Result<Vec<Numbers>, String> {
+    /// Returns the owners of rules with `names`, over layers of these entries.
+    fn ids(layers: &[Vec<Entry>], names: &[&str]) -> Result<Vec<OwnerIds>, String> {
         let folder = tempfile::tempdir().expect("a folder");
         let manifest = folder.path().join("Cargo.toml");
         let rules = names.iter().map(|name| format!("{{ from = 'a', to = '/a', owner = '{name}' }}, "));
@@ -183,16 +112,16 @@ mod tests {
         let rules = section.table.and_then(|table| table.files).expect("rules");
 
         let memory = Memory::default();
-        let layer = |entries: &Vec<Entry>| {
+        let mut written = Vec::new();
+        for entries in layers {
             let mut blob = Vec::new();
             let layer = write(entries, 0, Packing::alone(Compression::Gzip), &mut blob).expect("a layer in memory");
             memory.put(&layer.descriptor, blob);
-            Layer { descriptor: layer.descriptor, diff_id: layer.diff_id }
-        };
-        let layers: Vec<_> = layers.iter().map(layer).collect();
+            written.push(Layer { descriptor: layer.descriptor, diff_id: layer.diff_id });
+        }
         let platform = "linux/arm64".parse().expect("a platform");
-        let found = owners(&rules, &Below { platform: &platform, source: &memory, layers: &layers });
-        found.map_err(|error| {
+        let base = BaseLayers { platform: &platform, source: &memory, layers: &written };
+        owners(&rules, &base).map_err(|error| {
             let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
             format!("{} ({})", causes.join(": "), error.help().map(|help| help.to_string()).unwrap_or_default())
         })
@@ -206,53 +135,63 @@ mod tests {
     }
 
     #[test]
-    fn names_have_the_numbers_that_the_base_gives_them() {
-        let found = numbers(&[base(), vec![file("app/x", "")]], &["web", "web:logs", "7:logs", "web:9", "5", "5:6"]);
+    fn owners_have_the_numbers_of_the_base() {
+        let found = ids(&[base(), vec![file("app/x", "")]], &["web", "web:logs", "7:logs", "web:9", "5", "5:6"]);
         assert_eq!(found, Ok(vec![(0, 0), (33, 34), (33, 50), (7, 50), (33, 9), (5, 5), (5, 6)]));
     }
 
     #[test]
-    fn numbers_need_no_base() {
+    fn owners_by_number_need_no_base() {
         let broken = Entry { path: "etc/passwd".to_owned(), ..Entry::directory("etc/passwd") };
-        assert_eq!(numbers(&[vec![broken]], &["1:2"]), Ok(vec![(0, 0), (1, 2)]));
+        assert_eq!(ids(&[vec![broken]], &["1:2"]), Ok(vec![(0, 0), (1, 2)]));
     }
 
     #[test]
-    fn the_uppermost_file_counts_and_a_deleted_one_does_not() {
+    fn owners_come_from_the_uppermost_passwd() {
         let changed = vec![file("etc/passwd", "web:x:99:98::/:\n")];
-        assert_eq!(numbers(&[base(), changed.clone()], &["web:logs"]), Ok(vec![(0, 0), (99, 50)]));
+        assert_eq!(ids(&[base(), changed.clone()], &["web:logs"]), Ok(vec![(0, 0), (99, 50)]));
         for whiteout in ["etc/.wh.passwd", "etc/.wh..wh..opq", ".wh.etc", ".wh..wh..opq"] {
-            let words = numbers(&[base(), vec![file(whiteout, "")]], &["web"]).expect_err("nobody is known");
-            assert!(words.contains("it knows no user by name"), "{words}");
-            // A layer deletes what is below it, not what is in it.
+            let message = ids(&[base(), vec![file(whiteout, "")]], &["web"]).expect_err("no such user");
+            assert!(message.contains("the base has no users"), "{message}");
+            // A whiteout removes files of lower layers, not of its own.
             let both = [vec![file(whiteout, "")], changed.clone()].concat();
-            assert_eq!(numbers(&[base(), both], &["web"]), Ok(vec![(0, 0), (99, 98)]), "{whiteout}");
+            assert_eq!(ids(&[base(), both], &["web"]), Ok(vec![(0, 0), (99, 98)]), "{whiteout}");
         }
     }
 
     #[test]
-    fn who_is_not_known_is_told_with_those_who_are() {
-        let words = numbers(&[base()], &["www"]).expect_err("nobody");
-        assert_eq!(words, "the base for linux/arm64 has no user `www` (it knows root, web; a number needs no name)");
-        let words = numbers(&[base()], &["web:web"]).expect_err("no group");
-        assert!(words.contains("has no group `web` (it knows root, logs;"), "{words}");
-        let words = numbers(&[], &["root"]).expect_err("nothing");
-        assert!(words.contains("it knows no user by name"), "{words}");
+    fn unknown_owners_are_errors_that_list_known_ones() {
+        let message = ids(&[base()], &["www"]).expect_err("no such user");
+        assert_eq!(
+            message,
+            "the base for linux/arm64 has no user `www` (write a number, or a user of the base, such as root, web)"
+        );
+        let message = ids(&[base()], &["web:web"]).expect_err("no such group");
+        assert!(
+            message.contains("has no group `web` (write a number, or a group of the base, such as root, logs)"),
+            "{message}"
+        );
+        let message = ids(&[], &["root"]).expect_err("no users at all");
+        assert!(message.contains("the base has no users"), "{message}");
     }
 
     #[test]
-    fn a_file_of_names_that_is_a_link_or_too_large_is_refused() {
+    fn passwd_may_be_a_link_within_the_base() {
         let link = Entry {
             kind: crate::image::layer::EntryKind::Symlink("../nix/passwd".to_owned()),
             ..Entry::directory("etc/passwd")
         };
-        let words = numbers(&[vec![link]], &["web"]).expect_err("a link");
-        assert!(
-            words.contains("in the base for linux/arm64: ") && words.contains("/etc/passwd is not a file"),
-            "{words}"
-        );
+        assert_eq!(ids(&[vec![link.clone(), file("nix/passwd", PASSWD)]], &["web"]), Ok(vec![(0, 0), (33, 34)]));
+        let message = ids(&[vec![link]], &["web"]).expect_err("a dangling link");
+        assert!(message.contains("the base has no users"), "{message}");
+    }
+
+    #[test]
+    fn passwd_has_a_limit_of_size() {
         let large = file("etc/passwd", &"#\n".repeat(3 << 20));
-        let words = numbers(&[vec![large]], &["web"]).expect_err("a large file");
-        assert!(words.contains("more than 4194304 are refused (write owners by number)"), "{words}");
+        let message = ids(&[vec![large]], &["web"]).expect_err("a large file");
+        let expected = "in the base for linux/arm64: /etc/passwd of the image has 6291456 bytes, \
+            which exceeds the limit of 4194304 (write owners by number)";
+        assert!(message.contains(expected), "{message}");
     }
 }

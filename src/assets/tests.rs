@@ -44,99 +44,99 @@ impl Package {
         self
     }
 
-    /// The entries as `PATH KIND MODE`, or the mistake.
-    fn taken(&self) -> Result<Vec<String>, String> {
+    /// Returns the entries as `PATH KIND MODE`, or the error.
+    fn entries(&self) -> Result<Vec<String>, String> {
         let owners = vec![(0, 0); self.rules.len()];
         let (target_dir, out_dir) = (self.path("target"), self.path("target/out"));
-        let places = Places { target_dir: &target_dir, out_dir: Some(&out_dir) };
-        let entries = entries(&self.rules, &owners, &places, &["app/x".to_owned()]);
-        let entries = entries.map_err(|error| format!("{error} ({})", error.help().expect("a way out")))?;
-        let shown = |entry: Entry| match entry.kind {
+        let dirs = SourceDirs { target_dir: &target_dir, out_dir: Some(&out_dir) };
+        let entries = entries(&self.rules, &owners, &dirs, &["app/x".to_owned()]);
+        let entries = entries.map_err(|error| format!("{error} ({})", error.help().expect("help")))?;
+        let shown = entries.into_iter().map(|entry| match entry.kind {
             EntryKind::Directory => format!("{}/ {:o}", entry.path, entry.mode),
             EntryKind::File(_) => format!("{} {:o}", entry.path, entry.mode),
             EntryKind::Symlink(target) => format!("{} -> {target}", entry.path),
-        };
-        Ok(entries.into_iter().map(shown).collect())
+        });
+        Ok(shown.collect())
     }
 }
 
 #[track_caller]
-fn assert_takes(package: &Package, expected: &[&str]) {
-    assert_eq!(package.taken(), Ok(expected.iter().map(|line| (*line).to_owned()).collect()));
+fn assert_entries(package: &Package, expected: &[&str]) {
+    assert_eq!(package.entries(), Ok(expected.iter().map(|line| (*line).to_owned()).collect()));
 }
 
 #[track_caller]
-fn assert_refuses(package: &Package, parts: &[&str]) {
-    let words = package.taken().expect_err("a mistake");
+fn assert_rejects(package: &Package, parts: &[&str]) {
+    let message = package.entries().expect_err("an error");
     for part in parts {
-        assert!(words.contains(part), "{part:?} is not in: {words}");
+        assert!(message.contains(part), "{part:?} is not in: {message}");
     }
 }
 
 #[test]
-fn a_pattern_and_a_folder_keep_the_path_below_what_is_fixed() {
+fn patterns_keep_the_path_below_their_fixed_part() {
     let all = ["srv/www/.hidden 644", "srv/www/css/ 755", "srv/www/css/a.css 644", "srv/www/index.html 644"];
     for from in ["assets/**", "assets", "assets/", "./assets/**/*"] {
         let package = Package::new(&format!(r#"{{ from = "{from}", to = "/srv/www/" }}"#));
-        assert_takes(&package.with(&["assets/css/a.css", "assets/index.html", "assets/.hidden", "other"]), &all);
+        assert_entries(&package.with(&["assets/css/a.css", "assets/index.html", "assets/.hidden", "other"]), &all);
     }
     let package = Package::new(r#"{ from = "assets/*.html", to = "/" }"#);
-    assert_takes(&package.with(&["assets/css/a.html", "assets/index.html"]), &["index.html 644"]);
+    assert_entries(&package.with(&["assets/css/a.html", "assets/index.html"]), &["index.html 644"]);
 }
 
 #[test]
-fn a_file_keeps_its_name_in_a_folder_and_gets_that_of_a_file() {
+fn destination_is_a_directory_or_a_file() {
     let files = ["conf/x.toml"];
     let one = |from: &str, to: &str| Package::new(&format!(r#"{{ from = "{from}", to = "{to}" }}"#)).with(&files);
-    assert_takes(&one("conf/x.toml", "/etc/"), &["etc/x.toml 644"]);
-    assert_takes(&one("conf/x.toml", "/etc/y.toml"), &["etc/y.toml 644"]);
-    assert_takes(&one("conf/*.toml", "/etc/y.toml"), &["etc/y.toml 644"]);
-    assert_takes(&one("**/x.toml", "/etc/y.toml"), &["etc/y.toml 644"]);
-    assert_refuses(&one("conf", "/etc/y"), &["`conf` is a folder, but `/etc/y` is one file", "`to = \"/etc/y/\"`"]);
+    assert_entries(&one("conf/x.toml", "/etc/"), &["etc/x.toml 644"]);
+    assert_entries(&one("conf/x.toml", "/etc/y.toml"), &["etc/y.toml 644"]);
+    assert_entries(&one("conf/*.toml", "/etc/y.toml"), &["etc/y.toml 644"]);
+    assert_entries(&one("**/x.toml", "/etc/y.toml"), &["etc/y.toml 644"]);
+    assert_rejects(&one("conf", "/etc/y"), &["`conf` is a directory, but `/etc/y` is one file", "`to = \"/etc/y/\"`"]);
     let several = one("conf/*", "/etc/y").with(&["conf/z"]);
-    assert_refuses(&several, &["`conf/*` takes several files, but `/etc/y` is one file"]);
+    assert_rejects(&several, &["`conf/*` matches several files, but `/etc/y` is one file"]);
 }
 
 #[test]
-fn empty_folders_come_where_all_of_a_folder_is_meant() {
+fn empty_directories_are_kept_in_whole_directories() {
     let package = |from: &str| {
         let package = Package::new(&format!(r#"{{ from = "{from}", to = "/" }}"#)).with(&["a/b/file"]);
         fs::create_dir_all(package.path("a/empty/deep")).expect("a folder");
         package
     };
     let all = ["b/ 755", "b/file 644", "empty/ 755", "empty/deep/ 755"];
-    assert_takes(&package("a"), &all);
-    assert_takes(&package("a/**"), &all);
-    assert_takes(&package("a/**/file"), &all[..2]);
-    assert_refuses(&package("a/*"), &["`a/*` takes nothing: only folders fit, and a `/**` at the end"]);
-    assert_refuses(&package("a/empty"), &["`a/empty` takes nothing"]);
+    assert_entries(&package("a"), &all);
+    assert_entries(&package("a/**"), &all);
+    assert_entries(&package("a/**/file"), &all[..2]);
+    assert_rejects(&package("a/*"), &["`a/*` matches nothing: only directories match; add `/**`"]);
+    assert_rejects(&package("a/empty"), &["`a/empty` matches nothing"]);
 }
 
 #[test]
-fn what_fits_nothing_is_a_mistake() {
+fn patterns_that_match_nothing_are_errors() {
     for (from, why) in [
-        ("assets/*.css", "no file fits"),
-        ("asets/**", "there is no such file or folder"),
-        ("target/nothing", "there is no such file or folder"),
+        ("assets/*.css", "no file matches"),
+        ("asets/**", "no such file or directory"),
+        ("target/nothing", "no such file or directory"),
         ("assets/a/**", "assets/a is a file"),
     ] {
         let package = Package::new(&format!(r#"{{ from = "{from}", to = "/" }}"#)).with(&["assets/a"]);
-        assert_refuses(&package, &[&format!("`{from}` takes nothing: {why}"), "paths begin in "]);
+        assert_rejects(&package, &[&format!("`{from}` matches nothing: {why}"), "write a path relative to "]);
     }
 }
 
 #[test]
-fn the_package_is_without_cargos_folder_unless_that_is_named() {
+fn target_directory_is_excluded_unless_it_is_named() {
     let files = ["a", "target/b", "target/out/c"];
     let package = |from: &str| Package::new(&format!(r#"{{ from = "{from}", to = "/x/" }}"#)).with(&files);
-    assert_takes(&package("."), &["x/Cargo.toml 644", "x/a 644"]);
-    assert_takes(&package("**"), &["x/Cargo.toml 644", "x/a 644"]);
-    assert_takes(&package("target/b"), &["x/b 644"]);
-    assert_takes(&package("$OUT_DIR/*"), &["x/c 644"]);
+    assert_entries(&package("."), &["x/Cargo.toml 644", "x/a 644"]);
+    assert_entries(&package("**"), &["x/Cargo.toml 644", "x/a 644"]);
+    assert_entries(&package("target/b"), &["x/b 644"]);
+    assert_entries(&package("$OUT_DIR/*"), &["x/c 644"]);
 }
 
 #[test]
-fn what_may_be_run_stays_so_unless_there_is_a_mode() {
+fn executable_files_stay_executable_without_a_mode() {
     let package = |mode: &str| {
         let package = Package::new(&format!(r#"{{ from = "bin", to = "/bin/"{mode} }}"#)).with(&["bin/a", "bin/d/b"]);
         for (file, mode) in [("bin/a", 0o700), ("bin/d/b", 0o666)] {
@@ -144,69 +144,69 @@ fn what_may_be_run_stays_so_unless_there_is_a_mode() {
         }
         package
     };
-    assert_takes(&package(""), &["bin/a 755", "bin/d/ 755", "bin/d/b 644"]);
-    assert_takes(&package(r#", mode = "4711""#), &["bin/a 4711", "bin/d/ 755", "bin/d/b 4711"]);
+    assert_entries(&package(""), &["bin/a 755", "bin/d/ 755", "bin/d/b 644"]);
+    assert_entries(&package(r#", mode = "4711""#), &["bin/a 4711", "bin/d/ 755", "bin/d/b 4711"]);
 }
 
 #[test]
-fn links_that_stay_in_the_package_stay_links() {
+fn links_within_the_package_stay_links() {
     let package = Package::new(r#"{ from = "assets", to = "/srv/" }"#).with(&["assets/v1/a", "other"]);
     let package = package.link("assets/now", "v1").link("assets/v1/b", "../now/a").link("assets/o", "../other");
-    assert_takes(
+    assert_entries(
         &package,
         &["srv/now -> v1", "srv/o -> ../other", "srv/v1/ 755", "srv/v1/a 644", "srv/v1/b -> ../now/a"],
     );
 }
 
 #[test]
-fn a_link_that_is_named_is_what_it_leads_to() {
+fn links_that_a_rule_names_are_followed() {
     let package = |from: &str| {
         let package = Package::new(&format!(r#"{{ from = "{from}", to = "/srv/" }}"#)).with(&["v1/a"]);
         package.link("now", "v1").link("one", "now/a").link("out", "/etc/passwd").link("gone", "v2")
     };
-    assert_takes(&package("now"), &["srv/a 644"]);
-    assert_takes(&package("now/*"), &["srv/a 644"]);
-    assert_takes(&package("one"), &["srv/one 644"]);
-    assert_refuses(&package("out"), &["out leads to /etc/passwd, out of the package"]);
-    assert_refuses(&package("gone/**"), &["gone leads to v2, where nothing is"]);
+    assert_entries(&package("now"), &["srv/a 644"]);
+    assert_entries(&package("now/*"), &["srv/a 644"]);
+    assert_entries(&package("one"), &["srv/one 644"]);
+    assert_rejects(&package("out"), &["out is a link to /etc/passwd, outside of the package"]);
+    assert_rejects(&package("gone/**"), &["gone is a dangling link to v2"]);
 }
 
 #[test]
-fn links_that_leave_the_package_lead_nowhere_or_round_are_refused() {
+fn links_out_of_the_package_are_rejected() {
     let outside = tempfile::tempdir().expect("a folder");
     let outside = outside.path().display().to_string();
     for (target, why) in [
-        ("gone", "a/link leads to gone, where nothing is"),
-        ("file/x", "a/link leads to file/x, where nothing is"),
-        (&outside, "a path of this computer"),
-        ("../../..", "out of the package"),
-        ("../../package/a/file", "out of the package"),
-        ("link", "a/link leads to link, and cannot be followed"),
-        ("second", "leads to second, and cannot be followed"),
-        (".", "a/link leads to ., a folder that it is in itself"),
-        ("..", "a folder that it is in itself"),
-        ("hop/x", "out of the package"),
+        ("gone", "a/link is a dangling link to gone"),
+        ("file/x", "a/link is a dangling link to file/x"),
+        (&outside, "a path of the host"),
+        ("../../..", "outside of the package"),
+        ("../../package/a/file", "outside of the package"),
+        ("link", "a/link is a link to link, which cannot be followed"),
+        ("second", "a link to second, which cannot be followed"),
+        (".", "a/link is a link to ., a directory that contains it"),
+        ("..", "a directory that contains it"),
+        ("hop/x", "outside of the package"),
     ] {
         let package = Package::new(r#"{ from = "a/l*", to = "/srv/" }"#).with(&["a/file"]);
         fs::write(package.folder.path().join("x"), "").expect("a file");
         let package = package.link("a/hop", "../..").link("a/second", "link").link("a/link", target);
-        assert_refuses(&package, &[why, "choose a narrower pattern, or put a file in its place"]);
+        assert_rejects(&package, &[why, "choose a narrower pattern, or replace it by a regular file"]);
     }
 }
 
 #[test]
-fn pipes_and_sockets_are_refused() {
+fn pipes_and_sockets_are_rejected() {
     let package = Package::new(r#"{ from = "a/**", to = "/srv/" }"#).with(&["a/file"]);
     let pipe = package.path("a/pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("a program").success());
-    assert_refuses(&package, &["a/pipe is a named pipe"]);
+    assert_rejects(&package, &["a/pipe is a named pipe"]);
     fs::remove_file(&pipe).expect("a pipe");
     let _listener = std::os::unix::net::UnixListener::bind(package.path("a/socket")).expect("a socket");
-    assert_refuses(&package, &["a/socket is a socket"]);
+    assert_rejects(&package, &["a/socket is a socket"]);
 }
 
 #[test]
-fn names_that_mean_something_else_in_a_layer_or_nothing_are_refused() {
+fn names_that_no_layer_can_have_are_rejected() {
     use std::os::unix::ffi::OsStrExt;
     for (name, why) in [
         (&b"a/.wh.passwd"[..], "a/.wh.passwd would delete a file of the base"),
@@ -222,42 +222,42 @@ fn names_that_mean_something_else_in_a_layer_or_nothing_are_refused() {
             fs::write(path, "").expect("a file");
             package
         };
-        assert_refuses(&with("a/**"), &[why]);
-        assert_takes(&with("a/file"), &["srv/file 644"]);
-        assert_takes(&with("a/f*"), &["srv/file 644"]);
+        assert_rejects(&with("a/**"), &[why]);
+        assert_entries(&with("a/file"), &["srv/file 644"]);
+        assert_entries(&with("a/f*"), &["srv/file 644"]);
     }
 }
 
 #[test]
-fn two_rules_may_not_put_different_things_in_one_place() {
+fn rules_with_one_destination_must_agree() {
     let two = |a: &str, b: &str| Package::new(&format!("{{ {a} }}, {{ {b} }}")).with(&["a/x/f", "b/x/f", "c"]);
     let same = two(r#"from = "a", to = "/s/""#, r#"from = "a/**/f", to = "/s/""#);
-    assert_takes(&same, &["s/x/ 755", "s/x/f 644"]);
+    assert_entries(&same, &["s/x/ 755", "s/x/f 644"]);
     let other = two(r#"from = "a", to = "/s/""#, r#"from = "b", to = "/s/""#);
-    assert_refuses(&other, &["`a` and `b` both take something to /s/x/f", "nothing is replaced silently"]);
+    assert_rejects(&other, &["`a` and `b` both write /s/x/f", "choose a narrower pattern"]);
     let mode = two(r#"from = "a", to = "/s/""#, r#"from = "a", to = "/s/", mode = "0600""#);
-    assert_refuses(&mode, &["both take something to /s/x/f"]);
+    assert_rejects(&mode, &["both write /s/x/f"]);
     let below = two(r#"from = "c", to = "/s/x""#, r#"from = "a", to = "/s/""#);
-    assert_refuses(&below, &["both take something to /s/x,"]);
+    assert_rejects(&below, &["both write /s/x,"]);
     let under = two(r#"from = "c", to = "/s""#, r#"from = "a", to = "/s/""#);
-    assert_refuses(&under, &["`c` puts /s in the way of /s/x"]);
+    assert_rejects(&under, &["`c` puts /s, which conflicts with /s/x"]);
 }
 
 #[test]
-fn the_places_of_the_binaries_are_theirs() {
+fn paths_of_binaries_are_reserved() {
     let package = |to: &str| Package::new(&format!(r#"{{ from = "a", to = "{to}" }}"#)).with(&["a"]);
-    assert_takes(&package("/app/a"), &["app/a 644"]);
-    for (to, words) in [
-        ("/app", "`a` puts /app in the way of the binary /app/x"),
-        ("/app/x", "`a` puts /app/x in the way of the binary /app/x"),
-        ("/app/x/", "`a` puts /app/x/a in the way of the binary /app/x"),
+    assert_entries(&package("/app/a"), &["app/a 644"]);
+    for (to, message) in [
+        ("/app", "`a` puts /app, which conflicts with the binary /app/x"),
+        ("/app/x", "`a` puts /app/x, which conflicts with the binary /app/x"),
+        ("/app/x/", "`a` puts /app/x/a, which conflicts with the binary /app/x"),
     ] {
-        assert_refuses(&package(to), &[words]);
+        assert_rejects(&package(to), &[message]);
     }
 }
 
 #[test]
-fn before_cargo_runs_only_what_it_does_not_write_is_looked_at() {
+fn check_skips_files_that_cargo_writes() {
     let package = Package::new(r#"{ from = "$OUT_DIR/x", to = "/x" }, { from = "target/y", to = "/y" }"#);
     let target_dir = package.path("target");
     assert!(check(&package.rules, &target_dir, &[]).is_ok());
@@ -267,35 +267,35 @@ fn before_cargo_runs_only_what_it_does_not_write_is_looked_at() {
 }
 
 #[test]
-fn what_git_and_cargo_keep_in_the_package_goes_in_only_by_name() {
+fn git_and_target_directories_must_be_named() {
     let package = |from: &str| {
         let package = Package::new(&format!(r#"{{ from = "{from}", to = "/srv/" }}"#));
         package.with(&["a", ".git/config", "sub/.git", "built/debug/x"]).link("target", "built")
     };
-    assert_takes(&package("."), &["srv/Cargo.toml 644", "srv/a 644", "srv/sub/ 755"]);
-    assert_takes(&package("built"), &["srv/debug/ 755", "srv/debug/x 644"]);
-    assert_takes(&package(".git"), &["srv/config 644"]);
-    assert_takes(&package("**/.git/config"), &["srv/.git/ 755", "srv/.git/config 644"]);
+    assert_entries(&package("."), &["srv/Cargo.toml 644", "srv/a 644", "srv/sub/ 755"]);
+    assert_entries(&package("built"), &["srv/debug/ 755", "srv/debug/x 644"]);
+    assert_entries(&package(".git"), &["srv/config 644"]);
+    assert_entries(&package("**/.git/config"), &["srv/.git/ 755", "srv/.git/config 644"]);
 }
 
 #[test]
-fn no_file_takes_the_place_of_a_folder_that_every_base_has() {
+fn standard_directories_cannot_be_files() {
     for (from, to) in [("a", "/etc"), ("a", "/tmp"), ("b/srv", "/"), ("b", "/")] {
         let package = Package::new(&format!(r#"{{ from = "{from}", to = "{to}" }}"#)).with(&["a", "b/srv"]);
-        assert_refuses(&package, &["would put a file in the place of the folder /"]);
+        assert_rejects(&package, &["would replace the directory /"]);
     }
     let package = Package::new(r#"{ from = "a", to = "/etc" }"#).with(&["a"]);
-    assert_refuses(&package, &["a folder ends in a slash: `to = \"/etc/\"`"]);
+    assert_rejects(&package, &["end the path of a directory with a slash: `to = \"/etc/\"`"]);
 }
 
 #[test]
-fn folders_that_may_be_the_bases_stay_roots() {
+fn directories_below_standard_ones_belong_to_root() {
     let owners_of = |to: &str| {
         let package = Package::new(&format!(r#"{{ from = "root", to = "{to}", owner = "5:6" }}"#));
         let package = package.with(&["root/ssl/certs/my.pem"]);
         let target_dir = package.path("target");
-        let places = Places { target_dir: &target_dir, out_dir: None };
-        let entries = entries(&package.rules, &[(5, 6)], &places, &[]).expect("no mistake");
+        let dirs = SourceDirs { target_dir: &target_dir, out_dir: None };
+        let entries = entries(&package.rules, &[(5, 6)], &dirs, &[]).expect("entries");
         entries.into_iter().map(|entry| entry.owner).collect::<Vec<_>>()
     };
     assert_eq!(owners_of("/etc/"), [(0, 0), (0, 0), (5, 6)]);

@@ -9,7 +9,7 @@ use miette::{Context, miette};
 use super::inputs::Inputs;
 use crate::attest::auditable;
 use crate::compile::{Binary, section};
-use crate::error::{Result, on_path};
+use crate::error::{Result, cannot_read, on_path};
 use crate::image::Digest;
 use crate::image::digest::sha256;
 use crate::plan::{ImagePlan, Plan};
@@ -41,14 +41,14 @@ impl Auditable<'_> {
     /// # Errors
     /// Of reading it, and of writing the other one.
     pub fn program(&self, binary: &Binary) -> Result<Binary> {
-        let is_its = |image: &&ImagePlan| image.package == binary.package && image.run == binary.run;
+        let is_its = |image: &&ImagePlan| image.unit(binary.unit.target) == binary.unit;
         let Some(image) = self.plan.images.iter().filter(is_its).find(|image| image.auditable) else {
             return Ok(binary.clone());
         };
-        let crates = self.inputs.crates(image, binary.target);
+        let crates = self.inputs.crates(image, binary.unit.target);
         let section = auditable::section(crates)?;
         let run = format!("{}-{}", image.spec.replace('@', "-"), image.run);
-        let folder = image.target_dir.join(FOLDER).join(binary.target.triple).join(run);
+        let folder = image.target_dir.join(FOLDER).join(binary.unit.target.triple).join(run);
         let path = folder.join(&binary.name);
         let made = self.write(binary, &section, &path);
         made.wrap_err_with(|| format!("cannot put the list of its crates into {}", binary.name))?;
@@ -69,7 +69,7 @@ impl Auditable<'_> {
         {
             return Ok(());
         }
-        let program = fs::read(&binary.path).map_err(|error| on_path("read", &binary.path, error))?;
+        let program = fs::read(&binary.path).map_err(|error| cannot_read(&binary.path, error))?;
         let made = section::add(&program, auditable::SECTION, list)?.unwrap_or(program);
         let failed = |error| on_path("write", path, error);
         // One that is the same keeps its time, and its layer need not be made again.

@@ -2,7 +2,7 @@
 
 use super::verify_base::BaseVerifier;
 use super::{files, settings};
-use crate::assets::Numbers;
+use crate::assets::OwnerIds;
 use crate::base::Base;
 use crate::context::base::Bases;
 use crate::error::Result;
@@ -13,7 +13,7 @@ pub struct PreparedBase {
     /// The base.
     pub base: Base,
     /// For each of its platforms, the owner of the files of each rule.
-    pub owners: Vec<Vec<Numbers>>,
+    pub owners: Vec<Vec<OwnerIds>>,
 }
 
 /// What is known of a base.

@@ -6,7 +6,7 @@ use super::dynamic::DynamicLinkCheck;
 use super::job::{ImageJob, PlannedImage};
 use crate::base::Base;
 use crate::compile::elf::Needs;
-use crate::compile::{self, Arrived, Binary, Compiled, Toolchain};
+use crate::compile::{self, Binary, Compiled, OnBinary, Toolchain};
 use crate::context::base::Bases;
 use crate::error::Result;
 use crate::event::Listener;
@@ -70,7 +70,7 @@ impl<'a> Binaries<'a> {
         &self,
         jobs: &[ImageJob],
         toolchain: Option<&Toolchain>,
-        arrived: Arrived,
+        arrived: OnBinary,
         listener: Listener,
     ) -> Result<Compiled> {
         self.prebuilt.iter().for_each(arrived);
@@ -101,13 +101,9 @@ pub fn check(image: &ImagePlan, base: &Base, binaries: &[Binary], check: &mut Dy
     Ok(())
 }
 
-/// Returns whether a binary is one of an image's for a target.
-pub fn is_of(binary: &Binary, image: &ImagePlan, target: Target) -> bool {
-    (&binary.package, binary.run, binary.target) == (&image.package, image.run, target)
-}
-
 fn find<'a>(all: &'a [Binary], image: &ImagePlan, name: &str, target: Target) -> Result<&'a Binary> {
-    let found = all.iter().find(|binary| is_of(binary, image, target) && binary.name == name);
+    let unit = image.unit(target);
+    let found = all.iter().find(|binary| binary.unit == unit && binary.name == name);
     found.ok_or_else(|| miette!("cargo did not build `{name}` for {}", target.triple))
 }
 
@@ -118,14 +114,8 @@ fn prebuilt(plan: &Plan, image: &ImagePlan, target: Target) -> Result<Option<Vec
     };
     let mut binaries = Vec::new();
     for name in &image.bins {
-        let mut binary = Binary {
-            package: image.package.clone(),
-            name: name.clone(),
-            target,
-            run: image.run,
-            path: given.program(name),
-            needs: Needs::default(),
-        };
+        let mut binary =
+            Binary { unit: image.unit(target), name: name.clone(), path: given.program(name), needs: Needs::default() };
         if !binary.path.is_file() {
             return Err(miette!("the binary {} does not exist any more", binary.path.display()));
         }

@@ -7,7 +7,7 @@ use miette::{Context, IntoDiagnostic, Report, miette};
 
 use crate::base::BaseImage;
 use crate::compile::Binary;
-use crate::compile::versions::{Version, defined, numbered};
+use crate::compile::versions::{self, SymbolVersion, defined};
 use crate::context::base::Bases;
 use crate::error::Result;
 use crate::filesystem::contents::{merge, read};
@@ -69,7 +69,7 @@ impl<'a> DynamicLinkCheck<'a> {
     /// # Errors
     /// What is missing; of reading the base.
     pub fn can_start(&mut self, program: &Binary, image: &ImagePlan, base: &BaseImage) -> Result<()> {
-        if program.needs.is_nothing() {
+        if program.needs.is_empty() {
             return Ok(());
         }
         let files = self.files(image, base)?;
@@ -96,16 +96,17 @@ impl<'a> DynamicLinkCheck<'a> {
         let files = self.files(image, base)?;
         let needed = &program.needs.versions;
         files.read_versions(needed.iter().map(|version| version.library.as_str()), source)?;
-        let lacks = |version: &&Version| {
+        let lacks = |version: &&SymbolVersion| {
             let has = files.versions.get(&version.library).and_then(Option::as_ref);
             has.is_some_and(|has| !has.contains(&version.name))
         };
-        let Some(missing) = needed.iter().filter(lacks).max_by_key(|version| numbered(&version.name)) else {
+        let Some(missing) = needed.iter().filter(lacks).max_by_key(|version| versions::parse(&version.name)) else {
             return Ok(());
         };
-        let Version { library, name } = missing;
-        let known = files.versions.get(library).into_iter().flatten().flatten().filter_map(|name| numbered(name));
-        let of_series = known.filter(|(series, _)| numbered(name).is_some_and(|(wanted, _)| *series == wanted));
+        let SymbolVersion { library, name } = missing;
+        let known =
+            files.versions.get(library).into_iter().flatten().flatten().filter_map(|name| versions::parse(name));
+        let of_series = known.filter(|(series, _)| versions::parse(name).is_some_and(|(wanted, _)| *series == wanted));
         let highest = of_series.max().map_or_else(String::new, |(series, number)| {
             let number: Vec<_> = number.iter().map(u32::to_string).collect();
             format!(": the highest there is {series}{}", number.join("."))
@@ -158,18 +159,24 @@ impl Files {
             return Ok(());
         }
         let Files { layers, tree, versions, .. } = self;
-        read(source, layers, tree, |node, content| {
-            let Some(libraries) = wanted.get(&node) else { return Ok(()) };
-            let mut library = Vec::new();
-            content.take(MOST_LIBRARY).read_to_end(&mut library).into_diagnostic()?;
-            let found = defined(&library);
-            for library in libraries {
-                // A base may have one of a name for each of several machines.
-                let known = versions.entry((*library).to_owned()).or_insert_with(|| Some(BTreeSet::new()));
-                *known = known.take().zip(found.clone()).map(|(known, found)| &known | &found);
-            }
-            Ok(())
-        })
+        read(
+            source,
+            layers,
+            tree,
+            |node| wanted.contains_key(&node),
+            |node, content| {
+                let Some(libraries) = wanted.get(&node) else { return Ok(()) };
+                let mut library = Vec::new();
+                content.take(MOST_LIBRARY).read_to_end(&mut library).into_diagnostic()?;
+                let found = defined(&library);
+                for library in libraries {
+                    // A base may have one of a name for each of several machines.
+                    let known = versions.entry((*library).to_owned()).or_insert_with(|| Some(BTreeSet::new()));
+                    *known = known.take().zip(found.clone()).map(|(known, found)| &known | &found);
+                }
+                Ok(())
+            },
+        )
     }
 }
 
@@ -197,7 +204,7 @@ fn each_file(tree: &Tree, folder: NodeId, path: &mut String, found: &mut impl Fn
 }
 
 fn dynamic(program: &Binary) -> String {
-    format!("{} for {} is dynamic", program.name, program.target.platform())
+    format!("{} for {} is dynamic", program.name, program.unit.target.platform())
 }
 
 fn refused(base: &BaseImage, message: String) -> Report {

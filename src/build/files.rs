@@ -6,7 +6,7 @@ use std::path::Path;
 use miette::Context;
 
 use super::layers::Layers;
-use crate::assets::{self, Below, Numbers, Places};
+use crate::assets::{self, BaseLayers, OwnerIds, SourceDirs};
 use crate::base::Base;
 use crate::compile::OutDir;
 use crate::config::Root;
@@ -24,7 +24,7 @@ pub struct Assets<'a> {
     /// What they go over.
     pub base: &'a Base,
     /// For each platform, whose the files of each rule are ([`owners`]).
-    pub owners: &'a [Vec<Numbers>],
+    pub owners: &'a [Vec<OwnerIds>],
 }
 
 /// Looks at the files that are there already: mistakes are told before minutes of compiling.
@@ -39,8 +39,8 @@ pub fn check(plan: &ImagePlan) -> Result<()> {
 ///
 /// # Errors
 /// An owner whom the base does not know; a base that cannot be read.
-pub fn owners(plan: &ImagePlan, base: &Base, source: &dyn Source) -> Result<Vec<Vec<Numbers>>> {
-    let mut owners: Vec<Vec<Numbers>> = Vec::new();
+pub fn owners(plan: &ImagePlan, base: &Base, source: &dyn Source) -> Result<Vec<Vec<OwnerIds>>> {
+    let mut owners: Vec<Vec<OwnerIds>> = Vec::new();
     if plan.files.is_empty() {
         return Ok(owners);
     }
@@ -51,7 +51,7 @@ pub fn owners(plan: &ImagePlan, base: &Base, source: &dyn Source) -> Result<Vec<
             Some(known) => owners[known].clone(),
             None => {
                 let layers = described(&below.config, &below.layers)?;
-                assets::owners(&plan.files, &Below { platform: &below.platform, source, layers: &layers })?
+                assets::owners(&plan.files, &BaseLayers { platform: &below.platform, source, layers: &layers })?
             }
         });
     }
@@ -64,20 +64,18 @@ impl Assets<'_> {
     /// # Errors
     /// A mistake in a rule that only shows after cargo has run; of reading files, and of writing the layout.
     pub fn layers(&self, layers: &Layers, out_dirs: &[OutDir], listener: Listener) -> Result<Vec<Layer>> {
-        let mut made: Vec<(&Vec<Numbers>, Option<&Path>, Layer)> = Vec::new();
+        let mut made: Vec<(&Vec<OwnerIds>, Option<&Path>, Layer)> = Vec::new();
         let mut astray = BTreeSet::new();
         for (below, owners) in self.base.images.iter().zip(self.owners) {
-            let is_its = |out_dir: &&OutDir| {
-                (&out_dir.package, out_dir.run, out_dir.target) == (&self.plan.package, self.plan.run, below.target)
-            };
-            let out_dir = out_dirs.iter().rfind(is_its).filter(|_| self.depends_on_out_dir());
+            let unit = self.plan.unit(below.target);
+            let out_dir = out_dirs.iter().rfind(|out_dir| out_dir.unit == unit).filter(|_| self.depends_on_out_dir());
             let out_dir = out_dir.map(|out_dir| out_dir.path.as_path());
             let same = made.iter().find(|(other, folder, _)| (*other, *folder) == (owners, out_dir));
             let layer = match same {
                 Some((_, _, layer)) => layer.clone(),
                 None => {
                     let entries = self.entries(owners, out_dir)?;
-                    let links = assets::leading_nowhere(&entries).into_iter();
+                    let links = assets::dangling_links(&entries).into_iter();
                     astray.extend(links.map(|(path, target)| (path.to_owned(), target.to_owned())));
                     let name = format!("{} (files)", self.plan.name);
                     layers.layer(&entries, &name).wrap_err("cannot make the layer of `files`")?
@@ -92,9 +90,9 @@ impl Assets<'_> {
         Ok(made.into_iter().map(|(_, _, layer)| layer).collect())
     }
 
-    fn entries(&self, owners: &[Numbers], out_dir: Option<&Path>) -> Result<Vec<Entry>> {
-        let places = Places { target_dir: &self.plan.target_dir, out_dir };
-        let entries = assets::entries(&self.plan.files, owners, &places, &binaries(self.plan))?;
+    fn entries(&self, owners: &[OwnerIds], out_dir: Option<&Path>) -> Result<Vec<Entry>> {
+        let dirs = SourceDirs { target_dir: &self.plan.target_dir, out_dir };
+        let entries = assets::entries(&self.plan.files, owners, &dirs, &binaries(self.plan))?;
         Ok(with_parents(entries, self.base.root.is_none()))
     }
 

@@ -12,7 +12,7 @@ use super::layers::Layers;
 use super::settings::{settings, unknown_variable, with_base};
 use crate::base::{Base, BaseImage};
 use crate::compile::{Binary, OutDir};
-use crate::error::{Result, on_path};
+use crate::error::{Result, cannot_read};
 use crate::event::transfer::Activity;
 use crate::event::{BuiltBase, BuiltImage, BuiltManifest, Event, Listener};
 use crate::image::config::{History, assemble};
@@ -57,7 +57,7 @@ impl ImageBuilder<'_> {
         let mut entries = Vec::new();
         for binary in binaries {
             // A program that was named may be behind a link.
-            let source = binary.path.canonicalize().map_err(|error| on_path("read", &binary.path, error))?;
+            let source = binary.path.canonicalize().map_err(|error| cannot_read(&binary.path, error))?;
             let path = self.plan.bin_dir.join(&binary.name);
             entries.push(Entry::file(path.trim_start_matches('/'), 0o755, Content::Path(source)));
         }

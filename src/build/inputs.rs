@@ -1,4 +1,4 @@
-//! What programs are made of and made with: crates, bytes, toolchain. What was found before is remembered.
+//! What binaries are built from and with: crates, Cargo.lock, toolchain. What was found before is kept in the cache.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use cargo_metadata::PackageId;
 use miette::{IntoDiagnostic, miette};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,29 +17,38 @@ use crate::attest::sbom::crates::{Answers, Crate};
 use crate::compile::resolve::resolve;
 use crate::compile::{Toolchain, release};
 use crate::environment::Environment;
-use crate::error::{Result, on_path};
+use crate::error::{Result, cannot_read};
 use crate::image::Digest;
 use crate::image::digest::{HashWriter, sha256};
 use crate::parallel::{FEW, each};
-use crate::plan::{ImagePlan, Plan};
+use crate::plan::{ImagePlan, Plan, Unit};
 use crate::platform::Target;
 use crate::store::Cache;
 use crate::store::cache::records::Kind;
 use crate::store::fingerprint::Stamp;
 
-/// Numbers what [`Crate`]s have been: those that another release remembered may lack what this one wants.
+/// The version of the format of [`Crate`]s in the cache: those of another release may lack what this one needs.
 const CRATES: &str = "crates 1";
 
-/// Who finds it out.
+/// What binaries are built from and with.
 pub struct Inputs<'a> {
     plan: &'a Plan,
     cache: &'a Cache,
-    /// What everything was compiled with; nothing where all was compiled elsewhere.
+    /// What everything was compiled with; empty if all binaries are prebuilt.
     pub tools: Vec<Tool>,
     /// The text of Cargo.lock.
     lock: String,
-    /// The crates of a package that a run of cargo builds for a target.
-    crates: HashMap<(PackageId, usize, Target), Vec<Crate>>,
+    /// The crates of a unit.
+    crates: HashMap<Unit, Vec<Crate>>,
+}
+
+/// A unit whose crates are asked for.
+struct Wanted<'a> {
+    unit: Unit,
+    /// Its package, as cargo's arguments name it.
+    spec: &'a str,
+    /// Of rustc.
+    flags: Option<Vec<String>>,
 }
 
 /// An image, and what it is built for.
@@ -52,11 +60,10 @@ pub struct ImageTargets<'a> {
 }
 
 impl<'a> Inputs<'a> {
-    /// Those of all images that hold in their programs what they are made of, or to which it is to be attached (`attach`).
-    /// They are built for `targets`.
+    /// Finds the inputs of all images that have an SBOM attached (`attach`), or the list of crates in their binaries.
     ///
     /// # Errors
-    /// When cargo does not answer, or a program of the toolchain.
+    /// Returns an error if cargo or a program of the toolchain does not answer.
     pub fn find(
         plan: &'a Plan,
         cache: &'a Arc<Cache>,
@@ -72,12 +79,12 @@ impl<'a> Inputs<'a> {
                 continue;
             }
             for target in *targets {
-                let key = (image.package.clone(), image.run, *target);
-                if wanted.iter().all(|(known, _, _)| *known != key) {
-                    // Dependencies may be of a `cfg` that flags for the compiler set.
+                let unit = image.unit(*target);
+                if wanted.iter().all(|known: &Wanted| known.unit != unit) {
+                    // Flags for the compiler may set a `cfg` that dependencies depend on.
                     let flags =
                         toolchain.and_then(|toolchain| toolchain.config.rustflags(target.triple).ok().flatten());
-                    wanted.push((key, *image, flags.map(|flags| flags.flags)));
+                    wanted.push(Wanted { unit, spec: &image.spec, flags: flags.map(|flags| flags.flags) });
                 }
             }
         }
@@ -87,45 +94,44 @@ impl<'a> Inputs<'a> {
         if let Some(toolchain) = toolchain {
             inputs.tools = inputs.tools(toolchain, &plan.compile.environment)?;
         }
-        let resolve = |((_, _, target), image, flags): &(_, &ImagePlan, _)| inputs.resolve(image, *target, flags);
-        let found = each(&wanted, FEW, resolve)?;
-        inputs.crates = wanted.into_iter().map(|(key, _, _)| key).zip(found).collect();
+        let found = each(&wanted, FEW, |wanted| inputs.resolve(wanted))?;
+        inputs.crates = wanted.into_iter().map(|wanted| wanted.unit).zip(found).collect();
         Ok(inputs)
     }
 
-    /// The digest of Cargo.lock, where there is one.
+    /// Returns the digest of Cargo.lock, or `None` if there is none.
     pub fn lock(&self) -> Option<Digest> {
         (!self.lock.is_empty()).then(|| sha256(self.lock.as_bytes()))
     }
 
-    /// The crates that the programs of an image are built from for a target, their own package first.
+    /// Returns the crates that the binaries of an image are built from for a target, their own package first.
     pub fn crates(&self, image: &ImagePlan, target: Target) -> &[Crate] {
-        let found = self.crates.get(&(image.package.clone(), image.run, target));
+        let found = self.crates.get(&image.unit(target));
         found.map(Vec::as_slice).unwrap_or_default()
     }
 
-    fn resolve(&self, image: &ImagePlan, target: Target, flags: &Option<Vec<String>>) -> Result<Vec<Crate>> {
-        let request = &self.plan.compile.runs[image.run].resolve;
+    fn resolve(&self, Wanted { unit, spec, flags }: &Wanted) -> Result<Vec<Crate>> {
+        let request = &self.plan.compile.runs[unit.run].resolve;
         let tools: Vec<_> = self.tools.iter().map(|tool| tool.text.as_str()).collect();
-        let about = format!(
+        let record = format!(
             "{CRATES}: {} for {}\n{} {}\n{:?}\n{:?}\n{flags:?}\n{tools:?}",
-            image.package,
-            target.triple,
+            unit.package,
+            unit.target.triple,
             request.known,
             sha256(self.lock.as_bytes()),
             request.packages,
             request.args,
         );
-        if let Some(found) = self.cache.recall(Kind::Crates, &about) {
+        if let Some(found) = self.cache.recall(Kind::Crates, &record) {
             return Ok(found);
         }
-        let resolved = resolve(request, &self.plan.compile.environment, target)?;
-        let root = resolved.metadata.packages.iter().find(|package| package.id == image.package);
-        let root = root.ok_or_else(|| miette!("cargo does not know the package {} any more", image.spec))?;
+        let resolved = resolve(request, &self.plan.compile.environment, unit.target)?;
+        let root = resolved.metadata.packages.iter().find(|package| package.id == unit.package);
+        let root = root.ok_or_else(|| miette!("cargo does not know the package {spec} any more"))?;
         let lock = Lock::read(&self.lock);
         let answers = Answers { tree: &resolved.tree, metadata: &resolved.metadata, lock: &lock };
         let crates = answers.crates(root).into_diagnostic()?;
-        self.cache.remember(Kind::Crates, &about, &crates);
+        self.cache.remember(Kind::Crates, &record, &crates);
         Ok(crates)
     }
 
@@ -141,20 +147,20 @@ impl<'a> Inputs<'a> {
         Ok(releases.into_iter().map(tool).collect())
     }
 
-    /// The SHA-256 of a program.
+    /// Returns the SHA-256 of a binary.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// Returns an error if it cannot be read.
     pub fn digest(&self, program: &Path) -> Result<Digest> {
         self.while_same(program, "digest", || {
             let mut hashed = HashWriter::new(io::sink());
             let read = File::open(program).and_then(|mut file| io::copy(&mut file, &mut hashed));
-            read.map_err(|error| on_path("read", program, error))?;
+            read.map_err(|error| cannot_read(program, error))?;
             Ok(hashed.finish().0)
         })
     }
 
-    /// What was found of a file, remembered until that changes.
+    /// Returns what was found of a file, which is kept in the cache until the file changes.
     fn while_same<T>(&self, file: &Path, what: &str, find: impl FnOnce() -> Result<T>) -> Result<T>
     where
         T: Serialize + DeserializeOwned,

@@ -3,7 +3,6 @@
 use std::sync::Mutex;
 use std::sync::mpsc::Sender;
 
-use super::binaries::is_of;
 use super::job::ImageJob;
 use crate::compile::Binary;
 use crate::parallel::lock;
@@ -37,7 +36,7 @@ impl<'a> PendingLayers<'a> {
     /// Adds a binary to the layers that it belongs to.
     pub fn arrived(&self, binary: &Binary) {
         let mut waiting = lock(&self.waiting);
-        for layer in waiting.iter_mut().filter(|layer| is_of(binary, layer.job.plan, layer.target)) {
+        for layer in waiting.iter_mut().filter(|layer| layer.job.plan.unit(layer.target) == binary.unit) {
             let is_new = layer.binaries.iter().all(|known| known.name != binary.name);
             if is_new && layer.job.plan.bins.contains(&binary.name) {
                 layer.binaries.push(binary.clone());

@@ -122,13 +122,10 @@ impl Attachments<'_> {
     /// # Errors
     /// Of reading a program.
     fn bom(&self, target: Target, platform: &Platform, digest: Option<&Digest>) -> Result<Bom> {
+        let unit = self.plan.unit(target);
         let mut programs = Vec::new();
         for name in &self.plan.bins {
-            let is_it = |binary: &&Binary| {
-                (&binary.package, binary.run, binary.target) == (&self.plan.package, self.plan.run, target)
-                    && binary.name == *name
-            };
-            let binary = self.binaries.iter().find(is_it);
+            let binary = self.binaries.iter().find(|binary| binary.unit == unit && binary.name == *name);
             let digest = binary.map(|binary| self.inputs.digest(&binary.path)).transpose()?;
             programs.push((self.plan.bin_dir.join(name), digest));
         }

@@ -1,37 +1,35 @@
 //! The image's config → the runtime's (image-spec, `conversion.md`; runtime-spec, `config.md` and `config-linux.md`).
 //!
-//! What an image does not say is as `runc spec` and `runc spec --rootless` have it. It is written as JSON, not through
-//! oci-spec's types: their sets and maps come in another order each time. A test reads it back through them.
+//! What an image does not say is as in `runc spec` and `runc spec --rootless`. The config is written as JSON, not through
+//! oci-spec's types: their sets and maps have a random order. A test reads it back through them.
 
 use std::collections::BTreeMap;
 
 use miette::miette;
 use serde_json::{Value, json};
 
-use super::run::is_obeyed;
-use super::user::User;
+use super::output::HostOwner;
+use super::user::ProcessUser;
+use super::validate::is_runtime_label;
 use super::volume::Volume;
 use crate::error::Result;
 use crate::image::config::{DEFAULT_PATH, Object, strings};
 
-/// A user and a group of this computer.
-pub type Own = (u32, u32);
-
-/// What the runtime's config is made of.
-pub struct Config<'a> {
+/// What the runtime's config is made from.
+pub struct RuntimeConfig<'a> {
     /// The image's config.
     pub image: &'a Object,
-    /// What the container calls itself.
+    /// The image's name, from which the hostname is made.
     pub name: &'a str,
-    /// Who its program runs as.
-    pub user: &'a User,
-    /// Its volumes.
+    /// The user of the process.
+    pub user: &'a ProcessUser,
+    /// The volumes to mount.
     pub volumes: &'a [Volume],
-    /// Who is root in the container, where it is for a user without rights.
-    pub rootless: Option<Own>,
+    /// The user of the host who is root in a rootless container.
+    pub rootless: Option<HostOwner>,
 }
 
-/// What containers may do, as Docker has it: root in one is less than root.
+/// Docker's default capabilities.
 const CAPABILITIES: [&str; 14] = [
     "CAP_AUDIT_WRITE",
     "CAP_CHOWN",
@@ -61,31 +59,34 @@ const MASKED: [&str; 10] = [
     "/sys/firmware",
 ];
 const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
-/// Linux takes no longer name of a host.
+/// The longest hostname that runtimes accept.
 const MOST_HOST_NAME: usize = 63;
 
-/// The program that the image starts, and its arguments.
+/// Returns the program that the image starts, and its arguments.
 ///
 /// # Errors
-/// An image that starts none.
+/// Returns an error if the image has neither an entrypoint nor a command.
 pub fn args(image: &Object) -> Result<Vec<String>> {
-    let run = image.get("config");
-    let part = |key: &str| strings(run.and_then(|run| run.get(key)));
-    let args = [part("Entrypoint"), part("Cmd")].concat();
-    match args.is_empty() {
-        false => Ok(args),
-        true => Err(miette!(
-            help = "name a program of the image with `--entrypoint /PATH`, and its arguments with `--cmd`",
-            "the image starts nothing: it has neither an entrypoint nor a command"
-        )),
+    let args = [strings(run_config(image, "Entrypoint")), strings(run_config(image, "Cmd"))].concat();
+    if args.is_empty() {
+        return Err(miette!(
+            help = "set the program with `--entrypoint /PATH`, and its arguments with `--cmd`",
+            "the image has neither an entrypoint nor a command"
+        ));
     }
+    Ok(args)
 }
 
-impl Config<'_> {
-    /// The document.
+/// Returns a value of the image's `config`, or `None` if it is missing or null.
+fn run_config<'a>(image: &'a Object, key: &str) -> Option<&'a Value> {
+    image.get("config").and_then(|config| config.get(key)).filter(|value| !value.is_null())
+}
+
+impl RuntimeConfig<'_> {
+    /// Returns the JSON document.
     ///
     /// # Errors
-    /// An image that starts nothing.
+    /// Returns an error if the image has neither an entrypoint nor a command.
     pub fn document(&self) -> Result<Value> {
         let (uid, gid) = if self.rootless.is_some() { (0, 0) } else { (self.user.uid, self.user.gid) };
         let mut process = json!({
@@ -112,70 +113,53 @@ impl Config<'_> {
     }
 
     fn run(&self, key: &str) -> Option<&Value> {
-        self.image.get("config").and_then(|run| run.get(key)).filter(|value| !value.is_null())
+        run_config(self.image, key)
     }
 
     fn env(&self) -> Vec<String> {
         let mut env = strings(self.run("Env"));
-        let has = |env: &[String], key: &str| env.iter().any(|line| line.split('=').next() == Some(key));
-        if !has(&env, "PATH") {
+        if !has_variable(&env, "PATH") {
             env.push(format!("PATH={DEFAULT_PATH}"));
         }
-        if let Some(home) = self.user.home.as_ref().filter(|_| !has(&env, "HOME")) {
+        if let Some(home) = self.user.home.as_ref().filter(|_| !has_variable(&env, "HOME")) {
             env.push(format!("HOME={home}"));
         }
         env
     }
 
     fn cwd(&self) -> String {
-        let written = self.run("WorkingDir").and_then(Value::as_str).unwrap_or_default();
-        match written.starts_with('/') {
-            true => written.to_owned(),
-            false => format!("/{written}"),
-        }
+        let path = self.run("WorkingDir").and_then(Value::as_str).unwrap_or_default();
+        if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
     }
 
     fn hostname(&self) -> String {
-        let letter = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
-        let name: String = self.name.chars().map(letter).take(MOST_HOST_NAME).collect();
+        let name = self.name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "-");
+        let name: String = name.chars().take(MOST_HOST_NAME).collect();
         match name.trim_matches(['-', '.']) {
             "" => "container".to_owned(),
             name => name.to_owned(),
         }
     }
 
-    /// What describes the image, and its labels: these win where both say something.
+    /// Returns the annotations: properties of the image, and its labels, which take precedence.
     fn annotations(&self) -> BTreeMap<String, String> {
-        let text = |value: &Value| match value {
-            Value::String(text) => Some(text.clone()),
-            Value::Array(_) => Some(strings(Some(value)).join(",")),
-            Value::Object(keys) => Some(keys.keys().cloned().collect::<Vec<_>>().join(",")),
-            _ => None,
-        };
         let own = ["os", "architecture", "variant", "os.version", "os.features", "author", "created"];
-        let own = own.into_iter().filter_map(|key| Some((key, text(self.image.get(key)?)?)));
+        let own = own.into_iter().filter_map(|key| Some((key, annotation(self.image.get(key)?)?)));
         let run = [("stopSignal", "StopSignal"), ("exposedPorts", "ExposedPorts")];
-        let run = run.into_iter().filter_map(|(key, written)| Some((key, text(self.run(written)?)?)));
-        let said = own.chain(run).filter(|(_, text)| !text.is_empty());
+        let run = run.into_iter().filter_map(|(key, source)| Some((key, annotation(self.run(source)?)?)));
+        let properties = own.chain(run).filter(|(_, text)| !text.is_empty());
         let mut annotations: BTreeMap<_, _> =
-            said.map(|(key, text)| (format!("org.opencontainers.image.{key}"), text)).collect();
+            properties.map(|(key, text)| (format!("org.opencontainers.image.{key}"), text)).collect();
         let labels = self.run("Labels").and_then(Value::as_object).into_iter().flatten();
-        // A key that is empty is one that runtimes refuse.
-        let labels = labels.filter(|(key, _)| !key.is_empty() && !is_obeyed(key));
+        // Runtimes reject an empty key.
+        let labels = labels.filter(|(key, _)| !key.is_empty() && !is_runtime_label(key));
         annotations.extend(labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))));
         annotations
     }
 
     fn mounts(&self) -> Vec<Value> {
-        let mount = |destination: &str, kind: &str, source: &str, options: &[&str]| {
-            let mut mount = json!({ "destination": destination, "type": kind, "source": source });
-            if !options.is_empty() {
-                mount["options"] = json!(options);
-            }
-            mount
-        };
         let is_rootless = self.rootless.is_some();
-        // The group that terminals belong to is not one that is mapped.
+        // The group of terminals is not mapped in a rootless container.
         let terminals = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"];
         let terminals = &terminals[..if is_rootless { 5 } else { 6 }];
         let mut mounts = vec![
@@ -186,7 +170,7 @@ impl Config<'_> {
             mount("/dev/mqueue", "mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
         ];
         if is_rootless {
-            // sysfs shows the network, which is the host's: only its owner may mount it anew.
+            // A rootless container shares the host's network, so it cannot mount its own sysfs.
             mounts.push(mount("/sys", "none", "/sys", &["rbind", "nosuid", "noexec", "nodev", "ro"]));
         } else {
             mounts.push(mount("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", "ro"]));
@@ -194,9 +178,9 @@ impl Config<'_> {
         let options = ["nosuid", "noexec", "nodev", "relatime", "ro"];
         mounts.push(mount("/sys/fs/cgroup", "cgroup", "cgroup", &options));
         mounts.extend(self.volumes.iter().map(|volume| {
-            let (mode, (uid, gid)) = volume.attributes;
+            let (uid, gid) = volume.owner;
             let mut options = vec!["nosuid".to_owned(), "nodev".to_owned(), "tmpcopyup".to_owned()];
-            options.push(format!("mode={mode:o}"));
+            options.push(format!("mode={:o}", volume.mode));
             if !is_rootless {
                 options.extend([format!("uid={uid}"), format!("gid={gid}")]);
             }
@@ -216,9 +200,8 @@ impl Config<'_> {
             }
             Some((uid, gid)) => {
                 namespaces.push("user");
-                let map = |id: u32| json!([{ "containerID": 0, "hostID": id, "size": 1 }]);
-                linux["uidMappings"] = map(uid);
-                linux["gidMappings"] = map(gid);
+                linux["uidMappings"] = json!([{ "containerID": 0, "hostID": uid, "size": 1 }]);
+                linux["gidMappings"] = json!([{ "containerID": 0, "hostID": gid, "size": 1 }]);
             }
         }
         linux["namespaces"] = namespaces.into_iter().map(|kind| json!({ "type": kind })).collect();
@@ -226,7 +209,29 @@ impl Config<'_> {
     }
 }
 
-/// A program that is not root's has none, and gets none from others: they are what it may have at most.
+fn has_variable(env: &[String], key: &str) -> bool {
+    env.iter().any(|variable| variable.split('=').next() == Some(key))
+}
+
+/// Returns the text of an annotation: lists and keys are joined by commas.
+fn annotation(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(_) => Some(strings(Some(value)).join(",")),
+        Value::Object(keys) => Some(keys.keys().cloned().collect::<Vec<_>>().join(",")),
+        _ => None,
+    }
+}
+
+fn mount(destination: &str, kind: &str, source: &str, options: &[&str]) -> Value {
+    let mut mount = json!({ "destination": destination, "type": kind, "source": source });
+    if !options.is_empty() {
+        mount["options"] = json!(options);
+    }
+    mount
+}
+
+/// Returns the capabilities of a process: other users than root have none, but for the bounding set.
 fn capabilities(uid: u32) -> Value {
     let mut capabilities = json!({ "bounding": CAPABILITIES });
     if uid == 0 {
@@ -253,15 +258,15 @@ mod tests {
         image.as_object().expect("an object").clone()
     }
 
-    fn document(image: &Object, rootless: Option<Own>) -> Value {
-        let user = User { uid: 33, gid: 34, groups: vec![50], home: Some("/srv".to_owned()) };
-        let volumes = [Volume { path: "/data".to_owned(), attributes: (0o1777, (33, 34)) }];
-        let config = Config { image, name: "My_app", user: &user, volumes: &volumes, rootless };
+    fn document(image: &Object, rootless: Option<HostOwner>) -> Value {
+        let user = ProcessUser { uid: 33, gid: 34, groups: vec![50], home: Some("/srv".to_owned()) };
+        let volumes = [Volume { path: "/data".to_owned(), mode: 0o1777, owner: (33, 34) }];
+        let config = RuntimeConfig { image, name: "My_app", user: &user, volumes: &volumes, rootless };
         config.document().expect("a config")
     }
 
     #[test]
-    fn the_process_is_the_images() {
+    fn process_comes_from_the_image() {
         let process = &document(&image(), None)["process"];
         assert_eq!(process["args"], json!(["/app/x", "y"]));
         assert_eq!(process["env"], json!(["A=1", format!("PATH={DEFAULT_PATH}"), "HOME=/srv"]));
@@ -272,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_describes_the_image_becomes_annotations_and_labels_win() {
+    fn labels_take_precedence_over_other_annotations() {
         let annotations = &document(&image(), None)["annotations"];
         let expected = [
             ("architecture", "arm64"),
@@ -292,8 +297,8 @@ mod tests {
     }
 
     #[test]
-    fn labels_that_runtimes_obey_become_no_annotations() {
-        let orders = [
+    fn labels_that_configure_runtimes_are_left_out() {
+        let runtime_labels = [
             "run.oci.keep_original_groups",
             "org.systemd.property.ExecStop",
             "org.systemd.other",
@@ -302,18 +307,18 @@ mod tests {
             "module.wasm.image/variant",
             "dev.gvisor.spec.mount.x.type",
         ];
-        let mut labels: Object = orders.iter().map(|order| ((*order).to_owned(), json!("1"))).collect();
+        let mut labels: Object = runtime_labels.iter().map(|label| ((*label).to_owned(), json!("1"))).collect();
         labels.insert("run.ocis".to_owned(), json!("fine"));
         let mut image = image();
         image["config"]["Labels"] = json!(labels);
-        assert_eq!(super::super::run::obeyed(&image).len(), orders.len());
+        assert_eq!(super::super::validate::runtime_labels(&image).len(), runtime_labels.len());
         let annotations = document(&image, None)["annotations"].to_string();
-        assert!(orders.iter().all(|order| !annotations.contains(order)), "{annotations}");
+        assert!(runtime_labels.iter().all(|label| !annotations.contains(label)), "{annotations}");
         assert!(annotations.contains(r#""run.ocis":"fine""#), "{annotations}");
     }
 
     #[test]
-    fn volumes_are_mounts_with_the_owner_and_the_content_that_the_image_has_there() {
+    fn volumes_keep_owner_and_content_of_the_image() {
         let mounts = document(&image(), None)["mounts"].clone();
         let volume = mounts.as_array().and_then(|mounts| mounts.last()).expect("a mount");
         assert_eq!(volume["destination"], "/data");
@@ -321,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_for_a_user_without_rights_is_that_users() {
+    fn rootless_container_maps_root_to_the_user() {
         let config = document(&image(), Some((1000, 1001)));
         assert_eq!(config["process"]["user"], json!({ "uid": 0, "gid": 0 }));
         assert_eq!(config["linux"]["uidMappings"], json!([{ "containerID": 0, "hostID": 1000, "size": 1 }]));
@@ -331,16 +336,16 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_starts_nothing_is_refused_with_the_way_out() {
+    fn args_without_a_program_are_an_error() {
         for config in [json!({}), json!({ "config": null }), json!({ "config": { "Entrypoint": null, "Cmd": [] } })] {
             let error = args(config.as_object().expect("an object")).unwrap_err();
-            assert!(error.help().expect("a way out").to_string().contains("--entrypoint"), "{error}");
+            assert!(error.help().expect("help").to_string().contains("--entrypoint"), "{error}");
         }
     }
 
     #[test]
-    fn all_of_it_is_what_the_runtime_spec_knows() {
-        /// Lists are sets in the spec's types: they come back in any order.
+    fn config_matches_the_types_of_the_runtime_spec() {
+        /// Sorts lists, which are sets in the spec's types.
         fn sorted(value: &mut Value) {
             match value {
                 Value::Array(items) => {

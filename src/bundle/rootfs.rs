@@ -1,8 +1,8 @@
-//! A tree → a folder with its files, owners, rights, times and extended attributes.
+//! A tree → a directory with its files, owners, modes, times and extended attributes.
 //!
-//! Every name is new and made here, in a folder that is nobody else's, and each is reached from the open folder above it,
-//! so that no path could lead elsewhere. Extended attributes of what must not be opened are the one exception: they are
-//! set by the name in that folder, as /proc shows it.
+//! Every name is created here, in a directory that only this user can enter, and relative to the open parent directory:
+//! no path can lead elsewhere. The one exception are extended attributes of files that must not be opened: they are set
+//! by name, below the path that /proc has for the parent.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -18,229 +18,234 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::config::Own;
-use super::failure::WriteFailed;
-use crate::error::Result;
-use crate::filesystem::{NodeId, NodeKind, Places, ROOT, Tree};
+use super::output::HostOwner;
+use crate::error::{Result, on_image_file, on_path};
+use crate::filesystem::{DirectoryEntry, NodeId, NodeKind, PathIndex, ROOT, Tree};
 use crate::image::layer::entries::{Attributes, Special, show};
 use crate::store::atomic::ReadError;
 
-/// A folder that a [`Tree`] is written to.
+/// A directory that a [`Tree`] is written to.
 pub struct Rootfs<'a> {
     tree: &'a Tree,
     path: &'a Path,
     root: OwnedFd,
-    /// Whose all files are, whatever the image says: of a user who may give them to nobody else.
-    own: Option<Own>,
-    places: Places<'a>,
-    /// The folder that was last written to: the next file is often in it too.
+    /// The owner of all files in place of the image's, for users who cannot create files of others.
+    owner: Option<HostOwner>,
+    paths: PathIndex<'a>,
+    /// The directory that was last written to: the next file is often in it too.
     open: Option<(NodeId, OwnedFd)>,
-    /// Extended attributes that could not be set.
-    left_out: BTreeSet<String>,
+    /// Extended attributes that the file system does not accept.
+    unsupported: BTreeSet<String>,
 }
 
-/// Folders that are on the way to others; what is in them is open to nobody else until all is written.
+/// The mode of directories until all is written: no other user can enter them.
 const PRIVATE: Mode = Mode::RWXU;
 
 impl<'a> Rootfs<'a> {
-    /// Makes the folder `path`, with all of the tree's folders, symbolic links, devices and pipes in it.
+    /// Creates the directory `path`, with all directories, symbolic links, devices and pipes of the tree.
     ///
     /// # Errors
-    /// Of writing.
-    pub fn begin(tree: &'a Tree, path: &'a Path, own: Option<Own>) -> Result<Rootfs<'a>> {
-        let failed = |error: Errno| WriteFailed::report("create", path, error.into());
-        mkdirat(CWD, path, PRIVATE).map_err(failed)?;
-        let root = open_folder(CWD, path.as_os_str().as_bytes()).map_err(failed)?;
-        let mut rootfs =
-            Rootfs { tree, path, root, own, places: Places::of(tree), open: None, left_out: BTreeSet::new() };
-        let root = rootfs.root.try_clone().map_err(|error| WriteFailed::report("open", path, error))?;
-        rootfs.make(ROOT, root.as_fd())?;
+    /// Returns an error if something cannot be created.
+    pub fn create(tree: &'a Tree, path: &'a Path, owner: Option<HostOwner>) -> Result<Rootfs<'a>> {
+        let root = mkdirat(CWD, path, PRIVATE).and_then(|()| open_directory(CWD, path.as_os_str().as_bytes()));
+        let root = root.map_err(|error| on_path("create", path, error.into()))?;
+        let (paths, unsupported) = (PathIndex::new(tree), BTreeSet::new());
+        let mut rootfs = Rootfs { tree, path, root, owner, paths, open: None, unsupported };
+        let root = rootfs.root.try_clone().map_err(|error| on_path("open", path, error))?;
+        rootfs.create_children(ROOT, root.as_fd())?;
         Ok(rootfs)
     }
 
     /// Writes the content of a file.
     ///
     /// # Errors
-    /// Of reading, as they are; of writing.
-    pub fn file(&mut self, node: NodeId, content: &mut dyn Read) -> Result<()> {
+    /// Returns an error if `content` cannot be read, or the file cannot be written.
+    pub fn write_file(&mut self, node: NodeId, content: &mut dyn Read) -> Result<()> {
         let tree = self.tree;
-        let Some((folder, name)) = self.places.get(node) else {
+        let Some(DirectoryEntry { parent, name, .. }) = self.paths.first(node) else {
             return Ok(());
         };
         let attributes = &tree.node(node).attributes;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let opened = self.folder(folder).and_then(|folder| openat(folder, name, flags, Mode::RUSR | Mode::WUSR));
-        let mut file = File::from(opened.map_err(|error| self.failed(folder, name, error.into()))?);
+        let opened = self.directory(parent).and_then(|parent| openat(parent, name, flags, Mode::RUSR | Mode::WUSR));
+        let mut file = File::from(opened.map_err(|error| self.failed(parent, name, error.into()))?);
         let mut buffer = vec![0; 128 << 10];
         loop {
             let read = content.read(&mut buffer).map_err(ReadError)?;
             if read == 0 {
                 break;
             }
-            file.write_all(&buffer[..read]).map_err(|error| self.failed(folder, name, errno(&error).into()))?;
+            file.write_all(&buffer[..read]).map_err(|error| self.failed(parent, name, errno(&error).into()))?;
         }
-        self.set(file.as_fd(), attributes).map_err(|error| self.failed(folder, name, error))
+        self.set_attributes(file.as_fd(), attributes).map_err(|error| self.failed(parent, name, error))
     }
 
-    /// Gives files their further names and folders their attributes; what could not be kept is told.
+    /// Creates hard links and sets the attributes of directories. Returns the names of extended attributes that the file
+    /// system does not accept.
     ///
     /// # Errors
-    /// Of writing.
+    /// Returns an error if something cannot be written.
     pub fn finish(mut self) -> Result<BTreeSet<String>> {
-        self.link()?;
-        let root = self.root.try_clone().map_err(|error| WriteFailed::report("open", self.path, error))?;
-        self.close(ROOT, root.as_fd())?;
-        Ok(self.left_out)
+        self.create_hard_links()?;
+        let root = self.root.try_clone().map_err(|error| on_path("open", self.path, error))?;
+        self.finish_directory(ROOT, root.as_fd())?;
+        Ok(self.unsupported)
     }
 
-    fn make(&mut self, folder: NodeId, here: BorrowedFd) -> Result<()> {
+    fn create_children(&mut self, directory: NodeId, parent: BorrowedFd) -> Result<()> {
         let tree = self.tree;
-        for (name, node) in tree.children(folder) {
+        for (name, node) in tree.children(directory) {
             crate::interrupt::check().map_err(Report::from_err)?;
-            let is_first = self.places.get(node) == Some((folder, name));
+            let is_first = self.paths.first(node) == Some(DirectoryEntry { parent: directory, name, node });
             let attributes = &tree.node(node).attributes;
-            let made = match &tree.node(node).kind {
+            let created = match &tree.node(node).kind {
                 NodeKind::Directory(_) => {
-                    let made = mkdirat(here, name, PRIVATE).and_then(|()| open_folder(here, name));
-                    self.make(node, made.map_err(|error| self.failed(folder, name, error.into()))?.as_fd())?;
+                    let created = mkdirat(parent, name, PRIVATE).and_then(|()| open_directory(parent, name));
+                    let created = created.map_err(|error| self.failed(directory, name, error.into()))?;
+                    self.create_children(node, created.as_fd())?;
                     Ok(())
                 }
-                // Files come with their content; further names when all have one.
+                // Files are created with their content, and hard links after all files.
                 NodeKind::File { .. } => Ok(()),
                 _ if !is_first => Ok(()),
-                NodeKind::Symlink(target) => symlinkat(target, here, name)
-                    .map_err(NotSet::from)
-                    .and_then(|()| self.set_named(here, name, attributes, false)),
-                NodeKind::Special(special) => make_special(here, name, *special)
-                    .map_err(NotSet::from)
-                    .and_then(|()| self.set_named(here, name, attributes, true)),
+                NodeKind::Symlink(target) => symlinkat(target, parent, name)
+                    .map_err(SetError::from)
+                    .and_then(|()| self.set_attributes_at(parent, name, attributes, false)),
+                NodeKind::Special(special) => create_special(parent, name, *special)
+                    .map_err(SetError::from)
+                    .and_then(|()| self.set_attributes_at(parent, name, attributes, true)),
             };
-            made.map_err(|error| self.failed(folder, name, error))?;
+            created.map_err(|error| self.failed(directory, name, error))?;
         }
         Ok(())
     }
 
-    /// Gives files their further names, before any folder is closed: perhaps also to its maker.
-    fn link(&mut self) -> Result<()> {
+    /// Creates hard links, before directories get modes that may deny access even to their owner.
+    fn create_hard_links(&mut self) -> Result<()> {
         let mut open: Option<(NodeId, OwnedFd)> = None;
-        for (folder, name, node) in self.tree.names() {
-            let Some((first, known)) = self.places.get(node).filter(|first| *first != (folder, name)) else { continue };
+        for entry in self.tree.entries() {
+            let Some(first) = self.paths.first(entry.node).filter(|first| *first != entry) else { continue };
             crate::interrupt::check().map_err(Report::from_err)?;
-            if open.as_ref().is_none_or(|(open, _)| *open != folder) {
-                let opened = self.open(folder).map_err(|error| self.failed(folder, name, error.into()))?;
-                open = Some((folder, opened));
+            let DirectoryEntry { parent, name, .. } = entry;
+            if open.as_ref().is_none_or(|(open, _)| *open != parent) {
+                let opened = self.open(parent).map_err(|error| self.failed(parent, name, error.into()))?;
+                open = Some((parent, opened));
             }
-            let Some((_, here)) = &open else { continue };
-            let first = self.folder(first);
-            let linked = first.and_then(|first| linkat(first, known, here, name, AtFlags::empty()));
-            linked.map_err(|error| self.failed(folder, name, error.into()))?;
+            let Some((_, directory)) = &open else { continue };
+            let linked = self
+                .directory(first.parent)
+                .and_then(|first_parent| linkat(first_parent, first.name, directory, name, AtFlags::empty()));
+            linked.map_err(|error| self.failed(parent, name, error.into()))?;
         }
         Ok(())
     }
 
-    fn close(&mut self, folder: NodeId, here: BorrowedFd) -> Result<()> {
+    /// Sets the attributes of a directory, after those in it.
+    fn finish_directory(&mut self, directory: NodeId, fd: BorrowedFd) -> Result<()> {
         crate::interrupt::check().map_err(Report::from_err)?;
         let tree = self.tree;
-        for (name, node) in tree.children(folder) {
-            if matches!(tree.node(node).kind, NodeKind::Directory(_)) {
-                let below = open_folder(here, name).map_err(|error| self.failed(folder, name, error.into()))?;
-                self.close(node, below.as_fd())?;
+        for (name, node) in tree.children(directory) {
+            if tree.node(node).is_directory() {
+                let child = open_directory(fd, name).map_err(|error| self.failed(directory, name, error.into()))?;
+                self.finish_directory(node, child.as_fd())?;
             }
         }
-        let set = self.set(here, &tree.node(folder).attributes);
-        set.map_err(|error| self.failed(folder, b"", error))
+        let set = self.set_attributes(fd, &tree.node(directory).attributes);
+        set.map_err(|error| self.failed(directory, b"", error))
     }
 
-    /// A folder of the tree, opened.
-    fn folder(&mut self, node: NodeId) -> rustix::io::Result<BorrowedFd<'_>> {
+    /// Returns a directory of the tree, opened.
+    fn directory(&mut self, node: NodeId) -> rustix::io::Result<BorrowedFd<'_>> {
         if self.open.as_ref().is_none_or(|(open, _)| *open != node) {
             self.open = Some((node, self.open(node)?));
         }
-        Ok(self.open.as_ref().map_or(self.root.as_fd(), |(_, folder)| folder.as_fd()))
+        Ok(self.open.as_ref().map_or(self.root.as_fd(), |(_, directory)| directory.as_fd()))
     }
 
     fn open(&self, node: NodeId) -> rustix::io::Result<OwnedFd> {
-        let mut folder = open_folder(&self.root, b".")?;
-        for name in self.places.path(node) {
-            folder = open_folder(&folder, name)?;
+        let mut directory = open_directory(&self.root, b".")?;
+        for name in self.paths.path(node) {
+            directory = open_directory(&directory, name)?;
         }
-        Ok(folder)
+        Ok(directory)
     }
 
-    /// Owner, then what a change of the owner takes away, then the rest: setuid, and the rights of files.
-    fn set(&mut self, file: BorrowedFd, attributes: &Attributes) -> Result<(), NotSet> {
+    /// Sets the owner first: changing it removes file capabilities and setuid bits.
+    fn set_attributes(&mut self, file: BorrowedFd, attributes: &Attributes) -> Result<(), SetError> {
         let (uid, gid) = self.owner(attributes);
         fchown(file, Some(uid), Some(gid))?;
         for (name, value) in &attributes.xattrs {
-            let set = |name: &[u8]| fsetxattr(file, name, value, XattrFlags::empty());
-            self.set_xattr(name, set)?;
+            let result = fsetxattr(file, name.as_slice(), value, XattrFlags::empty());
+            self.note_xattr(name, result)?;
         }
         fchmod(file, Mode::from_raw_mode(attributes.mode))?;
         Ok(futimens(file, &times(attributes))?)
     }
 
-    /// The same for what must not be opened: a device would notice, and a symbolic link cannot be.
-    fn set_named(
+    /// Sets the attributes of a file by name: opening a device has effects, and a symbolic link cannot be opened.
+    fn set_attributes_at(
         &mut self,
-        here: BorrowedFd,
+        parent: BorrowedFd,
         name: &[u8],
         attributes: &Attributes,
         has_mode: bool,
-    ) -> Result<(), NotSet> {
+    ) -> Result<(), SetError> {
         let (uid, gid) = self.owner(attributes);
-        chownat(here, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+        chownat(parent, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
         for (key, value) in &attributes.xattrs {
-            let descriptor = std::os::fd::AsRawFd::as_raw_fd(&here);
+            let descriptor = std::os::fd::AsRawFd::as_raw_fd(&parent);
             let path = [format!("/proc/self/fd/{descriptor}/").as_bytes(), name].concat();
-            let set = |key: &[u8]| lsetxattr(&path, key, value, XattrFlags::empty());
-            self.set_xattr(key, set)?;
+            let result = lsetxattr(&path, key.as_slice(), value, XattrFlags::empty());
+            self.note_xattr(key, result)?;
         }
         if has_mode {
-            // It is no symbolic link, which this would follow and which has no rights of its own.
-            chmodat(here, name, Mode::from_raw_mode(attributes.mode), AtFlags::empty())?;
+            // This would follow a symbolic link, which has no mode of its own.
+            chmodat(parent, name, Mode::from_raw_mode(attributes.mode), AtFlags::empty())?;
         }
-        Ok(utimensat(here, name, &times(attributes), AtFlags::SYMLINK_NOFOLLOW)?)
+        Ok(utimensat(parent, name, &times(attributes), AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
     fn owner(&self, attributes: &Attributes) -> (Uid, Gid) {
-        let (uid, gid) = self.own.unwrap_or(attributes.owner);
+        let (uid, gid) = self.owner.unwrap_or(attributes.owner);
         (Uid::from_raw(uid), Gid::from_raw(gid))
     }
 
-    fn set_xattr(&mut self, name: &[u8], set: impl FnOnce(&[u8]) -> rustix::io::Result<()>) -> Result<(), NotSet> {
-        match set(name) {
+    /// Records an extended attribute that was not set, if that is no error.
+    fn note_xattr(&mut self, name: &[u8], result: rustix::io::Result<()>) -> Result<(), SetError> {
+        match result {
             Ok(()) => return Ok(()),
-            // A file system may not know them; and what is not the user's to set is not the user's to lose.
+            // The file system may not support them, and users without rights may not set all of them.
             Err(Errno::NOTSUP) => {}
-            Err(Errno::PERM | Errno::ACCESS) if self.own.is_some() => {}
-            Err(cause) => return Err(NotSet { xattr: Some(name.to_owned()), cause }),
+            Err(Errno::PERM | Errno::ACCESS) if self.owner.is_some() => {}
+            Err(cause) => return Err(SetError { xattr: Some(name.to_owned()), cause }),
         }
-        self.left_out.insert(String::from_utf8_lossy(name).into_owned());
+        self.unsupported.insert(String::from_utf8_lossy(name).into_owned());
         Ok(())
     }
 
-    /// What could not be written, by its name in the image.
-    fn failed(&self, folder: NodeId, name: &[u8], error: NotSet) -> Report {
-        let mut names = self.places.path(folder);
+    /// Returns an error that names the file by its path in the image.
+    fn failed(&self, parent: NodeId, name: &[u8], error: SetError) -> Report {
+        let mut names = self.paths.path(parent);
         names.extend(Some(name).filter(|name| !name.is_empty()));
         let path = show(&[b"/", names.join(&b'/').as_slice()].concat());
-        let what = match error.xattr {
+        let file = match error.xattr {
             Some(xattr) => format!("the extended attribute {} of {path}", show(&xattr)),
             None => path,
         };
-        WriteFailed { what: format!("write {what} of the image"), cause: error.cause.into() }.into()
+        on_image_file("write", &file, error.cause.into())
     }
 }
 
-/// What could not be done to a file, perhaps with one of its extended attributes.
-struct NotSet {
+/// Why a file could not be created, or one of its attributes not set.
+struct SetError {
+    /// The extended attribute, if it was one.
     xattr: Option<Vec<u8>>,
     cause: Errno,
 }
 
-impl From<Errno> for NotSet {
-    fn from(cause: Errno) -> NotSet {
-        NotSet { xattr: None, cause }
+impl From<Errno> for SetError {
+    fn from(cause: Errno) -> SetError {
+        SetError { xattr: None, cause }
     }
 }
 
@@ -248,17 +253,17 @@ fn errno(error: &io::Error) -> Errno {
     Errno::from_io_error(error).unwrap_or(Errno::IO)
 }
 
-fn make_special(here: BorrowedFd, name: &[u8], special: Special) -> rustix::io::Result<()> {
+fn create_special(parent: BorrowedFd, name: &[u8], special: Special) -> rustix::io::Result<()> {
     let (kind, device) = match special {
         Special::Character(major, minor) => (FileType::CharacterDevice, makedev(major, minor)),
         Special::Block(major, minor) => (FileType::BlockDevice, makedev(major, minor)),
         Special::Fifo => (FileType::Fifo, 0),
     };
-    mknodat(here, name, kind, Mode::empty(), device)
+    mknodat(parent, name, kind, Mode::empty(), device)
 }
 
-fn open_folder(above: impl AsFd, name: &[u8]) -> rustix::io::Result<OwnedFd> {
-    openat(above, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+fn open_directory(parent: impl AsFd, name: &[u8]) -> rustix::io::Result<OwnedFd> {
+    openat(parent, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
 }
 
 fn times(attributes: &Attributes) -> Timestamps {

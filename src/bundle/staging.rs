@@ -1,4 +1,4 @@
-//! A folder that is built under another name, and gets its own when it is whole.
+//! A directory that is built under a temporary name, and renamed when it is complete.
 
 use std::fs;
 use std::io::{self, Write};
@@ -8,40 +8,40 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, lremovexattr, renameat_with};
 use rustix::io::Errno;
 
-use super::failure::WriteFailed;
-use crate::error::Result;
+use super::output::parent;
+use crate::error::{Result, in_directory, on_path};
 use crate::store::atomic::TEMPORARY;
 
-/// A folder without its name; it goes when it is dropped. It is its maker's alone, then and later: programs in it that
-/// are root's for whoever starts them are for no other user of this computer to start.
+/// A directory with a temporary name, removed on drop. Only its owner can enter it, also after the rename: other users of
+/// the host must not start setuid programs of the image.
 pub struct Staging {
     path: PathBuf,
     target: PathBuf,
-    is_kept: bool,
+    is_committed: bool,
 }
 
 impl Staging {
-    /// Begins a folder beside `target`.
+    /// Creates a directory beside `target`.
     ///
     /// # Errors
-    /// Of creating it.
-    pub fn begin(target: &Path) -> Result<Staging> {
-        let folder = super::folder_of(target);
+    /// Returns an error if it cannot be created.
+    pub fn create(target: &Path) -> Result<Staging> {
+        let parent = parent(target);
         let private = fs::Permissions::from_mode(0o700);
-        let made = tempfile::Builder::new().prefix(TEMPORARY).permissions(private).tempdir_in(folder);
-        let path = made.map_err(|error| WriteFailed::report("write in", folder, error))?.keep();
-        let staging = Staging { path, target: target.to_owned(), is_kept: false };
-        // What the folder above gives to all that is made in it is not what the image says.
+        let created = tempfile::Builder::new().prefix(TEMPORARY).permissions(private).tempdir_in(parent);
+        let path = created.map_err(|error| in_directory(parent, error))?.keep();
+        let staging = Staging { path, target: target.to_owned(), is_committed: false };
+        // Default ACLs of the parent directory would change the modes of the image.
         for name in ["system.posix_acl_default", "system.posix_acl_access"] {
             match lremovexattr(&staging.path, name) {
                 Ok(()) | Err(Errno::NODATA | Errno::NOTSUP) => {}
-                Err(error) => return Err(WriteFailed::report("write", &staging.path, error.into())),
+                Err(error) => return Err(on_path("write", &staging.path, error.into())),
             }
         }
         Ok(staging)
     }
 
-    /// Where it is now.
+    /// Returns its temporary path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -49,75 +49,74 @@ impl Staging {
     /// Writes a file into it.
     ///
     /// # Errors
-    /// Of writing.
+    /// Returns an error if the file cannot be written.
     pub fn write(&self, name: &str, content: &[u8]) -> Result<()> {
         let path = self.path.join(name);
         let created = fs::File::options().write(true).create_new(true).open(&path);
         let written = created.and_then(|mut file| {
             file.write_all(content)?;
-            // Whatever the umask takes away from new files.
+            // Independent of the umask.
             file.set_permissions(fs::Permissions::from_mode(0o644))
         });
-        written.map_err(|error| WriteFailed::report("write", &path, error))
+        written.map_err(|error| on_path("write", &path, error))
     }
 
-    /// Gives it its name, where nothing may be.
+    /// Renames it to its path, which must not exist.
     ///
     /// # Errors
-    /// Of renaming; something that is there by now.
+    /// Returns an error if it cannot be renamed, or the path exists by now.
     pub fn commit(mut self) -> Result<()> {
-        let failed = |error: io::Error| WriteFailed::report("write", &self.target, error);
         let renamed = match renameat_with(CWD, &self.path, CWD, &self.target, RenameFlags::NOREPLACE) {
-            // Not every file system can do both at once.
+            // Not every file system supports this in one step.
             Err(Errno::INVAL | Errno::NOSYS) if self.target.symlink_metadata().is_err() => {
                 fs::rename(&self.path, &self.target)
             }
             renamed => renamed.map_err(io::Error::from),
         };
-        renamed.map_err(failed)?;
-        self.is_kept = true;
+        renamed.map_err(|error| on_path("write", &self.target, error))?;
+        self.is_committed = true;
         Ok(())
     }
 }
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        if !self.is_kept && fs::remove_dir_all(&self.path).is_err() {
+        if !self.is_committed && fs::remove_dir_all(&self.path).is_err() {
             let _ = remove(&self.path);
         }
     }
 }
 
-/// Removes folders that may be closed to their own maker, or in each other so deep that not all can be open at once: each
-/// comes to the top before it goes.
+/// Removes directories that may deny access to their owner, or are nested so deep that not all can be open at once: each
+/// is moved to the top before it is removed.
 fn remove(top: &Path) -> io::Result<()> {
-    let mut left = folders_in(top)?;
+    let mut remaining = directories_in(top)?;
     let mut number = 0_u64;
-    while let Some(folder) = left.pop() {
-        open_up(&folder)?;
-        for below in folders_in(&folder)? {
-            open_up(&below)?;
+    while let Some(directory) = remaining.pop() {
+        allow_access(&directory)?;
+        for child in directories_in(&directory)? {
+            allow_access(&child)?;
             number += 1;
             let moved = top.join(format!(".{number}"));
-            fs::rename(below, &moved)?;
-            left.push(moved);
+            fs::rename(child, &moved)?;
+            remaining.push(moved);
         }
-        fs::remove_dir_all(folder)?;
+        fs::remove_dir_all(directory)?;
     }
     fs::remove_dir_all(top)
 }
 
-fn open_up(folder: &Path) -> io::Result<()> {
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+fn allow_access(directory: &Path) -> io::Result<()> {
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o700))
 }
 
-fn folders_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut folders = Vec::new();
-    for entry in fs::read_dir(folder)? {
+fn directories_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut directories = Vec::new();
+    for entry in fs::read_dir(directory)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            folders.push(entry.path());
+            directories.push(entry.path());
         }
     }
-    Ok(folders)
+    Ok(directories)
 }

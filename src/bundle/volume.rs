@@ -1,41 +1,42 @@
-//! The image's volumes → what the runtime mounts over folders of the root file system.
+//! The volumes of an image → what the runtime mounts over directories of the root file system.
 
 use serde_json::Value;
 
-use crate::filesystem::{NodeKind, Places, Tree};
+use crate::filesystem::{PathIndex, Tree};
 use crate::image::config::Object;
-use crate::image::layer::entries::Attributes;
 
-/// A folder that is not part of the root file system of a container.
+/// A directory that is not part of the root file system of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Volume {
-    /// Where it is, as an absolute path.
+    /// Its absolute path.
     pub path: String,
-    /// Its mode and its owner in the image.
-    pub attributes: (u32, (u32, u32)),
+    /// The mode of the directory in the image.
+    pub mode: u32,
+    /// The owner of the directory in the image.
+    pub owner: (u32, u32),
 }
 
-/// The volumes of an image, and what cannot be one.
+/// The volumes of an image, and those that cannot be mounted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Volumes {
-    /// In the order of their paths.
+    /// Sorted by path.
     pub mounted: Vec<Volume>,
     /// As the image writes them.
     pub skipped: Vec<String>,
 }
 
-/// What the runtime mounts itself: nothing can be mounted over parts of it.
+/// What the runtime mounts itself: volumes cannot be mounted over parts of it.
 const MOUNTED: [&str; 3] = ["proc", "sys", "dev"];
 
 impl Volumes {
-    /// Those of `image`, of whose files `tree` is made.
-    pub fn of(image: &Object, tree: &Tree) -> Volumes {
-        let written = image.get("config").and_then(|run| run.get("Volumes")).and_then(Value::as_object);
+    /// Returns the volumes of `image`, whose files are `tree`.
+    pub fn new(image: &Object, tree: &Tree) -> Volumes {
+        let paths = image.get("config").and_then(|run| run.get("Volumes")).and_then(Value::as_object);
         let mut volumes = Volumes::default();
-        let mut places = None;
-        for path in written.into_iter().flat_map(|volumes| volumes.keys()) {
-            let places = places.get_or_insert_with(|| Places::of(tree));
-            match volume(path, tree, places) {
+        let mut index = None;
+        for path in paths.into_iter().flat_map(|volumes| volumes.keys()) {
+            let index = index.get_or_insert_with(|| PathIndex::new(tree));
+            match volume(path, tree, index) {
                 Some(volume) => volumes.mounted.push(volume),
                 None => volumes.skipped.push(path.clone()),
             }
@@ -46,31 +47,33 @@ impl Volumes {
     }
 }
 
-/// A volume, which is whose the folder in the image is that it is mounted over.
-fn volume(written: &str, tree: &Tree, places: &Places) -> Option<Volume> {
-    let names = normal(written)?;
-    let path = |names: &[&str]| format!("/{}", names.join("/"));
-    // Where the image has nothing, the runtime makes a folder: in the last one that is there.
-    let known = (0..=names.len()).rev().find(|known| tree.find(&path(&names[..*known])).is_some())?;
-    let node = tree.find(&path(&names[..known]))?;
-    let is_folder = matches!(tree.node(node).kind, NodeKind::Directory(_));
+/// Returns a volume with the mode and owner of the directory that it is mounted over, or `None` if it cannot be mounted.
+fn volume(path: &str, tree: &Tree, index: &PathIndex) -> Option<Volume> {
+    let names = normalize(path)?;
+    // The runtime creates what is missing, in the last directory that exists.
+    let find = |count: usize| tree.find(&absolute(&names[..count]));
+    let (known, node) = (0..=names.len()).rev().find_map(|count| Some((count, find(count)?)))?;
     let is_dangling = names.get(known).is_some_and(|next| tree.children(node).any(|(name, _)| name == next.as_bytes()));
-    let top = places.path(node).first().copied().or(names.first().map(|name| name.as_bytes()))?;
-    if !is_folder || is_dangling || MOUNTED.iter().any(|mounted| mounted.as_bytes() == top) {
+    let top = index.path(node).first().copied().or(names.first().map(|name| name.as_bytes()))?;
+    if !tree.node(node).is_directory() || is_dangling || MOUNTED.iter().any(|mounted| mounted.as_bytes() == top) {
         return None;
     }
-    // A link to the root is the root, too.
-    let root = Attributes { mode: 0o755, ..Attributes::default() };
-    let found = match known == names.len() {
-        true if places.get(node).is_none() => return None,
-        true => &tree.node(node).attributes,
-        false => &root,
-    };
-    Some(Volume { path: path(&names), attributes: (found.mode, found.owner) })
+    let path = absolute(&names);
+    if known < names.len() {
+        return Some(Volume { path, mode: 0o755, owner: (0, 0) });
+    }
+    // A link to the root is the root.
+    index.first(node)?;
+    let attributes = &tree.node(node).attributes;
+    Some(Volume { path, mode: attributes.mode, owner: attributes.owner })
 }
 
-/// The names of an absolute path without `.` and `..`; nothing for the root and for what is no such path.
-fn normal(path: &str) -> Option<Vec<&str>> {
+fn absolute(names: &[&str]) -> String {
+    format!("/{}", names.join("/"))
+}
+
+/// Returns the names of an absolute path without `.` and `..`, or `None` for the root and for relative paths.
+fn normalize(path: &str) -> Option<Vec<&str>> {
     let mut names = Vec::new();
     for name in path.strip_prefix('/')?.split('/') {
         match name {
@@ -79,15 +82,15 @@ fn normal(path: &str) -> Option<Vec<&str>> {
             name => names.push(name),
         }
     }
-    // Over the root itself nothing can be mounted.
+    // Nothing can be mounted over the root itself.
     Some(names).filter(|names| !names.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::filesystem::Origin;
-    use crate::image::layer::entries::{Entry, Kind};
+    use crate::filesystem::EntryIndex;
+    use crate::image::layer::entries::{Attributes, Entry, Kind};
     use serde_json::json;
 
     fn tree() -> Tree {
@@ -103,8 +106,8 @@ mod tests {
         ];
         for (entry, (path, kind)) in entries.into_iter().enumerate() {
             let attributes = Attributes { mode: 0o1777, owner: (33, 34), ..Attributes::default() };
-            let entry = (Entry { path: path.into(), kind, attributes }, Origin { layer: 0, entry });
-            tree.apply(entry.0, entry.1).expect("applies");
+            let index = EntryIndex { layer: 0, entry };
+            tree.apply(Entry { path: path.into(), kind, attributes }, index).expect("applies");
         }
         tree
     }
@@ -112,27 +115,29 @@ mod tests {
     fn volumes(paths: &[&str]) -> (Vec<String>, Vec<String>) {
         let written: Object = paths.iter().map(|path| ((*path).to_owned(), json!({}))).collect();
         let image = json!({ "config": { "Volumes": written } });
-        let found = Volumes::of(image.as_object().expect("an object"), &tree());
+        let found = Volumes::new(image.as_object().expect("an object"), &tree());
         (found.mounted.into_iter().map(|volume| volume.path).collect(), found.skipped)
     }
 
     #[test]
-    fn volumes_are_whose_the_folders_below_them_are() {
+    fn volumes_have_mode_and_owner_of_their_directories() {
         let image = json!({ "config": { "Volumes": { "/to-data": {}, "/new": {} } } });
-        let found = Volumes::of(image.as_object().expect("an object"), &tree());
-        let volume = |path: &str, attributes| Volume { path: path.to_owned(), attributes };
-        let expected = [volume("/new", (0o755, (0, 0))), volume("/to-data", (0o1777, (33, 34)))];
+        let found = Volumes::new(image.as_object().expect("an object"), &tree());
+        let expected = [
+            Volume { path: "/new".to_owned(), mode: 0o755, owner: (0, 0) },
+            Volume { path: "/to-data".to_owned(), mode: 0o1777, owner: (33, 34) },
+        ];
         assert_eq!((&found.mounted[..], &found.skipped[..]), (&expected[..], &[][..]));
     }
 
     #[test]
-    fn paths_of_volumes_have_one_form() {
+    fn volumes_have_normalized_paths() {
         let (mounted, skipped) = volumes(&["/data", "/data/", "//data/./x/..", "/../data/x/", "/none/of/it"]);
         assert_eq!((mounted, skipped.len()), (vec!["/data".into(), "/data/x".into(), "/none/of/it".into()], 0));
     }
 
     #[test]
-    fn what_no_runtime_can_mount_over_is_no_volume() {
+    fn volumes_that_cannot_be_mounted_are_skipped() {
         let wrong = [
             "",
             "/",

@@ -13,7 +13,7 @@ use crate::cli::AttachArgs;
 use crate::context::GlobalContext;
 use crate::context::image::{no_image_for, reference};
 use crate::context::subject::Subject;
-use crate::error::{Result, on_path};
+use crate::error::{Result, cannot_read};
 use crate::event::Event;
 use crate::image::digest::HashWriter;
 use crate::platform::Platform;
@@ -70,7 +70,7 @@ struct Attachment {
 impl Attachment {
     fn open(args: &AttachArgs) -> Result<Attachment> {
         let path = args.file.clone();
-        let failed = |error: io::Error| on_path("read", &path, error);
+        let failed = |error: io::Error| cannot_read(&path, error);
         let mut file = File::open(&path).map_err(failed)?;
         if !file.metadata().map_err(failed)?.is_file() {
             return Err(miette!(help = "pack a folder first: `tar -cf`", "{} is not a file", path.display()));
@@ -97,7 +97,7 @@ impl Source for Attachment {
     }
 
     fn fetch(&self, _: &Descriptor) -> Result<Box<dyn Read + Send + '_>> {
-        let file = File::open(&self.path).map_err(|error| on_path("read", &self.path, error))?;
+        let file = File::open(&self.path).map_err(|error| cannot_read(&self.path, error))?;
         Ok(Box::new(file))
     }
 

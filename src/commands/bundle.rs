@@ -7,13 +7,13 @@ use miette::{IntoDiagnostic, miette};
 use super::Outcome;
 use crate::base::Base;
 use crate::build::Build;
-use crate::bundle::{Form, Target};
+use crate::bundle::{BundleFormat, BundleOutput};
 use crate::cli::{BuildArgs, BundleArgs, BundleForm, ImageArgs};
 use crate::context::GlobalContext;
 use crate::context::image::reference;
 use crate::error::{Result, or_help};
 use crate::plan::{Plan, Purpose, Request};
-use crate::platform::{PlatformChoice, Target as RustTarget};
+use crate::platform::{PlatformChoice, Target};
 use crate::publish::bundles::{bundle_image, unpack};
 
 /// Makes the bundle of every image that the arguments select; returns their paths.
@@ -22,49 +22,49 @@ use crate::publish::bundles::{bundle_image, unpack};
 /// Returns the first failure; then that bundle does not exist.
 pub fn run(args: &BundleArgs, context: &GlobalContext) -> Result<Outcome> {
     let platform = platform(&args.image)?;
-    let targets = match &args.from {
+    let outputs = match &args.from {
         Some(from) => vec![other(args, from, platform, context)?],
         None => built(args, platform, context)?,
     };
-    Ok(Outcome::Results(targets.iter().map(|target| target.path.display().to_string()).collect()))
+    Ok(Outcome::Results(outputs.iter().map(|output| output.path.display().to_string()).collect()))
 }
 
-fn built(args: &BundleArgs, platform: RustTarget, context: &GlobalContext) -> Result<Vec<Target>> {
+fn built(args: &BundleArgs, platform: Target, context: &GlobalContext) -> Result<Vec<BundleOutput>> {
     let build = BuildArgs { image: args.image.clone(), cargo: args.cargo.clone(), ..BuildArgs::default() };
-    let mut targets = Vec::new();
+    let mut outputs = Vec::new();
     let request = Request { args: &build, purpose: Purpose::Bundle(platform.platform()) };
     let built = Build { request, complete: true, attach: false, context }.run(
         |plan| {
-            targets = paths(args, plan)?.into_iter().map(|path| target(args, path)).collect();
-            targets.iter().try_for_each(Target::check)?;
+            outputs = paths(args, plan)?.into_iter().map(|path| output(args, path)).collect();
+            outputs.iter().try_for_each(BundleOutput::check)?;
             // The folder of all layouts is created with the first of them.
-            targets.iter().filter(|_| args.path.is_some()).try_for_each(Target::check_folder)
+            outputs.iter().filter(|_| args.path.is_some()).try_for_each(BundleOutput::check_parent)
         },
         &(),
     )?;
-    for ((_, image, layout), target) in built.each().zip(&targets) {
+    for ((_, image, layout), output) in built.each().zip(&outputs) {
         let base = Base::read(layout, image.root.clone(), &[PlatformChoice::One(platform)])?;
-        unpack(layout, &image.name, &base, target, context)?;
+        unpack(layout, &image.name, &base, output, context)?;
     }
-    Ok(targets)
+    Ok(outputs)
 }
 
-fn other(args: &BundleArgs, from: &str, platform: RustTarget, context: &GlobalContext) -> Result<Target> {
+fn other(args: &BundleArgs, from: &str, platform: Target, context: &GlobalContext) -> Result<BundleOutput> {
     let path = args.path.clone().ok_or_else(|| miette!("`--from` needs the path of the bundle"))?;
-    let target = target(args, path);
-    target.check()?;
-    target.check_folder()?;
-    let bundled = reference(from).and_then(|from| bundle_image(&from, platform, &args.image, &target, context));
+    let output = output(args, path);
+    output.check()?;
+    output.check_parent()?;
+    let bundled = reference(from).and_then(|from| bundle_image(&from, platform, &args.image, &output, context));
     bundled.map_err(|error| {
         or_help(error.wrap_err(format!("cannot bundle {from}")), || {
             format!("`cargo oci validate {from}` checks the image; if it is intact, its publisher must fix it")
         })
     })?;
-    Ok(target)
+    Ok(output)
 }
 
 /// Returns the one platform of the bundle, as the target that builds for it.
-fn platform(args: &ImageArgs) -> Result<RustTarget> {
+fn platform(args: &ImageArgs) -> Result<Target> {
     match args.choices()[..] {
         [PlatformChoice::One(target)] => Ok(target),
         [] => match "host".parse().into_diagnostic()? {
@@ -78,12 +78,12 @@ fn platform(args: &ImageArgs) -> Result<RustTarget> {
     }
 }
 
-fn target(args: &BundleArgs, path: PathBuf) -> Target {
-    let form = match args.output {
-        BundleForm::Dir => Form::Directory,
-        BundleForm::Tar => Form::Tar,
+fn output(args: &BundleArgs, path: PathBuf) -> BundleOutput {
+    let format = match args.output {
+        BundleForm::Dir => BundleFormat::Directory,
+        BundleForm::Tar => BundleFormat::Tar,
     };
-    Target { path, form, rootless: args.rootless }
+    BundleOutput { path, format, rootless: args.rootless }
 }
 
 /// Returns the paths of the bundles of the plan's images.

@@ -13,7 +13,7 @@ use crate::cli::{Attest, SignArgs};
 use crate::context::image::reference;
 use crate::context::subject::{SignableManifest, Subject};
 use crate::context::{GlobalContext, key};
-use crate::error::{Result, on_path};
+use crate::error::{Result, cannot_read};
 use crate::event::Listener;
 use crate::parallel::{MANY, each};
 use crate::reference::BaseReference;
@@ -88,7 +88,7 @@ fn predicate(said: &Attest) -> Result<Value> {
     let path = &said.path;
     let mut text = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MOST_DOCUMENT_BYTES + 1).read_to_end(&mut text));
-    let read = read.map_err(|error| on_path("read", path, error))?;
+    let read = read.map_err(|error| cannot_read(path, error))?;
     if read as u64 > MOST_DOCUMENT_BYTES {
         return Err(miette!(
             help = "attach it as it is, with `cargo oci attach`, and sign a smaller document that names its digest",

@@ -1,4 +1,4 @@
-//! Is a program what its target promises? Read from its ELF header, never believed.
+//! Checks that a program matches its target, by its ELF header.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,41 +7,41 @@ use miette::{Diagnostic, Report};
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::{Endian, Endianness, FileKind, elf};
 
-use super::versions::{self, Version};
-use crate::error::{Result, on_path};
+use super::versions::{self, SymbolVersion};
+use crate::error::{Result, cannot_read};
 use crate::platform::{ElfKind, Target};
 
 /// A program that no image of its platform can run.
 #[derive(Debug, Diagnostic, thiserror::Error)]
 pub enum ElfError {
-    /// A program for another system.
+    /// The program is for another operating system.
     #[error("{path} is {kind}, not an ELF program for Linux")]
     #[diagnostic(help(
-        "check `target.*.linker` and `build.rustc-wrapper` in cargo's configuration: something builds for another system"
+        "check `target.*.linker` and `build.rustc-wrapper` in cargo's configuration: one of them builds for another operating system"
     ))]
     NotElf {
         /// The file.
         path: PathBuf,
-        /// What it is.
+        /// Its format.
         kind: String,
     },
-    /// A program for another machine.
-    #[error("{path} is for another machine: {found}, where {wanted} is wanted")]
+    /// The program is for another machine.
+    #[error("{path} is for another machine: expected {expected}, found {found}")]
     #[diagnostic(help(
-        "check `target.*.linker` and `build.rustc-wrapper` in cargo's configuration: something builds for another machine"
+        "check `target.*.linker` and `build.rustc-wrapper` in cargo's configuration: one of them builds for another machine"
     ))]
     WrongMachine {
         /// The file.
         path: PathBuf,
-        /// What its header says.
+        /// The machine in its header.
         found: String,
-        /// What the target's is.
-        wanted: String,
+        /// The machine of the target.
+        expected: String,
     },
-    /// A program that a static base cannot start.
+    /// The program is dynamically linked, and the base has no loader.
     #[error("{path} is not static: it needs {needs}, which the image does not have")]
     #[diagnostic(help(
-        "build it with `-C target-feature=+crt-static` in RUSTFLAGS or `target.*.rustflags`, and without libraries that are linked dynamically"
+        "build it with `-C target-feature=+crt-static` in RUSTFLAGS or `target.*.rustflags`, and link its libraries statically"
     ))]
     Dynamic {
         /// The file.
@@ -49,32 +49,32 @@ pub enum ElfError {
         /// Its interpreter or libraries.
         needs: String,
     },
-    /// Not a whole program.
+    /// The file is not a valid program.
     #[error("{path} is damaged: {why}")]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What could not be read.
+        /// Why it cannot be read.
         why: String,
     },
 }
 
-/// What a program has loaded when it starts; nothing where it is static.
+/// What a program loads when it starts; empty if it is static.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// The path of what loads it.
+    /// The path of its dynamic loader.
     pub interpreter: Option<String>,
-    /// The names of libraries, as far as they can be read.
+    /// The names of its shared libraries, as far as they can be read.
     pub libraries: Vec<String>,
-    /// The versions that these must have.
-    pub versions: Vec<Version>,
-    /// How many libraries it is.
+    /// The symbol versions that these libraries must have.
+    pub versions: Vec<SymbolVersion>,
+    /// The number of shared libraries.
     count: usize,
 }
 
 impl Needs {
-    /// Whether it is nothing.
-    pub fn is_nothing(&self) -> bool {
+    /// Returns whether the program is static.
+    pub fn is_empty(&self) -> bool {
         self.interpreter.is_none() && self.count == 0
     }
 }
@@ -92,68 +92,69 @@ impl fmt::Display for Needs {
     }
 }
 
-/// Checks that nothing is loaded when the program starts.
+/// Checks that the program matches the target and is static.
 ///
 /// # Errors
-/// See [`check`]; [`ElfError::Dynamic`].
+/// Returns an error if the program cannot be read, does not match the target or is not static.
 pub fn check_static(path: &Path, target: Target) -> Result<()> {
-    match check(path, target)? {
-        needs if needs.is_nothing() => Ok(()),
-        needs => Err(ElfError::Dynamic { path: path.to_owned(), needs: needs.to_string() }.into()),
+    let needs = check(path, target)?;
+    if !needs.is_empty() {
+        return Err(ElfError::Dynamic { path: path.to_owned(), needs: needs.to_string() }.into());
     }
+    Ok(())
 }
 
-/// Checks machine, class and byte order.
+/// Checks machine, class and byte order, and returns what the program loads when it starts.
 ///
 /// # Errors
-/// See [`ElfError`]; a file that cannot be read.
+/// Returns an error if the program cannot be read or does not match the target.
 pub fn check(path: &Path, target: Target) -> Result<Needs> {
-    let file = std::fs::File::open(path).map_err(|error| on_path("read", path, error))?;
-    // Only headers are read: a program may have hundreds of megabytes of debug information.
+    let file = std::fs::File::open(path).map_err(|error| cannot_read(path, error))?;
+    // Reads headers only: a program may have hundreds of megabytes of debug information.
     let data = object::ReadCache::new(file);
-    let damaged = |error: object::Error| ElfError::Damaged { path: path.to_owned(), why: error.to_string() };
     match FileKind::parse(&data) {
-        Ok(FileKind::Elf32) => of_class::<elf::FileHeader32<Endianness>>(path, &data, target),
-        Ok(FileKind::Elf64) => of_class::<elf::FileHeader64<Endianness>>(path, &data, target),
+        Ok(FileKind::Elf32) => read_needs::<elf::FileHeader32<Endianness>>(path, &data, target),
+        Ok(FileKind::Elf64) => read_needs::<elf::FileHeader64<Endianness>>(path, &data, target),
         Ok(kind) => Err(not_elf(path, &format!("of kind {kind:?}"))),
-        Err(_) => Err(not_elf(path, &foreign(&data))),
+        Err(_) => Err(not_elf(path, format_name(&data))),
     }
     .map_err(|error| match error {
-        Failure::Known(error) => Report::from(error),
-        Failure::Unread(error) => damaged(error).into(),
+        CheckError::Invalid(error) => Report::from(error),
+        CheckError::Unreadable(error) => ElfError::Damaged { path: path.to_owned(), why: error.to_string() }.into(),
     })
 }
 
-enum Failure {
-    Known(ElfError),
-    Unread(object::Error),
+/// Why a check failed: the program is wrong, or cannot be parsed.
+enum CheckError {
+    Invalid(ElfError),
+    Unreadable(object::Error),
 }
 
-impl From<object::Error> for Failure {
+impl From<object::Error> for CheckError {
     fn from(error: object::Error) -> Self {
-        Failure::Unread(error)
+        CheckError::Unreadable(error)
     }
 }
 
-fn not_elf(path: &Path, kind: &str) -> Failure {
-    Failure::Known(ElfError::NotElf { path: path.to_owned(), kind: kind.to_owned() })
+fn not_elf(path: &Path, kind: &str) -> CheckError {
+    CheckError::Invalid(ElfError::NotElf { path: path.to_owned(), kind: kind.to_owned() })
 }
 
-/// What a file that is not ELF is, by the first bytes of the formats that compilers write.
-fn foreign<'a>(data: impl object::ReadRef<'a>) -> String {
+/// Returns the format of a file that is not ELF, by its first bytes.
+fn format_name<'a>(data: impl object::ReadRef<'a>) -> &'static str {
     match data.read_bytes_at(0, 4) {
-        Ok([0xcf | 0xce, 0xfa, 0xed, 0xfe] | [0xca, 0xfe, 0xba, 0xbe]) => "a Mach-O program".to_owned(),
-        Ok([b'M', b'Z', ..]) => "a Windows program".to_owned(),
-        Ok([b'#', b'!', ..]) => "a script".to_owned(),
-        _ => "a file of another kind".to_owned(),
+        Ok([0xcf | 0xce, 0xfa, 0xed, 0xfe] | [0xca, 0xfe, 0xba, 0xbe]) => "a Mach-O program",
+        Ok([b'M', b'Z', ..]) => "a Windows program",
+        Ok([b'#', b'!', ..]) => "a script",
+        _ => "a file of unknown type",
     }
 }
 
-fn of_class<'a, H: FileHeader<Endian = Endianness>>(
+fn read_needs<'a, H: FileHeader<Endian = Endianness>>(
     path: &Path,
     data: impl object::ReadRef<'a>,
     target: Target,
-) -> Result<Needs, Failure> {
+) -> Result<Needs, CheckError> {
     let header = H::parse(data)?;
     let endian = header.endian()?;
     let found = ElfKind {
@@ -162,10 +163,10 @@ fn of_class<'a, H: FileHeader<Endian = Endianness>>(
         little_endian: endian.is_little_endian(),
     };
     if found != target.elf() {
-        return Err(Failure::Known(ElfError::WrongMachine {
+        return Err(CheckError::Invalid(ElfError::WrongMachine {
             path: path.to_owned(),
             found: found.to_string(),
-            wanted: target.elf().to_string(),
+            expected: target.elf().to_string(),
         }));
     }
     let mut needs = Needs::default();
@@ -177,7 +178,7 @@ fn of_class<'a, H: FileHeader<Endian = Endianness>>(
         needs.count += libraries.filter(|entry| entry.tag(endian) == elf::DT_NEEDED).count();
     }
     if needs.count > 0 {
-        // Segments have no strings; sections may have been stripped.
+        // Only sections have strings, and they may have been stripped.
         let sections = header.sections(endian, data)?;
         let table = sections.dynamic_table(endian, data)?;
         let libraries = table.iter().filter(|entry| entry.tag == elf::DT_NEEDED);
@@ -193,34 +194,34 @@ mod tests {
     use super::*;
     use crate::platform::TARGETS;
 
-    fn failure(content: &[u8]) -> String {
+    fn error(content: &[u8]) -> String {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), content).expect("writes");
         check(file.path(), TARGETS[0]).unwrap_err().to_string()
     }
 
     #[test]
-    fn a_program_of_another_system_is_named_as_such() {
-        assert!(failure(&[0xcf, 0xfa, 0xed, 0xfe, 7, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]).contains("a Mach-O program"));
-        assert!(failure(b"MZ\x90\0 and more than sixteen bytes").contains("a Windows program"));
-        assert!(failure(b"#!/bin/sh\necho not a program").contains("a script"));
-        assert!(failure(b"").contains("a file of another kind"));
+    fn check_names_the_format_of_other_files() {
+        assert!(error(&[0xcf, 0xfa, 0xed, 0xfe, 7, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]).contains("a Mach-O program"));
+        assert!(error(b"MZ\x90\0 and more than sixteen bytes").contains("a Windows program"));
+        assert!(error(b"#!/bin/sh\necho not a program").contains("a script"));
+        assert!(error(b"").contains("a file of unknown type"));
     }
 
     #[test]
-    fn a_cut_off_program_is_an_error() {
-        assert!(failure(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0").contains("damaged"));
+    fn check_rejects_truncated_programs() {
+        assert!(error(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0").contains("damaged"));
     }
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn this_test_is_dynamic_and_of_this_machine() {
+    fn check_reads_the_needs_of_this_test() {
         let own = std::env::current_exe().expect("a path");
         let host = crate::platform::Platform::host().target().expect("a target");
         let other = TARGETS.into_iter().find(|target| *target != host).expect("another");
         assert!(check(&own, other).unwrap_err().to_string().contains("is for another machine"));
-        let words = check_static(&own, host).unwrap_err().to_string();
-        assert!(words.contains("is not static") && words.contains("interpreter"), "{words}");
+        let message = check_static(&own, host).unwrap_err().to_string();
+        assert!(message.contains("is not static") && message.contains("interpreter"), "{message}");
         let needs = check(&own, host).expect("a program");
         assert!(needs.libraries.iter().any(|name| name.starts_with("libc.")), "{needs:?}");
         assert!(needs.versions.iter().any(|version| version.library.starts_with("libc.")), "{needs:?}");

@@ -1,7 +1,7 @@
-//! Which linker, and which C compiler, builds for a target: decided target by target, and told to cargo in variables.
+//! Chooses the linker and the C compiler of each target, and passes them to cargo in environment variables.
 //!
-//! What the user configured wins. Rust alone needs no C toolchain: rustup's own `rust-lld` and the target's own
-//! `crt*.o` and `libc.a` make a static program. C code needs a C compiler for the target, and zig is one for all.
+//! The user's configuration takes precedence. Rust alone needs no C toolchain: rustup's `rust-lld` and the target's own
+//! `crt*.o` and `libc.a` make a static program. C code needs a C compiler for the target; zig is one for all targets.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -16,19 +16,19 @@ use crate::event::{Event, Listener};
 use crate::plan::CargoRun;
 use crate::platform::Target;
 
-/// What cargo is told.
+/// The linkers and C compilers of a cargo run.
 #[derive(Debug, Default)]
 pub struct Linkers {
     /// Environment variables for cargo.
     pub variables: Vec<(String, OsString)>,
-    /// Targets that have C code to compile and nothing to do it with.
+    /// Targets that need a C compiler and have none.
     pub without_c_compiler: Vec<Target>,
 }
 
-/// Decides for each target.
+/// Chooses linker and C compiler of each target.
 ///
 /// # Errors
-/// When cargo's configuration cannot be read for a target, or zig's wrappers cannot be written.
+/// Returns an error if cargo's configuration cannot be read, or zig's wrappers cannot be written.
 pub fn choose(
     run: &CargoRun,
     environment: &Environment,
@@ -39,11 +39,11 @@ pub fn choose(
     let config = &toolchain.config;
     let mut linkers = Linkers::default();
     for &target in targets {
-        // A toolchain that runs on the target has all that it needs, and builds build scripts with the same linker.
+        // The host needs no other linker, and would use it for build scripts as well.
         if toolchain.host == target.triple {
             continue;
         }
-        // A libc other than musl does not come with Rust: linking with it is a C compiler's work.
+        // Rust comes with no other libc than musl: linking with it needs a C compiler.
         let is_rust_alone = run.c_packages.is_empty() && target.is_static();
         let needs_c = !is_rust_alone && !has_c_compiler(environment, config, target);
         if needs_c && Zig::find_zig().is_ok() {
@@ -69,16 +69,17 @@ pub fn choose(
     Ok(linkers)
 }
 
-/// Whether the user has a say in how the target is linked: by a linker, or by arguments that only theirs may understand.
+/// Returns whether the user configured how the target is linked: a linker, or arguments that only theirs may accept.
 fn has_linker(config: &cargo_config2::Config, target: Target) -> Result<bool> {
     let linker = config.linker(target.triple).map_err(|error| in_config(target, &error))?;
     let flags = config.rustflags(target.triple).map_err(|error| in_config(target, &error))?;
     let flags = flags.map(|flags| flags.flags).unwrap_or_default();
-    let about_linking = |flag: &String| {
-        let flag = flag.trim_start_matches("-C").trim_start();
-        ["linker=", "linker-flavor=", "link-arg=", "link-args="].iter().any(|start| flag.starts_with(start))
-    };
-    Ok(linker.is_some() || flags.iter().any(about_linking))
+    Ok(linker.is_some() || flags.iter().any(|flag| is_linker_flag(flag)))
+}
+
+fn is_linker_flag(flag: &str) -> bool {
+    let flag = flag.trim_start_matches("-C").trim_start();
+    ["linker=", "linker-flavor=", "link-arg=", "link-args="].iter().any(|prefix| flag.starts_with(prefix))
 }
 
 fn linker_key(target: Target) -> String {
@@ -87,7 +88,7 @@ fn linker_key(target: Target) -> String {
 
 fn no_lld(target: Target) -> String {
     format!(
-        "found no rust-lld in the toolchain and no ld.lld on PATH, and links for {} with what rustc chooses; \
+        "found no rust-lld in the toolchain and no ld.lld on PATH: linking for {} with the linker that rustc chooses; \
          if that fails, install lld or set {}",
         target.triple,
         linker_key(target)
@@ -98,7 +99,7 @@ pub(super) fn in_config(target: Target, error: &cargo_config2::Error) -> Report 
     miette!("cannot read cargo's configuration for {}: {error}", target.triple)
 }
 
-/// LLVM's linker: the toolchain's own, else that of rustup's default toolchain, else one on PATH.
+/// Returns the path of LLVM's linker: in the toolchain, in rustup's default toolchain, or on PATH.
 fn lld(sysroot: &Path, environment: &Environment) -> Option<PathBuf> {
     in_toolchain(sysroot)
         .or_else(|| in_toolchain(&default_toolchain(environment)?))
@@ -112,7 +113,7 @@ fn in_toolchain(sysroot: &Path) -> Option<PathBuf> {
     paths.find(|path| path.is_file())
 }
 
-/// The folder of rustup's default toolchain, as rustup's settings name it.
+/// Returns the directory of rustup's default toolchain, by rustup's settings.
 fn default_toolchain(environment: &Environment) -> Option<PathBuf> {
     let rustup = match environment.get("RUSTUP_HOME") {
         Some(folder) => PathBuf::from(folder),
@@ -124,20 +125,20 @@ fn default_toolchain(environment: &Environment) -> Option<PathBuf> {
     Some(rustup.join("toolchains").join(name))
 }
 
-/// Whether the `cc` crate will find a C compiler for the target: by its own variables, or by the names it looks for.
+/// Returns whether the `cc` crate will find a C compiler for the target: by its variables, or by the names it looks for.
 fn has_c_compiler(environment: &Environment, config: &cargo_config2::Config, target: Target) -> bool {
     let keys = [format!("CC_{}", target.triple), format!("CC_{}", target.env_key()), "TARGET_CC".to_owned()];
     let own = c_compiler(target);
-    let names = match own.starts_with(std::env::consts::ARCH) && target.is_static() {
-        true => vec![own.as_str(), "musl-gcc"],
-        false => vec![own.as_str()],
-    };
-    // Cargo sets for build scripts what the table `env` of its configuration holds.
-    let is_set = |key: &String| environment.get(key).is_some() || config.env.contains_key(key);
-    keys.iter().any(is_set) || environment.find_program(&names).is_some()
+    let mut names = vec![own.as_str()];
+    if own.starts_with(std::env::consts::ARCH) && target.is_static() {
+        names.push("musl-gcc");
+    }
+    // Cargo sets the table `env` of its configuration for build scripts.
+    keys.iter().any(|key| environment.get(key).is_some() || config.env.contains_key(key))
+        || environment.find_program(&names).is_some()
 }
 
-/// What GCC for the target is called.
+/// Returns the name of GCC for the target.
 fn c_compiler(target: Target) -> String {
     let (architecture, rest) = target.triple.split_once('-').unwrap_or((target.triple, ""));
     let architecture = match architecture {
@@ -148,11 +149,11 @@ fn c_compiler(target: Target) -> String {
     format!("{architecture}-{}-gcc", rest.trim_start_matches("unknown-"))
 }
 
-/// The variables by which cargo, rustc and build scripts find zig. A linker that the user configured stays.
+/// Returns the variables by which cargo, rustc and build scripts find zig. A configured linker stays.
 fn zig(config: &cargo_config2::Config, target: Target) -> Result<Vec<(String, OsString)>> {
     let wrapper = prepare_zig_linker(target.triple, config)
         .map_err(|error| miette!("{error:#}"))
-        .wrap_err_with(|| format!("cannot set zig up as the C compiler for {}", target.triple))?;
+        .wrap_err_with(|| format!("cannot set up zig as the C compiler for {}", target.triple))?;
     let key = target.env_key();
     let mut variables: Vec<(String, OsString)> = vec![
         (format!("CC_{key}"), wrapper.cc.clone().into()),
@@ -166,24 +167,25 @@ fn zig(config: &cargo_config2::Config, target: Target) -> Result<Vec<(String, Os
     Ok(variables)
 }
 
-/// Does zig's work when this process was called as a compiler by zig's wrappers, which name this program: either as
-/// `cargo-oci zig cc …`, or by a link to it that is called `ar`.
+/// Runs zig if zig's wrappers called this program as a compiler: as `cargo-oci zig cc …`, or by a link named `ar`.
+/// Returns `None` otherwise.
 pub fn as_compiler(typed: &[OsString]) -> Option<Result<()>> {
-    #[derive(clap::Parser)]
-    struct Called {
-        #[command(subcommand)]
-        zig: Zig,
-    }
     let program = Path::new(typed.first()?).file_stem()?;
     let zig = if program == "ar" {
         let args = typed.iter().skip(1).map(|arg| arg.to_string_lossy().into_owned());
         Zig::Ar { args: args.collect() }
     } else if typed.get(1)? == "zig" {
-        <Called as clap::Parser>::parse_from(&typed[1..]).zig
+        <ZigCommand as clap::Parser>::parse_from(&typed[1..]).zig
     } else {
         return None;
     };
     Some(zig.execute().map_err(|error| miette!("{error:#}")))
+}
+
+#[derive(clap::Parser)]
+struct ZigCommand {
+    #[command(subcommand)]
+    zig: Zig,
 }
 
 #[cfg(test)]
@@ -192,7 +194,7 @@ mod tests {
     use crate::platform::TARGETS;
 
     #[test]
-    fn a_compiler_named_in_a_variable_counts_for_its_target_alone() {
+    fn c_compiler_variable_applies_to_its_target() {
         let [amd64, arm64, ..] = TARGETS;
         let environment = [("CC_aarch64_unknown_linux_musl", "my-cc")].into_iter().collect();
         let folder = tempfile::tempdir().expect("a folder");
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn an_lld_of_the_toolchain_comes_before_one_on_the_path() {
+    fn lld_of_the_toolchain_precedes_path() {
         let sysroot = tempfile::tempdir().expect("a folder");
         let path = tempfile::tempdir().expect("a folder");
         let suffix = std::env::consts::EXE_SUFFIX;

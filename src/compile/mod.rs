@@ -1,4 +1,4 @@
-//! Runs of cargo, mostly one for all packages and targets, and its messages → [`Binary`].
+//! Runs cargo, mostly once for all packages and targets: its messages → [`Binary`].
 
 pub mod elf;
 pub mod linker;
@@ -20,7 +20,7 @@ use miette::{Context, IntoDiagnostic, miette};
 use crate::error::{CargoFailed, NoCCompiler, Result};
 use crate::event::{Event, Listener};
 use crate::interrupt;
-use crate::plan::{CargoRun, CompilePlan};
+use crate::plan::{CargoRun, CompilePlan, Unit};
 use crate::platform::Target;
 
 use elf::Needs;
@@ -30,30 +30,22 @@ pub use target::Toolchain;
 /// A program that cargo built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binary {
-    /// The package it is of.
-    pub package: PackageId,
+    /// What built it, or would have.
+    pub unit: Unit,
     /// Its name.
     pub name: String,
-    /// What it was built for.
-    pub target: Target,
-    /// The run of cargo that built it, or would have.
-    pub run: usize,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// What it has loaded when it starts.
+    /// What it loads when it starts.
     pub needs: Needs,
 }
 
-/// The folder that a package's build script wrote to, cargo's `OUT_DIR`.
+/// The directory that a package's build script wrote to, cargo's `OUT_DIR`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutDir {
-    /// The package it is of.
-    pub package: PackageId,
-    /// What the script ran for.
-    pub target: Target,
-    /// The run of cargo that it was part of.
-    pub run: usize,
-    /// The folder.
+    /// What the script was run for.
+    pub unit: Unit,
+    /// The directory.
     pub path: PathBuf,
 }
 
@@ -62,32 +54,46 @@ pub struct OutDir {
 pub struct Compiled {
     /// The programs.
     pub binaries: Vec<Binary>,
-    /// Where build scripts wrote to for the targets.
+    /// The output directories of build scripts for the targets.
     pub out_dirs: Vec<OutDir>,
 }
 
-/// What one run of cargo said of build scripts.
-#[derive(Default)]
-struct Scripts {
-    /// Packages whose build scripts were compiled, and each time one ran to its end.
-    compiled: HashSet<PackageId>,
-    ran: Vec<BuildScript>,
+/// Called with a program as soon as it is built and has been checked.
+pub type OnBinary<'a> = &'a dyn Fn(&Binary);
+
+/// One run of cargo, for all of its targets.
+struct Job<'a> {
+    plan: &'a CompilePlan,
+    /// The index of the run in the plan.
+    number: usize,
+    run: &'a CargoRun,
+    targets: &'a [Target],
+    linkers: Linkers,
+    listener: Listener<'a>,
 }
 
-/// Who is told of a program as soon as it is there, and is what its target promises.
-pub type Arrived<'a> = &'a dyn Fn(&Binary);
+/// What one run of cargo reported.
+#[derive(Default)]
+struct Messages {
+    /// The programs, in the order in which they were built.
+    binaries: Vec<Result<Binary>>,
+    /// Packages whose build scripts were compiled.
+    compiled_scripts: HashSet<PackageId>,
+    /// The build scripts that ran to their end.
+    executed_scripts: Vec<BuildScript>,
+}
 
-/// Compiles for all `targets` of a run at once, so that build scripts and procedural macros are built once. Cargo's own
-/// words go to the user as cargo writes them. A run without targets is none.
+/// Compiles for all `targets` of each run at once, so that build scripts and procedural macros are built once. Runs without
+/// targets are skipped. Cargo prints its own messages.
 ///
 /// # Errors
-/// [`CargoFailed`] when cargo failed and has said why; [`NoCCompiler`]; a target or linker that cannot be had; a binary
-/// that is not what the target promises.
+/// Returns [`CargoFailed`] or [`NoCCompiler`] if cargo failed, or an error if a target or linker is missing, or a program
+/// does not match its target.
 pub fn run(
     plan: &CompilePlan,
     toolchain: &Toolchain,
     targets: &[Vec<Target>],
-    arrived: Arrived,
+    on_binary: OnBinary,
     listener: Listener,
 ) -> Result<Compiled> {
     let mut all: Vec<Target> = targets.concat();
@@ -97,154 +103,145 @@ pub fn run(
     let mut compiled = Compiled::default();
     for (number, (run, targets)) in plan.runs.iter().zip(targets).enumerate() {
         if !targets.is_empty() {
-            let made = run_once(plan, (number, run), toolchain, targets, arrived, listener)?;
-            compiled.binaries.extend(made.binaries);
-            compiled.out_dirs.extend(made.out_dirs);
+            let linkers = linker::choose(run, &plan.environment, toolchain, targets, listener)?;
+            let built = Job { plan, number, run, targets, linkers, listener }.run(toolchain, on_binary)?;
+            compiled.binaries.extend(built.binaries);
+            compiled.out_dirs.extend(built.out_dirs);
         }
     }
     Ok(compiled)
 }
 
-fn run_once(
-    plan: &CompilePlan,
-    (number, run): (usize, &CargoRun),
-    toolchain: &Toolchain,
-    targets: &[Target],
-    arrived: Arrived,
-    listener: Listener,
-) -> Result<Compiled> {
-    let linkers = linker::choose(run, &plan.environment, toolchain, targets, listener)?;
-    let mut command = Command::new(plan.environment.cargo());
-    plan.environment.without_credentials(&mut command);
-    command.args(&run.args).envs(linkers.variables.iter().map(|(key, value)| (key, value)));
-    for target in targets {
-        command.args(["--target", target.triple]);
+impl Job<'_> {
+    fn run(&self, toolchain: &Toolchain, on_binary: OnBinary) -> Result<Compiled> {
+        let mut command = Command::new(self.plan.environment.cargo());
+        self.plan.environment.without_credentials(&mut command);
+        command.args(&self.run.args).envs(self.linkers.variables.iter().map(|(key, value)| (key, value)));
+        for target in self.targets {
+            command.args(["--target", target.triple]);
+        }
+        let flags = remap::flags(&self.plan.remaps, &toolchain.sysroot, &toolchain.config, self.targets)?;
+        command.args(flags.args).envs(flags.variable);
+        let messages = self.execute(command, on_binary)?;
+        let out_dirs = out_dirs(&messages.executed_scripts, self.targets, self.number);
+        Ok(Compiled { binaries: messages.binaries.into_iter().collect::<Result<_>>()?, out_dirs })
     }
-    let told = remap::told(&plan.remaps, (&toolchain.sysroot, &toolchain.config), targets)?;
-    command.args(told.args).envs(told.variable);
-    let mut binaries = Vec::new();
-    let scripts = listen(command, plan, run, targets, &linkers, listener, |artifact| {
-        let found = binary(artifact, targets, number).and_then(|found| match found {
-            Some(mut binary) => {
-                binary.needs = binary.check(binary.target.is_static())?;
-                Ok(Some(binary))
+
+    /// Runs cargo to its end, and reads its messages.
+    fn execute(&self, mut command: Command, on_binary: OnBinary) -> Result<Messages> {
+        let mut cargo = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .into_diagnostic()
+            .wrap_err_with(|| format!("cannot run {}", self.plan.environment.cargo().display()))?;
+        let _relay = interrupt::relay(cargo.id());
+        (self.listener)(Event::CargoBegun);
+        let mut messages = Messages::default();
+        if let Some(stdout) = cargo.stdout.take() {
+            for message in Message::parse_stream(BufReader::new(stdout)) {
+                // If cargo's output ends early, its exit status says why.
+                let Ok(message) = message else { break };
+                self.read(message, &mut messages, on_binary);
             }
-            None => Ok(None),
-        });
-        found.iter().flatten().for_each(arrived);
-        binaries.push(found);
-    })?;
-    let binaries = binaries.into_iter().filter_map(Result::transpose).collect::<Result<_>>()?;
-    Ok(Compiled { binaries, out_dirs: out_dirs(&scripts.ran, targets, number) })
+        }
+        let status = cargo.wait();
+        (self.listener)(Event::CargoEnded);
+        let status = status.into_diagnostic()?;
+        if status.success() {
+            return Ok(messages);
+        }
+        let status = status.code().unwrap_or(1);
+        Err(match self.no_c_compiler(&messages, status) {
+            Some(error) => error.into(),
+            None => CargoFailed { status }.into(),
+        })
+    }
+
+    fn read(&self, message: Message, messages: &mut Messages, on_binary: OnBinary) {
+        match message {
+            Message::TextLine(line) => (self.listener)(Event::CargoSaid { line }),
+            Message::CompilerArtifact(artifact) if artifact.target.kind.contains(&TargetKind::CustomBuild) => {
+                messages.compiled_scripts.insert(artifact.package_id);
+            }
+            Message::CompilerArtifact(artifact) => {
+                if let Some(binary) = self.checked_binary(&artifact).transpose() {
+                    binary.iter().for_each(on_binary);
+                    messages.binaries.push(binary);
+                }
+            }
+            Message::BuildScriptExecuted(script) => messages.executed_scripts.push(script),
+            _ => {}
+        }
+    }
+
+    fn checked_binary(&self, artifact: &Artifact) -> Result<Option<Binary>> {
+        let Some(mut binary) = binary(artifact, self.targets, self.number)? else { return Ok(None) };
+        binary.needs = binary.check(binary.unit.target.is_static())?;
+        Ok(Some(binary))
+    }
+
+    /// Returns an error if cargo stopped at the build script of a package that compiles C, for a target without a C
+    /// compiler: the script was compiled, but has not run to its end for every target.
+    fn no_c_compiler(&self, messages: &Messages, status: i32) -> Option<NoCCompiler> {
+        let targets: Vec<_> = self.linkers.without_c_compiler.iter().map(|target| target.triple).collect();
+        if targets.is_empty() {
+            return None;
+        }
+        let package = self.run.c_packages.iter().find(|package| {
+            let executed = messages.executed_scripts.iter().filter(|script| script.package_id == package.id);
+            messages.compiled_scripts.contains(&package.id) && executed.count() < self.targets.len()
+        })?;
+        Some(NoCCompiler { package: package.name.clone(), targets, status })
+    }
 }
 
 impl Binary {
-    /// Whether it is what its target promises, read from the file.
+    /// Checks that the program matches its target, and returns what it loads when it starts.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Returns an error if it does not, or is not static where `is_static` requires it.
     pub fn check(&self, is_static: bool) -> Result<Needs> {
-        let checked = match is_static {
-            true => elf::check_static(&self.path, self.target).map(|()| Needs::default()),
-            false => elf::check(&self.path, self.target),
+        let target = self.unit.target;
+        let needs = if is_static {
+            elf::check_static(&self.path, target).map(|()| Needs::default())
+        } else {
+            elf::check(&self.path, target)
         };
-        checked.wrap_err_with(|| format!("{} for {} cannot go into an image", self.name, self.target.platform()))
+        needs.wrap_err_with(|| format!("{} for {} cannot go into an image", self.name, target.platform()))
     }
 }
 
-fn listen(
-    mut command: Command,
-    plan: &CompilePlan,
-    wanted: &CargoRun,
-    targets: &[Target],
-    linkers: &Linkers,
-    listener: Listener,
-    mut made: impl FnMut(&Artifact),
-) -> Result<Scripts> {
-    let mut cargo = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .into_diagnostic()
-        .wrap_err_with(|| format!("cannot run {}", plan.environment.cargo().display()))?;
-    let _relay = interrupt::relay(cargo.id());
-    listener(Event::CargoBegun);
-    let mut scripts = Scripts::default();
-    if let Some(stdout) = cargo.stdout.take() {
-        for message in Message::parse_stream(BufReader::new(stdout)) {
-            // Cargo is gone or going when it cannot be read any more: its status says why.
-            let Ok(message) = message else { break };
-            match message {
-                Message::TextLine(line) => listener(Event::CargoSaid { line }),
-                Message::CompilerArtifact(artifact) if artifact.target.kind.contains(&TargetKind::CustomBuild) => {
-                    scripts.compiled.insert(artifact.package_id);
-                }
-                Message::CompilerArtifact(artifact) => made(&artifact),
-                Message::BuildScriptExecuted(script) => scripts.ran.push(script),
-                _ => {}
-            }
-        }
-    }
-    let status = cargo.wait();
-    listener(Event::CargoEnded);
-    let status = status.into_diagnostic()?;
-    if status.success() {
-        return Ok(scripts);
-    }
-    let status = status.code().unwrap_or(1);
-    Err(match no_c_compiler(wanted, targets, linkers, &scripts, status) {
-        Some(error) => error.into(),
-        None => CargoFailed { status }.into(),
-    })
-}
-
-/// Whether cargo stopped at the build script of a package that compiles C, for a target without a C compiler: the
-/// script was compiled, but has not run to its end for every target.
-fn no_c_compiler(
-    wanted: &CargoRun,
-    targets: &[Target],
-    linkers: &Linkers,
-    scripts: &Scripts,
-    status: i32,
-) -> Option<NoCCompiler> {
-    let without = linkers.without_c_compiler.iter().map(|target| target.triple).collect::<Vec<_>>();
-    let unfinished = |id: &PackageId| {
-        scripts.compiled.contains(id) && scripts.ran.iter().filter(|ran| ran.package_id == *id).count() < targets.len()
-    };
-    let package = wanted.c_packages.iter().find(|package| unfinished(&package.id))?;
-    (!without.is_empty()).then(|| NoCCompiler { package: package.name.clone(), targets: without, status })
-}
-
-/// Which program an artifact is, if it is one: cargo's message says package and name; the target is the part of the path
-/// it chose for it.
+/// Returns the program of an artifact, or `None` if it is none. Cargo's message has package and name; the target is a part
+/// of the path.
 fn binary(artifact: &Artifact, targets: &[Target], run: usize) -> Result<Option<Binary>> {
     let Some(path) = artifact.executable.as_ref().filter(|_| artifact.target.kind.contains(&TargetKind::Bin)) else {
         return Ok(None);
     };
-    // From the end: a folder above the project may be called anything.
+    // From the end: a directory above the project may have any name.
     let target = path.iter().rev().find_map(|part| targets.iter().find(|target| part == target.triple));
+    let target = *target.ok_or_else(|| miette!("cargo built {path} for a target that was not requested"))?;
     Ok(Some(Binary {
-        package: artifact.package_id.clone(),
+        unit: Unit { package: artifact.package_id.clone(), run, target },
         name: artifact.target.name.clone(),
-        target: *target.ok_or_else(|| miette!("cargo built {path}, which is for no target that was asked for"))?,
-        run,
         path: path.clone().into_std_path_buf(),
         needs: Needs::default(),
     }))
 }
 
-/// Which build script ran for which target: its folder is below one that is named as the target. Scripts that ran for
-/// this computer, because others need the package to build, have none.
+/// Returns the output directories of build scripts that ran for a target: they are below a directory named as the target.
+/// Those that ran for the host, for build dependencies, are not.
 fn out_dirs(scripts: &[BuildScript], targets: &[Target], run: usize) -> Vec<OutDir> {
-    let out_dir = |script: &BuildScript| {
-        let parts: Vec<_> = script.out_dir.iter().collect();
-        // TARGET/PROFILE/build/… is cargo's, whatever folders above are called.
-        let mut places = parts.windows(3).rev().filter(|place| place[2] == "build");
-        let target = places.find_map(|place| targets.iter().find(|target| place[0] == target.triple))?;
-        let path = script.out_dir.clone().into_std_path_buf();
-        Some(OutDir { package: script.package_id.clone(), target: *target, run, path })
-    };
-    scripts.iter().filter_map(out_dir).collect()
+    scripts.iter().filter_map(|script| out_dir(script, targets, run)).collect()
+}
+
+fn out_dir(script: &BuildScript, targets: &[Target], run: usize) -> Option<OutDir> {
+    let parts: Vec<_> = script.out_dir.iter().collect();
+    // Cargo writes to TARGET/PROFILE/build/…; directories above may have any name.
+    let mut candidates = parts.windows(3).rev().filter(|parts| parts[2] == "build");
+    let target = candidates.find_map(|parts| targets.iter().find(|target| parts[0] == target.triple))?;
+    let unit = Unit { package: script.package_id.clone(), run, target: *target };
+    Some(OutDir { unit, path: script.out_dir.clone().into_std_path_buf() })
 }
 
 #[cfg(test)]
@@ -253,16 +250,14 @@ mod tests {
     use crate::platform::TARGETS;
 
     #[test]
-    fn the_folder_of_a_build_script_is_that_of_the_target_it_ran_for() {
-        let script = |out_dir: &str| -> BuildScript {
+    fn out_dirs_belong_to_the_target_of_the_script() {
+        let targets = |out_dir: &str| -> Vec<_> {
             let message = serde_json::json!({
                 "package_id": "x", "linked_libs": [], "linked_paths": [], "cfgs": [], "env": [], "out_dir": out_dir,
             });
-            serde_json::from_value(message).expect("a message")
-        };
-        let targets = |out_dir: &str| -> Vec<_> {
-            let found = out_dirs(&[script(out_dir)], &TARGETS, 0);
-            found.into_iter().map(|found| found.target.triple).collect()
+            let script = serde_json::from_value(message).expect("a message");
+            let found = out_dirs(&[script], &TARGETS, 0);
+            found.into_iter().map(|found| found.unit.target.triple).collect()
         };
         let own = "/x86_64-unknown-linux-musl/target/aarch64-unknown-linux-musl/release/build/x-1/out";
         assert_eq!(targets(own), ["aarch64-unknown-linux-musl"]);

@@ -1,4 +1,4 @@
-//! Which releases of rustc and cargo compile, as they say it themselves.
+//! The releases of rustc and cargo that compile.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use miette::{Context, IntoDiagnostic, miette};
 use serde::{Deserialize, Serialize};
 
-use super::Toolchain;
+use super::target::Toolchain;
 use crate::environment::Environment;
 use crate::error::Result;
 
@@ -18,22 +18,22 @@ pub struct Release {
     pub program: String,
     /// Such as `1.96.0`.
     pub version: String,
-    /// What it says of itself, in a line.
+    /// The line that it prints for `--version`.
     pub text: String,
 }
 
-/// Asks a program which release it is.
+/// Returns the release of a program, by `--version`.
 ///
 /// # Errors
-/// When it cannot be run, or says nothing that is known here.
+/// Returns an error if the program cannot be run, or prints no version.
 pub fn ask(program: &OsStr) -> Result<Release> {
     let output = Command::new(program).arg("--version").stdin(Stdio::null()).output();
     let output = output.into_diagnostic().wrap_err_with(|| format!("cannot run {}", program.display()))?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     read(&text).ok_or_else(|| {
         miette!(
-            help = format!("see that `{} --version` works", program.display()),
-            "{} does not say which release it is",
+            help = format!("check that `{} --version` works", program.display()),
+            "{} --version prints no version",
             program.display()
         )
     })
@@ -48,28 +48,25 @@ fn read(text: &str) -> Option<Release> {
 }
 
 impl Toolchain {
-    /// The file that the compiler is in: while it is the same, so is its release. Nothing where it is elsewhere.
+    /// Returns the path of the compiler, or `None` if it is not in the sysroot. While the file is the same, so is its release.
     pub fn compiler(&self) -> Option<PathBuf> {
         let file = self.sysroot.join("bin").join(format!("rustc{}", std::env::consts::EXE_SUFFIX));
         file.is_file().then_some(file)
     }
 
-    /// How the compiler is called.
+    /// Returns the name by which the compiler is called.
     pub fn compiler_name(&self) -> &OsStr {
         self.config.rustc().path.as_os_str()
     }
 }
 
-/// The file that cargo is in, where that is known: rustup puts a program of its own in the place of all of them.
+/// Returns the path of cargo, if it is known: on PATH, rustup may have a proxy in its place.
 pub fn cargo(environment: &Environment, toolchain: &Toolchain) -> Option<PathBuf> {
     let named = PathBuf::from(environment.cargo());
     let file = if named.is_absolute() { named } else { environment.find_program(&["cargo"])? };
-    let own = |name: &str| format!("{name}{}", std::env::consts::EXE_SUFFIX);
-    let file = match file.with_file_name(own("rustup")).exists() {
-        true => toolchain.sysroot.join("bin").join(own("cargo")),
-        false => file,
-    };
-    file.is_file().then_some(file)
+    let has_rustup = file.with_file_name(format!("rustup{}", std::env::consts::EXE_SUFFIX)).exists();
+    let own = toolchain.sysroot.join("bin").join(format!("cargo{}", std::env::consts::EXE_SUFFIX));
+    Some(if has_rustup { own } else { file }).filter(|file| file.is_file())
 }
 
 #[cfg(test)]
@@ -77,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_release_is_read_from_what_a_program_says() {
+    fn release_is_read_from_version_output() {
         let found = read("rustc 1.96.0-nightly (0123456 2026-05-21)").expect("a release");
         assert_eq!((found.program.as_str(), found.version.as_str()), ("rustc", "1.96.0-nightly"));
         assert_eq!(read("cargo 1.96.0").map(|found| found.text), Some("cargo 1.96.0".to_owned()));

@@ -1,8 +1,8 @@
-//! One more section for a program that is linked already (System V ABI, "Sections").
+//! Adds a section to a linked program (System V ABI, "Sections").
 //!
-//! It is put behind everything there is, and is not loaded: what runs is the same, byte for byte, whichever linker has made
-//! it. cargo-auditable has the linker do it, and for that takes the place of the compiler; cargo then builds another program
-//! wherever that is installed.
+//! The section is appended and not loaded: the code that runs stays the same, byte for byte, with any linker.
+//! cargo-auditable makes the linker add it, and for that wraps the compiler; then the program depends on whether
+//! cargo-auditable is installed.
 
 use miette::miette;
 use object::Endianness;
@@ -11,39 +11,40 @@ use object::{FileKind, elf};
 
 use crate::error::Result;
 
-/// The program with the section; nothing where it has one of that name.
+/// Returns the program with the section, or `None` if it already has a section of that name, or no room for one.
 ///
 /// # Errors
-/// What is no program with sections.
+/// Returns an error if the file is not an ELF program, or its sections cannot be read.
 pub fn add(program: &[u8], name: &str, content: &[u8]) -> Result<Option<Vec<u8>>> {
     let added = match FileKind::parse(program) {
-        Ok(FileKind::Elf32) => added::<elf::FileHeader32<Endianness>>(program, name, content),
-        Ok(FileKind::Elf64) => added::<elf::FileHeader64<Endianness>>(program, name, content),
-        _ => return Err(miette!("it is no program")),
+        Ok(FileKind::Elf32) => add_to::<elf::FileHeader32<Endianness>>(program, name, content),
+        Ok(FileKind::Elf64) => add_to::<elf::FileHeader64<Endianness>>(program, name, content),
+        _ => return Err(miette!("not an ELF program")),
     };
-    added.map_err(|error| miette!("its sections cannot be read: {error}"))
+    added.map_err(|error| miette!("cannot read its sections: {error}"))
 }
 
-/// The type of a section whose content is its own (`SHT_PROGBITS`).
+/// The type of a section with content that the program defines (`SHT_PROGBITS`).
 const PROGBITS: u64 = 1;
-/// From this number on, the number of sections is written elsewhere (`SHN_LORESERVE`).
-const MANY: usize = 0xff00;
+/// From this number on, the header does not hold the number of sections (`SHN_LORESERVE`).
+const RESERVED: usize = 0xff00;
 
-/// Where numbers are in headers, by the size of an address in bytes.
-struct Places {
+/// The offsets of fields in headers, in bytes.
+struct HeaderLayout {
+    /// The size of an address.
     address: usize,
-    /// In the file's header: where the headers of sections are, and how many there are.
+    /// In the header of the file: the offset and the number of section headers.
     headers: usize,
     count: usize,
-    /// In that of a section: where it is, and how large.
+    /// In the header of a section: its offset and size.
     offset: usize,
     size: usize,
 }
 
-const OF_32: Places = Places { address: 4, headers: 0x20, count: 0x30, offset: 0x10, size: 0x14 };
-const OF_64: Places = Places { address: 8, headers: 0x28, count: 0x3c, offset: 0x18, size: 0x20 };
+const LAYOUT_32: HeaderLayout = HeaderLayout { address: 4, headers: 0x20, count: 0x30, offset: 0x10, size: 0x14 };
+const LAYOUT_64: HeaderLayout = HeaderLayout { address: 8, headers: 0x28, count: 0x3c, offset: 0x18, size: 0x20 };
 
-fn added<H: FileHeader<Endian = Endianness>>(
+fn add_to<H: FileHeader<Endian = Endianness>>(
     program: &[u8],
     name: &str,
     content: &[u8],
@@ -54,7 +55,7 @@ fn added<H: FileHeader<Endian = Endianness>>(
     if sections.section_by_name(endian, name.as_bytes()).is_some() {
         return Ok(None);
     }
-    let places = if header.is_type_64() { OF_64 } else { OF_32 };
+    let layout = if header.is_type_64() { LAYOUT_64 } else { LAYOUT_32 };
     let put = |bytes: &mut [u8], at: usize, size: usize, value: u64| {
         let value = match endian {
             Endianness::Little => value.to_le_bytes()[..size].to_vec(),
@@ -68,7 +69,7 @@ fn added<H: FileHeader<Endian = Endianness>>(
     let first: u64 = header.e_shoff(endian).into();
     let first = usize::try_from(first).unwrap_or(usize::MAX);
     let headers = first.checked_add(size * number).and_then(|end| program.get(first..end)).unwrap_or_default();
-    if headers.is_empty() || number + 1 >= MANY {
+    if headers.is_empty() || number + 1 >= RESERVED {
         return Ok(None);
     }
 
@@ -84,18 +85,18 @@ fn added<H: FileHeader<Endian = Endianness>>(
     let headers_at = made.len();
     let mut table = headers.to_vec();
     let of_names = strings * size;
-    put(&mut table, of_names + places.offset, places.address, names_at as u64);
-    put(&mut table, of_names + places.size, places.address, names_size as u64);
+    put(&mut table, of_names + layout.offset, layout.address, names_at as u64);
+    put(&mut table, of_names + layout.size, layout.address, names_size as u64);
     let mut own = vec![0; size];
     put(&mut own, 0, 4, names.len() as u64);
     put(&mut own, 4, 4, PROGBITS);
-    put(&mut own, places.offset, places.address, content_at as u64);
-    put(&mut own, places.size, places.address, content.len() as u64);
-    put(&mut own, size - 2 * places.address, places.address, 1);
+    put(&mut own, layout.offset, layout.address, content_at as u64);
+    put(&mut own, layout.size, layout.address, content.len() as u64);
+    put(&mut own, size - 2 * layout.address, layout.address, 1);
     made.extend(table);
     made.extend(own);
-    put(&mut made, places.headers, places.address, headers_at as u64);
-    put(&mut made, places.count, 2, (number + 1) as u64);
+    put(&mut made, layout.headers, layout.address, headers_at as u64);
+    put(&mut made, layout.count, 2, (number + 1) as u64);
     Ok(Some(made))
 }
 
@@ -105,24 +106,24 @@ mod tests {
     use object::{Object, ObjectSection};
 
     #[test]
-    fn a_section_is_added_behind_all_else_and_once() {
+    fn section_is_appended_once() {
         let own = std::env::current_exe().and_then(std::fs::read).expect("this program");
-        let made = add(&own, ".dep-v0", b"content").expect("is a program").expect("had none");
-        let file = object::File::parse(&*made).expect("is a program still");
+        let made = add(&own, ".dep-v0", b"content").expect("a program").expect("no such section");
+        let file = object::File::parse(&*made).expect("a program");
         assert_eq!(file.section_by_name(".dep-v0").and_then(|section| section.data().ok()), Some(&b"content"[..]));
         let before = object::File::parse(&*own).expect("a program");
         for section in before.sections() {
-            let same = section.name().ok().and_then(|name| file.section_by_name(name)).expect("is there still");
-            assert_eq!((same.address(), same.size()), (section.address(), section.size() + added_to(&section)));
+            let same = section.name().ok().and_then(|name| file.section_by_name(name)).expect("the same section");
+            assert_eq!((same.address(), same.size()), (section.address(), section.size() + growth(&section)));
         }
-        // Nothing but the header of the file is another.
+        // Only the header of the file has changed.
         assert_eq!(made[0x40..own.len()], own[0x40..]);
-        assert!(add(&made, ".dep-v0", b"other").expect("is a program").is_none());
+        assert!(add(&made, ".dep-v0", b"other").expect("a program").is_none());
         assert!(add(b"#!/bin/sh\n", ".dep-v0", b"").is_err());
     }
 
-    /// The names of sections are one more.
-    fn added_to<'a>(section: &impl ObjectSection<'a>) -> u64 {
+    /// Returns by how much a section has grown: the table of names has one more.
+    fn growth<'a>(section: &impl ObjectSection<'a>) -> u64 {
         if section.name() == Ok(".shstrtab") { ".dep-v0".len() as u64 + 1 } else { 0 }
     }
 }

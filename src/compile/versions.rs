@@ -1,5 +1,5 @@
-//! Symbol versions: those that a program needs of its libraries, and those that a library has. The loader compares just
-//! these (glibc's `elf/dl-version.c`) before it starts a program.
+//! Symbol versions: those that a program needs of its libraries, and those that a library defines. The loader compares
+//! them before it starts a program (glibc's `elf/dl-version.c`).
 
 use std::collections::BTreeSet;
 
@@ -8,29 +8,29 @@ use object::{Endianness, FileKind, ReadRef, elf};
 
 /// A version of a library's symbols, such as GLIBC_2.34 of libc.so.6.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version {
+pub struct SymbolVersion {
     /// The name of the library.
     pub library: String,
-    /// That of the version.
+    /// The name of the version.
     pub name: String,
 }
 
-/// Those without which a program does not start.
+/// Returns the versions without which a program does not start.
 ///
 /// # Errors
-/// A section that cannot be read.
+/// Returns an error if a section cannot be read.
 pub fn needed<'a, H: FileHeader<Endian = Endianness>, R: ReadRef<'a>>(
     sections: &SectionTable<'a, H, R>,
     endian: Endianness,
     data: R,
-) -> object::Result<Vec<Version>> {
+) -> object::Result<Vec<SymbolVersion>> {
     let mut versions = Vec::new();
     let Some((mut libraries, link)) = sections.gnu_verneed(endian, data)? else { return Ok(versions) };
     let strings = sections.strings(endian, data, link)?;
     while let Some((library, mut names)) = libraries.next()? {
         while let Some(name) = names.next()? {
             if !name.vna_flags.get(endian).contains(elf::VER_FLG_WEAK) {
-                versions.push(Version {
+                versions.push(SymbolVersion {
                     library: text(library.file(endian, strings)?),
                     name: text(name.name(endian, strings)?),
                 });
@@ -40,8 +40,8 @@ pub fn needed<'a, H: FileHeader<Endian = Endianness>, R: ReadRef<'a>>(
     Ok(versions)
 }
 
-/// The names of those that a library has; nothing of one that has none or cannot be read: the loader does not refuse it
-/// either.
+/// Returns the names of the versions that a library defines. Returns `None` if it has none or cannot be read: the loader
+/// accepts it, too.
 pub fn defined(library: &[u8]) -> Option<BTreeSet<String>> {
     match FileKind::parse(library).ok()? {
         FileKind::Elf32 => defined_in::<elf::FileHeader32<Endianness>>(library),
@@ -58,9 +58,9 @@ fn defined_in<H: FileHeader<Endian = Endianness>>(data: &[u8]) -> object::Result
     let Some((mut definitions, link)) = sections.gnu_verdef(endian, data)? else { return Ok(None) };
     let strings = sections.strings(endian, data, link)?;
     let mut names = BTreeSet::new();
-    while let Some((_, mut own)) = definitions.next()? {
-        // The first is its name, the others are those it follows on.
-        if let Some(name) = own.next()? {
+    while let Some((_, mut version_names)) = definitions.next()? {
+        // The first name is its own, the others are its predecessors.
+        if let Some(name) = version_names.next()? {
             names.insert(text(name.name(endian, strings)?));
         }
     }
@@ -71,12 +71,12 @@ fn text(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
 }
 
-/// What a version is called without its number, and the number: GLIBC_ and 2.34. Nothing where it has none.
-pub fn numbered(name: &str) -> Option<(&str, Vec<u32>)> {
+/// Splits a version into its prefix and its number, such as `GLIBC_` and 2.34. Returns `None` if it has no number.
+pub fn parse(name: &str) -> Option<(&str, Vec<u32>)> {
     let at = name.find(|c: char| c.is_ascii_digit())?;
-    let (series, number) = name.split_at(at);
+    let (prefix, number) = name.split_at(at);
     let number: Result<_, _> = number.split('.').map(str::parse).collect();
-    Some((series, number.ok()?))
+    Some((prefix, number.ok()?))
 }
 
 #[cfg(test)]
@@ -84,14 +84,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_is_ordered_by_its_number() {
-        assert!(numbered("GLIBC_2.4") < numbered("GLIBC_2.34"));
-        assert_eq!(numbered("GLIBC_2.2.5"), Some(("GLIBC_", vec![2, 2, 5])));
-        assert_eq!(numbered("GLIBC_PRIVATE"), None);
+    fn versions_are_ordered_by_number() {
+        assert!(parse("GLIBC_2.4") < parse("GLIBC_2.34"));
+        assert_eq!(parse("GLIBC_2.2.5"), Some(("GLIBC_", vec![2, 2, 5])));
+        assert_eq!(parse("GLIBC_PRIVATE"), None);
     }
 
     #[test]
-    fn what_is_no_library_has_no_versions() {
+    fn other_files_define_no_versions() {
         assert_eq!(defined(b"GROUP ( /lib/libc.so.6 )"), None);
         assert_eq!(defined(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0"), None);
     }

@@ -32,7 +32,7 @@ use miette::{Diagnostic, NamedSource, SourceSpan};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::error::{Result, on_path};
+use crate::error::{Result, cannot_read};
 use crate::reference::Reference;
 use crate::suggest::nearest;
 
@@ -97,7 +97,7 @@ impl Section {
     /// # Errors
     /// A file that cannot be read, and a [`ConfigError`] for the first mistake in the table.
     pub fn read(manifest: &Path, whose: Whose) -> Result<Section> {
-        let text = std::fs::read_to_string(manifest).map_err(|error| on_path("read", manifest, error))?;
+        let text = std::fs::read_to_string(manifest).map_err(|error| cannot_read(manifest, error))?;
         let section = Section::parse(&text, whose).map_err(|mistake| mistake.within(manifest, &text))?;
         Ok(section.written_in(&files::Manifest { path: manifest.to_owned(), text: text.into() }))
     }

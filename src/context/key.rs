@@ -12,7 +12,7 @@ use crate::cli::SignerArgs;
 #[cfg(feature = "keyless")]
 use crate::environment::IDENTITY_TOKEN;
 use crate::environment::{Environment, KEY_PASSWORD};
-use crate::error::{Result, on_path, or_help};
+use crate::error::{Result, cannot_read, or_help};
 use crate::event::Question;
 use crate::reference::KeyReference;
 use crate::secret::Secret;
@@ -64,9 +64,8 @@ fn text(key: &KeyReference, environment: &Environment) -> Result<Zeroizing<Strin
     match key {
         KeyReference::File(path) => {
             let mut text = Zeroizing::new(Vec::new());
-            let file = File::open(path).map_err(|error| on_path("read", path, error))?;
-            let read =
-                file.take(MOST_BYTES + 1).read_to_end(&mut text).map_err(|error| on_path("read", path, error))?;
+            let file = File::open(path).map_err(|error| cannot_read(path, error))?;
+            let read = file.take(MOST_BYTES + 1).read_to_end(&mut text).map_err(|error| cannot_read(path, error))?;
             if read as u64 > MOST_BYTES {
                 return Err(miette!(help = FILE, "it is larger than any key"));
             }

@@ -1,77 +1,74 @@
-//! The two readings of an image's layers: what they make together, then the contents of what is left of it.
+//! Layers → tree, and the contents of the files that are left. Layers are read once for each of the two.
 
 use std::collections::HashMap;
 use std::io::Read;
 
 use miette::{Report, miette};
 
-use super::{NodeId, NodeKind, Origin, Tree};
+use super::node::{EntryIndex, NodeId, NodeKind};
+use super::tree::Tree;
 use crate::error::Result;
 use crate::image::layer::entries::{Entries, Kind};
 use crate::store::Source;
 use crate::store::layer::{Layer, failed};
 
-/// After so many entries it is asked whether work is to stop: they may all be in one piece of content.
-const OFTEN: usize = 256;
+/// Cancellation is checked once per this many entries: they may all be in one chunk of content.
+const ENTRIES_PER_CHECK: usize = 256;
 
-/// The tree that `layers` make, the lowest first. All of each is read and checked.
+/// Returns the tree that `layers` make, the lowest layer first. Reads and verifies all of each layer.
 ///
 /// # Errors
-/// See [`Layer::read`] and [`Tree::apply`].
+/// Returns an error if a layer cannot be read, or an entry cannot be applied.
 pub fn merge(source: &dyn Source, layers: &[Layer]) -> Result<Tree> {
     let mut tree = Tree::default();
     for (number, layer) in layers.iter().enumerate() {
         layer.read(source, |entries| {
             let mut entry = 0;
             while let Some(found) = entries.next_entry().map_err(failed)? {
-                if entry % OFTEN == 0 {
+                if entry % ENTRIES_PER_CHECK == 0 {
                     crate::interrupt::check().map_err(failed)?;
                 }
-                tree.apply(found, Origin { layer: number, entry }).map_err(Report::from_err)?;
+                tree.apply(found, EntryIndex { layer: number, entry }).map_err(Report::from_err)?;
                 entry += 1;
             }
             Ok(())
         })?;
     }
-    tree.check().map_err(|error| miette!("cannot unpack the image of {}: {error}", source.place()))?;
+    tree.check_growth().map_err(|error| miette!("cannot unpack the image of {}: {error}", source.place()))?;
     Ok(tree)
 }
 
-/// Gives every file of the tree to `write`, in the order of the layers; layers that nothing is left of are not read
-/// again.
+/// Calls `write` with every file of the tree that `is_read` selects, in the order of the layers. Layers without such files
+/// are not read again.
 ///
 /// # Errors
-/// Those of `write`, and of reading.
+/// Returns the error of `write`, or an error if a layer cannot be read or has changed.
 pub fn read(
     source: &dyn Source,
     layers: &[Layer],
     tree: &Tree,
+    is_read: impl Fn(NodeId) -> bool,
     mut write: impl FnMut(NodeId, &mut dyn Read) -> Result<()>,
 ) -> Result<()> {
-    let mut left = files(tree, layers.len());
-    for (layer, files) in layers.iter().zip(&mut left) {
+    let mut files_of_layers = vec![HashMap::new(); layers.len()];
+    for entry in tree.entries().filter(|entry| is_read(entry.node)) {
+        if let NodeKind::File { origin, .. } = tree.node(entry.node).kind {
+            files_of_layers[origin.layer].insert(origin.entry, entry.node);
+        }
+    }
+    for (layer, files) in layers.iter().zip(&mut files_of_layers) {
         if files.is_empty() {
             continue;
         }
         layer.read(source, |entries| write_files(entries, files, tree, &mut write))?;
         if !files.is_empty() {
-            return Err(miette!("the layer {} changed while it was read", layer.descriptor.digest()));
+            return Err(miette!("layer {} changed while it was read", layer.descriptor.digest()));
         }
     }
     Ok(())
 }
 
-/// For each layer, the files whose content it has, by the number of their entry.
-fn files(tree: &Tree, layers: usize) -> Vec<HashMap<usize, NodeId>> {
-    let mut files = vec![HashMap::new(); layers];
-    for (_, _, node) in tree.names() {
-        if let NodeKind::File { origin, .. } = tree.node(node).kind {
-            files[origin.layer].insert(origin.entry, node);
-        }
-    }
-    files
-}
-
+/// Writes the files of one layer. `files` has the node of each entry, and loses those that have been written.
 fn write_files(
     entries: &mut Entries<&mut dyn Read>,
     files: &mut HashMap<usize, NodeId>,

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use miette::miette;
 
 use super::features::Features;
+use super::unit::Unit;
 use crate::config::{FileRule, Folder, Labels, Port, SbomFormat, Signal};
 use crate::error::Result;
 use crate::image::Packing;
@@ -92,6 +93,11 @@ pub struct ImagePlan {
 }
 
 impl ImagePlan {
+    /// Returns what cargo builds of this image for a target.
+    pub fn unit(&self, target: Target) -> Unit {
+        Unit { package: self.package.clone(), run: self.run, target }
+    }
+
     /// [`ImagePlan::created`] as the mtime in archives: whole seconds since 1970.
     pub fn mtime(&self) -> u64 {
         self.created.as_second().unsigned_abs()

@@ -25,6 +25,7 @@ mod remap;
 pub mod request;
 mod selection;
 mod tags;
+mod unit;
 
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,7 @@ pub use features::Features;
 pub use image::ImagePlan;
 pub use remap::Remap;
 pub use request::{OnlyPlatform, Purpose, Request};
+pub use unit::Unit;
 
 use crate::cli::{Output, Prebuilt};
 use crate::config::{Section, Whose};

@@ -5,7 +5,7 @@ use oci_spec::image::Descriptor;
 use serde_json::json;
 
 use crate::base::{Base, BaseImage};
-use crate::bundle::{self, Image, Target};
+use crate::bundle::{self, BundleImage, BundleOutput};
 use crate::cli::ImageArgs;
 use crate::context::GlobalContext;
 use crate::context::base::Bases;
@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::event::Event;
 use crate::event::transfer::Activity;
 use crate::image::config::{Object, object_in};
-use crate::platform::{PlatformChoice, Target as RustTarget};
+use crate::platform::{PlatformChoice, Target};
 use crate::reference::BaseReference;
 use crate::store::layer::described;
 use crate::store::{Counted, Source};
@@ -24,9 +24,9 @@ use crate::store::{Counted, Source};
 /// Returns an error if the image cannot be had, is not for the platform, or the bundle cannot be written.
 pub fn bundle_image(
     reference: &BaseReference,
-    platform: RustTarget,
+    platform: Target,
     args: &ImageArgs,
-    target: &Target,
+    output: &BundleOutput,
     context: &GlobalContext,
 ) -> Result<()> {
     let mut bases = Bases::new(context, true, false)?;
@@ -35,14 +35,20 @@ pub fn bundle_image(
     for image in &mut base.images {
         override_command(&mut image.config, args);
     }
-    unpack(bases.source(reference)?, &container_name(reference), &base, target, context)
+    unpack(bases.source(reference)?, &container_name(reference), &base, output, context)
 }
 
 /// Unpacks the one image that was read.
 ///
 /// # Errors
 /// Returns an error if its layers cannot be read, or the bundle cannot be written.
-pub fn unpack(source: &dyn Source, name: &str, base: &Base, target: &Target, context: &GlobalContext) -> Result<()> {
+pub fn unpack(
+    source: &dyn Source,
+    name: &str,
+    base: &Base,
+    output: &BundleOutput,
+    context: &GlobalContext,
+) -> Result<()> {
     let Some(image) = base.images.first() else {
         return Err(miette!("the image {name} has no platform"));
     };
@@ -54,8 +60,8 @@ pub fn unpack(source: &dyn Source, name: &str, base: &Base, target: &Target, con
         bytes: layers.iter().map(Descriptor::size).fold(0, u64::saturating_add),
     });
     let source = Counted { source, activity: Activity::Bundling, listener: context.listener };
-    let image = Image { source: &source, name, config, layers: described(config, layers)? };
-    bundle::write(&image, target, context.listener)
+    let image = BundleImage { source: &source, name, config, layers: described(config, layers)? };
+    bundle::write(&image, output, context.listener)
 }
 
 /// Puts arguments in the place of what the image starts: a new entrypoint does not get the old one's arguments.

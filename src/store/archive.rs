@@ -15,7 +15,7 @@ use tar::{EntryType, Header};
 
 use super::layout::{INDEX, MARK, MARK_CONTENT, blob_path, entries, entry, find, index};
 use super::{Layout, MOST_DOCUMENT_BYTES, Missing, Source, atomic, open, read};
-use crate::error::{Result, on_path};
+use crate::error::{Result, cannot_read, on_path};
 use crate::image::layer::decompress::decompress;
 use crate::image::manifest::{Manifest, parse};
 use crate::image::media_type::{as_oci, is_document};
@@ -39,7 +39,7 @@ impl Archive {
     /// # Errors
     /// When it cannot be read, or is not a tar file with a layout in it.
     pub fn open(path: &Path) -> Result<Archive> {
-        let failed = |error: io::Error| on_path("read", path, error);
+        let failed = |error: io::Error| cannot_read(path, error);
         let file = File::open(path).map_err(failed)?;
         let mut files = HashMap::new();
         let mut archive = tar::Archive::new(file);
@@ -70,8 +70,8 @@ impl Archive {
         let Some(&(offset, size)) = self.files.get(name) else {
             return Ok(None);
         };
-        let mut file = File::open(&self.path).map_err(|error| on_path("read", &self.path, error))?;
-        file.seek(SeekFrom::Start(offset)).map_err(|error| on_path("read", &self.path, error))?;
+        let mut file = File::open(&self.path).map_err(|error| cannot_read(&self.path, error))?;
+        file.seek(SeekFrom::Start(offset)).map_err(|error| cannot_read(&self.path, error))?;
         Ok(Some(file.take(size)))
     }
 }

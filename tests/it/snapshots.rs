@@ -869,7 +869,7 @@ fn bundles() {
     let rootless = ["--platform", "linux/amd64", "--rootless"];
     let of = |layer: Layer| Image::new().layer(handmade::base()).layer(layer);
     from(
-        "an image that starts nothing",
+        "an image without entrypoint and command",
         Image::new().layer(handmade::base()).config("Entrypoint", json!([])),
         &rootless,
     );

@@ -198,7 +198,7 @@ fn what_cargo_was_to_make_and_did_not_leaves_the_last_good_layout() {
     std::fs::remove_file(project.path("target/made/a")).expect("a file");
     let words = project.build(&["--platform", "linux/amd64"]).env("NO_COLOR", "1").fails(1);
     assert!(
-        words.contains("`target/made/*` takes nothing: no file fits") && words.contains("Cargo.toml:7:"),
+        words.contains("`target/made/*` matches nothing: no file matches") && words.contains("Cargo.toml:7:"),
         "{words}"
     );
     assert_eq!(digest(&project.layout()), before);

@@ -26,7 +26,7 @@ use oci_spec::image::Descriptor;
 use super::fingerprint::Stamp;
 use super::reflink::Sharable;
 use super::{MOST_DOCUMENT_BYTES, Missing, Sink, Source, atomic, open};
-use crate::error::{Result, on_path};
+use crate::error::{Result, cannot_read, on_path};
 use crate::image::digest::{Digest, VerifyReader};
 use crate::image::manifest::sniff;
 use crate::parallel::lock;
@@ -149,7 +149,7 @@ impl Cache {
             Ok(())
         };
         if take().is_err() {
-            let copy = File::open(&blob.path).map_err(|error| on_path("read", &blob.path, error));
+            let copy = File::open(&blob.path).map_err(|error| cannot_read(&blob.path, error));
             let _ = copy.and_then(|mut copy| self.write(descriptor, &mut VerifyReader::new(&mut copy, descriptor)));
         }
     }
@@ -261,7 +261,7 @@ impl Source for Cache {
         let mut bytes = Vec::new();
         file.take(MOST_DOCUMENT_BYTES)
             .read_to_end(&mut bytes)
-            .map_err(|error| on_path("read", &self.path(&digest), error))?;
+            .map_err(|error| cannot_read(&self.path(&digest), error))?;
         // What the bytes say counts only when they are the bytes of that name.
         let descriptor = sniff(&bytes).map(|media_type| Descriptor::new(media_type, bytes.len() as u64, digest));
         let descriptor = descriptor.ok_or_else(missing)?;

@@ -17,7 +17,7 @@ use oci_spec::image::{ANNOTATION_REF_NAME, Descriptor, MediaType};
 use serde_json::{Value, json};
 
 use super::{MOST_DOCUMENT_BYTES, Missing, Source, read};
-use crate::error::{Result, on_path};
+use crate::error::{Result, cannot_read};
 use crate::image::about::About;
 use crate::image::canonical_json;
 use crate::image::digest::Digest;
@@ -162,7 +162,7 @@ fn read_index(path: &Path) -> Result<Vec<u8>> {
     let mut index = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MOST_DOCUMENT_BYTES).read_to_end(&mut index))
-        .map_err(|error| on_path("read", path, error))?;
+        .map_err(|error| cannot_read(path, error))?;
     Ok(index)
 }
 
@@ -181,7 +181,7 @@ impl Source for Layout {
         match File::open(&path) {
             Ok(file) => Ok(Box::new(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Missing::blob(descriptor, self.place())),
-            Err(error) => Err(on_path("read", &path, error)),
+            Err(error) => Err(cannot_read(&path, error)),
         }
     }
 
