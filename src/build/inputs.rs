@@ -12,9 +12,8 @@ use miette::{IntoDiagnostic, miette};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::attest::Tool;
 use crate::attest::sbom::Lock;
-use crate::attest::sbom::crates::{Answers, Crate};
+use crate::attest::sbom::crates::{CargoResolve, Crate};
 use crate::compile::{Toolchain, release};
 use crate::environment::Environment;
 use crate::error::{Result, on_path};
@@ -23,6 +22,7 @@ use crate::image::digest::{HashWriter, sha256};
 use crate::parallel::{FEW, each};
 use crate::plan::{ImagePlan, Plan};
 use crate::platform::Target;
+use crate::release::Release;
 use crate::store::Cache;
 use crate::store::cache::records::Kind;
 use crate::store::fingerprint::Stamp;
@@ -35,7 +35,7 @@ pub struct Materials<'a> {
     plan: &'a Plan,
     cache: &'a Cache,
     /// What everything was compiled with; nothing where all was compiled elsewhere.
-    pub tools: Vec<Tool>,
+    pub tools: Vec<Release>,
     /// The text of Cargo.lock.
     lock: String,
     /// The crates of a package that a run of cargo builds for a target.
@@ -111,23 +111,21 @@ impl<'a> Materials<'a> {
         let resolved = resolve.ask(&self.plan.compile.environment, target)?;
         let root = resolved.metadata.packages.iter().find(|package| package.id == image.package);
         let root = root.ok_or_else(|| miette!("cargo does not know the package {} any more", image.spec))?;
-        let lock = Lock::read(&self.lock);
-        let answers = Answers { tree: &resolved.tree, metadata: &resolved.metadata, lock: &lock };
+        let lock = Lock::parse(&self.lock);
+        let answers = CargoResolve { tree: &resolved.tree, metadata: &resolved.metadata, lock: &lock };
         let crates = answers.crates(root).into_diagnostic()?;
         self.cache.remember(Kind::Crates, &about, &crates);
         Ok(crates)
     }
 
-    fn tools(&self, toolchain: &Toolchain, environment: &Environment) -> Result<Vec<Tool>> {
+    fn tools(&self, toolchain: &Toolchain, environment: &Environment) -> Result<Vec<Release>> {
         let (rustc, cargo) = (toolchain.compiler(), release::cargo(environment, toolchain));
         let asked = [(rustc.as_deref(), toolchain.compiler_name()), (cargo.as_deref(), environment.cargo())];
         let ask = |(file, name): &(Option<&Path>, &std::ffi::OsStr)| match file {
             Some(file) => self.while_same(file, "release", || release::ask(name)),
             None => release::ask(name),
         };
-        let releases = each(&asked, asked.len(), ask)?;
-        let tool = |found: release::Release| Tool { name: found.program, version: found.version, text: found.text };
-        Ok(releases.into_iter().map(tool).collect())
+        each(&asked, asked.len(), ask)
     }
 
     /// The SHA-256 of a program.

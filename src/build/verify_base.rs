@@ -4,7 +4,7 @@ use miette::{Context, Report, miette};
 use oci_spec::image::Descriptor;
 
 use crate::attest::PublicKey;
-use crate::attest::verify::{look, said};
+use crate::attest::verify::{verify_bundle, verify_referrers};
 use crate::base::Base;
 use crate::context::Registries;
 use crate::context::image::Named;
@@ -47,9 +47,9 @@ impl BaseVerifier<'_> {
     fn verify(&self, base: &BaseReference, root: &Descriptor, key: &KeyReference, public: &PublicKey) -> Result<()> {
         let about = format!("{} by {}", root.digest(), public.hint()?);
         let known = self.cache.recall::<String>(Kind::Signature, &about);
-        if known
-            .is_some_and(|bundle| said(bundle.as_bytes(), root.digest(), public).is_ok_and(|said| said.is_signature()))
-        {
+        if known.is_some_and(|bundle| {
+            verify_bundle(bundle.as_bytes(), root.digest(), public).is_ok_and(|found| found.is_signature())
+        }) {
             return Ok(());
         }
         if self.is_offline && matches!(base, BaseReference::Registry(_)) {
@@ -60,9 +60,9 @@ impl BaseVerifier<'_> {
         }
         let named = Named::of(base, self.registries)?;
         let listed = named.referrers(root.digest(), &among(named.source(), named.entries()))?;
-        let found = look(named.source(), &listed, root.digest(), public)?;
+        let found = verify_referrers(named.source(), &listed, root.digest(), public)?;
         let Some(signature) = found.signature() else {
-            return Err(unsigned(found.unsigned(&base.to_string(), &key.to_string())));
+            return Err(unsigned(found.not_signed_error(&base.to_string(), &key.to_string())));
         };
         if let Ok(bundle) = str::from_utf8(&signature.bundle) {
             self.cache.remember(Kind::Signature, &about, bundle);

@@ -45,7 +45,7 @@ pub fn attach(args: &AttachArgs, listener: Listener) -> Result<Vec<String>> {
             subject: subject.digest().clone(),
             digest,
             to: image.place().place(),
-            was_there: attached.was_there,
+            was_there: attached.was_attached,
         });
         Ok(vec![result])
     };

@@ -34,8 +34,8 @@ pub fn generate_key(args: &GenerateKeyArgs, asked: Asked, listener: Listener) ->
     }
     let key = PrivateKey::generate()?;
     let password = new_password(asked, &private.display().to_string())?;
-    write(&private, key.under(&password)?.as_bytes(), true)?;
-    if let Err(error) = key.public().pem().and_then(|pem| write(&public, pem.as_bytes(), false)) {
+    write(&private, key.to_encrypted_pem(&password)?.as_bytes(), true)?;
+    if let Err(error) = key.public().to_pem().and_then(|pem| write(&public, pem.as_bytes(), false)) {
         // Half a pair is none, and this half was made a moment ago.
         let _ = fs::remove_file(&private);
         return Err(error).wrap_err("cannot make a pair of keys");

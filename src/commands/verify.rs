@@ -4,7 +4,7 @@ use miette::{Context, miette};
 use oci_spec::image::Descriptor;
 
 use crate::attest::PublicKey;
-use crate::attest::verify::{Known, look};
+use crate::attest::verify::{Verification, verify_referrers};
 use crate::cli::{Required, VerifyArgs};
 use crate::context::image::{Named, reference};
 use crate::context::key;
@@ -69,15 +69,15 @@ struct Verifier<'a> {
 impl Verifier<'_> {
     /// What is known of every part of an image, whose index is signed: its images are named in it by their digests, and
     /// may go without signatures of their own.
-    fn all(&self, root: &Descriptor) -> Result<Vec<(Part, Known)>> {
+    fn all(&self, root: &Descriptor) -> Result<Vec<(Part, Verification)>> {
         let source = self.named.source();
         let listed = among(source, self.named.entries());
         let mut found = Vec::new();
         for part in parts(source, root)? {
             let digest = part.descriptor.digest();
-            let known = look(source, &self.named.referrers(digest, &listed)?, digest, self.key)?;
+            let known = verify_referrers(source, &self.named.referrers(digest, &listed)?, digest, self.key)?;
             if part.descriptor.digest() == root.digest() && !known.is_signed() {
-                return Err(known.unsigned(&self.image, self.name));
+                return Err(known.not_signed_error(&self.image, self.name));
             }
             found.push((part, known));
         }
@@ -85,10 +85,10 @@ impl Verifier<'_> {
     }
 }
 
-fn tell(part: &Part, known: &Known, listener: Listener) {
-    let signed = known.said.iter().map(|signed| &*signed.statement.predicate_type);
+fn tell(part: &Part, known: &Verification, listener: Listener) {
+    let signed = known.statements.iter().map(|signed| &*signed.statement.predicate_type);
     let mut said: Vec<String> = signed.map(|kind| predicate::title(kind).to_owned()).collect();
-    let plain = known.plain.iter().filter(|kind| !known.has_said(kind));
+    let plain = known.unsigned.iter().filter(|kind| !known.has_statement(kind));
     said.extend(plain.map(|kind| format!("{}, not signed", predicate::title(kind))));
     said.dedup();
     let digest = part.descriptor.digest().clone();
@@ -100,8 +100,10 @@ fn tell(part: &Part, known: &Known, listener: Listener) {
 
 /// Of what something is missing that a signed image should have: of the index, or else of each image. `is_signed` says
 /// whether it counts only where the key has signed it.
-fn missing(types: &[&str], is_signed: bool, found: &[(Part, Known)]) -> Option<String> {
-    let has = |known: &Known| types.iter().any(|own| known.has_said(own) || !is_signed && known.plain.contains(own));
+fn missing(types: &[&str], is_signed: bool, found: &[(Part, Verification)]) -> Option<String> {
+    let has = |known: &Verification| {
+        types.iter().any(|own| known.has_statement(own) || !is_signed && known.unsigned.contains(own))
+    };
     let [(_, root), images @ ..] = found else { return None };
     if has(root) {
         return None;

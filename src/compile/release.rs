@@ -5,22 +5,11 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use miette::{Context, IntoDiagnostic, miette};
-use serde::{Deserialize, Serialize};
 
 use super::Toolchain;
 use crate::environment::Environment;
 use crate::error::Result;
-
-/// A release of a program.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Release {
-    /// `rustc` or `cargo`.
-    pub program: String,
-    /// Such as `1.96.0`.
-    pub version: String,
-    /// What it says of itself, in a line.
-    pub text: String,
-}
+use crate::release::Release;
 
 /// Asks a program which release it is.
 ///

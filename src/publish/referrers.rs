@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use miette::Context;
 use oci_spec::image::Descriptor;
 
-use crate::attest::sign::{lacking, unsigned};
+use crate::attest::sign::{SubjectSigner, unsigned_statements};
 use crate::attest::{Signer, Statement};
 use crate::context::subject::Part;
 use crate::error::Result;
@@ -110,8 +110,9 @@ impl Companions<'_> {
         let Some(signer) = self.signer else { return Ok(None) };
         let digest = part.descriptor.digest();
         let mut statements = vec![Statement::signature(digest)];
-        statements.extend(unsigned(self.layout, &self.attached_to(digest), digest, &registry.place())?);
-        let manifests = lacking(signer, &part.descriptor, &statements, (listed, registry), memory)?;
+        statements.extend(unsigned_statements(self.layout, &self.attached_to(digest), digest, &registry.place())?);
+        let subject = SubjectSigner { signer, subject: &part.descriptor, listed, source: registry };
+        let manifests = subject.sign_missing(&statements, memory)?;
         Ok(Some(Signed { statements, manifests }))
     }
 
