@@ -7,7 +7,8 @@ use miette::{Context, miette};
 use crate::build::{Build, finish};
 use crate::cli::LoadArgs;
 use crate::context::Registries;
-use crate::engine::{Engine, LocalImage};
+use crate::engine::Engine;
+use crate::engine::local_image::LocalImage;
 use crate::environment::Environment;
 use crate::error::{Result, or_help};
 use crate::event::{BuiltImage, Event, Listener};
@@ -69,7 +70,7 @@ impl Handover {
                 engine: engine.title().to_owned(),
                 id: loaded.id,
                 sent: loaded.sent,
-                was_there: loaded.was_there,
+                was_there: loaded.was_present,
             });
         }
         finish(&built, listener)?;
@@ -79,7 +80,7 @@ impl Handover {
     /// What the engine calls an image.
     pub fn name(&self, at: usize) -> String {
         let name = self.images[at].tagged_names().into_iter().next().unwrap_or_default();
-        self.engines[at].name(&name)
+        self.engines[at].local_name(&name)
     }
 }
 
@@ -100,7 +101,7 @@ fn engines_of(plan: &mut Plan, args: &LoadArgs, environment: &Environment) -> Re
                 .narrow(engine.platform())
                 .wrap_err_with(|| format!("{} runs programs for {}", engine.title(), engine.platform()))?,
             [PlatformChoice::One(target)] => image.narrow(&target.platform())?,
-            _ if engine.takes_indexes() => {}
+            _ if engine.supports_indexes() => {}
             _ => {
                 return Err(miette!(
                     help = format!(

@@ -6,7 +6,7 @@ use miette::miette;
 
 use super::load::Handover;
 use crate::cli::RunArgs;
-use crate::engine::run::{Run, in_our_place};
+use crate::engine::run::{RunOptions, run_in_foreground};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::event::{Event, Listener};
@@ -33,7 +33,7 @@ pub fn run(args: &RunArgs, listener: Listener) -> Result<i32> {
     };
     let platform = image.manifests.first().map_or(engine.platform(), |manifest| &manifest.platform);
     let name = loaded.name(0);
-    let command = engine.run(&Run {
+    let command = engine.run(&RunOptions {
         name: &name,
         platform: if image.manifests.len() > 1 { engine.platform() } else { platform },
         entrypoint: &plan.entrypoint,
@@ -46,7 +46,7 @@ pub fn run(args: &RunArgs, listener: Listener) -> Result<i32> {
     })?;
     interrupt::check().map_err(|error| miette!("{error}"))?;
     listener(Event::Running { name, engine: engine.title().to_owned() });
-    in_our_place(command)
+    run_in_foreground(command)
 }
 
 fn one_image(plan: &Plan) -> Result<()> {
