@@ -8,7 +8,7 @@ use cargo_oci::compile::linker::as_compiler;
 use cargo_oci::event::Question;
 use cargo_oci::image::Digest;
 use cargo_oci::inspect::Inspected;
-use cargo_oci::inspect::attached::Attachments;
+use cargo_oci::inspect::referrers::ImageReferrers;
 use cargo_oci::interrupt;
 use cargo_oci::report::{Reporter, status_code};
 use cargo_oci::store::cache::prune::Blob;
@@ -101,7 +101,7 @@ enum Done {
     /// What an image holds, and whether that is wanted as JSON.
     Inspected(Inspected, bool),
     /// What is attached to an image, and whether that is wanted as JSON.
-    Attachments(Attachments, bool),
+    Attachments(ImageReferrers, bool),
     /// What is wrong with an image, and whether that is wanted as JSON.
     Validated(Validated, bool),
     /// What is in the cache.

@@ -128,7 +128,7 @@ mod tests {
     use super::*;
     use crate::image::config::Object;
     use crate::image::manifest;
-    use crate::inspect::attached::among;
+    use crate::inspect::referrers::group_by_subject;
     use crate::store::layout::{LayoutEdit, Place};
     use crate::store::{Layout, LayoutWriter, Sink, copy};
     use std::path::Path;
@@ -154,7 +154,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let (from, image) = layout(&folder.path().join("from"), true);
         assert_eq!(from.resolve(None).expect("one image").digest(), image.digest());
-        let listed = among(&from, from.entries()).remove(image.digest().as_ref()).expect("a referrer");
+        let listed = group_by_subject(&from, from.entries()).remove(image.digest().as_ref()).expect("a referrer");
         drop(layout(&folder.path().join("to"), false));
         let to = LayoutEdit::open(&folder.path().join("to"), &|_| ()).expect("opens");
         for _ in 0..2 {

@@ -11,7 +11,7 @@ use crate::context::image::Named;
 use crate::context::key;
 use crate::error::{Result, with_help};
 use crate::event::Event;
-use crate::inspect::attached::among;
+use crate::inspect::referrers::group_by_subject;
 use crate::plan::ImagePlan;
 use crate::reference::{BaseReference, KeyReference};
 use crate::store::Cache;
@@ -59,7 +59,7 @@ impl BaseVerifier<'_> {
             ));
         }
         let named = Named::of(base, self.registries)?;
-        let listed = named.referrers(root.digest(), &among(named.source(), named.entries()))?;
+        let listed = named.referrers(root.digest(), &group_by_subject(named.source(), named.entries()))?;
         let found = verify_referrers(named.source(), &listed, root.digest(), public)?;
         let Some(signature) = found.signature() else {
             return Err(unsigned(found.not_signed_error(&base.to_string(), &key.to_string())));

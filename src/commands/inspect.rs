@@ -9,8 +9,8 @@ use crate::environment::Environment;
 use crate::error::{Result, or_help};
 use crate::event::Listener;
 use crate::image::media_type::is_document;
-use crate::inspect::attached::{among, is_fallback};
-use crate::inspect::{Attached, Image, Inspected, Reader};
+use crate::inspect::referrers::{AttachedManifest, group_by_subject, is_referrers_list};
+use crate::inspect::{ImageInfo, ImageReader, Inspected};
 use crate::platform::Platform;
 use crate::store::Source;
 
@@ -23,9 +23,9 @@ pub fn inspect(args: &NamedArgs, listener: Listener) -> Result<Inspected> {
     let what = || format!("cannot inspect {reference}");
     let environment = Environment::of_this_process();
     let named = Named::open(&reference, &environment, listener).wrap_err_with(what)?;
-    let listed = among(named.source(), named.entries());
+    let listed = group_by_subject(named.source(), named.entries());
     let referrers = |subject: &Digest| named.referrers(subject, &listed);
-    let reader = Reader { source: named.source(), referrers: &referrers, only: args.platform.as_ref() };
+    let reader = ImageReader { source: named.source(), referrers: &referrers, only: args.platform.as_ref() };
     let help = || format!("`cargo oci validate {reference}` names each blob that is wrong");
     let images = named.roots().and_then(|roots| all(&reader, roots)).wrap_err_with(what);
     let images = images.map_err(|error| or_help(error, help))?;
@@ -33,9 +33,9 @@ pub fn inspect(args: &NamedArgs, listener: Listener) -> Result<Inspected> {
 }
 
 /// Reads the roots; what is attached to another is shown there alone.
-fn all(reader: &Reader, roots: Vec<Root>) -> Result<Vec<Image>> {
+fn all(reader: &ImageReader, roots: Vec<Root>) -> Result<Vec<ImageInfo>> {
     let one = roots.len() == 1;
-    let is_image = |root: &Root| is_document(root.descriptor.media_type()) && !is_fallback(&root.descriptor);
+    let is_image = |root: &Root| is_document(root.descriptor.media_type()) && !is_referrers_list(&root.descriptor);
     let (mut images, mut platforms) = (Vec::new(), Vec::new());
     for root in roots.into_iter().filter(|root| one || is_image(root)) {
         let (image, found) = reader.image(&root.descriptor, root.tags)?;
@@ -54,9 +54,9 @@ fn all(reader: &Reader, roots: Vec<Root>) -> Result<Vec<Image>> {
 }
 
 /// All that is attached to an image, and to what is attached to it.
-fn attached_to(image: &Image) -> Vec<Digest> {
+fn attached_to(image: &ImageInfo) -> Vec<Digest> {
     let of_manifests = image.manifests.iter().flat_map(|manifest| &manifest.attached);
-    let mut left: Vec<&Attached> = image.attached.iter().chain(of_manifests).collect();
+    let mut left: Vec<&AttachedManifest> = image.attached.iter().chain(of_manifests).collect();
     let mut found = Vec::new();
     while let Some(attached) = left.pop() {
         found.push(attached.blob.digest.clone());

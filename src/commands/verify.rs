@@ -13,7 +13,7 @@ use crate::environment::Environment;
 use crate::error::{Result, or_help};
 use crate::event::{Event, Listener};
 use crate::image::predicate;
-use crate::inspect::attached::among;
+use crate::inspect::referrers::group_by_subject;
 
 /// Verifies the image that is named; gives its name with its digest, which is what was verified.
 ///
@@ -71,7 +71,7 @@ impl Verifier<'_> {
     /// may go without signatures of their own.
     fn all(&self, root: &Descriptor) -> Result<Vec<(Part, Verification)>> {
         let source = self.named.source();
-        let listed = among(source, self.named.entries());
+        let listed = group_by_subject(source, self.named.entries());
         let mut found = Vec::new();
         for part in parts(source, root)? {
             let digest = part.descriptor.digest();

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::event::{Event, Listener};
 use crate::image::manifest::{Manifest, is_for_none, parse, platform_of};
 use crate::image::media_type::is_document;
-use crate::inspect::attached::attests;
+use crate::inspect::referrers::attested_digest;
 use crate::platform::Platform;
 use crate::reference::BaseReference;
 use crate::registry::Registry;
@@ -124,7 +124,7 @@ pub fn parts(source: &(impl Source + ?Sized), root: &Descriptor) -> Result<Vec<P
     let mut parts = vec![Part { what: "index".to_owned(), platform: None, descriptor: root.clone() }];
     for entry in entries {
         // What is attested of the others is none itself.
-        let is_part = is_document(entry.media_type()) && !is_for_none(&entry) && attests(&entry).is_none();
+        let is_part = is_document(entry.media_type()) && !is_for_none(&entry) && attested_digest(&entry).is_none();
         if is_part && parts.iter().all(|known| known.descriptor.digest() != entry.digest()) {
             let platform = platform_of(&entry);
             let what = platform.as_ref().map_or("image".to_owned(), ToString::to_string);
