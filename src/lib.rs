@@ -19,7 +19,7 @@
 //! | input | [`cli`]: what was typed · [`config`]: the table in Cargo.toml |
 //! | documents | [`image`]: digests, layers, configs, manifests, indexes |
 //! | names | [`reference`](mod@reference): where an image is · [`platform`]: OCI platform ↔ Rust target |
-//! | ground | [`environment`]: the variables of this process · [`parallel`]: work side by side · [`git`]: facts of the commit · [`suggest`]: did you mean · [`unique`]: lists without repetitions · [`sanitize`](mod@sanitize): text for a terminal · [`secret`]: text for nobody · [`error`]: errors of files and of cargo · [`interrupt`]: Ctrl-C |
+//! | ground | [`environment`]: the variables of a run · [`parallel`]: work side by side · [`git`]: facts of the commit · [`release`](mod@release): releases of rustc and cargo · [`suggest`]: did you mean · [`unique`]: lists without repetitions · [`sanitize`](mod@sanitize): text for a terminal · [`secret`]: text that is not printed · [`error`]: errors of files and of cargo · [`interrupt`]: Ctrl-C |
 //!
 //! Arrows point down only, and the workshops do not know each other.
 //!
@@ -34,7 +34,7 @@
 //!   ([`registry::credentials`]).
 
 pub mod assets;
-pub mod attest;
+mod attest;
 pub mod base;
 pub mod build;
 pub mod bundle;
@@ -43,7 +43,7 @@ pub mod commands;
 pub mod compile;
 pub mod config;
 pub mod context;
-pub mod engine;
+mod engine;
 pub mod environment;
 pub mod error;
 pub mod event;
@@ -58,6 +58,7 @@ pub mod platform;
 pub mod publish;
 pub mod reference;
 pub mod registry;
+mod release;
 pub mod report;
 pub mod sanitize;
 pub mod secret;

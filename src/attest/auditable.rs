@@ -1,4 +1,4 @@
-//! Which crates a program is built from, as it holds that itself: cargo-auditable's list, for those who scan files.
+//! The dependency list that cargo-auditable embeds in binaries, for scanners that read files.
 
 use auditable_serde::{DependencyKind, Package, Source, VersionInfo};
 use flate2::Compression;
@@ -9,15 +9,15 @@ use std::io::Write;
 use super::sbom::crates::Crate;
 use crate::error::Result;
 
-/// The section of a program that holds the list.
+/// The ELF section that holds the list.
 pub const SECTION: &str = ".dep-v0";
-/// What the list says of itself: that procedural macros are told from what is linked.
+/// The format revision: procedural macros are marked as build dependencies.
 const FORMAT: u32 = 1;
 
-/// The bytes of the section: JSON, compressed as zlib does it.
+/// Returns the content of the section: JSON, compressed with zlib.
 ///
 /// # Errors
-/// None that a user can cause: cargo's versions are versions, and it is written to memory.
+/// Returns an error if the version of a crate is not valid semver. Cargo rejects such versions before.
 pub fn section(crates: &[Crate]) -> Result<Vec<u8>> {
     let packages = crates.iter().enumerate().map(|(at, made)| package(made, at == 0)).collect::<Result<_>>()?;
     let json = serde_json::to_vec(&VersionInfo { packages, format: FORMAT }).into_diagnostic()?;
@@ -43,9 +43,8 @@ mod tests {
     use super::*;
     use std::io::Read;
 
-    #[test]
-    fn the_list_is_one_that_its_own_crate_reads() {
-        let made = |name: &str, purl: &str, source: &str, needs: &[usize]| Crate {
+    fn made(name: &str, purl: &str, source: &str, needs: &[usize]) -> Crate {
+        Crate {
             name: name.to_owned(),
             version: "1.0.0".to_owned(),
             purl: purl.to_owned(),
@@ -57,7 +56,11 @@ mod tests {
             homepage: None,
             is_linked: name != "m",
             needs: needs.to_vec(),
-        };
+        }
+    }
+
+    #[test]
+    fn section_is_read_by_auditable_serde() {
         let crates = [
             made("app", "pkg:cargo/app@1.0.0", "path", &[1, 2]),
             made("a", "pkg:cargo/a@1.0.0?repository_url=x", "registry+x", &[]),
@@ -67,11 +70,11 @@ mod tests {
         let section = section(&crates).expect("a section");
         flate2::read::ZlibDecoder::new(&section[..]).read_to_string(&mut json).expect("is compressed");
         let list: VersionInfo = json.parse().expect("is a list");
-        let told: Vec<_> =
+        let packages: Vec<_> =
             list.packages.iter().map(|one| (one.name.as_str(), &one.source, one.kind, one.root)).collect();
         let (runtime, build) = (DependencyKind::Runtime, DependencyKind::Build);
         assert_eq!(
-            told,
+            packages,
             [
                 ("app", &Source::Local, runtime, true),
                 ("a", &Source::Registry, runtime, false),

@@ -1,4 +1,4 @@
-//! DSSE: a payload, what it is, and signatures of both (Dead Simple Signing Envelope 1.0).
+//! DSSE envelopes: a payload, its type, and a signature over both (Dead Simple Signing Envelope 1.0).
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -9,9 +9,9 @@ use super::key::{PrivateKey, PublicKey};
 /// A signed payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
-    /// The bytes that are signed.
+    /// The signed bytes.
     pub payload: Vec<u8>,
-    /// What they are, which is signed too.
+    /// The media type of the payload, which is signed too.
     pub payload_type: String,
     /// The signature.
     pub signature: Vec<u8>,
@@ -20,16 +20,16 @@ pub struct Envelope {
 impl Envelope {
     /// Signs a payload.
     pub fn sign(key: &PrivateKey, payload_type: &str, payload: Vec<u8>) -> Envelope {
-        let signature = key.sign(&encoded(payload_type, &payload));
+        let signature = key.sign(&pre_authentication_encoding(payload_type, &payload));
         Envelope { payload, payload_type: payload_type.to_owned(), signature }
     }
 
-    /// Whether the owner of the key has signed it.
+    /// Returns whether the signature is by the owner of the key.
     pub fn is_signed_by(&self, key: &PublicKey) -> bool {
-        key.has_signed(&encoded(&self.payload_type, &self.payload), &self.signature)
+        key.verifies(&pre_authentication_encoding(&self.payload_type, &self.payload), &self.signature)
     }
 
-    /// As JSON (section "Data structure").
+    /// Returns the envelope as JSON (section "Data structure").
     pub fn json(&self) -> Value {
         json!({
             "payload": BASE64_STANDARD.encode(&self.payload),
@@ -38,20 +38,23 @@ impl Envelope {
         })
     }
 
-    /// Reads one with one signature; nothing where it is not that.
+    /// Parses an envelope. Returns `None` if it is malformed or does not have exactly one signature.
     pub fn read(json: &Value) -> Option<Envelope> {
-        let bytes = |value: &Value| BASE64_STANDARD.decode(value.as_str()?).ok();
         let [signature] = &json["signatures"].as_array()?[..] else { return None };
         Some(Envelope {
-            payload: bytes(&json["payload"])?,
+            payload: decode(&json["payload"])?,
             payload_type: json["payloadType"].as_str()?.to_owned(),
-            signature: bytes(&signature["sig"])?,
+            signature: decode(&signature["sig"])?,
         })
     }
 }
 
-/// What is signed: the type and the payload, each behind its length (section "Signature definition").
-fn encoded(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+fn decode(base64: &Value) -> Option<Vec<u8>> {
+    BASE64_STANDARD.decode(base64.as_str()?).ok()
+}
+
+/// Returns the bytes that are signed: type and payload, each preceded by its length (section "Signature definition").
+fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     let head = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len());
     [head.as_bytes(), payload].concat()
 }
@@ -62,13 +65,13 @@ mod tests {
 
     /// The example of the specification.
     #[test]
-    fn type_and_payload_stand_behind_their_lengths() {
-        let encoded = encoded("http://example.com/HelloWorld", b"hello world");
+    fn encoding_prefixes_type_and_payload_with_lengths() {
+        let encoded = pre_authentication_encoding("http://example.com/HelloWorld", b"hello world");
         assert_eq!(encoded, b"DSSEv1 29 http://example.com/HelloWorld 11 hello world");
     }
 
     #[test]
-    fn an_envelope_is_read_back_and_any_change_is_noticed() {
+    fn envelope_round_trips_and_detects_changes() {
         let key = PrivateKey::generate().expect("a key");
         let envelope = Envelope::sign(&key, "text/plain", b"payload".to_vec());
         assert_eq!(Envelope::read(&envelope.json()), Some(envelope.clone()));

@@ -1,7 +1,7 @@
-//! Keys: ECDSA on the curve P-256 with SHA-256, as cosign makes them.
+//! Keys: ECDSA P-256 with SHA-256, as cosign creates them.
 //!
-//! A private key is PEM: cosign's own, under a password, or plain PKCS#8 (RFC 5958) or SEC 1 (RFC 5915). A public key is
-//! PEM around a SubjectPublicKeyInfo (RFC 5280, section 4.1).
+//! A private key is PEM: cosign's own password-protected format, or plain PKCS#8 (RFC 5958) or SEC 1 (RFC 5915). A public
+//! key is a SubjectPublicKeyInfo as PEM (RFC 5280, section 4.1).
 
 use std::fmt;
 
@@ -15,22 +15,23 @@ use p256::elliptic_curve::Generate;
 use p256::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey};
 use sha2::{Digest, Sha256};
 
-use super::kind::{kind_of_private, kind_of_public, other_kind, sealed_otherwise};
-use super::pem::{Block, block, blocks};
-use super::sealed::{MAKE, opened, under};
+use super::encrypted_key::{CREATE_KEY, decrypt, encrypt};
+use super::key_type::{KeyType, other_encryption};
+use super::pem::{self, PemBlock};
 use crate::error::Result;
 use crate::secret::Secret;
 
-/// What cosign calls its private keys, and what it called them before.
-const SEALED: [&str; 2] = ["ENCRYPTED SIGSTORE PRIVATE KEY", "ENCRYPTED COSIGN PRIVATE KEY"];
+/// The labels of cosign's private keys: the current one, and the one before it.
+const ENCRYPTED: [&str; 2] = ["ENCRYPTED SIGSTORE PRIVATE KEY", "ENCRYPTED COSIGN PRIVATE KEY"];
+const ENCRYPTED_PKCS8: &str = "ENCRYPTED PRIVATE KEY";
 const PKCS8: &str = "PRIVATE KEY";
 const SEC1: &str = "EC PRIVATE KEY";
 const PUBLIC: &str = "PUBLIC KEY";
 
-/// A key that signs. It does not print itself, and is wiped from memory when it is dropped.
+/// A key that signs. Its `Debug` output hides it, and it is wiped from memory when it is dropped.
 pub struct PrivateKey(SigningKey);
 
-/// The key that such signatures are verified with.
+/// A key that verifies signatures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey(VerifyingKey);
 
@@ -41,52 +42,51 @@ impl fmt::Debug for PrivateKey {
 }
 
 impl PrivateKey {
-    /// A new one.
+    /// Generates a key.
     ///
     /// # Errors
-    /// When this machine gives no random numbers.
+    /// Returns an error if the operating system provides no random numbers.
     pub fn generate() -> Result<PrivateKey> {
         let key = SigningKey::try_generate();
-        key.map(PrivateKey).map_err(|error| miette!("this machine gives no random numbers: {error}"))
+        key.map(PrivateKey).map_err(|error| miette!("cannot get random numbers from the operating system: {error}"))
     }
 
-    /// Reads one; `password` is asked for the password of one that has one.
+    /// Parses a key that errors call `name`. Calls `password` if the key is encrypted.
     ///
     /// # Errors
-    /// A text that holds no private key, or one of another kind; a password that is not there, or is wrong.
-    pub fn read(text: &str, password: &mut dyn FnMut() -> Result<Secret>) -> Result<PrivateKey> {
-        let blocks = blocks(text);
+    /// Returns an error if the text has no supported private key, or the password is missing or wrong.
+    pub fn from_pem(text: &str, name: &str, password: &mut dyn FnMut() -> Result<Secret>) -> Result<PrivateKey> {
+        let blocks = pem::decode(text);
         // Some tools write the curve's parameters before the key.
         let key = blocks.iter().find(|block| block.label.ends_with("PRIVATE KEY"));
-        let Some(Block { label, bytes }) = key else {
+        let Some(PemBlock { label, bytes }) = key else {
             return Err(no_private_key(&blocks));
         };
-        let unreadable = || miette!(help = MAKE, "the key is damaged: it cannot be read as what it is called");
         let key = match label.as_str() {
-            label if SEALED.contains(&label) => from_pkcs8(&opened(bytes, &password()?)?)?,
+            label if ENCRYPTED.contains(&label) => from_pkcs8(&decrypt(bytes, name, &password()?)?)?,
             PKCS8 => from_pkcs8(bytes)?,
-            SEC1 => SigningKey::from(SecretKey::from_sec1_der(bytes).map_err(|_| unreadable())?),
-            "ENCRYPTED PRIVATE KEY" => return Err(sealed_otherwise()),
-            label => return Err(other_kind(&format!("a key called {label}"))),
+            SEC1 => SigningKey::from(SecretKey::from_sec1_der(bytes).map_err(|_| KeyType::Damaged.error())?),
+            ENCRYPTED_PKCS8 => return Err(other_encryption()),
+            label => return Err(KeyType::Unsupported(format!("`{label}`")).error()),
         };
         Ok(PrivateKey(key))
     }
 
-    /// As cosign keeps it: PEM, under a password.
+    /// Returns the key in cosign's format: PEM, encrypted with a password.
     ///
     /// # Errors
-    /// When this machine gives no random numbers.
-    pub fn under(&self, password: &Secret) -> Result<String> {
-        let der = self.0.to_pkcs8_der().map_err(|error| miette!("cannot write the key: {error}"))?;
-        Ok(block(SEALED[0], &under(password, der.as_bytes())?))
+    /// Returns an error if the operating system provides no random numbers.
+    pub fn to_encrypted_pem(&self, password: &Secret) -> Result<String> {
+        let der = self.0.to_pkcs8_der().map_err(|error| miette!("cannot encode the key: {error}"))?;
+        Ok(pem::encode(ENCRYPTED[0], &encrypt(der.as_bytes(), password)?))
     }
 
-    /// The key that its signatures are verified with.
+    /// Returns the public key.
     pub fn public(&self) -> PublicKey {
         PublicKey(*self.0.verifying_key())
     }
 
-    /// The signature of a message, as ASN.1 (RFC 3279, section 2.2.3). One message has one signature (RFC 6979).
+    /// Signs a message and returns the signature as ASN.1 (RFC 3279, section 2.2.3). It is deterministic (RFC 6979).
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         let signature: DerSignature = self.0.sign(message);
         signature.as_bytes().to_vec()
@@ -94,69 +94,71 @@ impl PrivateKey {
 }
 
 fn from_pkcs8(der: &[u8]) -> Result<SigningKey> {
-    SigningKey::from_pkcs8_der(der).map_err(|_| other_kind(&kind_of_private(der)))
+    SigningKey::from_pkcs8_der(der).map_err(|_| KeyType::of_private(der).error())
 }
 
-fn no_private_key(blocks: &[Block]) -> Report {
+fn no_private_key(blocks: &[PemBlock]) -> Report {
     match blocks.first() {
         Some(found) if found.label == PUBLIC => {
             miette!(
-                help = "name the private key: `cargo oci generate-key` writes it to a file that ends in .key",
-                "this is a public key, which verifies; the private one signs"
+                help = "pass the private key: `cargo oci generate-key` writes it to a file that ends in .key",
+                "expected a private key, found a public key"
             )
         }
-        Some(found) => miette!(help = MAKE, "it holds no private key, but: {}", found.label),
-        None => miette!(help = MAKE, "there is no PEM in it, which begins with `-----BEGIN`"),
+        Some(found) => miette!(help = CREATE_KEY, "expected a private key, found `{}`", found.label),
+        None => miette!(help = CREATE_KEY, "expected a private key as PEM: found no `-----BEGIN` line"),
+    }
+}
+
+fn no_public_key(blocks: &[PemBlock]) -> Report {
+    let help = "pass the public key: `cargo oci generate-key` and `cosign generate-key-pair` write it to a file that ends \
+                in .pub";
+    match blocks.first() {
+        Some(found) if found.label.ends_with("PRIVATE KEY") => {
+            miette!(help = help, "expected a public key, found a private key")
+        }
+        Some(found) => miette!(help = help, "expected a public key, found `{}`", found.label),
+        None => miette!(help = help, "expected a public key as PEM: found no `-----BEGIN` line"),
     }
 }
 
 impl PublicKey {
-    /// Reads one.
+    /// Parses a key.
     ///
     /// # Errors
-    /// A text that holds no public key, or one of another kind.
-    pub fn read(text: &str) -> Result<PublicKey> {
-        let blocks = blocks(text);
-        let help = "`cargo oci generate-key` and `cosign generate-key-pair` write the public key to a file of its own, \
-                    which ends in .pub";
-        match blocks.iter().find(|block| block.label == PUBLIC) {
-            Some(Block { bytes, .. }) => {
-                let key = VerifyingKey::from_public_key_der(bytes);
-                key.map(PublicKey).map_err(|_| other_kind(&kind_of_public(bytes)))
-            }
-            None => Err(match blocks.first() {
-                Some(found) if found.label.ends_with("PRIVATE KEY") => {
-                    miette!(help = help, "this is a private key, which signs; the public one verifies")
-                }
-                Some(found) => miette!(help = help, "it holds no public key, but: {}", found.label),
-                None => miette!(help = help, "there is no PEM in it, which begins with `-----BEGIN`"),
-            }),
-        }
+    /// Returns an error if the text has no supported public key.
+    pub fn from_pem(text: &str) -> Result<PublicKey> {
+        let blocks = pem::decode(text);
+        let Some(PemBlock { bytes, .. }) = blocks.iter().find(|block| block.label == PUBLIC) else {
+            return Err(no_public_key(&blocks));
+        };
+        let key = VerifyingKey::from_public_key_der(bytes);
+        key.map(PublicKey).map_err(|_| KeyType::of_public(bytes).error())
     }
 
-    /// As everybody reads it: PEM.
+    /// Returns the key as PEM.
     ///
     /// # Errors
-    /// Of the encoding.
-    pub fn pem(&self) -> Result<String> {
-        Ok(block(PUBLIC, &self.der()?))
+    /// Returns an error if the key cannot be encoded.
+    pub fn to_pem(&self) -> Result<String> {
+        Ok(pem::encode(PUBLIC, &self.der()?))
     }
 
     fn der(&self) -> Result<Vec<u8>> {
-        let der = self.0.to_public_key_der().map_err(|error| miette!("cannot write the key: {error}"))?;
+        let der = self.0.to_public_key_der().map_err(|error| miette!("cannot encode the key: {error}"))?;
         Ok(der.into_vec())
     }
 
-    /// What a bundle calls the key it was signed with: the sha256 of its DER, in base64.
+    /// Returns the name that bundles give the key: the SHA-256 of its DER, in base64.
     ///
     /// # Errors
-    /// Of the encoding.
+    /// Returns an error if the key cannot be encoded.
     pub fn hint(&self) -> Result<String> {
         Ok(BASE64_STANDARD.encode(Sha256::digest(self.der()?)))
     }
 
-    /// Whether the owner of the key has signed the message.
-    pub fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
+    /// Returns whether the signature of the message is by the owner of the key.
+    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         DerSignature::from_bytes(signature).is_ok_and(|signature| self.0.verify(message, &signature).is_ok())
     }
 }
@@ -165,59 +167,63 @@ impl PublicKey {
 mod tests {
     use super::*;
 
-    fn nobody() -> Result<Secret> {
-        panic!("nobody is to be asked")
+    fn no_prompt() -> Result<Secret> {
+        panic!("no password is needed")
+    }
+
+    fn read_private(text: &str) -> Result<PrivateKey> {
+        PrivateKey::from_pem(text, "x.key", &mut no_prompt)
     }
 
     #[test]
-    fn a_key_is_read_back_with_its_password() {
+    fn encrypted_key_round_trips() {
         let key = PrivateKey::generate().expect("a key");
-        let text = key.under(&Secret::new("sesame")).expect("PEM");
-        let read = PrivateKey::read(&text, &mut || Ok(Secret::new("sesame"))).expect("reads");
+        let text = key.to_encrypted_pem(&Secret::new("sesame")).expect("PEM");
+        let read = PrivateKey::from_pem(&text, "x.key", &mut || Ok(Secret::new("sesame"))).expect("reads");
         assert_eq!(read.public(), key.public());
         let older = text.replace("SIGSTORE", "COSIGN");
-        assert!(PrivateKey::read(&older, &mut || Ok(Secret::new("sesame"))).is_ok());
-        assert_eq!(PublicKey::read(&key.public().pem().expect("PEM")).expect("reads"), key.public());
+        assert!(PrivateKey::from_pem(&older, "x.key", &mut || Ok(Secret::new("sesame"))).is_ok());
+        assert_eq!(PublicKey::from_pem(&key.public().to_pem().expect("PEM")).expect("reads"), key.public());
         assert_eq!(format!("{key:?}"), "PrivateKey(***)");
     }
 
     #[test]
-    fn keys_without_a_password_are_read_in_both_forms() {
+    fn plain_keys_are_read_in_both_formats() {
         let key = PrivateKey::generate().expect("a key");
         let secret = SecretKey::from(&key.0);
-        let pkcs8 = block(PKCS8, secret.to_pkcs8_der().expect("DER").as_bytes());
-        let sec1 = block("EC PARAMETERS", b"P-256") + &block(SEC1, &secret.to_sec1_der().expect("DER"));
+        let pkcs8 = pem::encode(PKCS8, secret.to_pkcs8_der().expect("DER").as_bytes());
+        let sec1 = pem::encode("EC PARAMETERS", b"P-256") + &pem::encode(SEC1, &secret.to_sec1_der().expect("DER"));
         for text in [pkcs8, sec1] {
-            assert_eq!(PrivateKey::read(&text, &mut nobody).expect("reads").public(), key.public());
+            assert_eq!(read_private(&text).expect("reads").public(), key.public());
         }
     }
 
     #[test]
-    fn a_signature_is_the_same_every_time_and_for_its_message_alone() {
+    fn signature_is_deterministic_and_bound_to_message() {
         let key = PrivateKey::generate().expect("a key");
         let signature = key.sign(b"a");
         assert_eq!(key.sign(b"a"), signature);
-        assert!(key.public().has_signed(b"a", &signature) && !key.public().has_signed(b"b", &signature));
+        assert!(key.public().verifies(b"a", &signature) && !key.public().verifies(b"b", &signature));
         let mut changed = signature.clone();
         for at in 0..signature.len() {
             changed[at] ^= 1;
-            assert!(!key.public().has_signed(b"a", &changed), "{at}");
+            assert!(!key.public().verifies(b"a", &changed), "{at}");
             changed[at] ^= 1;
         }
     }
 
     #[test]
-    fn the_one_key_is_not_taken_for_the_other() {
+    fn keys_of_the_wrong_half_are_rejected() {
         let key = PrivateKey::generate().expect("a key");
-        let private = key.under(&Secret::new("")).expect("PEM");
-        let public = key.public().pem().expect("PEM");
-        assert!(PublicKey::read(&private).unwrap_err().to_string().contains("this is a private key"));
-        assert!(PrivateKey::read(&public, &mut nobody).unwrap_err().to_string().contains("this is a public key"));
+        let private = key.to_encrypted_pem(&Secret::new("")).expect("PEM");
+        let public = key.public().to_pem().expect("PEM");
+        assert!(PublicKey::from_pem(&private).unwrap_err().to_string().contains("found a private key"));
+        assert!(read_private(&public).unwrap_err().to_string().contains("found a public key"));
         for text in ["", "ssh-ed25519 AAAA"] {
-            assert!(PrivateKey::read(text, &mut nobody).unwrap_err().to_string().contains("no PEM"));
-            assert!(PublicKey::read(text).unwrap_err().to_string().contains("no PEM"));
+            assert!(read_private(text).unwrap_err().to_string().contains("found no `-----BEGIN` line"));
+            assert!(PublicKey::from_pem(text).unwrap_err().to_string().contains("found no `-----BEGIN` line"));
         }
-        assert!(PrivateKey::read(&block(PKCS8, b"\x30"), &mut nobody).is_err());
-        assert!(PublicKey::read(&block(PUBLIC, b"\x30")).is_err());
+        assert!(read_private(&pem::encode(PKCS8, b"\x30")).is_err());
+        assert!(PublicKey::from_pem(&pem::encode(PUBLIC, b"\x30")).is_err());
     }
 }

@@ -1,7 +1,7 @@
-//! Signatures without a key (the feature `keyless`): sigstore's Fulcio gives a certificate to whoever shows a token that says
-//! who that is, and Rekor, a public log, keeps what was signed with it.
+//! Keyless signing (the feature `keyless`): sigstore's Fulcio issues a certificate for an OIDC token, and Rekor, a public
+//! log, records the signature.
 //!
-//! All of that is sigstore's own library. Here is where the token comes from, and which services are asked.
+//! sigstore's own library does that. This module finds the token and the services.
 
 use std::path::Path;
 use std::sync::{Mutex, OnceLock};
@@ -15,14 +15,14 @@ use tokio::runtime::Runtime;
 use crate::error::{Result, or_help};
 use crate::parallel::lock;
 
-/// Whoever runs this, as a token says.
+/// The identity that signs, as an OIDC token names it.
 pub struct Identity {
     runtime: Runtime,
     token: Mutex<IdentityToken>,
-    /// Whether it was given, and no other can be had.
+    /// Whether the token is from SIGSTORE_ID_TOKEN, and cannot be renewed.
     is_given: bool,
     services: Option<SigningServices>,
-    /// How to sign, found out when something is to be signed.
+    /// The signing context, created when it is first needed.
     context: OnceLock<SigningContext>,
 }
 
@@ -32,18 +32,18 @@ impl std::fmt::Debug for Identity {
     }
 }
 
-const WHERE_FROM: &str = "in CI, let the job ask for a token that says who it is (GitHub: `permissions: id-token: write`); elsewhere set \
-                          SIGSTORE_ID_TOKEN to one for the audience `sigstore`, or sign with `--key`";
+const GET_TOKEN: &str = "in CI, allow the job to request an OIDC token (GitHub: `permissions: id-token: write`); elsewhere set \
+                         SIGSTORE_ID_TOKEN to a token for the audience `sigstore`, or sign with `--key`";
 
 impl Identity {
-    /// That of the token, else that which CI gives to a job. The services are those of a file as `cosign signing-config
-    /// create` writes it, else those of sigstore.dev, which are asked for when something is signed.
+    /// Returns the identity of the token, or else that of the CI job. `services` is a signing config as `cosign
+    /// signing-config create` writes it; without one, the services are those of sigstore.dev.
     ///
     /// # Errors
-    /// When there is no token, or no such file.
+    /// Returns an error if there is no token, or the signing config cannot be read.
     pub fn find(token: Option<&str>, services: Option<&Path>) -> Result<Identity> {
         let services = services.map(read_services).transpose()?;
-        // What speaks TLS here is what speaks it to registries; another that was there before is as good.
+        // The same TLS provider as for registries. It fails if a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.into_diagnostic()?;
@@ -51,24 +51,24 @@ impl Identity {
             Some(token) => given(token),
             None => runtime.block_on(ambient()),
         };
-        let found = found.map_err(|error| or_help(error, || WHERE_FROM.to_owned()));
-        let found = found.wrap_err("cannot sign without a key: nothing says who you are")?;
+        let found = found.map_err(|error| or_help(error, || GET_TOKEN.to_owned()));
+        let found = found.wrap_err("cannot sign without a key: no identity token")?;
         let (token, is_given) = (Mutex::new(found), token.is_some());
         Ok(Identity { runtime, token, is_given, services, context: OnceLock::new() })
     }
 
-    /// The bytes of a bundle with the signed statement.
+    /// Signs a statement and returns the bytes of its bundle.
     ///
     /// # Errors
-    /// Of the services.
+    /// Returns an error if a service fails or the token has expired.
     pub fn sign(&self, statement: &[u8]) -> Result<Vec<u8>> {
         let signed = self.runtime.block_on(async {
             let signer = self.context().await?.signer(self.token().await?);
             signer.sign_raw_statement(statement).await.map_err(Report::msg)
         });
-        let help =
-            || "see that the services of `--signing-config`, else those of sigstore.dev, can be reached".to_owned();
-        let bundle = signed.map_err(|error| or_help(error, help)).wrap_err("cannot sign without a key")?;
+        let help = "check that the services of `--signing-config`, or those of sigstore.dev, are reachable";
+        let signed = signed.map_err(|error| or_help(error, || help.to_owned()));
+        let bundle = signed.wrap_err("cannot sign without a key")?;
         Ok(bundle.to_json().into_diagnostic()?.into_bytes())
     }
 
@@ -83,7 +83,7 @@ impl Identity {
         Ok(self.context.get_or_init(|| context).clone())
     }
 
-    /// A token that is still good: CI's are so for minutes, and a build may take longer.
+    /// Returns a token that has not expired. Tokens of CI last for minutes, and a build may take longer.
     async fn token(&self) -> Result<IdentityToken> {
         let token = lock(&self.token).clone();
         if !token.is_expired() {
@@ -104,26 +104,27 @@ fn given(token: &str) -> Result<IdentityToken> {
 }
 
 fn expired() -> Report {
-    miette!(help = WHERE_FROM, "the token in SIGSTORE_ID_TOKEN has expired")
+    miette!(help = GET_TOKEN, "the token in SIGSTORE_ID_TOKEN has expired")
 }
 
-/// What CI says of the job that this runs in.
+/// Returns the token of the CI job.
 async fn ambient() -> Result<IdentityToken> {
     let found = IdentityToken::detect_ambient().await.map_err(Report::msg)?;
-    found.ok_or_else(|| miette!("there is no SIGSTORE_ID_TOKEN, and this is no job of a CI that gives such tokens"))
+    found.ok_or_else(|| miette!("SIGSTORE_ID_TOKEN is not set, and no CI identity token is available"))
 }
 
 fn read_services(path: &Path) -> Result<SigningServices> {
-    let read = || -> Result<SigningServices> {
-        let config = SigningConfig::from_file(path).map_err(Report::msg)?;
-        // A log of the first version says itself when an entry came: nobody else has to. The library wants somebody all the same.
-        let alone = config.fulcio_url().zip(config.rekor_url(Some(1)));
-        match alone.filter(|_| config.eligible_tsa_urls().is_empty()) {
-            Some((fulcio, rekor)) => Ok(SigningServices::new(&fulcio.url, &rekor.url)),
-            None => SigningServices::from_signing_config(&config).map_err(Report::msg),
-        }
-    };
-    let help = || "`cosign signing-config create` writes such files".to_owned();
-    let read = read().map_err(|error| or_help(error, help));
-    read.wrap_err_with(|| format!("cannot use the signing config {}", path.display()))
+    parse_services(path)
+        .map_err(|error| or_help(error, || "create one with `cosign signing-config create`".to_owned()))
+        .wrap_err_with(|| format!("cannot read the signing config {}", path.display()))
+}
+
+fn parse_services(path: &Path) -> Result<SigningServices> {
+    let config = SigningConfig::from_file(path).map_err(Report::msg)?;
+    // Rekor v1 timestamps entries itself, but the library requires a timestamp authority in the config.
+    let without_tsa = config.fulcio_url().zip(config.rekor_url(Some(1)));
+    match without_tsa.filter(|_| config.eligible_tsa_urls().is_empty()) {
+        Some((fulcio, rekor)) => Ok(SigningServices::new(&fulcio.url, &rekor.url)),
+        None => SigningServices::from_signing_config(&config).map_err(Report::msg),
+    }
 }

@@ -1,64 +1,78 @@
-//! How an image came about: a statement with SLSA's provenance 1 (slsa.dev, "Build: Provenance").
+//! SLSA provenance 1 as an in-toto statement (slsa.dev, "Build: Provenance").
 //!
-//! It says what the user chose and what was found, and nothing that is different each time: no id of the run, no time. Equal
-//! builds have equal provenance. Who built it is for a signature to say.
+//! It holds the user's choices and the resolved inputs, but no run ID and no time, so that equal builds have equal
+//! provenance. A signature tells who built the image.
 
 use serde_json::{Map, Value, json};
 
-use super::Tool;
+use super::base::ResolvedBase;
 use super::sbom::purl::Purl;
 use super::statement::Statement;
 use crate::image::{Digest, predicate};
-use crate::reference::BaseReference;
+use crate::release::Release;
 
-/// How builds of this program are described, and what the parameters mean: a name for what the README says under
-/// "Provenance". It will be its address once the project has one that stays.
+/// The build type: it defines the parameters, which the README describes under "Provenance".
 pub const BUILD_TYPE: &str = "urn:cargo-oci:build:1";
-/// This program, whoever runs it: a signature tells who that was.
+/// The builder: this program, whoever runs it.
 const BUILDER: &str = "urn:cargo-oci";
 
-/// What the user chose.
+/// The user's choices.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Parameters {
+pub struct BuildParameters {
     /// The package, as `name@version`.
     pub package: String,
     /// Its binaries.
     pub bins: Vec<String>,
-    /// The targets they were built for.
+    /// The targets of the binaries.
     pub targets: Vec<String>,
     /// The profile.
     pub profile: String,
     /// Cargo's arguments for features.
     pub features: Vec<String>,
-    /// The image below, as it was named; without a place on this computer.
+    /// The base as the user named it, without local paths.
     pub base: String,
-    /// What layers are compressed with.
+    /// The compression of layers.
     pub compression: String,
-    /// The platforms whose programs were compiled elsewhere.
+    /// The platforms with prebuilt binaries.
     pub prebuilt: Vec<String>,
 }
 
-/// What the image was made of.
+/// The resolved inputs of the build.
 #[derive(Clone, Debug, Default)]
 pub struct Dependencies<'a> {
-    /// The image below, and what its name stood for.
-    pub base: Option<(&'a BaseReference, &'a Digest)>,
-    /// The repository that Cargo.toml names, and the commit that was checked out: its hash, and whether files differed from it.
-    pub commit: Option<(Option<&'a str>, &'a str, bool)>,
-    /// Cargo.lock.
+    /// The base image.
+    pub base: Option<ResolvedBase<'a>>,
+    /// The commit of the source.
+    pub commit: Option<SourceCommit<'a>>,
+    /// The digest of Cargo.lock.
     pub lock: Option<&'a Digest>,
     /// The toolchain.
-    pub tools: &'a [Tool],
+    pub tools: &'a [Release],
 }
 
-/// What is said of the images, which are named beside their digests.
-pub fn provenance(subjects: Vec<(String, Digest)>, chosen: &Parameters, found: &Dependencies) -> Statement {
+/// The commit that was checked out.
+#[derive(Clone, Copy, Debug)]
+pub struct SourceCommit<'a> {
+    /// The repository that Cargo.toml names.
+    pub repository: Option<&'a str>,
+    /// The hash of the commit.
+    pub sha: &'a str,
+    /// Whether files differed from the commit.
+    pub is_dirty: bool,
+}
+
+/// Returns the provenance of images, given as names with digests.
+pub fn provenance(
+    subjects: Vec<(String, Digest)>,
+    parameters: &BuildParameters,
+    dependencies: &Dependencies,
+) -> Statement {
     let predicate = json!({
         "buildDefinition": {
             "buildType": BUILD_TYPE,
-            "externalParameters": external(chosen),
+            "externalParameters": external_parameters(parameters),
             "internalParameters": {},
-            "resolvedDependencies": resolved(found),
+            "resolvedDependencies": resolved_dependencies(dependencies),
         },
         "runDetails": {
             "builder": {
@@ -71,55 +85,54 @@ pub fn provenance(subjects: Vec<(String, Digest)>, chosen: &Parameters, found: &
     Statement { subjects, predicate_type: predicate::PROVENANCE.to_owned(), predicate }
 }
 
-/// Those that were not chosen are not there: an empty list would say the same.
-fn external(chosen: &Parameters) -> Value {
+/// Returns the parameters; empty lists are left out.
+fn external_parameters(parameters: &BuildParameters) -> Value {
     let mut all = Map::new();
     let texts = [
-        ("package", &chosen.package),
-        ("profile", &chosen.profile),
-        ("base", &chosen.base),
-        ("compression", &chosen.compression),
+        ("package", &parameters.package),
+        ("profile", &parameters.profile),
+        ("base", &parameters.base),
+        ("compression", &parameters.compression),
     ];
     all.extend(texts.map(|(key, text)| (key.to_owned(), json!(text))));
     let lists = [
-        ("bins", &chosen.bins),
-        ("targets", &chosen.targets),
-        ("features", &chosen.features),
-        ("prebuilt", &chosen.prebuilt),
+        ("bins", &parameters.bins),
+        ("targets", &parameters.targets),
+        ("features", &parameters.features),
+        ("prebuilt", &parameters.prebuilt),
     ];
     all.extend(lists.into_iter().filter(|(_, list)| !list.is_empty()).map(|(key, list)| (key.to_owned(), json!(list))));
     Value::Object(all)
 }
 
-/// Resource descriptors (in-toto Attestation Framework, "ResourceDescriptor").
-fn resolved(found: &Dependencies) -> Vec<Value> {
+/// Returns the resource descriptors (in-toto Attestation Framework, "ResourceDescriptor").
+fn resolved_dependencies(dependencies: &Dependencies) -> Vec<Value> {
     let mut all = Vec::new();
-    if let Some((reference, digest)) = found.base {
-        let mut base = json!({ "name": "base", "digest": digest_set(digest) });
-        if let BaseReference::Registry(reference) = reference {
-            let place = format!("{}/{}", reference.registry(), reference.repository());
-            let name = place.rsplit('/').next().unwrap_or(&place);
-            let purl = Purl::new("oci", name).version(digest.as_ref()).qualifier("repository_url", Some(&place));
-            base["uri"] = json!(purl.text());
+    if let Some(base) = &dependencies.base {
+        let mut descriptor = json!({ "name": "base", "digest": digest_set(base.digest) });
+        if let Some(repository) = base.repository() {
+            let name = repository.rsplit('/').next().unwrap_or(&repository);
+            let purl = Purl::new("oci", name).version(base.digest.as_ref());
+            descriptor["uri"] = json!(purl.qualifier("repository_url", Some(&repository)).text());
         }
-        all.push(base);
+        all.push(descriptor);
     }
-    if let Some((repository, commit, is_dirty)) = found.commit {
-        let mut source = json!({ "name": "source", "digest": { "gitCommit": commit } });
-        if let Some(repository) = repository {
+    if let Some(commit) = &dependencies.commit {
+        let mut source = json!({ "name": "source", "digest": { "gitCommit": commit.sha } });
+        if let Some(repository) = commit.repository {
             source["uri"] = json!(format!("git+{repository}"));
         }
-        if is_dirty {
+        if commit.is_dirty {
             source["annotations"] = json!({ "dirty": true });
         }
         all.push(source);
     }
-    if let Some(lock) = found.lock {
+    if let Some(lock) = dependencies.lock {
         all.push(json!({ "name": "Cargo.lock", "digest": digest_set(lock) }));
     }
-    for tool in found.tools {
-        let uri = Purl::new("generic", &tool.name).version(&tool.version).text();
-        all.push(json!({ "name": tool.name, "uri": uri, "annotations": { "version": tool.text } }));
+    for tool in dependencies.tools {
+        let uri = Purl::new("generic", &tool.program).version(&tool.version).text();
+        all.push(json!({ "name": tool.program, "uri": uri, "annotations": { "version": tool.text } }));
     }
     all
 }
@@ -134,10 +147,11 @@ mod tests {
     use crate::image::digest::sha256;
 
     #[test]
-    fn what_was_not_chosen_and_not_found_is_not_said() {
+    fn provenance_leaves_out_empty_parameters() {
         let subject = sha256(b"image");
-        let chosen = Parameters { package: "x@1.0.0".to_owned(), bins: vec!["x".to_owned()], ..Parameters::default() };
-        let statement = provenance(vec![("x".to_owned(), subject.clone())], &chosen, &Dependencies::default());
+        let parameters =
+            BuildParameters { package: "x@1.0.0".to_owned(), bins: vec!["x".to_owned()], ..Default::default() };
+        let statement = provenance(vec![("x".to_owned(), subject.clone())], &parameters, &Dependencies::default());
         assert!(statement.is_about(&subject));
         let definition = &statement.predicate["buildDefinition"];
         assert_eq!(definition["externalParameters"]["bins"], json!(["x"]));
@@ -146,16 +160,16 @@ mod tests {
     }
 
     #[test]
-    fn a_base_of_a_registry_and_a_commit_are_named_as_others_name_them() {
+    fn provenance_names_base_commit_and_tools() {
         let (digest, base) = (sha256(b"base"), "gcr.io/distroless/static-debian12:nonroot".parse().expect("a base"));
-        let tool = Tool { name: "rustc".to_owned(), version: "1.96.0".to_owned(), text: "rustc 1.96.0 (x)".to_owned() };
+        let (program, version) = ("rustc".to_owned(), "1.96.0".to_owned());
         let found = Dependencies {
-            base: Some((&base, &digest)),
-            commit: Some((Some("https://example.org/x"), "abc", true)),
+            base: Some(ResolvedBase { reference: &base, digest: &digest }),
+            commit: Some(SourceCommit { repository: Some("https://example.org/x"), sha: "abc", is_dirty: true }),
             lock: Some(&digest),
-            tools: &[tool],
+            tools: &[Release { program, version, text: "rustc 1.96.0 (x)".to_owned() }],
         };
-        let all = resolved(&found);
+        let all = resolved_dependencies(&found);
         let uri = "repository_url=gcr.io%2Fdistroless%2Fstatic-debian12";
         assert_eq!(all[0]["uri"], json!(format!("pkg:oci/static-debian12@{digest}?{uri}")));
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Something that is attached to an image: an artifact's manifest with the image as its subject.
+//! Referrers: manifests of artifacts whose subject is an image.
 
 use miette::IntoDiagnostic;
 use oci_spec::image::{Descriptor, MediaType};
@@ -10,28 +10,28 @@ use crate::image::digest::sha256;
 use crate::image::manifest::{Annotations, Document, Manifest, parse};
 use crate::store::{Behind, Memory, Referrers, Source, read};
 
-/// A manifest to attach. The same things, attached to the same subject, are the same bytes.
+/// A manifest to attach. The same contents and subject give the same bytes.
 #[derive(Clone, Debug)]
 pub struct Referrer {
     /// The manifest.
     pub manifest: Document,
-    /// What it is.
+    /// The artifact type.
     artifact_type: String,
     subject: Descriptor,
     contents: Vec<Descriptor>,
 }
 
-/// What became of something that was to be attached.
+/// The result of attaching a referrer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attached {
-    /// The manifest that is attached now.
+pub struct AttachOutcome {
+    /// The manifest that is attached.
     pub manifest: Descriptor,
-    /// Whether it was before.
-    pub was_there: bool,
+    /// Whether it was attached before.
+    pub was_attached: bool,
 }
 
 impl Referrer {
-    /// One of an artifact type, with these contents.
+    /// Creates a referrer with blobs.
     pub fn new(
         subject: &Descriptor,
         artifact_type: &str,
@@ -42,8 +42,8 @@ impl Referrer {
         Referrer { manifest, artifact_type: artifact_type.to_owned(), subject: subject.clone(), contents }
     }
 
-    /// One with a document of the artifact's own type, which is put into `memory`.
-    pub fn of_document(
+    /// Creates a referrer with one document, which is put into `memory`. Its media type is the artifact type.
+    pub fn with_document(
         subject: &Descriptor,
         artifact_type: &str,
         document: Vec<u8>,
@@ -55,36 +55,36 @@ impl Referrer {
         Referrer::new(subject, artifact_type, vec![content], annotations)
     }
 
-    /// Puts the manifest into `memory`, and what it names besides its contents; gives its descriptor.
+    /// Puts the manifest and its empty config into `memory`. Returns the descriptor of the manifest.
     pub fn store(&self, memory: &Memory) -> Descriptor {
         memory.put(&empty(), EMPTY.to_vec());
         memory.put_document(self.manifest.clone())
     }
 
-    /// Attaches it at a place, its contents read from `source`, unless the same is attached there already: of the same
-    /// type, with the same contents.
+    /// Attaches the referrer in `target`, with blobs from `source`, unless a referrer of the same type with the same contents
+    /// is attached there already.
     ///
     /// # Errors
-    /// Of reading and of storing; then it is not attached.
-    pub fn attach(&self, source: &dyn Source, place: &dyn Referrers) -> Result<Attached> {
-        if let Some(manifest) = self.found(place)? {
-            return Ok(Attached { manifest, was_there: true });
+    /// Returns an error if reading or storing fails. Then nothing is attached.
+    pub fn attach(&self, source: &dyn Source, target: &dyn Referrers) -> Result<AttachOutcome> {
+        if let Some(manifest) = self.existing(target)? {
+            return Ok(AttachOutcome { manifest, was_attached: true });
         }
         let own = Memory::default();
         let manifest = self.store(&own);
-        place.attach(std::slice::from_ref(&manifest), &Behind { first: &own, second: source })?;
-        Ok(Attached { manifest, was_there: false })
+        target.attach(std::slice::from_ref(&manifest), &Behind { first: &own, second: source })?;
+        Ok(AttachOutcome { manifest, was_attached: false })
     }
 
-    /// What is attached there and is the same.
-    fn found(&self, place: &dyn Referrers) -> Result<Option<Descriptor>> {
-        let listed = place.referrers(self.subject.digest())?;
+    /// Returns the same referrer in `target`, or `None` if there is none.
+    fn existing(&self, target: &dyn Referrers) -> Result<Option<Descriptor>> {
+        let listed = target.referrers(self.subject.digest())?;
         if let Some(same) = listed.iter().find(|listed| listed.digest() == self.manifest.descriptor.digest()) {
             return Ok(Some(same.clone()));
         }
         for entry in listed {
-            // Some lists have no type, or another than the manifest has: only the manifest knows.
-            let Ok(found) = Found::read(place, &entry) else { continue };
+            // A list may lack the artifact type, or have a wrong one: the manifest counts.
+            let Ok(found) = ReferrerManifest::read(target, &entry) else { continue };
             let contents = found.contents.iter().map(Descriptor::digest);
             let is_same = found.artifact_type == self.artifact_type
                 && contents.eq(self.contents.iter().map(Descriptor::digest))
@@ -97,29 +97,29 @@ impl Referrer {
     }
 }
 
-/// What the manifest of something attached says.
-pub struct Found {
-    /// The artifact type, or that of its config where it has none.
+/// The manifest of a referrer.
+pub struct ReferrerManifest {
+    /// The artifact type, or the media type of the config if there is none.
     pub artifact_type: String,
-    /// What it is attached to.
+    /// The subject.
     pub subject: Option<Descriptor>,
-    /// What it holds.
+    /// The blobs.
     pub contents: Vec<Descriptor>,
 }
 
-impl Found {
-    /// Reads one that is listed.
+impl ReferrerManifest {
+    /// Reads the manifest of a listed referrer.
     ///
     /// # Errors
-    /// When it is not there, not what its digest says, or no manifest.
-    pub fn read(source: &dyn Source, entry: &Descriptor) -> Result<Found> {
+    /// Returns an error if the manifest is missing, malformed, or does not match its digest.
+    pub fn read(source: &dyn Source, entry: &Descriptor) -> Result<ReferrerManifest> {
         let bytes = read(source, entry)?;
         let About { artifact_type, subject, .. } = About::read(&bytes);
         let (config, contents) = match parse(entry.media_type(), &bytes).into_diagnostic()? {
             Manifest::Image { config, layers } => (config.media_type().to_string(), layers),
             Manifest::Index(entries) => (String::new(), entries),
         };
-        Ok(Found { artifact_type: artifact_type.unwrap_or(config), subject, contents })
+        Ok(ReferrerManifest { artifact_type: artifact_type.unwrap_or(config), subject, contents })
     }
 }
 
@@ -128,12 +128,12 @@ mod tests {
     use super::*;
     use crate::image::config::Object;
     use crate::image::manifest;
-    use crate::inspect::attached::among;
+    use crate::inspect::referrers::group_by_subject;
     use crate::store::layout::{LayoutEdit, Place};
     use crate::store::{Layout, LayoutWriter, Sink, copy};
     use std::path::Path;
 
-    /// Writes a layout with one image, and something attached to it or not.
+    /// Writes a layout with one image, and a referrer if `is_attached`.
     fn layout(root: &Path, is_attached: bool) -> (Layout, Descriptor) {
         let memory = Memory::default();
         let config = memory.put_document(manifest::config(Object::new()));
@@ -143,29 +143,29 @@ mod tests {
         writer.tag(&image, "latest").expect("tags");
         if is_attached {
             let memory = Memory::default();
-            let referrer = Referrer::of_document(&image, "text/a", b"a".to_vec(), &Annotations::new(), &memory);
+            let referrer = Referrer::with_document(&image, "text/a", b"a".to_vec(), &Annotations::new(), &memory);
             writer.attach(&referrer.store(&memory), &memory).expect("attaches");
         }
         (writer.commit().expect("commits"), image)
     }
 
     #[test]
-    fn what_is_attached_in_one_place_is_attached_to_another_once() {
+    fn referrer_is_attached_once() {
         let folder = tempfile::tempdir().expect("a folder");
         let (from, image) = layout(&folder.path().join("from"), true);
         assert_eq!(from.resolve(None).expect("one image").digest(), image.digest());
-        let listed = among(&from, from.entries()).remove(image.digest().as_ref()).expect("something attached");
+        let listed = group_by_subject(&from, from.entries()).remove(image.digest().as_ref()).expect("a referrer");
         drop(layout(&folder.path().join("to"), false));
         let to = LayoutEdit::open(&folder.path().join("to"), &|_| ()).expect("opens");
         for _ in 0..2 {
             to.attach(&listed, &from).expect("attaches");
             assert_eq!(to.referrers(image.digest()).expect("lists").len(), 1);
         }
-        for (artifact_type, was_there) in [("text/a", true), ("text/b", false)] {
+        for (artifact_type, was_attached) in [("text/a", true), ("text/b", false)] {
             let memory = Memory::default();
             let content = b"a".to_vec();
-            let referrer = Referrer::of_document(&image, artifact_type, content, &Annotations::new(), &memory);
-            assert_eq!(referrer.attach(&memory, &to).expect("attaches").was_there, was_there);
+            let referrer = Referrer::with_document(&image, artifact_type, content, &Annotations::new(), &memory);
+            assert_eq!(referrer.attach(&memory, &to).expect("attaches").was_attached, was_attached);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! NaCl's `crypto_secretbox`: XSalsa20, and Poly1305 over what it made ("Cryptography in NaCl", section 10).
+//! NaCl's `crypto_secretbox`: XSalsa20, and Poly1305 over the ciphertext ("Cryptography in NaCl", section 10).
 
 use poly1305::Poly1305;
 use poly1305::universal_hash::KeyInit;
@@ -6,39 +6,40 @@ use salsa20::XSalsa20;
 use salsa20::cipher::{KeyIvInit, StreamCipher};
 use zeroize::Zeroizing;
 
-/// Bytes of a key.
+/// The length of a key in bytes.
 pub const KEY: usize = 32;
-/// Bytes of a nonce.
+/// The length of a nonce in bytes.
 pub const NONCE: usize = 24;
-/// Bytes of the tag, which stands before the rest.
+/// The length of the tag in bytes. The ciphertext follows it.
 const TAG: usize = 16;
 
-/// The first bytes of the stream are the key of the tag; the message takes those behind.
+/// Returns the key of the tag, which is the start of the key stream, and the message encrypted with the rest.
 fn stream(key: &[u8; KEY], nonce: &[u8; NONCE], message: &[u8]) -> (Zeroizing<[u8; KEY]>, Zeroizing<Vec<u8>>) {
     let mut buffer = Zeroizing::new(vec![0; KEY]);
     buffer.extend_from_slice(message);
     XSalsa20::new(&(*key).into(), &(*nonce).into()).apply_keystream(&mut buffer);
-    let mut of_tag = Zeroizing::new([0; KEY]);
-    of_tag.copy_from_slice(&buffer[..KEY]);
-    (of_tag, Zeroizing::new(buffer[KEY..].to_vec()))
+    let mut tag_key = Zeroizing::new([0; KEY]);
+    tag_key.copy_from_slice(&buffer[..KEY]);
+    (tag_key, Zeroizing::new(buffer[KEY..].to_vec()))
 }
 
 fn tag(key: &[u8; KEY], sealed: &[u8]) -> [u8; TAG] {
     Poly1305::new(&(*key).into()).compute_unpadded(sealed).into()
 }
 
-/// A message that nobody reads or changes without the key. A nonce is used once.
+/// Encrypts and authenticates a message. A nonce must be used only once.
 pub fn seal(key: &[u8; KEY], nonce: &[u8; NONCE], message: &[u8]) -> Vec<u8> {
-    let (of_tag, sealed) = stream(key, nonce, message);
-    [&tag(&of_tag, &sealed)[..], &sealed[..]].concat()
+    let (tag_key, sealed) = stream(key, nonce, message);
+    [&tag(&tag_key, &sealed)[..], &sealed[..]].concat()
 }
 
-/// The message again; nothing where the key is another one, or a byte has changed.
+/// Returns the message, or `None` if the key is wrong or a byte has changed.
 pub fn open(key: &[u8; KEY], nonce: &[u8; NONCE], boxed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let (said, sealed) = boxed.split_at_checked(TAG)?;
-    let (of_tag, message) = stream(key, nonce, sealed);
-    // All bytes are looked at, whichever differs first.
-    let differs = tag(&of_tag, sealed).iter().zip(said).fold(0, |differs, (is, said)| differs | (is ^ said));
+    let (expected, sealed) = boxed.split_at_checked(TAG)?;
+    let (tag_key, message) = stream(key, nonce, sealed);
+    // Constant time: compares all bytes.
+    let differs =
+        tag(&tag_key, sealed).iter().zip(expected).fold(0, |differs, (actual, expected)| differs | (actual ^ expected));
     (differs == 0).then_some(message)
 }
 
@@ -50,9 +51,9 @@ mod tests {
         (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex")).collect()
     }
 
-    /// The example of the paper, section 10: `firstkey`, `nonce`, and the beginning and the end of what becomes of it.
+    /// The example of the paper, section 10: `firstkey`, `nonce`, and the start of the ciphertext.
     #[test]
-    fn the_example_of_the_paper_comes_out() {
+    fn seal_matches_the_example_of_the_paper() {
         let key: [u8; KEY] =
             bytes("1b27556473e985d462cd51197a9a46c76009549eac6474f206c4ee0844f68389").try_into().expect("32");
         let nonce: [u8; NONCE] = bytes("69696ee955b62b73cd62bda875fc73d68219e0036b7a0b37").try_into().expect("24");
@@ -68,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_bit_anywhere_opens_nothing() {
+    fn open_rejects_any_changed_bit() {
         let (key, nonce) = ([1; KEY], [2; NONCE]);
         let sealed = seal(&key, &nonce, b"message");
         for at in 0..sealed.len() {

@@ -1,4 +1,4 @@
-//! Signed statements about an image, attached to it as cosign 3 does it.
+//! Signed statements about an image, attached to it as cosign 3 does.
 
 use miette::miette;
 use oci_spec::image::Descriptor;
@@ -6,118 +6,134 @@ use oci_spec::image::Descriptor;
 use super::bundle::BUNDLE;
 #[cfg(feature = "keyless")]
 use super::bundle::Bundle;
-use super::referrer::{Found, Referrer};
+use super::referrer::{Referrer, ReferrerManifest};
 use super::signer::Signer;
 use super::statement::{IN_TOTO, Statement};
-use super::verify::{look, sbom_predicate};
+use super::verify::{sbom_predicate, verify_referrers};
 use crate::error::Result;
 use crate::image::Digest;
 use crate::image::manifest::Annotations;
 use crate::store::{MOST_DOCUMENT_BYTES, Memory, Source, read};
 
-/// What cosign says of a bundle in the manifest that carries it.
+/// The annotations of a manifest with a bundle, as cosign writes them.
 const CONTENT: &str = "dev.sigstore.bundle.content";
 const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
 
-/// The manifests of what somebody says of a subject, as far as the same was not said before with whatever program: `listed` is
-/// what is attached to the subject at `place`. They are put into `memory`, and what they name.
-///
-/// # Errors
-/// Of signing; what is too large to be read again once it is signed.
-pub fn lacking(
-    signer: &Signer,
-    subject: &Descriptor,
-    statements: &[Statement],
-    (listed, place): (&[Descriptor], &dyn Source),
-    memory: &Memory,
-) -> Result<Vec<Descriptor>> {
-    // No signature comes in these.
-    let others: Vec<_> = listed.iter().filter(|entry| !is_plain(entry)).cloned().collect();
-    let sign = |statement| Ok((statement, signed(signer, subject, statement, memory)?));
-    let made = match signer {
-        Signer::Key(key) => {
-            let mut made = statements.iter().map(sign).collect::<Result<Vec<_>>>()?;
-            let is_listed =
-                |made: &Referrer| others.iter().any(|entry| entry.digest() == made.manifest.descriptor.digest());
-            made.retain(|(_, referrer)| !is_listed(referrer));
-            // Another program signs the same in other bytes: its signatures are new each time.
-            if !made.is_empty() && !others.is_empty() {
-                let known = look(place, &others, subject.digest(), &key.public());
-                let said = known.map(|known| known.said).unwrap_or_default();
-                made.retain(|(statement, _)| !said.iter().any(|said| is_same(&said.statement, statement)));
+/// Signs statements about a subject.
+pub struct SubjectSigner<'a> {
+    /// Who signs.
+    pub signer: &'a Signer,
+    /// The subject.
+    pub subject: &'a Descriptor,
+    /// The referrers of the subject in `source`.
+    pub listed: &'a [Descriptor],
+    /// Where the subject and its referrers are.
+    pub source: &'a dyn Source,
+}
+
+impl SubjectSigner<'_> {
+    /// Signs the statements that are not signed in `source` yet, and puts their manifests and blobs into `memory`. Returns
+    /// the manifests.
+    ///
+    /// # Errors
+    /// Returns an error if signing fails, or a signed statement is too large to be read again.
+    pub fn sign_missing(&self, statements: &[Statement], memory: &Memory) -> Result<Vec<Descriptor>> {
+        let bundles: Vec<_> = self.listed.iter().filter(|entry| !is_unsigned(entry)).cloned().collect();
+        let missing: Vec<_> = match self.signer {
+            Signer::Key(key) => {
+                let mut signed = Vec::new();
+                for statement in statements {
+                    let referrer = self.sign(statement, memory)?;
+                    let digest = referrer.manifest.descriptor.digest();
+                    if bundles.iter().all(|entry| entry.digest() != digest) {
+                        signed.push((statement, referrer));
+                    }
+                }
+                // Other programs sign the same statement in other bytes.
+                if !signed.is_empty() && !bundles.is_empty() {
+                    let found = verify_referrers(self.source, &bundles, self.subject.digest(), &key.public());
+                    let known = found.map(|found| found.statements).unwrap_or_default();
+                    signed.retain(|(statement, _)| !known.iter().any(|known| is_same(&known.statement, statement)));
+                }
+                signed.into_iter().map(|(_, referrer)| referrer).collect()
             }
-            made
-        }
-        // Nothing is taken out of the log again: what is said there is not said twice, whoever has said it.
-        #[cfg(feature = "keyless")]
-        Signer::Identity(_) => {
-            let said = certified(place, &others, subject.digest())?;
-            let lacking = statements.iter().filter(|statement| !said.iter().any(|said| is_same(said, statement)));
-            lacking.map(sign).collect::<Result<Vec<_>>>()?
-        }
-    };
-    Ok(made.iter().map(|(_, referrer)| referrer.store(memory)).collect())
-}
-
-fn signed(signer: &Signer, subject: &Descriptor, statement: &Statement, memory: &Memory) -> Result<Referrer> {
-    let bundle = signer.sign(statement)?;
-    if bundle.len() as u64 > MOST_DOCUMENT_BYTES {
-        return Err(miette!(
-            help = "leave it out: `cargo oci push --sbom false`, or `cargo oci sign --image-only`",
-            "the {} of {} has {} bytes once it is signed; more than {MOST_DOCUMENT_BYTES} are not read",
-            statement.title(),
-            subject.digest(),
-            bundle.len()
-        ));
+            // An entry in the public log is permanent: a statement that anybody has signed is not signed again.
+            #[cfg(feature = "keyless")]
+            Signer::Identity(_) => {
+                let known = keyless_statements(self.source, &bundles, self.subject.digest())?;
+                let missing =
+                    statements.iter().filter(|statement| !known.iter().any(|known| is_same(known, statement)));
+                missing.map(|statement| self.sign(statement, memory)).collect::<Result<Vec<_>>>()?
+            }
+        };
+        Ok(missing.iter().map(|referrer| referrer.store(memory)).collect())
     }
-    let annotations = [(CONTENT, "dsse-envelope"), (PREDICATE_TYPE, &statement.predicate_type)];
-    let annotations: Annotations = annotations.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-    Ok(Referrer::of_document(subject, BUNDLE, bundle, &annotations, memory))
+
+    fn sign(&self, statement: &Statement, memory: &Memory) -> Result<Referrer> {
+        let bundle = self.signer.sign(statement)?;
+        if bundle.len() as u64 > MOST_DOCUMENT_BYTES {
+            return Err(miette!(
+                help = "leave it out: `cargo oci push --sbom false`, or `cargo oci sign --image-only`",
+                "the signed {} of {} has {} bytes: the limit is {MOST_DOCUMENT_BYTES}",
+                statement.title(),
+                self.subject.digest(),
+                bundle.len()
+            ));
+        }
+        let annotations = [(CONTENT, "dsse-envelope"), (PREDICATE_TYPE, &statement.predicate_type)];
+        let annotations: Annotations = annotations.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        Ok(Referrer::with_document(self.subject, BUNDLE, bundle, &annotations, memory))
+    }
 }
 
-/// What bundles without a key say of a subject. Who has said it is not verified.
+/// Returns the statements in bundles that were signed without a key. The signatures are not verified.
 #[cfg(feature = "keyless")]
-fn certified(place: &dyn Source, listed: &[Descriptor], subject: &Digest) -> Result<Vec<Statement>> {
-    let mut said = Vec::new();
+fn keyless_statements(source: &dyn Source, listed: &[Descriptor], subject: &Digest) -> Result<Vec<Statement>> {
+    let mut statements = Vec::new();
     for entry in listed {
-        let found = Found::read(place, entry)?;
+        let found = ReferrerManifest::read(source, entry)?;
         for content in found.contents.iter().filter(|content| content.media_type().as_ref() == BUNDLE) {
-            let bundle = Bundle::read(&read(place, content)?).ok().filter(|bundle| bundle.hint.is_none());
+            let bundle = Bundle::read(&read(source, content)?).ok().filter(|bundle| bundle.hint.is_none());
             let statement = bundle.and_then(|bundle| Statement::read(&bundle.envelope.payload).ok());
-            said.extend(statement.filter(|statement| statement.is_about(subject)));
+            statements.extend(statement.filter(|statement| statement.is_about(subject)));
         }
     }
-    Ok(said)
+    Ok(statements)
 }
 
 fn is_same(one: &Statement, other: &Statement) -> bool {
     one.predicate_type == other.predicate_type && (one.is_signature() || one.predicate == other.predicate)
 }
 
-/// Whether it is listed as something that no signature comes in. Some lists have other types than the manifests themselves.
-fn is_plain(entry: &Descriptor) -> bool {
+/// Returns whether an entry is listed as an unsigned document. The type in a list may differ from that in the manifest.
+fn is_unsigned(entry: &Descriptor) -> bool {
     let artifact_type = entry.artifact_type().as_ref().map(ToString::to_string).unwrap_or_default();
     artifact_type == IN_TOTO || sbom_predicate(&artifact_type).is_some()
 }
 
-/// What is said, without a signature, by documents that are `listed` as attached to a subject: SBOMs, and statements such as
-/// provenance. `name` is what the subject is called in signed statements.
+/// Returns the statements of the unsigned documents among `listed`: SBOMs, and statements such as provenance. `name` is the
+/// name of the subject in the statements.
 ///
 /// # Errors
-/// When one cannot be read, or is not what its digest says.
-pub fn unsigned(source: &dyn Source, listed: &[Descriptor], subject: &Digest, name: &str) -> Result<Vec<Statement>> {
+/// Returns an error if a document cannot be read.
+pub fn unsigned_statements(
+    source: &dyn Source,
+    listed: &[Descriptor],
+    subject: &Digest,
+    name: &str,
+) -> Result<Vec<Statement>> {
     let mut statements = Vec::new();
-    for entry in listed.iter().filter(|entry| is_plain(entry)) {
-        let found = Found::read(source, entry)?;
+    for entry in listed.iter().filter(|entry| is_unsigned(entry)) {
+        let found = ReferrerManifest::read(source, entry)?;
         if found.subject.as_ref().is_none_or(|of| of.digest() != subject) {
             continue;
         }
         for content in found.contents.iter().filter(|content| content.size() <= MOST_DOCUMENT_BYTES) {
             let bytes = read(source, content)?;
             statements.extend(match sbom_predicate(&found.artifact_type) {
-                // One that is no JSON is in a form that is never signed as a predicate.
+                // An SBOM in another format than JSON cannot be a predicate.
                 Some(kind) => serde_json::from_slice(&bytes).ok().map(|sbom| Statement::new(name, subject, kind, sbom)),
-                None => Statement::read(&bytes).ok().filter(|said| said.is_about(subject) && !said.is_signature()),
+                None => Statement::read(&bytes).ok().filter(|found| found.is_about(subject) && !found.is_signature()),
             });
         }
     }

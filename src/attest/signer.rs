@@ -1,4 +1,4 @@
-//! Who signs: the owner of a key, or somebody whom a certificate names.
+//! Who signs: the owner of a key, or an identity that a certificate names.
 
 use super::bundle::Bundle;
 use super::key::PrivateKey;
@@ -7,21 +7,21 @@ use super::keyless::Identity;
 use super::statement::Statement;
 use crate::error::Result;
 
-/// Who signs.
+/// Signs statements.
 #[derive(Debug)]
 pub enum Signer {
-    /// The owner of a key, who signs the same in the same bytes.
+    /// Signs with a key. The same statement gives the same bytes.
     Key(PrivateKey),
-    /// Somebody whom a certificate names. Each signature is another, and is in a log that nothing is taken out of.
+    /// Signs with a short-lived certificate. Each signature differs, and is kept in a public log for good.
     #[cfg(feature = "keyless")]
     Identity(Box<Identity>),
 }
 
 impl Signer {
-    /// The bytes of a bundle with the signed statement.
+    /// Signs a statement and returns the bytes of its bundle.
     ///
     /// # Errors
-    /// Of encoding the key; of the services that it takes to sign without one.
+    /// Returns an error if the key cannot be encoded, or a service for keyless signing fails.
     pub fn sign(&self, statement: &Statement) -> Result<Vec<u8>> {
         match self {
             Signer::Key(key) => Ok(Bundle::sign(key, statement)?.bytes()),

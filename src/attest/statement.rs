@@ -1,4 +1,4 @@
-//! Statements: what is said of which content (in-toto Attestation Framework, "Statement").
+//! In-toto statements: a predicate about content (in-toto Attestation Framework, "Statement").
 
 use miette::miette;
 use serde_json::{Value, json};
@@ -8,80 +8,81 @@ use crate::image::{Digest, canonical_json, predicate};
 
 /// The media type of a statement.
 pub const IN_TOTO: &str = "application/vnd.in-toto+json";
-/// The version that is written.
+/// The version to write.
 const V1: &str = "https://in-toto.io/Statement/v1";
-/// The versions that are read; cosign writes the older one.
+/// The versions to read; cosign writes the older one.
 const VERSIONS: [&str; 2] = [V1, "https://in-toto.io/Statement/v0.1"];
 
-/// Something that is said of content.
+/// A statement about content.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
-    /// What it is said of: names, which may be empty, and digests.
+    /// The content: names, which may be empty, and digests.
     pub subjects: Vec<(String, Digest)>,
-    /// What kind of thing is said: a URI.
+    /// The type of the predicate: a URI.
     pub predicate_type: String,
-    /// What is said.
+    /// The predicate.
     pub predicate: Value,
 }
 
 impl Statement {
-    /// That the content of a digest is signed.
+    /// Creates a statement that the content of a digest is signed.
     pub fn signature(subject: &Digest) -> Statement {
         Statement::new("", subject, predicate::SIGNATURE, json!({}))
     }
 
-    /// Anything of the content of a digest; `name` is where it is, for those who read it.
+    /// Creates a statement about the content of a digest. `name` is for people.
     pub fn new(name: &str, subject: &Digest, predicate_type: &str, predicate: Value) -> Statement {
         let subjects = vec![(name.to_owned(), subject.clone())];
         Statement { subjects, predicate_type: predicate_type.to_owned(), predicate }
     }
 
-    /// Whether it says that its subject is signed, and nothing else.
+    /// Returns whether the statement is a plain signature of its subject.
     pub fn is_signature(&self) -> bool {
         self.predicate_type == predicate::SIGNATURE
     }
 
-    /// What is said, for people.
+    /// Returns the title of the predicate type, for people.
     pub fn title(&self) -> &str {
         predicate::title(&self.predicate_type)
     }
 
-    /// Whether it is about the content of that digest.
+    /// Returns whether the statement is about the content of a digest.
     pub fn is_about(&self, digest: &Digest) -> bool {
         self.subjects.iter().any(|(_, subject)| subject == digest)
     }
 
-    /// Its bytes, the same for the same statement.
+    /// Returns the statement as JSON. Equal statements give equal bytes.
     pub fn bytes(&self) -> Vec<u8> {
-        let subject = |(name, digest): &(String, Digest)| {
+        let mut subjects = Vec::new();
+        for (name, digest) in &self.subjects {
             let mut subject = json!({ "digest": { (digest.algorithm().to_string()): digest.digest() } });
             if !name.is_empty() {
                 subject["name"] = json!(name);
             }
-            subject
-        };
+            subjects.push(subject);
+        }
         canonical_json(&json!({
             "_type": V1,
-            "subject": self.subjects.iter().map(subject).collect::<Vec<_>>(),
+            "subject": subjects,
             "predicateType": self.predicate_type,
             "predicate": self.predicate,
         }))
     }
 
-    /// Reads one.
+    /// Parses a statement.
     ///
     /// # Errors
-    /// What is no statement of a version that is known here.
+    /// Returns an error if `bytes` is not a statement of a known version.
     pub fn read(bytes: &[u8]) -> Result<Statement> {
-        let json: Value = serde_json::from_slice(bytes).map_err(|error| miette!("it is not JSON: {error}"))?;
+        let json: Value = serde_json::from_slice(bytes).map_err(|error| miette!("invalid JSON: {error}"))?;
         let version = json["_type"].as_str().unwrap_or_default();
         if !VERSIONS.contains(&version) {
-            return Err(miette!("it is no in-toto statement, but `{version}`"));
+            return Err(miette!("expected an in-toto statement, found `{version}`"));
         }
         let mut subjects = Vec::new();
         for subject in json["subject"].as_array().into_iter().flatten() {
             let digests = subject["digest"].as_object().into_iter().flatten();
-            // Of digests by algorithms that name no content here, nothing is to be known.
+            // Digests of other algorithms, such as git commits, do not name content of a registry.
             let digests = digests.filter_map(|(name, hex)| Digest::try_from(format!("{name}:{}", hex.as_str()?)).ok());
             let name = subject["name"].as_str().unwrap_or_default();
             subjects.extend(digests.map(|digest| (name.to_owned(), digest)));
@@ -97,7 +98,7 @@ mod tests {
     use crate::image::digest::sha256;
 
     #[test]
-    fn a_statement_is_read_back() {
+    fn statement_round_trips() {
         let digest = sha256(b"image");
         let statement = Statement::new("ghcr.io/acme/x", &digest, predicate::CYCLONEDX, json!({ "a": [1] }));
         assert_eq!(Statement::read(&statement.bytes()).expect("reads"), statement);
@@ -105,13 +106,13 @@ mod tests {
     }
 
     #[test]
-    fn cosigns_own_is_read_and_other_documents_are_not() {
+    fn statement_of_cosign_is_read() {
         let hex = "a".repeat(64);
-        let cosigns = format!(
+        let cosign = format!(
             r#"{{"_type":"https://in-toto.io/Statement/v0.1","subject":[{{"name":"x","digest":{{"sha256":"{hex}","gitCommit":"1"}}}}],
                "predicateType":"https://cyclonedx.org/bom","predicate":{{}}}}"#
         );
-        let read = Statement::read(cosigns.as_bytes()).expect("reads");
+        let read = Statement::read(cosign.as_bytes()).expect("reads");
         assert_eq!((read.subjects.len(), read.predicate_type.as_str()), (1, predicate::CYCLONEDX));
         for other in ["{}", "[]", "", r#"{"_type":"https://in-toto.io/Statement/v2"}"#] {
             assert!(Statement::read(other.as_bytes()).is_err(), "{other}");

@@ -1,4 +1,4 @@
-//! What the owner of a key has said of an image, and what else is attached to it.
+//! Verifies the referrers of an image with a key.
 
 use std::io;
 
@@ -6,172 +6,211 @@ use miette::{Context, Report, miette};
 use oci_spec::image::Descriptor;
 use serde_json::Value;
 
-use super::bundle::{BUNDLE, Bundle, Refused};
+use super::bundle::{BUNDLE, Bundle, BundleError};
 use super::key::PublicKey;
-use super::referrer::Found;
+use super::referrer::ReferrerManifest;
 use super::statement::{IN_TOTO, Statement};
 use crate::error::Result;
 use crate::image::{Digest, predicate};
 use crate::store::{MOST_DOCUMENT_BYTES, Missing, Source, open, read};
 
-/// Artifact types of SBOMs that are attached as they are, and the predicate types of the same when they are signed.
+/// The artifact types of unsigned SBOMs, each with the predicate type of the same SBOM when it is signed.
 const SBOMS: [(&str, &str); 3] = [
     ("application/vnd.cyclonedx+json", predicate::CYCLONEDX),
     ("application/spdx+json", predicate::SPDX),
     ("text/spdx+json", predicate::SPDX),
 ];
+const TAMPERED: &str =
+    "do not use the image: it may have been tampered with; list what is attached with `cargo oci referrers`";
 
-/// A signed statement that is attached to its subject.
+/// A statement that the key has signed.
 #[derive(Clone, Debug)]
-pub struct Said {
-    /// The manifest that carries it.
-    pub manifest: Descriptor,
+pub struct SignedStatement {
     /// The statement.
     pub statement: Statement,
-    /// The bytes of its bundle.
+    /// The bytes of the bundle.
     pub bundle: Vec<u8>,
 }
 
-/// What is attached to one subject.
-#[derive(Clone, Debug, Default)]
-pub struct Known {
-    /// What the owner of the key has said of it.
-    pub said: Vec<Said>,
-    /// Bundles that say nothing of it: which, and why.
-    pub refused: Vec<(Digest, String)>,
-    /// SBOMs and provenance that are attached as they are: the predicate type of the same when it is signed.
-    pub plain: Vec<&'static str>,
+/// A referrer that was not accepted.
+#[derive(Clone, Debug)]
+pub struct RejectedReferrer {
+    /// The digest of its manifest.
+    pub digest: Digest,
+    /// Why it was rejected.
+    pub reason: String,
 }
 
-/// The predicate type of SBOMs of an artifact type, when they are signed; nothing for what is no SBOM.
+/// The referrers of a subject, verified with a key.
+#[derive(Clone, Debug, Default)]
+pub struct Verification {
+    /// The statements that the key has signed.
+    pub statements: Vec<SignedStatement>,
+    /// The bundles that the key has not signed for this subject.
+    pub rejected: Vec<RejectedReferrer>,
+    /// The predicate types of unsigned SBOMs and provenance.
+    pub unsigned: Vec<&'static str>,
+}
+
+/// An unsigned SBOM or provenance.
+struct UnsignedDocument<'a> {
+    digest: &'a Digest,
+    predicate_type: &'static str,
+    /// The document, or `None` if it is not compared with signed ones.
+    content: Option<Value>,
+}
+
+/// Returns the predicate type of SBOMs of an artifact type, or `None` if the type is not an SBOM.
 pub(super) fn sbom_predicate(artifact_type: &str) -> Option<&'static str> {
     SBOMS.iter().find(|(own, _)| *own == artifact_type).map(|(_, predicate_type)| *predicate_type)
 }
 
-impl Known {
-    /// Whether the owner of the key has said something of that type.
-    pub fn has_said(&self, predicate_type: &str) -> bool {
-        self.said.iter().any(|said| said.statement.predicate_type == predicate_type)
+impl Verification {
+    /// Returns whether the key has signed a statement of that type.
+    pub fn has_statement(&self, predicate_type: &str) -> bool {
+        self.statements.iter().any(|signed| signed.statement.predicate_type == predicate_type)
     }
 
-    /// Whether it is signed: a statement about something else of it does not say that.
+    /// Returns whether the subject itself is signed. Other statements about it do not count.
     pub fn is_signed(&self) -> bool {
         self.signature().is_some()
     }
 
-    /// The signature of the subject.
-    pub fn signature(&self) -> Option<&Said> {
-        self.said.iter().find(|said| said.statement.is_signature())
+    /// Returns the signature of the subject, or `None` if the key has not signed it.
+    pub fn signature(&self) -> Option<&SignedStatement> {
+        self.statements.iter().find(|signed| signed.statement.is_signature())
     }
 
-    /// Why it is not signed, for the user; `what` is the image.
-    pub fn unsigned(&self, what: &str, key: &str) -> Report {
-        let refused = self.refused.iter().map(|(digest, why)| format!("{digest}: {why}")).collect::<Vec<_>>();
-        let cause = match &refused[..] {
-            [] => format!("nothing that is attached to {what} is a signature by this key"),
-            refused => refused.join("\n"),
+    /// Returns the error that the key has not signed `image`.
+    pub fn not_signed_error(&self, image: &str, key: &str) -> Report {
+        let report = if self.rejected.is_empty() {
+            miette!(
+                help = format!("sign it with `cargo oci sign {image} --key PRIVATE-KEY`"),
+                "no signature by this key is attached to {image}"
+            )
+        } else {
+            let reasons = self.rejected.iter().map(|rejected| format!("{}: {}", rejected.digest, rejected.reason));
+            miette!(
+                help = format!(
+                    "verify with the public key of the signer; list the signatures with `cargo oci referrers {image}`"
+                ),
+                "{}",
+                reasons.collect::<Vec<_>>().join("\n")
+            )
         };
-        let help = match self.refused.is_empty() {
-            true => format!("`cargo oci sign {what} --key PRIVATE-KEY` signs it"),
-            false => format!(
-                "verify with the public key of who has signed it; `cargo oci referrers {what}` lists the signatures"
-            ),
-        };
-        miette!(help = help, "{cause}").wrap_err(format!("{what} is not signed by {key}"))
+        report.wrap_err(format!("{image} is not signed by {key}"))
+    }
+
+    fn reject(&mut self, entry: &Descriptor, reason: String) {
+        self.rejected.push(RejectedReferrer { digest: entry.digest().clone(), reason });
+    }
+
+    /// Adds an unsigned document. If the key has signed such documents, it must equal one of them.
+    fn add_unsigned(&mut self, document: &UnsignedDocument) -> Result<()> {
+        let UnsignedDocument { digest, predicate_type, content } = document;
+        let signed = self.statements.iter().map(|signed| &signed.statement);
+        let mut signed = signed.filter(|statement| statement.predicate_type == *predicate_type).peekable();
+        if let Some(content) = content
+            && signed.peek().is_some()
+            && signed.all(|statement| statement.predicate != *content)
+        {
+            let title = predicate::title(predicate_type);
+            return Err(miette!(help = TAMPERED, "the {title} {digest} differs from the one signed by the key"));
+        }
+        self.unsigned.push(predicate_type);
+        Ok(())
     }
 }
 
-/// Reads what is `listed` as attached to `subject`.
+/// Verifies those of the `listed` referrers that are attached to `subject`.
 ///
 /// # Errors
-/// What is not what its digest says; what names the key, and was changed since it was signed; an SBOM that is another
-/// than the one that is signed.
-pub fn look(source: &dyn Source, listed: &[Descriptor], subject: &Digest, key: &PublicKey) -> Result<Known> {
-    let mut known = Known::default();
-    let mut plain = Vec::new();
+/// Returns an error if content does not match its digest, a bundle of this key was modified, or an unsigned SBOM differs
+/// from the signed one.
+pub fn verify_referrers(
+    source: &dyn Source,
+    listed: &[Descriptor],
+    subject: &Digest,
+    key: &PublicKey,
+) -> Result<Verification> {
+    let mut verification = Verification::default();
+    let mut documents = Vec::new();
     for entry in listed {
         let unusable = || format!("cannot use {}, which is attached to {subject}", entry.digest());
-        let found = match Found::read(source, entry) {
-            // Lists outlive what they name.
+        let found = match ReferrerManifest::read(source, entry) {
+            // A list may name manifests that were deleted.
             Err(error) if error.downcast_ref::<Missing>().is_some() => {
-                known.refused.push((entry.digest().clone(), "it is listed, but not there".to_owned()));
+                verification.reject(entry, "listed, but not found".to_owned());
                 continue;
             }
             found => found.wrap_err_with(unusable)?,
         };
-        // A list says what it likes; what is attached says itself to what.
-        if found.subject.is_none_or(|of| of.digest() != subject) {
+        // A list may be wrong: the subject in the manifest counts.
+        if found.subject.as_ref().is_none_or(|of| of.digest() != subject) {
             continue;
         }
         for content in &found.contents {
-            if let Some(predicate_type) = sbom_predicate(&found.artifact_type) {
-                plain.push((entry.digest(), predicate_type, document(source, content).wrap_err_with(unusable)?));
-            } else if found.artifact_type == IN_TOTO
-                && let Some(json) = document(source, content).wrap_err_with(unusable)?
-                && json["predicateType"] == predicate::PROVENANCE
-            {
-                // Equal images may have been built more than once: there is no one provenance that all others have to equal.
-                plain.push((entry.digest(), predicate::PROVENANCE, None));
+            documents.extend(unsigned_document(source, entry, &found, content).wrap_err_with(unusable)?);
+            if content.media_type().as_ref() != BUNDLE && found.artifact_type != BUNDLE {
+                continue;
             }
-        }
-        let is_bundle =
-            |content: &&Descriptor| content.media_type().as_ref() == BUNDLE || found.artifact_type == BUNDLE;
-        for content in found.contents.iter().filter(is_bundle) {
-            let bytes = read(source, content).wrap_err_with(unusable)?;
-            match said(&bytes, subject, key) {
-                Ok(statement) => known.said.push(Said { manifest: entry.clone(), statement, bundle: bytes }),
-                Err(error) if error.downcast_ref() == Some(&Refused::Changed) => {
-                    return Err(crate::error::with_help(error.wrap_err(unusable()), CHANGED.to_owned()));
+            let bundle = read(source, content).wrap_err_with(unusable)?;
+            match verify_bundle(&bundle, subject, key) {
+                Ok(statement) => verification.statements.push(SignedStatement { statement, bundle }),
+                Err(error) if error.downcast_ref() == Some(&BundleError::Modified) => {
+                    return Err(crate::error::with_help(error.wrap_err(unusable()), TAMPERED.to_owned()));
                 }
-                Err(error) => known.refused.push((entry.digest().clone(), error.to_string())),
+                Err(error) => verification.reject(entry, error.to_string()),
             }
         }
     }
-    for (digest, predicate_type, content) in plain {
-        matches(&known, digest, predicate_type, content.as_ref())?;
-        known.plain.push(predicate_type);
+    for document in &documents {
+        verification.add_unsigned(document)?;
     }
-    Ok(known)
+    Ok(verification)
 }
 
-const CHANGED: &str =
-    "do not use the image: somebody may have tampered with it; `cargo oci referrers` lists what is attached";
-
-/// What the owner of the key says of a subject in a bundle.
+/// Verifies a bundle and returns its statement.
 ///
 /// # Errors
-/// What is no bundle; [`Refused`]; a statement about something else.
-pub fn said(bytes: &[u8], subject: &Digest, key: &PublicKey) -> Result<Statement> {
+/// Returns an error if the bytes are not a bundle, the key has not signed it ([`BundleError`]), or the statement is about
+/// another subject.
+pub fn verify_bundle(bytes: &[u8], subject: &Digest, key: &PublicKey) -> Result<Statement> {
     let bundle = Bundle::read(bytes)?;
     let statement = Statement::read(bundle.verify(key).map_err(Report::from_err)?)?;
-    match statement.is_about(subject) {
-        true => Ok(statement),
-        false => Err(miette!("this key has signed it for something else")),
+    if statement.is_about(subject) {
+        Ok(statement)
+    } else {
+        Err(miette!("signed by this key, but for another subject"))
     }
 }
 
-/// A document, all of it held against its digest; nothing where it is too large to be compared.
+/// Returns the unsigned SBOM or provenance in a blob of a referrer, or `None` if it is another document.
+fn unsigned_document<'a>(
+    source: &dyn Source,
+    entry: &'a Descriptor,
+    referrer: &ReferrerManifest,
+    content: &Descriptor,
+) -> Result<Option<UnsignedDocument<'a>>> {
+    let digest = entry.digest();
+    if let Some(predicate_type) = sbom_predicate(&referrer.artifact_type) {
+        return Ok(Some(UnsignedDocument { digest, predicate_type, content: document(source, content)? }));
+    }
+    if referrer.artifact_type == IN_TOTO
+        && let Some(json) = document(source, content)?
+        && json["predicateType"] == predicate::PROVENANCE
+    {
+        // The same image may be built more than once: provenance is not compared.
+        return Ok(Some(UnsignedDocument { digest, predicate_type: predicate::PROVENANCE, content: None }));
+    }
+    Ok(None)
+}
+
+/// Reads a document and checks its digest. Returns `None` if it is too large, or is not JSON: then it is never a predicate.
 fn document(source: &dyn Source, content: &Descriptor) -> Result<Option<Value>> {
     if content.size() > MOST_DOCUMENT_BYTES {
         io::copy(&mut open(source, content)?, &mut io::sink()).map_err(crate::store::atomic::ReadError)?;
         return Ok(None);
     }
-    // One that is no JSON is in a form that is never signed as a predicate.
     Ok(serde_json::from_slice(&read(source, content)?).ok())
-}
-
-/// Where a document is signed, the one that lies open is the same.
-fn matches(known: &Known, digest: &Digest, predicate_type: &str, content: Option<&Value>) -> Result<()> {
-    let signed = known.said.iter().map(|said| &said.statement);
-    let mut signed = signed.filter(|statement| statement.predicate_type == predicate_type).peekable();
-    match content {
-        Some(content) if signed.peek().is_some() && signed.all(|statement| statement.predicate != *content) => {
-            Err(miette!(
-                help = CHANGED,
-                "the {} {digest} is not the one that the key has signed",
-                predicate::title(predicate_type)
-            ))
-        }
-        _ => Ok(()),
-    }
 }

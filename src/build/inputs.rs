@@ -11,9 +11,8 @@ use miette::{IntoDiagnostic, miette};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::attest::Tool;
 use crate::attest::sbom::Lock;
-use crate::attest::sbom::crates::{Answers, Crate};
+use crate::attest::sbom::crates::{CargoResolve, Crate};
 use crate::compile::resolve::resolve;
 use crate::compile::{Toolchain, release};
 use crate::environment::Environment;
@@ -23,6 +22,7 @@ use crate::image::digest::{HashWriter, sha256};
 use crate::parallel::{FEW, each};
 use crate::plan::{ImagePlan, Plan, Unit};
 use crate::platform::Target;
+use crate::release::Release;
 use crate::store::Cache;
 use crate::store::cache::records::Kind;
 use crate::store::fingerprint::Stamp;
@@ -35,7 +35,7 @@ pub struct Inputs<'a> {
     plan: &'a Plan,
     cache: &'a Cache,
     /// What everything was compiled with; empty if all binaries are prebuilt.
-    pub tools: Vec<Tool>,
+    pub tools: Vec<Release>,
     /// The text of Cargo.lock.
     lock: String,
     /// The crates of a unit.
@@ -128,23 +128,21 @@ impl<'a> Inputs<'a> {
         let resolved = resolve(request, &self.plan.compile.environment, unit.target)?;
         let root = resolved.metadata.packages.iter().find(|package| package.id == unit.package);
         let root = root.ok_or_else(|| miette!("cargo does not know the package {spec} any more"))?;
-        let lock = Lock::read(&self.lock);
-        let answers = Answers { tree: &resolved.tree, metadata: &resolved.metadata, lock: &lock };
+        let lock = Lock::parse(&self.lock);
+        let answers = CargoResolve { tree: &resolved.tree, metadata: &resolved.metadata, lock: &lock };
         let crates = answers.crates(root).into_diagnostic()?;
         self.cache.remember(Kind::Crates, &record, &crates);
         Ok(crates)
     }
 
-    fn tools(&self, toolchain: &Toolchain, environment: &Environment) -> Result<Vec<Tool>> {
+    fn tools(&self, toolchain: &Toolchain, environment: &Environment) -> Result<Vec<Release>> {
         let (rustc, cargo) = (toolchain.compiler(), release::cargo(environment, toolchain));
         let asked = [(rustc.as_deref(), toolchain.compiler_name()), (cargo.as_deref(), environment.cargo())];
         let ask = |(file, name): &(Option<&Path>, &std::ffi::OsStr)| match file {
             Some(file) => self.while_same(file, "release", || release::ask(name)),
             None => release::ask(name),
         };
-        let releases = each(&asked, asked.len(), ask)?;
-        let tool = |found: release::Release| Tool { name: found.program, version: found.version, text: found.text };
-        Ok(releases.into_iter().map(tool).collect())
+        each(&asked, asked.len(), ask)
     }
 
     /// Returns the SHA-256 of a binary.

@@ -4,9 +4,10 @@ use miette::miette;
 use oci_spec::image::{ANNOTATION_CREATED, ANNOTATION_TITLE, Descriptor, MediaType};
 
 use super::inputs::Inputs;
-use crate::attest::provenance::{Dependencies, Parameters, provenance};
+use crate::attest::base::ResolvedBase;
+use crate::attest::provenance::{BuildParameters, Dependencies, SourceCommit, provenance};
 use crate::attest::sbom::Bom;
-use crate::attest::sbom::contents::{Contents, Named, of_index};
+use crate::attest::sbom::contents::{ImageContents, ProgramFile, SbomSubject, of_index};
 use crate::attest::statement::IN_TOTO;
 use crate::attest::{Referrer, Statement};
 use crate::base::Base;
@@ -78,7 +79,7 @@ impl Attachments<'_> {
 
     fn provenance(&self, subjects: Vec<(String, Digest)>) -> Statement {
         let (plan, lock) = (self.plan, self.inputs.lock());
-        let chosen = Parameters {
+        let chosen = BuildParameters {
             package: plan.spec.clone(),
             bins: plan.bins.clone(),
             targets: self.base.images.iter().map(|image| image.target.triple.to_owned()).collect(),
@@ -90,12 +91,21 @@ impl Attachments<'_> {
         };
         let commit = self.whole.commit.as_ref();
         let found = Dependencies {
-            base: self.base.root.as_ref().map(|root| (&plan.base, root.digest())),
-            commit: commit.map(|commit| (plan.source.as_deref(), commit.sha.as_str(), commit.dirty)),
+            base: self.resolved_base(),
+            commit: commit.map(|commit| SourceCommit {
+                repository: plan.source.as_deref(),
+                sha: &commit.sha,
+                is_dirty: commit.dirty,
+            }),
             lock: lock.as_ref(),
             tools: &self.inputs.tools,
         };
         provenance(subjects, &chosen, &found)
+    }
+
+    fn resolved_base(&self) -> Option<ResolvedBase<'_>> {
+        let root = self.base.root.as_ref()?;
+        Some(ResolvedBase { reference: &self.plan.base, digest: root.digest() })
     }
 
     fn sboms(&self, image: &BuiltImage) -> Result<Vec<Attachment>> {
@@ -127,12 +137,12 @@ impl Attachments<'_> {
         for name in &self.plan.bins {
             let binary = self.binaries.iter().find(|binary| binary.unit == unit && binary.name == *name);
             let digest = binary.map(|binary| self.inputs.digest(&binary.path)).transpose()?;
-            programs.push((self.plan.bin_dir.join(name), digest));
+            programs.push(ProgramFile { path: self.plan.bin_dir.join(name), digest });
         }
-        let contents = Contents {
+        let contents = ImageContents {
             image: self.named(digest),
             platform,
-            base: (&self.plan.base, self.base.root.as_ref().map(Descriptor::digest)),
+            base: self.resolved_base(),
             programs: &programs,
             crates: self.inputs.crates(self.plan, target),
             tools: &self.inputs.tools,
@@ -153,8 +163,8 @@ impl Attachments<'_> {
         }
     }
 
-    fn named<'n>(&'n self, digest: Option<&'n Digest>) -> Named<'n> {
-        Named { name: &self.plan.name, version: &self.plan.version, digest, created: self.plan.created }
+    fn named<'n>(&'n self, digest: Option<&'n Digest>) -> SbomSubject<'n> {
+        SbomSubject { name: &self.plan.name, version: &self.plan.version, digest, created: self.plan.created }
     }
 
     fn documents(&self, bom: &Bom, subject: &Descriptor, platform: Option<&Platform>) -> Result<Vec<Attachment>> {

@@ -4,7 +4,7 @@ use miette::{Context, Report, miette};
 use oci_spec::image::Descriptor;
 
 use crate::attest::PublicKey;
-use crate::attest::verify::{look, said};
+use crate::attest::verify::{verify_bundle, verify_referrers};
 use crate::base::Base;
 use crate::context::GlobalContext;
 use crate::context::base::Bases;
@@ -12,7 +12,7 @@ use crate::context::image::OpenImage;
 use crate::context::key;
 use crate::error::{Result, with_help};
 use crate::event::Event;
-use crate::inspect::attached::among;
+use crate::inspect::referrers::group_by_subject;
 use crate::plan::ImagePlan;
 use crate::reference::{BaseReference, KeyReference};
 use crate::store::cache::records::Kind;
@@ -50,9 +50,9 @@ impl<'a> BaseVerifier<'a> {
         let about = format!("{} by {}", root.digest(), public.hint()?);
         let cache = self.context.cache()?;
         let known = cache.recall::<String>(Kind::Signature, &about);
-        if known
-            .is_some_and(|bundle| said(bundle.as_bytes(), root.digest(), public).is_ok_and(|said| said.is_signature()))
-        {
+        if known.is_some_and(|bundle| {
+            verify_bundle(bundle.as_bytes(), root.digest(), public).is_ok_and(|found| found.is_signature())
+        }) {
             return Ok(());
         }
         if self.is_offline && matches!(base, BaseReference::Registry(_)) {
@@ -62,10 +62,10 @@ impl<'a> BaseVerifier<'a> {
             ));
         }
         let named = OpenImage::open(base, self.context)?;
-        let listed = named.referrers(root.digest(), &among(named.source(), named.entries()))?;
-        let found = look(named.source(), &listed, root.digest(), public)?;
+        let listed = named.referrers(root.digest(), &group_by_subject(named.source(), named.entries()))?;
+        let found = verify_referrers(named.source(), &listed, root.digest(), public)?;
         let Some(signature) = found.signature() else {
-            return Err(unsigned(found.unsigned(&base.to_string(), &key.to_string())));
+            return Err(unsigned(found.not_signed_error(&base.to_string(), &key.to_string())));
         };
         if let Ok(bundle) = str::from_utf8(&signature.bundle) {
             cache.remember(Kind::Signature, &about, bundle);

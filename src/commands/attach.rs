@@ -47,7 +47,7 @@ fn attach(args: &AttachArgs, reference: &BaseReference, context: &GlobalContext)
         subject: subject.digest().clone(),
         digest,
         to: image.place().place(),
-        was_there: attached.was_there,
+        was_there: attached.was_attached,
     });
     Ok(Outcome::Results(vec![name]))
 }

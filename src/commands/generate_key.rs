@@ -35,8 +35,8 @@ pub fn run(args: &GenerateKeyArgs, context: &GlobalContext) -> Result<Outcome> {
     }
     let key = PrivateKey::generate()?;
     let password = new_password(context, &private.display().to_string())?;
-    write(&private, key.under(&password)?.as_bytes(), true)?;
-    if let Err(error) = key.public().pem().and_then(|pem| write(&public, pem.as_bytes(), false)) {
+    write(&private, key.to_encrypted_pem(&password)?.as_bytes(), true)?;
+    if let Err(error) = key.public().to_pem().and_then(|pem| write(&public, pem.as_bytes(), false)) {
         // Half a pair is of no use.
         let _ = fs::remove_file(&private);
         return Err(error).wrap_err("cannot write the pair of keys");

@@ -9,8 +9,8 @@ use crate::context::GlobalContext;
 use crate::context::image::{ImageRoot, OpenImage, no_image_for, reference};
 use crate::error::{Result, or_help};
 use crate::image::media_type::is_document;
-use crate::inspect::attached::{among, is_fallback};
-use crate::inspect::{Attached, Image, Inspected, Reader};
+use crate::inspect::referrers::{AttachedManifest, group_by_subject, is_referrers_list};
+use crate::inspect::{ImageInfo, ImageReader, Inspected};
 
 /// Reads the image that is named, or all images of its layout.
 ///
@@ -20,9 +20,9 @@ pub fn run(args: &NamedArgs, context: &GlobalContext) -> Result<Outcome> {
     let reference = reference(&args.image)?;
     let failure = || format!("cannot inspect {reference}");
     let image = OpenImage::open(&reference, context).wrap_err_with(failure)?;
-    let listed = among(image.source(), image.entries());
+    let listed = group_by_subject(image.source(), image.entries());
     let referrers = |subject: &Digest| image.referrers(subject, &listed);
-    let reader = Reader { source: image.source(), referrers: &referrers, only: args.platform.as_ref() };
+    let reader = ImageReader { source: image.source(), referrers: &referrers, only: args.platform.as_ref() };
     let images = image.roots().and_then(|roots| read_all(&reader, roots)).wrap_err_with(failure).map_err(|error| {
         or_help(error, || format!("`cargo oci validate {reference}` names each blob that is wrong"))
     })?;
@@ -30,9 +30,9 @@ pub fn run(args: &NamedArgs, context: &GlobalContext) -> Result<Outcome> {
 }
 
 /// Reads the roots. Artifacts are shown at what they are attached to.
-fn read_all(reader: &Reader, roots: Vec<ImageRoot>) -> Result<Vec<Image>> {
+fn read_all(reader: &ImageReader, roots: Vec<ImageRoot>) -> Result<Vec<ImageInfo>> {
     let one = roots.len() == 1;
-    let is_image = |root: &ImageRoot| is_document(root.descriptor.media_type()) && !is_fallback(&root.descriptor);
+    let is_image = |root: &ImageRoot| is_document(root.descriptor.media_type()) && !is_referrers_list(&root.descriptor);
     let (mut images, mut platforms) = (Vec::new(), Vec::new());
     for root in roots.into_iter().filter(|root| one || is_image(root)) {
         let (image, found) = reader.image(&root.descriptor, root.tags)?;
@@ -51,9 +51,9 @@ fn read_all(reader: &Reader, roots: Vec<ImageRoot>) -> Result<Vec<Image>> {
 }
 
 /// Returns the digests of all that is attached to an image, directly or to an attachment.
-fn attached_to(image: &Image) -> Vec<Digest> {
+fn attached_to(image: &ImageInfo) -> Vec<Digest> {
     let of_manifests = image.manifests.iter().flat_map(|manifest| &manifest.attached);
-    let mut left: Vec<&Attached> = image.attached.iter().chain(of_manifests).collect();
+    let mut left: Vec<&AttachedManifest> = image.attached.iter().chain(of_manifests).collect();
     let mut found = Vec::new();
     while let Some(attached) = left.pop() {
         found.push(attached.blob.digest.clone());

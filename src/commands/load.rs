@@ -4,7 +4,7 @@ use super::Outcome;
 use crate::cli::LoadArgs;
 use crate::context::GlobalContext;
 use crate::error::Result;
-use crate::publish::engines::{LoadedImage, load};
+use crate::publish::engines::{EngineImage, load};
 
 /// Builds and loads every image that the arguments select; returns `NAME:TAG` for each.
 ///
@@ -12,5 +12,5 @@ use crate::publish::engines::{LoadedImage, load};
 /// Returns the first failure; then no name of that image stands for something else than before.
 pub fn run(args: &LoadArgs, context: &GlobalContext) -> Result<Outcome> {
     let loaded = load(args, context, |_, _| Ok(()))?;
-    Ok(Outcome::Results(loaded.iter().map(LoadedImage::name).collect()))
+    Ok(Outcome::Results(loaded.iter().map(EngineImage::name).collect()))
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::image::Digest;
 use crate::inspect::Inspected;
-use crate::inspect::attached::Attachments;
+use crate::inspect::referrers::ImageReferrers;
 use crate::report::{Reporter, status_code};
 use crate::store::cache::prune::Blob;
 use crate::store::validate::Validated;
@@ -21,7 +21,7 @@ pub enum Outcome {
     /// What an image holds, and whether it is printed as JSON.
     Inspected(Inspected, bool),
     /// What is attached to an image, and whether it is printed as JSON.
-    Attachments(Attachments, bool),
+    Referrers(ImageReferrers, bool),
     /// What is wrong with an image, and whether it is printed as JSON.
     Validated(Validated, bool),
     /// The content of the cache.
@@ -40,7 +40,7 @@ impl Outcome {
             Outcome::Results(lines) => reporter.results(lines),
             Outcome::Text(text) => reporter.text(text),
             Outcome::Inspected(found, json) => reporter.inspected(found, *json),
-            Outcome::Attachments(found, json) => reporter.attachments(found, *json),
+            Outcome::Referrers(found, json) => reporter.attachments(found, *json),
             Outcome::Validated(found, json) => reporter.validated(found, *json),
             Outcome::CacheEntries(blobs) => reporter.blobs(blobs),
             Outcome::CacheProblems(problems) => reporter.wrong(problems),

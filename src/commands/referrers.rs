@@ -8,8 +8,7 @@ use crate::context::GlobalContext;
 use crate::context::image::{OpenImage, reference};
 use crate::context::subject::signable_manifests;
 use crate::error::Result;
-use crate::inspect::Attached;
-use crate::inspect::attached::{Attachments, Subject, among};
+use crate::inspect::referrers::{AttachedManifest, ImageReferrers, SubjectReferrers, group_by_subject};
 use crate::reference::BaseReference;
 
 /// Lists what is attached to the image that is named, and to its manifest for each platform.
@@ -19,18 +18,18 @@ use crate::reference::BaseReference;
 pub fn run(args: &ReferrersArgs, context: &GlobalContext) -> Result<Outcome> {
     let reference = reference(&args.image)?;
     let found = list(&reference, context).wrap_err_with(|| format!("cannot list what is attached to {reference}"))?;
-    Ok(Outcome::Attachments(found, args.json))
+    Ok(Outcome::Referrers(found, args.json))
 }
 
-fn list(reference: &BaseReference, context: &GlobalContext) -> Result<Attachments> {
+fn list(reference: &BaseReference, context: &GlobalContext) -> Result<ImageReferrers> {
     let image = OpenImage::open(reference, context)?;
     let source = image.source();
-    let listed = among(source, image.entries());
+    let listed = group_by_subject(source, image.entries());
     let mut subjects = Vec::new();
     for manifest in signable_manifests(source, &image.root()?)? {
         let digest = manifest.descriptor.digest().clone();
-        let attached = Attached::of(source, &|subject| image.referrers(subject, &listed), &digest)?;
-        subjects.push(Subject { platform: manifest.platform, digest, attached });
+        let attached = AttachedManifest::of(source, &|subject| image.referrers(subject, &listed), &digest)?;
+        subjects.push(SubjectReferrers { platform: manifest.platform, digest, attached });
     }
-    Ok(Attachments { reference: reference.to_string(), subjects })
+    Ok(ImageReferrers { reference: reference.to_string(), subjects })
 }

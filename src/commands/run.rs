@@ -7,12 +7,12 @@ use miette::miette;
 use super::Outcome;
 use crate::cli::RunArgs;
 use crate::context::GlobalContext;
-use crate::engine::run::{Run, in_our_place};
+use crate::engine::run::{RunOptions, run_in_foreground};
 use crate::error::Result;
 use crate::event::Event;
 use crate::interrupt;
 use crate::plan::Plan;
-use crate::publish::engines::{LoadedImage, load};
+use crate::publish::engines::{EngineImage, load};
 
 /// Builds, loads and runs the one image that the arguments select; returns the program's exit status.
 ///
@@ -27,13 +27,13 @@ pub fn run(args: &RunArgs, context: &GlobalContext) -> Result<Outcome> {
         engines.iter().try_for_each(|engine| engine.check_run(&args.publish, &args.volume))
     })?;
     let Some(loaded) = loaded.first() else { return Err(miette!("nothing was built")) };
-    let LoadedImage { plan, image, engine } = loaded;
+    let EngineImage { plan, image, engine } = loaded;
     let name = loaded.name();
     let platform = match &image.manifests[..] {
         [manifest] => &manifest.platform,
         _ => engine.platform(),
     };
-    let command = engine.run(&Run {
+    let command = engine.run(&RunOptions {
         name: &name,
         platform,
         entrypoint: &plan.entrypoint,
@@ -46,7 +46,7 @@ pub fn run(args: &RunArgs, context: &GlobalContext) -> Result<Outcome> {
     })?;
     interrupt::check().map_err(|error| miette!("{error}"))?;
     context.report(Event::Running { name, engine: engine.title().to_owned() });
-    in_our_place(command).map(Outcome::Status)
+    run_in_foreground(command).map(Outcome::Status)
 }
 
 fn check_one_image(plan: &Plan) -> Result<()> {

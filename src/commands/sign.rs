@@ -7,7 +7,7 @@ use miette::{Context, miette};
 use serde_json::Value;
 
 use super::Outcome;
-use crate::attest::sign::{lacking, unsigned};
+use crate::attest::sign::{SubjectSigner, unsigned_statements};
 use crate::attest::{Signer, Statement};
 use crate::cli::{Attest, SignArgs};
 use crate::context::image::reference;
@@ -67,17 +67,19 @@ impl Signing<'_> {
             let mut all = vec![Statement::signature(digest)];
             all.extend_from_slice(statements);
             if !self.image_only {
-                all.extend(unsigned(place, &listed, digest, &self.image.repository)?);
+                all.extend(unsigned_statements(place, &listed, digest, &self.image.repository)?);
             }
-            let lacking = lacking(self.signer, &manifest.descriptor, &all, (&listed, place), &memory)?;
-            Ok((all, lacking))
+            let (signer, subject) = (self.signer, &manifest.descriptor);
+            let missing =
+                SubjectSigner { signer, subject, listed: &listed, source: place }.sign_missing(&all, &memory)?;
+            Ok((all, missing))
         })?;
-        let lacking: Vec<_> = signed.iter().flat_map(|(_, lacking)| lacking.iter().cloned()).collect();
-        if !lacking.is_empty() {
-            place.attach(&lacking, &memory)?;
+        let missing: Vec<_> = signed.iter().flat_map(|(_, missing)| missing.iter().cloned()).collect();
+        if !missing.is_empty() {
+            place.attach(&missing, &memory)?;
         }
-        for (manifest, (statements, lacking)) in manifests.iter().zip(&signed) {
-            (self.listener)(manifest.signed(place.place(), statements, lacking.is_empty()));
+        for (manifest, (statements, missing)) in manifests.iter().zip(&signed) {
+            (self.listener)(manifest.signed(place.place(), statements, missing.is_empty()));
         }
         Ok(())
     }

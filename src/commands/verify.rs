@@ -5,7 +5,7 @@ use oci_spec::image::Descriptor;
 
 use super::Outcome;
 use crate::attest::PublicKey;
-use crate::attest::verify::{Known, look};
+use crate::attest::verify::{Verification, verify_referrers};
 use crate::cli::{Required, VerifyArgs};
 use crate::context::image::{OpenImage, reference};
 use crate::context::subject::{SignableManifest, signable_manifests};
@@ -13,7 +13,7 @@ use crate::context::{GlobalContext, key};
 use crate::error::{Result, or_help};
 use crate::event::Event;
 use crate::image::predicate;
-use crate::inspect::attached::among;
+use crate::inspect::referrers::group_by_subject;
 use crate::reference::BaseReference;
 
 /// Verifies the image that is named; returns its name with the digest that was verified.
@@ -76,15 +76,15 @@ struct Verifier<'a> {
 impl Verifier<'_> {
     /// Returns what is known of every manifest of an image. The index must be signed: the manifests in it are named by their
     /// digests, and need no signatures of their own.
-    fn all(&self, root: &Descriptor) -> Result<Vec<(SignableManifest, Known)>> {
+    fn all(&self, root: &Descriptor) -> Result<Vec<(SignableManifest, Verification)>> {
         let source = self.image.source();
-        let listed = among(source, self.image.entries());
+        let listed = group_by_subject(source, self.image.entries());
         let mut found = Vec::new();
         for manifest in signable_manifests(source, root)? {
             let digest = manifest.descriptor.digest();
-            let known = look(source, &self.image.referrers(digest, &listed)?, digest, self.key)?;
+            let known = verify_referrers(source, &self.image.referrers(digest, &listed)?, digest, self.key)?;
             if digest == root.digest() && !known.is_signed() {
-                return Err(known.unsigned(self.name, self.key_name));
+                return Err(known.not_signed_error(self.name, self.key_name));
             }
             found.push((manifest, known));
         }
@@ -92,10 +92,10 @@ impl Verifier<'_> {
     }
 }
 
-fn report(manifest: &SignableManifest, known: &Known, context: &GlobalContext) {
-    let signed = known.said.iter().map(|signed| &*signed.statement.predicate_type);
+fn report(manifest: &SignableManifest, known: &Verification, context: &GlobalContext) {
+    let signed = known.statements.iter().map(|signed| &*signed.statement.predicate_type);
     let mut said: Vec<String> = signed.map(|kind| predicate::title(kind).to_owned()).collect();
-    let plain = known.plain.iter().filter(|kind| !known.has_said(kind));
+    let plain = known.unsigned.iter().filter(|kind| !known.has_statement(kind));
     said.extend(plain.map(|kind| format!("{}, not signed", predicate::title(kind))));
     said.dedup();
     if !said.is_empty() {
@@ -106,8 +106,10 @@ fn report(manifest: &SignableManifest, known: &Known, context: &GlobalContext) {
 
 /// Returns the manifests that lack something a signed image should have: it must be attached to the index, or else to each
 /// manifest. With `is_signed`, only what the key has signed counts.
-fn missing(types: &[&str], is_signed: bool, found: &[(SignableManifest, Known)]) -> Option<String> {
-    let has = |known: &Known| types.iter().any(|own| known.has_said(own) || !is_signed && known.plain.contains(own));
+fn missing(types: &[&str], is_signed: bool, found: &[(SignableManifest, Verification)]) -> Option<String> {
+    let has = |known: &Verification| {
+        types.iter().any(|own| known.has_statement(own) || !is_signed && known.unsigned.contains(own))
+    };
     let [(_, root), images @ ..] = found else { return None };
     if has(root) {
         return None;

@@ -5,22 +5,11 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use miette::{Context, IntoDiagnostic, miette};
-use serde::{Deserialize, Serialize};
 
 use super::target::Toolchain;
 use crate::environment::Environment;
 use crate::error::Result;
-
-/// A release of a program.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Release {
-    /// `rustc` or `cargo`.
-    pub program: String,
-    /// Such as `1.96.0`.
-    pub version: String,
-    /// The line that it prints for `--version`.
-    pub text: String,
-}
+use crate::release::Release;
 
 /// Returns the release of a program, by `--version`.
 ///

@@ -47,7 +47,7 @@ fn private(key: &KeyReference, context: &GlobalContext) -> Result<PrivateKey> {
         context.environment.hide_key(variable);
     }
     let mut password = || password(context, Question::KeyPassword { key: &name });
-    let read = text(key, &context.environment).and_then(|text| PrivateKey::read(&text, &mut password));
+    let read = text(key, &context.environment).and_then(|text| PrivateKey::from_pem(&text, &name, &mut password));
     read.map_err(|error| or_help(error, || FILE.to_owned())).wrap_err_with(|| format!("cannot use the key {name}"))
 }
 
@@ -56,7 +56,7 @@ fn private(key: &KeyReference, context: &GlobalContext) -> Result<PrivateKey> {
 /// # Errors
 /// When it cannot be read, or is no public key.
 pub fn public(key: &KeyReference, environment: &Environment) -> Result<PublicKey> {
-    let read = text(key, environment).and_then(|text| PublicKey::read(&text));
+    let read = text(key, environment).and_then(|text| PublicKey::from_pem(&text));
     read.map_err(|error| or_help(error, || FILE.to_owned())).wrap_err_with(|| format!("cannot use the key {key}"))
 }
 
@@ -94,7 +94,11 @@ pub fn password(context: &GlobalContext, question: Question) -> Result<Secret> {
         return Ok(Secret::new(text));
     }
     if !io::stdin().is_terminal() {
-        return Err(no_password("there is no terminal to ask for the password of the key at"));
+        let key = match question {
+            Question::KeyPassword { key } | Question::NewKeyPassword { key, .. } => key,
+            _ => "the key",
+        };
+        return Err(no_password(&format!("cannot prompt for the password of {key}: no terminal")));
     }
     let answer =
         context.ask(question).map_err(|error| no_password(&format!("cannot ask for the password: {error}")))?;
@@ -102,5 +106,5 @@ pub fn password(context: &GlobalContext, question: Question) -> Result<Secret> {
 }
 
 fn no_password(why: &str) -> Report {
-    miette!(help = "set COSIGN_PASSWORD to the password of the key, to nothing where it has none", "{why}")
+    miette!(help = "set COSIGN_PASSWORD to the password of the key, or to an empty string if it has none", "{why}")
 }

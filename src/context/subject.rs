@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::event::Event;
 use crate::image::manifest::{Manifest, is_for_none, parse, platform_of};
 use crate::image::media_type::is_document;
-use crate::inspect::attached::attests;
+use crate::inspect::referrers::attested_digest;
 use crate::platform::Platform;
 use crate::reference::BaseReference;
 use crate::registry::Registry;
@@ -121,7 +121,7 @@ pub fn signable_manifests(source: &(impl Source + ?Sized), root: &Descriptor) ->
     let mut manifests = vec![SignableManifest { what: "index".to_owned(), platform: None, descriptor: root.clone() }];
     for entry in entries {
         // What is attested of the others is none itself.
-        let is_signable = is_document(entry.media_type()) && !is_for_none(&entry) && attests(&entry).is_none();
+        let is_signable = is_document(entry.media_type()) && !is_for_none(&entry) && attested_digest(&entry).is_none();
         if is_signable && manifests.iter().all(|known| known.descriptor.digest() != entry.digest()) {
             let platform = platform_of(&entry);
             let what = platform.as_ref().map_or("image".to_owned(), ToString::to_string);

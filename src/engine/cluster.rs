@@ -1,35 +1,43 @@
-//! Kubernetes clusters on this computer: kind, minikube and k3d. They read a file, each node by itself.
+//! Local Kubernetes clusters: kind, minikube and k3d. Each of their nodes loads an image from a file.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
-use super::docker::{Docker, Found};
+use super::docker::{DetectedDocker, Docker};
+use super::local_image::{LoadedImage, LocalImage};
 use super::podman::Podman;
-use super::program::{Program, Refusal};
-use super::{Absence, Loaded, LocalImage, platform_of};
+use super::program::{Program, ProgramError};
+use super::unavailable::Unavailable;
+use super::version::platform_of;
 use crate::environment::Environment;
 use crate::error::{Result, on_path};
 use crate::platform::Platform;
 use crate::reference::EngineKind;
+use crate::store::archive::Contents;
 
-/// A cluster.
+/// A local cluster.
 #[derive(Debug)]
 pub struct Cluster {
     kind: EngineKind,
     program: Program,
-    /// Its name; a profile of minikube.
+    /// The name of the cluster, or the profile of minikube.
     name: String,
     title: String,
     platform: Platform,
 }
 
 impl Cluster {
-    /// The cluster of that name; the one that its program takes by itself where none is named.
+    /// Finds a cluster by name. Without a name, it is the default one of its program.
     ///
     /// # Errors
-    /// When it is not there, or does not answer.
-    pub(super) fn find(kind: EngineKind, environment: &Environment, name: Option<&str>) -> Result<Cluster, Absence> {
-        let program = Program::find(environment, kind.name()).ok_or(Absence::Program(kind.name()))?;
+    /// Returns an error if the cluster is not available.
+    pub(super) fn find(
+        kind: EngineKind,
+        environment: &Environment,
+        name: Option<&str>,
+    ) -> Result<Cluster, Unavailable> {
+        let program = Program::find(environment, kind.name()).ok_or(Unavailable::NotInstalled(kind.name()))?;
         let name = name.unwrap_or(match kind {
             EngineKind::Kind => "kind",
             EngineKind::K3d => "k3s-default",
@@ -37,20 +45,20 @@ impl Cluster {
         });
         let platform = match kind {
             EngineKind::Minikube => {
-                let machine = program.ask(["--profile", name, "ssh", "--", "uname", "-m"])?.stdout;
+                let machine = program.query(["--profile", name, "ssh", "--", "uname", "-m"])?.stdout;
                 platform_of("linux", machine.trim())
             }
             EngineKind::K3d => {
-                program.ask(["cluster", "list", name])?;
-                platform_below(environment)
+                program.query(["cluster", "list", name])?;
+                host_platform(environment)
             }
             _ => {
-                // It says so when there are none, and ends well.
-                if program.ask(["get", "nodes", "--name", name])?.stdout.trim().is_empty() {
-                    let words = format!("the cluster {name} has no nodes");
-                    return Err(Refusal::Refused { program: "kind get nodes".to_owned(), words }.into());
+                // kind exits with 0 even if the cluster does not exist.
+                if program.query(["get", "nodes", "--name", name])?.stdout.trim().is_empty() {
+                    let message = format!("the cluster {name} has no nodes");
+                    return Err(ProgramError::Failed { program: "kind get nodes".to_owned(), message }.into());
                 }
-                platform_below(environment)
+                host_platform(environment)
             }
         };
         Ok(Cluster {
@@ -70,41 +78,45 @@ impl Cluster {
         &self.platform
     }
 
-    pub(super) fn load(&self, image: LocalImage) -> Result<Loaded> {
+    pub(super) fn load(&self, image: LocalImage) -> Result<LoadedImage> {
         let folder = image.image.layout.parent().unwrap_or(&image.image.layout);
-        let failed = |error: std::io::Error| on_path("write in", folder, error);
-        // Under one name, so that none of a run that was killed stays.
+        // A fixed name, so that the next run replaces the file of one that was killed.
         let name = image.image.layout.file_name().unwrap_or_default().to_string_lossy();
-        let path = Temporary(folder.join(format!(".load-{name}.tar")));
-        let mut file = File::create(&path.0).map_err(failed)?;
-        image.as_both()?.write(image.time, &mut file).map_err(failed)?;
-        let sent = file.metadata().map_err(failed)?.len();
-        let path = path.0.to_string_lossy();
+        let archive = TemporaryFile(folder.join(format!(".load-{name}.tar")));
+        let contents = image.as_both()?;
+        let sent =
+            write_archive(&contents, image.time, &archive.0).map_err(|error| on_path("write in", folder, error))?;
+        let path = archive.0.to_string_lossy();
         let args = match self.kind {
             EngineKind::Minikube => vec!["--profile", &self.name, "image", "load", &path],
             EngineKind::K3d => vec!["image", "import", "--cluster", &self.name, &path],
             _ => vec!["load", "image-archive", "--name", &self.name, &path],
         };
-        self.program.read_in(folder, args)?;
-        Ok(Loaded { id: image.manifest()?.config.digest().clone(), sent: Some(sent), was_there: false })
+        self.program.run_in(folder, args)?;
+        Ok(LoadedImage { id: image.manifest()?.config.digest().clone(), sent: Some(sent), was_present: false })
     }
 }
 
-/// A file that goes when this is dropped.
-struct Temporary(PathBuf);
+/// Writes an archive and returns its size.
+fn write_archive(contents: &Contents, time: u64, path: &Path) -> io::Result<u64> {
+    let mut file = File::create(path)?;
+    contents.write(time, &mut file)?;
+    Ok(file.metadata()?.len())
+}
 
-impl Drop for Temporary {
+/// A file that is removed on drop.
+struct TemporaryFile(PathBuf);
+
+impl Drop for TemporaryFile {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
     }
 }
 
-/// The platform of the engine that the nodes are containers of.
-fn platform_below(environment: &Environment) -> Platform {
-    let docker = Docker::find(environment, None).ok().and_then(|found| match found {
-        Found::Docker(docker) => Some(docker.platform().clone()),
-        Found::Podman(_) => None,
-    });
-    let podman = || Podman::find(environment, None).ok().map(|podman| podman.platform().clone());
-    docker.or_else(podman).unwrap_or_else(Platform::host)
+/// Returns the platform of the engine whose containers are the nodes.
+fn host_platform(environment: &Environment) -> Platform {
+    if let Ok(DetectedDocker::Docker(docker)) = Docker::find(environment, None) {
+        return docker.platform().clone();
+    }
+    Podman::find(environment, None).map_or_else(|_| Platform::host(), |podman| podman.platform().clone())
 }

@@ -1,27 +1,26 @@
-//! containerd itself, through its own `ctr`.
+//! containerd, through its own client `ctr`.
 //!
-//! It tells every blob that it has, so that just the others are sent. Its address is `ctr`'s own affair
-//! (`CONTAINERD_ADDRESS`), as is the namespace where none is named (`CONTAINERD_NAMESPACE`, else `default`). `ctr run` has no
-//! init: Ctrl-C ends programs that know what it means, and no others.
+//! containerd lists its blobs, so that only missing ones are sent. `ctr` finds its address (`CONTAINERD_ADDRESS`) and the
+//! default namespace (`CONTAINERD_NAMESPACE`) itself. `ctr run` has no init: Ctrl-C only ends programs that handle SIGINT.
 
 use std::collections::HashSet;
 use std::process::Command;
 
-use miette::Report;
-
-use super::has::{Listed, in_full, names_to_give};
+use super::inventory::{ListedImage, full_name, missing_names};
+use super::local_image::{LoadedImage, LocalImage};
 use super::program::Program;
-use super::run::Run;
-use super::{Absence, Loaded, LocalImage, is_at_least, program, too_old};
+use super::run::RunOptions;
+use super::unavailable::{Unavailable, client};
+use super::version::is_at_least;
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::platform::Platform;
 use crate::store::archive::{Contents, reachable};
 
-/// The name of an image that is not all there yet.
+/// The repository of the temporary name that an image has until it is complete.
 const LOADING: &str = "cargo-oci.invalid/loading";
 
-/// A namespace of a containerd.
+/// A namespace of containerd.
 #[derive(Debug)]
 pub struct Containerd {
     program: Program,
@@ -30,19 +29,19 @@ pub struct Containerd {
 }
 
 impl Containerd {
-    /// The containerd that `ctr` talks to by itself.
+    /// Connects to the containerd that `ctr` finds.
     ///
     /// # Errors
-    /// When it is not there, does not answer, or is too old.
-    pub(super) fn find(environment: &Environment, namespace: Option<&str>) -> Result<Containerd, Absence> {
-        let program = program(environment, "ctr", "--namespace", namespace)?;
-        let version = program.ask(["version"])?.stdout;
+    /// Returns an error if containerd is not available or too old.
+    pub(super) fn find(environment: &Environment, namespace: Option<&str>) -> Result<Containerd, Unavailable> {
+        let program = client(environment, "ctr", "--namespace", namespace)?;
+        let version = program.query(["version"])?.stdout;
         let version = server_version(&version).unwrap_or_default().to_owned();
         let title = format!("containerd {version}");
         if !is_at_least(&version, 1, 5) {
-            return Err(too_old(&title, "1.5"));
+            return Err(Unavailable::too_old(&title, "1.5"));
         }
-        let plugins = program.ask(["plugins", "ls"])?.stdout;
+        let plugins = program.query(["plugins", "ls"])?.stdout;
         Ok(Containerd { platform: platform(&plugins).unwrap_or_else(Platform::host), program, title })
     }
 
@@ -54,72 +53,74 @@ impl Containerd {
         &self.platform
     }
 
-    pub(super) fn load(&self, image: LocalImage) -> Result<Loaded> {
+    pub(super) fn load(&self, image: LocalImage) -> Result<LoadedImage> {
         let id = image.root().digest();
         let names = image.image.tagged_names();
-        let content = self.program.ask(["content", "ls", "--quiet"])?.stdout;
-        let has: HashSet<_> = content.lines().map(str::trim).collect();
-        let lacking = names_to_give(&self.images()?, id.as_ref(), &names);
-        // An image can be listed of which only a part was ever pulled.
-        let is_whole = || {
-            let all = reachable(image.layout, std::slice::from_ref(image.root()))?;
-            Ok::<_, Report>(all.iter().all(|part| has.contains(part.digest().as_ref())))
-        };
-        if lacking.is_some_and(|lacking| lacking.is_empty()) && is_whole()? {
-            return Ok(Loaded { id: id.clone(), sent: Some(0), was_there: true });
+        let blobs = self.program.query(["content", "ls", "--quiet"])?.stdout;
+        let blobs: HashSet<_> = blobs.lines().map(str::trim).collect();
+        let missing = missing_names(&self.images()?, id.as_ref(), &names);
+        if missing.is_some_and(|missing| missing.is_empty()) && has_all_blobs(image, &blobs)? {
+            return Ok(LoadedImage { id: id.clone(), sent: Some(0), was_present: true });
         }
-        // It moves a name before it knows that all is well, and cannot move it back: so it gets one of its own first.
+        // `ctr` moves a name before the image is complete, and cannot move it back: so it gets a temporary name first.
         let loading = format!("{LOADING}:{}-{}", &id.digest()[..12], std::process::id());
         let contents = Contents::of_image(image.layout, image.root(), std::slice::from_ref(&loading))?;
-        let contents = contents.without(|digest| has.contains(digest.as_ref()));
+        let contents = contents.without(|digest| blobs.contains(digest.as_ref()));
         let platform = image.manifest()?.platform.to_string();
         let platforms = match image.image.manifests.len() {
             1 => vec!["--platform", &platform],
             _ => vec!["--all-platforms"],
         };
         let import = ["images", "import"].into_iter().chain(platforms).chain(["-"]);
-        let names: Vec<_> = names.iter().filter_map(|name| in_full(name)).collect();
+        let names: Vec<_> = names.iter().filter_map(|name| full_name(name)).collect();
         let tag = ["images", "tag", "--force", &loading].into_iter().chain(names.iter().map(String::as_str));
-        let imported = self.program.feed(import, &image.transfer(&contents), |input| contents.write(image.time, input));
-        let tagged = imported.and_then(|answer| self.program.tell(tag).map(|_| answer.sent));
-        // Where nothing came in, there is nothing to remove.
-        self.program.undo(["images", "rm", &loading]);
-        Ok(Loaded { id: id.clone(), sent: Some(tagged?), was_there: false })
+        let imported =
+            self.program.run_with_input(import, &image.transfer(&contents), |input| contents.write(image.time, input));
+        let tagged = imported.and_then(|output| self.program.run(tag).map(|_| output.sent));
+        // Fails if nothing was imported: then there is nothing to remove.
+        self.program.clean_up(["images", "rm", &loading]);
+        Ok(LoadedImage { id: id.clone(), sent: Some(tagged?), was_present: false })
     }
 
-    fn images(&self) -> Result<Vec<Listed>> {
-        let lines = self.program.ask(["images", "ls"])?.stdout;
-        let columns = lines.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    fn images(&self) -> Result<Vec<ListedImage>> {
+        let lines = self.program.query(["images", "ls"])?.stdout;
+        let rows = lines.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
         // REF, TYPE, DIGEST and more.
-        Ok(columns.filter(|row| row.len() > 2).map(|row| Listed::new(row[2], row[0])).collect())
+        Ok(rows.filter(|row| row.len() > 2).map(|row| ListedImage::new(row[2], row[0])).collect())
     }
 
-    pub(super) fn run(&self, run: &Run) -> Command {
+    pub(super) fn run(&self, options: &RunOptions) -> Command {
         let mut command = self.program.command(["run", "--rm"]);
-        command.args(run.terminal.then_some("--tty"));
-        for value in run.env {
+        command.args(options.terminal.then_some("--tty"));
+        for value in options.env {
             command.args(["--env", value]);
         }
-        if self.platform != *run.platform {
-            command.args(["--platform", &run.platform.to_string()]);
+        if self.platform != *options.platform {
+            command.args(["--platform", &options.platform.to_string()]);
         }
         let container = format!("cargo-oci-{:016x}", fastrand::u64(..));
-        command.args(run.engine_args).arg(in_full(run.name).unwrap_or_default()).arg(container);
-        // Its arguments stand for the whole of the image's own.
-        if !run.args.is_empty() {
-            command.args(run.entrypoint).args(run.args);
+        command.args(options.engine_args).arg(full_name(options.name).unwrap_or_default()).arg(container);
+        // The arguments of `ctr run` replace the entrypoint too.
+        if !options.args.is_empty() {
+            command.args(options.entrypoint).args(options.args);
         }
         command
     }
 }
 
-/// The version of the server, in what `ctr version` prints of both sides.
+/// Returns whether all blobs of an image are there. containerd also lists images that were pulled in part.
+fn has_all_blobs(image: LocalImage, blobs: &HashSet<&str>) -> Result<bool> {
+    let all = reachable(image.layout, std::slice::from_ref(image.root()))?;
+    Ok(all.iter().all(|part| blobs.contains(part.digest().as_ref())))
+}
+
+/// Returns the version of the server from the output of `ctr version`, which has that of the client too.
 fn server_version(text: &str) -> Option<&str> {
     let mut lines = text.lines().skip_while(|line| !line.starts_with("Server"));
     lines.find_map(|line| line.trim().strip_prefix("Version:")).map(str::trim)
 }
 
-/// What the plugin that starts programs is for, in what `ctr plugins ls` prints.
+/// Returns the platform of the runtime plugin from the output of `ctr plugins ls`.
 fn platform(text: &str) -> Option<Platform> {
     let rows = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let mut runtimes = rows.filter(|row| row.first().is_some_and(|kind| kind.starts_with("io.containerd.runtime")));
@@ -131,13 +132,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_servers_version_counts() {
+    fn server_version_skips_the_client() {
         let text = "Client:\n  Version:  2.0.0\n\nServer:\n  Version:  1.6.20~ds1\n  Revision: 1\n";
         assert_eq!(server_version(text), Some("1.6.20~ds1"));
     }
 
     #[test]
-    fn the_platform_is_that_of_what_starts_programs() {
+    fn platform_is_that_of_the_runtime() {
         let text = "TYPE                            ID       PLATFORMS      STATUS\n\
             io.containerd.content.v1        content  -              ok\n\
             io.containerd.runtime.v2        task     linux/amd64    ok\n";

@@ -1,18 +1,18 @@
-//! Podman. Where its storage is on this computer, it reads the layout itself and copies no layer that it has; where it is
-//! far away, all goes there through a stream.
+//! Podman. A local one reads the layout itself and copies only the layers that it lacks; a remote one gets an archive.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use miette::miette;
 use serde::Deserialize;
 
-use super::has::{images, names_to_give};
+use super::inventory::{images, missing_names};
+use super::local_image::{LoadedImage, LocalImage};
 use super::program::Program;
-use super::run::Run;
-use super::{Absence, Loaded, LocalImage, is_at_least, platform_of, program, too_old};
+use super::run::RunOptions;
+use super::unavailable::{Unavailable, client};
+use super::version::{is_at_least, platform_of};
 use crate::environment::Environment;
 use crate::error::{Result, on_path};
 use crate::image::digest::sha256;
@@ -29,23 +29,23 @@ pub struct Podman {
     has_init: bool,
 }
 
-/// What `podman version` says.
+/// The output of `podman version`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Versions {
-    client: Version,
-    /// Only where it is another than the client.
-    server: Option<Version>,
+struct PodmanVersions {
+    client: PodmanVersion,
+    /// Only present if Podman is remote.
+    server: Option<PodmanVersion>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Version {
+struct PodmanVersion {
     version: String,
     os_arch: String,
 }
 
-/// Where distributions put the init that Podman puts before a program.
+/// Where distributions install the program that `--init` runs.
 const INITS: [&str; 4] = [
     "/usr/libexec/podman/catatonit",
     "/usr/lib/podman/catatonit",
@@ -54,31 +54,27 @@ const INITS: [&str; 4] = [
 ];
 
 impl Podman {
-    /// The Podman of a connection; the one that `podman` talks to by itself where none is named.
+    /// Connects to the Podman of a connection, or to the default one of `podman`.
     ///
     /// # Errors
-    /// When it is not there, does not answer, or is too old.
-    pub(super) fn find(environment: &Environment, connection: Option<&str>) -> Result<Podman, Absence> {
-        Podman::ask(program(environment, "podman", "--connection", connection)?)
+    /// Returns an error if Podman is not available or too old.
+    pub(super) fn find(environment: &Environment, connection: Option<&str>) -> Result<Podman, Unavailable> {
+        Podman::connect(client(environment, "podman", "--connection", connection)?)
     }
 
-    /// The Podman behind a program, whatever that is called.
+    /// Connects to the Podman behind a program of any name.
     ///
     /// # Errors
-    /// When it does not answer, or is too old.
-    pub(super) fn ask(program: Program) -> Result<Podman, Absence> {
-        let answer = program.ask(["version", "--format", "json"])?;
-        let versions: Versions = serde_json::from_str(&answer.stdout).map_err(|error| {
-            Absence::Other(miette!(
-                help = "see what that says: it should be one object of JSON; or name another engine with `--engine`",
-                "cannot read the answer of `podman version`: {error}"
-            ))
-        })?;
+    /// Returns an error if Podman is not available or too old.
+    pub(super) fn connect(program: Program) -> Result<Podman, Unavailable> {
+        let output = program.query(["version", "--format", "json"])?;
+        let versions: PodmanVersions = serde_json::from_str(&output.stdout)
+            .map_err(|error| Unavailable::invalid_output("podman version --format json", &error))?;
         let is_remote = versions.server.is_some();
-        let Version { version, os_arch } = versions.server.unwrap_or(versions.client);
+        let PodmanVersion { version, os_arch } = versions.server.unwrap_or(versions.client);
         let title = format!("Podman {version}");
         if !is_at_least(&version, 3, 0) {
-            return Err(too_old(&title, "3.0"));
+            return Err(Unavailable::too_old(&title, "3.0"));
         }
         let (os, machine) = os_arch.split_once('/').unwrap_or(("linux", &os_arch));
         Ok(Podman {
@@ -98,15 +94,14 @@ impl Podman {
         &self.platform
     }
 
-    pub(super) fn load(&self, image: LocalImage) -> Result<Loaded> {
+    pub(super) fn load(&self, image: LocalImage) -> Result<LoadedImage> {
         let id = image.manifest()?.config.digest();
-        let names: Vec<_> = image.image.tagged_names().iter().map(|name| local(name)).collect();
+        let names: Vec<_> = image.image.tagged_names().iter().map(|name| local_name(name)).collect();
         let listed = images(&self.program)?;
-        let loading = loading(image);
-        let there = names_to_give(&listed, id.as_ref(), &names);
-        let (was_there, copied) = (there.is_some(), there.is_none() && !self.is_remote);
+        let existing = missing_names(&listed, id.as_ref(), &names);
+        let was_present = existing.is_some();
         let mut sent = None;
-        let missing = match there {
+        let missing = match existing {
             Some(missing) => missing,
             None => {
                 sent = self.copy(image, &names)?;
@@ -114,87 +109,85 @@ impl Podman {
             }
         };
         if !missing.is_empty() {
-            self.program.tell(["tag", id.digest()].into_iter().chain(missing.iter().map(String::as_str)))?;
+            self.program.run(["tag", id.digest()].into_iter().chain(missing.iter().map(String::as_str)))?;
         }
-        // Also that of a run that was killed.
-        let by_path = format!("localhost/{loading}:latest");
-        if copied || listed.iter().any(|listed| listed.name.as_ref() == Some(&by_path)) {
-            self.program.undo(["untag", &by_path, &by_path]);
+        // Also removes the name that a killed run has left.
+        let temporary = format!("localhost/{}:latest", temporary_name(image));
+        let was_pulled = !was_present && !self.is_remote;
+        if was_pulled || listed.iter().any(|listed| listed.name.as_ref() == Some(&temporary)) {
+            self.program.clean_up(["untag", &temporary, &temporary]);
         }
-        Ok(Loaded { id: id.clone(), sent, was_there })
+        Ok(LoadedImage { id: id.clone(), sent, was_present })
     }
 
-    /// Brings the image into the storage; gives the bytes that went through a stream.
+    /// Copies the image into the storage. Returns the number of bytes sent, or `None` if Podman reads the layout itself.
     fn copy(&self, image: LocalImage, names: &[String]) -> Result<Option<u64>> {
-        if self.is_remote {
-            let contents = Contents::of_image(image.layout, image.root(), names)?;
-            let answer = self
-                .program
-                .feed(["load", "--quiet"], &image.transfer(&contents), |input| contents.write(image.time, input))?;
-            return Ok(Some(answer.sent));
+        if !self.is_remote {
+            self.pull(image)?;
+            return Ok(None);
         }
-        self.pull(image)?;
-        Ok(None)
+        let contents = Contents::of_image(image.layout, image.root(), names)?;
+        let transfer = image.transfer(&contents);
+        let load = ["load", "--quiet"];
+        let output = self.program.run_with_input(load, &transfer, |input| contents.write(image.time, input))?;
+        Ok(Some(output.sent))
     }
 
-    /// Lets it read the layout itself. It names what it reads by the path it reads it from, and refuses paths that are no
-    /// names: so it is shown one that is, and that name is taken away again.
+    /// Pulls the image from the layout. Podman names the image by the path of the layout, and rejects paths that are not valid
+    /// names: so it gets a link with a valid name, which is untagged afterwards.
     fn pull(&self, image: LocalImage) -> Result<()> {
         let layout = &image.image.layout;
         let folder = layout.parent().unwrap_or(layout);
-        let name = loading(image);
-        let _link = Link::new(layout, folder.join(&name)).map_err(|error| on_path("write in", folder, error))?;
+        let name = temporary_name(image);
+        let _link = LayoutLink::new(layout, folder.join(&name)).map_err(|error| on_path("write in", folder, error))?;
         let tag = image.image.tags.first().map_or("latest", String::as_str);
         let (from, platform) = (format!("oci:{name}:{tag}"), image.manifest()?.platform.to_string());
-        self.program.read_in(folder, ["pull", "--quiet", "--platform", &platform, &from])?;
+        self.program.run_in(folder, ["pull", "--quiet", "--platform", &platform, &from])?;
         Ok(())
     }
 
-    pub(super) fn run(&self, run: &Run) -> Command {
+    pub(super) fn run(&self, options: &RunOptions) -> Command {
         let mut command = self.program.command(["run", "--rm", "--interactive"]);
-        // Process 1 dies of no signal that it does not handle: without an init, Ctrl-C would not end most programs.
+        // The kernel ignores signals to process 1 without a handler: without an init, Ctrl-C would not end most programs.
         command.args(self.has_init.then_some("--init"));
-        if self.platform != *run.platform {
-            command.args(["--platform", &run.platform.to_string()]);
+        if self.platform != *options.platform {
+            command.args(["--platform", &options.platform.to_string()]);
         }
-        // What is run is what was loaded, and not what a registry calls by that name.
+        // Runs the loaded image, not an image of the same name from a registry.
         command.arg("--pull=never");
-        run.finish(command)
+        options.add_to(command)
     }
 }
 
-/// What a layout is called while it is read: the same each time, so that nothing of it stays.
-fn loading(image: LocalImage) -> String {
+/// Returns the name of the link to a layout. It is the same each time, so that the next run removes it if this one is killed.
+fn temporary_name(image: LocalImage) -> String {
     let layout = image.image.layout.file_name().unwrap_or_default().to_string_lossy();
     format!("loading-{}", &sha256(layout.as_bytes()).digest()[..12])
 }
 
-/// A link to a layout, gone when this is dropped.
-struct Link(PathBuf);
+/// A symbolic link to a layout, removed on drop.
+struct LayoutLink(PathBuf);
 
-impl Link {
-    fn new(layout: &Path, path: PathBuf) -> io::Result<Link> {
+impl LayoutLink {
+    fn new(layout: &Path, path: PathBuf) -> io::Result<LayoutLink> {
         let to = layout.file_name().unwrap_or_default();
-        // One of a run that was killed.
+        // A killed run may have left one.
         let _ = fs::remove_file(&path);
         #[cfg(unix)]
         std::os::unix::fs::symlink(to, &path)?;
         #[cfg(windows)]
         std::os::windows::fs::symlink_dir(to, &path)?;
-        Ok(Link(path))
+        Ok(LayoutLink(path))
     }
 }
 
-impl Drop for Link {
+impl Drop for LayoutLink {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
     }
 }
 
-/// A name as Podman gives it to what was built here: without a registry it is `localhost`'s.
-pub(super) fn local(name: &str) -> String {
-    match name.contains('/') {
-        true => name.to_owned(),
-        false => format!("localhost/{name}"),
-    }
+/// Returns the name that Podman gives a local image: `localhost/NAME` if it has no registry.
+pub(super) fn local_name(name: &str) -> String {
+    if name.contains('/') { name.to_owned() } else { format!("localhost/{name}") }
 }

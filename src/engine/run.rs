@@ -1,4 +1,4 @@
-//! A program in an engine: what is handed on, and what stands for it on this side.
+//! Runs a container in the foreground.
 
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
@@ -9,32 +9,32 @@ use crate::error::Result;
 use crate::interrupt;
 use crate::platform::Platform;
 
-/// What is run, and with what.
+/// The options of a container.
 #[derive(Clone, Debug)]
-pub struct Run<'a> {
+pub struct RunOptions<'a> {
     /// The image, as `NAME:TAG`.
     pub name: &'a str,
-    /// What the image is for.
+    /// The platform of the image.
     pub platform: &'a Platform,
-    /// The program of the image and its first arguments: for engines that take arguments only with the program.
+    /// The entrypoint of the image, for engines that require it before arguments.
     pub entrypoint: &'a [String],
-    /// The arguments after those of the image's entrypoint; the image's own where there are none.
+    /// The arguments; without any, the `cmd` of the image applies.
     pub args: &'a [OsString],
-    /// Ports, as the engine writes them.
+    /// The published ports, in the engine's syntax.
     pub publish: &'a [String],
-    /// Variables, as `K=V`.
+    /// The environment variables, as `KEY=VALUE`.
     pub env: &'a [String],
-    /// Folders, as the engine writes them.
+    /// The volumes, in the engine's syntax.
     pub volumes: &'a [String],
-    /// More arguments of the engine.
+    /// Further arguments for the engine.
     pub engine_args: &'a [String],
-    /// Whether the program is to have this terminal.
+    /// Whether to allocate a terminal.
     pub terminal: bool,
 }
 
-impl Run<'_> {
-    /// Adds to a command what every engine that speaks like Docker understands.
-    pub(super) fn finish(&self, mut command: Command) -> Command {
+impl RunOptions<'_> {
+    /// Adds the options that all engines with Docker's interface support.
+    pub(super) fn add_to(&self, mut command: Command) -> Command {
         command.args(self.terminal.then_some("--tty"));
         for (flag, values) in [("--publish", self.publish), ("--env", self.env), ("--volume", self.volumes)] {
             for value in values {
@@ -46,12 +46,12 @@ impl Run<'_> {
     }
 }
 
-/// Runs the command in the place of this program: with its terminal, its signals and its inputs and outputs. Gives the
-/// exit status, which is 128 and the signal's number where a signal ended it.
+/// Runs a command with this process's terminal, standard streams and signals. Returns its exit status, or 128 plus the number
+/// of the signal that ended it.
 ///
 /// # Errors
-/// When it cannot be started.
-pub fn in_our_place(mut command: Command) -> Result<i32> {
+/// Returns an error if the command cannot be started.
+pub fn run_in_foreground(mut command: Command) -> Result<i32> {
     let program = command.get_program().display().to_string();
     let child = command.stdin(Stdio::inherit()).spawn();
     let mut child = child.into_diagnostic().wrap_err_with(|| format!("cannot run {program}"))?;

@@ -1,69 +1,69 @@
-//! An image's config: who runs what, where and with which variables (image-spec, `config.md`).
+//! The config of an image (image-spec, `config.md`).
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Blob;
+use super::blob::BlobInfo;
 use crate::image::Descriptor;
 use crate::image::about::texts;
 use crate::image::config::strings;
 use crate::image::manifest::Annotations;
 
-/// What the config of an image says; of an artifact's, no more than that it is there.
+/// The config of an image. That of an artifact is not read: its fields are empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Config {
-    /// The config.
+pub struct ConfigInfo {
+    /// The blob.
     #[serde(flatten)]
-    pub blob: Blob,
-    /// When the image was made (RFC 3339).
+    pub blob: BlobInfo,
+    /// The creation time of the image (RFC 3339).
     pub created: Option<String>,
-    /// What it starts, and how.
+    /// The execution parameters.
     #[serde(flatten)]
-    pub run: Run,
+    pub run: ExecutionConfig,
 }
 
-/// What an image starts, and how.
+/// The execution parameters of an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Run {
-    /// `user[:group]`.
+pub struct ExecutionConfig {
+    /// The user, as `user[:group]`.
     pub user: Option<String>,
     /// The program and its first arguments.
     pub entrypoint: Vec<String>,
     /// The default arguments.
     pub cmd: Vec<String>,
-    /// `KEY=VALUE` each.
+    /// The environment variables, as `KEY=VALUE`.
     pub env: Vec<String>,
-    /// The folder it starts in.
+    /// The working directory.
     pub workdir: Option<String>,
-    /// The ports it listens on, as `8080/tcp`.
+    /// The exposed ports, such as `8080/tcp`.
     pub ports: Vec<String>,
-    /// The folders whose content outlives a container.
+    /// The volumes.
     pub volumes: Vec<String>,
-    /// What it is asked to stop with.
+    /// The signal that stops a container.
     pub stop_signal: Option<String>,
-    /// Labels.
+    /// The labels.
     pub labels: Annotations,
 }
 
-/// What the history of a config says of a layer.
+/// The entry of the history that created a layer.
 #[derive(Clone, Debug, Default)]
-pub struct Step {
-    /// The command that made it.
+pub struct HistoryStep {
+    /// The command.
     pub created_by: Option<String>,
-    /// What else there is to say.
+    /// The comment.
     pub comment: Option<String>,
 }
 
-impl Config {
-    /// What `content` says, which is the config that `descriptor` describes.
-    pub fn new(descriptor: &Descriptor, content: &Value) -> Config {
+impl ConfigInfo {
+    /// Reads the config that `descriptor` describes from its `content`.
+    pub fn new(descriptor: &Descriptor, content: &Value) -> ConfigInfo {
         let run = &content["config"];
-        Config {
-            blob: Blob::new(descriptor),
+        ConfigInfo {
+            blob: BlobInfo::new(descriptor),
             created: text(&content["created"]),
-            run: Run {
+            run: ExecutionConfig {
                 user: text(&run["User"]),
                 entrypoint: strings(run.get("Entrypoint")),
                 cmd: strings(run.get("Cmd")),
@@ -78,24 +78,23 @@ impl Config {
     }
 }
 
-/// The history's steps that made a layer, one for each of `layers`; none of any where their numbers differ, and nobody can
-/// tell which is whose.
-pub fn steps(content: &Value, layers: usize) -> Vec<Step> {
+/// Returns the history entry of each layer. They are empty if the history has another number of layers.
+pub fn history_steps(content: &Value, layers: usize) -> Vec<HistoryStep> {
     let history = content["history"].as_array().into_iter().flatten();
     let steps: Vec<_> = history
         .filter(|step| step["empty_layer"] != true)
-        .map(|step| Step { created_by: text(&step["created_by"]), comment: text(&step["comment"]) })
+        .map(|step| HistoryStep { created_by: text(&step["created_by"]), comment: text(&step["comment"]) })
         .collect();
-    if steps.len() == layers { steps } else { vec![Step::default(); layers] }
+    if steps.len() == layers { steps } else { vec![HistoryStep::default(); layers] }
 }
 
-/// The diffIDs of the layers, under the same condition.
+/// Returns the diffID of each layer, or `None` for all if the config has another number of layers.
 pub fn diff_ids(content: &Value, layers: usize) -> Vec<Option<String>> {
     let ids = strings(content["rootfs"].get("diff_ids"));
     if ids.len() == layers { ids.into_iter().map(Some).collect() } else { vec![None; layers] }
 }
 
-/// A text that says something.
+/// Returns a string, or `None` if it is empty or the value is not a string.
 pub fn text(value: &Value) -> Option<String> {
     value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }

@@ -1,13 +1,14 @@
-//! A root in a source → an image, with all that its small documents say.
+//! The descriptor of an image → its [`ImageInfo`], from its manifests and configs.
 
 use std::collections::{HashMap, HashSet};
 
 use miette::{Context, IntoDiagnostic, miette};
 use serde_json::Value;
 
-use super::attached::{Attached, Referrers, attests};
-use super::config::{Config, Step, diff_ids, steps, text};
-use super::{BaseName, Blob, Image, ImageManifest, Layer, annotations};
+use super::blob::BlobInfo;
+use super::config::{ConfigInfo, diff_ids, history_steps, text};
+use super::image::{BaseName, ImageInfo, LayerInfo, ManifestInfo};
+use super::referrers::{AttachedManifest, ListReferrers, attested_digest};
 use crate::error::Result;
 use crate::image::about::About;
 use crate::image::manifest::{Annotations, Manifest, is_for_none, parse, platform_of};
@@ -18,52 +19,51 @@ use crate::platform::Platform;
 use crate::store::{Missing, Source, read};
 
 /// Reads images.
-pub struct Reader<'a> {
-    /// Where they are.
+pub struct ImageReader<'a> {
+    /// Where the images are.
     pub source: &'a dyn Source,
-    /// What is attached to what there.
-    pub referrers: Referrers<'a>,
-    /// The one platform that is wanted.
+    /// Lists the referrers in the source.
+    pub referrers: ListReferrers<'a>,
+    /// The platform to read, or `None` for all.
     pub only: Option<&'a Platform>,
 }
 
-/// Indexes in indexes: no real image has more.
+/// The most levels of nested indexes.
 const MOST_DEPTH: usize = 4;
-/// Images in one index: no real one has more.
+/// The most entries of an index and the indexes in it.
 const MOST_IMAGES: usize = 1_000;
 
-impl Reader<'_> {
-    /// The image that `root` describes, and the platforms that it is for, also those that are not wanted.
+impl ImageReader<'_> {
+    /// Reads the image of `root`. Returns all its platforms too, including those that are not selected.
     ///
     /// # Errors
-    /// Content that is not there, is no image, or is not what its digest says.
-    pub fn image(&self, root: &Descriptor, tags: Vec<String>) -> Result<(Image, Vec<Platform>)> {
+    /// Returns an error if content is missing, is not an image, or does not match its digest.
+    pub fn image(&self, root: &Descriptor, tags: Vec<String>) -> Result<(ImageInfo, Vec<Platform>)> {
         let (manifest, about) = self.document(root)?;
         let (entries, of_index) = match manifest {
-            // One is asked for before many are: the answer may be that there is no use in asking.
+            // Requests the referrers of the index first: a registry that fails here is not asked for all the others.
             Manifest::Index(entries) => {
-                (self.flat(entries)?, Attached::of(self.source, self.referrers, root.digest())?)
+                (self.flatten(entries)?, AttachedManifest::of(self.source, self.referrers, root.digest())?)
             }
             Manifest::Image { .. } => (vec![root.clone()], Vec::new()),
         };
-        let attests_something = |entry: &Descriptor| is_for_none(entry) || attests(entry).is_some();
-        let (attestations, entries): (Vec<_>, Vec<_>) = entries.into_iter().partition(attests_something);
+        let (attestations, entries): (Vec<_>, Vec<_>) =
+            entries.into_iter().partition(|entry| is_for_none(entry) || attested_digest(entry).is_some());
 
-        let is_wanted = |platform: Option<&Platform>| self.only.is_none_or(|only| platform == Some(only));
-        let may_be = |entry: &&Descriptor| platform_of(entry).is_none_or(|platform| is_wanted(Some(&platform)));
         let mut platforms: Vec<_> = entries.iter().filter_map(platform_of).collect();
-        let entries: Vec<_> = entries.iter().filter(may_be).collect();
-        let mut manifests = each(&entries, MANY, |entry| self.manifest(entry))?;
-        let told = |manifest: &ImageManifest| manifest.platform.clone().filter(|own| !platforms.contains(own));
-        let untold: Vec<_> = manifests.iter().filter_map(told).collect();
-        platforms.extend(untold);
-        manifests.retain(|manifest| is_wanted(manifest.platform.as_ref()));
+        // The config tells the platform of entries without one.
+        let entries = entries.iter().filter(|entry| platform_of(entry).is_none_or(|own| self.is_selected(Some(&own))));
+        let mut manifests = each(&entries.collect::<Vec<_>>(), MANY, |entry| self.manifest(entry))?;
+        let of_configs = manifests.iter().filter_map(|manifest| manifest.platform.clone());
+        let of_configs: Vec<_> = of_configs.filter(|own| !platforms.contains(own)).collect();
+        platforms.extend(of_configs);
+        manifests.retain(|manifest| self.is_selected(manifest.platform.as_ref()));
 
-        let mut image = Image {
+        let mut image = ImageInfo {
             tags,
             digest: root.digest().clone(),
             media_type: root.media_type().clone(),
-            size: size(root, &manifests),
+            size: total_size(root, &manifests),
             annotations: about.annotations,
             manifests,
             attached: of_index,
@@ -71,22 +71,27 @@ impl Reader<'_> {
         for manifest in &mut image.manifests {
             manifest.base = base(manifest, &image.annotations);
         }
-        self.attest(&mut image, &attestations)?;
+        self.add_attestations(&mut image, &attestations)?;
         Ok((image, platforms))
     }
 
-    /// The images of an index and of the indexes in it.
-    fn flat(&self, entries: Vec<Descriptor>) -> Result<Vec<Descriptor>> {
+    fn is_selected(&self, platform: Option<&Platform>) -> bool {
+        self.only.is_none_or(|only| platform == Some(only))
+    }
+
+    /// Returns the manifests of an index and the indexes in it.
+    fn flatten(&self, entries: Vec<Descriptor>) -> Result<Vec<Descriptor>> {
         let mut left: Vec<_> = entries.into_iter().rev().map(|entry| (entry, 1)).collect();
         let (mut found, mut seen) = (Vec::new(), HashSet::new());
         while let Some((entry, depth)) = left.pop() {
             if !seen.insert((entry.digest().clone(), platform_of(&entry).map(|platform| platform.to_string()))) {
                 continue;
             }
-            if seen.len() > MOST_IMAGES || depth > MOST_DEPTH {
-                return Err(miette!(
-                    "it has more than {MOST_IMAGES} images, or indexes in more than {MOST_DEPTH} others"
-                ));
+            if seen.len() > MOST_IMAGES {
+                return Err(miette!("the index exceeds the limit of {MOST_IMAGES} images"));
+            }
+            if depth > MOST_DEPTH {
+                return Err(miette!("the index exceeds the limit of {MOST_DEPTH} nested indexes"));
             }
             match as_oci(entry.media_type()) {
                 MediaType::ImageIndex => match self.document(&entry) {
@@ -97,7 +102,7 @@ impl Reader<'_> {
                     _ => found.push(entry),
                 },
                 MediaType::ImageManifest => found.push(entry),
-                // Something else may lie beside images.
+                // An index may list other content too.
                 _ => {}
             }
         }
@@ -112,10 +117,10 @@ impl Reader<'_> {
         Ok((manifest, About::read(&bytes)))
     }
 
-    fn manifest(&self, descriptor: &Descriptor) -> Result<ImageManifest> {
-        let mut manifest = ImageManifest {
+    fn manifest(&self, descriptor: &Descriptor) -> Result<ManifestInfo> {
+        let mut manifest = ManifestInfo {
             platform: platform_of(descriptor),
-            blob: Blob::new(descriptor),
+            blob: BlobInfo::new(descriptor),
             missing: false,
             artifact_type: None,
             annotations: Annotations::new(),
@@ -133,24 +138,24 @@ impl Reader<'_> {
                 return Ok(manifest);
             }
         };
-        let content = self.content(&config)?;
+        let content = self.config(&config)?;
         manifest.platform = platform(manifest.platform, &content);
         manifest.artifact_type = about.artifact_type;
         if manifest.artifact_type.is_none() && as_oci(config.media_type()) != MediaType::ImageConfig {
             manifest.artifact_type = Some(config.media_type().to_string());
         }
         manifest.annotations = about.annotations;
-        manifest.config = Some(Config::new(&config, &content));
+        manifest.config = Some(ConfigInfo::new(&config, &content));
         manifest.layers_size = layers.iter().map(Descriptor::size).fold(0, u64::saturating_add);
-        let told = diff_ids(&content, layers.len()).into_iter().zip(steps(&content, layers.len()));
+        let details = diff_ids(&content, layers.len()).into_iter().zip(history_steps(&content, layers.len()));
         manifest.layers =
-            layers.iter().zip(told).map(|(layer, (diff_id, step))| Layer::new(layer, diff_id, step)).collect();
-        manifest.attached = Attached::of(self.source, self.referrers, descriptor.digest())?;
+            layers.iter().zip(details).map(|(layer, (diff_id, step))| LayerInfo::new(layer, diff_id, step)).collect();
+        manifest.attached = AttachedManifest::of(self.source, self.referrers, descriptor.digest())?;
         Ok(manifest)
     }
 
-    /// The config of an image; nothing of an artifact's, which may be anything.
-    fn content(&self, config: &Descriptor) -> Result<Value> {
+    /// Reads the config of an image. That of an artifact may be anything: it is `Null`.
+    fn config(&self, config: &Descriptor) -> Result<Value> {
         match as_oci(config.media_type()) {
             MediaType::ImageConfig => serde_json::from_slice(&read(self.source, config)?)
                 .into_diagnostic()
@@ -159,19 +164,19 @@ impl Reader<'_> {
         }
     }
 
-    /// Puts what is attested beside that of which it is; the rest belongs to the index.
-    fn attest(&self, image: &mut Image, attestations: &[Descriptor]) -> Result<()> {
-        let of = |entry: &Descriptor| {
-            let of = attests(entry);
-            image.manifests.iter().position(|manifest| of == Some(manifest.blob.digest.as_ref()))
-        };
-        let wanted: Vec<_> = attestations
-            .iter()
-            .map(|entry| (of(entry), entry))
-            .filter(|(of, _)| of.is_some() || self.only.is_none())
-            .collect();
-        for (of, attached) in each(&wanted, MANY, |(of, entry)| Ok((*of, Attached::read(self.source, entry)?)))? {
-            match of.and_then(|of| image.manifests.get_mut(of)) {
+    /// Adds each attestation to the manifest that it attests, or else to the index.
+    fn add_attestations(&self, image: &mut ImageInfo, attestations: &[Descriptor]) -> Result<()> {
+        let mut selected = Vec::new();
+        for entry in attestations {
+            let digest = attested_digest(entry);
+            let at = image.manifests.iter().position(|manifest| digest == Some(manifest.blob.digest.as_ref()));
+            if at.is_some() || self.only.is_none() {
+                selected.push((at, entry));
+            }
+        }
+        let found = each(&selected, MANY, |(at, entry)| Ok((*at, AttachedManifest::read(self.source, entry)?)))?;
+        for (at, attached) in found {
+            match at.and_then(|at| image.manifests.get_mut(at)) {
                 Some(manifest) => manifest.attached.push(attached),
                 None => image.attached.push(attached),
             }
@@ -180,45 +185,32 @@ impl Reader<'_> {
     }
 }
 
-impl Layer {
-    fn new(descriptor: &Descriptor, diff_id: Option<String>, step: Step) -> Layer {
-        Layer {
-            blob: Blob::new(descriptor),
-            diff_id,
-            created_by: step.created_by,
-            comment: step.comment,
-            annotations: annotations(descriptor),
-        }
-    }
-}
-
-/// What the index says that an image is for, or else its config, which may know the variant better.
+/// Returns the platform of the index, or else of the config. The variant may be in the config only.
 fn platform(listed: Option<Platform>, config: &Value) -> Option<Platform> {
-    let own = || {
-        let (os, architecture) = (text(&config["os"])?, text(&config["architecture"])?);
-        Some(Platform { os, architecture, variant: text(&config["variant"]) })
-    };
     match listed {
         Some(listed) if listed.variant.is_none() => Some(Platform { variant: text(&config["variant"]), ..listed }),
         Some(listed) => Some(listed),
-        None => own(),
+        None => Some(Platform {
+            os: text(&config["os"])?,
+            architecture: text(&config["architecture"])?,
+            variant: text(&config["variant"]),
+        }),
     }
 }
 
-/// What an image calls its base: each of the two by the first that says it.
-fn base(manifest: &ImageManifest, index: &Annotations) -> Option<BaseName> {
+/// Returns the base image by the annotations of the manifest, those of the index, or the labels, in this order.
+fn base(manifest: &ManifestInfo, index: &Annotations) -> Option<BaseName> {
     let labels = manifest.config.as_ref().map(|config| &config.run.labels);
-    let says = |key: &str| {
-        let places = [Some(&manifest.annotations), Some(index), labels];
+    let all: Vec<_> = [Some(&manifest.annotations), Some(index), labels].into_iter().flatten().collect();
+    let [name, digest] = ["name", "digest"].map(|key| {
         let key = format!("org.opencontainers.image.base.{key}");
-        places.into_iter().flatten().find_map(|place| place.get(&key).cloned())
-    };
-    let base = BaseName { name: says("name"), digest: says("digest") };
-    (base.name.is_some() || base.digest.is_some()).then_some(base)
+        all.iter().find_map(|annotations| annotations.get(&key).cloned())
+    });
+    (name.is_some() || digest.is_some()).then_some(BaseName { name, digest })
 }
 
-/// All of an image, each part once.
-fn size(root: &Descriptor, manifests: &[ImageManifest]) -> u64 {
+/// Returns the total size of an image. Shared content counts once.
+fn total_size(root: &Descriptor, manifests: &[ManifestInfo]) -> u64 {
     let mut sizes: HashMap<&Digest, u64> = HashMap::from([(root.digest(), root.size())]);
     for manifest in manifests.iter().filter(|manifest| !manifest.missing) {
         sizes.insert(&manifest.blob.digest, manifest.blob.size);

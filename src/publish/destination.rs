@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use miette::{Context, Report};
 use oci_spec::image::Descriptor;
 
-use super::referrers::ImageReferrers;
+use super::referrers::ReferrersUpload;
 use crate::attest::Signer;
 use crate::context::GlobalContext;
 use crate::context::subject::SignableManifest;
@@ -95,7 +95,7 @@ impl<'a> Destination<'a> {
         let manifests = signable(plan, image);
         let cache = context.cache()?;
         let referrers =
-            ImageReferrers { image, manifests: &manifests, layout: *source, signer: *signer, cache: &cache };
+            ReferrersUpload { image, manifests: &manifests, layout: *source, signer: *signer, cache: &cache };
         let cannot_attach = || "cannot attach SBOM, provenance or signatures";
         // Signed once, however often it is sent: transparency logs keep everything.
         let missing = referrers.missing(&self.registry, is_there).wrap_err_with(cannot_attach)?;

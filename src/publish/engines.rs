@@ -7,7 +7,8 @@ use miette::{Context, miette};
 use crate::build::{Build, Built};
 use crate::cli::LoadArgs;
 use crate::context::GlobalContext;
-use crate::engine::{Engine, LocalImage};
+use crate::engine::Engine;
+use crate::engine::local_image::LocalImage;
 use crate::error::{Result, or_help};
 use crate::event::{BuiltImage, Event};
 use crate::parallel::lock;
@@ -17,7 +18,7 @@ use crate::reference::EngineReference;
 use crate::store::Layout;
 
 /// An image that an engine has.
-pub struct LoadedImage {
+pub struct EngineImage {
     /// What was planned.
     pub plan: ImagePlan,
     /// What was built.
@@ -26,11 +27,11 @@ pub struct LoadedImage {
     pub engine: Arc<Engine>,
 }
 
-impl LoadedImage {
+impl EngineImage {
     /// Returns what the engine calls it: `NAME:TAG`.
     pub fn name(&self) -> String {
         let name = self.image.tagged_names().into_iter().next().unwrap_or_default();
-        self.engine.name(&name)
+        self.engine.local_name(&name)
     }
 }
 
@@ -43,7 +44,7 @@ pub fn load(
     args: &LoadArgs,
     context: &GlobalContext,
     check: impl FnOnce(&Plan, &[Arc<Engine>]) -> Result<()>,
-) -> Result<Vec<LoadedImage>> {
+) -> Result<Vec<EngineImage>> {
     let finder = EngineFinder { args, context, known: Mutex::default(), engines: Mutex::default() };
     let platform = |image: &ImagePlan| finder.platform(image);
     // Engines have no place for what is attached to images.
@@ -58,7 +59,7 @@ pub fn load(
     built.write_outputs(context)?;
     let Built { plan, images, .. } = built;
     let loaded = plan.images.into_iter().zip(images).zip(engines);
-    Ok(loaded.map(|((plan, image), engine)| LoadedImage { plan, image, engine }).collect())
+    Ok(loaded.map(|((plan, image), engine)| EngineImage { plan, image, engine }).collect())
 }
 
 fn load_one(
@@ -81,7 +82,7 @@ fn load_one(
         engine: engine.title().to_owned(),
         id: loaded.id,
         sent: loaded.sent,
-        was_there: loaded.was_there,
+        was_there: loaded.was_present,
     });
     Ok(())
 }
@@ -107,7 +108,7 @@ impl EngineFinder<'_> {
                 reason: Some(format!("{} runs programs for {}", engine.title(), engine.platform())),
             })),
             [PlatformChoice::One(target)] => Ok(Some(OnlyPlatform { platform: target.platform(), reason: None })),
-            _ if engine.takes_indexes() => Ok(None),
+            _ if engine.supports_indexes() => Ok(None),
             _ => Err(miette!(
                 help = format!(
                     "choose one platform, such as `--platform {}`; Docker with the containerd image store takes several",

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use miette::Context;
 use oci_spec::image::Descriptor;
 
-use crate::attest::sign::{lacking, unsigned};
+use crate::attest::sign::{SubjectSigner, unsigned_statements};
 use crate::attest::{Signer, Statement};
 use crate::context::subject::SignableManifest;
 use crate::error::Result;
@@ -17,7 +17,7 @@ use crate::store::cache::records::Kind;
 use crate::store::{Behind, Cache, Memory, Referrers, Source};
 
 /// The referrers of an image.
-pub struct ImageReferrers<'a> {
+pub struct ReferrersUpload<'a> {
     /// The image.
     pub image: &'a BuiltImage,
     /// Its index and its manifests.
@@ -46,7 +46,7 @@ pub struct MissingReferrers {
     signed: Vec<Option<SignedManifest>>,
 }
 
-impl ImageReferrers<'_> {
+impl ReferrersUpload<'_> {
     /// Returns what a registry does not have, or `None` if it need not be asked. A registry that still has the image
     /// (`was_there`) has what this machine attached to it before: only signatures make it necessary to ask.
     ///
@@ -119,8 +119,9 @@ impl ImageReferrers<'_> {
         let Some(signer) = self.signer else { return Ok(None) };
         let digest = manifest.descriptor.digest();
         let mut statements = vec![Statement::signature(digest)];
-        statements.extend(unsigned(self.layout, &self.attached_to(digest), digest, &registry.place())?);
-        let signatures = lacking(signer, &manifest.descriptor, &statements, (listed, registry), memory)?;
+        statements.extend(unsigned_statements(self.layout, &self.attached_to(digest), digest, &registry.place())?);
+        let subject = SubjectSigner { signer, subject: &manifest.descriptor, listed, source: registry };
+        let signatures = subject.sign_missing(&statements, memory)?;
         Ok(Some(SignedManifest { statements, signatures }))
     }
 

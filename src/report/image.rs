@@ -8,9 +8,10 @@ use super::lines::{list, plural, size};
 use super::tree::{Line, Node};
 use crate::image::media_type::{as_oci, is_layer};
 use crate::image::{Digest, MediaType};
-use crate::inspect::attached::{Attachments, Subject};
-use crate::inspect::config::Run;
-use crate::inspect::{Attached, Config, Image, ImageManifest, Inspected, Layer};
+use crate::inspect::config::{ConfigInfo, ExecutionConfig};
+use crate::inspect::image::{LayerInfo, ManifestInfo};
+use crate::inspect::referrers::{AttachedManifest, ImageReferrers, SubjectReferrers};
+use crate::inspect::{ImageInfo, Inspected};
 use crate::sanitize::harmless;
 use crate::store::validate::{Part, Problem};
 
@@ -49,7 +50,7 @@ pub fn trees(found: &Inspected) -> Vec<Node> {
     found.images.iter().map(|image| tree(&found.reference, image)).collect()
 }
 
-fn tree(reference: &str, image: &Image) -> Node {
+fn tree(reference: &str, image: &ImageInfo) -> Node {
     let mut title = Line::new().text(NAME, reference);
     // Those that the reference does not say itself.
     let tags: Vec<_> = image.tags.iter().filter(|tag| !reference.ends_with(&format!(":{tag}"))).cloned().collect();
@@ -64,7 +65,7 @@ fn tree(reference: &str, image: &Image) -> Node {
     let is_index = image.manifests.iter().all(|manifest| manifest.blob.digest != image.digest);
     if is_index {
         let is_told = |key: &String, value: &String| {
-            let tells = |manifest: &ImageManifest| {
+            let tells = |manifest: &ManifestInfo| {
                 manifest.annotations.get(key) == Some(value) || is_label(manifest, key, value)
             };
             is_base(key) || image.manifests.iter().any(tells)
@@ -75,11 +76,11 @@ fn tree(reference: &str, image: &Image) -> Node {
     Node { lines: vec![title, whole_digest(&image.digest)], children }
 }
 
-fn is_label(manifest: &ImageManifest, key: &str, value: &str) -> bool {
+fn is_label(manifest: &ManifestInfo, key: &str, value: &str) -> bool {
     manifest.config.as_ref().is_some_and(|config| config.run.labels.get(key).is_some_and(|label| label == value))
 }
 
-fn manifest_node(image: &Image, manifest: &ImageManifest, before: &[ImageManifest]) -> Node {
+fn manifest_node(image: &ImageInfo, manifest: &ManifestInfo, before: &[ManifestInfo]) -> Node {
     let mut title = match (&manifest.platform, &manifest.artifact_type) {
         (Some(platform), _) => Line::new().text(PLATFORM, &platform.to_string()),
         (None, Some(kind)) => Line::new().text(PLATFORM, "artifact").plain(&format!("  {kind}")),
@@ -126,7 +127,7 @@ fn is_base(key: &str) -> bool {
     key.starts_with("org.opencontainers.image.base.")
 }
 
-fn layer_line(layer: &Layer, whole: u64) -> Line {
+fn layer_line(layer: &LayerInfo, whole: u64) -> Line {
     let kind = match as_oci(&layer.blob.media_type) {
         MediaType::ImageLayer => "tar".to_owned(),
         MediaType::ImageLayerGzip => "gzip".to_owned(),
@@ -163,7 +164,7 @@ fn command(created_by: &str) -> String {
     text.strip_suffix(" # buildkit").unwrap_or(text).to_owned()
 }
 
-fn config_node(config: &Config, manifest: &ImageManifest, before: &[ImageManifest]) -> Node {
+fn config_node(config: &ConfigInfo, manifest: &ManifestInfo, before: &[ManifestInfo]) -> Node {
     let mut title = Line::new().text(HEADING, "config").plain("  ").text(DIGEST, short(&config.blob.digest));
     let same = before.iter().find(|other| other.config.as_ref().is_some_and(|other| other.run == config.run));
     let mut lines = Vec::new();
@@ -189,7 +190,7 @@ fn config_node(config: &Config, manifest: &ImageManifest, before: &[ImageManifes
     Node { lines, children: Vec::new() }
 }
 
-fn facts(run: &Run, manifest: &ImageManifest) -> impl Iterator<Item = (&'static str, Vec<String>)> + use<> {
+fn facts(run: &ExecutionConfig, manifest: &ManifestInfo) -> impl Iterator<Item = (&'static str, Vec<String>)> + use<> {
     let one = |value: &Option<String>| value.clone().into_iter().collect::<Vec<_>>();
     let words = |words: &[String]| match words.is_empty() {
         true => Vec::new(),
@@ -228,8 +229,8 @@ fn annotations<'a>(pairs: impl Iterator<Item = (&'a String, &'a String)>) -> Opt
 }
 
 /// What is attached to an image, below what it is attached to.
-pub fn attachments(found: &Attachments) -> Vec<Node> {
-    let of = |subject: &Subject| {
+pub fn attachments(found: &ImageReferrers) -> Vec<Node> {
+    let of = |subject: &SubjectReferrers| {
         let name = match &subject.platform {
             Some(platform) => platform.to_string(),
             None => found.reference.clone(),
@@ -242,13 +243,13 @@ pub fn attachments(found: &Attachments) -> Vec<Node> {
     root.into_iter().collect()
 }
 
-fn attached_node(attached: &[Attached]) -> Option<Node> {
+fn attached_node(attached: &[AttachedManifest]) -> Option<Node> {
     let title = Line::new().text(HEADING, "attached");
     let children = attached.iter().map(one_attached).collect();
     (!attached.is_empty()).then_some(Node { lines: vec![title], children })
 }
 
-fn one_attached(attached: &Attached) -> Node {
+fn one_attached(attached: &AttachedManifest) -> Node {
     let bytes = attached.contents.iter().map(|content| content.blob.size).fold(0, u64::saturating_add);
     let line = Line::new().text(DIGEST, short(&attached.blob.digest));
     let line = match attached.missing {

@@ -38,7 +38,7 @@ use crate::error::{CargoFailed, NoCCompiler};
 use crate::event::{Event, Question};
 use crate::image::Digest;
 use crate::inspect::Inspected;
-use crate::inspect::attached::Attachments;
+use crate::inspect::referrers::ImageReferrers;
 use crate::store::cache::prune::Blob;
 use crate::store::validate::Validated;
 use lines::{ERROR, plural};
@@ -115,7 +115,7 @@ impl Reporter {
     }
 
     /// Prints what is attached to an image: as a tree for a person, or as JSON.
-    pub fn attachments(&self, found: &Attachments, json: bool) -> ExitCode {
+    pub fn attachments(&self, found: &ImageReferrers, json: bool) -> ExitCode {
         let width = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
         let text = if json { image::json(found) } else { tree::draw(&image::attachments(found), width) };
         self.text(&text)

@@ -73,7 +73,7 @@ fn cosign_verifies_who_has_signed_and_nothing_is_signed_twice() {
 fn without_a_token_nothing_is_built_and_nothing_is_shown_of_it() {
     let scene = Scene::new();
     let expired = token(Duration::ZERO);
-    for (token, why) in [("", "there is no SIGSTORE_ID_TOKEN"), ("a.b", "invalid JWT"), (&*expired, "has expired")] {
+    for (token, why) in [("", "SIGSTORE_ID_TOKEN is not set"), ("a.b", "invalid JWT"), (&*expired, "has expired")] {
         let words = scene.push(token).fails(1);
         assert!(words.contains(why) && words.contains("help: "), "{words}");
         assert!(token.is_empty() || !words.contains(token), "{words}");

@@ -291,7 +291,7 @@ fn a_docker_without_room_says_so_and_keeps_what_it_had() {
         let call = docker.env().into_iter().fold(project.oci(&args), |call, (key, value)| call.env(&key, value));
         let words = call.fails(1);
         assert!(words.contains("no space left on device"), "{store:?}: {words}");
-        assert!(words.contains("help: make room where the engine keeps its images"), "{words}");
+        assert!(words.contains("help: free disk space where the engine stores images"), "{words}");
         assert_eq!(succeeds(id("x:latest")), first);
         assert_ne!(id("x:new").status, 0);
     }

@@ -1,7 +1,7 @@
-//! Which crates a program is built from: cargo's own resolve for one target, features and packages → [`Crate`]s.
+//! The crates of a binary: cargo's resolve for one target, features and packages → [`Crate`]s.
 //!
-//! `cargo tree --edges normal` is what is believed. `cargo metadata` knows more of each package, but joins the features of
-//! all targets, of build scripts and of tests, and with them names packages that are not built at all.
+//! `cargo tree --edges normal` decides which crates. `cargo metadata` has the details of each package, but merges the features
+//! of all targets, build scripts and tests, and so lists packages that are not built.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,84 +12,82 @@ use super::license::License;
 use super::lock::Lock;
 use super::purl::Purl;
 
-/// A crate that a program is built from.
+/// A crate of a binary.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Crate {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its version.
+    /// The version.
     pub version: String,
-    /// Its package URL.
+    /// The package URL.
     pub purl: String,
-    /// Where cargo has it from: `path`, or a registry or repository as Cargo.lock writes it.
+    /// The source: `path`, or a registry or repository as Cargo.lock names it.
     pub source: String,
-    /// The SHA-256 of its archive, in hexadecimal digits, as Cargo.lock has it.
+    /// The SHA-256 of the archive in hexadecimal digits, from Cargo.lock.
     pub checksum: Option<String>,
-    /// Its licence.
+    /// The license.
     pub license: Option<License>,
-    /// What it says of itself.
+    /// The description.
     pub description: Option<String>,
-    /// Where its sources are developed.
+    /// The URL of the source repository.
     pub repository: Option<String>,
-    /// Where it is presented.
+    /// The URL of the home page.
     pub homepage: Option<String>,
-    /// Whether it is linked into the program; else it is a procedural macro, or a part of one, and runs in the compiler
-    /// alone.
+    /// Whether it is linked into the binary. Other crates are procedural macros and their dependencies.
     pub is_linked: bool,
-    /// Those it is built from, by their places in the list.
+    /// The direct dependencies, as indices into the list of crates.
     pub needs: Vec<usize>,
 }
 
-/// Cargo names a package that it did not describe.
+/// `cargo tree` lists a package that `cargo metadata` does not.
 #[derive(Debug, thiserror::Error)]
-#[error("`cargo tree` names {0}, which `cargo metadata` does not know")]
-pub struct Unknown(String);
+#[error("`cargo tree` lists {0}, but `cargo metadata` does not")]
+pub struct UnknownPackage(String);
 
-/// What cargo was asked, and answered.
+/// Cargo's resolve for one target.
 #[derive(Clone, Copy, Debug)]
-pub struct Answers<'a> {
-    /// Of `cargo tree --edges normal --prefix depth --format ' {p}'`, for one target.
+pub struct CargoResolve<'a> {
+    /// The output of `cargo tree --edges normal --prefix depth --format ' {p}'`.
     pub tree: &'a str,
-    /// Of `cargo metadata`, for the same target and features.
+    /// The output of `cargo metadata`, for the same target and features.
     pub metadata: &'a Metadata,
     /// Cargo.lock.
     pub lock: &'a Lock,
 }
 
-impl Answers<'_> {
-    /// The crates that the programs of `root` are built from, itself first, the others by their names.
+impl CargoResolve<'_> {
+    /// Returns the crates of the binaries of `root`: itself first, the others by name.
     ///
     /// # Errors
-    /// [`Unknown`], which no cargo has made happen yet.
-    pub fn crates(&self, root: &Package) -> Result<Vec<Crate>, Unknown> {
+    /// Returns an error if `cargo tree` lists an unknown package. No cargo is known to do that.
+    pub fn crates(&self, root: &Package) -> Result<Vec<Crate>, UnknownPackage> {
         let edges = edges(self.tree);
         let packages = Packages::of(self.metadata);
-        let find = |line: &str| packages.find(line).ok_or_else(|| Unknown(line.to_owned()));
         let mut known: BTreeMap<&str, &Package> = BTreeMap::new();
         for line in edges.keys() {
-            known.insert(line, find(line)?);
+            known.insert(line, packages.find(line).ok_or_else(|| UnknownPackage((*line).to_owned()))?);
         }
-        let is_root = |line: &&&str| known[**line].id == root.id;
-        let first = edges.keys().find(is_root).ok_or_else(|| Unknown(root.name.to_string()))?;
-        let all = reached(&edges, first, &|_| true);
-        let linked = reached(&edges, first, &|line| !is_macro(known[line]));
+        let first = edges.keys().find(|line| known[**line].id == root.id);
+        let first = first.ok_or_else(|| UnknownPackage(root.name.to_string()))?;
+        let all = reachable(&edges, first, &|_| true);
+        let linked = reachable(&edges, first, &|line| !is_macro(known[line]));
         let mut order: Vec<_> = all.into_iter().filter(|line| line != first).collect();
         order.sort_by_key(|line| (&known[line].name, &known[line].version, *line));
         order.insert(0, first);
-        let place = |wanted: &&str| order.iter().position(|line| line == wanted);
-        let made = order.iter().map(|line| {
-            let mut needs: Vec<_> = edges[line].iter().filter_map(place).collect();
+        let crates = order.iter().map(|line| {
+            let needs = edges[line].iter().filter_map(|needed| order.iter().position(|line| line == needed));
+            let mut needs: Vec<_> = needs.collect();
             needs.sort_unstable();
-            Crate { is_linked: linked.contains(line), needs, ..described(known[line], self.lock) }
+            Crate { is_linked: linked.contains(line), needs, ..describe(known[line], self.lock) }
         });
-        Ok(made.collect())
+        Ok(crates.collect())
     }
 }
 
-/// The lines that `cargo tree` names packages by, and those directly below each.
+/// Returns the lines of `cargo tree`, each with the lines directly below it.
 ///
-/// A package that was shown before has `(*)` behind it and nothing below. The same package may be there twice, built for the
-/// target and for a procedural macro: its lines are the same, and what is below one of them is below both.
+/// A package that was shown before ends with `(*)` and has nothing below it. A package that is built for the target and for a
+/// procedural macro has two equal lines, whose dependencies are merged.
 fn edges(tree: &str) -> BTreeMap<&str, BTreeSet<&str>> {
     let mut edges: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut above: Vec<&str> = Vec::new();
@@ -107,8 +105,8 @@ fn edges(tree: &str) -> BTreeMap<&str, BTreeSet<&str>> {
     edges
 }
 
-/// What can be come to from `first` by way of those that `may_pass` lets, which are reached themselves; another is not.
-fn reached<'a>(
+/// Returns what is reachable from `first` through lines that `may_pass` accepts, including those lines.
+fn reachable<'a>(
     edges: &BTreeMap<&'a str, BTreeSet<&'a str>>,
     first: &'a str,
     may_pass: &dyn Fn(&str) -> bool,
@@ -127,7 +125,7 @@ fn is_macro(package: &Package) -> bool {
     package.targets.iter().any(|target| target.kind.contains(&TargetKind::ProcMacro))
 }
 
-/// Packages by name and version.
+/// The packages by name and version.
 struct Packages<'a>(BTreeMap<(String, String), Vec<&'a Package>>);
 
 impl<'a> Packages<'a> {
@@ -139,29 +137,33 @@ impl<'a> Packages<'a> {
         Packages(all)
     }
 
-    /// The one that is named as cargo names it for people: `name v1.0.0`, with a folder or a repository behind it where
-    /// it is from there.
+    /// Returns the package of a line such as `name v1.0.0 (SOURCE)`. The source is a folder or a repository.
     fn find(&self, line: &str) -> Option<&'a Package> {
         let mut words = line.splitn(3, ' ');
         let (name, version) = (words.next()?, words.next()?.strip_prefix('v')?);
         let rest = words.next().unwrap_or_default();
         let found = self.0.get(&(name.to_owned(), version.to_owned()))?;
-        let is_it = |package: &&&Package| match &package.source {
-            None => package.manifest_path.parent().is_some_and(|folder| rest.contains(&format!("({folder})"))),
-            Some(source) => match source.repr.strip_prefix("git+") {
-                // The commit is shortened there.
-                Some(url) => rest.contains(url.split('#').next().unwrap_or(url)),
-                None => !rest.contains("://") && !rest.starts_with("(/"),
-            },
-        };
-        found.iter().find(is_it).or(found.first().filter(|_| found.len() == 1)).copied()
+        let by_source = found.iter().find(|package| is_from(package, rest));
+        by_source.or(found.first().filter(|_| found.len() == 1)).copied()
     }
 }
 
-/// What Cargo.toml and Cargo.lock say of a package.
-fn described(package: &Package, lock: &Lock) -> Crate {
+/// Returns whether a package is from the source at the end of a line of `cargo tree`.
+fn is_from(package: &Package, text: &str) -> bool {
+    match &package.source {
+        None => package.manifest_path.parent().is_some_and(|folder| text.contains(&format!("({folder})"))),
+        Some(source) => match source.repr.strip_prefix("git+") {
+            // `cargo tree` abbreviates the commit.
+            Some(url) => text.contains(url.split('#').next().unwrap_or(url)),
+            None => !text.contains("://") && !text.starts_with("(/"),
+        },
+    }
+}
+
+/// Returns what Cargo.toml and Cargo.lock say about a package.
+fn describe(package: &Package, lock: &Lock) -> Crate {
     let (name, version) = (package.name.to_string(), package.version.to_string());
-    let source = package.source.as_ref().map(|source| without_user(&source.repr));
+    let source = package.source.as_ref().map(|source| without_credentials(&source.repr));
     let checksum = package.source.as_ref().and_then(|source| lock.checksum(&name, &version, &source.repr)).cloned();
     let is_default = package.source.as_ref().is_none_or(cargo_metadata::Source::is_crates_io);
     let other = source.as_deref().filter(|_| !is_default);
@@ -190,22 +192,22 @@ fn described(package: &Package, lock: &Lock) -> Crate {
     }
 }
 
-/// `git+URL?branch=…#COMMIT` as version control is named elsewhere: `git+URL@COMMIT` (SPDX 2.3, section 7.7).
+/// Turns cargo's `git+URL?branch=…#COMMIT` into `git+URL@COMMIT` (SPDX 2.3, section 7.7).
 fn at_commit(source: &str) -> String {
-    let (place, commit) = source.split_once('#').unwrap_or((source, ""));
-    let place = place.split('?').next().unwrap_or(place);
-    if commit.is_empty() { place.to_owned() } else { format!("{place}@{commit}") }
+    let (url, commit) = source.split_once('#').unwrap_or((source, ""));
+    let url = url.split('?').next().unwrap_or(url);
+    if commit.is_empty() { url.to_owned() } else { format!("{url}@{commit}") }
 }
 
-/// A URL may hold the name and the password of who fetches it.
-fn without_user(source: &str) -> String {
+/// Removes user name and password from a URL.
+fn without_credentials(source: &str) -> String {
     let Some((scheme, rest)) = source.split_once("://") else { return source.to_owned() };
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let host = host.rsplit('@').next().unwrap_or(host);
     format!("{scheme}://{host}/{path}")
 }
 
-/// Whether it can stand where a URL has to.
+/// Returns whether a text is a valid web URL.
 fn is_url(text: &str) -> bool {
     let is_web = ["https://", "http://"].iter().any(|start| text.starts_with(start));
     is_web
@@ -229,7 +231,7 @@ mod tests {
         })
     }
 
-    fn crates(tree: &str, packages: &[serde_json::Value]) -> Result<Vec<Crate>, Unknown> {
+    fn crates(tree: &str, packages: &[serde_json::Value]) -> Result<Vec<Crate>, UnknownPackage> {
         let metadata: Metadata = serde_json::from_value(serde_json::json!({
             "packages": packages, "workspace_members": [], "workspace_root": "/w", "version": 1,
             "target_directory": "/w/target", "workspace_default_members": [], "resolve": null,
@@ -239,19 +241,19 @@ mod tests {
             format!("[[package]]\nname = \"a\"\nversion = \"1.0.0\"\nsource = \"{REGISTRY}\"\nchecksum = \"ab\"\n");
         let root =
             metadata.packages.iter().find(|package| package.name.as_str() == "app").expect("the program's").clone();
-        Answers { tree, metadata: &metadata, lock: &Lock::read(&text) }.crates(&root)
+        CargoResolve { tree, metadata: &metadata, lock: &Lock::parse(&text) }.crates(&root)
     }
 
     #[test]
-    fn what_runs_in_the_compiler_alone_is_not_linked() {
+    fn crates_of_procedural_macros_are_not_linked() {
         let tree = "0 app v1.0.0 (/w/app)\n1 a v1.0.0 (registry `x`)\n1 m v1.0.0 (proc-macro)\n2 a v1.0.0 (registry `x`) (*)\n\
                     2 q v1.0.0\n\n0 other v1.0.0 (/w/other)\n1 z v1.0.0\n";
         let all =
             ["m", "q", "z"].map(|name| package(name, Some(REGISTRY), if name == "m" { "proc-macro" } else { "lib" }));
         let own = [package("app", None, "bin"), package("other", None, "bin"), package("a", Some(REGISTRY), "lib")];
         let found = crates(tree, &[&all[..], &own].concat()).expect("all are known");
-        let told: Vec<_> = found.iter().map(|made| (made.name.as_str(), made.is_linked, &made.needs[..])).collect();
-        assert_eq!(told, [("app", true, &[1, 2][..]), ("a", true, &[]), ("m", false, &[1, 3]), ("q", false, &[])]);
+        let crates: Vec<_> = found.iter().map(|made| (made.name.as_str(), made.is_linked, &made.needs[..])).collect();
+        assert_eq!(crates, [("app", true, &[1, 2][..]), ("a", true, &[]), ("m", false, &[1, 3]), ("q", false, &[])]);
         let of = "repository_url=https:%2F%2Fregistry.example%2Findex";
         assert_eq!(found[1].purl, format!("pkg:cargo/a@1.0.0?checksum=sha256:ab&{of}"));
         assert_eq!((found[0].purl.as_str(), found[0].source.as_str()), ("pkg:cargo/app@1.0.0", "path"));
@@ -259,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn packages_of_one_name_are_told_apart_by_their_sources() {
+    fn crates_of_one_name_differ_by_source() {
         let git = "git+https://user:secret@example.org/a.git?branch=x#0123456789abcdef";
         let all = [package("app", None, "bin"), package("a", None, "lib"), package("a", Some(git), "lib")];
         let tree = "0 app v1.0.0 (/w/app)\n1 a v1.0.0 (/w/a)\n1 a v1.0.0 (https://user:secret@example.org/a.git?branch=x#01234567)\n";

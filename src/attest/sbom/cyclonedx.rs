@@ -1,13 +1,14 @@
 //! A [`Bom`] as CycloneDX 1.6 JSON (ECMA-424).
 //!
-//! Written by hand, as the crate `cyclonedx-bom` knows no later version than 1.5 and gives each document a random serial
-//! number; the specification asks for none.
+//! Written by hand: the crate `cyclonedx-bom` supports no later version than 1.5, and gives each document a random serial
+//! number, which the specification does not require.
 
 use serde_json::{Map, Value, json};
 
-use super::{Bom, Component, Kind, License};
+use super::bom::{Bom, Component, ComponentKind};
+use super::license::License;
 
-/// The document.
+/// Returns the CycloneDX document.
 pub fn document(bom: &Bom) -> Value {
     let components = bom.components.iter().filter(|(id, _)| **id != bom.root);
     let components: Vec<_> = components.map(|(id, made)| component(id, made)).collect();
@@ -36,10 +37,10 @@ fn dependency(bom: &Bom, id: &str) -> Value {
 
 fn component(id: &str, made: &Component) -> Value {
     let kind = match made.kind {
-        Kind::Image | Kind::Base => "container",
-        Kind::Program => "file",
-        Kind::Crate => "library",
-        Kind::Tool => "application",
+        ComponentKind::Image | ComponentKind::Base => "container",
+        ComponentKind::Program => "file",
+        ComponentKind::Crate => "library",
+        ComponentKind::Tool => "application",
     };
     let mut all = Map::new();
     let mut put = |key: &str, value: Value| all.insert(key.to_owned(), value);
@@ -58,7 +59,7 @@ fn component(id: &str, made: &Component) -> Value {
     }
     match &made.license {
         Some(License::Expression(expression)) => put("licenses", json!([{ "expression": expression }])),
-        Some(License::Words(words)) => put("licenses", json!([{ "license": { "name": words } }])),
+        Some(License::Text(text)) => put("licenses", json!([{ "license": { "name": text } }])),
         None => None,
     };
     // "Excluded components are not reachable within a call graph at runtime" (section on `scope`).

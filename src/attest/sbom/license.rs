@@ -1,34 +1,45 @@
-//! Licences of packages, as Cargo.toml names them.
+//! Licenses of packages, from Cargo.toml.
 
 use cargo_metadata::Package;
 use serde::{Deserialize, Serialize};
 use spdx::Expression;
 
-/// What is known of a licence.
+/// The license of a package.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum License {
-    /// An expression of licences that SPDX lists (SPDX 2.3, annex D).
+    /// A license expression (SPDX 2.3, annex D).
     Expression(String),
-    /// Other words, or the name of a file that holds the text.
-    Words(String),
+    /// Free text, or the name of a license file.
+    #[serde(rename = "Words")]
+    Text(String),
 }
 
 impl License {
-    /// That of a package; nothing where it says none.
+    /// Returns the license of a package, or `None` if it names none.
     pub fn of(package: &Package) -> Option<License> {
-        let file = || package.license_file.as_ref()?.file_name().map(|name| License::Words(format!("see {name}")));
-        package.license.as_deref().map(License::read).or_else(file)
+        if let Some(license) = &package.license {
+            return Some(License::parse(license));
+        }
+        let file = package.license_file.as_ref()?.file_name()?;
+        Some(License::Text(format!("see {file}")))
     }
 
-    /// Cargo once had `MIT/Apache-2.0` for `MIT OR Apache-2.0`, and many packages still do.
-    fn read(text: &str) -> License {
+    /// Parses the field `license`. Many packages still have cargo's old form `MIT/Apache-2.0` for `MIT OR Apache-2.0`.
+    fn parse(text: &str) -> License {
         let text = text.trim();
-        // What a `LicenseRef-` stands for is written elsewhere.
-        let is_whole = |text: &String| Expression::parse(text).is_ok() && !text.contains("LicenseRef-");
-        let canonical = || Expression::canonicalize(text).ok().flatten().filter(is_whole);
-        let expression = Some(text.to_owned()).filter(is_whole).or_else(canonical);
-        expression.map_or_else(|| License::Words(text.to_owned()), License::Expression)
+        if is_listed(text) {
+            return License::Expression(text.to_owned());
+        }
+        match Expression::canonicalize(text) {
+            Ok(Some(canonical)) if is_listed(&canonical) => License::Expression(canonical),
+            _ => License::Text(text.to_owned()),
+        }
     }
+}
+
+/// Returns whether an expression has nothing but listed licenses. The text of a `LicenseRef-` would be in another file.
+fn is_listed(text: &str) -> bool {
+    Expression::parse(text).is_ok() && !text.contains("LicenseRef-")
 }
 
 #[cfg(test)]
@@ -36,11 +47,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slash_between_licences_is_an_or_and_words_stay_words() {
+    fn license_with_a_slash_is_an_or() {
         let expression = |text: &str| License::Expression(text.to_owned());
-        assert_eq!(License::read("MIT OR Apache-2.0"), expression("MIT OR Apache-2.0"));
-        assert_eq!(License::read("MIT/Apache-2.0"), expression("MIT OR Apache-2.0"));
-        assert_eq!(License::read("Apache-2.0 WITH LLVM-exception"), expression("Apache-2.0 WITH LLVM-exception"));
-        assert_eq!(License::read("my own"), License::Words("my own".to_owned()));
+        assert_eq!(License::parse("MIT OR Apache-2.0"), expression("MIT OR Apache-2.0"));
+        assert_eq!(License::parse("MIT/Apache-2.0"), expression("MIT OR Apache-2.0"));
+        assert_eq!(License::parse("Apache-2.0 WITH LLVM-exception"), expression("Apache-2.0 WITH LLVM-exception"));
+        assert_eq!(License::parse("my own"), License::Text("my own".to_owned()));
     }
 }

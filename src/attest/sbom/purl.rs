@@ -1,6 +1,6 @@
-//! Package URLs: names of packages that scanners look up (package-url specification, "A purl is a URL").
+//! Package URLs, by which scanners look up packages (package-url specification, "A purl is a URL").
 
-/// Starts the name of a package of a type.
+/// A package URL.
 #[derive(Clone, Debug)]
 pub struct Purl {
     name: String,
@@ -9,26 +9,26 @@ pub struct Purl {
 }
 
 impl Purl {
-    /// A package of a `type` that has no namespaces, such as `cargo`.
+    /// Creates the URL of a package. `kind` is a type without namespaces, such as `cargo`.
     pub fn new(kind: &str, name: &str) -> Purl {
         Purl { name: format!("pkg:{kind}/{}", encoded(name)), version: None, qualifiers: Vec::new() }
     }
 
-    /// One version of it.
+    /// Sets the version.
     #[must_use]
     pub fn version(mut self, version: &str) -> Purl {
         self.version = Some(encoded(version));
         self
     }
 
-    /// What else it takes to tell it from others: `repository_url`, `vcs_url`, `checksum`, … An empty value is none.
+    /// Adds a qualifier such as `repository_url`, `vcs_url` or `checksum`, unless the value is empty.
     #[must_use]
     pub fn qualifier(mut self, key: &'static str, value: Option<&str>) -> Purl {
         self.qualifiers.extend(value.filter(|value| !value.is_empty()).map(|value| (key, encoded(value))));
         self
     }
 
-    /// The text, with the qualifiers in their order ("canonical form").
+    /// Returns the text, with sorted qualifiers ("canonical form").
     pub fn text(mut self) -> String {
         self.qualifiers.sort();
         let mut text = self.name;
@@ -43,7 +43,7 @@ impl Purl {
     }
 }
 
-/// Percent-encoded but for letters, digits, `.-_~` and `:` ("Character encoding").
+/// Percent-encodes all but letters, digits, `.-_~` and `:` ("Character encoding").
 fn encoded(text: &str) -> String {
     let mut all = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_mean_something_else_in_a_url_is_encoded() {
+    fn purl_encodes_reserved_characters() {
         let purl = Purl::new("cargo", "a")
             .version("1.0.0+x@y")
             .qualifier("vcs_url", Some("git+https://example.org/a b#c"))

@@ -2,21 +2,24 @@
 
 use serde_json::{Value, json};
 
-use super::{Bom, Component, Kind, License};
+use super::bom::{Bom, Component, ComponentKind};
+use super::license::License;
 use crate::image::canonical_json;
 use crate::image::digest::sha256;
 
 const DOCUMENT: &str = "SPDXRef-DOCUMENT";
-/// Said where something is not known (section 4.3).
+/// The value of an unknown field (section 4.3).
 const UNKNOWN: &str = "NOASSERTION";
 
-/// The document.
+/// Returns the SPDX document.
 pub fn document(bom: &Bom) -> Value {
     let root = &bom.components[&bom.root];
     let packages: Vec<_> = bom.components.iter().map(|(id, made)| package(id, made)).collect();
     let mut relationships = vec![relationship(DOCUMENT, "DESCRIBES", &name(&bom.root, root))];
     for (id, made) in &bom.components {
-        relationships.extend(bom.needs(id).map(|(needed, other)| related((id, made), (needed, other))));
+        let own = name(id, made);
+        let needs = bom.needs(id);
+        relationships.extend(needs.map(|(needed, other)| dependency(&own, made, &name(needed, other), other)));
     }
     let mut document = json!({
         "spdxVersion": "SPDX-2.3",
@@ -30,7 +33,7 @@ pub fn document(bom: &Bom) -> Value {
         "packages": packages,
         "relationships": relationships,
     });
-    // Unique, and yet the same for the same content (section 6.5).
+    // Unique, but equal for equal content (section 6.5).
     let unique = sha256(&canonical_json(&document));
     let namespace = format!("https://spdx.org/spdxdocs/{}-{}", plain(&root.name), unique.digest());
     document["documentNamespace"] = json!(namespace);
@@ -39,18 +42,18 @@ pub fn document(bom: &Bom) -> Value {
 
 fn package(id: &str, made: &Component) -> Value {
     let purpose = match made.kind {
-        Kind::Image | Kind::Base => "CONTAINER",
-        Kind::Program => "APPLICATION",
-        Kind::Crate => "LIBRARY",
-        Kind::Tool => "OTHER",
+        ComponentKind::Image | ComponentKind::Base => "CONTAINER",
+        ComponentKind::Program => "APPLICATION",
+        ComponentKind::Crate => "LIBRARY",
+        ComponentKind::Tool => "OTHER",
     };
-    // Where a package of a registry is downloaded is that registry's own to say; a repository has an address.
-    let place = made.source.as_deref().filter(|source| source.starts_with("git+"));
-    let place = place.map(|place| place.replacen('#', "@", 1));
+    // The download URL of a package in a registry is the registry's choice; a git repository has a URL.
+    let repository = made.source.as_deref().filter(|source| source.starts_with("git+"));
+    let location = repository.map(|repository| repository.replacen('#', "@", 1));
     let mut package = json!({
         "SPDXID": name(id, made),
         "name": made.name,
-        "downloadLocation": place.unwrap_or_else(|| UNKNOWN.to_owned()),
+        "downloadLocation": location.unwrap_or_else(|| UNKNOWN.to_owned()),
         "filesAnalyzed": false,
         "primaryPackagePurpose": purpose,
         "supplier": UNKNOWN,
@@ -70,7 +73,7 @@ fn package(id: &str, made: &Component) -> Value {
     }
     match &made.license {
         Some(License::Expression(expression)) => put("licenseDeclared", json!(expression)),
-        Some(License::Words(words)) => put("licenseComments", json!(words)),
+        Some(License::Text(text)) => put("licenseComments", json!(text)),
         None => {}
     }
     if let Some(sha256) = &made.sha256 {
@@ -88,16 +91,15 @@ fn package(id: &str, made: &Component) -> Value {
     package
 }
 
-/// How one thing is to another that it is made of (section 11.1).
-fn related((id, made): (&String, &Component), (needed, other): (&String, &Component)) -> Value {
-    let (own, others) = (name(id, made), name(needed, other));
+/// Returns the relationship of a component to a dependency (section 11.1).
+fn dependency(own: &str, made: &Component, others: &str, other: &Component) -> Value {
     match (made.kind, other.kind) {
-        (Kind::Image, Kind::Base) => relationship(&own, "DESCENDANT_OF", &others),
-        (Kind::Image, _) => relationship(&own, "CONTAINS", &others),
-        (Kind::Program, Kind::Crate) => relationship(&own, "GENERATED_FROM", &others),
-        (_, Kind::Tool) => relationship(&others, "BUILD_TOOL_OF", &own),
-        _ if made.is_shipped && !other.is_shipped => relationship(&others, "BUILD_DEPENDENCY_OF", &own),
-        _ => relationship(&own, "DEPENDS_ON", &others),
+        (ComponentKind::Image, ComponentKind::Base) => relationship(own, "DESCENDANT_OF", others),
+        (ComponentKind::Image, _) => relationship(own, "CONTAINS", others),
+        (ComponentKind::Program, ComponentKind::Crate) => relationship(own, "GENERATED_FROM", others),
+        (_, ComponentKind::Tool) => relationship(others, "BUILD_TOOL_OF", own),
+        _ if made.is_shipped && !other.is_shipped => relationship(others, "BUILD_DEPENDENCY_OF", own),
+        _ => relationship(own, "DEPENDS_ON", others),
     }
 }
 
@@ -105,13 +107,12 @@ fn relationship(one: &str, kind: &str, other: &str) -> Value {
     json!({ "spdxElementId": one, "relationshipType": kind, "relatedSpdxElement": other })
 }
 
-/// An identifier of letters, digits, `.` and `-` (section 7.2), that no other thing has.
+/// Returns a unique identifier of letters, digits, `.` and `-` (section 7.2).
 fn name(id: &str, made: &Component) -> String {
     let unique = sha256(id.as_bytes());
     format!("SPDXRef-{}-{}", plain(&made.name), &unique.digest()[..16])
 }
 
 fn plain(text: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
-    text.trim_start_matches('/').chars().map(plain).collect()
+    text.trim_start_matches('/').replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "-")
 }

@@ -1,0 +1,31 @@
+//! The base image as SBOMs and provenance name it.
+
+use crate::image::Digest;
+use crate::reference::BaseReference;
+
+/// A base image: its reference, and the digest that the reference resolved to.
+#[derive(Clone, Copy, Debug)]
+pub struct ResolvedBase<'a> {
+    /// The reference from the plan.
+    pub reference: &'a BaseReference,
+    /// The digest of the index, or of the manifest of an image without an index.
+    pub digest: &'a Digest,
+}
+
+impl ResolvedBase<'_> {
+    /// Returns `REGISTRY/REPOSITORY`, or `None` if the base is not in a registry. Local paths stay out of documents.
+    pub fn repository(&self) -> Option<String> {
+        match self.reference {
+            BaseReference::Registry(reference) => Some(format!("{}/{}", reference.registry(), reference.repository())),
+            _ => None,
+        }
+    }
+
+    /// Returns the tag of the reference, or `None` if it has none.
+    pub fn tag(&self) -> Option<&str> {
+        match self.reference {
+            BaseReference::Registry(reference) => Some(reference.name()).filter(|name| !name.contains(':')),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The images and layers that an engine has.
+
+use std::collections::{BTreeSet, HashSet};
+
+use miette::IntoDiagnostic;
+use oci_spec::image::Descriptor;
+use serde_json::Value;
+
+use super::program::Program;
+use crate::error::Result;
+use crate::image::Digest;
+use crate::image::manifest::{Manifest, parse, platform_of};
+use crate::platform::Platform;
+use crate::reference::Reference;
+use crate::store::{Cache, Source, read};
+
+/// An image that an engine lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedImage {
+    /// The engine's id of the image.
+    pub id: String,
+    /// `NAME:TAG` with its registry, or `None` for an untagged image.
+    pub name: Option<String>,
+}
+
+impl ListedImage {
+    /// Creates an image from the engine's columns. A name with `<none>` is no name.
+    pub fn new(id: &str, name: &str) -> ListedImage {
+        let name = Some(name).filter(|name| !name.contains("<none>")).and_then(full_name);
+        ListedImage { id: id.to_owned(), name }
+    }
+}
+
+/// Lists the images of Docker, or of an engine with the same interface. Ids are digests with their algorithm.
+///
+/// # Errors
+/// Returns an error if the program fails.
+pub fn images(program: &Program) -> Result<Vec<ListedImage>> {
+    let format = "{{.ID}}\t{{.Repository}}:{{.Tag}}";
+    let output = program.query(["image", "ls", "--no-trunc", "--format", format])?;
+    let lines = output.stdout.lines().filter_map(|line| line.split_once('\t'));
+    Ok(lines.map(|(id, name)| ListedImage::new(id, name)).collect())
+}
+
+/// Returns `NAME:TAG` with its registry, so that names can be compared, or `None` for an invalid name.
+pub fn full_name(name: &str) -> Option<String> {
+    name.parse::<Reference>().ok().map(|reference| reference.to_string())
+}
+
+/// Returns those of `names` that the image `id` does not have yet, or `None` if the engine has no image `id`.
+pub fn missing_names(images: &[ListedImage], id: &str, names: &[String]) -> Option<Vec<String>> {
+    if images.iter().all(|image| image.id != id) {
+        return None;
+    }
+    let own = images.iter().filter(|image| image.id == id);
+    let existing: HashSet<_> = own.filter_map(|image| image.name.as_deref()).collect();
+    let missing = names.iter().filter(|name| full_name(name).is_none_or(|name| !existing.contains(name.as_str())));
+    Some(missing.cloned().collect())
+}
+
+/// Returns how many of the lowest `wanted` layers are in one of the chains of diffIDs. Docker's classic store keeps a layer
+/// together with all layers below it.
+pub fn shared_layers(wanted: &[String], chains: &[Vec<String>]) -> usize {
+    let lengths = chains.iter().map(|chain| wanted.iter().zip(chain).take_while(|(one, other)| one == other).count());
+    lengths.max().unwrap_or(0)
+}
+
+/// Returns the diffIDs of an image, the lowest first.
+///
+/// # Errors
+/// Returns an error if the config cannot be read.
+pub fn diff_ids(source: &dyn Source, config: &Descriptor) -> Result<Vec<String>> {
+    let config: Value = serde_json::from_slice(&read(source, config)?).into_diagnostic()?;
+    serde_json::from_value(config["rootfs"]["diff_ids"].clone()).into_diagnostic()
+}
+
+/// Returns the layers of the images that an engine lists by the digest of the manifest or index, as far as the cache has
+/// their manifests. Of an index only `platform` counts: the engine may not have pulled the others.
+pub fn known_layers(cache: &Cache, images: &[ListedImage], platform: &Platform) -> HashSet<Digest> {
+    let mut layers = HashSet::new();
+    let ids: BTreeSet<_> = images.iter().map(|image| image.id.as_str()).collect();
+    for id in ids {
+        // Layers of images that the cache does not have are sent.
+        if let Ok(root) = cache.resolve(Some(id)) {
+            let _ = collect_layers(cache, &root, platform, &mut layers);
+        }
+    }
+    layers
+}
+
+fn collect_layers(
+    cache: &Cache,
+    document: &Descriptor,
+    platform: &Platform,
+    layers: &mut HashSet<Digest>,
+) -> Result<()> {
+    match parse(document.media_type(), &read(cache, document)?).into_diagnostic()? {
+        Manifest::Index(images) => {
+            for image in images.iter().filter(|image| platform_of(image).as_ref() == Some(platform)) {
+                let _ = collect_layers(cache, image, platform, layers);
+            }
+        }
+        Manifest::Image { layers: own, .. } => layers.extend(own.iter().map(|layer| layer.digest().clone())),
+    }
+    Ok(())
+}
+
+/// Keeps the manifests of a loaded image for the next [`known_layers`].
+pub fn remember_manifests(cache: &Cache, source: &dyn Source, documents: impl IntoIterator<Item = Descriptor>) {
+    if cache.is_read_only() {
+        return;
+    }
+    for document in documents {
+        // If it cannot be kept, the next load sends more bytes.
+        if !crate::store::Sink::exists(cache, &document).unwrap_or(true) {
+            let _ = crate::store::Sink::push(cache, &document, source);
+        }
+    }
+}

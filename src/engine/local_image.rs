@@ -1,0 +1,81 @@
+//! An image that was built, on its way to an engine.
+
+use miette::miette;
+use oci_spec::image::Descriptor;
+
+use crate::error::Result;
+use crate::event::transfer::{Activity, Transfer};
+use crate::event::{BuiltImage, BuiltManifest, Listener};
+use crate::image::Digest;
+use crate::store::archive::{Contents, DockerImage};
+use crate::store::{Cache, Layout};
+
+/// An image that was built and is to be loaded.
+#[derive(Clone, Copy)]
+pub struct LocalImage<'a> {
+    /// The image and its names.
+    pub image: &'a BuiltImage,
+    /// The layout that holds it.
+    pub layout: &'a Layout,
+    /// The cache, which keeps the manifests of loaded images: an engine lists images, but not their blobs.
+    pub cache: &'a Cache,
+    /// The mtime of files in archives: seconds since 1970.
+    pub time: u64,
+    /// Receives the progress.
+    pub listener: Listener<'a>,
+}
+
+/// An image in an engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadedImage {
+    /// The engine's id of the image: the digest of the config, the manifest or the index.
+    pub id: Digest,
+    /// The number of bytes written to the engine, or `None` if it reads the layout itself.
+    pub sent: Option<u64>,
+    /// Whether the engine had the image before.
+    pub was_present: bool,
+}
+
+impl<'a> LocalImage<'a> {
+    /// Returns the first manifest: the only one of an image for one platform.
+    ///
+    /// # Errors
+    /// Returns an error if there is none.
+    pub fn manifest(&self) -> Result<&'a BuiltManifest> {
+        self.image.manifests.first().ok_or_else(|| miette!("the image {} has no platforms", self.image.name))
+    }
+
+    /// Returns the image in Docker's own format, which holds one platform.
+    ///
+    /// # Errors
+    /// Returns an error if the image has no platforms.
+    pub fn docker_image(&self) -> Result<DockerImage<'a>> {
+        Ok(DockerImage { manifest: &self.manifest()?.descriptor, names: self.image.tagged_names() })
+    }
+
+    /// Returns the image as an OCI layout.
+    ///
+    /// # Errors
+    /// Returns an error if the layout cannot be read.
+    pub fn as_layout(&self) -> Result<Contents<'a>> {
+        Contents::of_image(self.layout, &self.image.root, &self.image.tagged_names())
+    }
+
+    /// Returns the image in the format that every engine reads: an OCI layout and a docker-archive in one.
+    ///
+    /// # Errors
+    /// Returns an error if the layout cannot be read.
+    pub fn as_both(&self) -> Result<Contents<'a>> {
+        self.as_layout()?.with_docker_image(&self.docker_image()?)
+    }
+
+    /// Begins the transfer of `contents` to an engine.
+    pub fn transfer(&self, contents: &Contents) -> Transfer<'a> {
+        Transfer::begin(Some(self.listener), Activity::Loading, &self.image.name, contents.size())
+    }
+
+    /// Returns the descriptor of the index, or of the manifest of an image without an index.
+    pub fn root(&self) -> &'a Descriptor {
+        &self.image.root
+    }
+}

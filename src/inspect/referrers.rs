@@ -1,0 +1,194 @@
+//! What is attached to an image: referrers, whose `subject` it is (image-spec, `manifest.md`), and the attestations of
+//! BuildKit, which are in the index of the image for the platform `unknown/unknown`.
+
+use std::collections::HashMap;
+
+use miette::IntoDiagnostic;
+use serde::Serialize;
+
+use super::blob::{BlobInfo, annotations};
+use crate::error::Result;
+use crate::image::about::About;
+use crate::image::manifest::{Annotations, Manifest, parse};
+use crate::image::media_type::is_document;
+use crate::image::{Descriptor, Digest};
+use crate::platform::Platform;
+use crate::store::layout::tag;
+use crate::store::{Missing, Source, read};
+
+/// A manifest that is attached to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttachedManifest {
+    /// The manifest.
+    #[serde(flatten)]
+    pub blob: BlobInfo,
+    /// Whether it is listed, but not there.
+    pub missing: bool,
+    /// The artifact type, or the media type of the config if there is none.
+    pub artifact_type: Option<String>,
+    /// The annotations of the manifest, or of its descriptor if there are none.
+    pub annotations: Annotations,
+    /// The blobs.
+    pub contents: Vec<AttachedBlob>,
+    /// The manifests attached to this one, such as the signature of an SBOM.
+    pub attached: Vec<AttachedManifest>,
+}
+
+/// The referrers of an image: of its index first, then of its image for each platform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageReferrers {
+    /// The full reference of the image.
+    pub reference: String,
+    /// The index and the manifests.
+    pub subjects: Vec<SubjectReferrers>,
+}
+
+/// The referrers of an index, or of an image for one platform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SubjectReferrers {
+    /// The platform, or `None` for an index.
+    pub platform: Option<Platform>,
+    /// The digest of the index or manifest.
+    pub digest: Digest,
+    /// The referrers.
+    pub attached: Vec<AttachedManifest>,
+}
+
+/// A blob of an attached manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttachedBlob {
+    /// The blob.
+    #[serde(flatten)]
+    pub blob: BlobInfo,
+    /// The annotations of the descriptor.
+    pub annotations: Annotations,
+}
+
+/// Lists the referrers of a digest.
+pub type ListReferrers<'a> = &'a (dyn Fn(&Digest) -> Result<Vec<Descriptor>> + Sync);
+
+/// The most levels of referrers of referrers.
+const MOST_DEPTH: usize = 4;
+
+/// Returns the digest that an entry of an index attests, or `None` if it is no attestation (BuildKit,
+/// `attestation-storage.md`).
+pub fn attested_digest(descriptor: &Descriptor) -> Option<&str> {
+    let annotations = descriptor.annotations().as_ref()?;
+    annotations.get("vnd.docker.reference.digest").map(String::as_str)
+}
+
+/// Returns whether an entry of a layout is the list of referrers of an image, as registries without a referrers API have it
+/// (distribution-spec, "Referrers Tag Schema").
+pub fn is_referrers_list(entry: &Descriptor) -> bool {
+    let Some((algorithm, hex)) = tag(entry).and_then(|tag| tag.split_once('-')) else { return false };
+    Digest::try_from(format!("{algorithm}:{hex}")).is_ok()
+}
+
+/// Returns the referrers among the entries of a layout, by the digest of their subject. They are found by their `subject`, and
+/// in lists ([`is_referrers_list`]).
+///
+/// Entries that cannot be read are skipped. Reading the image reports them.
+pub fn group_by_subject(source: &dyn Source, entries: &[Descriptor]) -> HashMap<String, Vec<Descriptor>> {
+    let mut groups: HashMap<String, Vec<Descriptor>> = HashMap::new();
+    for entry in entries.iter().filter(|entry| is_document(entry.media_type())) {
+        let Ok(bytes) = read(source, entry) else { continue };
+        let referrers = match (About::read(&bytes).subject, parse(entry.media_type(), &bytes)) {
+            (Some(subject), _) => vec![(subject.digest().to_string(), entry.clone())],
+            (None, Ok(Manifest::Index(listed))) if is_referrers_list(entry) => {
+                let subject = tag(entry).unwrap_or_default().replacen('-', ":", 1);
+                listed.into_iter().map(|listed| (subject.clone(), listed)).collect()
+            }
+            _ => Vec::new(),
+        };
+        for (subject, descriptor) in referrers {
+            let group = groups.entry(subject).or_default();
+            if group.iter().all(|known| known.digest() != descriptor.digest()) {
+                group.push(descriptor);
+            }
+        }
+    }
+    groups
+}
+
+impl AttachedManifest {
+    /// Reads the referrers of `subject`, and the referrers of those.
+    ///
+    /// # Errors
+    /// Returns an error if the referrers cannot be listed, or content does not match its digest.
+    pub fn of(source: &dyn Source, referrers: ListReferrers, subject: &Digest) -> Result<Vec<AttachedManifest>> {
+        read_all(source, referrers, subject, 0)
+    }
+
+    /// Reads one manifest, without the referrers of it.
+    ///
+    /// # Errors
+    /// Returns an error if the manifest cannot be read.
+    pub fn read(source: &dyn Source, descriptor: &Descriptor) -> Result<AttachedManifest> {
+        let found = read_one(source, descriptor)?;
+        Ok(found.0)
+    }
+}
+
+fn read_all(
+    source: &dyn Source,
+    referrers: ListReferrers,
+    subject: &Digest,
+    depth: usize,
+) -> Result<Vec<AttachedManifest>> {
+    let mut found = Vec::new();
+    if depth == MOST_DEPTH {
+        return Ok(found);
+    }
+    for descriptor in referrers(subject)? {
+        let (mut attached, own_subject) = read_one(source, &descriptor)?;
+        // A list may be wrong: the subject in the manifest counts.
+        if attached.missing || own_subject.as_ref() == Some(subject) {
+            attached.attached = read_all(source, referrers, &attached.blob.digest, depth + 1)?;
+            found.push(attached);
+        }
+    }
+    Ok(found)
+}
+
+/// Reads a manifest. Returns its subject too.
+fn read_one(source: &dyn Source, descriptor: &Descriptor) -> Result<(AttachedManifest, Option<Digest>)> {
+    let mut attached = AttachedManifest {
+        blob: BlobInfo::new(descriptor),
+        missing: false,
+        artifact_type: descriptor.artifact_type().as_ref().map(ToString::to_string),
+        annotations: annotations(descriptor),
+        contents: Vec::new(),
+        attached: Vec::new(),
+    };
+    let bytes = match read(source, descriptor) {
+        Err(error) if error.downcast_ref::<Missing>().is_some() => {
+            attached.missing = true;
+            return Ok((attached, None));
+        }
+        bytes => bytes?,
+    };
+    let about = About::read(&bytes);
+    let contents = match parse(descriptor.media_type(), &bytes).into_diagnostic()? {
+        Manifest::Index(entries) => entries,
+        Manifest::Image { config, layers } => {
+            attached.artifact_type = Some(config.media_type().to_string());
+            layers
+        }
+    };
+    attached.artifact_type = about.artifact_type.or(attached.artifact_type);
+    if !about.annotations.is_empty() {
+        attached.annotations = about.annotations;
+    }
+    attached.contents = contents.iter().map(AttachedBlob::new).collect();
+    Ok((attached, about.subject.map(|subject| subject.digest().clone())))
+}
+
+impl AttachedBlob {
+    fn new(descriptor: &Descriptor) -> AttachedBlob {
+        AttachedBlob { blob: BlobInfo::new(descriptor), annotations: annotations(descriptor) }
+    }
+}
