@@ -11,7 +11,7 @@ use crate::image::{Digest, MediaType};
 use crate::inspect::attached::{Attachments, Subject};
 use crate::inspect::config::Run;
 use crate::inspect::{Attached, Config, Image, ImageManifest, Inspected, Layer};
-use crate::sanitize::harmless;
+use crate::sanitize::sanitize;
 use crate::store::validate::{Part, Problem};
 
 const NAME: Style = Style::new().bold();
@@ -34,7 +34,7 @@ pub fn problem(problem: &Problem) -> String {
         [] => String::new(),
         platforms => format!(" of {}", list(platforms)),
     };
-    harmless(&format!("{}: {} ({part}{of})", problem.digest, problem.what)).replace('\n', " ")
+    sanitize(&format!("{}: {} ({part}{of})", problem.digest, problem.what)).replace('\n', " ")
 }
 
 /// All of it as JSON, without anything that a terminal would take for an order.
