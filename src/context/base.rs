@@ -190,7 +190,7 @@ fn no_base(base: &BaseReference, cause: Report) -> Report {
     let is_unreachable = cause.downcast_ref().is_some_and(RequestError::is_unanswered);
     let help = match (meant(base), help) {
         (Some(near), _) => format!("did you mean `{near}`?"),
-        (None, Some(help)) if is_unreachable => format!("{help}; `--base embedded` needs neither"),
+        (None, Some(help)) if is_unreachable => format!("{help}; `--base embedded` needs no registry"),
         (None, Some(help)) => help,
         (None, None) => format!("`cargo oci validate {base}` tells whether it is whole: copy it anew, or take another"),
     };

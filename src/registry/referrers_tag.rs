@@ -1,7 +1,5 @@
-//! What is attached to a manifest, made known (distribution-spec, "Pushing Manifests with Subject"): by the registry
-//! itself, or under the tag that stands in for that.
-
-use std::collections::{HashMap, HashSet};
+//! The referrers tag: a list of the referrers of a manifest, for registries without the referrers API (distribution-spec,
+//! "Referrers Tag Schema").
 
 use miette::{Report, miette};
 use oci_spec::image::{Descriptor, Digest, MediaType};
@@ -9,167 +7,111 @@ use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MATCH};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
-use super::Registry;
-use super::client::{Client, bounded};
-use super::download::documents;
-use super::error::{Problem, RequestError};
+use super::client::Client;
+use super::download::{MAX_MANIFEST_BYTES, accept_manifests};
+use super::error::RequestError;
+use super::http::read_body;
 use crate::error::{Result, with_help};
 use crate::image::canonical_json;
-use crate::image::manifest::{Manifest, parse};
-use crate::image::media_type::is_document;
-use crate::parallel::{MANY, each};
+use crate::image::manifest::{Document, Manifest, parse};
 use crate::store::referrers::entry;
-use crate::store::{MOST_DOCUMENT_BYTES, Referrers, SMALL, Sink, Source, copy, read};
 
-/// How often the list is written at most, where others write it too.
-const ATTEMPTS: u32 = 6;
+/// How often the list is written if other clients write it, too.
+const MAX_ATTEMPTS: u32 = 6;
 
-impl Referrers for Registry<'_> {
-    fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
-        Registry::referrers(self, subject)
-    }
-
-    fn attach(&self, manifests: &[Descriptor], source: &dyn Source) -> Result<()> {
-        self.client.will_write();
-        let attach = || -> Result<()> {
-            let read = |manifest: &Descriptor| Ok((manifest.clone(), read(source, manifest)?));
-            let manifests = manifests.iter().map(read).collect::<Result<Vec<_>>>()?;
-            let mut below = Vec::new();
-            for (manifest, bytes) in &manifests {
-                below.extend(parse(manifest.media_type(), bytes).map_err(Report::from_err)?.children());
-            }
-            self.send(&below, source)?;
-            let unlisted = each(&manifests, MANY, |(manifest, bytes)| self.put(manifest, bytes))?;
-            // Each list is written once for all that it lacks.
-            let mut lists: HashMap<Digest, Vec<&(Descriptor, Vec<u8>)>> = HashMap::new();
-            for (subject, manifest) in unlisted.into_iter().zip(&manifests) {
-                if let Some(subject) = subject {
-                    lists.entry(subject).or_default().push(manifest);
-                }
-            }
-            let lists: Vec<_> = lists.into_iter().collect();
-            let list = |(subject, manifests): &(Digest, Vec<_>)| self.list(manifests, subject);
-            each(&lists, MANY, list).map(drop)
-        };
-        attach().map_err(|error| refused(error, self))
-    }
-}
-
-impl Registry<'_> {
-    /// Sends what artifacts name. Nobody is asked for what is as quickly sent: it is about something that is new itself.
-    fn send(&self, content: &[Descriptor], source: &dyn Source) -> Result<()> {
-        let is_quick = |one: &&Descriptor| one.size() <= SMALL && !is_document(one.media_type());
-        let (quick, other): (Vec<_>, Vec<_>) = content.iter().partition(is_quick);
-        let mut sent = HashSet::new();
-        let quick: Vec<_> = quick.into_iter().filter(|one| sent.insert(one.digest()) && !self.has(one)).collect();
-        each(&quick, MANY, |one| Sink::push(self, one, source))?;
-        copy(source, self, &other.into_iter().cloned().collect::<Vec<_>>())
-    }
-}
-
-/// A registry that takes images may not take what is attached to them.
-fn refused(error: Report, registry: &Registry) -> Report {
-    let status = error.chain().find_map(|cause| cause.downcast_ref::<RequestError>()?.status());
-    match status.map(|status| status.as_u16()) {
-        Some(400 | 404 | 405 | 406 | 415 | 422 | 501) => with_help(
-            error.wrap_err(format!(
-                "{} does not take what is attached to images, such as signatures and SBOMs",
-                registry.reference.registry()
-            )),
-            "no tag has moved; `cargo oci push --sbom false --provenance false`, without `--sign`, pushes the image alone; or use a \
-             registry that takes OCI artifacts"
-                .to_owned(),
-        ),
-        _ => error,
-    }
-}
-
-/// The tag that stands in for a referrers API (distribution-spec, "Referrers Tag Schema").
-pub fn fallback_tag(subject: &Digest) -> String {
+/// Returns the tag of the list.
+fn tag_of(subject: &Digest) -> String {
     format!("{}-{}", subject.algorithm(), subject.digest())
 }
 
-/// A list as it is there.
-pub struct List {
-    /// Its JSON.
-    pub content: Value,
-    /// By which a registry that can tell that it was changed meanwhile.
+/// The list of a registry.
+struct List {
+    /// An index, as JSON.
+    content: Value,
+    /// The version of the list, for a conditional write.
     etag: Option<HeaderValue>,
 }
 
-/// Lists manifests that are there under their subject's tag, beside those that others have listed.
-///
-/// Few registries can write on a condition: after each write the list is read again, and where another client has
-/// written at the same time, written again.
+/// Returns the entries of the list for `subject`, or `None` if there is no list.
 ///
 /// # Errors
-/// When there is no answer, or one that says no; when others do not stop to write.
-pub async fn list(client: &Client<'_>, manifests: &[&(Descriptor, Vec<u8>)], subject: &Digest) -> Result<()> {
-    let tag = fallback_tag(subject);
-    let wanted = manifests.iter().map(|(manifest, bytes)| Ok(json!(entry(manifest, bytes)?)));
-    let wanted = wanted.collect::<Result<Vec<_>>>()?;
-    for attempt in 0..ATTEMPTS {
+/// Returns an error if there is no valid response, or if the tag is no list.
+pub async fn referrers(client: &Client<'_>, subject: &Digest) -> Result<Option<Vec<Descriptor>>> {
+    let Some(list) = get(client, &tag_of(subject)).await? else { return Ok(None) };
+    match parse(&MediaType::ImageIndex, &canonical_json(&list.content)) {
+        Ok(Manifest::Index(entries)) => Ok(Some(entries)),
+        _ => Ok(None),
+    }
+}
+
+/// Adds manifests to the list for `subject`, beside those of other clients.
+///
+/// Few registries support conditional writes. After each write the list is read again, and written again if another
+/// client has overwritten it.
+///
+/// # Errors
+/// Returns an error if a request fails, or if other clients overwrite the list each time.
+pub async fn add(client: &Client<'_>, manifests: &[&Document], subject: &Digest) -> Result<()> {
+    let tag = tag_of(subject);
+    let mut wanted = Vec::new();
+    for manifest in manifests {
+        wanted.push(json!(entry(&manifest.descriptor, &manifest.bytes)?));
+    }
+    for attempt in 0..MAX_ATTEMPTS {
         let found = get(client, &tag).await?;
         let mut content = match &found {
             Some(list) => list.content.clone(),
             None => json!({ "schemaVersion": 2, "mediaType": MediaType::ImageIndex, "manifests": [] }),
         };
         let Some(entries) = content.get_mut("manifests").and_then(Value::as_array_mut) else {
-            return Err(miette!("the tag {tag} is no list of what is attached to {subject}"));
+            return Err(miette!("the tag {tag} is not a list of the referrers of {subject}"));
         };
-        let is_listed = |entry: &&Value| entries.iter().any(|known| known["digest"] == entry["digest"]);
-        let lacking: Vec<_> = wanted.iter().filter(|entry| !is_listed(entry)).cloned().collect();
-        if lacking.is_empty() {
+        let mut missing = wanted.clone();
+        missing.retain(|entry| entries.iter().all(|known| known["digest"] != entry["digest"]));
+        if missing.is_empty() {
             return Ok(());
         }
-        entries.extend(lacking);
+        entries.extend(missing);
         if attempt > 0 {
-            // Clients that have met once do not meet again at once.
-            tokio::time::sleep(client.options.retry.first.mul_f64(fastrand::f64())).await;
+            // Clients that have met once must not meet again.
+            tokio::time::sleep(client.options.retry.first_pause.mul_f64(fastrand::f64())).await;
         }
-        // Where the conditions are not understood, the last attempt is made without.
-        let condition = found.and_then(|list| list.etag).filter(|_| attempt + 1 < ATTEMPTS);
+        // The last attempt has no condition, for registries that cannot fulfil it.
+        let condition = found.and_then(|list| list.etag).filter(|_| attempt + 1 < MAX_ATTEMPTS);
         put(client, &tag, &canonical_json(&content), condition).await?;
     }
-    let error = miette!("other clients write the list of what is attached to {subject} all the time");
-    Err(with_help(error, "try again later: what is there already is not sent again".to_owned()))
+    let error = miette!("cannot list the referrers of {subject}: other clients overwrite the list each time");
+    Err(with_help(error, "run the same command again: it does not upload again what is there".to_owned()))
 }
 
-/// The list under the tag; nothing where there is none.
-pub async fn get(client: &Client<'_>, tag: &str) -> Result<Option<List>> {
+async fn get(client: &Client<'_>, tag: &str) -> Result<Option<List>> {
     let url = client.url(&format!("manifests/{tag}"));
-    let answer = client.send(Method::GET, &url, documents).await;
-    let mut answer = match answer {
+    let mut response = match client.send(Method::GET, &url, accept_manifests).await {
         Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => return Ok(None),
-        answer => answer?,
+        response => response?,
     };
-    let etag = strong(answer.headers());
-    let most = usize::try_from(MOST_DOCUMENT_BYTES).unwrap_or(usize::MAX);
-    let progress = client.options.retry.progress;
-    let silent = |_| RequestError::new(&Method::GET, &url, Problem::Silent(progress.as_secs()));
-    let body = tokio::time::timeout(progress, bounded(&mut answer, most)).await.map_err(silent)?;
-    let body = body.map_err(|error| RequestError::transport(&Method::GET, &url, &error))?;
+    let etag = strong_etag(response.headers());
+    let body = read_body(&url, &mut response, MAX_MANIFEST_BYTES, client.options.retry.stall_timeout).await?;
     match parse(&MediaType::ImageIndex, &body) {
-        Ok(Manifest::Index(_)) if body.len() <= most => {
-            // It was just read as JSON.
+        Ok(Manifest::Index(_)) if body.len() <= MAX_MANIFEST_BYTES => {
             let content = serde_json::from_slice(&body).map_err(Report::from_err)?;
             Ok(Some(List { content, etag }))
         }
         _ => Err(miette!(
-            help = "remove that tag where the image is, and attach again",
-            "the tag {tag} in {} is not a list of what is attached to an image",
+            help = "delete that tag in the registry, and run the same command again",
+            "the tag {tag} in {} is not a list of referrers",
             client.repository
         )),
     }
 }
 
-/// A mark that is of these bytes alone (RFC 9110, section 8.8.3).
-fn strong(headers: &HeaderMap) -> Option<HeaderValue> {
-    headers.get(ETAG).filter(|mark| mark.as_bytes().starts_with(b"\"")).cloned()
+/// Returns the ETag if it is a strong one (RFC 9110, section 8.8.3): only such a one identifies bytes.
+fn strong_etag(headers: &HeaderMap) -> Option<HeaderValue> {
+    headers.get(ETAG).filter(|etag| etag.as_bytes().starts_with(b"\"")).cloned()
 }
 
-/// Writes the list, and only in the place of the one that was read where the registry can see to that. What became of it
-/// is found out by reading it.
+/// Writes the list, under the condition that it has not changed if there is one. The caller reads it again to see whether
+/// that worked.
 async fn put(
     client: &Client<'_>,
     tag: &str,
@@ -186,6 +128,6 @@ async fn put(
     };
     match client.send(Method::PUT, &url, edit).await {
         Err(error) if error.status() == Some(StatusCode::PRECONDITION_FAILED) => Ok(()),
-        answer => answer.map(drop),
+        response => response.map(drop),
     }
 }
