@@ -1,6 +1,6 @@
-//! Facts of the git commit a package is built from. All are optional: a package without git builds as well.
+//! Facts about the git commit that a package is built from. All are optional: a package without git builds, too.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -9,74 +9,74 @@ use std::process::{Child, Command, Stdio};
 pub struct Commit {
     /// The full hash, in hex.
     pub sha: String,
-    /// When it was committed, in seconds since 1970.
+    /// The committer date, in seconds since 1970.
     pub time: i64,
-    /// Whether tracked files differ from it.
+    /// Whether tracked files differ from the commit.
     pub dirty: bool,
 }
 
-/// The commit checked out in the repository around `folder`; nothing where there is no git, no repository or no commit.
+/// Returns the commit that is checked out in the repository around `folder`, or `None` without git, a repository or a
+/// commit.
 pub fn commit(folder: &Path) -> Option<Commit> {
-    let mut log = git(folder, &["log", "-1", "--no-show-signature", "--format=%H %ct"])?;
-    // The two questions do not depend on each other: git answers both at once.
-    let mut status = git(folder, &["status", "--porcelain", "--untracked-files=no", "--ignore-submodules"])?;
-    let (log, status) = (answer(&mut log), answer(&mut status));
+    let mut log = spawn(folder, &["log", "-1", "--no-show-signature", "--format=%H %ct"])?;
+    // The two commands do not depend on each other: run them at the same time.
+    let mut status = spawn(folder, &["status", "--porcelain", "--untracked-files=no", "--ignore-submodules"])?;
+    let (log, status) = (output(&mut log), output(&mut status));
     let (sha, time) = log.as_deref()?.trim().split_once(' ').map(|(sha, time)| (sha.to_owned(), time.parse()))?;
     Some(Commit { sha, time: time.ok()?, dirty: status.is_some_and(|changes| !changes.trim().is_empty()) })
 }
 
-/// The branch that is checked out; nothing where there is none, as for a commit that is checked out by itself.
+/// Returns the branch that is checked out, or `None` if HEAD is detached.
 pub fn branch(folder: &Path) -> Option<String> {
     first_line(folder, &["symbolic-ref", "--quiet", "--short", "HEAD"])
 }
 
-/// The tag of the commit that is checked out; of several, the highest version.
+/// Returns the tag of the commit that is checked out. Of several tags, the highest version is returned.
 pub fn tag(folder: &Path) -> Option<String> {
     first_line(folder, &["tag", "--points-at", "HEAD", "--sort=-version:refname"])
 }
 
-/// Whether `folder` is in a repository that git reads.
+/// Checks that git can read a repository around `folder`.
 ///
 /// # Errors
-/// Why it does not, in git's own words where there is a git.
+/// Returns git's message if it cannot, or why git cannot be run.
 pub fn check(folder: &Path) -> Result<(), String> {
-    let asked = question(folder, &["rev-parse", "--git-dir"]).stderr(Stdio::piped()).output();
-    let answer = asked.map_err(|error| match error.kind() {
+    let output = command(folder, &["rev-parse", "--git-dir"]).stderr(Stdio::piped()).output();
+    let output = output.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => "there is no `git` on PATH".to_owned(),
-        _ => format!("git cannot be run: {error}"),
+        _ => format!("cannot run git: {error}"),
     })?;
-    let words = String::from_utf8_lossy(&answer.stderr);
-    match answer.status.success() {
-        true => Ok(()),
-        false => Err(words.trim().trim_start_matches("fatal: ").to_owned()),
+    if output.status.success() {
+        return Ok(());
     }
+    Err(String::from_utf8_lossy(&output.stderr).trim().trim_start_matches("fatal: ").to_owned())
 }
 
-/// Whether only a part of the repository around `folder` is here.
+/// Whether the repository around `folder` is a shallow clone.
 pub fn is_shallow(folder: &Path) -> bool {
-    first_line(folder, &["rev-parse", "--is-shallow-repository"]).is_some_and(|answer| answer == "true")
+    first_line(folder, &["rev-parse", "--is-shallow-repository"]).is_some_and(|line| line == "true")
 }
 
 fn first_line(folder: &Path, args: &[&str]) -> Option<String> {
-    let answer = answer(&mut git(folder, args)?)?;
-    answer.lines().next().map(str::to_owned).filter(|line| !line.is_empty())
+    let output = output(&mut spawn(folder, args)?)?;
+    output.lines().next().map(str::to_owned).filter(|line| !line.is_empty())
 }
 
-fn git(folder: &Path, args: &[&str]) -> Option<Child> {
-    question(folder, args).stderr(Stdio::null()).spawn().ok()
+fn spawn(folder: &Path, args: &[&str]) -> Option<Child> {
+    command(folder, args).stderr(Stdio::null()).spawn().ok()
 }
 
-fn question(folder: &Path, args: &[&str]) -> Command {
+fn command(folder: &Path, args: &[&str]) -> Command {
     let mut git = Command::new("git");
-    // A read-only question: take no locks, ask nobody for a password.
+    // The commands only read: take no locks.
     git.env("GIT_OPTIONAL_LOCKS", "0").arg("-C").arg(folder).args(args);
     git.stdin(Stdio::null()).stdout(Stdio::piped());
     git
 }
 
-fn answer(child: &mut Child) -> Option<String> {
+fn output(child: &mut Child) -> Option<String> {
     let mut text = String::new();
-    let read = std::io::Read::read_to_string(child.stdout.as_mut()?, &mut text);
+    let read = child.stdout.as_mut()?.read_to_string(&mut text);
     let status = child.wait().ok()?;
     (read.is_ok() && status.success()).then_some(text)
 }

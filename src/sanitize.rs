@@ -1,9 +1,8 @@
-//! Text from anywhere, such that a terminal that shows it shows just that.
+//! Sanitizing text for a terminal: control characters from outside must not control it.
 
-/// Whether a terminal would take it for an order, or would not show that it is there: control characters, other line
-/// breaks, and what turns the direction of text or has no width. What joins the letters of a script, or the parts of an
-/// emoji, is none of these.
-pub fn is_order(c: char) -> bool {
+/// Whether `c` controls a terminal or is invisible in one: control characters, line separators, direction marks and
+/// zero-width characters. Zero-width joiners are allowed, because emoji and some scripts need them.
+pub fn is_terminal_control(c: char) -> bool {
     let is_invisible = matches!(
         c,
         '\u{61c}'
@@ -18,23 +17,31 @@ pub fn is_order(c: char) -> bool {
     c.is_control() || is_invisible
 }
 
-/// With all orders but line breaks shown, and not given.
-pub fn harmless(text: &str) -> String {
-    let escaped = |c: char| match is_order(c) && c != '\n' {
-        true => c.escape_default().collect(),
-        false => String::from(c),
-    };
-    text.chars().map(escaped).collect()
+/// Returns `text` with all terminal control characters but line feeds escaped.
+pub fn sanitize(text: &str) -> String {
+    let mut sanitized = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_terminal_control(c) && c != '\n' {
+            sanitized.extend(c.escape_default());
+        } else {
+            sanitized.push(c);
+        }
+    }
+    sanitized
 }
 
-/// The same for a text whose places are known: as many bytes stand in the place of an order as it has.
-pub fn harmless_in_place(text: &str) -> String {
-    let replaced = |c: char| match c {
+/// Returns `text` with each terminal control character replaced by a visible one of as many bytes, so that positions in
+/// the text stay valid.
+pub fn sanitize_in_place(text: &str) -> String {
+    text.chars().map(same_length).collect()
+}
+
+fn same_length(c: char) -> char {
+    match c {
         '\n' | '\r' | '\t' => c,
-        c if is_order(c) => ['?', '¿', '\u{fffd}'][c.len_utf8() - 1],
+        c if is_terminal_control(c) => ['?', '¿', '\u{fffd}'][c.len_utf8() - 1],
         c => c,
-    };
-    text.chars().map(replaced).collect()
+    }
 }
 
 #[cfg(test)]
@@ -42,23 +49,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn orders_to_the_terminal_are_shown_and_not_given() {
-        assert_eq!(harmless("a\u{1b}[31mb\nc"), "a\\u{1b}[31mb\nc");
+    fn sanitize_escapes_control_characters_only() {
+        assert_eq!(sanitize("a\u{1b}[31mb\nc"), "a\\u{1b}[31mb\nc");
         assert_eq!(
-            harmless("a\u{9b}\u{202e}b\u{2066}\u{2028}\u{feff}"),
+            sanitize("a\u{9b}\u{202e}b\u{2066}\u{2028}\u{feff}"),
             "a\\u{9b}\\u{202e}b\\u{2066}\\u{2028}\\u{feff}"
         );
-        // A family, and a word of Persian.
+        // An emoji of a family, and a Persian word.
         for kept in ["👩\u{200d}👧", "می\u{200c}خواهم"] {
-            assert_eq!(harmless(kept), kept);
+            assert_eq!(sanitize(kept), kept);
         }
     }
 
     #[test]
-    fn places_stay_where_they_are() {
+    fn sanitize_in_place_keeps_positions() {
         let text = "a\t\u{1b}\u{9b}\u{202e}b\r\n";
-        assert_eq!(harmless_in_place(text), "a\t?¿\u{fffd}b\r\n");
-        let every = ('\0'..char::MAX).filter(|c| is_order(*c)).collect::<String>();
-        assert_eq!(harmless_in_place(&every).len(), every.len());
+        assert_eq!(sanitize_in_place(text), "a\t?¿\u{fffd}b\r\n");
+        let every = ('\0'..char::MAX).filter(|c| is_terminal_control(*c)).collect::<String>();
+        assert_eq!(sanitize_in_place(&every).len(), every.len());
     }
 }

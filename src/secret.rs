@@ -1,21 +1,20 @@
-//! Texts that are not to be seen.
+//! Secrets: text that must not be printed.
 
 use std::fmt;
 
 use zeroize::Zeroize;
 
-/// A password or token. It does not print itself: who needs the text has to say so. The text is wiped from memory when it
-/// is dropped.
+/// A password or token. `Debug` does not print it, and it is wiped from memory when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes a text out of sight.
+    /// Creates a secret from its text.
     pub fn new(text: impl Into<String>) -> Secret {
         Secret(text.into())
     }
 
-    /// The text itself, to be sent to whom it is for, and to nobody else.
+    /// Returns the text itself, to be sent to its recipient and nobody else.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -38,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_not_told() {
+    fn secret_debug_prints_no_text() {
         assert_eq!(format!("{:?} {:#?}", Secret::new("sesame"), Some(Secret::new("sesame"))), "*** Some(\n    ***,\n)");
     }
 }

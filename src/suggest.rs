@@ -1,16 +1,48 @@
-//! Words that were meant by who has written another.
+//! Suggestions for misspelled words: "did you mean …?".
 
-/// The nearest of `known`, for a word that is none of them.
+/// Shorter prefixes begin too many words.
+const MIN_PREFIX_CHARS: usize = 3;
+
+/// Returns the word of `known` that is nearest to `word`, or `None` if none is near.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .into_iter()
-        .map(|known| (strsim::jaro_winkler(word, known), known))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, known)| known)
+    let near = known.into_iter().filter_map(|known| Some((distance(word, known)?, known)));
+    near.min_by_key(|(distance, _)| *distance).map(|(_, known)| known)
 }
 
-/// ` (did you mean …?)` for a word that is none of `known` but near one; nothing for another.
+/// Returns the edit distance of two words if it is at most a third of the longer one, as rustc does. A prefix is near, too.
+fn distance(word: &str, known: &str) -> Option<usize> {
+    let (length, known_length) = (word.chars().count(), known.chars().count());
+    let limit = length.max(known_length).max(3) / 3;
+    let distance = strsim::damerau_levenshtein(word, known);
+    if distance > limit && length >= MIN_PREFIX_CHARS && known.starts_with(word) {
+        return Some(limit + 1);
+    }
+    Some(distance).filter(|distance| *distance <= limit)
+}
+
+/// Returns ` (did you mean …?)` for the nearest of `known`, or an empty string if none is near.
 pub fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     nearest(word, known).map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_finds_typos_and_prefixes() {
+        let known = ["embedded", "scratch", "repository", "key"];
+        for (typed, meant) in
+            [("embeded", "embedded"), ("scrtach", "scratch"), ("repo", "repository"), ("kay", "key"), ("keys", "key")]
+        {
+            assert_eq!(nearest(typed, known), Some(meant));
+        }
+    }
+
+    #[test]
+    fn nearest_ignores_other_words() {
+        for other in ["search", "crate", "static", "debian", "e", ""] {
+            assert_eq!(nearest(other, ["embedded", "scratch", "repository", "key"]), None, "{other}");
+        }
+    }
 }

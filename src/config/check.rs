@@ -1,6 +1,6 @@
 //! What values have to be, in tables, flags and variables alike; where one is not, why.
 
-use crate::sanitize::is_order;
+use crate::sanitize::is_terminal_control;
 
 /// Whether `tag` is one after the distribution-spec ("Pulling manifests"); if not, why.
 ///
@@ -77,7 +77,7 @@ pub fn check_user(user: &str) -> Result<(), String> {
 /// # Errors
 /// When it holds one, or a character that nobody sees.
 pub fn check_line(text: &str) -> Result<(), String> {
-    match text.chars().find(|c| is_order(*c)) {
+    match text.chars().find(|c| is_terminal_control(*c)) {
         None => Ok(()),
         // Who does not see it can search for its number.
         Some(c) => {

@@ -13,7 +13,7 @@ use super::pattern::Pattern;
 use super::value::{Mistake, array_of, checked, in_order, parsed, wrong_type};
 use super::{ConfigError, nearest};
 use crate::image::passwd::number;
-use crate::sanitize::{harmless, harmless_in_place};
+use crate::sanitize::{sanitize, sanitize_in_place};
 
 /// One rule of `files`.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,12 +85,12 @@ impl FileRule {
 impl Mistake {
     pub(super) fn within(self, path: &Path, text: &str) -> ConfigError {
         // All of this is drawn as it stands.
-        let path = harmless(&path.display().to_string());
+        let path = sanitize(&path.display().to_string());
         ConfigError {
             message: self.message,
-            manifest: NamedSource::new(path, harmless_in_place(text)).with_language("toml"),
+            manifest: NamedSource::new(path, sanitize_in_place(text)).with_language("toml"),
             at: self.at.into(),
-            label: harmless(&self.label),
+            label: sanitize(&self.label),
             help: self.help,
         }
     }

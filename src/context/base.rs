@@ -21,6 +21,7 @@ use crate::registry::RequestError;
 use crate::store::cache::Through;
 use crate::store::cache::records::Kind;
 use crate::store::{Archive, Cache, Layout, Memory, Source};
+use crate::suggest::nearest;
 
 /// The bases of one run, each opened, resolved and read once.
 pub struct Bases<'a> {
@@ -193,7 +194,7 @@ fn no_base(base: &BaseReference, cause: Report) -> Report {
     let is_unreachable = cause.downcast_ref().is_some_and(RequestError::is_unanswered);
     let help = match (meant(base), help) {
         (Some(near), _) => format!("did you mean `{near}`?"),
-        (None, Some(help)) if is_unreachable => format!("{help}; `--base embedded` needs neither"),
+        (None, Some(help)) if is_unreachable => format!("{help}; `--base embedded` needs no registry"),
         (None, Some(help)) => help,
         (None, None) => format!("`cargo oci validate {base}` tells whether it is whole: copy it anew, or take another"),
     };
@@ -204,7 +205,7 @@ fn no_base(base: &BaseReference, cause: Report) -> Report {
 fn meant(base: &BaseReference) -> Option<&'static str> {
     let BaseReference::Registry(reference) = base else { return None };
     let word = reference.repository().strip_prefix("library/")?;
-    ["embedded", "scratch"].into_iter().find(|known| strsim::damerau_levenshtein(word, known) <= 2)
+    nearest(word, ["embedded", "scratch"])
 }
 
 /// Sees to it that the base's layers are there. What is in them is checked when they are read.

@@ -10,7 +10,7 @@ use super::image::ImagePlan;
 use super::selection::binaries;
 use crate::cli::{CargoArgs, Output, OutputArgs, OutputKind};
 use crate::error::Result;
-use crate::sanitize::is_order;
+use crate::sanitize::is_terminal_control;
 
 /// Sees to it that no two images, and no two of their programs, are written to the same place: cargo puts the programs
 /// of all packages into one folder.
@@ -145,7 +145,7 @@ pub fn results_are_lines(target_dir: &Path) -> Result<()> {
     // A result begins in the current folder where it can.
     let current = std::env::current_dir().unwrap_or_default();
     let shown = target_dir.strip_prefix(current).unwrap_or(target_dir).to_string_lossy();
-    match shown.contains(is_order) {
+    match shown.contains(is_terminal_control) {
         true => Err(miette!(
             help = "name another with `--target-dir`: a result is a line",
             "the name of the target folder {shown:?} has characters that are none of a line"

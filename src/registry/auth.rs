@@ -12,10 +12,10 @@ use reqwest::{Method, Url};
 use serde::Deserialize;
 
 use super::Options;
-use super::client::{accepted, bounded, http};
 use super::credentials::{Credential, Secret};
 use super::error::{Problem, RequestError};
-use super::trace::ask;
+use super::http::{check_status, client_builder, read_limited};
+use super::trace::execute;
 use crate::event::Event;
 
 const MOST_TOKEN_BYTES: usize = 128 << 10;
@@ -183,7 +183,7 @@ impl Service {
             RequestError::new(
                 &Method::GET,
                 url,
-                Problem::Answer(format!("{} names this token service, {why}", host(registry))),
+                Problem::Untrusted(format!("{} names this token service, {why}", host(registry))),
             )
         };
         let url =
@@ -194,12 +194,12 @@ impl Service {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(refused(&url, "with credentials in its URL"));
         }
-        let mut builder = http(local, Policy::none);
+        let mut builder = client_builder(local, Policy::none());
         if !local {
             let port = url.port_or_known_default().unwrap_or(443);
             let found = tokio::net::lookup_host((host(&url), port)).await;
             let addresses: Vec<_> = found
-                .map_err(|error| RequestError::new(&Method::GET, &url, Problem::Transport(error.to_string())))?
+                .map_err(|error| RequestError::new(&Method::GET, &url, Problem::Connect(error.to_string())))?
                 .collect();
             if addresses.iter().any(|address| is_internal(address.ip())) {
                 return Err(refused(&url, "which is an address of this computer or of its network"));
@@ -256,16 +256,16 @@ impl Service {
         };
         let method = if matches!(credential, Credential::IdentityToken(_)) { Method::POST } else { Method::GET };
         let failed = |error| RequestError::transport(&method, &self.url, &error);
-        let progress = options.retry.progress;
-        let silent = || RequestError::new(&method, &self.url, Problem::Silent(progress.as_secs()));
-        let answer = tokio::time::timeout(progress, ask(options.notify, request))
+        let progress = options.retry.stall_timeout;
+        let silent = || RequestError::new(&method, &self.url, Problem::Timeout(progress.as_secs()));
+        let answer = tokio::time::timeout(progress, execute(options.notify, request))
             .await
             .map_err(|_| silent())?
             .map_err(failed)?;
-        let mut answer = accepted(&method, &self.url, answer).await?;
-        let body = tokio::time::timeout(progress, bounded(&mut answer, MOST_TOKEN_BYTES)).await;
+        let mut answer = check_status(&method, &self.url, answer).await?;
+        let body = tokio::time::timeout(progress, read_limited(&mut answer, MOST_TOKEN_BYTES)).await;
         read_token(&body.map_err(|_| silent())?.map_err(failed)?).ok_or_else(|| {
-            RequestError::new(&method, &self.url, Problem::Answer("the answer holds no token".to_owned()))
+            RequestError::new(&method, &self.url, Problem::InvalidResponse("the answer holds no token".to_owned()))
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Content from a repository: documents whole, blobs as they come, taken up again where a connection broke.
+//! Reads content from a repository: manifests whole, blobs as streams that resume after the connection broke.
 
 use std::io::{self, Read};
 
@@ -7,8 +7,9 @@ use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, Heade
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use tokio::runtime::Runtime;
 
-use super::client::{Client, bounded};
+use super::client::Client;
 use super::error::{Problem, RequestError};
+use super::http::read_body;
 use super::retry::Attempts;
 use crate::image::digest::sha256;
 use crate::image::manifest::sniff;
@@ -16,73 +17,74 @@ use crate::image::media_type::{DOCKER_INDEX, DOCKER_MANIFEST, is_document};
 use crate::interrupt;
 use crate::store::MOST_DOCUMENT_BYTES;
 
-/// The types of documents that are understood.
-pub fn documents(request: RequestBuilder) -> RequestBuilder {
+/// The limit for manifests and indexes in memory.
+pub const MAX_MANIFEST_BYTES: usize = MOST_DOCUMENT_BYTES as usize;
+
+/// Accepts the media types of manifests and indexes.
+pub fn accept_manifests(request: RequestBuilder) -> RequestBuilder {
     let types = [MediaType::ImageIndex.to_string(), MediaType::ImageManifest.to_string()];
     request.header(ACCEPT, format!("{}, {DOCKER_INDEX}, {DOCKER_MANIFEST}", types.join(", ")))
 }
 
-/// Where content of this type is, below the repository.
-pub fn path(descriptor: &Descriptor) -> String {
+/// Returns the path of content within its repository.
+pub fn content_path(descriptor: &Descriptor) -> String {
     let kind = if is_document(descriptor.media_type()) { "manifests" } else { "blobs" };
     format!("{kind}/{}", descriptor.digest())
 }
 
-/// The request for content of a type.
-fn typed(descriptor: &Descriptor) -> fn(RequestBuilder) -> RequestBuilder {
-    if is_document(descriptor.media_type()) { documents } else { |request| request }
+/// Returns what a request for content needs by its media type.
+fn accept(descriptor: &Descriptor) -> fn(RequestBuilder) -> RequestBuilder {
+    if is_document(descriptor.media_type()) { accept_manifests } else { |request| request }
 }
 
 /// Whether the repository has the content.
 ///
 /// # Errors
-/// When it does not say.
+/// Returns an error if the response is neither a success nor a 404.
 pub async fn exists(client: &Client<'_>, descriptor: &Descriptor) -> Result<bool, RequestError> {
-    let url = client.url(&path(descriptor));
-    match client.send(Method::HEAD, &url, typed(descriptor)).await {
-        Ok(_) => Ok(true),
+    let url = client.url(&content_path(descriptor));
+    let mut found = client.send(Method::HEAD, &url, accept(descriptor)).await;
+    // Some registries do not implement HEAD.
+    if found.as_ref().is_err_and(|error| error.status() == Some(StatusCode::METHOD_NOT_ALLOWED)) {
+        found = client.send(Method::GET, &url, accept(descriptor)).await;
+    }
+    match found {
         Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(false),
-        // Some registries know no HEAD, and answer GET.
-        Err(error) if error.status() == Some(StatusCode::METHOD_NOT_ALLOWED) => {
-            match client.send(Method::GET, &url, typed(descriptor)).await {
-                Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(false),
-                answer => answer.map(|_| true),
-            }
-        }
-        Err(error) => Err(error),
+        found => found.map(|_| true),
     }
 }
 
-/// What a tag or digest stands for: one HEAD where the registry tells all in it, else a GET of the document.
+/// Returns the manifest or index that a tag or digest names: by a HEAD request if its response has all headers, else by
+/// GET.
 ///
 /// # Errors
-/// When there is no such document, or no answer.
+/// Returns an error if there is none, or no valid response.
 pub async fn resolve(client: &Client<'_>, name: &str) -> Result<Descriptor, RequestError> {
     let url = client.url(&format!("manifests/{name}"));
-    let head = match client.send(Method::HEAD, &url, documents).await {
-        Ok(answer) => described(answer.headers()),
-        // An error without a body says little, and some registries know no HEAD: GET tells more.
+    let described = match client.send(Method::HEAD, &url, accept_manifests).await {
+        Ok(response) => described(response.headers()),
+        // Some registries do not implement HEAD, and only GET has a body that explains the error.
         Err(error) if error.status().is_some_and(|status| status.is_client_error()) => None,
         Err(error) => return Err(error),
     };
-    match head {
+    match described {
         Some(descriptor) => Ok(descriptor),
-        None => get_document(client, &url).await,
+        None => get_manifest(client, &url).await,
     }
 }
 
-/// The same for a tag that may not be there.
+/// Returns the manifest or index that a tag names, or `None` if there is no such tag.
 ///
 /// # Errors
-/// When there is no answer, or one that says neither yes nor no.
-pub async fn tagged(client: &Client<'_>, tag: &str) -> Result<Option<Descriptor>, RequestError> {
+/// Returns an error if the response is neither a success nor a 404.
+pub async fn resolve_tag(client: &Client<'_>, tag: &str) -> Result<Option<Descriptor>, RequestError> {
     let url = client.url(&format!("manifests/{tag}"));
-    let found = match client.send(Method::HEAD, &url, documents).await {
-        Ok(answer) => match described(answer.headers()) {
+    let found = match client.send(Method::HEAD, &url, accept_manifests).await {
+        Ok(response) => match described(response.headers()) {
             Some(descriptor) => Ok(descriptor),
-            None => get_document(client, &url).await,
+            None => get_manifest(client, &url).await,
         },
-        Err(error) if error.status() == Some(StatusCode::METHOD_NOT_ALLOWED) => get_document(client, &url).await,
+        Err(error) if error.status() == Some(StatusCode::METHOD_NOT_ALLOWED) => get_manifest(client, &url).await,
         Err(error) => Err(error),
     };
     match found {
@@ -91,164 +93,167 @@ pub async fn tagged(client: &Client<'_>, tag: &str) -> Result<Option<Descriptor>
     }
 }
 
-/// What the head of an answer says of the content, if it says all.
+/// Returns the descriptor that the headers of a response make, or `None` if one is missing.
 fn described(headers: &HeaderMap) -> Option<Descriptor> {
-    let text = |key: &str| headers.get(key)?.to_str().ok();
-    let digest = Digest::try_from(text("docker-content-digest")?).ok()?;
-    let media_type = text(CONTENT_TYPE.as_str())?.split(';').next()?.trim();
-    let size = text(CONTENT_LENGTH.as_str())?.parse().ok()?;
-    let descriptor = Descriptor::new(media_type.into(), size, digest);
+    let digest = headers.get("docker-content-digest")?.to_str().ok()?;
+    let size = headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()?;
+    let descriptor = Descriptor::new(media_type(headers)?, size, Digest::try_from(digest).ok()?);
     (is_document(descriptor.media_type()) && descriptor.size() > 0).then_some(descriptor)
 }
 
-async fn get_document(client: &Client<'_>, url: &Url) -> Result<Descriptor, RequestError> {
-    let method = Method::GET;
-    let mut answer = client.send(method.clone(), url, documents).await?;
-    let typed = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let typed = typed.and_then(|text| text.split(';').next()).map(|text| MediaType::from(text.trim()));
-    let most = usize::try_from(MOST_DOCUMENT_BYTES).unwrap_or(usize::MAX);
-    let progress = client.options.retry.progress;
-    let body = tokio::time::timeout(progress, bounded(&mut answer, most)).await;
-    let silent = |_| RequestError::new(&method, url, Problem::Silent(progress.as_secs()));
-    let body = body.map_err(silent)?.map_err(|error| RequestError::transport(&method, url, &error))?;
-    let wrong = |why: &str| RequestError::new(&method, url, Problem::Answer(why.to_owned()));
-    if body.len() > most {
-        return Err(wrong("the answer is too large for a manifest"));
+fn media_type(headers: &HeaderMap) -> Option<MediaType> {
+    let content_type = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    Some(MediaType::from(content_type.split(';').next()?.trim()))
+}
+
+async fn get_manifest(client: &Client<'_>, url: &Url) -> Result<Descriptor, RequestError> {
+    let mut response = client.send(Method::GET, url, accept_manifests).await?;
+    let declared = media_type(response.headers()).filter(is_document);
+    let body = read_body(url, &mut response, MAX_MANIFEST_BYTES, client.options.retry.stall_timeout).await?;
+    if body.len() > MAX_MANIFEST_BYTES {
+        return Err(RequestError::invalid_response(&Method::GET, url, "it is too large for a manifest"));
     }
-    let media_type = typed.filter(is_document).or_else(|| sniff(&body));
-    let media_type = media_type.ok_or_else(|| wrong("the answer is not a manifest: is this a registry?"))?;
+    let Some(media_type) = declared.or_else(|| sniff(&body)) else {
+        return Err(RequestError::invalid_response(&Method::GET, url, "expected a manifest or an index"));
+    };
     Ok(Descriptor::new(media_type, body.len() as u64, sha256(&body)))
 }
 
-/// The content of a descriptor, as it comes.
-pub struct Body<'a> {
+/// Reads the content of a descriptor from its repository.
+pub struct BlobReader<'a> {
     client: &'a Client<'a>,
     runtime: &'a Runtime,
     descriptor: Descriptor,
     url: Url,
-    /// The answer that is being read; nothing after it broke.
-    answer: Option<Response>,
-    /// Bytes that came, and those of them that were given out.
-    chunk: io::Cursor<Vec<u8>>,
-    /// How many bytes have come in all.
+    /// The response that is being read, or `None` after the connection broke.
+    response: Option<Response>,
+    /// Bytes that were received, and the position of those that were read.
+    buffer: io::Cursor<Vec<u8>>,
+    /// How many bytes were received in all.
     offset: u64,
     attempts: Attempts<'a>,
-    started_over: bool,
+    has_restarted: bool,
 }
 
-impl<'a> Body<'a> {
-    /// Asks for the content and waits for the head of the answer.
+impl<'a> BlobReader<'a> {
+    /// Requests the content and waits for the head of the response.
     ///
     /// # Errors
-    /// When the registry says no, or nothing.
-    pub fn begin(
+    /// Returns an error if there is no successful response.
+    pub fn open(
         client: &'a Client<'a>,
         runtime: &'a Runtime,
         descriptor: &Descriptor,
-    ) -> Result<Body<'a>, RequestError> {
-        let url = client.url(&path(descriptor));
-        let answer = runtime.block_on(client.send(Method::GET, &url, typed(descriptor)))?;
-        Ok(Body {
+    ) -> Result<BlobReader<'a>, RequestError> {
+        let url = client.url(&content_path(descriptor));
+        let response = runtime.block_on(client.send(Method::GET, &url, accept(descriptor)))?;
+        Ok(BlobReader {
             client,
             runtime,
             descriptor: descriptor.clone(),
             url,
-            answer: Some(answer),
-            chunk: io::Cursor::default(),
+            response: Some(response),
+            buffer: io::Cursor::default(),
             offset: 0,
             attempts: Attempts::new(&client.options.retry),
-            started_over: false,
+            has_restarted: false,
         })
     }
 
-    /// The next bytes; none at the end.
-    async fn next(&mut self) -> Result<Vec<u8>, RequestError> {
+    /// Receives the next bytes, or none at the end.
+    async fn receive(&mut self) -> Result<Vec<u8>, RequestError> {
         loop {
-            let error = match self.chunk().await {
+            let error = match self.receive_once().await {
                 Ok(bytes) if !bytes.is_empty() => {
-                    self.attempts.progressed();
+                    self.attempts.reset();
                     self.offset += bytes.len() as u64;
                     return Ok(bytes);
                 }
                 Ok(_) if self.offset >= self.descriptor.size() => return Ok(Vec::new()),
-                Ok(_) => self.broken("the answer ended early"),
+                Ok(_) => self.broken("the response ended early"),
                 Err(error) => error,
             };
-            self.client.pause(&mut self.attempts, error).await?;
+            self.client.back_off(&mut self.attempts, error).await?;
             self.resume().await?;
         }
     }
 
-    fn broken(&self, why: &str) -> RequestError {
-        RequestError::new(&Method::GET, &self.url, Problem::Transport(why.to_owned()))
-    }
-
-    async fn chunk(&mut self) -> Result<Vec<u8>, RequestError> {
-        let progress = self.client.options.retry.progress;
-        let Some(answer) = &mut self.answer else {
+    async fn receive_once(&mut self) -> Result<Vec<u8>, RequestError> {
+        let timeout = self.client.options.retry.stall_timeout;
+        let Some(response) = &mut self.response else {
             return Err(self.broken("the connection broke"));
         };
         let chunk = tokio::select! {
-            chunk = tokio::time::timeout(progress, answer.chunk()) => chunk,
+            chunk = tokio::time::timeout(timeout, response.chunk()) => chunk,
             () = interrupt::wait() => return Err(RequestError::new(&Method::GET, &self.url, Problem::Interrupted)),
         };
         match chunk {
             Ok(Ok(chunk)) => Ok(chunk.map(Vec::from).unwrap_or_default()),
             Ok(Err(error)) => Err(RequestError::transport(&Method::GET, &self.url, &error)),
-            Err(_) => Err(RequestError::new(&Method::GET, &self.url, Problem::Silent(progress.as_secs()))),
+            Err(_) => Err(RequestError::timeout(&Method::GET, &self.url, timeout)),
         }
     }
 
-    /// Asks for the rest: 206 has to be just that, 200 is the whole once more, 416 is asked for the whole once.
+    fn broken(&self, cause: &str) -> RequestError {
+        RequestError::new(&Method::GET, &self.url, Problem::Transport(cause.to_owned()))
+    }
+
+    /// Requests the rest of the content. If the registry cannot send it, the whole is requested, once.
     async fn resume(&mut self) -> Result<(), RequestError> {
-        self.answer = None;
-        let (size, from) = (self.descriptor.size(), self.offset);
-        let edit = typed(&self.descriptor);
-        let range = |request| edit(request).header(RANGE, format!("bytes={from}-"));
-        let asked = match from {
-            0 => self.client.once(&Method::GET, &self.url, &edit).await,
-            _ => self.client.once(&Method::GET, &self.url, &range).await,
-        };
-        let wanted = format!("bytes {from}-{}/{size}", size.saturating_sub(1));
-        let is_other_part = |answer: &Response| {
-            let range = answer.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
-            answer.status() == StatusCode::PARTIAL_CONTENT && range != Some(&wanted)
-        };
-        // A registry that cannot give the rest can give the whole once more.
-        let cannot = match &asked {
+        self.response = None;
+        let from = self.offset;
+        let mut response = self.request_from(from).await;
+        let is_unavailable = match &response {
             Err(error) => error.status() == Some(StatusCode::RANGE_NOT_SATISFIABLE),
-            Ok(answer) => is_other_part(answer),
+            Ok(response) => self.is_other_range(response, from),
         };
-        let answer = match cannot && !self.started_over {
-            true => {
-                self.started_over = true;
-                self.client.once(&Method::GET, &self.url, &edit).await
-            }
-            false => asked,
-        };
-        let answer = match answer {
-            Ok(answer) => answer,
-            // The next read finds no answer, and counts that as one more attempt.
-            Err(error) if error.is_passing() => return Ok(()),
+        if is_unavailable && !self.has_restarted {
+            self.has_restarted = true;
+            response = self.request_from(0).await;
+        }
+        let response = match response {
+            Ok(response) => response,
+            // The next read finds no response, and counts that as another attempt.
+            Err(error) if error.is_transient() => return Ok(()),
             Err(error) => return Err(error),
         };
-        if is_other_part(&answer) {
-            let why = format!("asked for {wanted}, it answers with another part");
-            return Err(RequestError::new(&Method::GET, &self.url, Problem::Answer(why)));
+        if self.is_other_range(&response, from) {
+            let cause = format!("expected {}, got another range", self.range_from(from));
+            return Err(RequestError::invalid_response(&Method::GET, &self.url, cause));
         }
-        if answer.status() == StatusCode::PARTIAL_CONTENT {
-            self.answer = Some(answer);
-            return Ok(());
+        let is_whole = response.status() != StatusCode::PARTIAL_CONTENT;
+        self.response = Some(response);
+        if is_whole {
+            self.skip(from).await;
         }
-        self.answer = Some(answer);
-        self.skip(from).await;
         Ok(())
     }
 
-    /// Passes over what was given out already.
+    async fn request_from(&self, from: u64) -> Result<Response, RequestError> {
+        let accept = accept(&self.descriptor);
+        if from == 0 {
+            return self.client.send_once(&Method::GET, &self.url, &accept).await;
+        }
+        let range = format!("bytes={from}-");
+        self.client.send_once(&Method::GET, &self.url, &|request| accept(request).header(RANGE, &range)).await
+    }
+
+    /// Whether a response holds a part of the content, but not the rest that begins at `from`.
+    fn is_other_range(&self, response: &Response, from: u64) -> bool {
+        let range = response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
+        response.status() == StatusCode::PARTIAL_CONTENT && range != Some(&self.range_from(from))
+    }
+
+    /// Returns the value of Content-Range for the rest that begins at `from`.
+    fn range_from(&self, from: u64) -> String {
+        let size = self.descriptor.size();
+        format!("bytes {from}-{}/{size}", size.saturating_sub(1))
+    }
+
+    /// Skips `left` bytes, which were received before.
     async fn skip(&mut self, mut left: u64) {
         while left > 0 {
-            match self.chunk().await {
+            match self.receive_once().await {
                 Ok(bytes) if bytes.is_empty() => return,
                 Ok(mut bytes) => {
                     let known = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
@@ -256,12 +261,12 @@ impl<'a> Body<'a> {
                     if known < bytes.len() {
                         let rest = bytes.split_off(known);
                         self.offset += rest.len() as u64;
-                        self.chunk = io::Cursor::new(rest);
+                        self.buffer = io::Cursor::new(rest);
                     }
                 }
-                // Found again by the next read.
+                // The next read fails in the same way.
                 Err(_) => {
-                    self.answer = None;
+                    self.response = None;
                     return;
                 }
             }
@@ -269,24 +274,24 @@ impl<'a> Body<'a> {
     }
 }
 
-impl Read for Body<'_> {
+impl Read for BlobReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            let read = self.chunk.read(buffer)?;
+            let read = self.buffer.read(buffer)?;
             if read > 0 || buffer.is_empty() {
                 return Ok(read);
             }
             let runtime = self.runtime;
-            let bytes = runtime.block_on(self.next()).map_err(io::Error::other)?;
-            if bytes.is_empty() && self.chunk.position() == self.chunk.get_ref().len() as u64 {
+            let bytes = runtime.block_on(self.receive()).map_err(io::Error::other)?;
+            if bytes.is_empty() && self.buffer.position() == self.buffer.get_ref().len() as u64 {
                 return Ok(0);
             }
             if !bytes.is_empty() {
-                // What a restart brought beyond the known bytes comes before what came after it.
-                let position = usize::try_from(self.chunk.position()).unwrap_or(usize::MAX);
-                let mut waiting = self.chunk.get_ref().get(position..).unwrap_or_default().to_vec();
+                // What a restart brought after the known bytes comes before the new bytes.
+                let position = usize::try_from(self.buffer.position()).unwrap_or(usize::MAX);
+                let mut waiting = self.buffer.get_ref().get(position..).unwrap_or_default().to_vec();
                 waiting.extend_from_slice(&bytes);
-                self.chunk = io::Cursor::new(waiting);
+                self.buffer = io::Cursor::new(waiting);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What goes wrong between here and a registry, told so that one can act on it at 3 a.m.
+//! Errors of requests to registries and token services: the request, what went wrong, and what to do about it.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,48 +6,65 @@ use std::time::Duration;
 use miette::Diagnostic;
 use reqwest::{Method, StatusCode, Url};
 
-/// A request that failed: what was asked, of whom, and the answer.
+use super::certificate::CertificateProblem;
+use super::error_body::ErrorBody;
+
+/// A failed request.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{method} {url}: {problem}")]
 pub struct RequestError {
     /// `GET`, …
     pub method: Method,
-    /// Without its query and without credentials: both may hold secrets.
+    /// Without query and credentials, which may be secret.
     pub url: String,
     /// What went wrong.
     pub problem: Problem,
-    /// How long the registry asks to be left alone.
+    /// The pause that the registry asks for before the next request.
     pub retry_after: Option<Duration>,
 }
 
-/// Kinds of failure.
+/// What went wrong with a request.
 #[derive(Clone, Debug)]
 pub enum Problem {
-    /// No answer: no connection, a broken one, or one that is not what it should be (TLS).
+    /// There is no connection.
+    Connect(String),
+    /// The certificate of the server cannot be verified.
+    Certificate(CertificateProblem),
+    /// The connection broke.
     Transport(String),
-    /// No answer within so many seconds.
-    Silent(u64),
-    /// An answer that says no.
+    /// There was no response within so many seconds.
+    Timeout(u64),
+    /// The response has an error status.
     Status {
         /// The status.
         status: StatusCode,
-        /// What the registry says of it.
-        says: String,
+        /// What the registry says about it.
+        body: ErrorBody,
     },
-    /// An answer that is not what was asked for.
-    Answer(String),
-    /// Nobody waits for the answer any more.
+    /// The response is not what the protocol requires.
+    InvalidResponse(String),
+    /// The request was not sent, because its URL is not to be trusted.
+    Untrusted(String),
+    /// The user pressed Ctrl-C.
     Interrupted,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Problem::Transport(why) | Problem::Answer(why) => f.write_str(why),
-            Problem::Interrupted => f.write_str("interrupted"),
-            Problem::Silent(seconds) => write!(f, "no answer within {seconds} seconds"),
-            Problem::Status { status, says } if says.is_empty() => status.fmt(f),
-            Problem::Status { status, says } => write!(f, "{status}: {says}"),
+        let RequestError { method, url, problem, .. } = self;
+        write!(f, "{method} {url}")?;
+        match problem {
+            Problem::Connect(cause) => write!(f, ": cannot connect: {cause}"),
+            Problem::Certificate(cause) => write!(f, ": cannot verify the server's certificate: {cause}"),
+            Problem::Transport(cause) => write!(f, ": {cause}"),
+            Problem::Timeout(seconds) => write!(f, ": no response within {seconds} seconds"),
+            Problem::Status { status, body } if !body.is_empty() => write!(f, " returned {status}: {body}"),
+            Problem::Status { status, .. } if self.is_push() && is_unsupported(*status) => {
+                write!(f, " returned {status}: the registry is read-only or does not accept pushes")
+            }
+            Problem::Status { status, .. } => write!(f, " returned {status}"),
+            Problem::InvalidResponse(cause) => write!(f, " returned an invalid response: {cause}"),
+            Problem::Untrusted(cause) => write!(f, " was not sent: {cause}"),
+            Problem::Interrupted => f.write_str(": interrupted"),
         }
     }
 }
@@ -55,43 +72,23 @@ impl fmt::Display for Problem {
 impl Diagnostic for RequestError {
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         let registry = self.registry();
-        let is_push = !matches!(self.method, Method::GET | Method::HEAD);
         let help = match &self.problem {
-            Problem::Transport(why) if why.contains("UnknownIssuer") => {
-                "if you trust it, name a file with the certificate of its authority in SSL_CERT_FILE".to_owned()
+            Problem::Certificate(problem) => problem.help(registry),
+            Problem::Connect(_) | Problem::Timeout(_) if self.is_local() => {
+                format!("check that a registry runs at {registry} on this computer")
             }
-            Problem::Transport(why) if why.contains("not valid for name") => {
-                format!("write the name that the certificate of {registry} is for")
+            Problem::Connect(_) | Problem::Timeout(_) => {
+                format!("check the host {registry} and the network; set HTTPS_PROXY if the network requires a proxy")
             }
-            Problem::Transport(why) if why.contains("certificate") => {
-                "its certificate has to be renewed where it runs; if it is right, check the clock of this computer"
+            Problem::Transport(_) => {
+                format!("try again; if it fails again, check the network between here and {registry}")
+            }
+            Problem::Status { status, body } => self.status_help(*status, body),
+            Problem::InvalidResponse(_) => format!("check that {registry} is a container registry"),
+            Problem::Untrusted(_) => {
+                "check the registry's host; if it is right, its operator has to fix the address of the token service"
                     .to_owned()
             }
-            Problem::Transport(_) | Problem::Silent(_) => {
-                "check the registry's name and the network (and HTTPS_PROXY)".to_owned()
-            }
-            Problem::Status { status, says } => match *status {
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => format!(
-                    "`cargo oci login {registry}` keeps credentials for it; check the name too: some registries say this of what they do not have"
-                ),
-                StatusCode::NOT_FOUND if is_push => {
-                    "check the repository's name; some registries (such as ECR) want it created before the first push"
-                        .to_owned()
-                }
-                StatusCode::NOT_FOUND if says.contains("NAME_UNKNOWN") => {
-                    "there is no such repository: check its name".to_owned()
-                }
-                StatusCode::NOT_FOUND => "check the repository's name, and the tag or digest behind it".to_owned(),
-                StatusCode::TOO_MANY_REQUESTS => format!(
-                    "it limits how often one may ask: try again later; `cargo oci login {registry}` often raises the limit"
-                ),
-                StatusCode::NOT_IMPLEMENTED | StatusCode::METHOD_NOT_ALLOWED => {
-                    format!("{registry} does not do what registries do: check its name")
-                }
-                status if status.is_server_error() => "the registry is at fault: try again later".to_owned(),
-                _ => format!("check the name: {registry} does not want what other registries take"),
-            },
-            Problem::Answer(_) => format!("{registry} does not answer as registries do: check its name"),
             Problem::Interrupted => return None,
         };
         Some(Box::new(help))
@@ -99,12 +96,56 @@ impl Diagnostic for RequestError {
 }
 
 impl RequestError {
-    /// Of a request to `url`.
+    /// Creates an error of a request to `url`.
     pub fn new(method: &Method, url: &Url, problem: Problem) -> RequestError {
         RequestError { method: method.clone(), url: redacted(url), problem, retry_after: None }
     }
 
-    /// The registry, as users write it.
+    /// Creates an error of a request that had no response within `time`.
+    pub fn timeout(method: &Method, url: &Url, time: Duration) -> RequestError {
+        RequestError::new(method, url, Problem::Timeout(time.as_secs()))
+    }
+
+    /// Creates an error of a response that breaks the protocol.
+    pub fn invalid_response(method: &Method, url: &Url, cause: impl Into<String>) -> RequestError {
+        RequestError::new(method, url, Problem::InvalidResponse(cause.into()))
+    }
+
+    /// Creates an error from that of the HTTP client.
+    pub fn transport(method: &Method, url: &Url, error: &reqwest::Error) -> RequestError {
+        let problem = match CertificateProblem::find(error) {
+            Some(problem) => Problem::Certificate(problem),
+            None if error.is_connect() => Problem::Connect(root_cause(error)),
+            None => Problem::Transport(root_cause(error)),
+        };
+        RequestError::new(method, url, problem)
+    }
+
+    /// Returns the status of an error response.
+    pub fn status(&self) -> Option<StatusCode> {
+        match &self.problem {
+            Problem::Status { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// Whether there was no response.
+    pub fn is_unanswered(&self) -> bool {
+        matches!(
+            self.problem,
+            Problem::Connect(_) | Problem::Certificate(_) | Problem::Transport(_) | Problem::Timeout(_)
+        )
+    }
+
+    /// Whether the same request may succeed later.
+    pub fn is_transient(&self) -> bool {
+        match &self.problem {
+            Problem::Status { status, .. } => matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504),
+            _ => self.is_unanswered(),
+        }
+    }
+
+    /// Returns the registry's name as users write it.
     fn registry(&self) -> &str {
         match self.url.split("://").nth(1).and_then(|rest| rest.split('/').next()) {
             Some("registry-1.docker.io") => "docker.io",
@@ -113,102 +154,97 @@ impl RequestError {
         }
     }
 
-    /// The status of an answer that said no.
-    pub fn status(&self) -> Option<StatusCode> {
-        match &self.problem {
-            Problem::Status { status, .. } => Some(*status),
-            _ => None,
-        }
+    /// Whether the server is on this computer: only such servers are reached without TLS.
+    fn is_local(&self) -> bool {
+        self.url.starts_with("http://")
     }
 
-    /// Whether there was no answer at all.
-    pub fn is_unanswered(&self) -> bool {
-        matches!(self.problem, Problem::Transport(_) | Problem::Silent(_))
+    fn is_push(&self) -> bool {
+        !matches!(self.method, Method::GET | Method::HEAD)
     }
 
-    /// Whether the same request may well be answered another time.
-    pub fn is_passing(&self) -> bool {
-        match &self.problem {
-            Problem::Transport(_) | Problem::Silent(_) => true,
-            Problem::Status { status, .. } => matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504),
-            Problem::Answer(_) | Problem::Interrupted => false,
+    fn status_help(&self, status: StatusCode, body: &ErrorBody) -> String {
+        let registry = self.registry();
+        match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => format!("run `cargo oci login {registry}`"),
+            StatusCode::NOT_FOUND if body.is_foreign() => {
+                format!("check that {registry} is a container registry, and check the repository name")
+            }
+            StatusCode::NOT_FOUND if self.is_push() => {
+                "check the repository name, or create the repository: some registries (such as Amazon ECR) require that before the first push"
+                    .to_owned()
+            }
+            StatusCode::NOT_FOUND if body.has_code("NAME_UNKNOWN") => "check the repository name".to_owned(),
+            StatusCode::NOT_FOUND => "check the repository name, and its tag or digest".to_owned(),
+            StatusCode::TOO_MANY_REQUESTS => "try again later".to_owned(),
+            StatusCode::PAYLOAD_TOO_LARGE => format!("raise the limit for request bodies of {registry} or of its proxy"),
+            status if is_unsupported(status) && self.is_push() => {
+                "push to another registry: `--repository` or the key `repository`".to_owned()
+            }
+            status if status.is_server_error() && !is_unsupported(status) => {
+                format!("try again later; if it fails again, report it to the operator of {registry}")
+            }
+            _ => format!("check that {registry} is a container registry that supports OCI images"),
         }
-    }
-
-    /// Of reqwest's own error, with all that it knows.
-    pub fn transport(method: &Method, url: &Url, error: &reqwest::Error) -> RequestError {
-        let mut words = Vec::new();
-        let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
-        while let Some(inner) = cause {
-            words.push(inner.to_string());
-            cause = inner.source();
-        }
-        // What says no more than that there was no connection.
-        const LAYERS: [&str; 4] = ["client error", "tcp connect error", "dns error", "error resolving DNS"];
-        words.retain(|words| !LAYERS.iter().any(|layer| words.starts_with(layer)));
-        if error.is_timeout() {
-            words = vec!["no answer in time".to_owned()];
-        }
-        if words.is_empty() {
-            words.push(error.to_string());
-        }
-        // rustls counts its seconds from 1970 on, which tells nobody more.
-        for words in &mut words {
-            let told = words.split(": verification time").next().unwrap_or_default().len();
-            words.truncate(told);
-        }
-        if error.is_connect() {
-            words.insert(0, "cannot connect".to_owned());
-        }
-        words.dedup();
-        RequestError::new(method, url, Problem::Transport(words.join(": ")))
     }
 }
 
-/// A URL without what may be secret in it.
+/// Whether the status means that a server does not implement a method.
+fn is_unsupported(status: StatusCode) -> bool {
+    matches!(status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED)
+}
+
+/// Returns the innermost cause, which is the only one that says more than "the request failed".
+fn root_cause(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "connection timed out".to_owned();
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+/// Returns the URL without what may be secret in it.
 pub fn redacted(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
-}
-
-/// What a registry's error body says (distribution-spec, "Error Codes"), fit to be shown: no control characters, not
-/// long.
-pub fn said(body: &[u8]) -> String {
-    const MOST: usize = 4 << 10;
-    let parsed: Option<serde_json::Value> = serde_json::from_slice(body).ok();
-    let errors = parsed.as_ref().and_then(|body| body.get("errors")?.as_array()).into_iter().flatten();
-    let texts: Vec<_> = errors
-        .map(|error| {
-            let text = |key: &str| error.get(key).and_then(|value| value.as_str()).unwrap_or_default();
-            format!("{}: {}", text("code"), text("message"))
-        })
-        .collect();
-    let text = match texts.is_empty() {
-        true => String::from_utf8_lossy(&body[..body.len().min(MOST)]).trim().to_owned(),
-        false => texts.join("; "),
-    };
-    // A page for browsers says nothing in a terminal.
-    if text.starts_with('<') {
-        return String::new();
-    }
-    text.chars().take(MOST).flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_registrys_own_words_are_taken_and_made_harmless() {
-        let body = br#"{"errors":[{"code":"DENIED","message":"no\u001b[31m way"}]}"#;
-        assert_eq!(said(body), "DENIED: no\\u{1b}[31m way");
-        assert_eq!(said(b"plain words\n"), "plain words");
-        assert_eq!(said(b"<html>"), "");
-        assert!(said(&vec![b'x'; 1 << 20]).len() <= 4 << 10);
+    fn error(method: &Method, status: StatusCode, body: &[u8]) -> RequestError {
+        let url = Url::parse("https://ghcr.io/v2/a/blobs/uploads/").expect("a URL");
+        RequestError::new(method, &url, Problem::Status { status, body: ErrorBody::parse(body) })
     }
 
     #[test]
-    fn secrets_in_a_url_are_not_told() {
+    fn redacted_url_has_no_secrets() {
         let url = Url::parse("https://user:secret@example.org/v2/a?token=secret").expect("a URL");
         assert_eq!(redacted(&url), "https://example.org/v2/a");
+    }
+
+    #[test]
+    fn unsupported_push_says_registry_is_read_only() {
+        let error = error(&Method::POST, StatusCode::METHOD_NOT_ALLOWED, b"");
+        assert_eq!(
+            error.to_string(),
+            "POST https://ghcr.io/v2/a/blobs/uploads/ returned 405 Method Not Allowed: the registry is read-only or does not accept pushes"
+        );
+    }
+
+    #[test]
+    fn not_found_help_fits_the_error_code() {
+        let help = |method: Method, body: &[u8]| {
+            let error = error(&method, StatusCode::NOT_FOUND, body);
+            error.help().map(|help| help.to_string()).unwrap_or_default()
+        };
+        let unknown = br#"{"errors":[{"code":"NAME_UNKNOWN","message":"no such repository"}]}"#;
+        assert_eq!(help(Method::GET, unknown), "check the repository name");
+        assert!(help(Method::POST, unknown).contains("create the repository"));
+        assert!(help(Method::POST, b"404 page not found").contains("is a container registry"));
+        assert_eq!(help(Method::HEAD, b""), "check the repository name, and its tag or digest");
     }
 }

@@ -1,17 +1,23 @@
-//! The registry protocol (distribution-spec 1.1): a repository as a [`Source`] and a [`Sink`].
+//! The distribution protocol (distribution-spec 1.1): a repository of a registry as a [`Source`] and a [`Sink`].
 //!
-//! Requests are made on a small runtime; to the rest of the house a registry is read and written like a
-//! folder.
+//! Requests run on a small runtime of their own. Callers block, as they do on a folder.
 
-mod attach;
+mod access;
 mod auth;
+mod authorizer;
+mod certificate;
 mod client;
 pub mod credentials;
 mod download;
 mod error;
+mod error_body;
+mod http;
+mod options;
 mod ping;
 mod pool;
 mod referrers;
+mod referrers_api;
+mod referrers_tag;
 mod retry;
 mod trace;
 mod upload;
@@ -19,64 +25,48 @@ mod upload;
 use std::collections::HashMap;
 use std::io::Read;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use miette::{Report, miette};
 use oci_spec::image::{Descriptor, Digest};
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use tokio::runtime::Runtime;
 
-use crate::error::{Result, with_help};
-use crate::event::Listener;
+use crate::error::Result;
 use crate::image::about::About;
+use crate::image::manifest::Document;
 use crate::image::media_type::{is_config, is_document};
 use crate::parallel::lock;
 use crate::reference::Reference;
 use crate::store::{Missing, Sink, Source, read};
 
+pub use self::options::Options;
 pub use self::ping::ping;
 pub use self::pool::Connections;
 use client::Client;
-use credentials::Credential;
 pub use error::{Problem, RequestError};
 pub use retry::Retry;
-use upload::{Put, Upload};
-
-/// How a registry is spoken to.
-#[derive(Clone, Default)]
-pub struct Options<'a> {
-    /// Who one is there.
-    pub credential: Credential,
-    /// Who knew that, or where nobody did; for errors.
-    pub credential_source: String,
-    /// How patient one is.
-    pub retry: Retry,
-    /// What it is spoken to through.
-    pub connections: Arc<Connections>,
-    /// Who wants to hear of requests, of what is tried again, and of how far content is on its way.
-    pub notify: Option<Listener<'a>>,
-}
+use upload::{SubjectStatus, Upload, UploadError, put_manifest};
 
 /// A repository of a registry.
 pub struct Registry<'a> {
     reference: Reference,
     client: Client<'a>,
     runtime: Arc<Runtime>,
-    /// Blobs that other repositories of this registry have.
+    /// Blobs that other repositories of the registry have, each with the name of one.
     mountable: Mutex<HashMap<Digest, String>>,
-    /// Whether blobs are here, where that was asked or seen to: nobody asks again.
-    known: Mutex<HashMap<Digest, bool>>,
-    /// Documents that were pushed, for their tags.
-    documents: Mutex<HashMap<Digest, Vec<u8>>>,
-    /// Whether it was found not to know what is attached to what.
-    without_referrers: AtomicBool,
+    /// Whether blobs exist, as far as it is known. It saves HEAD requests.
+    existing: Mutex<HashMap<Digest, bool>>,
+    /// Manifests that were pushed, for their tags.
+    pushed: Mutex<HashMap<Digest, Vec<u8>>>,
+    lacks_referrers_api: AtomicBool,
 }
 
 impl<'a> Registry<'a> {
-    /// The repository of `reference`. Nothing is asked of the registry yet.
+    /// Creates a client of the repository of `reference`, without a request.
     ///
     /// # Errors
-    /// When TLS cannot be set up on this machine.
+    /// Returns an error if TLS cannot be set up.
     pub fn new(reference: Reference, options: Options<'a>) -> Result<Registry<'a>> {
         let runtime = options.connections.runtime()?;
         Ok(Registry {
@@ -84,119 +74,101 @@ impl<'a> Registry<'a> {
             reference,
             runtime,
             mountable: Mutex::default(),
-            known: Mutex::default(),
-            documents: Mutex::default(),
-            without_referrers: AtomicBool::new(false),
+            existing: Mutex::default(),
+            pushed: Mutex::default(),
+            lacks_referrers_api: AtomicBool::new(false),
         })
     }
 
-    /// These blobs are in that repository of the same registry, and need not be sent.
+    /// Makes blobs of another repository of the same registry mountable: they need not be uploaded.
     pub fn mountable<'d>(&self, repository: &str, blobs: impl IntoIterator<Item = &'d Descriptor>) {
-        self.client.will_read(repository);
+        self.client.authorizer.allow_mount_from(repository);
         let blobs = blobs.into_iter().map(|blob| (blob.digest().clone(), repository.to_owned()));
         lock(&self.mountable).extend(blobs);
     }
 
-    /// What a tag stands for; nothing where there is no such tag. Asked by one who is about to write.
+    /// Returns the manifest or index that a tag names, or `None` if there is no such tag. It is for callers that push
+    /// next.
     ///
     /// # Errors
-    /// When the registry does not say.
+    /// Returns an error if the response is neither a success nor a 404.
     pub fn tagged(&self, tag: &str) -> Result<Option<Descriptor>> {
-        self.client.will_write();
-        self.runtime.block_on(download::tagged(&self.client, tag)).map_err(|error| self.explained(error.into()))
+        self.client.authorizer.allow_push();
+        self.runtime.block_on(download::resolve_tag(&self.client, tag)).map_err(|error| self.explain(error))
     }
 
-    /// Stores a document; gives its subject, where somebody has to list it as that's referrer.
-    fn put(&self, document: &Descriptor, bytes: &[u8]) -> Result<Option<Digest>> {
-        let name = document.digest().as_ref();
-        let put = self.runtime.block_on(upload::put_document(&self.client, document, name, bytes));
-        let put = put.map_err(|error| self.explained(error.into()))?;
-        lock(&self.documents).insert(document.digest().clone(), bytes.to_vec());
-        match put {
-            Put::Kept => Ok(About::read(bytes).subject.map(|subject| subject.digest().clone())),
-            Put::Listed => Ok(None),
+    /// Uploads a manifest. Returns its subject if the client has to list the manifest as a referrer of that.
+    fn put(&self, document: &Document) -> Result<Option<Digest>> {
+        let Document { descriptor, bytes } = document;
+        let put = put_manifest(&self.client, descriptor, descriptor.digest().as_ref(), bytes);
+        let status = self.runtime.block_on(put).map_err(|error| self.explain(error))?;
+        lock(&self.pushed).insert(descriptor.digest().clone(), bytes.clone());
+        match status {
+            SubjectStatus::Unlisted => Ok(About::read(bytes).subject.map(|subject| subject.digest().clone())),
+            SubjectStatus::Listed => Ok(None),
         }
     }
 
-    /// Lists documents that are there as referrers of `subject`.
-    fn list(&self, documents: &[&(Descriptor, Vec<u8>)], subject: &Digest) -> Result<()> {
-        let listed = attach::list(&self.client, documents, subject);
-        self.runtime.block_on(listed).map_err(|error| self.explained(error))
+    /// Adds manifests of the repository to the referrers tag of `subject`.
+    fn list(&self, manifests: &[&Document], subject: &Digest) -> Result<()> {
+        let added = self.runtime.block_on(referrers_tag::add(&self.client, manifests, subject));
+        added.map_err(|error| match error.downcast::<RequestError>() {
+            Ok(error) => self.explain(error),
+            Err(error) => error,
+        })
     }
 
-    /// Whether it was asked for or sent before, and is here.
-    fn has(&self, descriptor: &Descriptor) -> bool {
-        lock(&self.known).get(descriptor.digest()).copied().unwrap_or_default()
+    fn is_known_to_exist(&self, descriptor: &Descriptor) -> bool {
+        lock(&self.existing).get(descriptor.digest()).copied().unwrap_or_default()
     }
 
-    fn knows(&self, descriptor: &Descriptor, is_there: bool) {
-        lock(&self.known).insert(descriptor.digest().clone(), is_there);
+    fn remember_existence(&self, descriptor: &Descriptor, exists: bool) {
+        lock(&self.existing).insert(descriptor.digest().clone(), exists);
     }
 
     fn missing(&self, name: &str, error: RequestError) -> Report {
         if error.status() != Some(StatusCode::NOT_FOUND) {
-            return self.explained(error.into());
+            return self.explain(error);
         }
         let missing = Missing { name: name.to_owned(), place: self.place() };
         Report::from(error).wrap_err(missing)
     }
 
-    /// A refusal, with what is known of the credentials: none were found, these were rejected, or they lack a right.
-    fn explained(&self, error: Report) -> Report {
-        let status = error.downcast_ref().and_then(RequestError::status);
-        let (registry, Options { credential, credential_source: source, .. }) =
-            (self.reference.registry(), &self.client.options);
-        let why = match (status, credential) {
-            (Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN), Credential::Anonymous) => {
-                let nothing = source.trim_start_matches("none: ");
-                return error.wrap_err(format!("{registry} wants credentials, and there are none for it: {nothing}"));
-            }
-            (Some(StatusCode::UNAUTHORIZED), _) => format!("{registry} rejects the credentials from {source}"),
-            (Some(StatusCode::FORBIDDEN), _) => {
-                format!("the credentials from {source} lack the right to do this in {}", self.place())
-            }
-            _ => return error,
-        };
-        let help = match source.starts_with("CARGO_OCI_REGISTRY_") {
-            true => format!(
-                "give these variables the credentials of another user, or unset them and use `cargo oci login {registry}`"
-            ),
-            false => {
-                format!("`cargo oci login {registry}` puts others in their place; check the repository's name too")
-            }
-        };
-        with_help(error.wrap_err(why), help)
+    /// Adds what is known of the credentials to an error.
+    fn explain(&self, error: RequestError) -> Report {
+        access::explain(error, &self.reference, &self.client.options)
     }
 }
 
 impl Source for Registry<'_> {
     fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
         let name = name.unwrap_or(self.reference.name());
-        let patience = self.client.options.retry.first_answer;
+        let timeout = self.client.options.retry.first_response;
         let found = self.runtime.block_on(async {
-            let found = tokio::time::timeout(patience, download::resolve(&self.client, name)).await;
+            let found = tokio::time::timeout(timeout, download::resolve(&self.client, name)).await;
             found.unwrap_or_else(|_| {
                 let url = self.client.url(&format!("manifests/{name}"));
-                Err(self.client.silent(&reqwest::Method::HEAD, &url, patience))
+                Err(self.client.timeout_error(&Method::HEAD, &url, timeout))
             })
         });
         let found = found.map_err(|error| self.missing(name, error))?;
         match Digest::try_from(name) {
             Ok(wanted) if wanted != *found.digest() => {
-                Err(miette!("{} answers {} when asked for {wanted}", self.place(), found.digest()))
+                Err(miette!("{} returned {} when asked for {wanted}", self.place(), found.digest()))
             }
             _ => Ok(found),
         }
     }
 
     fn exists(&self, descriptor: &Descriptor) -> Result<bool> {
-        self.runtime.block_on(download::exists(&self.client, descriptor)).map_err(|error| self.explained(error.into()))
+        self.runtime.block_on(download::exists(&self.client, descriptor)).map_err(|error| self.explain(error))
     }
 
     fn fetch(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send + '_>> {
-        let body = download::Body::begin(&self.client, &self.runtime, descriptor);
-        let body = body.map_err(|error| self.missing(descriptor.digest().as_ref(), error))?;
-        Ok(Box::new(body))
+        match download::BlobReader::open(&self.client, &self.runtime, descriptor) {
+            Ok(reader) => Ok(Box::new(reader)),
+            Err(error) => Err(self.missing(descriptor.digest().as_ref(), error)),
+        }
     }
 
     fn place(&self) -> String {
@@ -205,56 +177,60 @@ impl Source for Registry<'_> {
 }
 
 impl Sink for Registry<'_> {
-    /// A document is as quickly sent as asked for: nobody is asked. A config is nearly so, and as new as its manifest.
+    /// Skips the HEAD request for manifests and configs: a PUT is as quick, and they are new as a rule.
     fn exists(&self, descriptor: &Descriptor) -> Result<bool> {
         if is_document(descriptor.media_type()) {
             return Ok(false);
         }
-        let known = lock(&self.known).get(descriptor.digest()).copied();
-        if let Some(is_there) = known {
-            return Ok(is_there);
+        let known = lock(&self.existing).get(descriptor.digest()).copied();
+        if let Some(exists) = known {
+            return Ok(exists);
         }
         if is_config(descriptor.media_type()) {
             return Ok(false);
         }
-        self.client.will_write();
-        let is_there = Source::exists(self, descriptor)?;
-        self.knows(descriptor, is_there);
-        Ok(is_there)
+        self.client.authorizer.allow_push();
+        let exists = Source::exists(self, descriptor)?;
+        self.remember_existence(descriptor, exists);
+        Ok(exists)
     }
 
     fn push(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<()> {
-        self.client.will_write();
+        self.client.authorizer.allow_push();
         if is_document(descriptor.media_type()) {
-            let document = (descriptor.clone(), read(source, descriptor)?);
-            return match self.put(&document.0, &document.1)? {
+            let document = Document { descriptor: descriptor.clone(), bytes: read(source, descriptor)? };
+            return match self.put(&document)? {
                 Some(subject) => self.list(&[&document], &subject),
                 None => Ok(()),
             };
         }
-        let mount = lock(&self.mountable).get(descriptor.digest()).cloned();
-        let transfer = OnceLock::new();
-        let upload = Upload { client: &self.client, runtime: &self.runtime, descriptor, source, transfer };
-        upload.run(mount.as_deref()).map_err(|error| self.explained(error))?;
-        self.knows(descriptor, true);
+        let mount_from = lock(&self.mountable).get(descriptor.digest()).cloned();
+        let upload = Upload::new(&self.client, &self.runtime, descriptor, source);
+        upload.run(mount_from.as_deref()).map_err(|error| match error {
+            UploadError::Request(error) => self.explain(error),
+            UploadError::Source(error) => error,
+        })?;
+        self.remember_existence(descriptor, true);
         Ok(())
     }
 
     fn tag(&self, descriptor: &Descriptor, name: &str) -> Result<()> {
-        self.client.will_write();
-        let known = lock(&self.documents).get(descriptor.digest()).cloned();
-        let bytes = known.map_or_else(|| read(self, descriptor), Ok)?;
-        match self.runtime.block_on(upload::put_document(&self.client, descriptor, name, &bytes)) {
+        self.client.authorizer.allow_push();
+        let pushed = lock(&self.pushed).get(descriptor.digest()).cloned();
+        let bytes = match pushed {
+            Some(bytes) => bytes,
+            None => read(self, descriptor)?,
+        };
+        match self.runtime.block_on(put_manifest(&self.client, descriptor, name, &bytes)) {
             Ok(_) => Ok(()),
-            // A tag that may not be moved is no failure where it is right already.
+            // A registry may protect tags: that is no failure if the tag names the manifest already.
             Err(error) if error.status().is_some_and(|status| status.is_client_error()) => {
-                let there = self.runtime.block_on(download::resolve(&self.client, name));
-                match there {
-                    Ok(there) if there.digest() == descriptor.digest() => Ok(()),
-                    _ => Err(self.explained(error.into())),
+                match self.runtime.block_on(download::resolve(&self.client, name)) {
+                    Ok(tagged) if tagged.digest() == descriptor.digest() => Ok(()),
+                    _ => Err(self.explain(error)),
                 }
             }
-            Err(error) => Err(self.explained(error.into())),
+            Err(error) => Err(self.explain(error)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Whether a registry knows a user: asked before a password is kept.
+//! Checks a credential with its registry before it is stored.
 
 use std::sync::Mutex;
 
@@ -8,101 +8,106 @@ use reqwest::{Method, Response, StatusCode};
 
 use super::client::Client;
 use super::credentials::Credential;
-use super::{Options, RequestError};
+use super::error::RequestError;
+use super::options::Options;
 use crate::error::Result;
 use crate::event::{Event, Listener};
 use crate::parallel::lock;
 use crate::reference::Reference;
 
-/// A registry said no to a credential.
+/// A registry rejects a credential.
 #[derive(Debug, Diagnostic, thiserror::Error)]
-#[error("{registry} does not accept {whom}")]
+#[error("{registry} does not accept {credential}")]
 #[diagnostic(help(
-    "check both; many registries take an access token as the password, and some want more than the user's name, such as `tenancy/user`"
+    "check both; many registries expect an access token as the password, and some a user name such as `tenancy/user`"
 ))]
-struct Rejected {
+struct CredentialRejected {
     registry: String,
-    whom: String,
+    credential: String,
     #[source]
     cause: RequestError,
 }
 
-/// A registry did not say whether it accepts a credential.
+/// A registry has not said whether it accepts a credential.
 #[derive(Debug, Diagnostic, thiserror::Error)]
-#[error("cannot ask {registry} about {whom}")]
-#[diagnostic(help(
-    "nothing was kept. Check the registry's name and the network (and HTTPS_PROXY), or try again later"
-))]
-struct Unanswered {
+#[error("cannot ask {registry} whether it accepts {credential}")]
+struct CredentialUnchecked {
     registry: String,
-    whom: String,
+    credential: String,
     #[source]
     cause: RequestError,
+    #[help]
+    help: Option<String>,
 }
 
-/// Shows a credential to a registry. One that lets everybody in takes any.
+/// Checks that a registry accepts a credential. A registry that anybody may use accepts all.
 ///
 /// # Errors
-/// When it does not accept the credential, when that must not be sent to where the registry wants it, or when there is
-/// no registry.
+/// Returns an error if the registry rejects the credential, if the credential must not be sent to its token service, or if
+/// there is no registry.
 pub fn ping(registry: &str, credential: &Credential, listener: Listener) -> Result<()> {
-    // No repository is asked for; this one only makes it a reference.
+    // A reference has a repository; no access to it is requested.
     let reference: Reference = format!("{registry}/x").parse().into_diagnostic()?;
-    let stranger = Mutex::new(None);
+    let withheld = Mutex::new(None);
     let notify = |event| match event {
-        Event::Warning { message } => *lock(&stranger) = Some(message),
+        Event::Warning { message } => *lock(&withheld) = Some(message),
         other => listener(other),
     };
     let options = Options { credential: credential.clone(), notify: Some(&notify), ..Options::default() };
-    let patience = options.retry.first_answer;
+    let timeout = options.retry.first_response;
     let runtime = options.connections.runtime()?;
-    let client = Client::of_no_repository(&reference, options)?;
-    let url = client.root();
-    let answer = runtime.block_on(async {
-        let answer = client.send(Method::GET, &url, |request| request);
-        let silent = |_| Err(client.silent(&Method::GET, &url, patience));
-        tokio::time::timeout(patience, answer).await.unwrap_or_else(silent)
+    let client = Client::without_repository(&reference, options)?;
+    let url = client.api_root();
+    let response = runtime.block_on(async {
+        let response = tokio::time::timeout(timeout, client.send(Method::GET, &url, |request| request)).await;
+        response.unwrap_or_else(|_| Err(client.timeout_error(&Method::GET, &url, timeout)))
     });
-    // What everybody is granted proves nothing.
-    if let Some(why) = lock(&stranger).take() {
+    // A token that was granted without the credential proves nothing.
+    if let Some(why) = lock(&withheld).take() {
         return Err(miette!(
-            help = "nothing was sent there and nothing was kept; put the credentials into the file of Docker or Podman yourself if that service is right",
-            "cannot ask {registry} about {}: {why}",
-            whom(credential)
+            help =
+                "nothing was stored; if you trust that service, add the credentials to ~/.docker/config.json yourself",
+            "cannot ask {registry} whether it accepts {}: {why}",
+            described(credential)
         ));
     }
-    match answer {
-        Ok(answer) if is_page(&answer) => Err(no_registry(registry, "it answers with a page for browsers")),
+    match response {
+        Ok(response) if is_html(&response) => Err(no_registry(registry, "it returned a web page")),
         Ok(_) => Ok(()),
-        Err(error) => Err(told(registry, credential, error)),
+        Err(error) => Err(explain(registry, credential, error)),
     }
 }
 
-fn told(registry: &str, credential: &Credential, cause: RequestError) -> Report {
-    let (registry, whom) = (registry.to_owned(), whom(credential));
+fn explain(registry: &str, credential: &Credential, cause: RequestError) -> Report {
+    let (registry, credential) = (registry.to_owned(), described(credential));
     match cause.status() {
-        Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => Rejected { registry, whom, cause }.into(),
+        Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+            CredentialRejected { registry, credential, cause }.into()
+        }
         Some(StatusCode::NOT_FOUND) => no_registry(&registry, &cause.to_string()),
-        _ => Unanswered { registry, whom, cause }.into(),
+        _ => {
+            let help = cause.help().map(|help| format!("nothing was stored; {help}"));
+            CredentialUnchecked { registry, credential, cause, help }.into()
+        }
     }
 }
 
 fn no_registry(registry: &str, why: &str) -> Report {
     miette!(
-        help = "name the host that image names begin with, such as ghcr.io, and its port if it has one",
-        "{registry} is no registry: {why}"
+        help = "enter the host, and the port if there is one, that the names of images begin with, such as ghcr.io",
+        "{registry} is not a container registry: {why}"
     )
 }
 
-fn is_page(answer: &Response) -> bool {
-    let typed = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    typed.is_some_and(|typed| typed.trim_start().to_ascii_lowercase().starts_with("text/html"))
+fn is_html(response: &Response) -> bool {
+    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|content_type| content_type.trim_start().to_ascii_lowercase().starts_with("text/html"))
 }
 
-fn whom(credential: &Credential) -> String {
+fn described(credential: &Credential) -> String {
     match credential {
         Credential::Basic { user, .. } => format!("the user `{user}` with this password"),
-        Credential::Anonymous => "one who has no credentials".to_owned(),
+        Credential::Anonymous => "anonymous access".to_owned(),
         Credential::IdentityToken(_) | Credential::RegistryToken(_) => "this token".to_owned(),
     }
 }

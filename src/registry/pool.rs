@@ -1,77 +1,72 @@
-//! What all registries of a run are spoken to through.
+//! The runtime and the connections that all registries of a run share.
 
 use std::sync::{Arc, Mutex};
 
-use miette::IntoDiagnostic;
-use reqwest::redirect::{Attempt, Policy};
+use miette::{Context, IntoDiagnostic};
+use reqwest::redirect::{Action, Attempt, Policy};
 use tokio::runtime::{Builder, Runtime};
 
-use super::client::http;
+use super::http::client_builder;
 use crate::error::Result;
 use crate::parallel::lock;
 
-const MOST_REDIRECTS: usize = 10;
+const MAX_REDIRECTS: usize = 10;
 
-/// A runtime, and connections that stay: who asks a host for the second time need not wait for one, and the
-/// certificates of the system are read once.
+/// A runtime and connection pools. Connections are reused, and the system's certificates are read once.
 #[derive(Debug, Default)]
 pub struct Connections {
     runtime: Mutex<Option<Arc<Runtime>>>,
     local: Mutex<Option<reqwest::Client>>,
-    far: Mutex<Option<reqwest::Client>>,
+    remote: Mutex<Option<reqwest::Client>>,
 }
 
 impl Connections {
-    /// The runtime that all requests are made on.
+    /// Returns the runtime of all requests.
     ///
     /// # Errors
-    /// When the system lets no thread begin.
+    /// Returns an error if the system cannot start its threads.
     pub fn runtime(&self) -> Result<Arc<Runtime>> {
         let mut runtime = lock(&self.runtime);
-        match &*runtime {
-            Some(runtime) => Ok(Arc::clone(runtime)),
-            None => {
-                let new = Builder::new_multi_thread().worker_threads(2).enable_all().build().into_diagnostic()?;
-                Ok(Arc::clone(runtime.insert(Arc::new(new))))
-            }
+        if let Some(runtime) = &*runtime {
+            return Ok(Arc::clone(runtime));
         }
+        let new = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let new = new.into_diagnostic().wrap_err("cannot start the threads for network requests")?;
+        Ok(Arc::clone(runtime.insert(Arc::new(new))))
     }
 
-    /// The connections to hosts that are this computer itself, or to all others.
+    /// Returns the connection pool for hosts that are this computer, or that for all others.
     ///
     /// # Errors
-    /// When TLS cannot be set up on this machine.
+    /// Returns an error if TLS cannot be set up.
     pub fn http(&self, is_local: bool) -> Result<reqwest::Client> {
-        let mut pool = lock(if is_local { &self.local } else { &self.far });
-        match &*pool {
-            Some(pool) => Ok(pool.clone()),
-            None => {
-                let new = connect(is_local).map_err(|error| miette::miette!("cannot set up TLS: {error}"))?;
-                Ok(pool.insert(new).clone())
-            }
+        let mut pool = lock(if is_local { &self.local } else { &self.remote });
+        if let Some(pool) = &*pool {
+            return Ok(pool.clone());
         }
+        let new = build(is_local).map_err(|error| miette::miette!("cannot set up TLS: {error}"))?;
+        Ok(pool.insert(new).clone())
     }
 }
 
-fn connect(is_local: bool) -> reqwest::Result<reqwest::Client> {
-    let builder = || http(is_local, || Policy::custom(follow));
-    // A machine without certificates of its own (a bare container) still knows Mozilla's.
-    builder().build().or_else(|_| {
+fn build(is_local: bool) -> reqwest::Result<reqwest::Client> {
+    client_builder(is_local, Policy::custom(follow)).build().or_else(|_| {
+        // A machine without certificates (such as a bare container) uses Mozilla's.
         let bundled = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
         let bundled = bundled.iter().filter_map(|der| reqwest::Certificate::from_der(der).ok());
-        builder().tls_certs_only(bundled).build()
+        client_builder(is_local, Policy::custom(follow)).tls_certs_only(bundled).build()
     })
 }
 
-/// Follows redirects as registries use them, for blobs that are kept elsewhere. Credentials stay behind: reqwest takes
-/// them off on another host, port or scheme, for good.
-fn follow(attempt: Attempt) -> reqwest::redirect::Action {
+/// Follows redirects, which registries use for blobs in other storage. reqwest drops credentials when host, port or
+/// scheme change.
+fn follow(attempt: Attempt) -> Action {
     let was_secure = attempt.previous().last().is_some_and(|url| url.scheme() == "https");
     if was_secure && attempt.url().scheme() != "https" {
-        return attempt.error("it redirects from https to http");
+        return attempt.error("redirect from https to http");
     }
-    if attempt.previous().len() > MOST_REDIRECTS {
-        return attempt.error("it redirects too often");
+    if attempt.previous().len() > MAX_REDIRECTS {
+        return attempt.error("too many redirects");
     }
     attempt.follow()
 }

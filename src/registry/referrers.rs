@@ -1,114 +1,99 @@
-//! What is attached to a manifest (distribution-spec, "Listing Referrers"), also where a registry does not know it.
+//! The referrers of a manifest in a registry: what is attached to it, such as signatures and SBOMs.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
-use oci_spec::image::{Descriptor, Digest, MediaType};
-use reqwest::header::{ACCEPT, HeaderMap, LINK};
-use reqwest::{Method, Url};
+use miette::Report;
+use oci_spec::image::{Descriptor, Digest};
 
-use super::Registry;
-use super::attach::{fallback_tag, get};
-use super::client::{Client, bounded};
-use super::error::{Problem, RequestError};
-use crate::error::Result;
-use crate::image::canonical_json;
-use crate::image::manifest::{Manifest, parse};
-use crate::store::MOST_DOCUMENT_BYTES;
+use super::{Registry, RequestError, referrers_api, referrers_tag};
+use crate::error::{Result, with_help};
+use crate::image::manifest::{Document, parse};
+use crate::image::media_type::is_document;
+use crate::parallel::{MANY, each};
+use crate::store::{Referrers, SMALL, Sink, Source, copy, read};
 
-/// No real list has more pages.
-const MOST_PAGES: usize = 20;
+impl Referrers for Registry<'_> {
+    fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
+        Registry::referrers(self, subject)
+    }
+
+    fn attach(&self, manifests: &[Descriptor], source: &dyn Source) -> Result<()> {
+        self.client.authorizer.allow_push();
+        self.attach_all(manifests, source).map_err(|error| self.unsupported(error))
+    }
+}
 
 impl Registry<'_> {
-    /// The manifests whose subject is `subject`, as the registry lists them: by its API, else under the tag that stands in
-    /// for that. What they say themselves counts more.
+    /// Returns the manifests whose subject is `subject`, as the registry lists them: by the referrers API, else by the
+    /// referrers tag. Their media types and annotations are the registry's claims.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// Returns an error if there is no response.
     pub fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
-        if !self.without_referrers.load(Ordering::Relaxed) {
-            let listed = self.runtime.block_on(list(&self.client, subject));
-            match listed.map_err(|error| self.explained(error.into()))? {
+        if !self.lacks_referrers_api.load(Ordering::Relaxed) {
+            let listed = self.runtime.block_on(referrers_api::referrers(&self.client, subject));
+            match listed.map_err(|error| self.explain(error))? {
                 Some(found) => return Ok(found),
-                None => self.without_referrers.store(true, Ordering::Relaxed),
+                None => self.lacks_referrers_api.store(true, Ordering::Relaxed),
             }
         }
-        let listed = self.runtime.block_on(get(&self.client, &fallback_tag(subject)));
-        match listed {
-            Ok(listed) => Ok(listed.and_then(|list| entries(&canonical_json(&list.content))).unwrap_or_default()),
-            // What else an answer says, it says of a tag that nobody has to have.
-            Err(error) if error.downcast_ref().is_none_or(|error: &RequestError| error.status().is_some()) => {
-                Ok(Vec::new())
+        match self.runtime.block_on(referrers_tag::referrers(&self.client, subject)) {
+            Ok(listed) => Ok(listed.unwrap_or_default()),
+            Err(error) => match error.downcast::<RequestError>() {
+                Ok(error) if error.status().is_none() => Err(self.explain(error)),
+                // Any other response is about a tag that need not exist.
+                _ => Ok(Vec::new()),
+            },
+        }
+    }
+
+    fn attach_all(&self, manifests: &[Descriptor], source: &dyn Source) -> Result<()> {
+        let mut documents = Vec::new();
+        let mut content = Vec::new();
+        for manifest in manifests {
+            let bytes = read(source, manifest)?;
+            content.extend(parse(manifest.media_type(), &bytes).map_err(Report::from_err)?.children());
+            documents.push(Document { descriptor: manifest.clone(), bytes });
+        }
+        self.push_content(&content, source)?;
+        let unlisted = each(&documents, MANY, |document| self.put(document))?;
+        // Each list is written once, with all its new entries.
+        let mut lists: HashMap<Digest, Vec<&Document>> = HashMap::new();
+        for (subject, document) in unlisted.into_iter().zip(&documents) {
+            if let Some(subject) = subject {
+                lists.entry(subject).or_default().push(document);
             }
-            Err(error) => Err(self.explained(error)),
         }
+        let lists: Vec<_> = lists.into_iter().collect();
+        each(&lists, MANY, |(subject, documents)| self.list(documents, subject)).map(drop)
     }
-}
 
-/// What the API lists; nothing where there is none.
-async fn list(client: &Client<'_>, subject: &Digest) -> Result<Option<Vec<Descriptor>>, RequestError> {
-    let mut url = client.url(&format!("referrers/{subject}"));
-    let mut found = Vec::new();
-    for _ in 0..MOST_PAGES {
-        let accept = MediaType::ImageIndex.to_string();
-        let mut answer = match client.send(Method::GET, &url, |request| request.header(ACCEPT, &accept)).await {
-            // Those without it answer in many ways; it is not worth failing for.
-            Err(error) if error.status().is_some() => return Ok(None),
-            answer => answer?,
-        };
-        let next = next(answer.headers(), &url);
-        let most = usize::try_from(MOST_DOCUMENT_BYTES).unwrap_or(usize::MAX);
-        let progress = client.options.retry.progress;
-        let body = tokio::time::timeout(progress, bounded(&mut answer, most)).await;
-        let silent = |_| RequestError::new(&Method::GET, &url, Problem::Silent(progress.as_secs()));
-        let body = body.map_err(silent)?.map_err(|error| RequestError::transport(&Method::GET, &url, &error))?;
-        match entries(&body) {
-            Some(listed) => found.extend(listed),
-            // A page for people, such as some registries lead to.
-            None => return Ok(None),
-        }
-        match next {
-            Some(next) => url = next,
-            None => break,
-        }
+    /// Pushes the content of artifacts. A HEAD request is not worth its time for small blobs, which are new as a rule.
+    fn push_content(&self, content: &[Descriptor], source: &dyn Source) -> Result<()> {
+        let (small, large): (Vec<_>, Vec<_>) =
+            content.iter().partition(|blob| blob.size() <= SMALL && !is_document(blob.media_type()));
+        let mut pushed = HashSet::new();
+        let small: Vec<_> =
+            small.into_iter().filter(|blob| pushed.insert(blob.digest()) && !self.is_known_to_exist(blob)).collect();
+        each(&small, MANY, |blob| Sink::push(self, blob, source))?;
+        copy(source, self, &large.into_iter().cloned().collect::<Vec<_>>())
     }
-    Ok(Some(found))
-}
 
-fn entries(index: &[u8]) -> Option<Vec<Descriptor>> {
-    match parse(&MediaType::ImageIndex, index) {
-        Ok(Manifest::Index(entries)) => Some(entries),
-        _ => None,
-    }
-}
-
-/// The next page, by the header `Link` (RFC 8288); on the same registry, or nowhere.
-fn next(headers: &HeaderMap, url: &Url) -> Option<Url> {
-    let links = headers.get_all(LINK).iter().filter_map(|link| link.to_str().ok());
-    let next = links.flat_map(|links| links.split(',')).find_map(|link| {
-        let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
-        let is_next = |parameter: &str| matches!(parameter.trim(), "rel=next" | "rel=\"next\"");
-        parameters.split(';').any(is_next).then_some(target)
-    })?;
-    url.join(next).ok().filter(|next| next.origin() == url.origin())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use reqwest::header::HeaderValue;
-
-    #[test]
-    fn the_next_page_is_on_the_same_registry() {
-        let url = Url::parse("https://a.example/v2/x/referrers/sha256:1").expect("a URL");
-        let next = |link: &'static str| {
-            let headers = HeaderMap::from_iter([(LINK, HeaderValue::from_static(link))]);
-            next(&headers, &url).map(|url| url.to_string())
-        };
-        let there = Some("https://a.example/v2/x?last=1".to_owned());
-        assert_eq!(next("</v2/x?last=1>; rel=\"next\""), there);
-        assert_eq!(next("<https://b.example/>; rel=prev, </v2/x?last=1>;rel=next"), there);
-        for none in ["<https://b.example/v2/x>; rel=next", "<http://a.example/>; rel=next", "</a>; rel=prev", "odd"] {
-            assert_eq!(next(none), None, "{none}");
+    /// Explains the error of a registry that takes images, but no artifacts.
+    fn unsupported(&self, error: Report) -> Report {
+        let status = error.chain().find_map(|cause| cause.downcast_ref::<RequestError>()?.status());
+        if !matches!(status.map(|status| status.as_u16()), Some(400 | 404 | 405 | 406 | 415 | 422 | 501)) {
+            return error;
         }
+        with_help(
+            error.wrap_err(format!(
+                "{} does not accept OCI artifacts, such as signatures and SBOMs",
+                self.reference.registry()
+            )),
+            "push the image alone (`cargo oci push --sbom false --provenance false`, without `--sign`), or use a registry that \
+             supports OCI artifacts; no tag has been moved"
+                .to_owned(),
+        )
     }
 }

@@ -1,105 +1,112 @@
-//! When to ask again, and when to stop.
+//! When a failed request is repeated, and how long to wait before.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+
 use super::error::RequestError;
 use crate::parallel::lock;
 
-/// How patient a client is.
+/// How often and how long requests are tried.
 #[derive(Clone, Debug)]
 pub struct Retry {
-    /// How often a request is made at most.
+    /// The most attempts at one request.
     pub attempts: u32,
-    /// The pause after the first failure; it doubles with each further one.
-    pub first: Duration,
-    /// No pause is longer, unless the registry asks for it.
-    pub most_pause: Duration,
+    /// The pause after the first failure. It doubles with each further one.
+    pub first_pause: Duration,
+    /// The longest pause, unless the registry asks for a longer one.
+    pub max_pause: Duration,
     /// The longest pause that a registry may ask for.
-    pub most_asked: Duration,
-    /// After this long nothing is tried again.
+    pub max_retry_after: Duration,
+    /// The time after which nothing is tried again.
     pub total: Duration,
-    /// How long an answer may take to begin, and a transfer may stand still.
-    pub progress: Duration,
-    /// How long a registry may take to finish an upload whose last byte it has.
-    pub finish: Duration,
-    /// How long the first answer may take: someone waits for it, and nothing has been done yet.
-    pub first_answer: Duration,
+    /// How long a response may take to begin, and a transfer may stall.
+    pub stall_timeout: Duration,
+    /// How long a registry may take to finish an upload after its last byte.
+    pub finish_timeout: Duration,
+    /// How long the first response of a run may take: the user waits for it, and nothing has been done yet.
+    pub first_response: Duration,
 }
 
 impl Default for Retry {
     fn default() -> Self {
         Retry {
             attempts: 5,
-            first: Duration::from_millis(500),
-            most_pause: Duration::from_secs(30),
-            most_asked: Duration::from_secs(60),
+            first_pause: Duration::from_millis(500),
+            max_pause: Duration::from_secs(30),
+            max_retry_after: Duration::from_secs(60),
             total: Duration::from_secs(600),
-            progress: Duration::from_secs(30),
-            finish: Duration::from_secs(300),
-            first_answer: Duration::from_secs(14),
+            stall_timeout: Duration::from_secs(30),
+            finish_timeout: Duration::from_secs(300),
+            first_response: Duration::from_secs(14),
         }
     }
 }
 
-/// A host that asked to be left alone, until then.
+/// The pause that a host has asked for with `Retry-After`.
 #[derive(Debug, Default)]
-pub struct Quiet(Mutex<Option<Instant>>);
+pub struct RateLimit(Mutex<Option<Instant>>);
 
-impl Quiet {
-    /// Nobody asks this host before `pause` is over.
-    pub fn keep(&self, pause: Duration) {
-        let until = Instant::now() + pause;
+impl RateLimit {
+    /// Blocks requests to the host for `pause`, or longer if it is blocked for longer.
+    pub fn extend(&self, pause: Duration) {
+        let end = Instant::now() + pause;
         let mut known = lock(&self.0);
-        *known = Some(known.map_or(until, |known| known.max(until)));
+        *known = Some(known.map_or(end, |known| known.max(end)));
     }
 
-    /// How long that is from now.
-    pub fn left(&self) -> Duration {
-        lock(&self.0).map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+    /// Returns how long requests are still blocked.
+    pub fn remaining(&self) -> Duration {
+        lock(&self.0).map_or(Duration::ZERO, |end| end.saturating_duration_since(Instant::now()))
     }
 }
 
-/// The attempts at one thing.
+/// The attempts at one request or transfer.
 #[derive(Debug)]
 pub struct Attempts<'a> {
     retry: &'a Retry,
     start: Instant,
-    made: u32,
+    failed: u32,
 }
 
 impl<'a> Attempts<'a> {
-    /// None made yet.
+    /// Creates a count of no attempts.
     pub fn new(retry: &'a Retry) -> Attempts<'a> {
-        Attempts { retry, start: Instant::now(), made: 0 }
+        Attempts { retry, start: Instant::now(), failed: 0 }
     }
 
-    /// Begins to count anew: something was achieved.
-    pub fn progressed(&mut self) {
-        self.made = 0;
+    /// Resets the count after a part of a transfer succeeded.
+    pub fn reset(&mut self) {
+        self.failed = 0;
     }
 
-    /// The pause before the next attempt after `error`; nothing when there is to be none.
+    /// Returns the pause before the next attempt, or `None` if there must not be one.
     pub fn pause(&mut self, error: &RequestError) -> Option<Duration> {
-        self.made += 1;
-        let doubled = self.retry.first.saturating_mul(1 << self.made.min(16) >> 1);
-        // Full jitter: clients that failed together do not come back together.
+        self.failed += 1;
+        let doubled = self.retry.first_pause.saturating_mul(1 << self.failed.min(16) >> 1);
+        // Full jitter: clients that failed together must not come back together.
         let pause = match error.retry_after {
-            Some(asked) => asked.min(self.retry.most_asked),
-            None => doubled.min(self.retry.most_pause).mul_f64(fastrand::f64()),
+            Some(pause) => pause.min(self.retry.max_retry_after),
+            None => doubled.min(self.retry.max_pause).mul_f64(fastrand::f64()),
         };
-        let in_time = self.start.elapsed() + pause < self.retry.total;
-        (error.is_passing() && self.made < self.retry.attempts && in_time).then_some(pause)
+        let is_in_time = self.start.elapsed() + pause < self.retry.total;
+        (error.is_transient() && self.failed < self.retry.attempts && is_in_time).then_some(pause)
     }
 }
 
-/// What a `Retry-After` header asks for, in seconds or as a date (RFC 9110, section 10.2.3).
-pub fn retry_after(header: &str) -> Option<Duration> {
-    let header = header.trim();
-    if let Ok(seconds) = header.parse() {
+/// Returns the pause that `Retry-After` asks for.
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    parse_retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?)
+}
+
+/// Parses seconds or a date (RFC 9110, section 10.2.3).
+fn parse_retry_after(value: &str) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let date = jiff::fmt::rfc2822::parse(header).ok()?.timestamp();
+    let date = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
     let left = date.duration_since(jiff::Timestamp::now());
     Some(Duration::try_from(left).unwrap_or_default())
 }
@@ -108,17 +115,18 @@ pub fn retry_after(header: &str) -> Option<Duration> {
 mod tests {
     use super::*;
     use crate::registry::error::Problem;
+    use crate::registry::error_body::ErrorBody;
     use reqwest::{Method, StatusCode, Url};
 
     fn error(status: u16, retry_after: Option<u64>) -> RequestError {
         let url = Url::parse("https://example.org/v2/").expect("a URL");
         let status = StatusCode::from_u16(status).expect("a status");
-        let error = RequestError::new(&Method::GET, &url, Problem::Status { status, says: String::new() });
+        let error = RequestError::new(&Method::GET, &url, Problem::Status { status, body: ErrorBody::default() });
         RequestError { retry_after: retry_after.map(Duration::from_secs), ..error }
     }
 
     #[test]
-    fn passing_failures_are_tried_again_five_times_in_all() {
+    fn attempts_stop_after_five_transient_failures() {
         let retry = Retry::default();
         let mut attempts = Attempts::new(&retry);
         let pauses: Vec<_> = std::iter::from_fn(|| attempts.pause(&error(503, None))).collect();
@@ -129,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_no_that_means_no_is_not_asked_again() {
+    fn attempts_stop_at_permanent_failures() {
         let retry = Retry::default();
         for status in [400, 401, 403, 404, 501, 505] {
             assert_eq!(Attempts::new(&retry).pause(&error(status, None)), None, "{status}");
@@ -137,12 +145,12 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_is_left_alone_as_long_as_it_asks_within_reason() {
+    fn retry_after_is_followed_up_to_a_limit() {
         let retry = Retry::default();
         assert_eq!(Attempts::new(&retry).pause(&error(429, Some(7))), Some(Duration::from_secs(7)));
         assert_eq!(Attempts::new(&retry).pause(&error(429, Some(9999))), Some(Duration::from_secs(60)));
-        assert_eq!(retry_after(" 3"), Some(Duration::from_secs(3)));
-        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
-        assert_eq!(retry_after("soon"), None);
+        assert_eq!(parse_retry_after(" 3"), Some(Duration::from_secs(3)));
+        assert_eq!(parse_retry_after("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
+        assert_eq!(parse_retry_after("soon"), None);
     }
 }

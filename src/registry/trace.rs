@@ -1,28 +1,28 @@
-//! Every request, told when its answer comes: what was asked of whom, and nothing that is secret.
+//! Reports every request to the listener: method, URL and status, but no secrets.
 
 use std::time::Instant;
 
 use reqwest::header::CONTENT_LENGTH;
-use reqwest::{Body, Method, Request, RequestBuilder, Response, Url};
+use reqwest::{Body, Method, RequestBuilder, Response, Url};
 
 use super::error::redacted;
 use crate::event::{Event, Listener};
 
-/// Makes a request, whose answer `notify` is told of. One that is dropped before it is answered is told as well.
+/// Sends a request and reports it to `notify`, also if it is dropped before the response.
 ///
 /// # Errors
-/// When there is no answer.
-pub async fn ask(notify: Option<Listener<'_>>, request: RequestBuilder) -> reqwest::Result<Response> {
+/// Returns an error if there is no response.
+pub async fn execute(notify: Option<Listener<'_>>, request: RequestBuilder) -> reqwest::Result<Response> {
     let (http, request) = request.build_split();
     let request = request?;
-    let mut asked = Asked::begin(notify, &request);
-    let answer = http.execute(request).await?;
-    asked.answer(&answer);
-    Ok(answer)
+    let mut traced = Request::start(notify, &request);
+    let response = http.execute(request).await?;
+    traced.respond(&response);
+    Ok(response)
 }
 
-/// The URL without what may be secret in it: also without the name of an upload, which is a right to write there.
-fn shown(url: &Url) -> String {
+/// Returns the URL without secrets, among them the name of an upload: who knows it can write there.
+fn public_url(url: &Url) -> String {
     const UPLOADS: &str = "/blobs/uploads/";
     let url = redacted(url);
     match url.split_once(UPLOADS) {
@@ -31,54 +31,54 @@ fn shown(url: &Url) -> String {
     }
 }
 
-/// A request on its way; it is told when this is dropped.
-struct Asked<'a> {
+/// A request in progress, which is reported when it is dropped.
+struct Request<'a> {
     notify: Option<Listener<'a>>,
     method: Method,
     url: String,
-    begun: Instant,
+    start: Instant,
     sent: Option<u64>,
     received: Option<u64>,
     status: Option<u16>,
-    /// Who answered, where that is another host than was asked.
-    by: Option<String>,
+    /// The origin of the response if it is another than that of the request.
+    redirected_to: Option<String>,
 }
 
-impl<'a> Asked<'a> {
-    fn begin(notify: Option<Listener<'a>>, request: &Request) -> Asked<'a> {
-        let said = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        let sent = said.or_else(|| Some(request.body().and_then(Body::as_bytes)?.len() as u64));
-        Asked {
+impl<'a> Request<'a> {
+    fn start(notify: Option<Listener<'a>>, request: &reqwest::Request) -> Request<'a> {
+        let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        let sent = length.or_else(|| Some(request.body().and_then(Body::as_bytes)?.len() as u64));
+        Request {
             notify,
             method: request.method().clone(),
-            url: shown(request.url()),
-            begun: Instant::now(),
+            url: public_url(request.url()),
+            start: Instant::now(),
             sent: sent.filter(|bytes| *bytes > 0),
             received: None,
             status: None,
-            by: None,
+            redirected_to: None,
         }
     }
 
-    fn answer(&mut self, answer: &Response) {
-        // Of a path that somebody else has made up nobody knows what is in it.
-        let by = answer.url().origin().ascii_serialization();
-        self.by = Some(by).filter(|by| !self.url.starts_with(by.as_str()));
-        self.status = Some(answer.status().as_u16());
-        // The length in an answer to HEAD is that of what is not sent.
-        self.received = answer.content_length().filter(|bytes| self.method != Method::HEAD && *bytes > 0);
+    fn respond(&mut self, response: &Response) {
+        // The origin only: the path of a redirect may be secret.
+        let origin = response.url().origin().ascii_serialization();
+        self.redirected_to = Some(origin).filter(|origin| !self.url.starts_with(origin.as_str()));
+        self.status = Some(response.status().as_u16());
+        // The length in a response to HEAD is that of a body that is not sent.
+        self.received = response.content_length().filter(|bytes| self.method != Method::HEAD && *bytes > 0);
     }
 }
 
-impl Drop for Asked<'_> {
+impl Drop for Request<'_> {
     fn drop(&mut self) {
         let Some(notify) = self.notify else { return };
         notify(Event::Request {
             method: self.method.to_string(),
             url: std::mem::take(&mut self.url),
-            by: self.by.take(),
+            by: self.redirected_to.take(),
             status: self.status,
-            took: self.begun.elapsed(),
+            took: self.start.elapsed(),
             bytes: self.sent.or(self.received),
         });
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::lines::{UNITS, in_unit, size, unit_of, verb_column};
 use crate::event::transfer::{Activity, Counter};
-use crate::sanitize::harmless;
+use crate::sanitize::sanitize;
 
 /// What is done sooner gets no bar: it would only flicker.
 const SOON: Duration = Duration::from_millis(300);
@@ -109,7 +109,7 @@ impl Row {
             _ => None,
         };
         let done = counter.done().min(counter.total);
-        Row { activity: counter.activity, name: harmless(&counter.name), done, total: counter.total, rate }
+        Row { activity: counter.activity, name: sanitize(&counter.name), done, total: counter.total, rate }
     }
 
     fn sum(rows: &[Row]) -> Row {

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::lines::{plural, size, verb_column};
 use crate::image::Digest;
-use crate::sanitize::harmless;
+use crate::sanitize::sanitize;
 use crate::store::cache::prune::{Blob, BlobKind};
 
 /// A blob in a line: `DIGEST  SIZE  AGE  KIND`.
@@ -29,7 +29,7 @@ pub fn total(blobs: &[Blob]) -> String {
 
 /// A blob that was wrong.
 pub fn wrong((digest, why): &(Digest, String)) -> String {
-    harmless(&format!("{digest}: {why}")).replace('\n', " ")
+    sanitize(&format!("{digest}: {why}")).replace('\n', " ")
 }
 
 #[cfg(test)]

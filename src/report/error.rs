@@ -7,12 +7,12 @@ use anstream::adapter::strip_str;
 use miette::{GraphicalReportHandler, GraphicalTheme, Report};
 
 use super::lines::{ERROR, HELP};
-use crate::sanitize::harmless;
+use crate::sanitize::sanitize;
 
 /// As cargo writes errors; a mistake in a file is shown where it is.
 pub fn rendered(error: &Report, color: ColorChoice) -> String {
-    let mut text = format!("{ERROR}error{ERROR:#}: {}", harmless(&error.to_string()));
-    let causes: Vec<_> = error.chain().skip(1).map(|cause| harmless(&cause.to_string())).collect();
+    let mut text = format!("{ERROR}error{ERROR:#}: {}", sanitize(&error.to_string()));
+    let causes: Vec<_> = error.chain().skip(1).map(|cause| sanitize(&cause.to_string())).collect();
     if !causes.is_empty() {
         text.push_str("\n\nCaused by:");
         for cause in causes {
@@ -23,7 +23,7 @@ pub fn rendered(error: &Report, color: ColorChoice) -> String {
         text.push_str(&snippet(error, theme(color)));
     }
     if let Some(help) = error.help() {
-        text.push_str(&format!("\n\n{HELP}help{HELP:#}: {}", harmless(&help.to_string())));
+        text.push_str(&format!("\n\n{HELP}help{HELP:#}: {}", sanitize(&help.to_string())));
     }
     text
 }

@@ -12,7 +12,7 @@ use crate::inspect::config::{ConfigInfo, ExecutionConfig};
 use crate::inspect::image::{LayerInfo, ManifestInfo};
 use crate::inspect::referrers::{AttachedManifest, ImageReferrers, SubjectReferrers};
 use crate::inspect::{ImageInfo, Inspected};
-use crate::sanitize::harmless;
+use crate::sanitize::sanitize;
 use crate::store::validate::{Part, Problem};
 
 const NAME: Style = Style::new().bold();
@@ -35,7 +35,7 @@ pub fn problem(problem: &Problem) -> String {
         [] => String::new(),
         platforms => format!(" of {}", list(platforms)),
     };
-    harmless(&format!("{}: {} ({part}{of})", problem.digest, problem.what)).replace('\n', " ")
+    sanitize(&format!("{}: {} ({part}{of})", problem.digest, problem.what)).replace('\n', " ")
 }
 
 /// All of it as JSON, without anything that a terminal would take for an order.

@@ -44,7 +44,7 @@ use serde_json::{Map, Value, json};
 
 use crate::event::transfer::{Activity, Counter};
 use crate::event::{BuiltImage, Event};
-use crate::sanitize::is_order;
+use crate::sanitize::is_terminal_control;
 
 /// An event as a line, `elapsed` after the beginning.
 pub fn event(event: &Event, elapsed: Duration) -> String {
@@ -133,7 +133,7 @@ fn line(reason: &'static str, fields: Value) -> String {
 
 /// JSON without anything that a terminal would take for an order: that is in strings only, which may hold it escaped.
 pub(super) fn escaped(json: &str) -> String {
-    let escaped = |c: char| match is_order(c) && c != '\n' {
+    let escaped = |c: char| match is_terminal_control(c) && c != '\n' {
         // All of them are of the first plane.
         true => format!("\\u{:04x}", u32::from(c)),
         false => String::from(c),

@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::event::Event;
 use crate::platform::Platform;
-use crate::sanitize::harmless;
+use crate::sanitize::sanitize;
 
 const VERB: Style = AnsiColor::BrightGreen.on_default().bold();
 const WARNING: Style = AnsiColor::BrightYellow.on_default().bold();
@@ -16,7 +16,7 @@ pub(super) const HELP: Style = AnsiColor::BrightCyan.on_default().bold();
 /// What a person reads of an event, `elapsed` after the beginning; nothing of what only bars show.
 pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
     let (verb, text) = match event {
-        Event::Warning { message } => return Some(format!("{WARNING}warning{WARNING:#}: {}", harmless(message))),
+        Event::Warning { message } => return Some(format!("{WARNING}warning{WARNING:#}: {}", sanitize(message))),
         // Cargo's own words, and its own colours.
         Event::CargoSaid { line } => return Some(line.clone()),
         Event::CargoBegun | Event::CargoEnded => return None,
@@ -89,7 +89,7 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
             ("Finished", format!("{name} for {} ({size}) in {seconds:.2}s", list(&platforms)))
         }
     };
-    Some(format!("{} {}", verb_column(verb), harmless(&text)))
+    Some(format!("{} {}", verb_column(verb), sanitize(&text)))
 }
 
 /// A verb, right-aligned as cargo's are.

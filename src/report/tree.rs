@@ -3,7 +3,7 @@
 use anstyle::Style;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::sanitize::harmless;
+use crate::sanitize::sanitize;
 
 const BRANCHES: Style = Style::new().dimmed();
 /// A line has this many columns for its text at least, however narrow the terminal is.
@@ -45,7 +45,7 @@ impl Line {
 
     /// With more text at its end. What would be another line, or an order to the terminal, is shown and not given.
     pub fn text(mut self, style: Style, text: &str) -> Line {
-        self.parts.push((style, harmless(text).replace('\n', "\\n")));
+        self.parts.push((style, sanitize(text).replace('\n', "\\n")));
         self
     }
 

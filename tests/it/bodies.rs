@@ -118,8 +118,12 @@ fn push(registry: &Endless) -> miette::Result<u64> {
 
 fn client<'a>(registry: &Endless) -> miette::Result<Registry<'a>> {
     let credential = Credential::Basic { user: "someone".to_owned(), password: Secret::new("secret".to_owned()) };
-    let retry =
-        Retry { attempts: 2, first: Duration::from_millis(1), progress: Duration::from_secs(2), ..Retry::default() };
+    let retry = Retry {
+        attempts: 2,
+        first_pause: Duration::from_millis(1),
+        stall_timeout: Duration::from_secs(2),
+        ..Retry::default()
+    };
     let reference = registry.reference("acme/hello:latest").parse().expect("a reference");
     Registry::new(reference, Options { credential, retry, ..Options::default() })
 }

@@ -81,8 +81,8 @@ fn a_wrong_password_is_told_and_not_kept() {
     let (home, registry) = (Home::new(), registry());
     let words = home.fails(1, &["login", &registry, "-u", "robot", "--password-stdin"], "wrong-sesame\n");
     let error = format!("error: {registry} does not accept the user `robot` with this password");
-    let cause = format!("GET http://{registry}/v2/: 401 Unauthorized: UNAUTHORIZED: authentication required");
-    assert_says(&words, &[&error, &cause, "help: check both; many registries take an access token as the password"]);
+    let cause = format!("GET http://{registry}/v2/ returned 401 Unauthorized: UNAUTHORIZED: authentication required");
+    assert_says(&words, &[&error, &cause, "help: check both; many registries expect an access token as the password"]);
     assert!(!words.contains("sesame"), "{words}");
     assert!(!home.path(".docker").exists());
 }
@@ -93,10 +93,13 @@ fn what_is_no_registry_gets_no_password() {
     let (nothing, _) = server(|_| http("404 Not Found", "", "nothing here"));
     let home = Home::new();
     let login = |registry: &str| home.fails(1, &["login", registry, "-u", "robot", "--password-stdin"], "sesame\n");
-    let help = "help: name the host that image names begin with";
-    let page = format!("error: {web} is no registry: it answers with a page for browsers");
+    let help = "help: enter the host, and the port if there is one";
+    let page = format!("error: {web} is not a container registry: it returned a web page");
     assert_says(&login(&web), &[&page, help]);
-    assert_says(&login(&nothing), &[&format!("error: {nothing} is no registry: GET http://{nothing}/v2/: 404"), help]);
+    assert_says(
+        &login(&nothing),
+        &[&format!("error: {nothing} is not a container registry: GET http://{nothing}/v2/ returned 404"), help],
+    );
     assert!(!home.path(".docker").exists());
 }
 
@@ -106,8 +109,10 @@ fn a_registry_that_is_not_there_or_at_fault_is_told_and_nothing_is_kept() {
     let home = Home::new();
     for (registry, why) in [("127.0.0.1:9", "Connection refused"), (&*broken, "501 Not Implemented: not today")] {
         let words = home.fails(1, &["login", registry, "-u", "robot", "--password-stdin"], "sesame\n");
-        let error = format!("error: cannot ask {registry} about the user `robot` with this password\n\nCaused by:\n");
-        assert_says(&words, &[&error, why, "help: nothing was kept. Check the registry's name and the network"]);
+        let error = format!(
+            "error: cannot ask {registry} whether it accepts the user `robot` with this password\n\nCaused by:\n"
+        );
+        assert_says(&words, &[&error, why, "help: nothing was stored; check that"]);
     }
     assert!(!home.path(".docker").exists());
 }
@@ -122,8 +127,11 @@ fn a_password_is_not_sent_to_a_token_service_of_another_house() {
     });
     let home = Home::new();
     let words = home.fails(1, &["login", &registry, "-u", "robot", "--password-stdin"], "sesame\n");
-    assert_says(&words, &[&format!("error: cannot ask {registry} about the user `robot` with this password: ")]);
-    assert_says(&words, &["the token service of another house, localhost", "help: nothing was sent there"]);
+    assert_says(
+        &words,
+        &[&format!("error: cannot ask {registry} whether it accepts the user `robot` with this password: ")],
+    );
+    assert_says(&words, &["the token service of another house, localhost", "help: nothing was stored"]);
     let heads = heads.lock().expect("no thread panicked");
     assert!(heads.len() == 1 && !heads[0].to_lowercase().contains("authorization"), "{heads:?}");
     assert!(!home.path(".docker").exists());

@@ -176,8 +176,8 @@ impl Case {
     fn run(&self, recorder: &Recorder, listener: Listener) -> miette::Result<()> {
         let retry = Retry {
             attempts: 2,
-            first: Duration::from_millis(1),
-            progress: Duration::from_secs(2),
+            first_pause: Duration::from_millis(1),
+            stall_timeout: Duration::from_secs(2),
             ..Retry::default()
         };
         let reference = recorder.reference("acme/hello:latest").parse().expect("a reference");

@@ -266,7 +266,7 @@ fn a_list_that_another_client_writes_meanwhile_keeps_the_entries_of_both() {
     let registry = registry(Attaching::Rivals(usize::MAX));
     let image = push(&project, &registry);
     let words = oci(&project, &["attach", &image, "a.txt", "--artifact-type", "text/a"]).fails(1);
-    assert!(words.contains("other clients write the list"), "{words}");
+    assert!(words.contains("other clients overwrite the list"), "{words}");
 }
 
 #[test]

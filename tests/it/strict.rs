@@ -259,9 +259,9 @@ fn client<'a>(scene: &Scene, registry: &StrictRegistry) -> Result<Registry<'a>> 
     };
     let retry = Retry {
         attempts: 5,
-        first: Duration::from_millis(1),
-        most_pause: Duration::from_millis(8),
-        progress: PROGRESS,
+        first_pause: Duration::from_millis(1),
+        max_pause: Duration::from_millis(8),
+        stall_timeout: PROGRESS,
         ..Retry::default()
     };
     let reference = registry.reference(&format!("{REPOSITORY}:{TAG}")).parse().expect("a reference");

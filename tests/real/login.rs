@@ -66,7 +66,7 @@ fn a_token_service_is_asked_with_the_password_and_the_registry_with_its_token() 
     let (home, registry) = (Home::new(), DockerRegistry::with_tokens(&service));
     let words = home.fails(1, &login(&registry, USER), "sesame");
     assert!(words.contains("does not accept the user `tenancy/robot`"), "{words}");
-    assert!(words.contains(&format!("GET {}: 401 Unauthorized", service.realm())), "{words}");
+    assert!(words.contains(&format!("GET {} returned 401 Unauthorized", service.realm())), "{words}");
     assert!(!home.path(".docker").exists());
     home.succeeds(&login(&registry, USER), PASSWORD);
     let asked = service.requests();

@@ -217,8 +217,8 @@ fn a_token_service_and_htpasswd_let_in_who_has_the_password() {
         let repository = registry.reference("acme/hello");
         let anonymous = project.push(&["--repository", &repository]).env("HOME", project.root().as_os_str());
         let words = anonymous.fails(1);
-        assert!(words.contains("wants credentials, and there are none for it"), "{words}");
-        assert!(words.contains("help: `cargo oci login"), "{words}");
+        assert!(words.contains("requires credentials; found none"), "{words}");
+        assert!(words.contains("help: run `cargo oci login"), "{words}");
         let wrong = project.push(&["--repository", &repository]);
         let wrong = wrong.env("CARGO_OCI_REGISTRY_USERNAME", "robot").env("CARGO_OCI_REGISTRY_PASSWORD", "guessed");
         let words = wrong.fails(1);

@@ -283,7 +283,7 @@ fn registries_of_all_kinds_get_what_is_attached_before_the_tag_or_no_tag() {
     }
     let registry = StrictRegistry::start(Behaviour { attaching: Attaching::Refused, ..Behaviour::default() });
     let words = push(&registry, &[]).fails(1);
-    assert!(words.contains("does not take what is attached") && words.contains("--sbom false"), "{words}");
+    assert!(words.contains("does not accept OCI artifacts") && words.contains("--sbom false"), "{words}");
     assert_eq!(registry.tag("acme/hello", "latest"), None);
     push(&registry, &["--sbom", "false", "--provenance", "false"]).succeeds();
     assert!(registry.tag("acme/hello", "latest").is_some());

@@ -1,0 +1,141 @@
+//! The grant of a registry: requested when a challenge comes, renewed when it ends, shown to the registry and nobody else.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use reqwest::header::{HeaderValue, WWW_AUTHENTICATE};
+use reqwest::{Response, StatusCode, Url};
+
+use super::auth::{Challenge, Grant, Scope};
+use super::error::RequestError;
+use super::options::Options;
+use crate::parallel::lock;
+
+/// Authorizes requests to one repository.
+pub struct Authorizer {
+    /// The origin of the registry's API. Credentials are sent nowhere else.
+    origin: Url,
+    is_local: bool,
+    repository: String,
+    /// Whether tokens must allow pushes.
+    pushes: AtomicBool,
+    /// Other repositories of the registry to mount blobs from.
+    mounts_from: Mutex<Vec<String>>,
+    grant: Mutex<Grant>,
+    /// Held during a renewal, so that concurrent requests share one.
+    renewal: tokio::sync::Mutex<()>,
+    renewals: AtomicU64,
+}
+
+/// The number of renewals before a request, kept with its response.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Generation(u64);
+
+impl Authorizer {
+    /// Creates an authorizer that has no grant yet.
+    pub fn new(origin: Url, is_local: bool, repository: String) -> Authorizer {
+        Authorizer {
+            origin,
+            is_local,
+            repository,
+            pushes: AtomicBool::new(false),
+            mounts_from: Mutex::default(),
+            grant: Mutex::default(),
+            renewal: tokio::sync::Mutex::default(),
+            renewals: AtomicU64::new(0),
+        }
+    }
+
+    /// Requests tokens that allow pushes from now on.
+    pub fn allow_push(&self) {
+        self.pushes.store(true, Ordering::Relaxed);
+    }
+
+    /// Requests tokens that allow pulls from another repository, too, from now on.
+    pub fn allow_mount_from(&self, repository: &str) {
+        let mut mounts_from = lock(&self.mounts_from);
+        if !mounts_from.iter().any(|known| known == repository) && repository != self.repository {
+            mounts_from.push(repository.to_owned());
+        }
+    }
+
+    /// Returns the number of renewals so far.
+    pub fn generation(&self) -> Generation {
+        Generation(self.renewals.load(Ordering::Relaxed))
+    }
+
+    /// Returns the Authorization header for a request to `url`, after a renewal if necessary.
+    ///
+    /// # Errors
+    /// Returns an error if the token service rejects the renewal.
+    pub async fn header(&self, url: &Url, options: &Options<'_>) -> Result<Option<HeaderValue>, RequestError> {
+        if !self.is_own(url) {
+            return Ok(None);
+        }
+        if self.stale_challenge().is_some() {
+            let _renewal = self.renewal.lock().await;
+            // Another request may have renewed the grant while this one waited.
+            if let Some(challenge) = self.stale_challenge() {
+                self.renew(challenge, options).await?;
+            }
+        }
+        Ok(self.current_header(url, options))
+    }
+
+    /// Returns the Authorization header of the present grant.
+    pub fn current_header(&self, url: &Url, options: &Options<'_>) -> Option<HeaderValue> {
+        if !self.is_own(url) {
+            return None;
+        }
+        lock(&self.grant).header(&options.credential)
+    }
+
+    /// Answers the challenge of a 401, unless another request has done so meanwhile. Returns whether it is worth sending
+    /// the request again.
+    ///
+    /// # Errors
+    /// Returns an error if the token service rejects the credential.
+    pub async fn answer_challenge(&self, response: &Response, options: &Options<'_>) -> Result<bool, RequestError> {
+        if response.status() != StatusCode::UNAUTHORIZED || !self.is_own(response.url()) {
+            return Ok(false);
+        }
+        let challenges = response.headers().get_all(WWW_AUTHENTICATE).iter();
+        let challenges = challenges.filter_map(|header| Challenge::parse(header.to_str().ok()?));
+        // Bearer before Basic: a token is worth less to a thief than a password.
+        let Some(challenge) = challenges.max_by_key(Challenge::is_bearer) else {
+            return Ok(false);
+        };
+        if !challenge.can_be_met(&options.credential) {
+            return Ok(false);
+        }
+        let _renewal = self.renewal.lock().await;
+        if response.extensions().get::<Generation>().is_none_or(|before| *before == self.generation()) {
+            self.renew(challenge, options).await?;
+        }
+        Ok(true)
+    }
+
+    /// Requests a grant. The caller holds the lock `renewal`.
+    async fn renew(&self, challenge: Challenge, options: &Options<'_>) -> Result<(), RequestError> {
+        let grant = challenge.answer(&self.scope(), options, self.is_local, &self.origin).await?;
+        *lock(&self.grant) = grant;
+        self.renewals.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn stale_challenge(&self) -> Option<Challenge> {
+        lock(&self.grant).stale(&self.scope())
+    }
+
+    fn scope(&self) -> Scope {
+        Scope {
+            repository: self.repository.clone(),
+            push: self.pushes.load(Ordering::Relaxed),
+            others: lock(&self.mounts_from).clone(),
+        }
+    }
+
+    fn is_own(&self, url: &Url) -> bool {
+        url.origin() == self.origin.origin()
+    }
+}

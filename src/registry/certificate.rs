@@ -1,0 +1,96 @@
+//! Why the certificate of a server is rejected.
+
+use std::error::Error;
+use std::{fmt, io};
+
+use rustls::CertificateError;
+
+/// Why the certificate of a server is rejected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateProblem {
+    /// It is signed by an authority that this computer does not trust.
+    UnknownAuthority,
+    /// It is valid for other names than that of the server.
+    OtherName,
+    /// It is no longer valid.
+    Expired,
+    /// It is not valid yet.
+    NotYetValid,
+    /// Another reason, in the words of the TLS library.
+    Other(String),
+}
+
+impl CertificateProblem {
+    /// Finds the problem among the causes of an error, or returns `None` if it has nothing to do with certificates.
+    pub fn find(error: &(dyn Error + 'static)) -> Option<CertificateProblem> {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            if let Some(rustls::Error::InvalidCertificate(problem)) = error.downcast_ref() {
+                return Some(problem.into());
+            }
+            // The error in an I/O error is not its source, but the source of that.
+            cause = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+                Some(inner) => Some(inner),
+                None => error.source(),
+            };
+        }
+        None
+    }
+
+    /// Returns what the user can do about it.
+    pub fn help(&self, registry: &str) -> String {
+        match self {
+            CertificateProblem::UnknownAuthority => {
+                format!(
+                    "if you trust {registry}, set SSL_CERT_FILE to a PEM file with the certificate of its authority"
+                )
+            }
+            CertificateProblem::OtherName => format!("use a name of {registry} that its certificate is valid for"),
+            CertificateProblem::Expired | CertificateProblem::NotYetValid => {
+                format!("check the clock of this computer; if it is right, {registry} needs a new certificate")
+            }
+            CertificateProblem::Other(_) => format!("check the certificate of {registry}"),
+        }
+    }
+}
+
+impl From<&CertificateError> for CertificateProblem {
+    fn from(error: &CertificateError) -> CertificateProblem {
+        match error {
+            CertificateError::UnknownIssuer => CertificateProblem::UnknownAuthority,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                CertificateProblem::OtherName
+            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => CertificateProblem::Expired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                CertificateProblem::NotYetValid
+            }
+            other => CertificateProblem::Other(other.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for CertificateProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CertificateProblem::UnknownAuthority => "unknown certificate authority",
+            CertificateProblem::OtherName => "it is not valid for this name",
+            CertificateProblem::Expired => "it has expired",
+            CertificateProblem::NotYetValid => "it is not valid yet",
+            CertificateProblem::Other(cause) => cause,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificate_problem_is_found_in_io_errors() {
+        let inner = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        let error = io::Error::other(io::Error::other(inner));
+        assert_eq!(CertificateProblem::find(&error), Some(CertificateProblem::UnknownAuthority));
+        assert_eq!(CertificateProblem::find(&io::Error::other("no certificate")), None);
+    }
+}

@@ -1,0 +1,75 @@
+//! HTTP as all requests use it: the client's settings, checked statuses and bounded bodies.
+
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use reqwest::{ClientBuilder, Method, Response, Url};
+
+use super::error::{Problem, RequestError};
+use super::error_body::ErrorBody;
+use super::retry::retry_after;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// An error message is not worth waiting longer for.
+const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
+const MAX_ERROR_BYTES: usize = 64 << 10;
+
+/// Returns the builder of a client. A client for local registries uses no proxy: its loopback is another one.
+pub(super) fn client_builder(is_local: bool, redirects: Policy) -> ClientBuilder {
+    // It fails if a provider is installed already, which is the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("cargo-oci/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .redirect(redirects);
+    if is_local { builder.no_proxy() } else { builder }
+}
+
+/// Returns the response if its status is a success.
+///
+/// # Errors
+/// Returns the status and the start of the body otherwise.
+pub(super) async fn check_status(method: &Method, url: &Url, mut response: Response) -> Result<Response, RequestError> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let retry_after = retry_after(response.headers());
+    let body = tokio::time::timeout(ERROR_BODY_TIMEOUT, read_limited(&mut response, MAX_ERROR_BYTES)).await;
+    let body = body.ok().and_then(Result::ok).unwrap_or_default();
+    let error = RequestError::new(method, url, Problem::Status { status, body: ErrorBody::parse(&body) });
+    Err(RequestError { retry_after, ..error })
+}
+
+/// Reads the body up to `limit` bytes and the end of the chunk that passes the limit.
+pub(super) async fn read_limited(response: &mut Response, limit: usize) -> reqwest::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    while body.len() <= limit
+        && let Some(chunk) = response.chunk().await?
+    {
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Reads a small body, as [`read_limited`] does, of the response to a GET of `url`.
+///
+/// # Errors
+/// Returns an error if the connection breaks, or if the body does not end within `timeout`.
+pub(super) async fn read_body(
+    url: &Url,
+    response: &mut Response,
+    limit: usize,
+    timeout: Duration,
+) -> Result<Vec<u8>, RequestError> {
+    match tokio::time::timeout(timeout, read_limited(response, limit)).await {
+        Ok(body) => body.map_err(|error| RequestError::transport(&Method::GET, url, &error)),
+        Err(_) => Err(RequestError::timeout(&Method::GET, url, timeout)),
+    }
+}
+
+/// Waits for `time`, and returns it.
+pub(super) async fn sleep(time: Duration) -> Duration {
+    tokio::time::sleep(time).await;
+    time
+}

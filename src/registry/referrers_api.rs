@@ -1,0 +1,78 @@
+//! The referrers API (distribution-spec, "Listing Referrers").
+
+use oci_spec::image::{Descriptor, Digest, MediaType};
+use reqwest::header::{ACCEPT, HeaderMap, LINK};
+use reqwest::{Method, Url};
+
+use super::client::Client;
+use super::download::MAX_MANIFEST_BYTES;
+use super::error::RequestError;
+use super::http::read_body;
+use crate::image::manifest::{Manifest, parse};
+
+/// More pages than any real list has.
+const MAX_PAGES: usize = 20;
+
+/// Returns the referrers of `subject`, or `None` if the registry has no referrers API.
+///
+/// # Errors
+/// Returns an error if there is no response.
+pub async fn referrers(client: &Client<'_>, subject: &Digest) -> Result<Option<Vec<Descriptor>>, RequestError> {
+    let mut url = client.url(&format!("referrers/{subject}"));
+    let mut found = Vec::new();
+    for _ in 0..MAX_PAGES {
+        let accept = MediaType::ImageIndex.to_string();
+        let mut response = match client.send(Method::GET, &url, |request| request.header(ACCEPT, &accept)).await {
+            // Registries without the API respond with many statuses.
+            Err(error) if error.status().is_some() => return Ok(None),
+            response => response?,
+        };
+        let next = next_page(response.headers(), &url);
+        let body = read_body(&url, &mut response, MAX_MANIFEST_BYTES, client.options.retry.stall_timeout).await?;
+        match parse(&MediaType::ImageIndex, &body) {
+            Ok(Manifest::Index(entries)) => found.extend(entries),
+            // Such as a page for browsers.
+            _ => return Ok(None),
+        }
+        match next {
+            Some(next) => url = next,
+            None => break,
+        }
+    }
+    Ok(Some(found))
+}
+
+/// Returns the next page by the header `Link` (RFC 8288), or `None` if there is none in the same registry.
+fn next_page(headers: &HeaderMap, url: &Url) -> Option<Url> {
+    let links = headers.get_all(LINK).iter().filter_map(|link| link.to_str().ok());
+    let next = links.flat_map(|links| links.split(',')).find_map(next_target)?;
+    url.join(next).ok().filter(|next| next.origin() == url.origin())
+}
+
+/// Returns the target of a link whose relation is `next`.
+fn next_target(link: &str) -> Option<&str> {
+    let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
+    let mut parameters = parameters.split(';').map(str::trim);
+    parameters.any(|parameter| matches!(parameter, "rel=next" | "rel=\"next\"")).then_some(target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::HeaderValue;
+
+    #[test]
+    fn next_page_is_in_the_same_registry() {
+        let url = Url::parse("https://a.example/v2/x/referrers/sha256:1").expect("a URL");
+        let next = |link: &'static str| {
+            let headers = HeaderMap::from_iter([(LINK, HeaderValue::from_static(link))]);
+            next_page(&headers, &url).map(|url| url.to_string())
+        };
+        let there = Some("https://a.example/v2/x?last=1".to_owned());
+        assert_eq!(next("</v2/x?last=1>; rel=\"next\""), there);
+        assert_eq!(next("<https://b.example/>; rel=prev, </v2/x?last=1>;rel=next"), there);
+        for none in ["<https://b.example/v2/x>; rel=next", "<http://a.example/>; rel=next", "</a>; rel=prev", "odd"] {
+            assert_eq!(next(none), None, "{none}");
+        }
+    }
+}
