@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::event::{Event, Listener, Question};
 use crate::plan::Environment;
 use crate::registry::check;
-use crate::registry::credentials::{self, Credential, Place, Secret};
+use crate::registry::credentials::{self, Credential, CredentialStore, Secret};
 
 /// No password is longer.
 const MOST_BYTES: u64 = 64 << 10;
@@ -50,7 +50,7 @@ pub fn login(args: &LoginArgs, asked: Asked, listener: Listener) -> Result<()> {
     };
     check(registry, &Credential::Basic { user: user.clone(), password: password.clone() }, listener)?;
     let place = credentials::store(&Environment::of_this_process(), registry, &user, &password)?;
-    if let Place::File(file) = &place {
+    if let CredentialStore::File(file) = &place {
         let message =
             format!("the password is not encrypted in {file}; name a helper in its `credsStore` to change that");
         listener(Event::Warning { message });

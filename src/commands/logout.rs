@@ -4,7 +4,7 @@ use crate::cli::LogoutArgs;
 use crate::error::Result;
 use crate::event::{Event, Listener};
 use crate::plan::Environment;
-use crate::registry::credentials::{self, Asked, Credential};
+use crate::registry::credentials::{self, Credential, CredentialCache};
 
 /// Forgets the credentials for a registry, and tells of those that are not ours to remove.
 ///
@@ -19,7 +19,7 @@ pub fn logout(args: &LogoutArgs, listener: Listener) -> Result<()> {
         listener(Event::LoggedOut { registry: registry.to_owned(), place: place.to_string() });
     }
     // What another file says of the registry is not worth failing for: it was not asked for.
-    let message = match credentials::find(&environment, registry, "", false, &Asked::default()) {
+    let message = match credentials::find(&environment, registry, "", false, &CredentialCache::default()) {
         Ok(found) if found.credential != Credential::Anonymous => {
             format!("{registry} still has credentials: {}", found.source)
         }

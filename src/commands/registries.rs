@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::event::Listener;
 use crate::plan::Environment;
 use crate::reference::Reference;
-use crate::registry::credentials::{self, Asked};
+use crate::registry::credentials::{self, CredentialCache};
 use crate::registry::{Connections, Options, Registry};
 
 /// How registries are spoken to: as whom, through what, and who hears of it.
@@ -16,13 +16,13 @@ pub struct Registries<'a> {
     /// Who hears of requests and of transfers.
     pub listener: Listener<'a>,
     connections: Arc<Connections>,
-    asked: Asked,
+    asked: CredentialCache,
 }
 
 impl<'a> Registries<'a> {
     /// None connected to yet.
     pub fn new(environment: &'a Environment, listener: Listener<'a>) -> Registries<'a> {
-        Registries { environment, listener, connections: Arc::default(), asked: Asked::default() }
+        Registries { environment, listener, connections: Arc::default(), asked: CredentialCache::default() }
     }
 
     /// A repository, with the user's credentials for it; those for where images go count only for a target.
