@@ -116,6 +116,26 @@ fn a_registry_that_is_not_there_or_at_fault_is_told_and_nothing_is_kept() {
 }
 
 #[test]
+fn login_prefers_a_token_among_several_challenges() {
+    let (service, _) = server(|_| http("200 OK", "", r#"{"token":"a.b.c"}"#));
+    let token = format!("Bearer realm=\"http://{service}/token\",service=\"s\",scope=\"a,b\"");
+    let one_header = format!("WWW-Authenticate: Basic realm=\"x\", {token}\r\n");
+    let two_headers = format!("WWW-Authenticate: {token}\r\nWWW-Authenticate: Basic realm=\"x\"\r\n");
+    for challenges in [one_header, two_headers] {
+        let (registry, heads) = server(move |head| {
+            if head.to_lowercase().contains("authorization: bearer a.b.c") {
+                http("200 OK", "", "{}")
+            } else {
+                http("401 Unauthorized", &challenges, "")
+            }
+        });
+        Home::new().succeeds(&["login", &registry, "-u", "robot", "--password-stdin"], "open:sesame\n");
+        let heads = heads.lock().expect("no thread panicked");
+        assert!(heads.len() == 2 && !heads.concat().to_lowercase().contains("authorization: basic"), "{heads:?}");
+    }
+}
+
+#[test]
 fn a_password_is_not_sent_to_a_token_service_of_another_house() {
     let (stranger, heads) = server(|_| http("200 OK", "", r#"{"token":"for everybody"}"#));
     let realm = format!("http://{}/token", stranger.replace("127.0.0.1", "localhost"));

@@ -195,7 +195,8 @@ fn lines(rows: &[Row], columns: usize) -> Vec<BarLine> {
     let numbers = VERB + 1 + amount + 1 + rate + 1 + left;
     let name = widest(&|row| row.name.clone()).min(room.saturating_sub(numbers + BAR.start() + 1).max(12));
     let bar = room.saturating_sub(numbers + name + 1).min(*BAR.end());
-    let line = |row: &Row| {
+    let mut lines = Vec::new();
+    for row in rows {
         let cut: String = row.name.chars().take(name).collect();
         let mut text = format!("{cut:name$} ");
         if bar >= *BAR.start() {
@@ -204,9 +205,10 @@ fn lines(rows: &[Row], columns: usize) -> Vec<BarLine> {
         text.push_str(&format!("{:>amount$} {:>rate$} {:>left$}", row.amount(), row.rate(), row.left()));
         let text: String = text.chars().take(room.saturating_sub(VERB)).collect();
         let text = text.trim_end();
-        BarLine { width: VERB + text.chars().count(), text: format!("{} {text}", verb_column(verb(row.activity))) }
-    };
-    rows.iter().map(line).collect()
+        let width = VERB + text.chars().count();
+        lines.push(BarLine { width, text: format!("{} {text}", verb_column(verb(row.activity))) });
+    }
+    lines
 }
 
 #[cfg(test)]

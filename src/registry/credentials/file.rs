@@ -153,8 +153,7 @@ fn best<'a>(object: &JsonObject<'a>, query: &Query) -> Option<(String, JsonValue
 /// # Errors
 /// Returns an error if the name would make `docker-credential-NAME` anything but the name of a program on PATH.
 fn check_name(name: String, value: &JsonValue) -> Result<Option<String>, JsonError> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    if name.starts_with('.') || !name.chars().all(plain) {
+    if name.starts_with('.') || name.chars().any(|c| !c.is_ascii_alphanumeric() && !"._-".contains(c)) {
         let message = "invalid credential helper: its name must consist of letters, digits, `.`, `_` and `-`";
         return Err(JsonError::new(message.to_owned(), value.span(), "invalid name"));
     }

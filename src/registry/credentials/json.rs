@@ -1,4 +1,7 @@
 //! JSON values with their positions in the file: for errors that show the line, and for edits that keep all other bytes.
+//!
+//! Why no library: serde_json already knows where a raw value is in its text. A concrete syntax tree for JSON would replace
+//! some 60 lines here and in `edit`, but has no positions for the errors.
 
 use std::fmt;
 use std::ops::Range;
