@@ -9,7 +9,7 @@ use crate::cli::LoginArgs;
 use crate::context::GlobalContext;
 use crate::error::Result;
 use crate::event::{Event, Question};
-use crate::registry::credentials::{self, Credential, Place, Secret};
+use crate::registry::credentials::{self, Credential, CredentialStore, Secret};
 use crate::registry::ping;
 
 /// The most bytes that are read as a password.
@@ -43,7 +43,7 @@ pub fn run(args: &LoginArgs, context: &GlobalContext) -> Result<Outcome> {
     let password = Secret::new(password);
     ping(registry, &Credential::Basic { user: user.clone(), password: password.clone() }, context.listener)?;
     let place = credentials::store(&context.environment, registry, &user, &password)?;
-    if let Place::File(file) = &place {
+    if let CredentialStore::File(file) = &place {
         context.warn(format!("the password is not encrypted in {file}; set a credential helper as its `credsStore`"));
     }
     context.report(Event::LoggedIn { registry: registry.to_owned(), user, place: place.to_string() });

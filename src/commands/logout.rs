@@ -5,7 +5,7 @@ use crate::cli::LogoutArgs;
 use crate::context::GlobalContext;
 use crate::error::Result;
 use crate::event::Event;
-use crate::registry::credentials::{self, Asked, Credential};
+use crate::registry::credentials::{self, Credential, CredentialCache};
 
 /// Removes the credentials for a registry, and warns of those that are not ours to remove.
 ///
@@ -20,7 +20,7 @@ pub fn run(args: &LogoutArgs, context: &GlobalContext) -> Result<Outcome> {
         context.report(Event::LoggedOut { registry: registry.to_owned(), place: place.to_string() });
     }
     // An error in another file is not worth failing for: it was not asked for.
-    let message = match credentials::find(environment, registry, "", false, &Asked::default()) {
+    let message = match credentials::find(environment, registry, "", false, &CredentialCache::default()) {
         Ok(found) if found.credential != Credential::Anonymous => {
             format!("{registry} still has credentials: {}", found.source)
         }

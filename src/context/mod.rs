@@ -23,7 +23,7 @@ use crate::event::{Event, Listener, Prompt, Question};
 use crate::interrupt::Cancellation;
 use crate::parallel::lock;
 use crate::reference::Reference;
-use crate::registry::credentials::{self, Asked};
+use crate::registry::credentials::{self, CredentialCache};
 use crate::registry::{Connections, Options, Registry};
 use crate::store::Cache;
 
@@ -39,7 +39,7 @@ pub struct GlobalContext<'a> {
     pub cancellation: Cancellation,
     prompt: Prompt<'a>,
     connections: Arc<Connections>,
-    credentials: Asked,
+    credentials: CredentialCache,
     cache: Mutex<Option<Arc<Cache>>>,
 }
 
@@ -52,7 +52,7 @@ impl<'a> GlobalContext<'a> {
             cancellation: Cancellation::default(),
             prompt,
             connections: Arc::default(),
-            credentials: Asked::default(),
+            credentials: CredentialCache::default(),
             cache: Mutex::default(),
         }
     }

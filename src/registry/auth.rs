@@ -1,11 +1,13 @@
-//! Challenges and grants: a 401 says how to prove who one is (RFC 9110, section 11; distribution's token
-//! authentication), and what is proven is kept until it ends.
+//! Challenges and grants: a 401 response names the authentication schemes that the registry accepts (RFC 9110, section
+//! 11; distribution's token authentication). A grant answers one of them, and is reused until it expires.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http_auth::ChallengeRef;
+use http_auth::parser::ChallengeParser;
 use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 use reqwest::{Method, Url};
@@ -19,24 +21,24 @@ use super::trace::execute;
 use crate::event::Event;
 
 const MOST_TOKEN_BYTES: usize = 128 << 10;
-/// A token that says nothing of its life lives so long (distribution's token specification).
-const SHORTEST_LIFE: u64 = 60;
-/// A token is renewed so long before its end.
+/// The lifetime of a token without `expires_in`, in seconds (distribution's token specification).
+const DEFAULT_LIFETIME: u64 = 60;
+/// A token is renewed this long before it expires.
 const MARGIN: Duration = Duration::from_secs(30);
 
-/// What is wanted of a registry.
+/// The access that is requested from a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
     pub repository: String,
-    /// Whether to write there as well.
+    /// Whether to request write access too.
     pub push: bool,
-    /// Other repositories to read.
+    /// Other repositories to request read access to.
     pub others: Vec<String>,
 }
 
 impl Scope {
-    /// As token services read it. Some challenges name less, or a malformed scope: ours is the one that counts.
-    /// Without a repository nothing is asked for but who one is.
+    /// Returns the `scope` parameters of a token request. The scope of the challenge is ignored: some registries send
+    /// too narrow or malformed ones. Without a repository, the token proves the identity only.
     fn texts(&self) -> Vec<String> {
         if self.repository.is_empty() {
             return Vec::new();
@@ -48,20 +50,20 @@ impl Scope {
     }
 }
 
-/// What a registry has granted so far.
+/// How requests to a registry are authorized.
 #[derive(Debug, Default)]
 pub enum Grant {
-    /// It has not asked.
+    /// Not at all: the registry has sent no challenge yet.
     #[default]
     Open,
-    /// It wants user and password with each request.
+    /// By user and password.
     Basic,
-    /// It wants a token.
+    /// By a token.
     Bearer { token: Secret, scope: Scope, renew_at: Instant, challenge: Challenge },
 }
 
 impl Grant {
-    /// The challenge to answer anew before a request with this scope.
+    /// Returns the challenge to answer again before a request with this scope, or `None` if the grant covers it.
     pub fn stale(&self, wanted: &Scope) -> Option<Challenge> {
         match self {
             Grant::Bearer { scope, renew_at, challenge, .. } if scope != wanted || Instant::now() >= *renew_at => {
@@ -71,7 +73,7 @@ impl Grant {
         }
     }
 
-    /// The value of the Authorization header.
+    /// Returns the value of the `Authorization` header, or `None` if the request goes without one.
     pub fn header(&self, credential: &Credential) -> Option<HeaderValue> {
         let text = match (self, credential) {
             (Grant::Open, _) => return None,
@@ -89,58 +91,54 @@ fn basic(user: &str, password: &Secret) -> String {
     format!("Basic {}", STANDARD.encode(format!("{user}:{}", password.expose())))
 }
 
-/// A `WWW-Authenticate` header.
+/// A challenge of a `WWW-Authenticate` header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Challenge {
-    /// User and password.
+    /// Asks for user and password.
     Basic,
-    /// A token of the service at `realm`.
+    /// Asks for a token of the service at `realm`.
     Bearer { realm: String, service: Option<String> },
 }
 
-/// What a token service answers. Some name the token one way, some the other, and it means the same.
+/// A response of a token service. `token` and `access_token` are two names for the same.
 #[derive(Deserialize)]
-struct TokenAnswer {
+struct TokenResponse {
     token: Option<String>,
     access_token: Option<String>,
     expires_in: Option<u64>,
 }
 
 impl Challenge {
-    /// Reads a header such as `Bearer realm="https://auth.example/token",service="example"`; nothing for other schemes.
-    pub fn parse(header: &str) -> Option<Challenge> {
-        let (scheme, parameters) = header.split_once(' ').unwrap_or((header, ""));
-        if scheme.eq_ignore_ascii_case("basic") {
-            return Some(Challenge::Basic);
-        }
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return None;
-        }
-        let (mut realm, mut service) = (None, None);
-        for (key, value) in Parameters(parameters) {
-            match key.to_ascii_lowercase().as_str() {
-                "realm" => realm = Some(value),
-                "service" => service = Some(value),
-                _ => {}
-            }
-        }
-        Some(Challenge::Bearer { realm: realm?, service })
+    /// Returns the challenges of one header, such as `Bearer realm="https://auth.example/token",service="example"`.
+    /// Skips schemes other than Basic and Bearer, and all that follows a syntax error.
+    pub fn parse(header: &str) -> Vec<Challenge> {
+        ChallengeParser::new(header).map_while(Result::ok).filter_map(|challenge| Challenge::new(&challenge)).collect()
     }
 
-    /// Whether it asks for a token.
+    fn new(challenge: &ChallengeRef) -> Option<Challenge> {
+        if challenge.scheme.eq_ignore_ascii_case("basic") {
+            return Some(Challenge::Basic);
+        }
+        if !challenge.scheme.eq_ignore_ascii_case("bearer") {
+            return None;
+        }
+        Some(Challenge::Bearer { realm: parameter(challenge, "realm")?, service: parameter(challenge, "service") })
+    }
+
+    /// Returns whether the challenge asks for a token.
     pub fn is_bearer(&self) -> bool {
         matches!(self, Challenge::Bearer { .. })
     }
 
-    /// Whether there is anything to answer it with.
+    /// Returns whether `credential` can answer the challenge.
     pub fn can_be_met(&self, credential: &Credential) -> bool {
         self.is_bearer() || matches!(credential, Credential::Basic { .. })
     }
 
-    /// Answers it: for a token, by asking the service that it names.
+    /// Answers the challenge. For a token, requests one from the token service.
     ///
     /// # Errors
-    /// A service that is not to be trusted, does not answer, or says no.
+    /// Returns an error if the token service must not be contacted, does not respond, or denies the token.
     pub async fn answer(
         self,
         scope: &Scope,
@@ -151,65 +149,82 @@ impl Challenge {
         let Challenge::Bearer { realm, service } = &self else {
             return Ok(Grant::Basic);
         };
-        let (token, life) = match &options.credential {
-            // It is the token already.
+        let (token, lifetime) = match &options.credential {
+            // It already is the token.
             Credential::RegistryToken(token) => (token.clone(), Duration::MAX),
             credential => {
-                let service = Service::at(realm, service.as_deref(), local, registry).await?;
+                let service = TokenService::at(realm, service.as_deref(), local, registry).await?;
                 service.token(scope, credential, options).await?
             }
         };
-        // A service whose tokens are short is not asked before each request.
-        let renew_at = Instant::now().checked_add(if life > 2 * MARGIN { life - MARGIN } else { life / 2 });
+        // Short-lived tokens are used for half of their lifetime, not renewed before each request.
+        let used = if lifetime > 2 * MARGIN { lifetime - MARGIN } else { lifetime / 2 };
+        let renew_at = Instant::now().checked_add(used);
         let renew_at = renew_at.unwrap_or_else(|| Instant::now() + Duration::from_secs(86_400));
         Ok(Grant::Bearer { token, scope: scope.clone(), renew_at, challenge: self })
     }
 }
 
-/// A token service that a registry has named, and that may be asked.
-struct Service {
+/// Returns the value of a challenge's parameter, or `None` if there is none.
+fn parameter(challenge: &ChallengeRef, name: &str) -> Option<String> {
+    let (_, value) = challenge.params.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+    Some(value.to_unescaped())
+}
+
+/// A token service that a challenge names and that may be contacted.
+struct TokenService {
     url: Url,
     name: Option<String>,
     http: reqwest::Client,
-    /// Whether credentials for the registry may go there.
-    trusted: bool,
+    /// Whether the registry's credentials may be sent there.
+    is_trusted: bool,
 }
 
-impl Service {
-    /// Looks at where `realm` is before anything is sent there: a registry may not point at what only this computer or
-    /// its network can reach.
-    async fn at(realm: &str, name: Option<&str>, local: bool, registry: &Url) -> Result<Service, RequestError> {
-        let refused = |url: &Url, why: &str| {
-            RequestError::new(
-                &Method::GET,
-                url,
-                Problem::Untrusted(format!("{} names this token service, {why}", host(registry))),
-            )
+impl TokenService {
+    /// Resolves and checks `realm` before anything is sent there: a registry must not direct requests to hosts that only
+    /// this computer or its network can reach.
+    async fn at(realm: &str, name: Option<&str>, local: bool, registry: &Url) -> Result<TokenService, RequestError> {
+        let rejected = |url: &Url, why: &str| {
+            let why = format!("the token service of {} {why}", host(registry));
+            RequestError::new(&Method::GET, url, Problem::Untrusted(why))
         };
-        let url =
-            Url::parse(realm).map_err(|_| refused(registry, &format!("{} is not a URL", realm.escape_debug())))?;
+        let url = Url::parse(realm)
+            .map_err(|_| rejected(registry, &format!("has an invalid URL: {}", realm.escape_debug())))?;
         if url.scheme() != "https" && !(url.scheme() == "http" && local) {
-            return Err(refused(&url, "which is not https"));
+            return Err(rejected(&url, "does not use https"));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(refused(&url, "with credentials in its URL"));
+            return Err(rejected(&url, "has credentials in its URL"));
         }
         let mut builder = client_builder(local, Policy::none());
         if !local {
             let port = url.port_or_known_default().unwrap_or(443);
-            let found = tokio::net::lookup_host((host(&url), port)).await;
-            let addresses: Vec<_> = found
+            let addresses: Vec<_> = tokio::net::lookup_host((host(&url), port))
+                .await
                 .map_err(|error| RequestError::new(&Method::GET, &url, Problem::Connect(error.to_string())))?
                 .collect();
             if addresses.iter().any(|address| is_internal(address.ip())) {
-                return Err(refused(&url, "which is an address of this computer or of its network"));
+                return Err(rejected(&url, "is on this computer or its local network"));
             }
-            // What was looked at is what is asked: the name is not looked up again.
+            // Connect to the addresses that were checked, without a second lookup.
             builder = builder.resolve_to_addrs(host(&url), &addresses);
         }
         let client = builder.build().map_err(|error| RequestError::transport(&Method::GET, &url, &error))?;
-        let trusted = is_same_house(host(registry), host(&url));
-        Ok(Service { url, name: name.map(str::to_owned), http: client, trusted })
+        let is_trusted = is_same_organization(host(registry), host(&url));
+        Ok(TokenService { url, name: name.map(str::to_owned), http: client, is_trusted })
+    }
+
+    /// Tells the user that a credential is not sent, and returns what is sent instead.
+    fn without_credential(&self, credential: &Credential, options: &Options<'_>) -> &'static Credential {
+        if *credential != Credential::Anonymous
+            && let Some(notify) = options.notify
+        {
+            let service = host(&self.url);
+            let message =
+                format!("the registry's token service {service} is in another domain; credentials were not sent");
+            notify(Event::Warning { message });
+        }
+        &Credential::Anonymous
     }
 
     async fn token(
@@ -218,22 +233,10 @@ impl Service {
         credential: &Credential,
         options: &Options<'_>,
     ) -> Result<(Secret, Duration), RequestError> {
-        let credential = match (credential, self.trusted) {
-            (Credential::Anonymous, _) | (_, true) => credential,
-            (_, false) => {
-                if let Some(notify) = options.notify {
-                    let message = format!(
-                        "the registry sends to the token service of another house, {}: it is asked without your credentials",
-                        host(&self.url)
-                    );
-                    notify(Event::Warning { message });
-                }
-                &Credential::Anonymous
-            }
-        };
+        let credential = if self.is_trusted { credential } else { self.without_credential(credential, options) };
         let mut pairs: Vec<(&str, String)> = self.name.iter().map(|name| ("service", name.clone())).collect();
         let request = match credential {
-            // OAuth 2 (RFC 6749, section 6), as Docker's registries read it: one parameter for all scopes.
+            // OAuth 2 (RFC 6749, section 6), in Docker's variant: one parameter for all scopes.
             Credential::IdentityToken(token) => {
                 pairs.push(("scope", scope.texts().join(" ")));
                 pairs.push(("grant_type", "refresh_token".to_owned()));
@@ -265,43 +268,42 @@ impl Service {
         let mut answer = check_status(&method, &self.url, answer).await?;
         let body = tokio::time::timeout(progress, read_limited(&mut answer, MOST_TOKEN_BYTES)).await;
         read_token(&body.map_err(|_| silent())?.map_err(failed)?).ok_or_else(|| {
-            RequestError::new(&method, &self.url, Problem::InvalidResponse("the answer holds no token".to_owned()))
+            RequestError::new(&method, &self.url, Problem::InvalidResponse("the response holds no token".to_owned()))
         })
     }
 }
 
 fn encoded(pairs: &[(&str, String)]) -> String {
-    // A URL's query is written as a form is.
+    // The query of a URL has the syntax of a form.
     let mut url = Url::parse("http://form/").unwrap_or_else(|_| unreachable!("it is a URL"));
     url.query_pairs_mut().extend_pairs(pairs);
     url.query().unwrap_or_default().to_owned()
 }
 
-/// The token in the answer of a token service, and how long it lives.
+/// Returns the token in a response, and its lifetime.
 fn read_token(body: &[u8]) -> Option<(Secret, Duration)> {
     if body.len() > MOST_TOKEN_BYTES {
         return None;
     }
-    let answer: TokenAnswer = serde_json::from_slice(body).ok()?;
-    let token = answer.token.or(answer.access_token).filter(|token| !token.is_empty())?;
-    let life = answer.expires_in.filter(|life| *life > 0).unwrap_or(SHORTEST_LIFE);
-    Some((Secret::new(token), Duration::from_secs(life)))
+    let response: TokenResponse = serde_json::from_slice(body).ok()?;
+    let token = response.token.or(response.access_token).filter(|token| !token.is_empty())?;
+    let lifetime = response.expires_in.filter(|seconds| *seconds > 0).unwrap_or(DEFAULT_LIFETIME);
+    Some((Secret::new(token), Duration::from_secs(lifetime)))
 }
 
 fn host(url: &Url) -> &str {
     url.host_str().unwrap_or_default()
 }
 
-/// Whether one owner has both names: the same host, one registered domain, or a pair that is known.
-fn is_same_house(registry: &str, service: &str) -> bool {
+/// Returns whether both hosts belong to one organization: equal names, one registrable domain, or a known pair.
+fn is_same_organization(registry: &str, service: &str) -> bool {
     const KNOWN: [(&str, &str); 1] = [("registry-1.docker.io", "auth.docker.io")];
-    let domain = |host: &str| psl::domain_str(host).map(str::to_owned);
     registry == service
         || KNOWN.contains(&(registry, service))
-        || domain(registry).is_some_and(|own| domain(service) == Some(own))
+        || psl::domain_str(registry).is_some_and(|domain| psl::domain_str(service) == Some(domain))
 }
 
-/// Whether an address is this computer's, its network's, or that of a cloud's metadata.
+/// Returns whether an address is of this computer, of its local network, or of a cloud's metadata service.
 fn is_internal(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(ip) => ip.is_loopback() || ip.is_link_local() || ip.is_unspecified() || ip.is_broadcast(),
@@ -312,90 +314,78 @@ fn is_internal(address: IpAddr) -> bool {
     }
 }
 
-/// The `key=value` and `key="value"` pairs of a challenge (RFC 9110, section 11.2).
-struct Parameters<'a>(&'a str);
-
-impl Iterator for Parameters<'_> {
-    type Item = (String, String);
-
-    fn next(&mut self) -> Option<(String, String)> {
-        let text = self.0.trim_start_matches([' ', '\t', ',']);
-        let (key, rest) = text.split_once('=')?;
-        let (value, rest) = match rest.strip_prefix('"') {
-            Some(quoted) => unquoted(quoted)?,
-            None => {
-                let end = rest.find(',').unwrap_or(rest.len());
-                (rest[..end].trim().to_owned(), &rest[end..])
-            }
-        };
-        self.0 = rest;
-        Some((key.trim().to_owned(), value))
-    }
-}
-
-/// The text up to the closing quote, and what is behind that.
-fn unquoted(text: &str) -> Option<(String, &str)> {
-    let mut value = String::new();
-    let mut chars = text.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '"' => return Some((value, &text[at + 1..])),
-            '\\' => value.push(chars.next()?.1),
-            c => value.push(c),
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn bearer(realm: &str, service: &str) -> Challenge {
+        Challenge::Bearer { realm: realm.to_owned(), service: Some(service.to_owned()) }
+    }
+
     #[test]
-    fn a_challenge_is_read_with_commas_and_quotes_in_its_values() {
+    fn challenge_values_contain_commas_and_quotes() {
         let header = r#"Bearer realm="https://a.example/t?x=1,2",service="a \"b\"",scope="repository:x:pull,push""#;
-        let expected =
-            Challenge::Bearer { realm: "https://a.example/t?x=1,2".to_owned(), service: Some("a \"b\"".to_owned()) };
-        assert_eq!(Challenge::parse(header), Some(expected));
-        assert_eq!(Challenge::parse("Basic realm=\"x\""), Some(Challenge::Basic));
+        assert_eq!(Challenge::parse(header), [bearer("https://a.example/t?x=1,2", "a \"b\"")]);
+        assert_eq!(Challenge::parse("Basic realm=\"x\""), [Challenge::Basic]);
+        assert_eq!(Challenge::parse("bearer Realm=\"r\", SERVICE=s"), [bearer("r", "s")]);
     }
 
     #[test]
-    fn what_asks_for_neither_token_nor_password_is_no_challenge() {
-        for header in ["Negotiate", "Bearer service=\"x\"", "Bearer", "Bearer realm=\"open"] {
-            assert_eq!(Challenge::parse(header), None, "{header}");
+    fn challenge_parse_reads_several_schemes_in_one_header() {
+        let token = r#"Bearer realm="https://a.example/t",service="a",scope="a,b""#;
+        let expected = bearer("https://a.example/t", "a");
+        assert_eq!(Challenge::parse(&format!("Basic realm=\"x\", {token}")), [Challenge::Basic, expected.clone()]);
+        assert_eq!(Challenge::parse(&format!("{token}, Basic realm=\"x\"")), [expected.clone(), Challenge::Basic]);
+        assert_eq!(Challenge::parse(&format!("Negotiate, Digest realm=\"x\", nonce=\"1\", {token}")), [expected]);
+    }
+
+    #[test]
+    fn challenge_parse_skips_what_it_cannot_answer() {
+        for header in ["Negotiate", "Bearer service=\"x\"", "Bearer", "Bearer realm=\"open", ""] {
+            assert_eq!(Challenge::parse(header), [], "{header}");
         }
+        assert_eq!(Challenge::parse("Basic realm=\"x\", Bearer realm=\"open"), [Challenge::Basic]);
     }
 
     #[test]
-    fn a_scope_names_what_is_done_and_where_blobs_come_from() {
+    fn scope_texts_name_actions_and_other_repositories() {
         let scope = Scope { repository: "a/b".to_owned(), push: true, others: vec!["c".to_owned()] };
         assert_eq!(scope.texts(), ["repository:a/b:pull,push", "repository:c:pull"]);
     }
 
     #[test]
-    fn a_token_goes_by_two_names_and_lives_a_minute_unless_it_says() {
-        let read = |body: &[u8]| read_token(body).map(|(token, life)| (token.expose().to_owned(), life.as_secs()));
+    fn token_response_has_two_names_and_default_lifetime() {
+        let read =
+            |body: &[u8]| read_token(body).map(|(token, lifetime)| (token.expose().to_owned(), lifetime.as_secs()));
         assert_eq!(read(br#"{"token":"a"}"#), Some(("a".to_owned(), 60)));
         assert_eq!(read(br#"{"access_token":"b","expires_in":3}"#), Some(("b".to_owned(), 3)));
         assert_eq!(read(br#"{"token":""}"#), None);
     }
 
     #[test]
-    fn credentials_go_to_the_registrys_own_house() {
-        assert!(is_same_house("ghcr.io", "ghcr.io"));
-        assert!(is_same_house("registry.gitlab.com", "gitlab.com"));
-        assert!(is_same_house("registry-1.docker.io", "auth.docker.io"));
-        assert!(!is_same_house("registry.example.co.uk", "evil.co.uk"));
-        assert!(!is_same_house("user.github.io", "other.github.io"));
-        assert!(!is_same_house("127.0.0.1", "127.0.0.2"));
+    fn same_organization_is_one_registrable_domain() {
+        assert!(is_same_organization("ghcr.io", "ghcr.io"));
+        assert!(is_same_organization("registry.gitlab.com", "gitlab.com"));
+        assert!(is_same_organization("registry-1.docker.io", "auth.docker.io"));
+        assert!(!is_same_organization("registry.example.co.uk", "evil.co.uk"));
+        assert!(!is_same_organization("user.github.io", "other.github.io"));
+        assert!(!is_same_organization("127.0.0.1", "127.0.0.2"));
     }
 
     #[test]
-    fn inner_addresses_are_known_however_they_are_written() {
-        for inner in ["127.0.0.1", "169.254.169.254", "0.0.0.0", "::1", "fe80::1", "::ffff:127.0.0.1", "fd00:ec2::254"]
+    fn url_hosts_may_be_punycode_but_not_unicode() {
+        let url = Url::parse("https://registry.xn--bcher-kva.example/token").expect("a URL");
+        assert_eq!(host(&url), "registry.xn--bcher-kva.example");
+        assert!(is_same_organization(host(&url), "auth.xn--bcher-kva.example"));
+        Url::parse("https://b\u{fc}cher.example").expect_err("no tables for Unicode");
+    }
+
+    #[test]
+    fn internal_addresses_are_recognized_in_every_notation() {
+        for internal in
+            ["127.0.0.1", "169.254.169.254", "0.0.0.0", "::1", "fe80::1", "::ffff:127.0.0.1", "fd00:ec2::254"]
         {
-            assert!(is_internal(inner.parse().expect("an address")), "{inner}");
+            assert!(is_internal(internal.parse().expect("an address")), "{internal}");
         }
         assert!(!is_internal("93.184.216.34".parse().expect("an address")));
     }

@@ -1,4 +1,4 @@
-//! Transfers that run → bars: what they look like on so many columns, and how fast each is.
+//! Running transfers → progress bars, and the rate of each.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,18 +8,18 @@ use super::lines::{UNITS, in_unit, size, unit_of, verb_column};
 use crate::event::transfer::{Activity, Counter};
 use crate::sanitize::sanitize;
 
-/// What is done sooner gets no bar: it would only flicker.
-const SOON: Duration = Duration::from_millis(300);
-/// The rate is that of this long.
+/// A shorter transfer gets no bar: it would only flicker.
+const DELAY: Duration = Duration::from_millis(300);
+/// The time that the rate is measured over.
 const WINDOW: Duration = Duration::from_secs(5);
-/// The most lines; what does not fit is summed up in the last of them.
+/// The maximum number of bars. The last one sums up the rest.
 const MOST_LINES: usize = 5;
-/// The columns of the verb and the space behind it.
+/// The columns of the verb and the space after it.
 const VERB: usize = 13;
-/// A wider bar says no more, a narrower one too little.
+/// The columns of a bar. Below the minimum, there is none.
 const BAR: std::ops::RangeInclusive<usize> = 8..=40;
 
-/// The transfers that run.
+/// The running transfers.
 #[derive(Debug, Default)]
 pub struct Bars(Vec<Running>);
 
@@ -27,47 +27,47 @@ pub struct Bars(Vec<Running>);
 struct Running {
     counter: Arc<Counter>,
     begun: Instant,
-    /// How many bytes were done when, within the last [`WINDOW`].
-    seen: VecDeque<(Instant, u64)>,
+    /// The number of bytes at points in time, within the last [`WINDOW`].
+    samples: VecDeque<(Instant, u64)>,
 }
 
 impl Bars {
-    /// A transfer begins.
+    /// Adds a transfer.
     pub fn begin(&mut self, counter: &Arc<Counter>, now: Instant) {
-        let seen = VecDeque::from([(now, 0)]);
-        self.0.push(Running { counter: Arc::clone(counter), begun: now, seen });
+        let samples = VecDeque::from([(now, 0)]);
+        self.0.push(Running { counter: Arc::clone(counter), begun: now, samples });
     }
 
-    /// A transfer has ended.
+    /// Removes a transfer.
     pub fn end(&mut self, counter: &Counter) {
         self.0.retain(|running| running.counter.id != counter.id);
     }
 
-    /// Whether nothing runs.
+    /// Returns whether no transfer runs.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The counters of what runs.
+    /// Returns the counters of the running transfers.
     pub fn counters(&self) -> impl Iterator<Item = &Counter> {
         self.0.iter().map(|running| running.counter.as_ref())
     }
 
-    /// Looks at how far each is.
-    pub fn look(&mut self, now: Instant) {
+    /// Samples the progress of each transfer.
+    pub fn sample(&mut self, now: Instant) {
         for running in &mut self.0 {
-            running.seen.push_back((now, running.counter.done()));
-            while running.seen.len() > 2 && running.seen.front().is_some_and(|(then, _)| now - *then > WINDOW) {
-                running.seen.pop_front();
+            running.samples.push_back((now, running.counter.done()));
+            while running.samples.len() > 2 && running.samples.front().is_some_and(|(then, _)| now - *then > WINDOW) {
+                running.samples.pop_front();
             }
         }
     }
 
-    /// The bars as they are `now`, on a terminal of so many columns and rows.
-    pub fn lines(&self, (columns, rows): (usize, usize), now: Instant) -> Vec<Line> {
-        let shown = self.0.iter().filter(|running| now - running.begun >= SOON);
+    /// Returns the bars for a terminal with that many columns and rows.
+    pub fn lines(&self, columns: usize, rows: usize, now: Instant) -> Vec<BarLine> {
+        let shown = self.0.iter().filter(|running| now - running.begun >= DELAY);
         let mut shown: Vec<_> = shown.map(Row::of).collect();
-        // One line stays for the cursor.
+        // One row is for the cursor.
         let most = MOST_LINES.min(rows.saturating_sub(1));
         if most == 0 {
             return Vec::new();
@@ -80,30 +80,30 @@ impl Bars {
     }
 }
 
-/// A line of the screen.
+/// A bar as drawn.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Line {
-    /// With its colours.
+pub struct BarLine {
+    /// With colors.
     pub text: String,
-    /// How many columns it takes.
+    /// Its columns.
     pub width: usize,
 }
 
-/// What one bar shows.
+/// The content of a bar.
 struct Row {
     activity: Activity,
     name: String,
     done: u64,
     total: u64,
-    /// Bytes a second; nothing before that can be told.
+    /// Bytes per second, or `None` until it is known.
     rate: Option<u64>,
 }
 
 impl Row {
     fn of(running: &Running) -> Row {
         let counter = &running.counter;
-        let rate = match (running.seen.front(), running.seen.back()) {
-            (Some((begin, before)), Some((end, after))) if *end - *begin >= SOON => {
+        let rate = match (running.samples.front(), running.samples.back()) {
+            (Some((begin, before)), Some((end, after))) if *end - *begin >= DELAY => {
                 Some(per_second(after.saturating_sub(*before), *end - *begin))
             }
             _ => None,
@@ -135,7 +135,7 @@ impl Row {
         self.rate.map(|rate| format!("{}/s", size(rate))).unwrap_or_default()
     }
 
-    /// The time left.
+    /// Returns the time left, or nothing if it is unknown or too long.
     fn left(&self) -> String {
         let Some(seconds) = self.rate.and_then(|rate| (self.total - self.done).checked_div(rate)) else {
             return String::new();
@@ -148,7 +148,7 @@ impl Row {
         }
     }
 
-    /// `[====>     ]` of so many columns.
+    /// Returns `[====>     ]` with that many columns.
     fn bar(&self, columns: usize) -> String {
         let inner = columns.saturating_sub(2);
         let part = u128::from(self.done) * inner as u128 / u128::from(self.total.max(1));
@@ -159,7 +159,7 @@ impl Row {
     }
 }
 
-/// `12.3/45.6 MiB`
+/// Returns `12.3/45.6 MiB`.
 fn amount(done: u64, total: u64) -> String {
     match unit_of(total) {
         0 => format!("{done}/{total} B"),
@@ -172,7 +172,7 @@ fn per_second(bytes: u64, time: Duration) -> u64 {
     u64::try_from(u128::from(bytes) * 1000 / millis).unwrap_or(u64::MAX)
 }
 
-/// The verb that stands before a bar, as before the line that tells of the same.
+/// Returns the verb in front of a bar: the same as in the line of the event.
 fn verb(activity: Activity) -> &'static str {
     match activity {
         Activity::Pulling => "Pulling",
@@ -185,17 +185,18 @@ fn verb(activity: Activity) -> &'static str {
     }
 }
 
-/// Rows with their columns below each other. What does not fit is left out, the least telling first: the bar, the rate.
-fn lines(rows: &[Row], columns: usize) -> Vec<Line> {
+/// Returns the rows with aligned columns. On a narrow terminal, the bar is left out first, then the ends of the lines.
+fn lines(rows: &[Row], columns: usize) -> Vec<BarLine> {
     let widest = |cell: &dyn Fn(&Row) -> String| rows.iter().map(|row| cell(row).chars().count()).max().unwrap_or(0);
-    // As wide as they become, so that nothing moves to and fro.
+    // As wide as they can become, so that columns do not move.
     let (amount, rate, left) = (widest(&Row::whole_amount), widest(&Row::rate).max(11), widest(&Row::left).max(5));
-    // A line that reaches the last column is two lines on some terminals.
+    // Some terminals wrap a line that reaches the last column.
     let room = columns.saturating_sub(1);
     let numbers = VERB + 1 + amount + 1 + rate + 1 + left;
     let name = widest(&|row| row.name.clone()).min(room.saturating_sub(numbers + BAR.start() + 1).max(12));
     let bar = room.saturating_sub(numbers + name + 1).min(*BAR.end());
-    let line = |row: &Row| {
+    let mut lines = Vec::new();
+    for row in rows {
         let cut: String = row.name.chars().take(name).collect();
         let mut text = format!("{cut:name$} ");
         if bar >= *BAR.start() {
@@ -204,9 +205,10 @@ fn lines(rows: &[Row], columns: usize) -> Vec<Line> {
         text.push_str(&format!("{:>amount$} {:>rate$} {:>left$}", row.amount(), row.rate(), row.left()));
         let text: String = text.chars().take(room.saturating_sub(VERB)).collect();
         let text = text.trim_end();
-        Line { width: VERB + text.chars().count(), text: format!("{} {text}", verb_column(verb(row.activity))) }
-    };
-    rows.iter().map(line).collect()
+        let width = VERB + text.chars().count();
+        lines.push(BarLine { width, text: format!("{} {text}", verb_column(verb(row.activity))) });
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -220,12 +222,12 @@ mod tests {
         Row { activity: Activity::Pulling, name: name.to_owned(), done, total: 45 * MIB, rate }
     }
 
-    fn plain(lines: &[Line]) -> Vec<String> {
+    fn plain(lines: &[BarLine]) -> Vec<String> {
         lines.iter().map(|line| anstream::adapter::strip_str(&line.text).to_string()).collect()
     }
 
     #[test]
-    fn bars_stand_below_each_other_and_fill_no_line() {
+    fn bars_are_aligned_and_end_before_the_last_column() {
         let rows = [row("5bcb5dd2f1f0", 15 * MIB, Some(3 * MIB)), row("hello", 0, None)];
         let drawn = lines(&rows, 80);
         assert_eq!(
@@ -239,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn every_width_is_kept_and_a_wide_terminal_has_no_endless_bar() {
+    fn bars_fit_every_width() {
         let name = "a/very/long/name/of/an/image/that/does/not/end linux/arm64/v8";
         for columns in 1..250 {
             for line in lines(&[row(name, MIB, Some(MIB)), row("x", MIB, None)], columns) {
@@ -251,28 +253,28 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_much_for_the_screen_is_summed_up() {
+    fn bars_beyond_the_maximum_are_summed_up() {
         let begun = Instant::now();
         let mut bars = Bars::default();
         let transfers: Vec<_> = (0..8).map(|_| Transfer::begin(None, Activity::Pushing, "x", MIB)).collect();
         transfers.iter().for_each(|transfer| bars.begin(transfer.counter(), begun));
-        assert_eq!(bars.lines((80, 24), begun), [], "nothing before it takes its time");
+        assert_eq!(bars.lines(80, 24, begun), [], "no bar before the delay");
         transfers.iter().for_each(|transfer| transfer.counter().add(MIB / 2));
         let later = begun + Duration::from_secs(1);
-        bars.look(later);
-        let seen = plain(&bars.lines((80, 24), later));
+        bars.sample(later);
+        let seen = plain(&bars.lines(80, 24, later));
         assert_eq!(seen.len(), 5);
         assert_eq!(seen[0], "     Pushing x      [=============>             ] 0.5/1.0 MiB 512.0 KiB/s  0:01");
         assert_eq!(seen[4], "     Pushing 4 more [=============>             ] 2.0/4.0 MiB   2.0 MiB/s  0:01");
-        assert_eq!(bars.lines((80, 3), later).len(), 2);
+        assert_eq!(bars.lines(80, 3, later).len(), 2);
         transfers.iter().for_each(|transfer| bars.end(transfer.counter()));
         assert!(bars.is_empty());
     }
 
     #[test]
-    fn time_left_is_told_as_a_clock_does() {
+    fn time_left_has_clock_format() {
         let left = |rate| row("x", 0, Some(rate)).left();
         assert_eq!([left(MIB), left(MIB / 4), left(10 << 10)], ["0:45", "3:00", "1:16:48"]);
-        assert_eq!([left(0), left(1)], ["", ""], "nobody waits for that");
+        assert_eq!([left(0), left(1)], ["", ""], "too long");
     }
 }

@@ -1,4 +1,4 @@
-//! What is in the cache, and what was wrong there, as lines.
+//! The blobs of the cache, and the corrupt ones → lines.
 
 use std::time::SystemTime;
 
@@ -7,7 +7,7 @@ use crate::image::Digest;
 use crate::sanitize::sanitize;
 use crate::store::cache::prune::{Blob, BlobKind};
 
-/// A blob in a line: `DIGEST  SIZE  AGE  KIND`.
+/// Returns the line of a blob: `DIGEST  SIZE  AGE  KIND`.
 pub fn blob(blob: &Blob, now: SystemTime) -> String {
     let kind = match blob.kind {
         BlobKind::Index => "index",
@@ -21,15 +21,15 @@ pub fn blob(blob: &Blob, now: SystemTime) -> String {
     format!("{}  {:>10}  {days:>3}d  {kind}", blob.digest, size(blob.size))
 }
 
-/// All of them together.
+/// Returns the line with the number of blobs and their size.
 pub fn total(blobs: &[Blob]) -> String {
     let bytes = blobs.iter().map(|blob| blob.size).fold(0, u64::saturating_add);
     format!("{} {} {}, {}", verb_column("Cached"), blobs.len(), plural(blobs.len(), "blob"), size(bytes))
 }
 
-/// A blob that was wrong.
-pub fn wrong((digest, why): &(Digest, String)) -> String {
-    sanitize(&format!("{digest}: {why}")).replace('\n', " ")
+/// Returns the line of a corrupt blob.
+pub fn corrupt(digest: &Digest, problem: &str) -> String {
+    sanitize(&format!("{digest}: {problem}")).replace('\n', " ")
 }
 
 #[cfg(test)]
@@ -39,7 +39,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn a_blob_is_told_with_its_age_in_days() {
+    fn blob_line_has_age_in_days() {
         let now = SystemTime::now();
         let used = now - Duration::from_secs(50 * 60 * 60);
         let line = blob(&Blob { digest: sha256(b""), size: 1536, used, kind: BlobKind::Gzip }, now);

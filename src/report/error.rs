@@ -1,16 +1,16 @@
-//! Errors → words: as cargo writes them, and a mistake in a file shown where it is.
+//! Errors → text, in cargo's format. An error in a file shows the line.
 
-use std::io::{self, IsTerminal};
-
-use anstream::ColorChoice;
-use anstream::adapter::strip_str;
-use miette::{GraphicalReportHandler, GraphicalTheme, Report};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use miette::Report;
 
 use super::lines::{ERROR, HELP};
 use crate::sanitize::sanitize;
 
-/// As cargo writes errors; a mistake in a file is shown where it is.
-pub fn rendered(error: &Report, color: ColorChoice) -> String {
+/// Lines of a file that are shown above and below the one with the error.
+const CONTEXT: usize = 1;
+
+/// Returns the message with its causes, the lines of the file it is about, and its help.
+pub fn rendered(error: &Report) -> String {
     let mut text = format!("{ERROR}error{ERROR:#}: {}", sanitize(&error.to_string()));
     let causes: Vec<_> = error.chain().skip(1).map(|cause| sanitize(&cause.to_string())).collect();
     if !causes.is_empty() {
@@ -19,8 +19,8 @@ pub fn rendered(error: &Report, color: ColorChoice) -> String {
             text.push_str(&format!("\n  {}", cause.replace('\n', "\n  ")));
         }
     }
-    if error.labels().is_some() {
-        text.push_str(&snippet(error, theme(color)));
+    if let Some(snippet) = snippet(error) {
+        text.push_str(&format!("\n{snippet}"));
     }
     if let Some(help) = error.help() {
         text.push_str(&format!("\n\n{HELP}help{HELP:#}: {}", sanitize(&help.to_string())));
@@ -28,47 +28,41 @@ pub fn rendered(error: &Report, color: ColorChoice) -> String {
     text
 }
 
-fn theme(color: ColorChoice) -> GraphicalTheme {
-    match color {
-        ColorChoice::Never => GraphicalTheme::unicode_nocolor(),
-        _ if io::stderr().is_terminal() => GraphicalTheme::unicode(),
-        _ => GraphicalTheme::unicode_nocolor(),
-    }
-}
-
-/// The lines of the file that the error points at, with carets.
-fn snippet(error: &Report, theme: GraphicalTheme) -> String {
-    let mut rendered = String::new();
-    let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_context_lines(1);
-    let drawn = handler.render_report(&mut rendered, error.as_ref());
-    // The drawing begins below the message, which stands above already, and ends above the help.
-    let lines = rendered.lines().skip_while(|line| !line.contains('╭'));
-    let lines: Vec<_> =
-        lines.take_while(|line| !strip_str(line).to_string().trim_start().starts_with("help")).collect();
-    match drawn {
-        Ok(()) => format!("\n{}", lines.join("\n").trim_end()),
-        Err(_) => String::new(),
-    }
+/// Returns the lines that the error's label points at, or `None` if it has none.
+fn snippet(error: &Report) -> Option<String> {
+    let label = error.labels()?.next()?;
+    let lines = error.source_code()?.read_span(label.inner(), CONTEXT, CONTEXT).ok()?;
+    let start = label.offset().checked_sub(lines.span().offset())?;
+    let annotation = AnnotationKind::Primary.span(start..start + label.len()).label(label.label());
+    let snippet = Snippet::source(String::from_utf8_lossy(lines.data()))
+        .line_start(lines.line() + 1)
+        .path(lines.name())
+        .fold(false)
+        .annotation(annotation);
+    // The stream that this is printed to removes colors where they are unwanted.
+    Some(Renderer::styled().render(&[Group::with_level(Level::ERROR).element(snippet)]))
 }
 
 #[cfg(test)]
 mod tests {
+    use anstream::adapter::strip_str;
+
     use super::*;
 
     #[test]
-    fn an_error_is_told_with_its_causes_and_the_way_out() {
+    fn error_shows_causes_then_help() {
         let error = miette::miette!(help = "do that", "inner").wrap_err("outer");
-        let text = strip_str(&rendered(&error, ColorChoice::Never)).to_string();
+        let text = strip_str(&rendered(&error)).to_string();
         assert_eq!(text, "error: outer\n\nCaused by:\n  inner\n\nhelp: do that");
     }
 
     #[test]
-    fn the_way_out_stands_below_the_drawing_alone_in_colours_too() {
-        let labels = vec![miette::LabeledSpan::at(0..1, "this")];
-        let error = miette::miette!(help = "do that", labels = labels, "wrong").with_source_code("a = 1");
-        for theme in [GraphicalTheme::unicode(), GraphicalTheme::unicode_nocolor()] {
-            let text = strip_str(&snippet(&error, theme)).to_string();
-            assert!(text.contains("a = 1") && text.contains("╰── this") && !text.contains("do that"), "{text}");
-        }
+    fn error_in_a_file_shows_the_line() {
+        let labels = vec![miette::LabeledSpan::at(12..13, "this")];
+        let source = miette::NamedSource::new("a.toml", "[t]\nx = 1\nb = 1\nc = 2\nd = 3\n");
+        let error = miette::miette!(help = "do that", labels = labels, "wrong").with_source_code(source);
+        let expected =
+            "error: wrong\n --> a.toml:3:3\n  |\n2 | x = 1\n3 | b = 1\n  |   ^ this\n4 | c = 2\n  |\n\nhelp: do that";
+        assert_eq!(strip_str(&rendered(&error)).to_string(), expected);
     }
 }

@@ -1,11 +1,11 @@
-//! What there is to say of an image's insides, as a tree and as lines.
+//! An inspected or validated image → a tree, JSON, lines.
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use super::json::escaped;
 use super::lines::{list, plural, size};
-use super::tree::{Line, Node};
+use super::tree::{TreeLine, TreeNode};
 use crate::image::media_type::{as_oci, is_layer};
 use crate::image::{Digest, MediaType};
 use crate::inspect::config::{ConfigInfo, ExecutionConfig};
@@ -22,14 +22,14 @@ const HEADING: Style = AnsiColor::BrightGreen.on_default();
 const WARNING: Style = AnsiColor::BrightYellow.on_default();
 const KEY: Style = Style::new().dimmed();
 
-/// A problem in a line: `DIGEST: what is wrong (what that is in the image)`.
+/// Returns the line for a problem: `DIGEST: problem (which part of the image)`.
 pub fn problem(problem: &Problem) -> String {
     let part = match problem.part {
         Part::Index => "the index",
         Part::Manifest => "the manifest",
         Part::Config => "the config",
         Part::Layer => "a layer",
-        Part::Other => "in an index",
+        Part::Other => "in the index",
     };
     let of = match &problem.platforms[..] {
         [] => String::new(),
@@ -38,21 +38,21 @@ pub fn problem(problem: &Problem) -> String {
     sanitize(&format!("{}: {} ({part}{of})", problem.digest, problem.what)).replace('\n', " ")
 }
 
-/// All of it as JSON, without anything that a terminal would take for an order.
+/// Returns everything as JSON, with terminal control characters escaped.
 pub fn json(found: &impl Serialize) -> String {
-    // Writing to memory cannot fail: all keys are strings.
+    // This cannot fail: all keys are strings, and it writes to memory.
     let text = serde_json::to_string_pretty(found).unwrap_or_default();
     escaped(&text) + "\n"
 }
 
-/// A tree for each image.
-pub fn trees(found: &Inspected) -> Vec<Node> {
+/// Returns a tree for each image.
+pub fn trees(found: &Inspected) -> Vec<TreeNode> {
     found.images.iter().map(|image| tree(&found.reference, image)).collect()
 }
 
-fn tree(reference: &str, image: &ImageInfo) -> Node {
-    let mut title = Line::new().text(NAME, reference);
-    // Those that the reference does not say itself.
+fn tree(reference: &str, image: &ImageInfo) -> TreeNode {
+    let mut title = TreeLine::new().text(NAME, reference);
+    // Without the tag in the reference.
     let tags: Vec<_> = image.tags.iter().filter(|tag| !reference.ends_with(&format!(":{tag}"))).cloned().collect();
     if !tags.is_empty() {
         title = title.plain(&format!(" ({})", tags.join(", ")));
@@ -64,32 +64,35 @@ fn tree(reference: &str, image: &ImageInfo) -> Node {
     }
     let is_index = image.manifests.iter().all(|manifest| manifest.blob.digest != image.digest);
     if is_index {
-        let is_told = |key: &String, value: &String| {
-            let tells = |manifest: &ManifestInfo| {
-                manifest.annotations.get(key) == Some(value) || is_label(manifest, key, value)
-            };
-            is_base(key) || image.manifests.iter().any(tells)
-        };
-        children.extend(annotations(image.annotations.iter().filter(|(key, value)| !is_told(key, value))));
+        let own = image.annotations.iter().filter(|(key, value)| {
+            !is_base(key) && !image.manifests.iter().any(|manifest| has_pair(manifest, key, value))
+        });
+        children.extend(annotations(own));
     }
     children.extend(attached_node(&image.attached));
-    Node { lines: vec![title, whole_digest(&image.digest)], children }
+    TreeNode { lines: vec![title, whole_digest(&image.digest)], children }
 }
 
 fn is_label(manifest: &ManifestInfo, key: &str, value: &str) -> bool {
     manifest.config.as_ref().is_some_and(|config| config.run.labels.get(key).is_some_and(|label| label == value))
 }
 
-fn manifest_node(image: &ImageInfo, manifest: &ManifestInfo, before: &[ManifestInfo]) -> Node {
+/// Returns whether a manifest has the pair as an annotation or a label.
+fn has_pair(manifest: &ManifestInfo, key: &str, value: &str) -> bool {
+    manifest.annotations.get(key).is_some_and(|own| own == value) || is_label(manifest, key, value)
+}
+
+fn manifest_node(image: &ImageInfo, manifest: &ManifestInfo, before: &[ManifestInfo]) -> TreeNode {
     let mut title = match (&manifest.platform, &manifest.artifact_type) {
-        (Some(platform), _) => Line::new().text(PLATFORM, &platform.to_string()),
-        (None, Some(kind)) => Line::new().text(PLATFORM, "artifact").plain(&format!("  {kind}")),
-        (None, None) => Line::new().text(PLATFORM, "no platform"),
+        (Some(platform), _) => TreeLine::new().text(PLATFORM, &platform.to_string()),
+        (None, Some(kind)) => TreeLine::new().text(PLATFORM, "artifact").plain(&format!("  {kind}")),
+        (None, None) => TreeLine::new().text(PLATFORM, "no platform"),
     };
     let count = manifest.layers.len();
-    title = match manifest.missing {
-        true => title.text(WARNING, "  is not here"),
-        false => title.plain(&format!("  {} in {count} {}", size(manifest.layers_size), plural(count, "layer"))),
+    title = if manifest.missing {
+        title.text(WARNING, "  missing")
+    } else {
+        title.plain(&format!("  {} in {count} {}", size(manifest.layers_size), plural(count, "layer")))
     };
     if as_oci(&manifest.blob.media_type) != manifest.blob.media_type {
         title = title.plain(", Docker schema 2");
@@ -100,9 +103,9 @@ fn manifest_node(image: &ImageInfo, manifest: &ManifestInfo, before: &[ManifestI
     }
     let mut children = Vec::new();
     if !manifest.layers.is_empty() {
-        let mut lines = vec![Line::new().text(HEADING, "layers")];
+        let mut lines = vec![TreeLine::new().text(HEADING, "layers")];
         lines.extend(manifest.layers.iter().map(|layer| layer_line(layer, manifest.layers_size)));
-        children.push(Node { lines, children: Vec::new() });
+        children.push(TreeNode { lines, children: Vec::new() });
     }
     children.extend(
         manifest
@@ -112,22 +115,22 @@ fn manifest_node(image: &ImageInfo, manifest: &ManifestInfo, before: &[ManifestI
             .map(|config| config_node(config, manifest, before)),
     );
     if let Some(base) = &manifest.base {
-        let name = base.name.as_deref().unwrap_or("without a name");
-        let mut lines = vec![Line::new().text(HEADING, "base").plain(&format!("  {name}"))];
-        lines.extend(base.digest.iter().map(|digest| Line::new().text(DIGEST, digest)));
-        children.push(Node { lines, children: Vec::new() });
+        let name = base.name.as_deref().unwrap_or("unnamed");
+        let mut lines = vec![TreeLine::new().text(HEADING, "base").plain(&format!("  {name}"))];
+        lines.extend(base.digest.iter().map(|digest| TreeLine::new().text(DIGEST, digest)));
+        children.push(TreeNode { lines, children: Vec::new() });
     }
-    let is_told = |key: &str, value: &str| is_base(key) || is_label(manifest, key, value);
-    children.extend(annotations(manifest.annotations.iter().filter(|(key, value)| !is_told(key, value))));
+    let own = manifest.annotations.iter().filter(|(key, value)| !is_base(key) && !is_label(manifest, key, value));
+    children.extend(annotations(own));
     children.extend(attached_node(&manifest.attached));
-    Node { lines, children }
+    TreeNode { lines, children }
 }
 
 fn is_base(key: &str) -> bool {
     key.starts_with("org.opencontainers.image.base.")
 }
 
-fn layer_line(layer: &LayerInfo, whole: u64) -> Line {
+fn layer_line(layer: &LayerInfo, whole: u64) -> TreeLine {
     let kind = match as_oci(&layer.blob.media_type) {
         MediaType::ImageLayer => "tar".to_owned(),
         MediaType::ImageLayerGzip => "gzip".to_owned(),
@@ -137,15 +140,15 @@ fn layer_line(layer: &LayerInfo, whole: u64) -> Line {
     let title = layer.annotations.get("org.opencontainers.image.title");
     let made = layer.created_by.as_deref().map(command).or(layer.comment.clone()).or(title.cloned());
     let kind = if is_layer(&layer.blob.media_type) { format!("{kind:<4}") } else { kind };
-    Line::new()
+    TreeLine::new()
         .text(DIGEST, short(&layer.blob.digest))
-        .plain(&format!("  {:>9}  {:>4}  {kind}  ", size(layer.blob.size), share(layer.blob.size, whole)))
+        .plain(&format!("  {:>9}  {:>4}  {kind}  ", size(layer.blob.size), percentage(layer.blob.size, whole)))
         .plain(&made.unwrap_or_default())
         .cut()
 }
 
-/// How much of the whole a part is.
-fn share(part: u64, whole: u64) -> String {
+/// Returns the percentage of a part.
+fn percentage(part: u64, whole: u64) -> String {
     match u128::from(part) * 100 {
         0 => "0%".to_owned(),
         hundredfold => match (hundredfold + u128::from(whole) / 2) / u128::from(whole.max(1)) {
@@ -155,21 +158,22 @@ fn share(part: u64, whole: u64) -> String {
     }
 }
 
-/// A step of a history in a line, without what builders put around commands. A line break is shown as such, for it means
-/// something to a shell, but not behind a backslash.
+/// Returns the command of a history entry, without the prefix and the suffix of builders. Line breaks are kept, because
+/// they matter in a shell script, unless they follow a backslash.
 fn command(created_by: &str) -> String {
-    let in_line = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
-    let text = created_by.trim().replace("\\\n", " ").split('\n').map(in_line).collect::<Vec<_>>().join("\n");
+    let text = created_by.trim().replace("\\\n", " ");
+    let lines: Vec<_> = text.split('\n').map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let text = lines.join("\n");
     let text = text.strip_prefix("/bin/sh -c #(nop) ").unwrap_or(&text);
     text.strip_suffix(" # buildkit").unwrap_or(text).to_owned()
 }
 
-fn config_node(config: &ConfigInfo, manifest: &ManifestInfo, before: &[ManifestInfo]) -> Node {
-    let mut title = Line::new().text(HEADING, "config").plain("  ").text(DIGEST, short(&config.blob.digest));
+fn config_node(config: &ConfigInfo, manifest: &ManifestInfo, before: &[ManifestInfo]) -> TreeNode {
+    let mut title = TreeLine::new().text(HEADING, "config").plain("  ").text(DIGEST, short(&config.blob.digest));
     let same = before.iter().find(|other| other.config.as_ref().is_some_and(|other| other.run == config.run));
     let mut lines = Vec::new();
     match same.and_then(|other| other.platform.as_ref()) {
-        Some(platform) => title = title.plain(&format!("  says the same as that of {platform}")),
+        Some(platform) => title = title.plain(&format!("  same as {platform}")),
         None => {
             let created = config.created.clone().into_iter().collect::<Vec<_>>();
             let facts = [("created", created)]
@@ -181,22 +185,22 @@ fn config_node(config: &ConfigInfo, manifest: &ManifestInfo, before: &[ManifestI
             for (key, values) in facts {
                 for (at, value) in values.iter().enumerate() {
                     let key = if at == 0 { key } else { "" };
-                    lines.push(Line::new().text(KEY, &format!("{key:<width$}  ")).wrap_here().plain(value));
+                    lines.push(TreeLine::new().text(KEY, &format!("{key:<width$}  ")).wrap_here().plain(value));
                 }
             }
         }
     }
     lines.insert(0, title);
-    Node { lines, children: Vec::new() }
+    TreeNode { lines, children: Vec::new() }
 }
 
 fn facts(run: &ExecutionConfig, manifest: &ManifestInfo) -> impl Iterator<Item = (&'static str, Vec<String>)> + use<> {
     let one = |value: &Option<String>| value.clone().into_iter().collect::<Vec<_>>();
-    let words = |words: &[String]| match words.is_empty() {
-        true => Vec::new(),
-        false => vec![words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")],
+    let words = |words: &[String]| {
+        let line = words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
+        Some(line).filter(|_| !words.is_empty()).into_iter().collect::<Vec<_>>()
     };
-    // What is shown as the base is not shown twice.
+    // Without the labels of the base, which has its own node.
     let base = manifest.base.iter().flat_map(|base| [&base.name, &base.digest]).flatten();
     let base: Vec<_> = base.collect();
     let labels = run.labels.iter().filter(|(key, value)| !(is_base(key) && base.contains(value)));
@@ -214,64 +218,60 @@ fn facts(run: &ExecutionConfig, manifest: &ManifestInfo) -> impl Iterator<Item =
     .into_iter()
 }
 
-/// An argument, so that one sees where it begins and ends.
+/// Returns an argument, quoted if it would be ambiguous without.
 fn quoted(word: &str) -> String {
-    match word.is_empty() || word.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\')) {
-        true => format!("{word:?}"),
-        false => word.to_owned(),
+    if word.is_empty() || word.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\')) {
+        return format!("{word:?}");
     }
+    word.to_owned()
 }
 
-fn annotations<'a>(pairs: impl Iterator<Item = (&'a String, &'a String)>) -> Option<Node> {
-    let mut lines = vec![Line::new().text(HEADING, "annotations")];
-    lines.extend(pairs.map(|(key, value)| Line::new().wrap_here().plain(&format!("{key}={value}"))));
-    (lines.len() > 1).then_some(Node { lines, children: Vec::new() })
+fn annotations<'a>(pairs: impl Iterator<Item = (&'a String, &'a String)>) -> Option<TreeNode> {
+    let mut lines = vec![TreeLine::new().text(HEADING, "annotations")];
+    lines.extend(pairs.map(|(key, value)| TreeLine::new().wrap_here().plain(&format!("{key}={value}"))));
+    (lines.len() > 1).then_some(TreeNode { lines, children: Vec::new() })
 }
 
-/// What is attached to an image, below what it is attached to.
-pub fn attachments(found: &ImageReferrers) -> Vec<Node> {
-    let of = |subject: &SubjectReferrers| {
-        let name = match &subject.platform {
-            Some(platform) => platform.to_string(),
-            None => found.reference.clone(),
-        };
-        let lines = vec![Line::new().text(NAME, &name), whole_digest(&subject.digest)];
-        Node { lines, children: subject.attached.iter().map(one_attached).collect() }
-    };
-    let mut nodes = found.subjects.iter().map(of);
-    let root = nodes.next().map(|root| Node { children: root.children.into_iter().chain(nodes).collect(), ..root });
+/// Returns the attachments, below the manifests that they are attached to.
+pub fn attachments(found: &ImageReferrers) -> Vec<TreeNode> {
+    let mut nodes = found.subjects.iter().map(|subject| subject_node(subject, &found.reference));
+    let root = nodes.next().map(|root| TreeNode { children: root.children.into_iter().chain(nodes).collect(), ..root });
     root.into_iter().collect()
 }
 
-fn attached_node(attached: &[AttachedManifest]) -> Option<Node> {
-    let title = Line::new().text(HEADING, "attached");
-    let children = attached.iter().map(one_attached).collect();
-    (!attached.is_empty()).then_some(Node { lines: vec![title], children })
+fn subject_node(subject: &SubjectReferrers, reference: &str) -> TreeNode {
+    let name = subject.platform.as_ref().map_or(reference.to_owned(), ToString::to_string);
+    let lines = vec![TreeLine::new().text(NAME, &name), whole_digest(&subject.digest)];
+    TreeNode { lines, children: subject.attached.iter().map(one_attached).collect() }
 }
 
-fn one_attached(attached: &AttachedManifest) -> Node {
+fn attached_node(attached: &[AttachedManifest]) -> Option<TreeNode> {
+    let title = TreeLine::new().text(HEADING, "attached");
+    let children = attached.iter().map(one_attached).collect();
+    (!attached.is_empty()).then_some(TreeNode { lines: vec![title], children })
+}
+
+fn one_attached(attached: &AttachedManifest) -> TreeNode {
     let bytes = attached.contents.iter().map(|content| content.blob.size).fold(0, u64::saturating_add);
-    let line = Line::new().text(DIGEST, short(&attached.blob.digest));
-    let line = match attached.missing {
-        true => line.text(WARNING, "  is not here"),
-        false => line.plain(&format!("  {:>9}", size(bytes))),
-    };
+    let line = TreeLine::new().text(DIGEST, short(&attached.blob.digest));
+    let line =
+        if attached.missing { line.text(WARNING, "  missing") } else { line.plain(&format!("  {:>9}", size(bytes))) };
     let kind = attached.annotations.get("vnd.docker.reference.type").or(attached.artifact_type.as_ref());
-    let line = line.plain(&format!("  {}", kind.map_or("of no type", String::as_str)));
-    // What an attestation states is not in its type.
+    let line = line.plain(&format!("  {}", kind.map_or("no type", String::as_str)));
+    // The type of an attestation does not say what it states.
     let all = attached.contents.iter().map(|content| &content.annotations).chain([&attached.annotations]);
     let keys = ["in-toto.io/predicate-type", "dev.sigstore.bundle.predicateType"];
     let predicates = all.flat_map(|annotations| keys.into_iter().filter_map(|key| annotations.get(key)));
     let mut lines = vec![line.cut()];
-    lines.extend(predicates.map(|predicate| Line::new().plain(&format!("{:25}{predicate}", "")).cut()));
-    Node { lines, children: attached.attached.iter().map(one_attached).collect() }
+    lines.extend(predicates.map(|predicate| TreeLine::new().plain(&format!("{:25}{predicate}", "")).cut()));
+    TreeNode { lines, children: attached.attached.iter().map(one_attached).collect() }
 }
 
-fn whole_digest(digest: &Digest) -> Line {
-    Line::new().text(DIGEST, digest.as_ref())
+fn whole_digest(digest: &Digest) -> TreeLine {
+    TreeLine::new().text(DIGEST, digest.as_ref())
 }
 
-/// Enough of a digest to tell it from others at a glance.
+/// Returns the first 12 characters of a digest.
 fn short(digest: &Digest) -> &str {
     let hex = digest.digest();
     hex.get(..12).unwrap_or(hex)
@@ -282,14 +282,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_is_told_without_what_builders_put_around_it() {
-        for (created_by, told) in [
+    fn history_command_has_no_builder_prefix() {
+        for (created_by, expected) in [
             ("/bin/sh -c #(nop)  CMD [\"sh\"]", "CMD [\"sh\"]"),
             ("RUN /bin/sh -c a \t  b # buildkit", "RUN /bin/sh -c a b"),
             ("RUN a \\\n  && b", "RUN a && b"),
             ("RUN <<EOF\r\n  a\nEOF\n", "RUN <<EOF\na\nEOF"),
         ] {
-            assert_eq!(command(created_by), told);
+            assert_eq!(command(created_by), expected);
         }
     }
 }

@@ -1,41 +1,41 @@
-//! Events and results → JSON, one object a line on standard output (`--message-format json`).
+//! Events and results → JSON, one object per line on standard output (`--message-format json`).
 //!
-//! Every object has a `reason`, as cargo's own messages do. Sizes are bytes, times are seconds; what is not known is
-//! `null`. New reasons and new fields may come; those there are keep their meaning. Secrets are in none.
+//! Every object has a `reason`, as cargo's messages do. Sizes are in bytes, times in seconds; unknown values are `null`.
+//! New reasons and fields may be added; existing ones keep their meaning. No object contains a secret.
 //!
 //! | `reason` | other fields |
 //! | --- | --- |
 //! | `installing-target` | `triple` |
-//! | `waiting` | `path`: a layout that another run writes |
+//! | `waiting` | `path`: a layout that another run is writing |
 //! | `pulling` | `base`, `blobs`, `bytes` |
-//! | `tagging` | `image`, `tags`: where a tag was made from a template |
+//! | `tagging` | `image`, `tags`: if a tag is from a template |
 //! | `layered` | `image`, `platform`, `files`, `bytes` |
 //! | `bundling` | `image`, `platform`, `layers`, `bytes` |
-//! | `finished` | `name`, `reference`, `digest`, `size`, `tags`, `layout`, `base`, `manifests`: as in the file of `--metadata-file`; `seconds` |
-//! | `pruned` | `blobs`, `bytes`: what went from the cache |
+//! | `finished` | `name`, `reference`, `digest`, `size`, `tags`, `layout`, `base`, `manifests`: as in `--metadata-file`; `seconds` |
+//! | `pruned` | `blobs`, `bytes`: removed from the cache |
 //! | `wrote` | `path` |
 //! | `pushing` | `image`, `to` |
-//! | `pushed`, `loaded` | `image` and `to`; `names`, `engine`, `id` and `sent`; `unchanged`: whether it was there already |
+//! | `pushed`, `loaded` | `image` and `to`; `names`, `engine`, `id` and `sent`; `unchanged`: whether it was already there |
 //! | `loading` | `image`, `engine`, `platforms` |
 //! | `running` | `name`, `engine` |
 //! | `transfer-begun` | `id`, `activity` (`pulling`, `copying`, `layering`, `pushing`, `loading`, `bundling`, `validating`), `name`, `total` |
 //! | `transfer-progress` | `id`, `done`, `total`: every second |
-//! | `transfer-ended` | the same, once; where it failed, `done` is less than `total` |
+//! | `transfer-ended` | the same, once; `done` is less than `total` if it failed |
 //! | `validating` | `image` |
-//! | `validated` | `image`, `blobs`, `bytes`: nothing is wrong with it |
-//! | `signed` | `image`: `index`, or a platform; `digest`, `to`, `unchanged` |
+//! | `validated` | `image`, `blobs`, `bytes`: the image is valid |
+//! | `signed` | `image`: `index` or a platform; `digest`, `to`, `unchanged` |
 //! | `attached` | `artifactType`, `subject`, `digest`, `to`, `unchanged` |
 //! | `verified` | `image`, `digest`, `said` |
-//! | `request` | `method`, `url` (without its query), `by`: who answered instead, `status`, `seconds`, `bytes`; with `-v` only |
-//! | `retrying` | `error`, `seconds`: the pause |
+//! | `request` | `method`, `url` (without its query), `by`: the host that responded after a redirect, `status`, `seconds`, `bytes`; with `-v` only |
+//! | `retrying` | `error`, `seconds`: the pause before the next attempt |
 //! | `logged-in`, `logged-out` | `registry`, `place`; `user` |
-//! | `cargo-begun`, `cargo-ended` | none: a run of cargo |
+//! | `cargo-begun`, `cargo-ended` | none: cargo runs in between |
 //! | `cargo-said` | `line` |
 //! | `warning` | `message` |
 //! | `result` | `value`: the line that is printed without `--message-format json` |
 //!
-//! The last are the results, one for each image. A run without a `result` has failed: standard error says why, for people.
-//! Cargo's own messages are not among these; cargo writes them to standard error.
+//! Results come last, one per image. A run without a `result` has failed; the error is on standard error, as text. Cargo
+//! writes its own messages to standard error too.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ use crate::event::transfer::{Activity, Counter};
 use crate::event::{BuiltImage, Event};
 use crate::sanitize::is_terminal_control;
 
-/// An event as a line, `elapsed` after the beginning.
+/// Returns the line for an event, `elapsed` after the start of the run.
 pub fn event(event: &Event, elapsed: Duration) -> String {
     let (reason, fields) = match event {
         Event::InstallingTarget { triple } => ("installing-target", json!({ "triple": triple })),
@@ -81,7 +81,7 @@ pub fn event(event: &Event, elapsed: Duration) -> String {
             ("validated", json!({ "image": image, "blobs": blobs, "bytes": bytes }))
         }
         Event::TransferBegun { transfer } => ("transfer-begun", begun(transfer)),
-        Event::TransferEnded { transfer } => ("transfer-ended", how_far(transfer)),
+        Event::TransferEnded { transfer } => ("transfer-ended", transfer_progress(transfer)),
         Event::Request { method, url, by, status, took, bytes } => {
             let seconds = took.as_secs_f64();
             let fields =
@@ -109,17 +109,17 @@ pub fn event(event: &Event, elapsed: Duration) -> String {
     line(reason, fields)
 }
 
-/// How far a transfer is, as a line.
+/// Returns the line for the progress of a transfer.
 pub fn progress(transfer: &Counter) -> String {
-    line("transfer-progress", how_far(transfer))
+    line("transfer-progress", transfer_progress(transfer))
 }
 
-/// A result, as a line.
+/// Returns the line for a result.
 pub fn result(value: &str) -> String {
     line("result", json!({ "value": value }))
 }
 
-/// An object with its reason first, where a person looks for it.
+/// Returns the line for an object, with `reason` as the first key.
 fn line(reason: &'static str, fields: Value) -> String {
     #[derive(Serialize)]
     struct Message {
@@ -131,18 +131,22 @@ fn line(reason: &'static str, fields: Value) -> String {
     escaped(&line.unwrap_or_else(|_| format!("{{\"reason\":\"{reason}\"}}")))
 }
 
-/// JSON without anything that a terminal would take for an order: that is in strings only, which may hold it escaped.
+/// Returns JSON with all terminal control characters escaped. They occur in strings only.
 pub(super) fn escaped(json: &str) -> String {
-    let escaped = |c: char| match is_terminal_control(c) && c != '\n' {
-        // All of them are of the first plane.
-        true => format!("\\u{:04x}", u32::from(c)),
-        false => String::from(c),
-    };
-    json.chars().map(escaped).collect()
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_terminal_control(c) && c != '\n' {
+            // All of them are in the basic multilingual plane.
+            escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
 }
 
 fn finished(image: &BuiltImage, elapsed: Duration) -> Value {
-    // A path that is no text has no JSON; the image has all the same.
+    // A path that is not UTF-8 cannot be JSON: name and digest are enough then.
     let mut fields = match serde_json::to_value(image) {
         Ok(Value::Object(fields)) => fields,
         _ => Map::from_iter([("name".to_owned(), json!(image.name)), ("digest".to_owned(), json!(image.digest))]),
@@ -164,7 +168,7 @@ fn begun(transfer: &Counter) -> Value {
     json!({ "id": transfer.id, "activity": activity, "name": transfer.name, "total": transfer.total })
 }
 
-fn how_far(transfer: &Counter) -> Value {
+fn transfer_progress(transfer: &Counter) -> Value {
     json!({ "id": transfer.id, "done": transfer.done(), "total": transfer.total })
 }
 
@@ -173,18 +177,18 @@ mod tests {
     use super::*;
     use crate::event::transfer::Transfer;
 
-    fn told(event_: &Event) -> String {
+    fn json_of(event_: &Event) -> String {
         event(event_, Duration::from_millis(1500))
     }
 
     #[test]
-    fn the_shapes_that_others_read_do_not_change() {
+    fn json_of_events_is_stable() {
         let pushed = Event::Pushed { image: "x".to_owned(), to: "ghcr.io/acme/x".to_owned(), was_there: false };
-        assert_eq!(told(&pushed), r#"{"reason":"pushed","image":"x","to":"ghcr.io/acme/x","unchanged":false}"#);
+        assert_eq!(json_of(&pushed), r#"{"reason":"pushed","image":"x","to":"ghcr.io/acme/x","unchanged":false}"#);
         let platform = "linux/arm64".parse().expect("a platform");
         let layered = Event::Layered { image: "x".to_owned(), platform, files: vec!["/app/x".to_owned()], bytes: 7 };
         assert_eq!(
-            told(&layered),
+            json_of(&layered),
             r#"{"reason":"layered","bytes":7,"files":["/app/x"],"image":"x","platform":"linux/arm64"}"#
         );
         let request = Event::Request {
@@ -196,7 +200,7 @@ mod tests {
             bytes: None,
         };
         assert_eq!(
-            told(&request),
+            json_of(&request),
             r#"{"reason":"request","by":null,"bytes":null,"method":"GET","seconds":0.25,"status":200,"url":"https://example.org/v2/"}"#
         );
         assert_eq!(result("a \"b\"\n"), r#"{"reason":"result","value":"a \"b\"\n"}"#);
@@ -204,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_is_in_the_table() {
+    fn every_reason_is_documented() {
         let source = include_str!("json.rs");
         let (table, code) = source.split_once("\npub fn event(").expect("a function");
         let (code, _) = code.split_once("\n}\n").expect("its end");
@@ -221,18 +225,18 @@ mod tests {
     }
 
     #[test]
-    fn a_transfer_is_told_from_its_beginning_to_its_end() {
+    fn transfer_events_share_an_id() {
         let transfer = Transfer::begin(None, Activity::Pushing, "abc", 10);
         let counter = transfer.counter();
         let id = counter.id;
-        let begun = told(&Event::TransferBegun { transfer: counter.clone() });
+        let begun = json_of(&Event::TransferBegun { transfer: counter.clone() });
         assert_eq!(
             begun,
             format!(r#"{{"reason":"transfer-begun","activity":"pushing","id":{id},"name":"abc","total":10}}"#)
         );
         counter.add(4);
         assert_eq!(progress(counter), format!(r#"{{"reason":"transfer-progress","done":4,"id":{id},"total":10}}"#));
-        let ended = told(&Event::TransferEnded { transfer: counter.clone() });
+        let ended = json_of(&Event::TransferEnded { transfer: counter.clone() });
         assert_eq!(ended, format!(r#"{{"reason":"transfer-ended","done":4,"id":{id},"total":10}}"#));
     }
 }

@@ -1,4 +1,4 @@
-//! Events → lines in cargo's own look.
+//! Events → lines in cargo's format.
 
 use std::time::Duration;
 
@@ -13,16 +13,16 @@ const WARNING: Style = AnsiColor::BrightYellow.on_default().bold();
 pub(super) const ERROR: Style = AnsiColor::BrightRed.on_default().bold();
 pub(super) const HELP: Style = AnsiColor::BrightCyan.on_default().bold();
 
-/// What a person reads of an event, `elapsed` after the beginning; nothing of what only bars show.
+/// Returns the line for an event, `elapsed` after the start of the run, or `None` if only bars show it.
 pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
     let (verb, text) = match event {
         Event::Warning { message } => return Some(format!("{WARNING}warning{WARNING:#}: {}", sanitize(message))),
-        // Cargo's own words, and its own colours.
+        // Cargo's text, with its colors.
         Event::CargoSaid { line } => return Some(line.clone()),
         Event::CargoBegun | Event::CargoEnded => return None,
         Event::TransferBegun { .. } | Event::TransferEnded { .. } => return None,
         Event::Waiting { path } => {
-            ("Blocking", format!("waiting for another cargo oci that writes {}", path.display()))
+            ("Blocking", format!("waiting for another cargo oci to finish writing {}", path.display()))
         }
         Event::InstallingTarget { triple } => {
             ("Installing", format!("the Rust standard library for {triple} (rustup target add)"))
@@ -38,23 +38,22 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
             ("Bundling", format!("{image} {platform} ({layers} {}, {})", plural(*layers, "layer"), size(*bytes)))
         }
         Event::Pushing { image, to } => ("Pushing", format!("{image} to {to}")),
-        Event::Pushed { image, to, was_there: true } => ("Unchanged", format!("{image} is at {to} already")),
+        Event::Pushed { image, to, was_there: true } => ("Unchanged", format!("{image} is already at {to}")),
         Event::Pushed { image, to, .. } => ("Pushed", format!("{image} to {to}")),
         Event::Loading { image, engine, platforms } => {
             ("Loading", format!("{image} for {} into {engine}", list(platforms)))
         }
         Event::Loaded { names, engine, id, sent, was_there } => {
             let names = names.join(", ");
-            match was_there {
-                true => ("Unchanged", format!("{names} is in {engine} already ({id})")),
-                false => {
-                    let sent = sent.map(|sent| format!(", {} sent", size(sent))).unwrap_or_default();
-                    ("Loaded", format!("{names} into {engine} ({id}{sent})"))
-                }
+            if *was_there {
+                ("Unchanged", format!("{names} is already in {engine} ({id})"))
+            } else {
+                let sent = sent.map(|sent| format!(", {} sent", size(sent))).unwrap_or_default();
+                ("Loaded", format!("{names} into {engine} ({id}{sent})"))
             }
         }
         Event::Request { method, url, by, status, took, bytes } => {
-            let answer = status.map_or("no answer".to_owned(), |status| status.to_string());
+            let answer = status.map_or("no response".to_owned(), |status| status.to_string());
             let by = by.as_ref().map(|by| format!(" from {by}")).unwrap_or_default();
             let bytes = bytes.map(|bytes| format!(", {}", size(bytes))).unwrap_or_default();
             ("Request", format!("{method} {url} {answer}{by} ({}{bytes})", time(*took)))
@@ -66,15 +65,18 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
         }
         Event::Signed { image, digest, to, said, was_there } => {
             let said = said.join(", ");
-            match was_there {
-                true => ("Unchanged", format!("{image} {digest} at {to} is signed already: {said}")),
-                false => ("Signed", format!("{image} {digest} at {to}: {said}")),
+            if *was_there {
+                ("Unchanged", format!("{image} {digest} at {to} is already signed: {said}"))
+            } else {
+                ("Signed", format!("{image} {digest} at {to}: {said}"))
             }
         }
-        Event::Attached { artifact_type, subject, to, was_there, .. } => match was_there {
-            true => ("Unchanged", format!("{artifact_type} is attached to {subject} at {to} already")),
-            false => ("Attached", format!("{artifact_type} to {subject} at {to}")),
-        },
+        Event::Attached { artifact_type, subject, to, was_there: true, .. } => {
+            ("Unchanged", format!("{artifact_type} is already attached to {subject} at {to}"))
+        }
+        Event::Attached { artifact_type, subject, to, .. } => {
+            ("Attached", format!("{artifact_type} to {subject} at {to}"))
+        }
         Event::Verified { image, digest, said } => ("Verified", format!("{image} {digest}: {}", said.join(", "))),
         Event::Retrying { error, pause } => ("Retrying", format!("in {:.1}s: {error}", pause.as_secs_f64())),
         Event::LoggedIn { registry, user, place } => ("Login", format!("{registry} as {user} ({place})")),
@@ -92,7 +94,7 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
     Some(format!("{} {}", verb_column(verb), sanitize(&text)))
 }
 
-/// A verb, right-aligned as cargo's are.
+/// Returns a verb, right-aligned as in cargo.
 pub(super) fn verb_column(verb: &str) -> String {
     format!("{VERB}{verb:>12}{VERB:#}")
 }
@@ -109,7 +111,7 @@ pub(super) fn plural(count: usize, thing: &str) -> String {
     }
 }
 
-/// A time as a person reads it.
+/// Returns a duration in milliseconds or seconds.
 fn time(time: Duration) -> String {
     match time.as_millis() {
         millis @ ..1000 => format!("{millis} ms"),
@@ -117,7 +119,7 @@ fn time(time: Duration) -> String {
     }
 }
 
-/// Bytes as a person reads them.
+/// Returns a size in the unit that fits.
 pub(super) fn size(bytes: u64) -> String {
     match unit_of(bytes) {
         0 => format!("{bytes} B"),
@@ -125,16 +127,16 @@ pub(super) fn size(bytes: u64) -> String {
     }
 }
 
-/// The units of sizes, each 1024 of the one before.
+/// The units of sizes, each 1024 times the one before.
 pub(super) const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
 
-/// The largest unit of which there is one at least.
+/// Returns the index of the largest unit that is not larger than `bytes`.
 pub(super) fn unit_of(bytes: u64) -> usize {
     (1..UNITS.len()).rev().find(|unit| bytes >> (10 * unit) > 0).unwrap_or(0)
 }
 
-/// How many of that unit.
-#[allow(clippy::cast_precision_loss)] // it is shown with one decimal
+/// Returns the size in the unit with that index.
+#[allow(clippy::cast_precision_loss)] // shown with one decimal
 pub(super) fn in_unit(bytes: u64, unit: usize) -> f64 {
     bytes as f64 / (1_u64 << (10 * unit)) as f64
 }
@@ -145,14 +147,14 @@ mod tests {
     use anstream::adapter::strip_str;
 
     #[test]
-    fn sizes_are_told_in_the_unit_that_fits() {
+    fn sizes_have_the_unit_that_fits() {
         assert_eq!(size(999), "999 B");
         assert_eq!(size(1536), "1.5 KiB");
         assert_eq!(size(5 << 30), "5.0 GiB");
     }
 
     #[test]
-    fn a_request_is_told_with_its_answer() {
+    fn request_line_has_status_and_duration() {
         let line = |by: Option<&str>, status, took, bytes| {
             let (method, url) = ("GET".to_owned(), "https://example.org/v2/".to_owned());
             let took = Duration::from_millis(took);
@@ -165,6 +167,6 @@ mod tests {
         );
         let from = line(Some("https://cdn.example"), Some(404), 1500, None);
         assert_eq!(from, "     Request GET https://example.org/v2/ 404 from https://cdn.example (1.5 s)");
-        assert_eq!(line(None, None, 999, None), "     Request GET https://example.org/v2/ no answer (999 ms)");
+        assert_eq!(line(None, None, 999, None), "     Request GET https://example.org/v2/ no response (999 ms)");
     }
 }

@@ -1,5 +1,5 @@
-//! What changes by itself: a thread looks ten times a second how far the transfers are, and draws their bars; where JSON
-//! is wanted, it tells so every second.
+//! Live progress: a thread redraws the bars of transfers ten times a second. With JSON, it writes the progress every
+//! second.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -11,20 +11,20 @@ use anstream::ColorChoice;
 use anstream::adapter::strip_str;
 use terminal_size::{Height, Width, terminal_size_of};
 
-use super::bars::{Bars, Line};
+use super::bars::{BarLine, Bars};
 use super::screen::Screen;
 use super::{json, to_stdout};
 use crate::event::transfer::Counter;
 use crate::interrupt;
 use crate::parallel::lock;
 
-/// How long a picture stands.
+/// The pause between two redraws.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The pause between two objects of one transfer.
+/// The pause between two JSON objects of one transfer.
 const JSON_PAUSE: Duration = Duration::from_secs(1);
 
-/// Transfers that run, and the terminal that shows them.
+/// The running transfers, and the terminal that shows them.
 #[derive(Debug)]
 pub struct Live(Option<Arc<Mutex<State>>>);
 
@@ -33,76 +33,76 @@ struct State {
     screen: Screen,
     color: ColorChoice,
     has_bars: bool,
-    /// Whether the terminal is cargo's, which has a bar of its own there.
-    gives_way: bool,
-    /// When how far they are was last told in JSON, where it is.
-    told: Option<Instant>,
-    /// Whether there is a thread that looks.
+    /// Whether cargo runs, which draws its own bar.
+    is_paused: bool,
+    /// When progress was last written in JSON, or `None` without JSON.
+    written: Option<Instant>,
+    /// Whether the thread runs.
     is_watched: bool,
 }
 
-/// Whether standard error shows bars, and the user wants some: by cargo's own rules.
-pub fn are_bars_wanted() -> bool {
+/// Returns whether to draw bars on standard error, by cargo's rules.
+pub fn are_bars_enabled() -> bool {
     let variable = |name| std::env::var_os(name);
-    let is_dumb = || variable("TERM").is_some_and(|term| term == "dumb");
-    let is_ci = || variable("CI").is_some() || variable("TF_BUILD").is_some();
+    let is_dumb = variable("TERM").is_some_and(|term| term == "dumb");
+    let is_ci = variable("CI").is_some() || variable("TF_BUILD").is_some();
     let when = variable("CARGO_TERM_PROGRESS_WHEN").unwrap_or_default();
-    io::stderr().is_terminal() && when != "never" && (when == "always" || !is_dumb() && !is_ci())
+    io::stderr().is_terminal() && when != "never" && (when == "always" || !is_dumb && !is_ci)
 }
 
 impl Live {
-    /// One that draws bars, tells in JSON, does both, or nothing.
+    /// Creates one that draws bars, writes JSON, does both, or nothing.
     pub fn new(has_bars: bool, has_json: bool, color: ColorChoice) -> Live {
-        let state = || State {
+        let state = State {
             bars: Bars::default(),
             screen: Screen::default(),
             color,
             has_bars,
-            gives_way: false,
-            told: has_json.then(Instant::now),
+            is_paused: false,
+            written: has_json.then(Instant::now),
             is_watched: false,
         };
-        Live((has_bars || has_json).then(|| Arc::new(Mutex::new(state()))))
+        Live((has_bars || has_json).then(|| Arc::new(Mutex::new(state))))
     }
 
-    /// A transfer begins.
+    /// Adds a transfer.
     pub fn begin(&self, counter: &Arc<Counter>) {
         let Some(shared) = &self.0 else { return };
         let mut state = lock(shared);
         state.bars.begin(counter, Instant::now());
         if !state.is_watched {
             let watched = Arc::downgrade(shared);
-            // Without a thread there are no bars, and nothing else is missing.
+            // If no thread can be started, only the bars are missing.
             state.is_watched = thread::Builder::new().spawn(interrupt::inherit(move || watch(&watched))).is_ok();
         }
     }
 
-    /// A transfer has ended.
+    /// Removes a transfer.
     pub fn end(&self, counter: &Counter) {
         let Some(shared) = &self.0 else { return };
         let mut state = lock(shared);
         state.bars.end(counter);
-        // What is said next is said where its bar was; while others run, the next picture is soon enough.
+        // The next line replaces the last bar. While other transfers run, the next redraw removes the bar.
         if state.bars.is_empty() {
-            state.take_away();
+            state.clear();
         }
     }
 
-    /// Shows no bars while cargo does, or shows them again.
-    pub fn give_way(&self, gives_way: bool) {
+    /// Hides the bars while cargo runs, or shows them again.
+    pub fn pause(&self, is_paused: bool) {
         let Some(shared) = &self.0 else { return };
         let mut state = lock(shared);
-        state.take_away();
-        state.gives_way = gives_way;
+        state.clear();
+        state.is_paused = is_paused;
     }
 
-    /// Prints something, while no bar is in its way.
-    pub fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
+    /// Prints something with the bars removed, then draws them again.
+    pub fn print<T>(&self, print: impl FnOnce() -> T) -> T {
         let Some(shared) = &self.0 else { return print() };
         let mut state = lock(shared);
-        state.take_away();
-        if state.gives_way && state.has_bars {
-            // Cargo draws its bar anew in the line below.
+        state.clear();
+        if state.is_paused && state.has_bars {
+            // Cargo redraws its bar on the line below.
             let _ = io::stderr().lock().write_all(b"\r\x1b[K");
         }
         let printed = print();
@@ -111,7 +111,7 @@ impl Live {
     }
 }
 
-/// Until nothing runs any more.
+/// Redraws until no transfer runs.
 fn watch(shared: &Weak<Mutex<State>>) {
     loop {
         thread::sleep(PAUSE);
@@ -122,54 +122,55 @@ fn watch(shared: &Weak<Mutex<State>>) {
             return;
         }
         let now = Instant::now();
-        state.bars.look(now);
-        state.tell(now);
-        match interrupt::is_set() {
-            // Another Ctrl-C ends the program at once.
-            true => state.take_away(),
-            false => state.draw(now),
+        state.bars.sample(now);
+        state.write(now);
+        if interrupt::is_set() {
+            // A second Ctrl-C ends the program at once, with whatever is on the terminal.
+            state.clear();
+        } else {
+            state.draw(now);
         }
     }
 }
 
 impl State {
-    /// Tells in JSON, where that is wanted and due.
-    fn tell(&mut self, now: Instant) {
-        if self.told.is_none_or(|told| now - told < JSON_PAUSE) {
+    /// Writes the progress in JSON, if it is due.
+    fn write(&mut self, now: Instant) {
+        if self.written.is_none_or(|written| now - written < JSON_PAUSE) {
             return;
         }
-        self.told = Some(now);
-        self.take_away();
+        self.written = Some(now);
+        self.clear();
         for counter in self.bars.counters() {
-            // Who does not listen any more is told with the result.
+            // A closed stdout is an error when the result is written.
             let _ = to_stdout(&json::progress(counter));
         }
     }
 
     fn draw(&mut self, now: Instant) {
-        if !self.has_bars || self.gives_way {
+        if !self.has_bars || self.is_paused {
             return;
         }
-        let size @ (columns, _) = size();
-        let mut lines = self.bars.lines(size, now);
+        let (columns, rows) = size();
+        let mut lines = self.bars.lines(columns, rows, now);
         if self.color == ColorChoice::Never {
             lines.iter_mut().for_each(|line| line.text = strip_str(&line.text).to_string());
         }
         self.show(&lines, columns);
     }
 
-    fn take_away(&mut self) {
+    fn clear(&mut self) {
         self.show(&[], size().0);
     }
 
-    fn show(&mut self, lines: &[Line], columns: usize) {
-        let orders = self.screen.draw(lines, columns);
-        // There is nobody left to show anything to when stderr is gone.
-        let _ = io::stderr().lock().write_all(orders.as_bytes());
+    fn show(&mut self, lines: &[BarLine], columns: usize) {
+        let output = self.screen.draw(lines, columns);
+        // Nothing can be shown if stderr is closed.
+        let _ = io::stderr().lock().write_all(output.as_bytes());
     }
 }
 
-/// The terminal's columns and rows.
+/// Returns the terminal's columns and rows.
 fn size() -> (usize, usize) {
     let (Width(columns), Height(rows)) = terminal_size_of(io::stderr()).unwrap_or((Width(80), Height(24)));
     (columns.into(), rows.into())

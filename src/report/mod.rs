@@ -1,16 +1,16 @@
-//! Events, results and errors → words. The only place that prints.
+//! Events, results and errors → text. Only this module prints.
 //!
-//! stdout is data: one line an image, or JSON. stderr is talk, in cargo's own look.
+//! stdout is for data: one line per image, or JSON. stderr is for messages, in cargo's format.
 //!
 //! | file | what it does |
 //! | --- | --- |
 //! | [`lines`] | events → lines |
 //! | [`json`] | events and results → JSON |
-//! | [`live`] | transfers that run → bars, ten times a second |
-//! | `bars`, `screen` | what bars look like, and how a terminal shows them |
-//! | `image`, `tree` | what an image holds, and what is wrong with it → a tree, JSON, lines |
-//! | `cache` | what is in the cache → lines |
-//! | `error` | errors → words |
+//! | [`live`] | redraws bars, ten times a second |
+//! | `bars`, `screen` | running transfers → bars, bars → escape sequences |
+//! | `image`, `tree` | an inspected or validated image → a tree, JSON, lines |
+//! | `cache` | blobs of the cache → lines |
+//! | `error` | errors → text |
 //! | `ask` | questions → answers |
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
@@ -42,15 +42,15 @@ use crate::inspect::referrers::ImageReferrers;
 use crate::store::cache::prune::Blob;
 use crate::store::validate::Validated;
 use lines::{ERROR, plural};
-use live::{Live, are_bars_wanted};
+use live::{Live, are_bars_enabled};
 
-/// Tells the user what happens.
+/// Prints events, results and errors.
 #[derive(Debug)]
 pub struct Reporter {
     quiet: bool,
     verbose: bool,
     color: anstream::ColorChoice,
-    /// For stdout, which may be a pipe where stderr is a terminal.
+    /// For stdout, which may be a pipe while stderr is a terminal.
     result_color: anstream::ColorChoice,
     is_json: bool,
     start: Instant,
@@ -58,33 +58,29 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// One that says as much as is wanted, in the form that is wanted.
+    /// Creates a reporter with the verbosity and the format that the user chose.
     pub fn new(talk: &TalkArgs, format: MessageFormat) -> Reporter {
-        let on = |auto| match talk.color {
-            Some(clap::ColorChoice::Always) => anstream::ColorChoice::Always,
-            Some(clap::ColorChoice::Never) => anstream::ColorChoice::Never,
-            Some(clap::ColorChoice::Auto) | None => auto,
-        };
-        let (color, result_color) = (on(AutoStream::choice(&io::stderr())), on(AutoStream::choice(&io::stdout())));
+        let color = color_choice(talk.color, AutoStream::choice(&io::stderr()));
+        let result_color = color_choice(talk.color, AutoStream::choice(&io::stdout()));
         let (quiet, is_json) = (talk.quiet, format == MessageFormat::Json);
-        let live = Live::new(!quiet && are_bars_wanted(), is_json, color);
+        let live = Live::new(!quiet && are_bars_enabled(), is_json, color);
         Reporter { quiet, verbose: talk.verbose > 0, color, result_color, is_json, start: Instant::now(), live }
     }
 
-    /// Tells of an event.
+    /// Prints an event.
     pub fn event(&self, event: &Event) {
         if matches!(event, Event::Request { .. }) && !self.verbose {
             return;
         }
         match event {
             Event::TransferEnded { transfer } => self.live.end(transfer),
-            Event::CargoBegun => self.live.give_way(true),
-            Event::CargoEnded => self.live.give_way(false),
+            Event::CargoBegun => self.live.pause(true),
+            Event::CargoEnded => self.live.pause(false),
             _ => {}
         }
         if self.is_json {
-            // Who does not listen any more is told with the result.
-            let _ = self.live.aside(|| to_stdout(&json::event(event, self.start.elapsed())));
+            // A closed stdout is an error when the result is written.
+            let _ = self.live.print(|| to_stdout(&json::event(event, self.start.elapsed())));
         }
         if let Event::TransferBegun { transfer } = event {
             self.live.begin(transfer);
@@ -95,37 +91,37 @@ impl Reporter {
     }
 
     fn line(&self, text: &str) {
-        // There is nobody left to tell that stderr is gone.
-        let _ = self.live.aside(|| writeln!(AutoStream::new(io::stderr(), self.color), "{text}"));
+        // Nothing can be shown if stderr is closed.
+        let _ = self.live.print(|| writeln!(AutoStream::new(io::stderr(), self.color), "{text}"));
     }
 
-    /// Asks the user at the terminal.
+    /// Prompts the user at the terminal.
     ///
     /// # Errors
-    /// When there is no terminal, nothing more comes from it, or Ctrl-C.
+    /// Returns an error if there is no terminal, its input ends, or the user presses Ctrl-C.
     pub fn ask(&self, question: Question) -> io::Result<String> {
         ask::ask(question, self.color)
     }
 
-    /// Prints what an image holds: as a tree for a person, or as JSON.
+    /// Prints an inspected image, as a tree or as JSON.
     pub fn inspected(&self, found: &Inspected, json: bool) -> ExitCode {
         let width = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
         let text = if json { image::json(found) } else { tree::draw(&image::trees(found), width) };
         self.text(&text)
     }
 
-    /// Prints what is attached to an image: as a tree for a person, or as JSON.
+    /// Prints the attachments of an image, as a tree or as JSON.
     pub fn attachments(&self, found: &ImageReferrers, json: bool) -> ExitCode {
         let width = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
         let text = if json { image::json(found) } else { tree::draw(&image::attachments(found), width) };
         self.text(&text)
     }
 
-    /// Prints text as it is, but for colours where none are wanted.
+    /// Prints text, without its colors if they are disabled.
     pub fn text(&self, text: &str) -> ExitCode {
         let mut stdout = AutoStream::new(io::stdout(), self.result_color).lock();
         match write!(stdout, "{text}").and_then(|()| stdout.flush()) {
-            // Who has seen enough goes.
+            // A reader such as `head` may close the pipe early.
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => self.unwritten(&error),
             _ => ExitCode::SUCCESS,
         }
@@ -136,17 +132,18 @@ impl Reporter {
         ExitCode::FAILURE
     }
 
-    /// Prints what is wrong with an image, as JSON or one line a problem; the exit status is that of an error then.
+    /// Prints the problems of an image, as JSON or as one line per problem. Returns failure if there are any.
     pub fn validated(&self, found: &Validated, json: bool) -> ExitCode {
         let problems = &found.problems;
-        let printed = match json {
-            true => self.text(&image::json(found)),
-            false => self.results(&problems.iter().map(image::problem).collect::<Vec<_>>()),
+        let printed = if json {
+            self.text(&image::json(found))
+        } else {
+            self.results(&problems.iter().map(image::problem).collect::<Vec<_>>())
         };
         self.counted(printed, problems.len())
     }
 
-    /// Prints what is in the cache, one line a blob.
+    /// Prints the blobs of the cache, one line per blob.
     pub fn blobs(&self, blobs: &[Blob]) -> ExitCode {
         let now = SystemTime::now();
         let lines = blobs.iter().map(|blob| cache::blob(blob, now) + "\n");
@@ -157,13 +154,14 @@ impl Reporter {
         printed
     }
 
-    /// Prints what was wrong in the cache, one line a blob; the exit status is that of an error then.
+    /// Prints the corrupt blobs of the cache, one line per blob. Returns failure if there are any.
     pub fn wrong(&self, wrong: &[(Digest, String)]) -> ExitCode {
-        let printed = self.results(&wrong.iter().map(cache::wrong).collect::<Vec<_>>());
+        let lines: Vec<_> = wrong.iter().map(|(digest, problem)| cache::corrupt(digest, problem)).collect();
+        let printed = self.results(&lines);
         self.counted(printed, wrong.len())
     }
 
-    /// The exit status where so many problems were told.
+    /// Prints the number of problems. Returns failure if there are any.
     fn counted(&self, printed: ExitCode, count: usize) -> ExitCode {
         if count == 0 {
             return printed;
@@ -172,25 +170,24 @@ impl Reporter {
         ExitCode::FAILURE
     }
 
-    /// Prints the result: one line an image on stdout.
+    /// Prints the result to stdout, one line per image.
     pub fn results(&self, lines: &[String]) -> ExitCode {
-        let written = lines.iter().try_for_each(|line| match self.is_json {
-            true => to_stdout(&json::result(line)),
-            false => to_stdout(line),
-        });
+        let written = lines
+            .iter()
+            .try_for_each(|line| if self.is_json { to_stdout(&json::result(line)) } else { to_stdout(line) });
         match written {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => self.unwritten(&error),
         }
     }
 
-    /// Tells of an error, and gives the exit status it stands for.
+    /// Prints an error. Returns its exit status.
     pub fn error(&self, error: &Report) -> ExitCode {
-        // Cargo has said why already.
+        // Cargo has already printed the error.
         if let Some(CargoFailed { status }) = error.downcast_ref() {
             return status_code(*status);
         }
-        self.line(&error::rendered(error, self.color));
+        self.line(&error::rendered(error));
         match error.downcast_ref::<NoCCompiler>() {
             Some(error) => status_code(error.status),
             None => ExitCode::FAILURE,
@@ -198,14 +195,23 @@ impl Reporter {
     }
 }
 
-/// Prints a line that is data.
+/// Returns the color choice of the user, or the default of the stream.
+fn color_choice(chosen: Option<clap::ColorChoice>, auto: anstream::ColorChoice) -> anstream::ColorChoice {
+    match chosen {
+        Some(clap::ColorChoice::Always) => anstream::ColorChoice::Always,
+        Some(clap::ColorChoice::Never) => anstream::ColorChoice::Never,
+        Some(clap::ColorChoice::Auto) | None => auto,
+    }
+}
+
+/// Prints a line to stdout.
 fn to_stdout(line: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}")?;
     stdout.flush()
 }
 
-/// The exit status of another program as ours.
+/// Returns the exit status of another program as ours.
 pub fn status_code(status: i32) -> ExitCode {
     u8::try_from(status).map_or(ExitCode::FAILURE, ExitCode::from)
 }

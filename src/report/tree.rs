@@ -1,4 +1,4 @@
-//! A tree of lines, drawn for a terminal or a pipe.
+//! A tree of lines → text for a terminal or a pipe.
 
 use anstyle::Style;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -6,67 +6,67 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use crate::sanitize::sanitize;
 
 const BRANCHES: Style = Style::new().dimmed();
-/// A line has this many columns for its text at least, however narrow the terminal is.
-const LEAST: usize = 20;
+/// The minimum of columns for the text of a line, however narrow the terminal is.
+const MIN_COLUMNS: usize = 20;
 
-/// Lines, and what is below them.
+/// Lines, and the nodes below them.
 #[derive(Clone, Debug, Default)]
-pub struct Node {
-    /// The first has the branch to its left.
-    pub lines: Vec<Line>,
-    /// Below.
-    pub children: Vec<Node>,
+pub struct TreeNode {
+    /// The branch leads to the first of them.
+    pub lines: Vec<TreeLine>,
+    /// The nodes below.
+    pub children: Vec<TreeNode>,
 }
 
 /// A line of text.
 #[derive(Clone, Debug, Default)]
-pub struct Line {
+pub struct TreeLine {
     parts: Parts,
     fit: Fit,
 }
 
-/// What becomes of a line that is too long for the terminal.
+/// How to fit a line that is too long for the terminal.
 #[derive(Clone, Copy, Debug, Default)]
 enum Fit {
-    /// It stays as it is, for someone may copy it.
+    /// Not at all, so that it can be copied.
     #[default]
     Whole,
-    /// Its end is cut off.
+    /// Cut off its end.
     Cut,
-    /// It goes on in the next line, under this column.
+    /// Continue on the next line, at this column.
     Wrap(usize),
 }
 
-impl Line {
-    /// An empty one, which stays whole.
-    pub fn new() -> Line {
-        Line::default()
+impl TreeLine {
+    /// Creates an empty line, which is never cut.
+    pub fn new() -> TreeLine {
+        TreeLine::default()
     }
 
-    /// With more text at its end. What would be another line, or an order to the terminal, is shown and not given.
-    pub fn text(mut self, style: Style, text: &str) -> Line {
+    /// Appends text. TreeLine breaks and terminal control characters are escaped.
+    pub fn text(mut self, style: Style, text: &str) -> TreeLine {
         self.parts.push((style, sanitize(text).replace('\n', "\\n")));
         self
     }
 
-    /// With plain text at its end.
-    pub fn plain(self, text: &str) -> Line {
+    /// Appends text without a style.
+    pub fn plain(self, text: &str) -> TreeLine {
         self.text(Style::new(), text)
     }
 
-    /// Cut off where the terminal ends.
-    pub fn cut(mut self) -> Line {
+    /// Cuts the line off at the width of the terminal.
+    pub fn cut(mut self) -> TreeLine {
         self.fit = Fit::Cut;
         self
     }
 
-    /// Broken where the terminal ends; the rest is under the column that comes next.
-    pub fn wrap_here(mut self) -> Line {
+    /// Wraps the line at the width of the terminal. The rest is indented to the current column.
+    pub fn wrap_here(mut self) -> TreeLine {
         self.fit = Fit::Wrap(self.parts.iter().map(|(_, text)| text.width()).sum());
         self
     }
 
-    /// The lines that it is drawn as, in a terminal with so many columns left.
+    /// Returns the lines to draw, with that many columns left.
     fn fitted(&self, columns: usize) -> Vec<Parts> {
         let width: usize = self.parts.iter().map(|(_, text)| text.width()).sum();
         if width <= columns {
@@ -80,12 +80,12 @@ impl Line {
                 vec![first]
             }
             Fit::Wrap(column) => {
-                // A little further in, so that it is not taken for another line.
-                let column = if column + 2 + LEAST > columns { 0 } else { column + 2 };
-                let (first, mut rest) = split_kindly(&self.parts, columns);
+                // Indented a little more, to look different from another line.
+                let column = if column + 2 + MIN_COLUMNS > columns { 0 } else { column + 2 };
+                let (first, mut rest) = split_at_word(&self.parts, columns);
                 let mut lines = vec![first];
                 while !rest.is_empty() {
-                    let (mut line, left) = split_kindly(&rest, columns - column);
+                    let (mut line, left) = split_at_word(&rest, columns - column);
                     line.insert(0, (Style::new(), " ".repeat(column)));
                     lines.push(line);
                     rest = left;
@@ -96,10 +96,10 @@ impl Line {
     }
 }
 
-/// Pieces of a line, each of one style.
+/// Parts of a line, each with one style.
 type Parts = Vec<(Style, String)>;
 
-/// The parts of a line that fit into so many columns (one character at least), and the rest.
+/// Splits a line after that many columns, but after one character at least.
 fn split(parts: &[(Style, String)], columns: usize) -> (Parts, Parts) {
     let (mut first, mut rest, mut left) = (Parts::new(), Parts::new(), columns);
     for (style, text) in parts {
@@ -120,8 +120,8 @@ fn split(parts: &[(Style, String)], columns: usize) -> (Parts, Parts) {
     (first, rest)
 }
 
-/// The same, but between words or the parts of a path where there are such.
-fn split_kindly(parts: &[(Style, String)], columns: usize) -> (Parts, Parts) {
+/// Splits a line after that many columns or less: between words or the components of a path, if possible.
+fn split_at_word(parts: &[(Style, String)], columns: usize) -> (Parts, Parts) {
     let (mut first, mut rest) = split(parts, columns);
     if let (Some((style, last)), false) = (first.last_mut(), rest.is_empty()) {
         let near = |ends: &str| last.char_indices().rev().take(columns / 3).find(|(_, c)| ends.contains(*c));
@@ -132,8 +132,8 @@ fn split_kindly(parts: &[(Style, String)], columns: usize) -> (Parts, Parts) {
     (first, rest)
 }
 
-/// The tree below each of `roots`, with line breaks; as long as it comes where there is no terminal's width to keep to.
-pub fn draw(roots: &[Node], width: Option<usize>) -> String {
+/// Draws the tree of each root. Without a width, no line is cut or wrapped.
+pub fn draw(roots: &[TreeNode], width: Option<usize>) -> String {
     let mut drawn = Drawing { width, text: String::new() };
     for (at, root) in roots.iter().enumerate() {
         if at > 0 {
@@ -151,7 +151,7 @@ struct Drawing {
 }
 
 impl Drawing {
-    fn children(&mut self, prefix: &str, children: &[Node]) {
+    fn children(&mut self, prefix: &str, children: &[TreeNode]) {
         for (at, child) in children.iter().enumerate() {
             let (branch, beside) = if at + 1 == children.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
             let beside = format!("{prefix}{beside}");
@@ -160,8 +160,8 @@ impl Drawing {
         }
     }
 
-    fn lines(&mut self, first: &str, others: &str, lines: &[Line]) {
-        let columns = self.width.map_or(usize::MAX, |width| width.saturating_sub(others.width()).max(LEAST));
+    fn lines(&mut self, first: &str, others: &str, lines: &[TreeLine]) {
+        let columns = self.width.map_or(usize::MAX, |width| width.saturating_sub(others.width()).max(MIN_COLUMNS));
         let fitted = lines.iter().flat_map(|line| line.fitted(columns));
         for (at, parts) in fitted.enumerate() {
             let prefix = if at == 0 { first } else { others };
@@ -181,40 +181,40 @@ impl Drawing {
 mod tests {
     use super::*;
 
-    fn drawn(roots: &[Node], width: Option<usize>) -> String {
+    fn drawn(roots: &[TreeNode], width: Option<usize>) -> String {
         anstream::adapter::strip_str(&draw(roots, width)).to_string()
     }
 
-    fn node(line: Line, children: Vec<Node>) -> Node {
-        Node { lines: vec![line], children }
+    fn node(line: TreeLine, children: Vec<TreeNode>) -> TreeNode {
+        TreeNode { lines: vec![line], children }
     }
 
     #[test]
-    fn branches_lead_to_all_lines() {
-        let leaf = |text| node(Line::new().plain(text), Vec::new());
-        let mut middle = node(Line::new().plain("b"), vec![leaf("c"), leaf("d")]);
-        middle.lines.push(Line::new().plain("b2"));
-        let root = node(Line::new().plain("a"), vec![middle, leaf("e")]);
+    fn tree_has_branches_to_all_nodes() {
+        let leaf = |text| node(TreeLine::new().plain(text), Vec::new());
+        let mut middle = node(TreeLine::new().plain("b"), vec![leaf("c"), leaf("d")]);
+        middle.lines.push(TreeLine::new().plain("b2"));
+        let root = node(TreeLine::new().plain("a"), vec![middle, leaf("e")]);
         assert_eq!(drawn(&[root.clone(), root], None), ["a\n├─ b\n│  b2\n│  ├─ c\n│  └─ d\n└─ e\n"; 2].join("\n"));
     }
 
     #[test]
-    fn a_long_line_stays_whole_is_cut_or_goes_on_below() {
+    fn long_lines_stay_whole_are_cut_or_wrap() {
         let long = "0123456789abcdefghijklmnopqrstuvwxyz";
-        let root = |line: Line| [node(line, Vec::new())];
+        let root = |line: TreeLine| [node(line, Vec::new())];
         let whole = format!("x {long}\n");
-        assert_eq!(drawn(&root(Line::new().plain("x ").plain(long)), Some(24)), whole);
-        assert_eq!(drawn(&root(Line::new().plain("x ").plain(long).cut()), Some(24)), "x 0123456789abcdefghijk…\n");
+        assert_eq!(drawn(&root(TreeLine::new().plain("x ").plain(long)), Some(24)), whole);
+        assert_eq!(drawn(&root(TreeLine::new().plain("x ").plain(long).cut()), Some(24)), "x 0123456789abcdefghijk…\n");
         let wrapped = "x 0123456789abcdefghijkl\n    mnopqrstuvwxyz\n";
-        assert_eq!(drawn(&root(Line::new().plain("x ").wrap_here().plain(long)), Some(24)), wrapped);
-        assert_eq!(drawn(&root(Line::new().plain("x ").plain(long).cut()), None), whole);
-        let path = Line::new().plain("x ").wrap_here().plain("PATH=/usr/sbin:/usr/bin:/app");
+        assert_eq!(drawn(&root(TreeLine::new().plain("x ").wrap_here().plain(long)), Some(24)), wrapped);
+        assert_eq!(drawn(&root(TreeLine::new().plain("x ").plain(long).cut()), None), whole);
+        let path = TreeLine::new().plain("x ").wrap_here().plain("PATH=/usr/sbin:/usr/bin:/app");
         assert_eq!(drawn(&root(path), Some(24)), "x PATH=/usr/sbin:\n    /usr/bin:/app\n");
     }
 
     #[test]
-    fn wide_characters_count_twice_and_orders_to_the_terminal_are_shown() {
-        let root = |text: &str| [node(Line::new().plain(text).cut(), Vec::new())];
+    fn wide_characters_count_twice() {
+        let root = |text: &str| [node(TreeLine::new().plain(text).cut(), Vec::new())];
         assert_eq!(drawn(&root(&"漢".repeat(20)), Some(25)), format!("{}…\n", "漢".repeat(12)));
         assert_eq!(drawn(&root("a\u{1b}[1m\nb"), None), "a\\u{1b}[1m\\nb\n");
     }

@@ -118,6 +118,26 @@ fn a_registry_that_is_not_there_or_at_fault_is_told_and_nothing_is_kept() {
 }
 
 #[test]
+fn login_prefers_a_token_among_several_challenges() {
+    let (service, _) = server(|_| http("200 OK", "", r#"{"token":"a.b.c"}"#));
+    let token = format!("Bearer realm=\"http://{service}/token\",service=\"s\",scope=\"a,b\"");
+    let one_header = format!("WWW-Authenticate: Basic realm=\"x\", {token}\r\n");
+    let two_headers = format!("WWW-Authenticate: {token}\r\nWWW-Authenticate: Basic realm=\"x\"\r\n");
+    for challenges in [one_header, two_headers] {
+        let (registry, heads) = server(move |head| {
+            if head.to_lowercase().contains("authorization: bearer a.b.c") {
+                http("200 OK", "", "{}")
+            } else {
+                http("401 Unauthorized", &challenges, "")
+            }
+        });
+        Home::new().succeeds(&["login", &registry, "-u", "robot", "--password-stdin"], "open:sesame\n");
+        let heads = heads.lock().expect("no thread panicked");
+        assert!(heads.len() == 2 && !heads.concat().to_lowercase().contains("authorization: basic"), "{heads:?}");
+    }
+}
+
+#[test]
 fn a_password_is_not_sent_to_a_token_service_of_another_house() {
     let (stranger, heads) = server(|_| http("200 OK", "", r#"{"token":"for everybody"}"#));
     let realm = format!("http://{}/token", stranger.replace("127.0.0.1", "localhost"));
@@ -127,11 +147,14 @@ fn a_password_is_not_sent_to_a_token_service_of_another_house() {
     });
     let home = Home::new();
     let words = home.fails(1, &["login", &registry, "-u", "robot", "--password-stdin"], "sesame\n");
+    assert_says(&words, &[&format!("error: cannot ask {registry} about the user `robot` with this password: ")]);
     assert_says(
         &words,
-        &[&format!("error: cannot ask {registry} whether it accepts the user `robot` with this password: ")],
+        &[
+            "the registry's token service localhost is in another domain; credentials were not sent",
+            "help: nothing was sent there",
+        ],
     );
-    assert_says(&words, &["the token service of another house, localhost", "help: nothing was stored"]);
     let heads = heads.lock().expect("no thread panicked");
     assert!(heads.len() == 1 && !heads[0].to_lowercase().contains("authorization"), "{heads:?}");
     assert!(!home.path(".docker").exists());
@@ -186,14 +209,14 @@ fn who_is_not_told_and_cannot_be_asked() {
 fn a_malformed_file_is_shown_with_its_line_and_without_its_secrets() {
     let home = Home::with_config("{\n  \"auths\": {\n    \"ghcr.io\": {\"auth\": sesame}\n  }\n}\n");
     let words = home.fails(1, &["logout", "ghcr.io"], "");
-    let error = "error: cannot use HOME/.docker/config.json: this is not JSON, in line 3, column 25";
-    let lines = [error, "config.json:3:25]", "    \"*******\": {\"auth\": ******}", "┬", "╰── expected value"];
+    let error = "error: cannot use HOME/.docker/config.json: invalid JSON at line 3, column 25";
+    let lines = [error, "--> HOME/.docker/config.json:3:25", "    \"*******\": {\"auth\": ******}", "^ expected value"];
     assert_says(&words, &lines);
-    assert_says(&words, &["help: mend it there, or name another file in REGISTRY_AUTH_FILE"]);
+    assert_says(&words, &["help: fix it there, or set REGISTRY_AUTH_FILE to another file"]);
     assert!(!words.contains("sesame"), "{words}");
     let home = Home::with_config("{\"credsStore\": \"../../sesame\"}");
     let words = home.fails(1, &["logout", "ghcr.io"], "");
-    assert_says(&words, &["the name of a credential helper is letters, digits", "╰── this is not the name of one"]);
+    assert_says(&words, &["invalid credential helper: its name must consist of letters", "^ invalid name"]);
     assert!(!words.contains("sesame"), "{words}");
 }
 
@@ -201,18 +224,18 @@ fn a_malformed_file_is_shown_with_its_line_and_without_its_secrets() {
 fn a_helper_that_is_missing_fails_or_prints_rubbish_is_named_and_not_repeated() {
     let home = |helper: &str| Home::with_config(&format!("{{\"credsStore\": \"{helper}\"}}"));
     let words = home("nope").fails(1, &["logout", "ghcr.io"], "");
-    let error = "error: the credential helper docker-credential-nope is not on PATH; \
-                 `credsStore` in HOME/.docker/config.json names it";
-    let help = "help: install it, or take it out of `credsStore` in that file and run `cargo oci login ghcr.io`";
+    let error = "error: credential helper docker-credential-nope is not on PATH; \
+                 `credsStore` in HOME/.docker/config.json configures it";
+    let help = "help: install it, or remove it from `credsStore` in that file and run `cargo oci login ghcr.io`";
     assert_says(&words, &[error, help]);
     for (lines, says) in [
-        ("echo sesame; echo sesame >&2", "answered something that is no credential (it is not shown)"),
+        ("echo sesame; echo sesame >&2", "returned invalid output (not shown)"),
         ("echo sesame; exit 7", "failed (exit status: 7)"),
-        ("exec yes sesame", "answered more than 64 KiB"),
+        ("exec yes sesame", "returned more than 64 KiB"),
     ] {
         let words = home("bad").with_helper("bad", lines).fails(1, &["logout", "ghcr.io"], "");
-        let error = format!("error: the credential helper docker-credential-bad {says} when asked to get");
-        assert_says(&words, &[&error, "help: see what it says: `echo ghcr.io | docker-credential-bad get`"]);
+        let error = format!("error: credential helper docker-credential-bad {says} on `get` for ghcr.io");
+        assert_says(&words, &[&error, "help: run it yourself: `echo ghcr.io | docker-credential-bad get`"]);
         assert!(!words.contains("sesame"), "{words}");
     }
 }
@@ -223,7 +246,7 @@ fn a_helper_that_does_not_store_is_an_error_and_the_file_stays() {
     let home =
         Home::with_config(config).with_helper("ecr-login", "cat >/dev/null; echo 'not implemented: sesame'; exit 1");
     let words = home.fails(1, &["login", &registry(), "-u", "robot", "--password-stdin"], "open:sesame");
-    assert_says(&words, &["error: the credential helper docker-credential-ecr-login failed", "asked to store"]);
+    assert_says(&words, &["error: credential helper docker-credential-ecr-login failed", "on `store` for"]);
     assert!(!words.contains("sesame"), "{words}");
     assert_eq!(home.read(".docker/config.json"), config);
 }
@@ -267,10 +290,13 @@ fn at_a_terminal(home: &Home, args: &str, typed: &[(&str, &str)]) -> (Option<i32
 #[cfg(target_os = "linux")]
 fn a_terminal_is_asked_for_what_is_missing_and_does_not_show_the_password() {
     let (home, registry) = (Home::new(), registry());
-    let typed = [("User at", "robot\\r"), ("Password of robot", "open:sesame\\r")];
+    let typed = [("Username for", "robot\\r"), ("Password for robot", "open:sesame\\r")];
     let (status, screen) = at_a_terminal(&home, &format!("login {registry}"), &typed);
     assert_eq!(status, Some(0), "{screen}");
-    assert_says(&screen, &[&format!("User at {registry}: robot"), &format!("Password of robot at {registry}: \r\n")]);
+    assert_says(
+        &screen,
+        &[&format!("Username for {registry}: robot"), &format!("Password for robot at {registry}: \r\n")],
+    );
     assert_says(&screen, &["Login"]);
     assert!(!screen.contains("sesame"), "{screen}");
     assert!(home.read(".docker/config.json").contains(AUTH));
@@ -280,7 +306,7 @@ fn a_terminal_is_asked_for_what_is_missing_and_does_not_show_the_password() {
 #[cfg(target_os = "linux")]
 fn an_interrupt_at_a_question_ends_it_and_keeps_nothing() {
     let home = Home::new();
-    for (args, question) in [("login ghcr.io", "User at"), ("login ghcr.io -u robot", "Password of")] {
+    for (args, question) in [("login ghcr.io", "Username for"), ("login ghcr.io -u robot", "Password for")] {
         let (status, screen) = at_a_terminal(&home, args, &[(question, "\\003")]);
         assert_eq!(status, Some(130), "{screen}");
         assert!(!screen.contains("error"), "{screen}");

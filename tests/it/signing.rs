@@ -292,7 +292,7 @@ fn keys_of_openssl_sign_and_verify() {
     openssl(&project, &["ec", "-in", "sec1.key", "-pubout", "-out", "openssl.pub"]);
     oci(&project, &["sign", "base", "--key", "sec1.key"]).succeeds();
     let signed = oci(&project, &["sign", "base", "--key", "pkcs8.key"]).succeeds();
-    assert!(signed.stderr.contains("is signed already"), "{}", signed.stderr);
+    assert!(signed.stderr.contains("is already signed"), "{}", signed.stderr);
     oci(&project, &["verify", "base", "--key", "openssl.pub"]).succeeds();
     let key = fs::read_to_string(project.path("openssl.pub")).expect("a key");
     oci(&project, &["verify", "base", "--key", "env://BASE_KEY"]).env("BASE_KEY", key).succeeds();

@@ -167,7 +167,7 @@ fn what_cosign_has_signed_is_verified_here() {
         let before = scene.counts();
         let again = ["sign", &scene.image(), "--key", &private, "--attest", "cyclonedx=sbom.json"];
         let words = scene.oci(&again).succeeds().stderr;
-        assert!(words.contains("is signed already") && !words.contains(" Signed "), "{words}");
+        assert!(words.contains("is already signed") && !words.contains(" Signed "), "{words}");
         assert_eq!(scene.counts(), before);
     }
 }
@@ -328,7 +328,7 @@ fn what_was_attached_unsigned_is_signed_with_the_image() {
     assert!(words.contains("has signed no provenance of the image"), "{words}");
     for again in [false, true] {
         let words = scene.oci(&["sign", pinned, "--key", "cosign.key"]).succeeds().stderr;
-        assert_eq!(words.matches("is signed already").count(), if again { 3 } else { 0 }, "{words}");
+        assert_eq!(words.matches("is already signed").count(), if again { 3 } else { 0 }, "{words}");
         let words = scene.oci(&verify).succeeds().stderr;
         assert!(words.contains("SBOM (SPDX)") && !words.contains("not signed"), "{words}");
     }

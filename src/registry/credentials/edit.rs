@@ -1,4 +1,4 @@
-//! Changes of a file of credentials: one entry of `auths` is written or taken out, and every other byte stays.
+//! Edits of a credentials file: adds or removes one entry of `auths`, and keeps all other bytes.
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -7,116 +7,128 @@ use std::path::Path;
 use miette::{Report, miette};
 use serde_json::json;
 
+use super::error::JsonError;
 use super::file::ConfigFile;
-use super::json::Object;
-use super::key::Wanted;
-use super::mistake::Mistake;
+use super::json::JsonObject;
+use super::key::Query;
 use crate::error::Result;
 use crate::store::atomic::TEMPORARY;
 
-/// How a file begins that is new.
+/// The content of a new file.
 const NEW: &str = "{\n\t\"auths\": {}\n}\n";
 
 impl ConfigFile {
-    /// The file at `path`, or an empty one where there is none yet.
+    /// Reads the file at `path`, or creates an empty one in memory if there is none.
     ///
     /// # Errors
-    /// When it is there and cannot be read.
+    /// Returns an error if the file exists and cannot be read.
     pub fn read_or_new(path: &Path) -> Result<ConfigFile> {
-        let new = || ConfigFile { path: path.to_owned(), text: NEW.to_owned() };
-        let file = ConfigFile::read(path)?.unwrap_or_else(new);
-        match file.text.trim_ascii().is_empty() {
-            true => Ok(new()),
-            false => Ok(file),
-        }
+        let file = ConfigFile::read(path)?.filter(|file| !file.text.trim_ascii().is_empty());
+        Ok(file.unwrap_or_else(|| ConfigFile { path: path.to_owned(), text: NEW.to_owned() }))
     }
 
-    /// The file with this as the `auth` of a registry, in place of all that the entry held.
+    /// Returns the file with `auth` as the entry of a registry, in place of the old entry.
     ///
     /// # Errors
-    /// A mistake in the file.
-    pub fn with_auth(&self, wanted: &Wanted, auth: &str) -> Result<ConfigFile> {
+    /// Returns an error if the file is invalid.
+    pub fn with_auth(&self, query: &Query, auth: &str) -> Result<ConfigFile> {
         let entry = format!("{{\"auth\": {}}}", json!(auth));
-        let text = self.look(|whole| {
+        let text = self.parse(|whole| {
             let outer = space(&self.text, whole);
             let inner = deeper(&outer);
             Ok(match whole.object("auths")? {
-                Some(auths) => set(&self.text, &auths, (wanted.key(), &entry), (&inner, &outer)),
+                Some(auths) => {
+                    set(&self.text, &auths, &Entry { key: query.key(), value: &entry, before: &inner, after: &outer })
+                }
                 None => {
-                    let auths = format!("{{{inner}{}: {entry}{outer}}}", json!(wanted.key()));
+                    let auths = format!("{{{inner}{}: {entry}{outer}}}", json!(query.key()));
                     let end = if outer.contains('\n') { "\n" } else { "" };
-                    set(&self.text, whole, ("auths", &auths), (&outer, end))
+                    set(&self.text, whole, &Entry { key: "auths", value: &auths, before: &outer, after: end })
                 }
             })
         })?;
         Ok(ConfigFile { path: self.path.clone(), text })
     }
 
-    /// The file without any entry for the whole of a registry; nothing where it has none.
+    /// Returns the file without any entry for the whole of a registry, or `None` if it has none.
     ///
     /// # Errors
-    /// A mistake in the file.
-    pub fn without(&self, wanted: &Wanted) -> Result<Option<ConfigFile>> {
+    /// Returns an error if the file is invalid.
+    pub fn without(&self, query: &Query) -> Result<Option<ConfigFile>> {
         let mut file = self.clone();
-        while let Some(text) = file.look(|whole| without_one(&file.text, whole, wanted))? {
+        while let Some(text) = file.parse(|whole| without_one(&file.text, whole, query))? {
             file.text = text;
         }
         Ok((file.text != self.text).then_some(file))
     }
 
-    /// Puts it in place of what was there before, for nobody but its owner to read.
+    /// Replaces the file on disk, with permissions for its owner only.
     ///
     /// # Errors
-    /// Of writing; a file that was there before is then as it was.
+    /// Returns an error if the file cannot be written; the old one is then unchanged.
     pub fn write(&self) -> Result<()> {
-        // What is written can be read again, or it is not written.
-        self.look(|_| Ok(()))?;
+        // Never write what cannot be read again.
+        self.parse(|_| Ok(()))?;
         write(&self.path, self.text.as_bytes()).map_err(|error| unwritable(&self.path, &error))
     }
 }
 
-/// The text with a new value for a key of `object`; should it be the only one, these spaces go around it.
-fn set(text: &str, object: &Object, (key, value): (&str, &str), (before, behind): (&str, &str)) -> String {
-    let replaced = |at: Range<usize>, by: &str| format!("{}{by}{}", &text[..at.start], &text[at.end..]);
-    let entry = format!("{}: {value}", json!(key));
+/// An entry to write into an object.
+struct Entry<'a> {
+    key: &'a str,
+    /// In JSON.
+    value: &'a str,
+    /// Space that goes before and after the entry if it is the only one.
+    before: &'a str,
+    after: &'a str,
+}
+
+/// Returns the text with `entry` in `object`, in place of one with the same key.
+fn set(text: &str, object: &JsonObject, entry: &Entry) -> String {
+    let Entry { key, value, before, after } = entry;
+    let line = format!("{}: {value}", json!(key));
     match (object.get(key), object.entries.last()) {
-        (Some(old), _) => replaced(old.at(), value),
+        (Some(old), _) => replaced(text, old.span(), value),
         (None, Some((_, last))) => {
-            let end = last.at().end;
-            replaced(end..end, &format!(",{}{entry}", space(text, object)))
+            let end = last.span().end;
+            replaced(text, end..end, &format!(",{}{line}", space(text, object)))
         }
-        (None, None) => replaced(object.at.clone(), &format!("{{{before}{entry}{behind}}}")),
+        (None, None) => replaced(text, object.span.clone(), &format!("{{{before}{line}{after}}}")),
     }
 }
 
-fn without_one(text: &str, whole: &Object, wanted: &Wanted) -> Result<Option<String>, Mistake> {
+fn replaced(text: &str, span: Range<usize>, by: &str) -> String {
+    format!("{}{by}{}", &text[..span.start], &text[span.end..])
+}
+
+fn without_one(text: &str, whole: &JsonObject, query: &Query) -> Result<Option<String>, JsonError> {
     let Some(auths) = whole.object("auths")? else { return Ok(None) };
-    let Some(index) = auths.entries.iter().position(|(key, _)| wanted.is_whole(key)) else { return Ok(None) };
-    let end = |index: usize| auths.entries[index].1.at().end;
+    let Some(index) = auths.entries.iter().position(|(key, _)| query.is_whole(key)) else { return Ok(None) };
+    let end = |index: usize| auths.entries[index].1.span().end;
     let space = space(text, &auths);
     let cut = match index {
-        _ if auths.entries.len() == 1 => auths.at.start + 1..auths.at.end - 1,
-        // The space and the comma behind it go with the first, and those before it with any other.
+        _ if auths.entries.len() == 1 => auths.span.start + 1..auths.span.end - 1,
+        // The first entry goes with the comma after it, any other with the comma before it.
         0 => {
-            let first = auths.at.start + 1 + space.len();
+            let first = auths.span.start + 1 + space.len();
             let comma = text[end(0)..].find('"').map_or(end(0), |next| end(0) + next);
             first..comma
         }
         _ => end(index - 1)..end(index),
     };
-    Ok(Some(format!("{}{}", &text[..cut.start], &text[cut.end..])))
+    Ok(Some(replaced(text, cut, "")))
 }
 
-/// The space behind an object's opening brace, with which its entries begin.
-fn space(text: &str, object: &Object) -> String {
-    let inner = text.get(object.at.start + 1..object.at.end.saturating_sub(1)).unwrap_or_default();
-    match object.entries.is_empty() {
-        true => "\n\t".to_owned(),
-        false => inner[..inner.len() - inner.trim_ascii_start().len()].to_owned(),
+/// Returns the space before each entry of an object: what follows its opening brace.
+fn space(text: &str, object: &JsonObject) -> String {
+    let inner = text.get(object.span.start + 1..object.span.end.saturating_sub(1)).unwrap_or_default();
+    if object.entries.is_empty() {
+        return "\n\t".to_owned();
     }
+    inner[..inner.len() - inner.trim_ascii_start().len()].to_owned()
 }
 
-/// The space one level further in, in the same style.
+/// Returns the space for one more level, in the same style.
 fn deeper(space: &str) -> String {
     match space.rsplit_once('\n') {
         Some((_, indent)) if !indent.is_empty() => format!("{space}{indent}"),
@@ -125,11 +137,11 @@ fn deeper(space: &str) -> String {
 }
 
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {
-    // A link to where the file really is stays one.
+    // A symbolic link to the file is kept.
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     create_private(folder)?;
-    // tempfile's own default: a new file that only its owner reads and writes.
+    // tempfile creates files that only their owner can read and write.
     let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
@@ -137,7 +149,7 @@ fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// A folder for its owner only, where there is none yet.
+/// Creates the folder, for its owner only, if there is none.
 fn create_private(folder: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
@@ -148,7 +160,7 @@ fn create_private(folder: &Path) -> io::Result<()> {
 
 fn unwritable(path: &Path, error: &io::Error) -> Report {
     miette!(
-        help = "nothing was changed. Check who owns it and its folder, or name another folder in DOCKER_CONFIG",
+        help = "nothing was changed. Check the permissions of the file and its folder, or set DOCKER_CONFIG to another folder",
         "cannot write {}: {error}",
         path.display()
     )
@@ -163,11 +175,11 @@ mod tests {
     }
 
     fn added(text: &str) -> String {
-        file(text).with_auth(&Wanted::new("b.io", ""), "x").expect("is right").text
+        file(text).with_auth(&Query::new("b.io", ""), "x").expect("a valid file").text
     }
 
     #[test]
-    fn an_entry_is_added_in_the_style_of_the_file() {
+    fn new_entry_follows_the_style_of_the_file() {
         assert_eq!(added(NEW), "{\n\t\"auths\": {\n\t\t\"b.io\": {\"auth\": \"x\"}\n\t}\n}\n");
         assert_eq!(added("{}"), NEW.replace("{}", "{\n\t\t\"b.io\": {\"auth\": \"x\"}\n\t}").trim_end());
         assert_eq!(added("{\"z\": 1}"), "{\"z\": 1,\"auths\": {\"b.io\": {\"auth\": \"x\"}}}");
@@ -179,15 +191,15 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_replaced_as_a_whole_and_nothing_else_is() {
+    fn replaced_entry_leaves_other_bytes_alone() {
         let before = "{\"z\":{\"b.io\":1},\"auths\":{\"b.io\":{\"auth\":\"old\",\"identitytoken\":\"t\"},\"a.io\":{}}}";
         assert_eq!(added(before), "{\"z\":{\"b.io\":1},\"auths\":{\"b.io\":{\"auth\": \"x\"},\"a.io\":{}}}");
     }
 
     #[test]
-    fn an_entry_is_taken_out_wherever_it_stands() {
+    fn removed_entry_may_be_first_middle_or_last() {
         let without =
-            |text: &str| file(text).without(&Wanted::new("b.io", "")).expect("is right").map(|file| file.text);
+            |text: &str| file(text).without(&Query::new("b.io", "")).expect("a valid file").map(|file| file.text);
         assert_eq!(without("{\n\t\"auths\": {\n\t\t\"b.io\": {}\n\t}\n}"), Some("{\n\t\"auths\": {}\n}".to_owned()));
         let three = |names: &[&str]| {
             let entries: Vec<_> = names.iter().map(|name| format!("\n    \"{name}\": {{\"auth\": \"\"}}")).collect();

@@ -1,4 +1,4 @@
-//! The files that Docker and Podman keep credentials in, as they are on disk.
+//! The credentials files of Docker and Podman, as they are on disk.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,41 +9,41 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use miette::{Report, miette};
 
-use super::json::{Object, Value};
-use super::key::Wanted;
-use super::mistake::Mistake;
+use super::error::JsonError;
+use super::json::{JsonObject, JsonValue};
+use super::key::Query;
 use super::{Credential, Secret};
 use crate::environment::Environment;
 use crate::error::Result;
 
-/// No file of credentials is larger.
+/// The size limit of a credentials file.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// Base64 as Docker writes it, and as hands write it who forget the padding.
+/// Base64 as Docker writes it, and without padding too, as in files edited by hand.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A file with `auths`, `credHelpers` and `credsStore`, any of which may be missing.
+/// A file with `auths`, `credHelpers` and `credsStore`, all of them optional.
 #[derive(Clone)]
 pub struct ConfigFile {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// What is in it.
+    /// Its content.
     pub text: String,
 }
 
-/// What a file says of the helper for a registry.
+/// The helper that a file configures for a registry.
 pub struct HelperEntry {
-    /// What comes behind `docker-credential-`; nothing where the file says that this registry has none.
+    /// The program without `docker-credential-`, or `None` if the file disables helpers for this registry.
     pub name: Option<String>,
-    /// The key that says so: `credHelpers` or `credsStore`.
+    /// The key that configures it: `credHelpers` or `credsStore`.
     pub key: &'static str,
 }
 
-/// The files in which credentials may be, the one that counts most first. A file may be named twice.
-pub fn places(environment: &Environment) -> Vec<PathBuf> {
+/// Returns the files to look for credentials in, highest precedence first. A file may occur twice.
+pub fn paths(environment: &Environment) -> Vec<PathBuf> {
     let variable = |key: &str| environment.get(key).map(|folder| Path::new(folder).join("containers/auth.json"));
     let in_home = environment.home().map(|home| home.join(".config/containers/auth.json"));
     let of_podman = [variable("XDG_RUNTIME_DIR"), variable("XDG_CONFIG_HOME"), in_home];
@@ -57,22 +57,21 @@ fn named_or_dockers(environment: &Environment) -> impl Iterator<Item = PathBuf> 
     [file, folder, in_home].into_iter().flatten()
 }
 
-/// The file that `login` writes: the one that is named, else Docker's own.
+/// Returns the file that `login` writes: the one that the environment names, or Docker's.
 ///
 /// # Errors
-/// When the user has no home.
-pub fn place_to_store(environment: &Environment) -> Result<PathBuf> {
-    let home_less = || {
-        miette!(help = "set DOCKER_CONFIG to a folder of yours", "there is no place for credentials: HOME is not set")
-    };
-    named_or_dockers(environment).next().ok_or_else(home_less)
+/// Returns an error if the user has no home folder.
+pub fn path_to_store(environment: &Environment) -> Result<PathBuf> {
+    named_or_dockers(environment).next().ok_or_else(|| {
+        miette!(help = "set DOCKER_CONFIG to a folder", "cannot find a folder for credentials: HOME is not set")
+    })
 }
 
 impl ConfigFile {
-    /// Reads a file; nothing where there is none.
+    /// Reads a file. Returns `None` if there is none.
     ///
     /// # Errors
-    /// When it is there and cannot be read, or is not an object in JSON.
+    /// Returns an error if the file exists and cannot be read, or is not a JSON object.
     pub fn read(path: &Path) -> Result<Option<ConfigFile>> {
         let text = match read(path) {
             Ok(text) => text,
@@ -80,24 +79,27 @@ impl ConfigFile {
             Err(error) => return Err(unreadable(path, &error)),
         };
         let file = ConfigFile { path: path.to_owned(), text };
-        file.look(|_| Ok(()))?;
+        file.parse(|_| Ok(()))?;
         Ok(Some(file))
     }
 
-    /// Looks at the content; a mistake in it becomes an error that shows the place.
-    pub fn look<T>(&self, look: impl FnOnce(&Object) -> Result<T, Mistake>) -> Result<T> {
-        let looked = Object::parse(&self.text).and_then(|whole| look(&whole));
-        looked.map_err(|mistake| mistake.within(&self.path, &self.text))
-    }
-
-    /// The helper that `credHelpers` names for what is wanted.
+    /// Parses the content, and has `read` read it.
     ///
     /// # Errors
-    /// A mistake in that part of the file.
-    pub fn own_helper(&self, wanted: &Wanted) -> Result<Option<HelperEntry>> {
-        let name = self.look(|whole| {
+    /// Returns an error that shows the line if the content is invalid.
+    pub fn parse<T>(&self, read: impl FnOnce(&JsonObject) -> Result<T, JsonError>) -> Result<T> {
+        let result = JsonObject::parse(&self.text).and_then(|whole| read(&whole));
+        result.map_err(|error| error.within(&self.path, &self.text))
+    }
+
+    /// Returns the helper in `credHelpers` for the registry, or `None` if there is no entry.
+    ///
+    /// # Errors
+    /// Returns an error if that part of the file is invalid.
+    pub fn own_helper(&self, query: &Query) -> Result<Option<HelperEntry>> {
+        let name = self.parse(|whole| {
             let helpers = whole.object("credHelpers")?;
-            let Some((key, value)) = helpers.as_ref().and_then(|helpers| best(helpers, wanted)) else {
+            let Some((key, value)) = helpers.as_ref().and_then(|helpers| best(helpers, query)) else {
                 return Ok(None);
             };
             let name = value.string(&format!("`credHelpers.\"{key}\"`"))?;
@@ -106,29 +108,29 @@ impl ConfigFile {
         Ok(name.map(|name| HelperEntry { name, key: "credHelpers" }))
     }
 
-    /// The helper that `credsStore` names for all that has none of its own.
+    /// Returns the helper in `credsStore`, or `None` if there is none.
     ///
     /// # Errors
-    /// A mistake in that part of the file.
+    /// Returns an error if that part of the file is invalid.
     pub fn common_helper(&self) -> Result<Option<HelperEntry>> {
-        let name = self.look(|whole| match whole.get("credsStore") {
+        let name = self.parse(|whole| match whole.get("credsStore") {
             Some(value) => check_name(value.string("`credsStore`")?.unwrap_or_default(), &value),
             None => Ok(None),
         })?;
         Ok(name.map(|name| HelperEntry { name: Some(name), key: "credsStore" }))
     }
 
-    /// The credential in `auths` whose key fits best.
+    /// Returns the credential in `auths` with the best matching key, or `None` if no key matches.
     ///
     /// # Errors
-    /// A mistake in that part of the file.
-    pub fn auth(&self, wanted: &Wanted) -> Result<Option<Credential>> {
-        self.look(|whole| {
+    /// Returns an error if that part of the file is invalid.
+    pub fn auth(&self, query: &Query) -> Result<Option<Credential>> {
+        self.parse(|whole| {
             let Some(auths) = whole.object("auths")? else { return Ok(None) };
             let mut found: Option<((usize, bool), Credential)> = None;
             for (key, value) in &auths.entries {
-                let Some(fit) = wanted.fit(key) else { continue };
-                // An entry that holds nothing only says that a helper knows more.
+                let Some(fit) = query.fit(key) else { continue };
+                // Docker writes empty entries for registries with a helper.
                 if let Some(credential) = credential(key, value)?
                     && found.as_ref().is_none_or(|(best, _)| fit >= *best)
                 {
@@ -140,30 +142,29 @@ impl ConfigFile {
     }
 }
 
-/// The entry whose key fits best; the last one of those that fit alike.
-fn best<'a>(object: &Object<'a>, wanted: &Wanted) -> Option<(String, Value<'a>)> {
-    let fitting = object.entries.iter().filter_map(|(key, value)| Some((wanted.fit(key)?, key, value)));
+/// Returns the entry with the best matching key; of equal ones, the last.
+fn best<'a>(object: &JsonObject<'a>, query: &Query) -> Option<(String, JsonValue<'a>)> {
+    let fitting = object.entries.iter().filter_map(|(key, value)| Some((query.fit(key)?, key, value)));
     fitting.max_by_key(|(fit, ..)| *fit).map(|(_, key, value)| (key.clone(), *value))
 }
 
-/// A helper's name as it may be put behind `docker-credential-`: it names a program on PATH, and no other place.
-fn check_name(name: String, value: &Value) -> Result<Option<String>, Mistake> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    match name.chars().all(plain) && !name.starts_with('.') {
-        true => Ok(Some(name).filter(|name| !name.is_empty())),
-        false => Err(Mistake::new(
-            "the name of a credential helper is letters, digits, `.`, `_` and `-`, and no path".to_owned(),
-            value.at(),
-            "this is not the name of one",
-        )),
+/// Returns the helper's name, or `None` if it is empty.
+///
+/// # Errors
+/// Returns an error if the name would make `docker-credential-NAME` anything but the name of a program on PATH.
+fn check_name(name: String, value: &JsonValue) -> Result<Option<String>, JsonError> {
+    if name.starts_with('.') || name.chars().any(|c| !c.is_ascii_alphanumeric() && !"._-".contains(c)) {
+        let message = "invalid credential helper: its name must consist of letters, digits, `.`, `_` and `-`";
+        return Err(JsonError::new(message.to_owned(), value.span(), "invalid name"));
     }
+    Ok(Some(name).filter(|name| !name.is_empty()))
 }
 
-/// What an entry of `auths` holds, in any of its forms; nothing when it is empty.
-fn credential(key: &str, value: &Value) -> Result<Option<Credential>, Mistake> {
-    let place = |field: &str| format!("`auths.\"{key}\"{field}`");
-    let Some(entry) = value.object(&place(""))? else { return Ok(None) };
-    let string = |field: &str| entry.string(field, &place(&format!(".{field}")));
+/// Returns the credential in an entry of `auths`, in any of its forms, or `None` if the entry is empty.
+fn credential(key: &str, value: &JsonValue) -> Result<Option<Credential>, JsonError> {
+    let path = |field: &str| format!("`auths.\"{key}\"{field}`");
+    let Some(entry) = value.object(&path(""))? else { return Ok(None) };
+    let string = |field: &str| entry.string(field, &path(&format!(".{field}")));
     if let Some(token) = string("registrytoken")? {
         return Ok(Some(Credential::RegistryToken(Secret::new(token))));
     }
@@ -172,8 +173,8 @@ fn credential(key: &str, value: &Value) -> Result<Option<Credential>, Mistake> {
     }
     if let (Some(auth), Some(value)) = (string("auth")?, entry.get("auth")) {
         let (user, password) = decoded(&auth).ok_or_else(|| {
-            let message = format!("{} should be `user:password` in base64", place(".auth"));
-            Mistake::new(message, value.at(), "this is something else")
+            let message = format!("{} must be `user:password` in base64", path(".auth"));
+            JsonError::new(message, value.span(), "expected base64 of `user:password`")
         })?;
         return Ok(basic(user, password));
     }
@@ -185,15 +186,15 @@ fn basic(user: String, password: String) -> Option<Credential> {
     (!is_empty).then(|| Credential::Basic { user, password: Secret::new(password) })
 }
 
-/// The user, which holds no colon, and the password, which may.
+/// Returns the user and the password. Only the password may contain a colon.
 fn decoded(auth: &str) -> Option<(String, String)> {
     let text = String::from_utf8(BASE64.decode(auth.trim()).ok()?).ok()?;
     let (user, password) = text.split_once(':')?;
-    // Some write the zeros of a C string with it, and Docker takes them off.
+    // Docker removes trailing NULs too, which some programs write.
     Some((user.to_owned(), password.trim_end_matches('\0').to_owned()))
 }
 
-/// The `auth` of a user and a password.
+/// Returns the value of `auth` for a user and a password.
 pub fn encoded(user: &str, password: &Secret) -> String {
     BASE64.encode(format!("{user}:{}", password.expose()))
 }
@@ -201,21 +202,21 @@ pub fn encoded(user: &str, password: &Secret) -> String {
 fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?.take(MOST_BYTES + 1).read_to_string(&mut text)?;
-    match text.len() as u64 > MOST_BYTES {
-        true => Err(io::Error::other("it is larger than 1 MiB, which no file of credentials is")),
-        false => Ok(text),
+    if text.len() as u64 > MOST_BYTES {
+        return Err(io::Error::other("larger than 1 MiB"));
     }
+    Ok(text)
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Report {
     let name = path.display();
     match error.kind() {
         io::ErrorKind::InvalidData => miette!(
-            help = "look whether another program has written it; credentials are in JSON, in UTF-8",
-            "cannot read {name}: it is not text"
+            help = "check whether another program has overwritten it: it must be JSON in UTF-8",
+            "cannot read {name}: not valid UTF-8"
         ),
         _ => miette!(
-            help = "credentials may be in it: make it a file that you can read, or name another in REGISTRY_AUTH_FILE",
+            help = "make the file readable, or set REGISTRY_AUTH_FILE to another file",
             "cannot read {name}: {error}"
         ),
     }

@@ -1,123 +1,127 @@
-//! JSON that knows where it stands in its file: for errors that point, and for changes that leave the rest alone.
+//! JSON values with their positions in the file: for errors that show the line, and for edits that keep all other bytes.
+//!
+//! Why no library: serde_json already knows where a raw value is in its text. A concrete syntax tree for JSON would replace
+//! some 60 lines here and in `edit`, but has no positions for the errors.
 
 use std::fmt;
 use std::ops::Range;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-use super::mistake::Mistake;
+use super::error::JsonError;
 
-/// A value, as it is written.
+/// A value, as written in the file.
 #[derive(Clone, Copy, Debug)]
-pub struct Value<'a> {
+pub struct JsonValue<'a> {
     text: &'a str,
     start: usize,
 }
 
-/// An object, its entries in the order they are written.
+/// An object, with its entries in the order of the file.
 #[derive(Debug)]
-pub struct Object<'a> {
-    /// Where its braces are, from the one to behind the other.
-    pub at: Range<usize>,
+pub struct JsonObject<'a> {
+    /// Its range in the file, including the braces.
+    pub span: Range<usize>,
     /// Its keys and values.
-    pub entries: Vec<(String, Value<'a>)>,
+    pub entries: Vec<(String, JsonValue<'a>)>,
 }
 
-impl<'a> Value<'a> {
-    /// Where it is in the file.
-    pub fn at(&self) -> Range<usize> {
+impl<'a> JsonValue<'a> {
+    /// Returns its range in the file.
+    pub fn span(&self) -> Range<usize> {
         self.start..self.start + self.text.len()
     }
 
-    /// The string that it is; nothing for `null`, which stands for nothing in Docker's files.
-    pub fn string(&self, key: &str) -> Result<Option<String>, Mistake> {
-        let wrong = |_| Mistake::new(format!("the value of {key} should be a string"), self.at(), "this is no string");
-        serde_json::from_str(self.text).map_err(wrong)
+    /// Returns the string, or `None` for `null`, which Docker's files use for a missing value.
+    pub fn string(&self, key: &str) -> Result<Option<String>, JsonError> {
+        serde_json::from_str(self.text).map_err(|_| self.mismatch(key, "a string"))
     }
 
-    /// The object that it is; nothing for `null`.
-    pub fn object(&self, key: &str) -> Result<Option<Object<'a>>, Mistake> {
+    fn mismatch(&self, key: &str, expected: &str) -> JsonError {
+        JsonError::new(format!("{key} must be {expected}"), self.span(), &format!("expected {expected}"))
+    }
+
+    /// Returns the object, or `None` for `null`.
+    pub fn object(&self, key: &str) -> Result<Option<JsonObject<'a>>, JsonError> {
         if self.text == "null" {
             return Ok(None);
         }
-        let wrong = |_| Mistake::new(format!("the value of {key} should be an object"), self.at(), "this is no object");
-        let Entries(entries) = serde_json::from_str(self.text).map_err(wrong)?;
-        let place = |raw: &'a RawValue| Value { text: raw.get(), start: self.start + offset(self.text, raw.get()) };
-        Ok(Some(Object { at: self.at(), entries: entries.into_iter().map(|(key, raw)| (key, place(raw))).collect() }))
+        let OrderedEntries(entries) = serde_json::from_str(self.text).map_err(|_| self.mismatch(key, "an object"))?;
+        let entries = entries
+            .into_iter()
+            .map(|(key, raw)| (key, JsonValue { text: raw.get(), start: self.start + offset(self.text, raw.get()) }));
+        Ok(Some(JsonObject { span: self.span(), entries: entries.collect() }))
     }
 }
 
-impl<'a> Object<'a> {
-    /// Reads a whole file; one with nothing in it is as good as an object with nothing in it.
+impl<'a> JsonObject<'a> {
+    /// Parses a file. An empty file is an empty object.
     ///
     /// # Errors
-    /// The place where it stops being JSON, or that it is no object. Nothing of the content is in the words.
-    pub fn parse(file: &'a str) -> Result<Object<'a>, Mistake> {
+    /// Returns an error if the file is not a JSON object. The message repeats nothing of the content.
+    pub fn parse(file: &'a str) -> Result<JsonObject<'a>, JsonError> {
         if file.trim_ascii().is_empty() {
-            return Ok(Object { at: 0..file.len(), entries: Vec::new() });
+            return Ok(JsonObject { span: 0..file.len(), entries: Vec::new() });
         }
-        let whole: &RawValue = serde_json::from_str(file).map_err(|error| broken(file, &error))?;
-        let value = Value { text: whole.get(), start: offset(file, whole.get()) };
-        let object = value.object("the file")?;
-        object.ok_or_else(|| Mistake::new("the file should hold an object".to_owned(), value.at(), "this is none"))
+        let whole: &RawValue = serde_json::from_str(file).map_err(|error| invalid(file, &error))?;
+        let value = JsonValue { text: whole.get(), start: offset(file, whole.get()) };
+        value.object("the file")?.ok_or_else(|| value.mismatch("the file", "an object"))
     }
 
-    /// The value of a key; the last one counts where there are several, as in other programs.
-    pub fn get(&self, key: &str) -> Option<Value<'a>> {
+    /// Returns the value of a key, or `None` if there is none. Of duplicate keys, the last one counts, as in Docker.
+    pub fn get(&self, key: &str) -> Option<JsonValue<'a>> {
         self.entries.iter().rev().find(|(name, _)| name == key).map(|(_, value)| *value)
     }
 
-    /// The object in a key.
-    pub fn object(&self, key: &str) -> Result<Option<Object<'a>>, Mistake> {
+    /// Returns the object in a key, or `None` if there is none.
+    pub fn object(&self, key: &str) -> Result<Option<JsonObject<'a>>, JsonError> {
         self.get(key).map_or(Ok(None), |value| value.object(&format!("`{key}`")))
     }
 
-    /// The string in a key; `place` is how the key is called in an error. An empty one says nothing.
-    pub fn string(&self, key: &str, place: &str) -> Result<Option<String>, Mistake> {
-        let text = self.get(key).map_or(Ok(None), |value| value.string(place))?;
+    /// Returns the string in a key, or `None` if there is none or it is empty. `path` is the name of the key in errors.
+    pub fn string(&self, key: &str, path: &str) -> Result<Option<String>, JsonError> {
+        let text = self.get(key).map_or(Ok(None), |value| value.string(path))?;
         Ok(text.filter(|text| !text.is_empty()))
     }
 }
 
-/// Where `part` begins in `whole`, which it was cut from.
+/// Returns the position of `part` in `whole`, which it is a slice of.
 fn offset(whole: &str, part: &str) -> usize {
     part.as_ptr().addr() - whole.as_ptr().addr()
 }
 
-/// The place at which serde_json stopped, which it counts in lines and in bytes of a line from 1 on.
-fn broken(file: &str, error: &serde_json::Error) -> Mistake {
+/// Returns the error at the position where serde_json stopped: it counts lines, and bytes in a line, from 1.
+fn invalid(file: &str, error: &serde_json::Error) -> JsonError {
     let before: usize = file.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
-    let at = (before + error.column().saturating_sub(1)).min(file.len().saturating_sub(1));
-    let why = match error.classify() {
-        Category::Eof => "it ends too early".to_owned(),
-        // These words are about characters, and hold none of the text.
-        _ => error.to_string().split(" at line ").next().unwrap_or_default().to_owned(),
-    };
-    let message = format!("this is not JSON, in line {}, column {}", error.line(), error.column().max(1));
-    Mistake::new(message, at..at + 1, &why)
+    let start = (before + error.column().saturating_sub(1)).min(file.len().saturating_sub(1));
+    // serde_json's message names the expected characters, and repeats none of the file's.
+    let text = error.to_string();
+    let position = format!(" at line {} column {}", error.line(), error.column());
+    let label = text.strip_suffix(&position).unwrap_or(&text);
+    let message = format!("invalid JSON at line {}, column {}", error.line(), error.column().max(1));
+    JsonError::new(message, start..start + 1, label)
 }
 
-/// Reads an object's entries in order.
-struct Entries<'a>(Vec<(String, &'a RawValue)>);
+/// The entries of an object, in the order of the file.
+struct OrderedEntries<'a>(Vec<(String, &'a RawValue)>);
 
-impl<'de> Deserialize<'de> for Entries<'de> {
+impl<'de> Deserialize<'de> for OrderedEntries<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct InOrder;
         impl<'de> Visitor<'de> for InOrder {
-            type Value = Entries<'de>;
+            type Value = OrderedEntries<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'de>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<OrderedEntries<'de>, A::Error> {
                 let mut entries = Vec::new();
                 while let Some(entry) = map.next_entry()? {
                     entries.push(entry);
                 }
-                Ok(Entries(entries))
+                Ok(OrderedEntries(entries))
             }
         }
         deserializer.deserialize_map(InOrder)
@@ -129,29 +133,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_know_where_they_are() {
+    fn json_values_know_their_positions() {
         let file = " {\"a\": {\"b\": \"c\"},\n \"d\": null}\n";
-        let whole = Object::parse(file).expect("reads");
+        let whole = JsonObject::parse(file).expect("reads");
         let inner = whole.object("a").expect("reads").expect("an object");
-        assert_eq!(&file[inner.at.clone()], "{\"b\": \"c\"}");
-        assert_eq!(&file[inner.get("b").expect("there").at()], "\"c\"");
+        assert_eq!(&file[inner.span.clone()], "{\"b\": \"c\"}");
+        assert_eq!(&file[inner.get("b").expect("there").span()], "\"c\"");
         assert_eq!(inner.string("b", "b").expect("reads").as_deref(), Some("c"));
-        assert!(whole.object("d").expect("null is nothing").is_none());
+        assert!(whole.object("d").expect("null is none").is_none());
     }
 
     #[test]
-    fn a_mistake_is_where_it_is_and_repeats_nothing() {
-        let broken = |file: &str| {
-            let mistake = Object::parse(file).expect_err(file);
-            (mistake.message, mistake.at, mistake.label)
+    fn json_error_has_a_position_and_no_content() {
+        let invalid = |file: &str| {
+            let error = JsonObject::parse(file).expect_err(file);
+            (error.message, error.span, error.label)
         };
-        let (message, at, label) = broken("{\n  \"auth\": sesame\n}");
-        assert_eq!(message, "this is not JSON, in line 2, column 11");
-        assert_eq!((at, label.as_str()), (12..13, "expected value"));
-        assert_eq!(broken("{\"a\": 1").2, "it ends too early");
-        assert_eq!(broken("\"sesame\"").0, "the value of the file should be an object");
-        assert_eq!(broken("null").0, "the file should hold an object");
-        let whole = Object::parse(r#"{"auths": "sesame"}"#).expect("reads");
-        assert_eq!(whole.object("auths").expect_err("a string").message, "the value of `auths` should be an object");
+        let (message, span, label) = invalid("{\n  \"auth\": sesame\n}");
+        assert_eq!(message, "invalid JSON at line 2, column 11");
+        assert_eq!((span, label.as_str()), (12..13, "expected value"));
+        assert_eq!(invalid("{\"a\": 1").2, "EOF while parsing an object");
+        assert_eq!(invalid("\"sesame\"").0, "the file must be an object");
+        assert_eq!(invalid("null").0, "the file must be an object");
+        let whole = JsonObject::parse(r#"{"auths": "sesame"}"#).expect("reads");
+        assert_eq!(whole.object("auths").expect_err("a string").message, "`auths` must be an object");
     }
 }

@@ -1,4 +1,4 @@
-//! The order in which credentials are looked for.
+//! Finds credentials, in order of precedence.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -6,110 +6,115 @@ use std::sync::Mutex;
 use miette::miette;
 
 use super::file::{self, ConfigFile, HelperEntry};
-use super::key::Wanted;
-use super::{Credential, Found, Helper, Secret, helper, short};
+use super::key::Query;
+use super::{Credential, FoundCredential, Helper, Secret, helper, short};
 use crate::environment::{Environment, REGISTRY_VARIABLES};
 use crate::error::Result;
 use crate::parallel::lock;
 
-/// The credential for `repository` in `registry`. Our own variables are for the registry that is pushed to (`is_target`)
-/// and no other. Where nothing is said of the registry, it is anonymous.
+/// Returns the credential for `repository` in `registry`, or an anonymous one if none is configured. The variables of
+/// cargo-oci apply only to the registry that is pushed to (`is_target`).
 ///
 /// # Errors
-/// Half a credential in the variables, a file that is malformed or cannot be read, and a helper that does not do its
-/// work. A file that is not there is none, and neither is a helper that knows nothing of the registry.
+/// Returns an error if the variables are incomplete, a file is invalid or cannot be read, or a helper fails.
 pub fn find(
     environment: &Environment,
     registry: &str,
     repository: &str,
     is_target: bool,
-    asked: &Asked,
-) -> Result<Found> {
+    cache: &CredentialCache,
+) -> Result<FoundCredential> {
     if is_target && let Some(found) = in_variables(environment)? {
         return Ok(found);
     }
-    let wanted = Wanted::new(registry, repository);
-    let mut looked_into = Vec::new();
-    for path in file::places(environment) {
+    let query = Query::new(registry, repository);
+    let mut searched = Vec::new();
+    for path in file::paths(environment) {
         let name = short(environment, &path);
-        if looked_into.contains(&name) {
+        if searched.contains(&name) {
             continue;
         }
         let Some(file) = ConfigFile::read(&path)? else { continue };
-        if let Some(found) = in_file(environment, &file, &wanted, asked)? {
+        if let Some(found) = in_file(environment, &file, &query, cache)? {
             return Ok(found);
         }
-        looked_into.push(name);
+        searched.push(name);
     }
-    let source = match looked_into.is_empty() {
-        true => "none: neither Docker nor Podman has a file of credentials here".to_owned(),
-        false => format!("none: {} has nothing for {}", looked_into.join(" and "), wanted.registry()),
+    let source = if searched.is_empty() {
+        "none: found no credentials file of Docker or Podman".to_owned()
+    } else {
+        format!("none: no entry for {} in {}", query.registry(), searched.join(" or "))
     };
-    Ok(Found { credential: Credential::Anonymous, source })
+    Ok(FoundCredential { credential: Credential::Anonymous, source })
 }
 
-fn in_variables(environment: &Environment) -> Result<Option<Found>> {
+fn in_variables(environment: &Environment) -> Result<Option<FoundCredential>> {
     let [token_key, user_key, password_key] = REGISTRY_VARIABLES;
     let text = |key: &str| match environment.get(key).map(|value| value.to_str()) {
         Some(Some(text)) if !text.contains(char::is_control) => Ok(Some(text.to_owned())),
         Some(_) => Err(miette!(
-            help = "look for a line break at its end; `$(cat FILE)` in a shell leaves it out",
-            "{key} holds what is no text or has control characters (it is not shown)"
+            help = "remove control characters, such as a line break at the end; `$(cat FILE)` in a shell drops that",
+            "invalid {key}: not UTF-8, or it contains control characters (value not shown)"
         )),
         None => Ok(None),
     };
     if let Some(token) = text(token_key)? {
         let credential = Credential::RegistryToken(Secret::new(token));
-        return Ok(Some(Found { credential, source: token_key.to_owned() }));
+        return Ok(Some(FoundCredential { credential, source: token_key.to_owned() }));
     }
     match (text(user_key)?, text(password_key)?) {
         (None, None) => Ok(None),
         (Some(user), Some(password)) => {
             let credential = Credential::Basic { user, password: Secret::new(password) };
-            Ok(Some(Found { credential, source: format!("{user_key} and {password_key}") }))
+            Ok(Some(FoundCredential { credential, source: format!("{user_key} and {password_key}") }))
         }
         (user, _) => {
             let (set, missing) = if user.is_some() { (user_key, password_key) } else { (password_key, user_key) };
-            Err(miette!(help = "set both, or none of them", "{set} is set, but {missing} is not"))
+            Err(miette!(help = "set both or neither", "{set} is set, but {missing} is not"))
         }
     }
 }
 
-fn in_file(environment: &Environment, file: &ConfigFile, wanted: &Wanted, asked: &Asked) -> Result<Option<Found>> {
+fn in_file(
+    environment: &Environment,
+    file: &ConfigFile,
+    query: &Query,
+    cache: &CredentialCache,
+) -> Result<Option<FoundCredential>> {
     let name = short(environment, &file.path);
-    let ask = |entry: &HelperEntry| -> Result<Option<Found>> {
+    let ask = |entry: &HelperEntry| -> Result<Option<FoundCredential>> {
         let Some(helper) = helper(environment, file, entry) else { return Ok(None) };
         let source = format!("{} of {name} ({})", entry.key, helper.program());
-        Ok(asked.get(&helper, wanted.key())?.map(|credential| Found { credential, source }))
+        Ok(cache.get(&helper, query.key())?.map(|credential| FoundCredential { credential, source }))
     };
-    let own = file.own_helper(wanted)?;
+    let own = file.own_helper(query)?;
     if let Some(found) = own.as_ref().map_or(Ok(None), ask)? {
         return Ok(Some(found));
     }
-    if let Some(credential) = file.auth(wanted)? {
-        return Ok(Some(Found { credential, source: format!("auths of {name}") }));
+    if let Some(credential) = file.auth(query)? {
+        return Ok(Some(FoundCredential { credential, source: format!("auths of {name}") }));
     }
-    // The helper for all is for those that have none of their own.
+    // `credsStore` applies to registries without an entry in `credHelpers`.
     match (own, file.common_helper()?) {
         (None, Some(common)) => ask(&common),
         _ => Ok(None),
     }
 }
 
-/// What helpers have said: each is asked once in a run for a registry, however many repositories are wanted there.
+/// What helpers have returned: each runs once per registry, however many repositories need it.
 #[derive(Debug, Default)]
-pub struct Asked(Mutex<HashMap<(String, String), Option<Credential>>>);
+pub struct CredentialCache(Mutex<HashMap<(String, String), Option<Credential>>>);
 
-impl Asked {
+impl CredentialCache {
     fn get(&self, helper: &Helper, registry: &str) -> Result<Option<Credential>> {
-        let mut known = lock(&self.0);
+        let mut cached = lock(&self.0);
         let key = (helper.program().to_owned(), registry.to_owned());
-        if let Some(said) = known.get(&key) {
-            return Ok(said.clone());
+        if let Some(credential) = cached.get(&key) {
+            return Ok(credential.clone());
         }
-        let said = helper.get(registry)?;
-        known.insert(key, said.clone());
-        Ok(said)
+        let credential = helper.get(registry)?;
+        cached.insert(key, credential.clone());
+        Ok(credential)
     }
 }
 
@@ -122,13 +127,13 @@ mod tests {
         Credential::Basic { user: user.to_owned(), password: Secret::new(password) }
     }
 
-    /// What is found for ghcr.io/acme/hello with this in the home folder's file.
+    /// Returns the credential for ghcr.io/acme/hello with this content of Docker's file.
     fn found(config: &str) -> Credential {
         Home::with(".docker/config.json", config).found("ghcr.io", "acme/hello").credential
     }
 
     #[test]
-    fn every_form_of_an_entry_is_read() {
+    fn find_reads_every_form_of_an_entry() {
         let form = |entry: &str| found(&format!(r#"{{"auths": {{"ghcr.io": {entry}}}}}"#));
         // robot:open:sesame
         assert_eq!(form(r#"{"auth": "cm9ib3Q6b3BlbjpzZXNhbWU="}"#), basic("robot", "open:sesame"));
@@ -143,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_path_and_then_the_plainest_key_wins() {
+    fn find_prefers_the_longest_path() {
         let entry = |key: &str| format!(r#""{key}": {{"username": "{key}", "password": "p"}}"#);
         let entries = |keys: &[&str]| {
             let entries: Vec<_> = keys.iter().map(|key| entry(key)).collect();
@@ -158,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn docker_hub_is_found_by_its_old_key() {
+    fn find_knows_the_old_key_of_docker_hub() {
         let config = r#"{"auths": {"https://index.docker.io/v1/": {"auth": "YTpi"}}}"#;
         let home = Home::with(".docker/config.json", config);
         for registry in ["docker.io", "index.docker.io", "registry-1.docker.io"] {
@@ -167,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn files_count_in_their_order_and_one_that_is_not_there_is_none() {
+    fn find_searches_files_in_order_of_precedence() {
         let mut home = Home::default();
         assert_eq!(home.found("ghcr.io", "x").credential, Credential::Anonymous);
         let order = [
@@ -192,10 +197,11 @@ mod tests {
     }
 
     #[test]
-    fn our_variables_are_for_the_target_only() {
+    fn find_uses_variables_for_the_target_only() {
         let mut home = Home::with(".docker/config.json", r#"{"auths": {"ghcr.io": {"username": "file"}}}"#);
         home.set("CARGO_OCI_REGISTRY_USERNAME", "robot");
-        let find = |home: &Home, is_target| find(&home.environment(), "ghcr.io", "x", is_target, &Asked::default());
+        let find =
+            |home: &Home, is_target| find(&home.environment(), "ghcr.io", "x", is_target, &CredentialCache::default());
         let error = find(&home, true).expect_err("half a credential");
         assert_eq!(error.to_string(), "CARGO_OCI_REGISTRY_USERNAME is set, but CARGO_OCI_REGISTRY_PASSWORD is not");
         home.set("CARGO_OCI_REGISTRY_PASSWORD", "a:b");
@@ -209,28 +215,32 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_was_is_told() {
+    fn find_tells_where_it_searched() {
         let home = Home::with(".docker/config.json", "{}");
-        assert_eq!(home.found("ghcr.io", "x").source, "none: ~/.docker/config.json has nothing for ghcr.io");
+        assert_eq!(home.found("ghcr.io", "x").source, "none: no entry for ghcr.io in ~/.docker/config.json");
         let nothing = Home::default().found("ghcr.io", "x").source;
-        assert_eq!(nothing, "none: neither Docker nor Podman has a file of credentials here");
+        assert_eq!(nothing, "none: found no credentials file of Docker or Podman");
     }
 
     #[test]
-    fn a_mistake_names_the_file_and_the_key_and_repeats_no_secret() {
+    fn find_errors_name_the_key_and_no_secret() {
         for (config, says) in [
-            (r#"{"auths": {"ghcr.io": {"auth": "sesame"}}}"#, "`auths.\"ghcr.io\".auth` should be `user:password`"),
-            (r#"{"auths": {"ghcr.io": {"auth": 7}}}"#, "the value of `auths.\"ghcr.io\".auth` should be a string"),
-            (r#"{"auths": {"ghcr.io": "sesame"}}"#, "the value of `auths.\"ghcr.io\"` should be an object"),
-            (r#"{"auths": "sesame"}"#, "the value of `auths` should be an object"),
-            (r#"{"auths": {"ghcr.io": {"password": "sesame}}}"#, "this is not JSON, in line 1, column 45"),
-            (r#"{"credHelpers": {"ghcr.io": "../sesame"}}"#, "the name of a credential helper is letters"),
-            (r#"{"credHelpers": {"ghcr.io": {}}}"#, "the value of `credHelpers.\"ghcr.io\"` should be a string"),
-            (r#"{"credsStore": "/bin/sesame"}"#, "the name of a credential helper is letters"),
-            (r#"{"credsStore": []}"#, "the value of `credsStore` should be a string"),
+            (r#"{"auths": {"ghcr.io": {"auth": "sesame"}}}"#, "`auths.\"ghcr.io\".auth` must be `user:password`"),
+            (r#"{"auths": {"ghcr.io": {"auth": 7}}}"#, "`auths.\"ghcr.io\".auth` must be a string"),
+            (r#"{"auths": {"ghcr.io": "sesame"}}"#, "`auths.\"ghcr.io\"` must be an object"),
+            (r#"{"auths": "sesame"}"#, "`auths` must be an object"),
+            (r#"{"auths": {"ghcr.io": {"password": "sesame}}}"#, "invalid JSON at line 1, column 45"),
+            (
+                r#"{"credHelpers": {"ghcr.io": "../sesame"}}"#,
+                "invalid credential helper: its name must consist of letters",
+            ),
+            (r#"{"credHelpers": {"ghcr.io": {}}}"#, "`credHelpers.\"ghcr.io\"` must be a string"),
+            (r#"{"credsStore": "/bin/sesame"}"#, "invalid credential helper: its name must consist of letters"),
+            (r#"{"credsStore": []}"#, "`credsStore` must be a string"),
         ] {
             let home = Home::with(".docker/config.json", config);
-            let error = find(&home.environment(), "ghcr.io", "x", false, &Asked::default()).expect_err(config);
+            let error =
+                find(&home.environment(), "ghcr.io", "x", false, &CredentialCache::default()).expect_err(config);
             let words = format!("{error} {error:?}");
             let file = home.path(".docker/config.json");
             assert!(words.starts_with(&format!("cannot use {}: ", file.display())), "{words}");
@@ -238,16 +248,18 @@ mod tests {
             assert!(!words.contains("sesame"), "{words}");
         }
         let other = r#"{"auths": {"quay.io": {"auth": 7}}}"#;
-        assert_eq!(found(other), Credential::Anonymous, "another registry's mistake is not ours");
+        assert_eq!(found(other), Credential::Anonymous, "other registries' entries are not read");
     }
 
     #[test]
-    fn a_file_that_cannot_be_read_is_an_error() {
+    fn find_fails_if_a_file_is_unreadable() {
         let home = Home::with(".docker/config.json/x", "");
-        let error = find(&home.environment(), "ghcr.io", "x", false, &Asked::default()).expect_err("a folder");
+        let error =
+            find(&home.environment(), "ghcr.io", "x", false, &CredentialCache::default()).expect_err("a folder");
         assert!(error.to_string().starts_with("cannot read "), "{error}");
         let home = Home::with(".docker/config.json", &" ".repeat((1 << 20) + 1));
-        let error = find(&home.environment(), "ghcr.io", "x", false, &Asked::default()).expect_err("too large");
+        let error =
+            find(&home.environment(), "ghcr.io", "x", false, &CredentialCache::default()).expect_err("too large");
         assert!(error.to_string().contains("larger than 1 MiB"), "{error}");
     }
 }

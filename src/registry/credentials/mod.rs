@@ -1,23 +1,23 @@
-//! Credentials: where they are found, in which order, and where they are kept.
+//! Credentials: where to find them, in which order, and where to store them.
 //!
-//! | file | what it knows |
+//! | file | what it does |
 //! | --- | --- |
-//! | `lookup` | the order: variables → files, in each `credHelpers` → `auths` → `credsStore` → anonymous |
-//! | `keep` | where `login` puts a credential, and `logout` looks for it |
-//! | `key` | for which registry, and for what in it, a key stands |
-//! | `file` | where the files are, and the forms of a credential in them |
-//! | `helper` | the programs that keep secrets elsewhere |
-//! | `edit` | a file with one entry more or less |
-//! | `json`, `mistake` | positions in a file, and errors that show them but no secret |
+//! | `lookup` | the precedence: variables → files, in each `credHelpers` → `auths` → `credsStore` → anonymous |
+//! | `store` | where `login` stores a credential, and `logout` erases it |
+//! | `key` | matches the keys of a file with a registry and a repository |
+//! | `file` | the paths of the files, and the forms of a credential in them |
+//! | `helper` | runs credential helpers |
+//! | `edit` | adds and removes one entry of a file |
+//! | `json`, `error` | positions in a file, and errors that show the line but no secret |
 
 mod edit;
+mod error;
 mod file;
 mod helper;
 mod json;
-mod keep;
 mod key;
 mod lookup;
-mod mistake;
+mod store;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -27,51 +27,51 @@ pub use crate::secret::Secret;
 
 use file::{ConfigFile, HelperEntry};
 use helper::Helper;
-pub use keep::{erase, store};
-pub use lookup::{Asked, find};
+pub use lookup::{CredentialCache, find};
+pub use store::{erase, store};
 
-/// What one shows to a registry.
+/// What a registry authenticates a user by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Credential {
     /// Nothing.
     #[default]
     Anonymous,
-    /// A user and a password, or what stands for one.
+    /// A user, and a password or an access token.
     Basic {
         /// Without a colon.
         user: String,
-        /// With any.
+        /// May contain colons.
         password: Secret,
     },
-    /// What a token service takes for a token (OAuth 2's refresh token).
+    /// A token that a token service exchanges for another (OAuth 2's refresh token).
     IdentityToken(Secret),
-    /// What the registry takes as it is, as a bearer token.
+    /// A bearer token that the registry accepts itself.
     RegistryToken(Secret),
 }
 
-/// A credential, and who knew it.
+/// A credential and its source.
 #[derive(Clone, Debug)]
-pub struct Found {
-    /// What to show to the registry.
+pub struct FoundCredential {
+    /// The credential.
     pub credential: Credential,
-    /// Where it is from, such as ``credHelpers of ~/.docker/config.json (docker-credential-ecr-login)``; for
-    /// [`Credential::Anonymous`], where none was.
+    /// Where it was found, such as `credHelpers of ~/.docker/config.json (docker-credential-ecr-login)`; for
+    /// [`Credential::Anonymous`], where it was not found.
     pub source: String,
 }
 
-/// Where a credential is kept.
+/// Where a credential is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// As it is, in a file that only its owner may read.
+pub enum CredentialStore {
+    /// In a file that only its owner can read, without encryption.
     File(String),
-    /// By this helper.
+    /// With this helper.
     Helper(String),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for CredentialStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::File(name) | Place::Helper(name) => f.write_str(name),
+            CredentialStore::File(name) | CredentialStore::Helper(name) => f.write_str(name),
         }
     }
 }
@@ -81,7 +81,7 @@ fn helper<'a>(environment: &'a Environment, file: &ConfigFile, entry: &HelperEnt
     Some(Helper::new(environment, name, entry.key, &file.path))
 }
 
-/// A path as a user reads it.
+/// Returns a path with `~` for the home folder.
 fn short(environment: &Environment, path: &Path) -> String {
     let home = environment.home().unwrap_or_default();
     match path.strip_prefix(&home) {
@@ -94,7 +94,7 @@ fn short(environment: &Environment, path: &Path) -> String {
 mod tests {
     use super::*;
 
-    /// A user's home, in a temporary folder.
+    /// A user's home folder, temporary.
     pub struct Home {
         folder: tempfile::TempDir,
         variables: Vec<(String, String)>,
@@ -110,7 +110,7 @@ mod tests {
     }
 
     impl Home {
-        /// One with this file.
+        /// Creates one with this file.
         pub fn with(path: &str, content: &str) -> Home {
             let home = Home::default();
             home.write(path, content);
@@ -135,17 +135,17 @@ mod tests {
             self.variables.iter().map(|(key, value)| (key, value)).collect()
         }
 
-        pub fn found(&self, registry: &str, repository: &str) -> Found {
-            find(&self.environment(), registry, repository, false, &Asked::default()).expect("is right")
+        pub fn found(&self, registry: &str, repository: &str) -> FoundCredential {
+            find(&self.environment(), registry, repository, false, &CredentialCache::default()).expect("no error")
         }
 
-        /// A helper on PATH, as the lines of a shell script.
+        /// Adds a helper to PATH, with the lines of a shell script.
         #[cfg(unix)]
         pub fn helper(&mut self, name: &str, script: &str) {
             let path = self.path("bin").join(format!("docker-credential-{name}"));
             std::fs::create_dir_all(self.path("bin")).expect("a folder");
-            // Another process writes it: a fork of this one, made by another test meanwhile, would hold it open for
-            // writing, and such a file cannot be started.
+            // Another process writes it: a concurrent fork of this one would keep it open for writing, and such a file
+            // cannot be executed.
             let write = format!("cat > '{0}' <<'END'\n#!/bin/sh\n{script}\nEND\nchmod +x '{0}'", path.display());
             let written = std::process::Command::new("sh").args(["-c", &write]).status();
             assert!(written.is_ok_and(|status| status.success()), "{}", path.display());

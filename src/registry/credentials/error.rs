@@ -1,57 +1,57 @@
-//! A mistake in a file of credentials, shown where it is; but what may be a secret around it is not shown.
+//! Errors in a credentials file: they show the line, with everything masked that may be a secret.
 
 use std::ops::Range;
 use std::path::Path;
 
 use miette::{Diagnostic, NamedSource, Report, SourceSpan};
 
-/// A mistake, before it is known which file it is in.
+/// An error in JSON, without the file that it is in.
 #[derive(Debug)]
-pub struct Mistake {
+pub struct JsonError {
     pub message: String,
-    pub at: Range<usize>,
+    pub span: Range<usize>,
     pub label: String,
 }
 
-/// A mistake in a file.
+/// An error in a file.
 #[derive(Debug, Diagnostic, thiserror::Error)]
 #[error("cannot use {file}: {message}")]
 #[diagnostic(help(
-    "mend it there, or name another file in REGISTRY_AUTH_FILE. Here `*` stands for what may be a secret"
+    "fix it there, or set REGISTRY_AUTH_FILE to another file. Each `*` hides a character that may be part of a secret"
 ))]
-struct InFile {
+struct JsonErrorInFile {
     file: String,
     message: String,
     #[source_code]
     text: NamedSource<String>,
     #[label("{label}")]
-    at: SourceSpan,
+    span: SourceSpan,
     label: String,
 }
 
-impl Mistake {
-    /// One that has these words and this place.
-    pub fn new(message: String, at: Range<usize>, label: &str) -> Mistake {
-        Mistake { message, at, label: label.to_owned() }
+impl JsonError {
+    /// Creates an error about the bytes in `span`.
+    pub fn new(message: String, span: Range<usize>, label: &str) -> JsonError {
+        JsonError { message, span, label: label.to_owned() }
     }
 
-    /// The error to tell, for the file at `path` that holds `text`.
+    /// Returns the error for the file at `path` with the content `text`.
     pub fn within(self, path: &Path, text: &str) -> Report {
-        // A value of many lines is pointed at where it begins.
-        let shown = text.get(self.at.clone()).unwrap_or_default();
+        // Of a value on several lines, only the first is marked.
+        let shown = text.get(self.span.clone()).unwrap_or_default();
         let length = shown.find('\n').unwrap_or(shown.len());
         let file = path.display().to_string();
-        Report::new(InFile {
+        Report::new(JsonErrorInFile {
             text: NamedSource::new(&file, masked(text)).with_language("json"),
             file,
             message: self.message,
-            at: (self.at.start, length).into(),
+            span: (self.span.start, length).into(),
             label: self.label,
         })
     }
 }
 
-/// The words that may be shown.
+/// The words that are not masked.
 const WORDS: [&str; 10] = [
     "auths",
     "auth",
@@ -65,19 +65,19 @@ const WORDS: [&str; 10] = [
     "null",
 ];
 
-/// The text with a star for every byte that is neither JSON's own nor part of a known word: in a broken file nobody
-/// knows where a secret begins. Positions stay what they are.
+/// Returns the text with `*` for every byte that is neither JSON syntax nor part of a known word: in an invalid file, a
+/// secret may begin anywhere. Positions stay the same.
 fn masked(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
-    let is_own = |byte: u8| b" \t\r\n{}[]:,\"".contains(&byte);
+    let is_syntax = |byte: u8| b" \t\r\n{}[]:,\"".contains(&byte);
     let mut rest = text.as_bytes();
     while let Some(&byte) = rest.first() {
-        let length = rest.iter().position(|byte| is_own(*byte)).unwrap_or(rest.len());
+        let length = rest.iter().position(|byte| is_syntax(*byte)).unwrap_or(rest.len());
         let (word, behind) = rest.split_at(length.max(1));
         rest = behind;
         match WORDS.into_iter().find(|known| known.as_bytes() == word) {
             Some(known) => masked.push_str(known),
-            None if is_own(byte) => masked.push(char::from(byte)),
+            None if is_syntax(byte) => masked.push(char::from(byte)),
             None => masked.extend(std::iter::repeat_n('*', word.len())),
         }
     }
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_may_be_a_secret_is_not_shown_and_nothing_moves() {
+    fn masked_text_hides_secrets_and_keeps_positions() {
         let text = "{\"auths\": {\"ghcr.io\": {\"auth\": \"c2V=\"x, pässword\\\"\n";
         let shown = masked(text);
         assert_eq!(shown.len(), text.len());
