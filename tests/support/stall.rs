@@ -1,4 +1,4 @@
-//! A registry that stops in the middle: all goes through to a real one, but for one content that never comes.
+//! A proxy to a real registry that never answers requests for one digest.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
