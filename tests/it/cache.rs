@@ -14,7 +14,7 @@ use cargo_oci::store::{Cache, Memory, Sink};
 fn kept(contents: &[&[u8]], days: u64) -> (Home, PathBuf) {
     let home = Home::new();
     let folder = home.path("cache");
-    let home = home.env("CARGO_OCI_CACHE_DIR", &folder.display().to_string());
+    let home = home.env("CARGO_OCI_CACHE_DIR", folder.display().to_string());
     let cache = Cache::open(folder.clone()).expect("a cache");
     for (content, days) in contents.iter().zip((0..=days).rev()) {
         let descriptor = Descriptor::new(MediaType::ImageLayer, content.len() as u64, sha256(content));

@@ -20,7 +20,7 @@ use super::process::{Process, output};
 use super::token_service::{Signer, TokenService};
 
 /// How long it may take to start, or to write its log.
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(60);
 /// How the requests of this module name their sender. [`DockerRegistry::requests`] leaves them out.
 const OUR_AGENT: &str = "test-support";
 /// The types of manifests; a registry gives none that is not asked for.

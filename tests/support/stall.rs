@@ -42,7 +42,7 @@ impl Stall {
 
     /// Until the content was asked for that never comes.
     pub fn wait(&self) {
-        self.reached.recv_timeout(Duration::from_secs(30)).expect("the content is asked for");
+        self.reached.recv_timeout(Duration::from_secs(120)).expect("the content is asked for");
     }
 }
 

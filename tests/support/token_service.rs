@@ -24,7 +24,7 @@ const ISSUER: &str = "token-service.test";
 /// How long `docker-registry` accepts a token after its end, in seconds.
 const LEEWAY: i64 = 60;
 /// How long a client may take to send its request.
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// The settings of a [`TokenService`].
 #[derive(Clone, Debug)]
