@@ -138,15 +138,15 @@ pub fn alone(name: &str, body: impl FnOnce()) {
 fn shared() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("environment");
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(env!("CARGO_CRATE_NAME"));
         let cargo = folder.join("cargo");
         fs::create_dir_all(&cargo).expect("a folder");
-        // The crates that the machine has, under the same locks, and no settings.
         let machine = machine_folder("CARGO_HOME", ".cargo");
-        if machine == cargo {
-            // In a test that runs [`alone`], it is this one already.
+        // The fast tests need no crates. In a test that runs [`alone`], the variable names this folder already.
+        if !IS_REAL || machine == cargo {
             return folder;
         }
+        // The crates of the machine, under the same locks, without its settings.
         for name in ["registry", "git", ".package-cache", ".package-cache-mutate"] {
             let link = cargo.join(name);
             if fs::read_link(&link).is_ok_and(|target| target != machine.join(name)) {
