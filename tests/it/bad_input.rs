@@ -1,4 +1,4 @@
-//! Mistakes that are found before anything is compiled, where more than the words is to be seen: those are all in
+//! Errors before anything is compiled, where a test checks more than the words: those are all in
 //! `tests/snapshots`.
 
 use std::fs;
@@ -21,7 +21,7 @@ fn assert_says(words: &str, parts: &[&str]) {
 }
 
 #[test]
-fn a_mistake_is_shown_where_it_is_without_orders_to_the_terminal() {
+fn table_error_shows_its_line_without_control_characters() {
     let project = Project::empty("we\u{1b}[31mird")
         .file("Cargo.toml", "[package]\nname = \"x\"\n[package.metadata.oci]\nnope = \"a\u{202e}b\"\n")
         .file("src/main.rs", "fn main() {}\n");
@@ -31,7 +31,7 @@ fn a_mistake_is_shown_where_it_is_without_orders_to_the_terminal() {
 }
 
 #[test]
-fn one_of_two_images_that_are_called_the_same_is_in_nobodys_way() {
+fn image_flag_resolves_duplicate_names() {
     let images = |table: &str| {
         Project::new("x")
             .append("Cargo.toml", &format!("[package.metadata.oci]\nrepository = \"ghcr.io/acme/x\"\n{table}\n"))
@@ -45,7 +45,7 @@ fn one_of_two_images_that_are_called_the_same_is_in_nobodys_way() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_program_that_was_linked_with_a_newer_glibc_than_the_bases() {
+fn prebuilt_program_needs_glibc_of_base() {
     let project = Project::new("x");
     BaseImage::new().glibc().write(&project.path("glibc"));
     let mut program = fs::read("/bin/true").expect("a program");

@@ -1,4 +1,4 @@
-//! Bodies without end, and descriptors that lie about sizes: an error soon, and little memory (security.md, "Bounded
+//! Endless bodies and descriptors with wrong sizes end in an error soon, with little memory (security.md, "Bounded
 //! reading").
 
 use std::fs;
@@ -14,15 +14,15 @@ use crate::support::environment;
 use crate::support::strict::answer::MOST_ENDLESS;
 use crate::support::strict::endless::{Endless, Said, TEN_GIB, TinyImage, What};
 
-/// How much memory all of it may take, in KiB.
+/// How much memory all cases together may take, in KiB.
 const MOST_MEMORY: u64 = 64 << 10;
-/// How long one may take. An endless body keeps nobody busy for longer than a shown error is worth.
-const LIMIT: Duration = Duration::from_secs(8);
+/// How long one case may take.
+const LIMIT: Duration = Duration::from_secs(30);
 
 // One test: memory is counted for the whole process.
 #[test]
-fn bodies_without_end_are_errors_and_take_little_memory() {
-    environment::alone("bodies::bodies_without_end_are_errors_and_take_little_memory", check);
+fn endless_bodies_fail_soon_in_little_memory() {
+    environment::alone("bodies::endless_bodies_fail_soon_in_little_memory", check);
 }
 
 fn check() {
@@ -32,7 +32,7 @@ fn check() {
         for length in [None, Some(TEN_GIB)] {
             let registry = Endless::start(what, length);
             let case = format!("{what:?}, length {length:?}");
-            // What is said to a success is nobody's concern, and need not be read.
+            // The body of a successful answer need not be read.
             let may_succeed = matches!(what, What::Begin | What::End | What::Challenge);
             let result = match what {
                 What::Begin | What::End => timed(|| push(&registry)),
@@ -49,14 +49,14 @@ fn check() {
         let case = format!("a config that is said to be {config:?}, and a layer {layer:?}");
         problems.extend(timed(|| pull(&registry)).problem(false).map(|problem| format!("{case}: {problem}")));
     }
-    // A layer may be that large; a config may not, and what says so is not even asked for.
+    // A layer may be that large. A config may not, so it is not even requested.
     let registry = Endless::lying(Said::TenGib, Said::Right, Some(What::Config));
     let result = timed(|| pull(&registry));
     problems.extend(result.problem(false).map(|problem| format!("a config of 10 GiB, as said: {problem}")));
     if registry.begun() > 0 {
         problems.push(format!("a config of 10 GiB, as said, is fetched: {:?}", result.result));
     }
-    // Elsewhere than on Linux nobody tells.
+    // Only Linux reports it.
     if let (Some(before), Some(after)) = (before, peak())
         && after - before > MOST_MEMORY
     {
@@ -65,7 +65,7 @@ fn check() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
-/// How something ended, and when.
+/// A result, and how long it took.
 struct Timed {
     result: miette::Result<u64>,
     time: Duration,
@@ -89,7 +89,7 @@ fn timed(work: impl FnOnce() -> miette::Result<u64>) -> Timed {
     Timed { result, time: start.elapsed() }
 }
 
-/// Pulls the image into a cache; how much that holds then.
+/// Pulls the image into a cache, and returns the size of that.
 fn pull(registry: &Endless) -> miette::Result<u64> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let cache = Cache::open(folder.path().to_owned())?;
@@ -128,7 +128,7 @@ fn client<'a>(registry: &Endless) -> miette::Result<Registry<'a>> {
     Registry::new(reference, Options { credential, retry, ..Options::default() })
 }
 
-/// The most memory that this process ever had, in KiB.
+/// Returns the peak memory of this process in KiB.
 fn peak() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

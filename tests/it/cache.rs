@@ -1,4 +1,4 @@
-//! `cargo oci cache`: what is kept, for how long, and whether it is right.
+//! `cargo oci cache`: path, list, prune and verify.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use cargo_oci::store::{Cache, Memory, Sink};
 fn kept(contents: &[&[u8]], days: u64) -> (Home, PathBuf) {
     let home = Home::new();
     let folder = home.path("cache");
-    let home = home.env("CARGO_OCI_CACHE_DIR", &folder.display().to_string());
+    let home = home.env("CARGO_OCI_CACHE_DIR", folder.display().to_string());
     let cache = Cache::open(folder.clone()).expect("a cache");
     for (content, days) in contents.iter().zip((0..=days).rev()) {
         let descriptor = Descriptor::new(MediaType::ImageLayer, content.len() as u64, sha256(content));
@@ -35,7 +35,7 @@ fn listed(home: &Home) -> Vec<String> {
 }
 
 #[test]
-fn it_is_where_the_variable_says_or_in_the_users_cache_folder() {
+fn cache_path_honors_variable_and_xdg() {
     let (home, _) = kept(&[], 0);
     assert_eq!(home.oci(&["cache", "path"], "").stdout, "HOME/cache\n");
     let home = Home::new();
@@ -44,7 +44,7 @@ fn it_is_where_the_variable_says_or_in_the_users_cache_folder() {
 }
 
 #[test]
-fn what_is_in_it_is_listed_with_size_age_and_kind() {
+fn cache_list_shows_size_age_and_kind() {
     let index = br#"{"manifests":[]}"#;
     let (home, _) = kept(&[&[0x1f, 0x8b, 8], index, b"text"], 2);
     assert_eq!(listed(&home), ["3 B 2d gzip", "16 B 1d index", "4 B 0d other"]);
@@ -55,7 +55,7 @@ fn what_is_in_it_is_listed_with_size_age_and_kind() {
 }
 
 #[test]
-fn what_is_old_or_too_much_is_pruned_and_without_limits_all() {
+fn cache_prune_honors_age_and_size_limits() {
     let (home, _) = kept(&[b"1", b"22", b"333"], 9);
     assert_eq!(
         home.succeeds(&["cache", "prune", "--older-than", "9d"], ""),
@@ -70,7 +70,7 @@ fn what_is_old_or_too_much_is_pruned_and_without_limits_all() {
 }
 
 #[test]
-fn what_is_wrong_is_a_line_and_gone() {
+fn cache_verify_reports_and_removes_corrupt_blobs() {
     let (home, folder) = kept(&[b"right", b"wrong"], 1);
     assert_eq!(home.succeeds(&["cache", "verify"], ""), "");
     fs::write(folder.join("blobs/sha256").join(sha256(b"wrong").digest()), "other").expect("corrupts");

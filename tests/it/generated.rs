@@ -1,4 +1,4 @@
-//! What is made of the arguments besides what they do: help, completions, man pages.
+//! Help, completions and man pages, generated from the arguments.
 
 use std::fs;
 
@@ -31,7 +31,7 @@ fn completions(shell: &str) -> String {
     Project::empty("x").oci(&["completions", shell]).succeeds().stdout
 }
 
-/// What bash proposes for the last of these words.
+/// Returns what bash completes the last of these words to.
 fn proposed(words: &[&str]) -> Vec<String> {
     let ask = r#"
         eval "$0"
@@ -44,7 +44,7 @@ fn proposed(words: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn bash_completes_what_cargo_calls_and_what_is_called_by_itself() {
+fn bash_completion_works_for_both_program_names() {
     for begin in [&["cargo", "oci"][..], &["cargo-oci"]] {
         let proposed = |words: &[&str]| proposed(&[begin, words].concat());
         assert_eq!(proposed(&["bu"]), ["build", "bundle"]);
@@ -57,7 +57,7 @@ fn bash_completes_what_cargo_calls_and_what_is_called_by_itself() {
 }
 
 #[test]
-fn every_shell_learns_every_command() {
+fn completions_of_every_shell_cover_every_command() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = completions(shell);
         for command in COMMANDS {
@@ -73,7 +73,7 @@ fn every_shell_learns_every_command() {
 }
 
 #[test]
-fn every_command_has_a_man_page() {
+fn man_pages_cover_every_command() {
     let project = Project::empty("x");
     let ran = project.oci(&["man", "share/man1"]).succeeds();
     let page = |name: &str| format!("share/man1/cargo-oci-{name}.1");
@@ -98,7 +98,7 @@ fn every_command_has_a_man_page() {
 }
 
 #[test]
-fn help_for_a_command_is_the_same_in_each_way_to_ask() {
+fn help_is_the_same_for_every_spelling() {
     let project = Project::empty("x");
     for command in COMMANDS {
         let ways = [&["help", command][..], &[command, "--help"]];

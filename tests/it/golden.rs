@@ -1,6 +1,6 @@
-//! The bytes of layers never change: every user's images would change with them.
+//! Golden digests of layers: if they change, every user's images change.
 //!
-//! Where they have to, on purpose, the digests here change in a commit that says so, and with them `COMPRESSOR`.
+//! To change them on purpose, change the digests here and `COMPRESSOR` in one commit that says so.
 
 use std::num::NonZero;
 use std::path::Path;
@@ -10,11 +10,11 @@ use cargo_oci::image::{Compression, Packing};
 
 const TIME: u64 = 1_700_000_000;
 
-/// Bytes as those of a program are: much that is like what is near, text, tables, zeros, and what nobody can compress.
+/// Bytes like those of a program: repetitions, text, tables, zeros and random bytes.
 fn program() -> Vec<u8> {
     let mut state = 1_u64;
     let mut random = |below: u64| {
-        // Knuth's generator, written out: no crate may change what is compressed here.
+        // Knuth's generator, written out, so that no crate's update changes the input.
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % below
     };
@@ -77,7 +77,7 @@ fn check(entries: Vec<Entry>, golden: Golden) {
 }
 
 #[test]
-fn a_layer_of_a_binary() {
+fn binary_layer_matches_golden_digests() {
     check(
         binaries(),
         [
@@ -89,7 +89,7 @@ fn a_layer_of_a_binary() {
 }
 
 #[test]
-fn a_layer_of_assets() {
+fn asset_layer_matches_golden_digests() {
     let folder = tempfile::tempdir().expect("a folder");
     check(
         assets(folder.path()),

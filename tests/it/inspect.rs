@@ -59,7 +59,7 @@ fn flip(bytes: &mut [u8]) {
 }
 
 #[test]
-fn an_image_that_is_right_is_said_to_be_and_nothing_is_on_stdout() {
+fn validate_of_valid_image_prints_nothing_to_stdout() {
     let (project, _) = with(BaseImage::new().attestations());
     BaseImage::new().docker_types().write(&project.path("docker"));
     BaseImage::new().single("linux/arm64/v8").write(&project.path("single"));
@@ -90,7 +90,7 @@ fn an_image_that_is_right_is_said_to_be_and_nothing_is_on_stdout() {
 }
 
 #[test]
-fn a_flipped_bit_is_found_wherever_it_is() {
+fn validate_finds_every_flipped_bit() {
     let (_, written) = with(BaseImage::new());
     let part = written.platform("linux/arm64/v8").clone();
     let shared = "(a layer of linux/amd64, linux/arm64/v8, linux/arm/v7)";
@@ -111,7 +111,7 @@ fn a_flipped_bit_is_found_wherever_it_is() {
 }
 
 #[test]
-fn a_blob_that_is_cut_off_goes_on_or_is_missing_is_named() {
+fn validate_names_truncated_oversized_and_missing_blobs() {
     let (_, written) = with(BaseImage::new());
     let part = written.platform("linux/amd64").clone();
     for digest in part.layers.iter().chain([&part.config, &part.manifest, &written.digest]) {
@@ -128,7 +128,7 @@ fn a_blob_that_is_cut_off_goes_on_or_is_missing_is_named() {
 }
 
 #[test]
-fn all_that_is_wrong_is_named_at_once() {
+fn validate_reports_all_problems_at_once() {
     let (project, written) = with(BaseImage::new());
     let (first, second) = (written.platform("linux/amd64"), written.platform("linux/arm/v7"));
     let wrong = [&first.config, &second.manifest, &first.layers[0], &first.layers[2]];
@@ -143,7 +143,7 @@ fn all_that_is_wrong_is_named_at_once() {
 }
 
 #[test]
-fn what_is_wrong_is_told_in_json_too() {
+fn validate_json_lists_problems() {
     let (project, written) = with(BaseImage::new());
     let part = written.platform("linux/arm64/v8").clone();
     let found = |status: i32| {
@@ -161,7 +161,7 @@ fn what_is_wrong_is_told_in_json_too() {
 }
 
 #[test]
-fn one_platform_is_validated_by_itself() {
+fn validate_checks_one_platform_alone() {
     let (project, written) = with(BaseImage::new().attestations());
     let part = written.platform("linux/arm64/v8").clone();
     change(&project, &part.layers[0], |bytes| flip(bytes));
@@ -180,7 +180,7 @@ fn one_platform_is_validated_by_itself() {
 }
 
 #[test]
-fn a_wrong_diff_id_and_a_broken_archive_are_problems_of_their_layer() {
+fn validate_blames_wrong_diff_id_on_its_layer() {
     for packing in [Packing::None, Packing::Gzip, Packing::Zstd] {
         let layer = || Layer::new().packed(packing).file("a", &[7; 3000]);
         let lines = problems(&handmade(Image::new().layer(base()).layer(layer().wrong_diff_id())), "image");
@@ -231,7 +231,7 @@ impl Handmade {
 }
 
 #[test]
-fn what_documents_say_of_each_other_has_to_agree() {
+fn validate_compares_descriptors_with_documents() {
     let made = Handmade::new();
     let layer = made.put("application/vnd.oci.image.layer.v1.tar", [0; 1024]);
     let config = |diff_ids: &[&Value]| {
@@ -307,7 +307,7 @@ sha256:09f7ffc4a3470d6876c844a77bf13cea648d2148ad9a3b1d028f73592c2db7c5
 ";
 
 #[test]
-fn the_tree_of_an_image_is_read_at_a_glance() {
+fn inspect_tree_fits_the_screen() {
     let (project, _) = with(BaseImage::new().attestations());
     assert_eq!(inspected(&project, &["base", "--platform", "linux/amd64"]), TREE);
     let all = inspected(&project, &["oci:base:nonroot"]);
@@ -319,7 +319,7 @@ fn the_tree_of_an_image_is_read_at_a_glance() {
 }
 
 #[test]
-fn the_json_has_the_same_facts_in_full() {
+fn inspect_json_has_all_facts() {
     let (project, written) = with(BaseImage::new().attestations());
     let all = json_of(&project, &["base"]);
     assert_eq!(all["reference"], "oci:base");
@@ -351,7 +351,7 @@ fn the_json_has_the_same_facts_in_full() {
 }
 
 #[test]
-fn a_platform_that_is_not_there_is_an_error_with_those_that_are() {
+fn missing_platform_error_lists_available_ones() {
     let (project, _) = with(BaseImage::new());
     BaseImage::new().single("linux/arm/v7").write(&project.path("single"));
     for (image, has) in [("base", "linux/amd64, linux/arm64/v8, linux/arm/v7"), ("single", "linux/arm/v7")] {
@@ -371,7 +371,7 @@ fn a_platform_that_is_not_there_is_an_error_with_those_that_are() {
 }
 
 #[test]
-fn all_images_of_a_layout_are_shown_or_the_one_that_is_named() {
+fn inspect_shows_all_images_or_named_one() {
     let made = Handmade::new();
     let images: Vec<_> = ["a", "b"]
         .map(|user| {
@@ -401,7 +401,7 @@ fn all_images_of_a_layout_are_shown_or_the_one_that_is_named() {
 }
 
 #[test]
-fn a_file_that_is_no_archive_is_not_taken_for_one() {
+fn inspect_rejects_files_that_are_not_archives() {
     let project = Project::empty("x").file("debian", "a note\n").file("Cargo.toml", &"# a note\n".repeat(100));
     let words = project.oci(&["inspect", "Cargo.toml"]).fails(1);
     assert_says(
@@ -429,7 +429,7 @@ fn attached(made: &Handmade, kind: &str, subject: &Value) -> Value {
 }
 
 #[test]
-fn what_is_attached_is_shown_with_that_which_it_is_attached_to() {
+fn inspect_shows_attachments_below_their_subjects() {
     let made = Handmade::new();
     let image = plain(&made);
     let sbom = attached(&made, "application/spdx+json", &image);
@@ -459,7 +459,7 @@ fn what_is_attached_is_shown_with_that_which_it_is_attached_to() {
 }
 
 #[test]
-fn a_registry_that_knows_what_is_attached_tells_it_page_by_page() {
+fn referrers_api_pages_are_followed() {
     let made = Handmade::new();
     let image = plain(&made);
     let all: Vec<_> = ["a/a", "b/b", "c/c"].map(|kind| attached(&made, kind, &image)).to_vec();
@@ -476,7 +476,7 @@ fn a_registry_that_knows_what_is_attached_tells_it_page_by_page() {
 }
 
 #[test]
-fn images_that_say_little_or_in_other_words_are_shown_too() {
+fn inspect_shows_minimal_and_docker_images() {
     let made = Handmade::new();
     let layer = made.put("application/vnd.oci.image.layer.v1.tar", [0; 1024]);
     let config = |content: Value| {
@@ -517,7 +517,7 @@ fn images_that_say_little_or_in_other_words_are_shown_too() {
 }
 
 #[test]
-fn the_base_is_known_by_annotations_or_labels() {
+fn inspect_finds_base_in_annotations_or_labels() {
     let made = Handmade::new();
     let name = json!({ "org.opencontainers.image.base.name": "docker.io/library/debian:12" });
     let digest = sha256(b"debian");
@@ -533,7 +533,7 @@ fn the_base_is_known_by_annotations_or_labels() {
 }
 
 #[test]
-fn what_is_not_there_is_shown_as_such_and_what_is_wrong_is_an_error() {
+fn inspect_marks_missing_blobs_and_rejects_corrupt_ones() {
     let (project, written) = with(BaseImage::new());
     let arm = written.platform("linux/arm/v7");
     fs::remove_file(crate::support::blob(&project.path("base"), &arm.manifest)).expect("a blob");
@@ -560,7 +560,7 @@ fn what_is_not_there_is_shown_as_such_and_what_is_wrong_is_an_error() {
 }
 
 #[test]
-fn orders_to_the_terminal_in_an_image_are_shown_and_not_given() {
+fn inspect_escapes_terminal_control_characters() {
     let evil = "\u{1b}[31m\u{9b}x\r\ny";
     let image =
         Image::new().layer(base()).config("Labels", json!({ "a": evil, "b\u{7}": "c" })).config("User", json!(evil));
@@ -575,7 +575,7 @@ fn orders_to_the_terminal_in_an_image_are_shown_and_not_given() {
 }
 
 #[test]
-fn a_place_without_an_image_is_an_error() {
+fn inspect_of_missing_image_is_an_error() {
     let project = Project::empty("x").file("a.txt", "text");
     for (image, what) in [
         ("./nowhere", "there is no OCI layout in ./nowhere"),

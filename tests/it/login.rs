@@ -1,4 +1,4 @@
-//! `cargo oci login` and `logout`: the words, the files, and that nothing is kept that a registry does not accept.
+//! `cargo oci login` and `logout`: messages, files, and that rejected credentials are not stored.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -10,7 +10,7 @@ use crate::support::home::Home;
 /// `robot:open:sesame`.
 const AUTH: &str = "cm9ib3Q6b3BlbjpzZXNhbWU=";
 
-/// A server that gives every request the answer that `answer` makes of its head. Ends with the test.
+/// Starts a server that answers each request from its head. Ends with the test.
 fn server(answer: impl Fn(&str) -> String + Send + 'static) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let host = listener.local_addr().expect("an address").to_string();
@@ -33,7 +33,7 @@ fn http(status: &str, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
 }
 
-/// A registry that lets nobody in but robot.
+/// Starts a registry that accepts only the user robot.
 fn registry() -> String {
     server(|head| match head.contains(AUTH) {
         true => http("200 OK", "Content-Type: application/json\r\n", "{}"),
@@ -53,7 +53,7 @@ fn assert_says(words: &str, parts: &[&str]) {
 }
 
 #[test]
-fn a_password_from_standard_input_is_checked_kept_and_forgotten() {
+fn login_reads_password_from_stdin_and_logout_removes() {
     let (home, registry) = (Home::new(), registry());
     let words = home.succeeds(&["login", &registry, "-u", "robot", "--password-stdin"], "open:sesame\r\n");
     let warning =
@@ -69,7 +69,7 @@ fn a_password_from_standard_input_is_checked_kept_and_forgotten() {
 }
 
 #[test]
-fn a_password_among_the_arguments_is_taken_with_a_warning() {
+fn login_warns_about_password_flag() {
     let (home, registry) = (Home::new(), registry());
     let words = home.succeeds(&["oci", "login", "-u", "robot", "-p", "open:sesame", &registry], "");
     assert_says(&words, &["warning: other users of this machine can see a password in `--password`", "Login"]);
@@ -77,7 +77,7 @@ fn a_password_among_the_arguments_is_taken_with_a_warning() {
 }
 
 #[test]
-fn a_wrong_password_is_told_and_not_kept() {
+fn login_rejects_wrong_password_and_stores_nothing() {
     let (home, registry) = (Home::new(), registry());
     let words = home.fails(1, &["login", &registry, "-u", "robot", "--password-stdin"], "wrong-sesame\n");
     let error = format!("error: {registry} does not accept the user `robot` with this password");
@@ -88,7 +88,7 @@ fn a_wrong_password_is_told_and_not_kept() {
 }
 
 #[test]
-fn what_is_no_registry_gets_no_password() {
+fn login_rejects_servers_that_are_not_registries() {
     let (web, _) = server(|_| http("200 OK", "Content-Type: text/html; charset=utf-8\r\n", "<html>"));
     let (nothing, _) = server(|_| http("404 Not Found", "", "nothing here"));
     let home = Home::new();
@@ -104,7 +104,7 @@ fn what_is_no_registry_gets_no_password() {
 }
 
 #[test]
-fn a_registry_that_is_not_there_or_at_fault_is_told_and_nothing_is_kept() {
+fn login_to_failing_registry_stores_nothing() {
     let (broken, _) = server(|_| http("501 Not Implemented", "", "not today"));
     let home = Home::new();
     for (registry, why) in [("127.0.0.1:9", "Connection refused"), (&*broken, "501 Not Implemented: not today")] {
@@ -138,7 +138,7 @@ fn login_prefers_a_token_among_several_challenges() {
 }
 
 #[test]
-fn a_password_is_not_sent_to_a_token_service_of_another_house() {
+fn login_sends_no_password_to_foreign_token_service() {
     let (stranger, heads) = server(|_| http("200 OK", "", r#"{"token":"for everybody"}"#));
     let realm = format!("http://{}/token", stranger.replace("127.0.0.1", "localhost"));
     let (registry, _) = server(move |head| match head.to_lowercase().contains("authorization: bearer") {
@@ -161,7 +161,7 @@ fn a_password_is_not_sent_to_a_token_service_of_another_house() {
 }
 
 #[test]
-fn a_user_with_a_tenancy_is_a_user_like_any_other() {
+fn login_accepts_user_with_tenancy() {
     let (registry, heads) = server(|head| match head.to_lowercase().contains("authorization: basic") {
         true => http("200 OK", "", "{}"),
         false => http("401 Unauthorized", "WWW-Authenticate: Basic realm=\"x\"\r\n", ""),
@@ -175,7 +175,7 @@ fn a_user_with_a_tenancy_is_a_user_like_any_other() {
 }
 
 #[test]
-fn wrong_usage_has_status_2_and_says_what_is_wanted() {
+fn login_usage_errors_exit_with_2() {
     let home = Home::new();
     let login = |args: &[&str]| home.fails(2, &[&["login"], args].concat(), "");
     assert_says(&login(&[]), &["required arguments were not provided", "<REGISTRY>"]);
@@ -188,7 +188,7 @@ fn wrong_usage_has_status_2_and_says_what_is_wanted() {
 }
 
 #[test]
-fn who_is_not_told_and_cannot_be_asked() {
+fn login_without_terminal_needs_user_and_password() {
     let home = Home::new();
     let login = |args: &[&str], input: &str| home.fails(1, &[&["login", "ghcr.io"], args].concat(), input);
     let help = |user: &str| {
@@ -206,7 +206,7 @@ fn who_is_not_told_and_cannot_be_asked() {
 }
 
 #[test]
-fn a_malformed_file_is_shown_with_its_line_and_without_its_secrets() {
+fn malformed_config_error_hides_secrets() {
     let home = Home::with_config("{\n  \"auths\": {\n    \"ghcr.io\": {\"auth\": sesame}\n  }\n}\n");
     let words = home.fails(1, &["logout", "ghcr.io"], "");
     let error = "error: cannot use HOME/.docker/config.json: invalid JSON at line 3, column 25";
@@ -221,7 +221,7 @@ fn a_malformed_file_is_shown_with_its_line_and_without_its_secrets() {
 }
 
 #[test]
-fn a_helper_that_is_missing_fails_or_prints_rubbish_is_named_and_not_repeated() {
+fn helper_errors_name_helper_without_its_output() {
     let home = |helper: &str| Home::with_config(&format!("{{\"credsStore\": \"{helper}\"}}"));
     let words = home("nope").fails(1, &["logout", "ghcr.io"], "");
     let error = "error: credential helper docker-credential-nope is not on PATH; \
@@ -241,7 +241,7 @@ fn a_helper_that_is_missing_fails_or_prints_rubbish_is_named_and_not_repeated() 
 }
 
 #[test]
-fn a_helper_that_does_not_store_is_an_error_and_the_file_stays() {
+fn login_fails_if_helper_cannot_store() {
     let config = "{\"credsStore\": \"ecr-login\"}";
     let home =
         Home::with_config(config).with_helper("ecr-login", "cat >/dev/null; echo 'not implemented: sesame'; exit 1");
@@ -252,7 +252,7 @@ fn a_helper_that_does_not_store_is_an_error_and_the_file_stays() {
 }
 
 #[test]
-fn the_file_that_cannot_be_written_is_named() {
+fn login_names_config_that_cannot_be_written() {
     let home = Home::new().env("DOCKER_CONFIG", "/proc/nope");
     let words = home.fails(1, &["login", &registry(), "-u", "robot", "--password-stdin"], "open:sesame");
     assert_says(
@@ -262,7 +262,7 @@ fn the_file_that_cannot_be_written_is_named() {
 }
 
 #[test]
-fn what_logout_leaves_elsewhere_is_told() {
+fn logout_reports_credentials_left_elsewhere() {
     let home = Home::new().env("DOCKER_CONFIG", "other");
     std::fs::create_dir(home.path(".docker")).expect("a folder");
     let config = "{\"auths\": {\"ghcr.io\": {\"auth\": \"YTpi\"}}}";
@@ -272,15 +272,17 @@ fn what_logout_leaves_elsewhere_is_told() {
     assert_eq!(home.read(".docker/config.json"), config);
 }
 
-/// The exit status of the command on a terminal of its own, and what that shows in the end. Each line of `typed` is a
-/// question that is waited for, and what is typed then.
+/// Runs the command in a terminal, and returns its exit status and the final screen. Each item of `typed` is a
+/// question to wait for, and the keys to type then.
 fn at_a_terminal(home: &Home, args: &str, typed: &[(&str, &str)]) -> (Option<i32>, String) {
-    // What is typed before it reads would be shown by the terminal itself.
-    let wait = |question: &str| format!("while ! grep -q '{question}' screen; do sleep 0.05; done; sleep 1");
-    let typing: Vec<_> = typed.iter().map(|(ask, keys)| format!("{}; printf '{keys}'", wait(ask))).collect();
+    // A password that is typed before the program reads it would be shown by the terminal itself.
+    let typing = typed.iter().map(|(question, keys)| {
+        let pause = if question.starts_with("Password") { 1 } else { 0 };
+        format!("while ! grep -q '{question}' screen; do sleep 0.05; done; sleep {pause}; printf '{keys}'")
+    });
     let program = env!("CARGO_BIN_EXE_cargo-oci");
-    let typing = typing.join("; ");
-    let shell = format!(": > screen; {{ {typing}; sleep 1; }} | script -qfec '{program} {args}' screen");
+    let typing = typing.collect::<Vec<_>>().join("; ");
+    let shell = format!(": > screen; {{ {typing}; sleep 0.2; }} | script -qfec '{program} {args}' screen");
     let mut command: Command = home.command("sh");
     let ended = command.args(["-c", &shell]).stdin(Stdio::null()).output().expect("script runs");
     (ended.status.code(), home.read("screen"))
@@ -288,7 +290,7 @@ fn at_a_terminal(home: &Home, args: &str, typed: &[(&str, &str)]) -> (Option<i32
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_terminal_is_asked_for_what_is_missing_and_does_not_show_the_password() {
+fn login_prompts_without_echoing_the_password() {
     let (home, registry) = (Home::new(), registry());
     let typed = [("Username for", "robot\\r"), ("Password for robot", "open:sesame\\r")];
     let (status, screen) = at_a_terminal(&home, &format!("login {registry}"), &typed);
@@ -304,9 +306,9 @@ fn a_terminal_is_asked_for_what_is_missing_and_does_not_show_the_password() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn an_interrupt_at_a_question_ends_it_and_keeps_nothing() {
-    let home = Home::new();
+fn login_prompt_can_be_interrupted() {
     for (args, question) in [("login ghcr.io", "Username for"), ("login ghcr.io -u robot", "Password for")] {
+        let home = Home::new();
         let (status, screen) = at_a_terminal(&home, args, &[(question, "\\003")]);
         assert_eq!(status, Some(130), "{screen}");
         assert!(!screen.contains("error"), "{screen}");

@@ -10,6 +10,7 @@ mod bodies;
 #[cfg(target_os = "linux")]
 mod bundle;
 mod cache;
+mod floors;
 mod generated;
 mod golden;
 mod inspect;

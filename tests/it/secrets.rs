@@ -1,5 +1,5 @@
-//! Wherever a registry sends a client, no byte of a secret arrives where it should not (security.md, "Credentials"), and
-//! none is told: not in words, not in JSON, and not with `-vv`.
+//! No secret reaches another server, wherever a registry sends a client (security.md, "Credentials"), and no secret
+//! is printed: not in messages, not in JSON, and not with `-vv`.
 
 use std::sync::Mutex;
 use std::thread;
@@ -24,7 +24,7 @@ const USER: &str = "someone";
 const PASSWORD: &str = "password-1d4e8a77";
 
 #[test]
-fn no_secret_goes_elsewhere() {
+fn secrets_stay_with_their_registry() {
     let problems: Vec<String> = thread::scope(|scope| {
         let lures = Lure::ALL.map(|lure| scope.spawn(move || problems(lure)));
         lures.into_iter().flat_map(|lure| lure.join().expect("no case panics")).collect()
@@ -33,7 +33,7 @@ fn no_secret_goes_elsewhere() {
 }
 
 #[test]
-fn what_the_program_says_has_no_secret_in_it() {
+fn output_contains_no_secrets() {
     thread::scope(|scope| {
         let cases = Lure::ALL.map(|lure| (lure, Proof::Token)).into_iter().chain([(Lure::BlobRedirect, Proof::Basic)]);
         for (lure, proof) in cases {
@@ -67,7 +67,7 @@ fn basic() -> String {
     BASE64_STANDARD.encode(format!("{USER}:{PASSWORD}"))
 }
 
-/// Whether there is a secret in what is said, or a part of a URL that may hold one.
+/// Returns whether the output contains a secret, or a part of a URL that may hold one.
 fn is_telling(said: &str) -> bool {
     let parts = [PASSWORD, TOKEN, &basic(), "uthorization", "?state", "?token", "?n=", "scope="];
     parts.iter().any(|part| said.contains(part))
@@ -86,7 +86,7 @@ fn problems(lure: Lure) -> Vec<String> {
     problems
 }
 
-/// What the client has, and what it is asked for.
+/// The client's credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Given {
     /// User and password, which the registry itself wants.
@@ -147,7 +147,7 @@ impl Case {
         problems
     }
 
-    /// Whether a request brings what it should not.
+    /// Returns whether a request leaks a secret.
     fn leaks(&self, seen: &Seen) -> bool {
         let has_password = seen.text.contains(PASSWORD) || seen.text.contains(&basic());
         let has_token = seen.text.contains(TOKEN);
@@ -161,7 +161,7 @@ impl Case {
         }
     }
 
-    /// Whether a client goes elsewhere at all, where someone listens: it has to, to get on; and it must not for `urls`.
+    /// Returns whether the client must follow to the other server to succeed. For `urls` it must not.
     fn is_taken(&self) -> bool {
         let is_followed = match self.lure {
             Lure::BlobRedirect | Lure::ManifestRedirect | Lure::RedirectAndBack => !self.is_push,

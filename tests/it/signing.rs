@@ -3,11 +3,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use crate::support::base::BaseImage;
 use crate::support::environment;
 use crate::support::process::output;
-use crate::support::project::{Call, Project};
+use crate::support::project::{Call, Files, Project};
 use crate::support::registry::sha256;
 use crate::support::strict::referrers::{Attaching, rivals};
 use crate::support::strict::{Behaviour, StrictRegistry};
@@ -18,13 +19,19 @@ use serde_json::{Value, json};
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-/// A folder with the layout `base`, and the keys `cosign` and `other`.
+/// Creates a folder with the layout `base` and the keys `cosign` and `other`.
 fn project() -> Project {
+    static MADE: OnceLock<Files> = OnceLock::new();
+    let make = || {
+        let project = Project::empty("x");
+        BaseImage::new().write(&project.path("base"));
+        for name in ["cosign", "other"] {
+            oci(&project, &["generate-key", "--output", name]).succeeds();
+        }
+        Files::read(project.root())
+    };
     let project = Project::empty("x");
-    BaseImage::new().write(&project.path("base"));
-    for name in ["cosign", "other"] {
-        oci(&project, &["generate-key", "--output", name]).succeeds();
-    }
+    MADE.get_or_init(make).write(project.root());
     project
 }
 
@@ -36,7 +43,7 @@ fn registry(attaching: Attaching) -> StrictRegistry {
     StrictRegistry::start(Behaviour { attaching, ..Behaviour::default() })
 }
 
-/// Puts the layout `base` into a registry as `static:nonroot`, and gives its name there.
+/// Puts the layout `base` into a registry as `static:nonroot`, and returns its name there.
 fn push(project: &Project, registry: &StrictRegistry) -> String {
     registry.put_layout(&project.path("base"), "static", "nonroot");
     registry.reference("static:nonroot")
@@ -47,7 +54,7 @@ fn listed(project: &Project, image: &str) -> Value {
     serde_json::from_str(&found).expect("JSON")
 }
 
-/// How many things are attached to the index and to each image.
+/// Returns how many artifacts are attached to the index and to each image.
 fn counts(project: &Project, image: &str) -> Vec<usize> {
     let found = listed(project, image);
     let subjects = found["subjects"].as_array().expect("subjects");
@@ -55,7 +62,7 @@ fn counts(project: &Project, image: &str) -> Vec<usize> {
 }
 
 #[test]
-fn what_is_signed_in_a_layout_is_verified_by_its_key_alone_and_signed_once() {
+fn signed_layout_verifies_with_its_key_only() {
     let project = project();
     let digest = crate::support::digest(&project.path("base"));
     let words = oci(&project, &["verify", "base", "--key", "cosign.pub"]).fails(1);
@@ -77,7 +84,7 @@ fn what_is_signed_in_a_layout_is_verified_by_its_key_alone_and_signed_once() {
 }
 
 #[test]
-fn two_runs_with_one_key_write_the_same_bytes() {
+fn sign_is_deterministic() {
     let project = project();
     BaseImage::new().write(&project.path("again"));
     for layout in ["base", "again"] {
@@ -98,7 +105,7 @@ fn signature(project: &Project) -> (Value, Value, Value) {
     (manifest, bundle, serde_json::from_slice(&payload).expect("JSON"))
 }
 
-/// Puts content into the layout `base`, and gives its descriptor.
+/// Puts content into the layout `base`, and returns its descriptor.
 fn put(layout: &Path, media_type: &str, content: &[u8]) -> Value {
     let digest = sha256(content);
     fs::write(crate::support::blob(layout, &digest), content).expect("a blob");
@@ -126,7 +133,7 @@ fn flipped(text: &Value, at: usize) -> Value {
 }
 
 #[test]
-fn a_changed_bit_in_signature_payload_or_subject_is_refused() {
+fn verify_rejects_changed_signature_payload_or_subject() {
     let project = project();
     oci(&project, &["sign", "base", "--key", "cosign.key"]).succeeds();
     let (manifest, bundle, statement) = signature(&project);
@@ -169,7 +176,7 @@ fn a_changed_bit_in_signature_payload_or_subject_is_refused() {
 }
 
 #[test]
-fn a_changed_bit_in_what_is_attached_is_refused() {
+fn verify_rejects_changed_attachments() {
     let project = project().file("sbom.json", r#"{"bomFormat":"CycloneDX"}"#);
     oci(&project, &["sign", "base", "--key", "cosign.key"]).succeeds();
     let attach = ["attach", "base", "sbom.json", "--artifact-type", "application/vnd.cyclonedx+json"];
@@ -184,7 +191,7 @@ fn a_changed_bit_in_what_is_attached_is_refused() {
 }
 
 #[test]
-fn any_file_is_attached_once_and_listed_with_its_type() {
+fn attach_adds_any_file_once() {
     let project = project().file("report.txt", "all is well\n");
     let attach = |args: &[&str]| {
         let args = [&["attach", "base", "report.txt", "--artifact-type", "application/vnd.acme.report.v1"], args];
@@ -211,7 +218,7 @@ fn any_file_is_attached_once_and_listed_with_its_type() {
 }
 
 #[test]
-fn a_registry_with_the_api_gets_no_list_and_nothing_twice() {
+fn referrers_api_makes_fallback_tag_unnecessary() {
     let (project, registry) = (project(), registry(Attaching::Api));
     let image = push(&project, &registry);
     for _ in 0..2 {
@@ -227,7 +234,7 @@ fn a_registry_with_the_api_gets_no_list_and_nothing_twice() {
 }
 
 #[test]
-fn a_registry_without_the_api_gets_a_list_with_the_right_types() {
+fn referrers_tag_lists_types_without_api() {
     let (project, registry) = (project().file("a.txt", "a"), registry(Attaching::Tags));
     let image = push(&project, &registry);
     for _ in 0..2 {
@@ -249,7 +256,7 @@ fn a_registry_without_the_api_gets_a_list_with_the_right_types() {
 }
 
 #[test]
-fn a_list_that_another_client_writes_meanwhile_keeps_the_entries_of_both() {
+fn referrers_tag_survives_concurrent_writers() {
     let project = project().file("a.txt", "a");
     for rivals_ in [1, 3] {
         let registry = registry(Attaching::Rivals(rivals_));
@@ -270,7 +277,7 @@ fn a_list_that_another_client_writes_meanwhile_keeps_the_entries_of_both() {
 }
 
 #[test]
-fn what_is_signed_is_found_in_an_archive_too() {
+fn verify_reads_signatures_from_archives() {
     let project = project();
     oci(&project, &["sign", "base", "--key", "cosign.key"]).succeeds();
     let tar = environment::command("tar").current_dir(project.path("base")).args(["-cf", "../a.tar", "."]).spawn();
@@ -285,7 +292,7 @@ fn openssl(project: &Project, args: &[&str]) {
 }
 
 #[test]
-fn keys_of_openssl_sign_and_verify() {
+fn openssl_keys_sign_and_verify() {
     let project = project();
     openssl(&project, &["ecparam", "-name", "prime256v1", "-genkey", "-out", "sec1.key"]);
     openssl(&project, &["pkcs8", "-topk8", "-nocrypt", "-in", "sec1.key", "-out", "pkcs8.key"]);
@@ -300,7 +307,7 @@ fn keys_of_openssl_sign_and_verify() {
 
 #[cfg(unix)]
 #[test]
-fn a_new_key_is_its_owners_alone_and_replaces_none() {
+fn generate_key_is_private_and_never_overwrites() {
     use std::os::unix::fs::PermissionsExt;
     let project = project();
     let mode = |name: &str| fs::metadata(project.path(name)).expect("a file").permissions().mode() & 0o777;
@@ -332,7 +339,7 @@ fn verifying(project: &Project, key: &str) -> String {
 const COMPILED: &str = "expected one of `!` or `::`";
 
 #[test]
-fn a_base_is_used_only_where_its_key_has_signed_it() {
+fn base_verify_requires_signature_by_its_key() {
     let project = project();
     let base = verifying(&project, "cosign.pub");
     let build = |base: &str| oci(&project, &["build", "--no-install", "--base", base]);

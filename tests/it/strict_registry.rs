@@ -1,4 +1,4 @@
-//! The strict registry bites: a push as it should be is legal, and each thing that should not be is noted.
+//! Tests of the strict registry itself: it accepts a correct push, and notes each violation.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -28,7 +28,7 @@ impl Answer {
     }
 }
 
-/// A client that does what it is told, legal or not.
+/// A client that sends any request, legal or not.
 struct Client {
     registry: StrictRegistry,
     image: Image,
@@ -72,7 +72,7 @@ impl Client {
         Answer { status, head, body: received[end + 4..].to_vec() }
     }
 
-    /// Begins an upload, and gives its Location.
+    /// Starts an upload, and returns its Location.
     fn begin(&self) -> String {
         let answer = self.ask("POST", &format!("/v2/{REPOSITORY}/blobs/uploads/"), &[], &[]);
         assert_eq!(answer.status, 202);
@@ -89,7 +89,7 @@ impl Client {
         self.ask("PUT", &format!("/v2/{REPOSITORY}/manifests/{reference}"), &[&kind], &manifest.bytes).status
     }
 
-    /// Sends a chunk; the next Location.
+    /// Sends a chunk, and returns the next Location.
     fn patch(&self, location: &str, from: usize, chunk: &[u8]) -> String {
         let range = format!("Content-Range: {from}-{}", from + chunk.len() - 1);
         let answer = self.ask("PATCH", location, &[OCTETS, &range], chunk);
@@ -128,7 +128,7 @@ fn layer(image: &Image) -> &Content {
 }
 
 #[test]
-fn a_push_in_the_right_order_is_legal() {
+fn push_in_order_is_legal() {
     let client = Client::plain();
     client.put_image();
     client.assert_legal();
@@ -144,7 +144,7 @@ fn a_push_in_the_right_order_is_legal() {
 }
 
 #[test]
-fn chunks_that_follow_each_other_are_legal() {
+fn consecutive_chunks_are_legal() {
     let client = Client::plain();
     let blob = layer(&client.image);
     let (first, second) = blob.bytes.split_at(40);
@@ -158,7 +158,7 @@ fn chunks_that_follow_each_other_are_legal() {
 }
 
 #[test]
-fn a_manifest_before_what_it_names_is_noted() {
+fn manifest_before_its_blobs_is_noted() {
     let client = Client::plain();
     let manifest = &client.image.manifests[0];
     assert_eq!(client.put_manifest(&manifest.digest, manifest), 404);
@@ -166,7 +166,7 @@ fn a_manifest_before_what_it_names_is_noted() {
 }
 
 #[test]
-fn an_index_before_its_manifests_is_noted() {
+fn index_before_its_manifests_is_noted() {
     let client = Client::plain();
     client.image.blobs.iter().for_each(|blob| client.registry.put_blob(REPOSITORY, &blob.bytes));
     client.put_manifest(&client.image.index.digest, &client.image.index);
@@ -174,7 +174,7 @@ fn an_index_before_its_manifests_is_noted() {
 }
 
 #[test]
-fn a_tag_before_its_manifest_is_there_by_digest_is_noted() {
+fn tag_before_its_manifest_is_noted() {
     let client = Client::plain();
     client.image.blobs.iter().for_each(|blob| client.registry.put_blob(REPOSITORY, &blob.bytes));
     client.put_manifest(TAG, &client.image.manifests[0]);
@@ -182,7 +182,7 @@ fn a_tag_before_its_manifest_is_there_by_digest_is_noted() {
 }
 
 #[test]
-fn a_manifest_of_another_type_than_it_says_is_noted() {
+fn manifest_content_type_is_checked() {
     let client = Client::plain();
     client.image.blobs.iter().for_each(|blob| client.registry.put_blob(REPOSITORY, &blob.bytes));
     let manifest = &client.image.manifests[0];
@@ -192,7 +192,7 @@ fn a_manifest_of_another_type_than_it_says_is_noted() {
 }
 
 #[test]
-fn a_manifest_under_another_digest_is_noted() {
+fn manifest_digest_is_checked() {
     let client = Client::plain();
     client.image.blobs.iter().for_each(|blob| client.registry.put_blob(REPOSITORY, &blob.bytes));
     client.put_manifest(&digest(b"other"), &client.image.manifests[0]);
@@ -200,7 +200,7 @@ fn a_manifest_under_another_digest_is_noted() {
 }
 
 #[test]
-fn a_session_that_is_over_is_over() {
+fn finished_upload_session_is_rejected() {
     for is_put in [true, false] {
         let client = Client::plain();
         let (blob, location) = (layer(&client.image), client.begin());
@@ -216,7 +216,7 @@ fn a_session_that_is_over_is_over() {
 }
 
 #[test]
-fn an_old_location_is_noted() {
+fn outdated_location_is_noted() {
     let client = Client::plain();
     let blob = layer(&client.image);
     let first = client.begin();
@@ -226,7 +226,7 @@ fn an_old_location_is_noted() {
 }
 
 #[test]
-fn a_location_that_was_made_up_is_noted() {
+fn invented_location_is_noted() {
     let client = Client::plain();
     let (blob, location) = (layer(&client.image), client.begin());
     let rebuilt = location.split('?').next().expect("a path");
@@ -235,7 +235,7 @@ fn a_location_that_was_made_up_is_noted() {
 }
 
 #[test]
-fn chunks_that_leave_a_gap_or_are_too_small_are_noted() {
+fn chunks_with_gaps_or_too_small_are_noted() {
     let client = Client::plain();
     let blob = layer(&client.image);
     let location = client.patch(&client.begin(), 0, &blob.bytes[..40]);
@@ -262,7 +262,7 @@ fn chunks_that_leave_a_gap_or_are_too_small_are_noted() {
 }
 
 #[test]
-fn a_blob_under_another_digest_is_noted() {
+fn blob_digest_is_checked() {
     let client = Client::plain();
     let put = with_digest(&client.begin(), &digest(b"other"));
     assert_eq!(client.ask("PUT", &put, &[OCTETS], b"this").status, 400);
@@ -270,7 +270,7 @@ fn a_blob_under_another_digest_is_noted() {
 }
 
 #[test]
-fn a_body_of_untold_length_is_noted() {
+fn missing_content_length_is_noted() {
     let client = Client::plain();
     let put = with_digest(&client.begin(), &digest(b"this"));
     client.ask("PUT", &put, &["Transfer-Encoding: chunked", OCTETS], b"4\r\nthis\r\n0\r\n\r\n");
@@ -279,7 +279,7 @@ fn a_body_of_untold_length_is_noted() {
 }
 
 #[test]
-fn a_blob_of_another_type_than_bytes_is_noted() {
+fn blob_content_type_is_checked() {
     let client = Client::plain();
     let put = with_digest(&client.begin(), &digest(b"this"));
     client.ask("PUT", &put, &["Content-Type: text/plain"], b"this");
@@ -287,7 +287,7 @@ fn a_blob_of_another_type_than_bytes_is_noted() {
 }
 
 #[test]
-fn a_request_that_asks_for_the_wrong_thing_is_noted() {
+fn request_headers_and_paths_are_checked() {
     let manifest = format!("/v2/{REPOSITORY}/manifests/{TAG}");
     let client = Client::plain();
     client.ask("GET", &manifest, &["Accept: application/vnd.oci.image.index.v1+json"], &[]);
@@ -311,7 +311,7 @@ fn a_request_that_asks_for_the_wrong_thing_is_noted() {
 }
 
 #[test]
-fn a_secret_where_it_does_not_belong_is_noted() {
+fn secrets_outside_their_header_are_noted() {
     let client = Client::new(Behaviour { access: Access::Bearer, ..Behaviour::default() });
     let storage = format!("http://{}/anything", client.registry.storage());
     let header = format!("X-Tidied-Up: {PASSWORD}");
@@ -325,7 +325,7 @@ fn a_secret_where_it_does_not_belong_is_noted() {
 }
 
 #[test]
-fn requests_without_end_are_noted() {
+fn endless_requests_are_noted() {
     let client = Client::plain();
     for _ in 0..400 {
         client.ask("HEAD", &format!("/v2/{REPOSITORY}/manifests/{TAG}"), &[ACCEPT], &[]);

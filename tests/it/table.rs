@@ -1,4 +1,4 @@
-//! Every key of the table, at every place where it can be said: flag, environment, image, package, workspace, default.
+//! Precedence of every setting: flag, environment variable, image, package, workspace, default.
 
 use cargo_oci::cli::{Cli, Command};
 use cargo_oci::config::{KEYS, Labels};
@@ -9,17 +9,17 @@ use clap::Parser;
 use crate::support::environment;
 use crate::support::project::Project;
 
-/// A key, and what is said of it at each place.
+/// A key, and its value at each place.
 struct Key {
     name: &'static str,
     default: &'static str,
-    /// In the tables of workspace, package and image.
+    /// The values in the tables of workspace, package and image.
     tables: [&'static str; 3],
     /// A variable, its value, and what that means.
     variable: Option<[&'static str; 3]>,
     /// Flags, and what they mean.
     flags: Option<(&'static [&'static str], &'static str)>,
-    /// What the plan says of it, as a table would.
+    /// The plan's value, as in a table.
     planned: fn(&ImagePlan) -> String,
 }
 
@@ -276,7 +276,7 @@ fn project() -> Project {
         .fold(project, |project, name| project.file(&format!("src/bin/{name}.rs"), "fn main() {}\n"))
 }
 
-/// What is planned of the image `y`.
+/// Returns the plan of the image `y`.
 fn planned(project: &Project, args: &[&str], variables: &[[&str; 3]]) -> ImagePlan {
     let manifest = project.path("Cargo.toml").display().to_string();
     let typed = ["cargo-oci", "build", "--image", "y", "--offline", "--manifest-path", &manifest];
@@ -289,8 +289,8 @@ fn planned(project: &Project, args: &[&str], variables: &[[&str; 3]]) -> ImagePl
 }
 
 #[test]
-fn the_strongest_place_that_says_something_counts_for_every_key() {
-    environment::alone("table::the_strongest_place_that_says_something_counts_for_every_key", || {
+fn settings_follow_precedence_for_every_key() {
+    environment::alone("table::settings_follow_precedence_for_every_key", || {
         let table = |place: &str, at: usize| {
             let lines = ALL.iter().map(|key| format!("{} = {}\n", key.name, key.tables[at])).collect::<String>();
             format!("[{place}]\n{lines}")
@@ -323,8 +323,8 @@ fn the_strongest_place_that_says_something_counts_for_every_key() {
 }
 
 #[test]
-fn what_is_started_is_one_of_the_binaries_that_go_in() {
-    environment::alone("table::what_is_started_is_one_of_the_binaries_that_go_in", || {
+fn entrypoint_is_one_of_the_binaries() {
+    environment::alone("table::entrypoint_is_one_of_the_binaries", || {
         let of_a = project().append("Cargo.toml", "[package.metadata.oci.images.y]\nbins = [\"a\"]\ncmd = [\"-1\"]\n");
         let starts = |project: &Project, args: &[&str]| {
             let image = planned(project, args, &[]);
@@ -345,8 +345,8 @@ fn what_is_started_is_one_of_the_binaries_that_go_in() {
 }
 
 #[test]
-fn a_program_that_is_nowhere_is_told() {
-    environment::alone("table::a_program_that_is_nowhere_is_told", || {
+fn missing_entrypoint_is_reported() {
+    environment::alone("table::missing_entrypoint_is_reported", || {
         let missing = |entrypoint: &str| {
             let table = format!("[package.metadata.oci.images.y]\nentrypoint = [\"{entrypoint}\"]\nbins = [\"a\"]\n");
             planned(&project().append("Cargo.toml", &table), &[], &[]).missing_program()
@@ -357,7 +357,7 @@ fn a_program_that_is_nowhere_is_told() {
 }
 
 #[test]
-fn every_key_is_tried_here() {
+fn keys_are_all_covered() {
     let here: Vec<_> = ALL.iter().map(|key| key.name).chain(["images"]).collect();
     assert_eq!(here, KEYS.map(|(key, _)| key));
 }

@@ -66,7 +66,7 @@ fn entries(layout: &Path, layer: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_program_sees_its_files_as_the_rules_say_it_on_both_architectures() {
+fn asset_rules_apply_on_both_architectures() {
     let rules = r#"
         { from = "assets/**", to = "/srv/www/", owner = "nonroot" },
         { from = "conf/*.toml", to = "/etc/look.toml", mode = "0600" },
@@ -107,7 +107,7 @@ fn a_program_sees_its_files_as_the_rules_say_it_on_both_architectures() {
 }
 
 #[test]
-fn one_layer_serves_all_platforms_and_is_made_once() {
+fn asset_layer_is_shared_by_all_platforms() {
     let script =
         "fn main() {\n    std::fs::write(std::env::var(\"OUT_DIR\").unwrap() + \"/same\", \"same\").unwrap();\n}\n";
     let rules = r#"{ from = "assets", to = "/srv/" }, { from = "$OUT_DIR", to = "/srv/generated/" }"#;
@@ -130,7 +130,7 @@ fn one_layer_serves_all_platforms_and_is_made_once() {
 }
 
 #[test]
-fn owners_are_those_of_a_base_that_is_never_pulled_for_a_push() {
+fn asset_owners_resolve_without_pulling_the_base() {
     let project = package(r#"{ from = "a", to = "/srv/", owner = "nonroot:staff" }"#, &["a/b"]);
     let base = BaseImage::new().write(&project.path("base"));
     let registry = DockerRegistry::start();
@@ -146,7 +146,7 @@ fn owners_are_those_of_a_base_that_is_never_pulled_for_a_push() {
 }
 
 #[test]
-fn over_scratch_every_parent_is_there_and_over_a_base_its_own_folders_are_left_alone() {
+fn asset_parents_are_added_only_over_scratch() {
     let project = package(r#"{ from = "rootfs", to = "/" }"#, &["rootfs/etc/x/y", "rootfs/tmp/z"]);
     let build = |base: &str| {
         project.oci(&["build", "--base", base, "--platform", "linux/amd64"]).succeeds();
@@ -159,7 +159,7 @@ fn over_scratch_every_parent_is_there_and_over_a_base_its_own_folders_are_left_a
 }
 
 #[test]
-fn rules_of_a_workspace_begin_at_its_root_and_those_of_a_package_replace_them() {
+fn asset_rules_of_package_replace_workspace_rules() {
     let member = |name: &str, table: &str| {
         format!(
             "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[package.metadata.oci]\n{table}\n"
@@ -191,7 +191,7 @@ fn rules_of_a_workspace_begin_at_its_root_and_those_of_a_package_replace_them() 
 }
 
 #[test]
-fn what_cargo_was_to_make_and_did_not_leaves_the_last_good_layout() {
+fn missing_build_output_keeps_previous_layout() {
     let project = package(r#"{ from = "target/made/*", to = "/srv/" }"#, &["target/made/a"]);
     project.build(&["--platform", "linux/amd64"]).succeeds();
     let before = digest(&project.layout());
@@ -206,7 +206,7 @@ fn what_cargo_was_to_make_and_did_not_leaves_the_last_good_layout() {
 }
 
 #[test]
-fn a_link_to_what_does_not_go_in_is_told() {
+fn asset_link_to_excluded_file_warns() {
     let project = package(r#"{ from = "assets", to = "/srv/" }"#, &["assets/a", "other"]);
     symlink("../other", project.path("assets/b")).expect("a link");
     let ran = project.build(&["--platform", "linux/amd64"]).succeeds();

@@ -43,7 +43,7 @@ fn assert_over(layout: PathBuf, base: &WrittenBase, platform: &str) {
 }
 
 #[test]
-fn the_layers_of_a_pulled_base_come_first_unchanged_and_its_settings_are_inherited() {
+fn base_layers_and_settings_are_inherited() {
     let (project, base, registry) = pulled(BaseImage::new());
     let reference = registry.reference("distroless/static:nonroot");
     let ran = project.oci(&["build", "--base", &reference]).succeeds();
@@ -67,7 +67,7 @@ fn the_layers_of_a_pulled_base_come_first_unchanged_and_its_settings_are_inherit
 }
 
 #[test]
-fn a_base_with_dockers_types_becomes_an_image_with_ocis() {
+fn docker_base_becomes_oci_image() {
     let (project, base, registry) = pulled(BaseImage::new().docker_types());
     project.oci(&["build", "--base", &registry.reference("distroless/static:nonroot")]).succeeds();
     assert_over(project.layout(), &base, "linux/arm64/v8");
@@ -79,7 +79,7 @@ fn a_base_with_dockers_types_becomes_an_image_with_ocis() {
 }
 
 #[test]
-fn all_is_every_platform_of_the_base_and_attestations_are_none() {
+fn platform_all_skips_attestations() {
     let (project, base, registry) = pulled(BaseImage::new().attestations());
     // Only two standard libraries are there: the third target is left to those who have it.
     let args =
@@ -97,7 +97,7 @@ fn all_is_every_platform_of_the_base_and_attestations_are_none() {
 }
 
 #[test]
-fn a_base_without_an_index_is_for_one_platform() {
+fn base_without_index_has_one_platform() {
     let (project, base, registry) = pulled(BaseImage::new().single("linux/amd64"));
     let reference = registry.reference("distroless/static:nonroot");
     project.oci(&["build", "--base", &reference, "--platform", "all"]).succeeds();
@@ -107,7 +107,7 @@ fn a_base_without_an_index_is_for_one_platform() {
 }
 
 #[test]
-fn a_tag_is_asked_for_once_and_a_digest_never_again() {
+fn base_tag_is_resolved_once_digest_never() {
     let (project, base, mut registry) = pulled(BaseImage::new());
     let tag = registry.reference("distroless/static:nonroot");
     project.oci(&["build", "--base", &tag]).succeeds();
@@ -124,7 +124,7 @@ fn a_tag_is_asked_for_once_and_a_digest_never_again() {
 }
 
 #[test]
-fn a_corrupted_blob_in_the_cache_is_pulled_again() {
+fn corrupt_cached_blob_is_pulled_again() {
     let (project, base, registry) = pulled(BaseImage::new());
     let reference = registry.reference("distroless/static:nonroot");
     project.oci(&["build", "--base", &reference]).succeeds();
@@ -138,7 +138,7 @@ fn a_corrupted_blob_in_the_cache_is_pulled_again() {
 }
 
 #[test]
-fn a_registry_that_wants_tokens_gets_them_under_either_name() {
+fn token_field_has_either_name() {
     for field in [TokenField::Token, TokenField::AccessToken] {
         let service = TokenService::start(TokenOptions { field, ..TokenOptions::default() });
         let registry = DockerRegistry::with_tokens(&service);
@@ -156,7 +156,7 @@ fn a_registry_that_wants_tokens_gets_them_under_either_name() {
 }
 
 #[test]
-fn a_base_in_a_layout_or_an_archive_is_used_where_it_lies() {
+fn local_base_is_used_in_place() {
     let project = Project::fixture("hello");
     let base = BaseImage::new().write(&project.path("base"));
     project.oci(&["build", "--base", "oci:base:nonroot"]).succeeds();
@@ -169,7 +169,7 @@ fn a_base_in_a_layout_or_an_archive_is_used_where_it_lies() {
 }
 
 #[test]
-fn a_path_in_the_table_is_taken_from_the_package() {
+fn base_path_is_relative_to_the_package() {
     let project = Project::with_table("base = \"oci:base\"\nplatforms = [\"linux/amd64\"]")
         .file("src/bin/y.rs", "fn main() {}\n");
     let base = BaseImage::new().write(&project.path("base"));
@@ -192,7 +192,7 @@ fn contents(base: &WrittenBase) -> Vec<String> {
 }
 
 #[test]
-fn whatever_a_registry_corrupts_never_gets_into_an_image() {
+fn corrupt_registry_content_never_enters_an_image() {
     let project = Project::fixture("hello");
     let base = BaseImage::new().write(&project.path("base"));
     let good = DockerRegistry::start();
@@ -213,7 +213,7 @@ fn whatever_a_registry_corrupts_never_gets_into_an_image() {
 }
 
 #[test]
-fn whatever_is_corrupted_in_the_cache_is_pulled_again() {
+fn corrupt_cache_entries_are_pulled_again() {
     let (project, base, registry) = pulled(BaseImage::new());
     let reference = registry.reference("distroless/static:nonroot");
     project.oci(&["build", "--base", &reference]).succeeds();
@@ -231,7 +231,7 @@ fn whatever_is_corrupted_in_the_cache_is_pulled_again() {
 }
 
 #[test]
-fn what_is_said_of_the_base_can_be_said_otherwise_or_left_out() {
+fn base_settings_can_be_overridden_or_removed() {
     let (project, _base, registry) = pulled(BaseImage::new());
     let key = |name: &str| format!("org.opencontainers.image.{name}");
     let [name, digest, title] = [key("base.name"), key("base.digest"), key("title")];

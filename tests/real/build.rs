@@ -18,7 +18,7 @@ fn is_result(line: &str) -> bool {
 }
 
 #[test]
-fn a_new_crate_becomes_an_image_for_two_platforms() {
+fn new_crate_builds_for_two_platforms() {
     let project = Project::empty("work");
     process::output(project.build(&[]).command("cargo").args(["new", "--quiet", "x"]));
     let ran = project.build(&[]).within("x").succeeds();
@@ -36,7 +36,7 @@ fn a_new_crate_becomes_an_image_for_two_platforms() {
 }
 
 #[test]
-fn the_result_is_the_last_line_in_a_pipe_and_in_a_terminal() {
+fn result_is_the_last_line_of_output() {
     let project = Project::new("x");
     let piped = project.build(&[]).command("sh").args(["-c", "cargo oci build --base embedded | tail -1"]).output();
     let piped = String::from_utf8(piped.expect("a shell").stdout).expect("text");
@@ -51,7 +51,7 @@ fn the_result_is_the_last_line_in_a_pipe_and_in_a_terminal() {
 }
 
 #[test]
-fn the_same_sources_give_the_same_digest() {
+fn same_sources_give_same_digest() {
     let project = Project::fixture("hello");
     let build = || {
         project.build(&[]).succeeds();
@@ -64,7 +64,7 @@ fn the_same_sources_give_the_same_digest() {
 }
 
 #[test]
-fn it_goes_to_a_registry_and_back_unchanged() {
+fn image_survives_a_registry_unchanged() {
     let project = Project::fixture("hello");
     project.build(&[]).succeeds();
     let registry = DockerRegistry::start();
@@ -79,7 +79,7 @@ fn it_goes_to_a_registry_and_back_unchanged() {
 }
 
 #[test]
-fn everything_in_the_table_is_in_the_image() {
+fn table_settings_reach_the_image() {
     let project = Project::fixture("service");
     // Dependencies are compiled once for all runs of the tests.
     let target = concat!(env!("CARGO_MANIFEST_DIR"), "/target/fixtures");
@@ -109,7 +109,7 @@ fn everything_in_the_table_is_in_the_image() {
 }
 
 #[test]
-fn flags_count_more_than_the_environment_and_that_more_than_the_table() {
+fn flags_override_environment_which_overrides_table() {
     let project = Project::with_table("tags = [\"table\"]\nuser = \"1\"\nenv = { A = \"table\", B = \"table\" }");
     let tags = |args: &[&str], variable: &str| {
         let args = [&["--platform", "linux/amd64", "--env", "A=flag"], args].concat();
@@ -127,7 +127,7 @@ fn flags_count_more_than_the_environment_and_that_more_than_the_table() {
 }
 
 #[test]
-fn git_dates_and_names_the_image() {
+fn git_commit_sets_date_and_tag() {
     let project = Project::new("x").file(".gitignore", "target\n");
     let git = |args: &[&str]| {
         let identity = ["-c", "user.name=x", "-c", "user.email=x@example.org"];
@@ -154,7 +154,7 @@ fn git_dates_and_names_the_image() {
 }
 
 #[test]
-fn a_workspace_is_one_run_of_cargo_and_an_image_for_each_program() {
+fn workspace_builds_with_one_cargo_run() {
     let member = |name: &str| format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n");
     let workspace = "[workspace]\nresolver = \"3\"\nmembers = [\"a\", \"b\", \"c\"]\n";
     let project = Project::empty("ws")
@@ -178,7 +178,7 @@ fn a_workspace_is_one_run_of_cargo_and_an_image_for_each_program() {
 }
 
 #[test]
-fn build_scripts_are_compiled_once_for_both_targets() {
+fn build_scripts_compile_once_for_both_targets() {
     let project = Project::new("x").file("build.rs", "fn main() {\n    println!(\"cargo::warning=ran\");\n}\n");
     let ran = project.build(&["-v"]).succeeds();
     assert_eq!(ran.stderr.matches("--crate-name build_script_build").count(), 1, "{}", ran.stderr);
@@ -186,7 +186,7 @@ fn build_scripts_are_compiled_once_for_both_targets() {
 }
 
 #[test]
-fn a_corrupted_blob_is_found_by_the_validator() {
+fn validate_finds_corrupt_blob() {
     let project = Project::new("x");
     project.build(&[]).succeeds();
     assert_eq!(problems(&project.layout()), []);
@@ -205,7 +205,7 @@ fn a_corrupted_blob_is_found_by_the_validator() {
 }
 
 #[test]
-fn the_cargo_that_is_set_is_the_one_that_is_run_and_it_compiles_once() {
+fn cargo_variable_chooses_cargo() {
     use std::os::unix::fs::PermissionsExt;
     let script = "#!/bin/sh\necho \"$1\" >>calls\nexec cargo \"$@\"\n";
     let project = Project::new("x").file("my-cargo", script);
@@ -226,7 +226,7 @@ fn the_cargo_that_is_set_is_the_one_that_is_run_and_it_compiles_once() {
 }
 
 #[test]
-fn names_that_engines_take_have_no_capitals() {
+fn image_names_are_lowercase() {
     let project = Project::empty("shout")
         .file("Cargo.toml", "[package]\nname = \"Shout\"\nversion = \"0.1.0\"\nedition = \"2024\"\n")
         .file("src/main.rs", "fn main() {}\n");
@@ -237,7 +237,7 @@ fn names_that_engines_take_have_no_capitals() {
 }
 
 #[test]
-fn a_folder_called_like_a_target_does_not_mislead() {
+fn folder_named_like_a_target_is_ignored() {
     let project = Project::empty("x86_64-unknown-linux-musl")
         .file("p/Cargo.toml", "[package]\nname = \"p\"\nversion = \"0.1.0\"\nedition = \"2024\"\n")
         .file("p/src/main.rs", "fn main() {}\n");
@@ -246,7 +246,7 @@ fn a_folder_called_like_a_target_does_not_mislead() {
 }
 
 #[test]
-fn credentials_for_registries_do_not_reach_build_scripts() {
+fn build_scripts_see_no_registry_credentials() {
     let script = "fn main() {\n    let seen = std::env::vars().any(|(key, _)| key.starts_with(\"CARGO_OCI_REGISTRY\"));\n    \
                   assert!(!seen, \"a secret\");\n}\n";
     let project = Project::new("x").file("build.rs", script);

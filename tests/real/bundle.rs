@@ -57,7 +57,7 @@ fn unpack(project: &Project, architecture: &str, args: &[&str]) -> PathBuf {
 }
 
 #[test]
-fn a_crate_becomes_a_bundle_that_starts() {
+fn crate_becomes_a_bundle_that_starts() {
     let project = Project::fixture("hello");
     for (architecture, name) in ARCHITECTURES {
         let platform = format!("linux/{architecture}");
@@ -77,7 +77,7 @@ fn a_crate_becomes_a_bundle_that_starts() {
 }
 
 #[test]
-fn a_rootless_bundle_starts_as_its_makers() {
+fn rootless_bundle_runs_as_its_creator() {
     let project = hello();
     for (architecture, name) in ARCHITECTURES {
         let bundle = unpack(&project, architecture, &["--rootless", &format!("rootless-{architecture}")]);
@@ -88,7 +88,7 @@ fn a_rootless_bundle_starts_as_its_makers() {
 }
 
 #[test]
-fn a_user_without_rights_makes_and_starts_a_bundle() {
+fn unprivileged_user_creates_and_starts_bundle() {
     let project = hello();
     let user = User::nobody();
     // Where others may be: the folder of this program may be closed to them.
@@ -119,7 +119,7 @@ fn a_user_without_rights_makes_and_starts_a_bundle() {
 }
 
 #[test]
-fn a_user_without_rights_gives_files_of_closed_folders_further_names() {
+fn hard_links_work_in_unreadable_folders() {
     let user = User::nobody();
     let layer = Layer::new()
         .mode(0)
@@ -147,7 +147,7 @@ fn a_user_without_rights_gives_files_of_closed_folders_further_names() {
 }
 
 #[test]
-fn a_bundle_inherits_nothing_from_the_folder_that_it_is_in() {
+fn bundle_ignores_its_parent_folder() {
     let project = Project::empty("x");
     Image::new().layer(base()).write(&project.path("image"));
     let folder = project.path("shared");
@@ -251,7 +251,7 @@ fn assert_same(ours: &BTreeMap<Vec<u8>, File>, theirs: &BTreeMap<Vec<u8>, File>)
 }
 
 #[test]
-fn the_files_are_those_that_umoci_and_gnu_tar_make() {
+fn bundle_matches_umoci_and_gnu_tar() {
     let project = Project::empty("x");
     let devices = Layer::new()
         .owner(70_000)
@@ -276,7 +276,7 @@ fn the_files_are_those_that_umoci_and_gnu_tar_make() {
 }
 
 #[test]
-fn over_a_base_with_all_compressions_the_files_are_umocis_too() {
+fn bundle_of_all_compressions_matches_umoci() {
     let project = Project::fixture("hello");
     BaseImage::new().write(&project.path("base"));
     project.oci(&["build", "--base", "oci:base"]).succeeds();
@@ -293,7 +293,7 @@ fn over_a_base_with_all_compressions_the_files_are_umocis_too() {
 }
 
 #[test]
-fn the_tar_file_of_a_bundle_unpacks_to_one_that_starts() {
+fn bundle_tar_unpacks_and_starts() {
     let project = hello();
     let folder = unpack(&project, "amd64", &["folder"]);
     let tar = unpack(&project, "amd64", &["-o", "tar", "file.tar"]);
@@ -306,7 +306,7 @@ fn the_tar_file_of_a_bundle_unpacks_to_one_that_starts() {
 }
 
 #[test]
-fn volumes_hold_what_the_image_has_there_and_may_be_written_to() {
+fn volumes_are_writable_copies_of_image_content() {
     let project = hello();
     let rootfs = unpack(&project, "amd64", &["hello-bundle"]).join("rootfs");
     let read = |path: &str| fs::read(rootfs.join(path)).expect("a file");
@@ -336,7 +336,7 @@ fn volumes_hold_what_the_image_has_there_and_may_be_written_to() {
 }
 
 #[test]
-fn of_an_image_in_a_registry_only_the_one_platform_is_fetched() {
+fn bundle_pulls_only_its_platform() {
     let project = Project::empty("x");
     let base = BaseImage::new().write(&project.path("base"));
     let registry = DockerRegistry::start();
@@ -359,7 +359,7 @@ fn of_an_image_in_a_registry_only_the_one_platform_is_fetched() {
     assert_same(&tree(&project.path("out/rootfs")), &tree(&project.path("from-archive/rootfs")));
 }
 
-/// A small file system in memory, gone when this is dropped.
+/// A small file system in memory, gone on drop.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
@@ -377,7 +377,7 @@ impl Drop for SmallDisk {
 }
 
 #[test]
-fn a_disk_that_is_full_in_the_middle_is_as_empty_as_before() {
+fn full_disk_is_empty_again_after_failure() {
     let project = Project::empty("x");
     let layer =
         Layer::new().mode(0o500).folder("closed").file("closed/a", &[1; 600_000]).file("closed/b", &[2; 600_000]);

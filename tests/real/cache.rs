@@ -102,7 +102,7 @@ fn based(project: &Project, mib: usize) -> (WrittenBase, DockerRegistry) {
 }
 
 #[test]
-fn thirty_two_builds_and_pulls_at_once_agree_and_leave_nothing() {
+fn concurrent_builds_and_pulls_agree() {
     let programs = programs();
     let first = prebuilt(&programs, b"");
     let (_, registry) = based(&first, 1);
@@ -186,20 +186,20 @@ fn kill(project: &Project, kind: &str, args: &[&str], check: impl Fn(&str)) {
 }
 
 #[test]
-fn a_build_that_is_killed_at_any_moment_leaves_nothing_bad() {
+fn killed_build_leaves_nothing_corrupt() {
     let project = Project::new("x");
     kill(&project, "build", &["build", "--base", "embedded"], |_| ());
 }
 
 #[test]
-fn a_pull_that_is_killed_at_any_moment_leaves_nothing_bad() {
+fn killed_pull_leaves_nothing_corrupt() {
     let project = Project::new("x");
     let (_, registry) = based(&project, 4);
     kill(&project, "pull", &["build", "--base", &registry.reference("static:nonroot")], |_| ());
 }
 
 #[test]
-fn a_push_that_is_killed_at_any_moment_leaves_nothing_bad() {
+fn killed_push_leaves_nothing_corrupt() {
     let project = Project::new("x");
     let registry = DockerRegistry::start();
     let repository = registry.reference("acme/x");
@@ -253,7 +253,7 @@ fn assert_durable(threads: &[Vec<String>], is_meant: impl Fn(&str) -> bool) -> u
 }
 
 #[test]
-fn what_gets_a_name_is_on_the_disk_before_and_its_name_after() {
+fn files_are_synced_before_they_are_renamed() {
     let programs = programs();
     let project = prebuilt(&programs, b"");
     let (_, registry) = based(&project, 1);
@@ -265,7 +265,7 @@ fn what_gets_a_name_is_on_the_disk_before_and_its_name_after() {
 }
 
 #[test]
-fn with_nothing_changed_nothing_is_written() {
+fn unchanged_build_writes_nothing() {
     let project = prebuilt(&programs(), b"");
     let (_, registry) = based(&project, 1);
     let reference = registry.reference("static:nonroot");
@@ -280,7 +280,7 @@ fn with_nothing_changed_nothing_is_written() {
 }
 
 #[test]
-fn a_layer_that_was_made_before_is_neither_made_again_nor_believed() {
+fn cached_layer_is_reused_after_verification() {
     let programs = programs();
     let project = prebuilt(&programs, b"");
     let build = || process::run(&mut command(&project, &["build", "--base", "embedded", "--message-format", "json"]));
@@ -316,7 +316,7 @@ fn a_layer_that_was_made_before_is_neither_made_again_nor_believed() {
 }
 
 #[test]
-fn offline_a_base_is_what_it_was_when_it_was_pulled() {
+fn offline_base_is_the_one_pulled_last() {
     let project = Project::fixture("hello");
     let (base, mut registry) = based(&project, 1);
     let tag = registry.reference("static:nonroot");

@@ -35,7 +35,7 @@ fn annotations(project: &Project) -> Value {
 }
 
 #[test]
-fn all_that_cargo_toml_says_is_in_annotations_and_labels_and_each_can_be_left_out() {
+fn package_metadata_becomes_annotations_and_labels() {
     let described = "[package]\nname = \"x\"\nversion = \"1.2.3-rc.1\"\nedition = \"2024\"\nlicense = \"MIT OR Apache-2.0\"\n\
                      description = \"\"\"\nA service\n  in two lines.\n\"\"\"\nhomepage = \"https://example.org\"\n\
                      documentation = \"https://docs.example.org\"\nrepository = \"https://git.example.org/x\"\n\
@@ -84,7 +84,7 @@ fn all_that_cargo_toml_says_is_in_annotations_and_labels_and_each_can_be_left_ou
 }
 
 #[test]
-fn a_shallow_clone_has_its_commit_but_perhaps_no_tags() {
+fn shallow_clone_has_revision_without_tags() {
     let project = committed();
     git(project.root(), &["commit", "--quiet", "--allow-empty", "--message=y"]);
     git(project.root(), &["tag", "v1"]);
@@ -103,7 +103,7 @@ fn a_shallow_clone_has_its_commit_but_perhaps_no_tags() {
 }
 
 #[test]
-fn without_a_commit_there_is_no_revision_and_an_image_all_the_same() {
+fn image_without_commit_has_no_revision() {
     let project = Project::new("x");
     let build = || project.build(&["--platform", "linux/amd64"]);
     let no_revision = |words: &str, warned: bool| {

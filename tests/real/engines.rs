@@ -52,7 +52,7 @@ fn folder(socket: &str) -> String {
     socket.parent().expect("a folder").display().to_string()
 }
 
-/// Loads an archive, and gives the id of its image. A name could be one that only one of the stores finds again.
+/// Loads an archive, and returns the id of its image. A name could be one that only one of the stores finds again.
 #[track_caller]
 fn load(docker: &Docker, archive: &str) -> String {
     succeeds(docker.docker(&["load", "-i", archive]));
@@ -84,12 +84,12 @@ fn docker_with_its_own_store_runs_an_image() {
 }
 
 #[test]
-fn docker_with_containerds_store_runs_an_image() {
+fn docker_with_containerd_store_runs_an_image() {
     docker_runs_an_image(DockerOptions { store: Store::Containerd, ..DockerOptions::default() });
 }
 
 #[test]
-fn the_two_dockers_keep_images_in_different_stores() {
+fn docker_stores_are_separate() {
     let driver = |store| {
         let docker = Docker::start_with(DockerOptions { store, ..DockerOptions::default() });
         succeeds(docker.docker(&["info", "--format", "{{json .DriverStatus}}"]))
@@ -100,7 +100,7 @@ fn the_two_dockers_keep_images_in_different_stores() {
 }
 
 #[test]
-fn a_container_of_a_docker_with_a_bridge_publishes_its_port() {
+fn docker_bridge_publishes_ports() {
     let project = Project::fixture("service");
     project.build(&["--platform", "host", "-o", "docker-archive=x.tar"]).succeeds();
     let archive = project.path("x.tar").display().to_string();
@@ -120,7 +120,7 @@ fn a_container_of_a_docker_with_a_bridge_publishes_its_port() {
 }
 
 #[test]
-fn a_docker_says_when_its_disk_is_full() {
+fn docker_reports_full_disk() {
     let project = Project::empty("x");
     // Nothing that could be compressed.
     let noise = fs::File::open("/dev/urandom").expect("noise");
@@ -140,7 +140,7 @@ fn a_docker_says_when_its_disk_is_full() {
 }
 
 #[test]
-fn what_a_docker_is_sent_is_counted() {
+fn docker_counter_counts_sent_bytes() {
     let (_project, archive) = archive();
     let size = fs::metadata(&archive).expect("an archive").len();
     let docker = Docker::start();
@@ -156,7 +156,7 @@ fn what_a_docker_is_sent_is_counted() {
 }
 
 #[test]
-fn a_docker_of_a_test_that_fails_is_gone() {
+fn docker_is_stopped_after_failed_test() {
     let mut place = String::new();
     let failed = catch_unwind(AssertUnwindSafe(|| {
         let docker = Docker::start_with(DockerOptions { disk: Some(32), ..DockerOptions::default() });

@@ -39,7 +39,7 @@ fn built() -> (Project, Vec<(std::path::PathBuf, Vec<u8>)>) {
 const SOON: Duration = Duration::from_secs(28);
 
 #[test]
-fn a_compile_error_is_cargos_own_in_colour_and_with_its_status() {
+fn compile_error_keeps_cargos_colors_and_status() {
     let (project, before) = built();
     let project = project.file("src/main.rs", "fn main() { let x: u32 = \"text\"; }\n");
     let words = project.build(&["--color", "always"]).fails(101);
@@ -50,7 +50,7 @@ fn a_compile_error_is_cargos_own_in_colour_and_with_its_status() {
 }
 
 #[test]
-fn a_program_that_is_not_static_never_reaches_an_image() {
+fn dynamic_program_never_reaches_a_static_image() {
     use std::os::unix::fs::PermissionsExt;
     let (project, before) = built();
     // A linker that leaves a program of this machine where the program for the target should be.
@@ -69,7 +69,7 @@ fn a_program_that_is_not_static_never_reaches_an_image() {
 }
 
 #[test]
-fn an_unreachable_registry_is_given_up_soon() {
+fn unreachable_registry_times_out() {
     let (project, before) = built();
     // A listener whose queue is full answers no further connection, as a host behind a firewall does.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -89,7 +89,7 @@ fn an_unreachable_registry_is_given_up_soon() {
 }
 
 #[test]
-fn a_registry_that_never_answers_is_given_up_soon() {
+fn silent_registry_times_out() {
     let (project, before) = built();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -104,7 +104,7 @@ fn a_registry_that_never_answers_is_given_up_soon() {
 }
 
 #[test]
-fn what_the_registry_does_not_have_is_named() {
+fn missing_registry_content_is_named() {
     let (project, before) = built();
     let registry = DockerRegistry::start();
     BaseImage::new().write(&project.path("base")).push_to(&registry, "base", "1");
@@ -122,7 +122,7 @@ fn what_the_registry_does_not_have_is_named() {
 }
 
 #[test]
-fn a_registry_that_gives_other_bytes_is_not_believed() {
+fn registry_content_is_verified() {
     let (project, before) = built();
     let base = BaseImage::new().write(&project.path("base"));
     let registry = DockerRegistry::start();
@@ -141,7 +141,7 @@ fn a_registry_that_gives_other_bytes_is_not_believed() {
 }
 
 #[test]
-fn a_target_that_cannot_be_had_is_an_error_with_the_ways_to_get_it() {
+fn missing_target_error_names_ways_to_install() {
     let (project, before) = built();
     let call = |args: &[&str]| {
         let args = [&["--platform", "linux/loong64"], args].concat();
@@ -156,7 +156,7 @@ fn a_target_that_cannot_be_had_is_an_error_with_the_ways_to_get_it() {
     assert_eq!(snapshot(&project.layout()), before);
 }
 
-/// A small file system in memory, gone when this is dropped.
+/// A small file system in memory, gone on drop.
 struct SmallDisk(std::path::PathBuf);
 
 impl SmallDisk {
@@ -175,7 +175,7 @@ impl Drop for SmallDisk {
 }
 
 #[test]
-fn a_full_disk_is_named_and_the_old_layout_stays() {
+fn full_disk_keeps_previous_layout() {
     let project = Project::new("x");
     let disk = SmallDisk::mount(project.path("target/oci"), 700);
     project.build(&["--platform", "linux/amd64"]).succeeds();
@@ -196,7 +196,7 @@ fn a_full_disk_is_named_and_the_old_layout_stays() {
 }
 
 #[test]
-fn a_full_cache_is_named_and_holds_nothing_half() {
+fn full_cache_disk_leaves_no_partial_files() {
     let project = Project::new("x");
     let base = BaseImage::new().write(&project.path("base"));
     let registry = DockerRegistry::start();
@@ -215,7 +215,7 @@ fn a_full_cache_is_named_and_holds_nothing_half() {
 }
 
 #[test]
-fn two_builds_at_once_both_succeed() {
+fn concurrent_builds_both_succeed() {
     let (project, _) = built();
     let digests: Vec<_> = std::thread::scope(|scope| {
         let builds: Vec<_> =
@@ -228,7 +228,7 @@ fn two_builds_at_once_both_succeed() {
 }
 
 #[test]
-fn an_interrupt_ends_within_two_seconds_and_leaves_nothing_half() {
+fn interrupt_ends_soon_without_partial_files() {
     let project = Project::new("x");
     let base = BaseImage::new().write(&project.path("base"));
     let registry = DockerRegistry::start();

@@ -28,7 +28,7 @@ fn json_of(project: &Project, image: &str) -> Value {
 }
 
 #[test]
-fn a_pushed_image_is_shown_with_its_base_and_no_layer_is_read() {
+fn inspect_of_pushed_image_reads_no_layers() {
     let project = Project::fixture("hello");
     let registry = DockerRegistry::start();
     let base = BaseImage::new().write(&project.path("base"));
@@ -69,7 +69,7 @@ fn a_pushed_image_is_shown_with_its_base_and_no_layer_is_read() {
 }
 
 #[test]
-fn images_that_skopeo_has_copied_are_read() {
+fn inspect_reads_images_copied_by_skopeo() {
     let (project, base, registry) = pushed(BaseImage::new().docker_types());
     let (from, to) = (format!("docker://{}", registry.reference("static:nonroot")), registry.reference("copy:v1"));
     let insecure = ["--src-tls-verify=false", "--dest-tls-verify=false"];
@@ -103,7 +103,7 @@ fn images_that_skopeo_has_copied_are_read() {
 }
 
 #[test]
-fn what_is_attached_in_a_registry_without_the_api_is_found_by_its_tag() {
+fn referrers_tag_is_read_without_api() {
     let (project, base, registry) = pushed(BaseImage::new());
     let empty = registry.put_blob("static", b"{}");
     let content = registry.put_blob("static", b"an SBOM");
@@ -137,7 +137,7 @@ fn what_is_attached_in_a_registry_without_the_api_is_found_by_its_tag() {
 }
 
 #[test]
-fn what_a_registry_gives_wrong_or_has_lost_is_named() {
+fn validate_names_corrupt_and_missing_registry_content() {
     let (project, base, registry) = pushed(BaseImage::new());
     let image = registry.reference("static:nonroot");
     let part = base.platform("linux/amd64");
@@ -156,7 +156,7 @@ fn what_a_registry_gives_wrong_or_has_lost_is_named() {
 }
 
 #[test]
-fn credentials_are_those_of_a_pull() {
+fn inspect_uses_pull_credentials() {
     let service = TokenService::start(TokenOptions::default());
     let registry = DockerRegistry::with_tokens(&service);
     let project = Project::empty("x");

@@ -21,7 +21,7 @@ fn of<'a>(objects: &'a [Value], reason: &str) -> Vec<&'a Value> {
 }
 
 #[test]
-fn a_build_and_a_push_tell_every_event_and_the_result() {
+fn json_messages_cover_events_and_result() {
     let project = Project::new("x");
     let (from, to) = (DockerRegistry::start(), DockerRegistry::start());
     BaseImage::new().big(1).write(&project.path("base")).push_to(&from, "base", "1");
@@ -63,7 +63,7 @@ fn a_build_and_a_push_tell_every_event_and_the_result() {
 }
 
 #[test]
-fn a_failure_has_no_result_and_words_for_people_only() {
+fn json_output_of_failure_is_empty() {
     let project = Project::new("x").file("src/main.rs", "fn main() { let x: u32 = \"text\"; }\n");
     let args = ["--platform", "linux/amd64", "--message-format", "json"];
     let ran = project.build(&args).run();
@@ -73,7 +73,7 @@ fn a_failure_has_no_result_and_words_for_people_only() {
 }
 
 #[test]
-fn the_output_of_a_program_is_not_told_in_json() {
+fn run_output_is_never_json() {
     let project = Project::new("x");
     let words = project.oci(&["run", "--message-format", "json"]).fails(2);
     assert!(words.contains("unexpected argument '--message-format'"), "{words}");

@@ -41,7 +41,7 @@ impl Scene {
 }
 
 #[test]
-fn cosign_verifies_who_has_signed_and_nothing_is_signed_twice() {
+fn keyless_signature_verifies_with_cosign() {
     let scene = Scene::new();
     // A build script does not see who is signing.
     let script = "fn main() { assert!(std::env::var_os(\"SIGSTORE_ID_TOKEN\").is_none()); }";
@@ -70,7 +70,7 @@ fn cosign_verifies_who_has_signed_and_nothing_is_signed_twice() {
 }
 
 #[test]
-fn without_a_token_nothing_is_built_and_nothing_is_shown_of_it() {
+fn keyless_push_without_token_builds_nothing() {
     let scene = Scene::new();
     let expired = token(Duration::ZERO);
     for (token, why) in [("", "SIGSTORE_ID_TOKEN is not set"), ("a.b", "invalid JWT"), (&*expired, "has expired")] {

@@ -63,7 +63,7 @@ fn project() -> Project {
 const MIB: usize = 1 << 20;
 
 #[test]
-fn a_base_comes_while_cargo_runs() {
+fn base_is_pulled_while_cargo_runs() {
     let (project, registry) = (project(), DockerRegistry::start());
     BaseImage::new().big(1).write(&project.path("base")).push_to(&registry, "static", "1");
     let args = ["build", "--base", &registry.reference("static:1")];
@@ -73,7 +73,7 @@ fn a_base_comes_while_cargo_runs() {
 }
 
 #[test]
-fn the_layer_of_a_platform_is_made_when_its_program_is_there() {
+fn layer_starts_when_its_program_is_compiled() {
     let project = project();
     // That of the base, and that of the program for the other platform.
     let blobs = project.layout().join("blobs");
@@ -83,7 +83,7 @@ fn the_layer_of_a_platform_is_made_when_its_program_is_there() {
 }
 
 #[test]
-fn the_layers_of_a_base_travel_while_cargo_runs() {
+fn base_layers_are_pushed_while_cargo_runs() {
     let project = project();
     let (from, to) = (DockerRegistry::start(), DockerRegistry::start());
     BaseImage::new().big(1).write(&project.path("base")).push_to(&from, "static", "1");
@@ -103,7 +103,7 @@ fn the_layers_of_a_base_travel_while_cargo_runs() {
 }
 
 #[test]
-fn a_base_that_cannot_be_had_stops_cargo() {
+fn missing_base_stops_cargo() {
     let (project, registry) = (project(), DockerRegistry::start());
     let args = ["build", "--base", &registry.reference("nothing:1")];
     let words = waiting(&project, &args, AMD64, Path::new("/nowhere"), 1, 0).fails(1);
@@ -112,7 +112,7 @@ fn a_base_that_cannot_be_had_stops_cargo() {
 }
 
 #[test]
-fn a_program_that_does_not_compile_stops_the_pull() {
+fn compile_error_stops_the_pull() {
     let project = Project::new("x").file("src/main.rs", "fn main() { nonsense }");
     let registry = DockerRegistry::start();
     BaseImage::new().big(4).write(&project.path("base")).push_to(&registry, "static", "1");

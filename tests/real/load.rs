@@ -63,7 +63,7 @@ fn layout(project: &Project, architecture: &str) -> std::path::PathBuf {
 }
 
 #[test]
-fn docker_runs_both_platforms_by_the_name_that_is_told() {
+fn docker_runs_both_platforms_by_printed_name() {
     for store in STORES {
         let docker = docker(store);
         let project = Project::fixture("hello");
@@ -82,7 +82,7 @@ fn docker_runs_both_platforms_by_the_name_that_is_told() {
 }
 
 #[test]
-fn docker_gets_its_own_platform_when_none_is_named() {
+fn docker_gets_its_own_platform_by_default() {
     let docker = Docker::start();
     let project = Project::fixture("hello");
     load(&project, docker.env(), &[]).succeeds();
@@ -93,7 +93,7 @@ fn docker_gets_its_own_platform_when_none_is_named() {
 }
 
 #[test]
-fn with_the_binary_changed_docker_gets_one_layer() {
+fn changed_binary_sends_docker_one_layer() {
     for store in STORES {
         let docker = docker(store);
         let project = saying("first");
@@ -126,7 +126,7 @@ fn with_the_binary_changed_docker_gets_one_layer() {
 }
 
 #[test]
-fn layers_are_sent_again_to_a_docker_that_has_lost_them() {
+fn docker_gets_lost_layers_again() {
     let docker = docker(Store::Containerd);
     let project = saying("first");
     load(&project, docker.env(), &[]).succeeds();
@@ -146,7 +146,7 @@ fn layers_are_sent_again_to_a_docker_that_has_lost_them() {
 }
 
 #[test]
-fn all_tags_of_all_repositories_stand_for_the_image() {
+fn load_applies_all_tags_of_all_repositories() {
     for store in STORES {
         let docker = docker(store);
         let project = saying("x");
@@ -169,7 +169,7 @@ fn all_tags_of_all_repositories_stand_for_the_image() {
 }
 
 #[test]
-fn containerds_store_takes_all_platforms_at_once() {
+fn containerd_store_takes_all_platforms() {
     let docker = docker(Store::Containerd);
     let project = Project::fixture("hello");
     let ran = load(&project, docker.env(), &["--platform", "linux/amd64,linux/arm64"]).succeeds();
@@ -182,7 +182,7 @@ fn containerds_store_takes_all_platforms_at_once() {
 }
 
 #[test]
-fn the_classic_store_is_not_given_several_platforms() {
+fn classic_store_rejects_several_platforms() {
     let docker = Docker::start();
     let project = Project::fixture("hello");
     let words = load(&project, docker.env(), &["--platform", "linux/amd64,linux/arm64"]).fails(1);
@@ -192,7 +192,7 @@ fn the_classic_store_is_not_given_several_platforms() {
 }
 
 #[test]
-fn layers_in_zstd_reach_a_docker_that_does_not_know_it() {
+fn zstd_layers_reach_docker_without_zstd() {
     let docker = Docker::start();
     let project = Project::fixture("hello");
     BaseImage::new().write(&project.path("base"));
@@ -203,7 +203,7 @@ fn layers_in_zstd_reach_a_docker_that_does_not_know_it() {
 }
 
 #[test]
-fn a_docker_that_is_killed_meanwhile_leaves_the_name_where_it_was() {
+fn killed_docker_keeps_previous_tag() {
     for store in STORES {
         let mut docker = docker(store);
         let project = saying("first");
@@ -233,7 +233,7 @@ fn a_docker_that_is_killed_meanwhile_leaves_the_name_where_it_was() {
 }
 
 #[test]
-fn a_load_that_is_interrupted_leaves_the_name_where_it_was() {
+fn interrupted_load_keeps_previous_tag() {
     for (store, signal, status) in [(Store::Classic, "-INT", 130), (Store::Containerd, "-TERM", 143)] {
         let docker = docker(store);
         let project = saying("first");
@@ -255,7 +255,7 @@ fn a_load_that_is_interrupted_leaves_the_name_where_it_was() {
 }
 
 #[test]
-fn two_loads_of_a_project_take_turns() {
+fn concurrent_loads_take_turns() {
     let docker = docker(Store::Containerd);
     let project = saying("first");
     let calls = ["one", "two"].map(|tag| load(&project, docker.env(), &["-t", tag]));
@@ -266,7 +266,7 @@ fn two_loads_of_a_project_take_turns() {
 }
 
 #[test]
-fn a_docker_without_room_says_so_and_keeps_what_it_had() {
+fn docker_without_space_keeps_previous_image() {
     for store in STORES {
         let docker = Docker::start_with(DockerOptions { store, disk: Some(60), ..DockerOptions::default() });
         let project = saying("first");
@@ -298,7 +298,7 @@ fn a_docker_without_room_says_so_and_keeps_what_it_had() {
 }
 
 #[test]
-fn podman_runs_both_platforms_and_knows_no_other_name_of_them() {
+fn podman_runs_both_platforms() {
     let podman = Podman::new();
     let project = Project::fixture("hello");
     for (architecture, machine) in ARCHITECTURES {
@@ -322,7 +322,7 @@ fn podman_runs_both_platforms_and_knows_no_other_name_of_them() {
 }
 
 #[test]
-fn containerd_runs_both_platforms_and_gets_what_it_lacks() {
+fn containerd_runs_both_platforms() {
     let containerd = Containerd::start();
     let project = Project::fixture("hello");
     for (architecture, machine) in ARCHITECTURES {
@@ -344,7 +344,7 @@ fn containerd_runs_both_platforms_and_gets_what_it_lacks() {
 }
 
 #[test]
-fn containerd_gets_again_what_it_lists_and_lacks() {
+fn containerd_gets_missing_content_again() {
     let containerd = Containerd::start();
     let project = saying("x");
     let args = ["--engine", "containerd", "--platform", "linux/amd64,linux/arm64"];
@@ -375,7 +375,7 @@ fn stand_in(project: &Project, name: &str, answers: &str, archive: &str) {
 }
 
 #[test]
-fn clusters_are_given_a_file_that_every_node_reads() {
+fn kind_cluster_loads_an_archive_on_every_node() {
     let project = saying("x");
     stand_in(&project, "kind", "'get nodes --name c') echo node ;;", "$5");
     stand_in(&project, "minikube", "*'ssh -- uname -m') echo aarch64 ;;", "$5");
@@ -401,7 +401,7 @@ fn clusters_are_given_a_file_that_every_node_reads() {
 }
 
 #[test]
-fn layers_of_every_compression_run_in_engines() {
+fn layers_of_every_compression_run() {
     for store in STORES {
         let docker = docker(store);
         for compression in ["zstd", "none"] {

@@ -33,7 +33,7 @@ fn registry() -> (Home, DockerRegistry) {
 }
 
 #[test]
-fn what_is_kept_in_the_file_lets_other_tools_in() {
+fn login_file_serves_other_tools() {
     let (home, registry) = registry();
     std::fs::create_dir(home.path(".docker")).expect("a folder");
     let before =
@@ -48,7 +48,7 @@ fn what_is_kept_in_the_file_lets_other_tools_in() {
 }
 
 #[test]
-fn a_wrong_password_or_user_is_refused_and_nothing_is_kept() {
+fn login_with_wrong_credentials_stores_nothing() {
     let (home, registry) = registry();
     for (user, password) in [(USER, "sesame"), ("robot", PASSWORD)] {
         let words = home.fails(1, &login(&registry, user), password);
@@ -60,7 +60,7 @@ fn a_wrong_password_or_user_is_refused_and_nothing_is_kept() {
 }
 
 #[test]
-fn a_token_service_is_asked_with_the_password_and_the_registry_with_its_token() {
+fn login_uses_password_at_token_service_only() {
     let options = TokenOptions { user: USER.to_owned(), password: PASSWORD.to_owned(), ..TokenOptions::default() };
     let service = TokenService::start(options);
     let (home, registry) = (Home::new(), DockerRegistry::with_tokens(&service));
@@ -75,7 +75,7 @@ fn a_token_service_is_asked_with_the_password_and_the_registry_with_its_token() 
 }
 
 #[test]
-fn a_helper_keeps_it_and_gives_it_to_other_tools() {
+fn login_helper_serves_other_tools() {
     let (home, registry) = registry();
     let home = home.with_keeper("keeper");
     std::fs::create_dir(home.path(".docker")).expect("a folder");
@@ -96,7 +96,7 @@ fn a_helper_keeps_it_and_gives_it_to_other_tools() {
 }
 
 #[test]
-fn what_docker_keeps_is_forgotten_and_what_is_kept_docker_forgets() {
+fn logout_and_docker_remove_each_others_credentials() {
     let (home, registry) = registry();
     // No daemon of Docker runs: its client does this by itself.
     let docker = |args: &str| process::run(home.command("sh").args(["-c", &format!("docker {args}")]));
@@ -117,7 +117,7 @@ fn what_docker_keeps_is_forgotten_and_what_is_kept_docker_forgets() {
 }
 
 #[test]
-fn a_helper_that_hangs_is_given_up_after_30_seconds() {
+fn hanging_helper_times_out() {
     let home = Home::with_config("{\"credsStore\": \"slow\"}").with_helper("slow", "echo sesame; exec sleep 300.125");
     let start = Instant::now();
     let ran = home.oci(&["logout", "ghcr.io"], "");

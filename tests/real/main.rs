@@ -1,4 +1,4 @@
-//! The whole line with real parts: a cross toolchain, zig, registries, runtimes, QEMU. `.ci/test` brings them all.
+//! Tests with real tools: a cross toolchain, zig, registries, runtimes, QEMU. `.ci/test` installs them all.
 
 #[path = "../support/mod.rs"]
 mod support;

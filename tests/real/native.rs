@@ -13,7 +13,7 @@ fn without_zig(call: Call) -> Call {
 }
 
 #[test]
-fn zig_compiles_the_c_code_of_both_targets() {
+fn zig_compiles_c_code_of_both_targets() {
     let project = Project::fixture("native");
     project.build(&["--target-dir", TARGET]).with_zig().succeeds();
     let layout = std::path::Path::new(TARGET).join("oci/native");
@@ -28,7 +28,7 @@ fn zig_compiles_the_c_code_of_both_targets() {
 }
 
 #[test]
-fn without_zig_the_error_names_the_package_and_the_ways_out() {
+fn missing_zig_error_names_package_and_help() {
     let project = Project::fixture("native");
     let words = without_zig(project.build(&["--platform", "linux/arm64"])).fails(101);
     assert!(words.contains("error: zstd-sys v"), "{words}");
@@ -39,7 +39,7 @@ fn without_zig_the_error_names_the_package_and_the_ways_out() {
 }
 
 #[test]
-fn a_mistake_in_rust_is_not_blamed_on_a_missing_c_compiler() {
+fn rust_error_does_not_blame_c_compiler() {
     let project = Project::fixture("native").file("build.rs", "fn main() -> u32 { compile_error!(\"mine\") }\n");
     let words = without_zig(project.build(&["--platform", "linux/arm64", "--jobs", "1"])).run().stderr;
     assert!(words.contains("mine") || words.contains("zstd-sys"), "{words}");
@@ -49,7 +49,7 @@ fn a_mistake_in_rust_is_not_blamed_on_a_missing_c_compiler() {
 }
 
 #[test]
-fn a_compiler_of_the_users_own_is_used() {
+fn configured_c_compiler_is_used() {
     let project = Project::fixture("native");
     // Not a compiler: cargo's own words show that it was called.
     let call = without_zig(project.build(&["--platform", "linux/arm64"])).env("CC_aarch64_unknown_linux_musl", "false");
@@ -59,7 +59,7 @@ fn a_compiler_of_the_users_own_is_used() {
 }
 
 #[test]
-fn a_linker_of_the_users_own_is_used() {
+fn configured_linker_is_used() {
     let config = "[target.aarch64-unknown-linux-musl]\nlinker = \"/nowhere/ld\"\n";
     let project = Project::new("x").file(".cargo/config.toml", config);
     let words = project.build(&["--platform", "linux/arm64"]).fails(101);

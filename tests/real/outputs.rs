@@ -7,7 +7,7 @@ use crate::support::project::Project;
 use crate::support::{digest, problems};
 
 #[test]
-fn the_image_is_written_to_a_folder_an_archive_and_dockers_archive() {
+fn outputs_include_layout_archive_and_docker_archive() {
     let project = Project::fixture("hello");
     let outputs =
         ["-o", "oci-dir=dir", "-o", "oci-archive=oci.tar", "-o", "docker-archive=docker.tar", "-t", "a", "-t", "b"];
@@ -30,7 +30,7 @@ fn the_image_is_written_to_a_folder_an_archive_and_dockers_archive() {
 }
 
 #[test]
-fn archives_are_the_same_every_time() {
+fn archives_are_reproducible() {
     let project = Project::new("x");
     let bytes = || {
         project.build(&["-o", "docker-archive=x.tar", "--platform", "linux/amd64"]).succeeds();
@@ -40,7 +40,7 @@ fn archives_are_the_same_every_time() {
 }
 
 #[test]
-fn the_metadata_file_says_what_was_built() {
+fn metadata_file_describes_the_build() {
     let project = Project::fixture("hello");
     let built = |more: &[&str]| {
         project.build(&[&["--metadata-file", "out.json"], more].concat()).succeeds();
@@ -62,7 +62,7 @@ fn the_metadata_file_says_what_was_built() {
 }
 
 #[test]
-fn a_folder_with_other_things_is_left_alone() {
+fn output_folder_with_other_files_is_kept() {
     let project = Project::new("x").file("dir/precious", "");
     let words = project.build(&["--platform", "linux/amd64", "-o", "oci-dir=dir"]).fails(1);
     assert!(words.contains("dir is not an OCI layout, and not empty"), "{words}");
@@ -70,7 +70,7 @@ fn a_folder_with_other_things_is_left_alone() {
 }
 
 #[test]
-fn layers_are_compressed_as_is_wanted_and_not_again_when_nothing_changed() {
+fn compression_setting_applies_and_is_cached() {
     let project = Project::new("x");
     let build = |compression: &str| {
         project.build(&["--platform", "linux/amd64", "--compression", compression]).succeeds();

@@ -22,7 +22,7 @@ fn compiled(project: &Project, target: &str, name: &str) -> std::path::PathBuf {
 }
 
 #[test]
-fn prebuilt_programs_make_the_same_image_and_nothing_is_compiled() {
+fn prebuilt_programs_give_same_image() {
     let project = Project::new("x");
     project.build(&[]).succeeds();
     let before = digest(&project.layout());
@@ -41,7 +41,7 @@ fn prebuilt_programs_make_the_same_image_and_nothing_is_compiled() {
 }
 
 #[test]
-fn a_platform_without_a_prebuilt_program_is_compiled_and_the_other_is_not() {
+fn prebuilt_platforms_are_not_compiled() {
     let project = Project::new("x");
     project.build(&["--platform", "linux/amd64"]).succeeds();
     fs::copy(compiled(&project, "x86_64-unknown-linux-musl", "x"), project.path("x")).expect("a program");
@@ -53,7 +53,7 @@ fn a_platform_without_a_prebuilt_program_is_compiled_and_the_other_is_not() {
 }
 
 #[test]
-fn a_prebuilt_program_of_the_wrong_kind_never_reaches_an_image() {
+fn prebuilt_program_of_wrong_kind_is_rejected() {
     let project = Project::new("x").file("script", "#!/bin/sh\n");
     let wrong = |args: &[&str]| {
         let words = project.build(args).fails(1);
@@ -72,7 +72,7 @@ fn a_prebuilt_program_of_the_wrong_kind_never_reaches_an_image() {
 }
 
 #[test]
-fn a_dynamic_program_goes_over_a_base_that_can_start_it() {
+fn dynamic_program_runs_on_matching_base() {
     let project = Project::new("x");
     BaseImage::new().glibc().write(&project.path("glibc"));
     let ran = project.oci(&["build", "--base", "oci:glibc", "--target", TARGET]).succeeds();
@@ -93,7 +93,7 @@ fn a_dynamic_program_goes_over_a_base_that_can_start_it() {
 }
 
 #[test]
-fn a_dynamic_program_is_pushed_over_a_base_whose_layers_stay_where_they_are() {
+fn dynamic_program_push_leaves_base_layers_in_place() {
     let project = Project::new("x");
     let registry = DockerRegistry::start();
     BaseImage::new().glibc().write(&project.path("glibc")).push_to(&registry, "cc", "latest");
@@ -111,7 +111,7 @@ fn a_dynamic_program_is_pushed_over_a_base_whose_layers_stay_where_they_are() {
 }
 
 #[test]
-fn a_dynamic_program_is_refused_over_a_base_without_a_loader_before_it_is_compiled() {
+fn dynamic_program_needs_base_with_loader() {
     let project = Project::new("x");
     BaseImage::new().write(&project.path("static"));
     for base in ["oci:static", "embedded", "scratch"] {
@@ -134,7 +134,7 @@ fn host_platform() -> String {
 }
 
 #[test]
-fn a_library_that_the_base_lacks_is_named() {
+fn missing_library_in_base_is_named() {
     let project = Project::new("x");
     BaseImage::new().glibc().write(&project.path("glibc"));
     // A linker that asks for one library more.

@@ -26,7 +26,7 @@ fn transfers<'r>(requests: &'r [Request], blobs: &[String]) -> Vec<&'r Request> 
 }
 
 #[test]
-fn what_is_pushed_is_what_was_built_and_others_take_it() {
+fn pushed_image_equals_built_image() {
     let project = Project::fixture("hello");
     let registry = DockerRegistry::start();
     let repository = registry.reference("acme/hello");
@@ -50,7 +50,7 @@ fn what_is_pushed_is_what_was_built_and_others_take_it() {
 }
 
 #[test]
-fn with_nothing_changed_one_request_goes_to_the_target_and_one_to_the_base() {
+fn unchanged_push_sends_two_requests() {
     let project = Project::fixture("hello");
     let (bases, target) = (DockerRegistry::start(), DockerRegistry::start());
     BaseImage::new().write(&project.path("base")).push_to(&bases, "static", "nonroot");
@@ -67,7 +67,7 @@ fn with_nothing_changed_one_request_goes_to_the_target_and_one_to_the_base() {
 }
 
 #[test]
-fn layers_of_a_base_in_the_same_registry_are_neither_fetched_nor_sent() {
+fn base_layers_are_mounted_within_a_registry() {
     let project = Project::fixture("hello");
     let registry = DockerRegistry::start();
     let base = BaseImage::new().write(&project.path("base"));
@@ -85,7 +85,7 @@ fn layers_of_a_base_in_the_same_registry_are_neither_fetched_nor_sent() {
 }
 
 #[test]
-fn layers_of_a_base_elsewhere_go_from_registry_to_registry() {
+fn base_layers_are_copied_between_registries() {
     let project = Project::fixture("hello");
     let (bases, target) = (DockerRegistry::start(), DockerRegistry::start());
     let base = BaseImage::new().write(&project.path("base"));
@@ -103,7 +103,7 @@ fn layers_of_a_base_elsewhere_go_from_registry_to_registry() {
 }
 
 #[test]
-fn several_repositories_get_the_same_and_a_digest_needs_no_tag() {
+fn push_to_several_repositories_sends_same_digest() {
     let project = Project::fixture("hello");
     let registry = DockerRegistry::start();
     let (a, b) = (registry.reference("a/hello"), registry.reference("b/hello"));
@@ -117,7 +117,7 @@ fn several_repositories_get_the_same_and_a_digest_needs_no_tag() {
 }
 
 #[test]
-fn one_platform_can_go_without_an_index() {
+fn single_platform_push_can_omit_index() {
     let project = Project::fixture("hello");
     let registry = DockerRegistry::start();
     let repository = registry.reference("hello");
@@ -129,7 +129,7 @@ fn one_platform_can_go_without_an_index() {
 }
 
 #[test]
-fn the_repository_is_the_flags_then_the_variables_then_the_tables() {
+fn repository_follows_precedence() {
     let registry = DockerRegistry::start();
     let table =
         format!("base = \"scratch\"\nplatforms = [\"linux/amd64\"]\nrepository = \"{}\"", registry.reference("table"));
@@ -146,7 +146,7 @@ fn the_repository_is_the_flags_then_the_variables_then_the_tables() {
 }
 
 #[test]
-fn a_push_that_fails_leaves_the_tag_where_it_was() {
+fn failed_push_keeps_previous_tag() {
     let project = Project::fixture("hello");
     let registry = DockerRegistry::start();
     let repository = registry.reference("hello");
@@ -166,7 +166,7 @@ fn a_push_that_fails_leaves_the_tag_where_it_was() {
 }
 
 #[test]
-fn the_layers_of_a_push_are_those_of_a_build() {
+fn push_and_build_make_same_layers() {
     let project = Project::fixture("hello");
     let registry = DockerRegistry::start();
     project.push(&["--repository", &registry.reference("hello")]).succeeds();
@@ -176,7 +176,7 @@ fn the_layers_of_a_push_are_those_of_a_build() {
 }
 
 #[test]
-fn docker_and_podman_pull_what_was_pushed_and_docker_runs_both_architectures() {
+fn pushed_image_runs_in_docker_and_podman() {
     let project = Project::fixture("hello");
     let registry = DockerRegistry::start();
     let repository = registry.reference("acme/hello");
@@ -207,7 +207,7 @@ fn docker_and_podman_pull_what_was_pushed_and_docker_runs_both_architectures() {
 }
 
 #[test]
-fn a_token_service_and_htpasswd_let_in_who_has_the_password() {
+fn push_authenticates_by_token_and_basic() {
     let service = TokenService::start(TokenOptions::default());
     let options = TokenOptions::default();
     for registry in
@@ -257,7 +257,7 @@ fn refused_by_certificate(area: &str, title: &str, project: &Project, registry: 
 }
 
 #[test]
-fn an_authority_of_ones_own_is_trusted_when_it_is_named() {
+fn private_certificate_authority_is_trusted_if_named() {
     let project = Project::fixture("hello");
     let registry = DockerRegistry::with_tls(2099);
     let ran = push_by_name(&project, &registry, true);
@@ -268,7 +268,7 @@ fn an_authority_of_ones_own_is_trusted_when_it_is_named() {
 }
 
 #[test]
-fn a_certificate_that_has_ended_is_refused() {
+fn expired_certificate_is_rejected() {
     let project = Project::fixture("hello");
     let registry = DockerRegistry::with_tls(2020);
     let ran = push_by_name(&project, &registry, true);

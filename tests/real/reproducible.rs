@@ -125,13 +125,13 @@ fn check(name: &'static str, target: &Path, platforms: &str) {
 }
 
 #[test]
-fn a_program_alone_is_the_same_image_for_everyone() {
+fn program_image_is_reproducible_across_users() {
     let target = tempfile::tempdir().expect("a temporary folder");
     check("hello", target.path(), "linux/amd64,linux/arm64");
 }
 
 #[test]
-fn a_service_with_assets_is_the_same_image_for_everyone() {
+fn service_image_is_reproducible_across_users() {
     // Dependencies are compiled once for all runs of the tests.
     check("service", &Path::new(env!("CARGO_MANIFEST_DIR")).join("target/fixtures"), "linux/amd64");
 }
@@ -143,7 +143,7 @@ fn holds(program: &Path, text: &str) -> bool {
 }
 
 #[test]
-fn folders_are_not_in_a_program_and_the_users_flags_still_count() {
+fn path_remapping_keeps_user_rustflags() {
     let dependency = "[package]\nname = \"dep\"\nversion = \"0.1.0\"\nedition = \"2024\"\n";
     let main = "fn main() {\n    println!(\"{} {}\", dep::place(), if cfg!(mine) { \"flag that counts\" } else { \"\" });\n}\n";
     let place = "pub fn place() -> &'static str {\n    file!()\n}\n";

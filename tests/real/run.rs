@@ -70,7 +70,7 @@ fn answer(mut curl: impl FnMut() -> Command, url: &str) -> String {
 }
 
 #[test]
-fn the_service_answers_on_its_port_until_it_is_interrupted() {
+fn run_publishes_port_until_interrupted() {
     let docker = Docker::start_with(DockerOptions { bridge: true, ..DockerOptions::default() });
     let project = Project::fixture("service");
     // So that the wait is for the program, and not for the compiler.
@@ -90,7 +90,7 @@ fn the_service_answers_on_its_port_until_it_is_interrupted() {
 }
 
 #[test]
-fn arguments_go_in_and_the_exit_status_comes_out() {
+fn run_passes_arguments_and_exit_status() {
     let (docker, podman) = (Docker::start(), Podman::new());
     let project = Project::fixture("hello");
     for (engine, env) in [("docker", docker.env()), ("podman", podman.env())] {
@@ -105,7 +105,7 @@ fn arguments_go_in_and_the_exit_status_comes_out() {
 }
 
 #[test]
-fn a_folder_is_mounted_where_it_is_wanted() {
+fn run_mounts_volumes() {
     let docker = Docker::start();
     let project = Project::new("x")
         .file("src/main.rs", "fn main() { print!(\"{}\", std::fs::read_to_string(\"/data/word\").unwrap()); }\n")
@@ -147,7 +147,7 @@ fn interrupted_in_a_terminal(call: &Call) -> Ran {
 }
 
 #[test]
-fn ctrl_c_ends_a_program_that_knows_nothing_of_signals() {
+fn run_ends_program_without_handlers_on_interrupt() {
     let (docker, podman) = (Docker::start(), Podman::new());
     let sleeps = "fn main() { println!(\"up\"); std::thread::sleep(std::time::Duration::from_secs(60)); }\n";
     let project = Project::new("x").file("src/main.rs", sleeps);
@@ -160,7 +160,7 @@ fn ctrl_c_ends_a_program_that_knows_nothing_of_signals() {
 }
 
 #[test]
-fn what_runs_is_what_was_loaded_whatever_the_engine_would_choose() {
+fn run_starts_the_image_just_loaded() {
     let (docker, podman) = (Docker::start(), Podman::new());
     let project = Project::fixture("hello");
     let args = ["run", "--base", "embedded", "--engine-arg=--network=none"];

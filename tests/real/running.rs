@@ -32,7 +32,7 @@ fn assert_at_home(said: &str, architecture: &str, cwd: &str) {
 }
 
 #[test]
-fn both_architectures_run_as_the_embedded_bases_user() {
+fn programs_run_as_user_of_embedded_base() {
     let project = Project::fixture("hello");
     project.build(&[]).succeeds();
     assert_eq!(problems(&project.layout()), []);
@@ -49,7 +49,7 @@ fn both_architectures_run_as_the_embedded_bases_user() {
 }
 
 #[test]
-fn both_architectures_run_over_a_pulled_base() {
+fn programs_run_over_pulled_base() {
     let project = Project::fixture("hello");
     let base = crate::support::base::BaseImage::new().write(&project.path("base"));
     let registry = crate::support::registry::DockerRegistry::start();
@@ -65,7 +65,7 @@ fn both_architectures_run_over_a_pulled_base() {
 }
 
 #[test]
-fn a_program_runs_over_nothing_at_all() {
+fn program_runs_over_scratch() {
     let project = Project::fixture("hello");
     project.oci(&["build", "--base", "scratch", "--user", "1234", "--workdir", "/app"]).succeeds();
     assert_eq!(problems(&project.layout()), []);
@@ -76,7 +76,7 @@ fn a_program_runs_over_nothing_at_all() {
 }
 
 #[test]
-fn the_second_binary_of_an_image_runs_too() {
+fn second_binary_of_image_runs() {
     let project = Project::with_table("bins = [\"x\", \"second\"]\nentrypoint = [\"second\"]\ncmd = [\"of\", \"two\"]")
         .file("src/bin/second.rs", "fn main() { println!(\"{:?}\", std::env::args().collect::<Vec<_>>()); }\n");
     project.build(&["--platform", "linux/amd64"]).succeeds();

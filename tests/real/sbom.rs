@@ -88,7 +88,7 @@ const TARGETS: [(&str, &str); 2] =
     [("linux-amd64", "x86_64-unknown-linux-musl"), ("linux-arm64-v8", "aarch64-unknown-linux-musl")];
 
 #[test]
-fn an_sbom_names_the_crates_of_cargo_tree_and_is_attached_to_each_image() {
+fn sbom_lists_crates_of_cargo_tree() {
     let _turn = turn();
     let folder = tempfile::tempdir().expect("a folder");
     let project = service(folder.path());
@@ -119,7 +119,7 @@ fn an_sbom_names_the_crates_of_cargo_tree_and_is_attached_to_each_image() {
 }
 
 #[test]
-fn the_official_schema_and_other_tools_read_them() {
+fn sboms_match_official_schemas() {
     let _turn = turn();
     let folder = tempfile::tempdir().expect("a folder");
     service(folder.path());
@@ -155,7 +155,7 @@ fn read_by_syft(sbom: &Path) -> BTreeSet<String> {
 }
 
 #[test]
-fn two_folders_give_one_sbom_and_one_provenance() {
+fn sbom_and_provenance_are_reproducible() {
     let _turn = turn();
     let layout = Path::new(TARGET).join("oci/service");
     let built = [(); 2].map(|()| {
@@ -224,7 +224,7 @@ fn attached(registry: &DockerRegistry, subject: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_push_attaches_all_once_to_index_and_images() {
+fn push_attaches_sbom_and_provenance_once() {
     let project = Project::fixture("hello");
     let registry = DockerRegistry::start();
     let repository = registry.reference("acme/hello");
@@ -260,7 +260,7 @@ fn a_push_attaches_all_once_to_index_and_images() {
 }
 
 #[test]
-fn registries_of_all_kinds_get_what_is_attached_before_the_tag_or_no_tag() {
+fn attachments_are_pushed_before_the_tag() {
     let project = Project::fixture("hello");
     let push = |registry: &StrictRegistry, more: &[&str]| {
         let repository = registry.reference("acme/hello");
@@ -290,7 +290,7 @@ fn registries_of_all_kinds_get_what_is_attached_before_the_tag_or_no_tag() {
 }
 
 #[test]
-fn what_is_attached_is_in_nobodys_way() {
+fn attachments_do_not_disturb_other_tools() {
     let project = Project::fixture("hello");
     let [archive, docker_archive] = ["hello.tar", "docker.tar"].map(|name| project.path(name));
     let outputs =
@@ -325,7 +325,7 @@ fn what_is_attached_is_in_nobodys_way() {
 }
 
 #[test]
-fn programs_that_hold_the_list_of_their_crates_run_and_scanners_find_it() {
+fn auditable_programs_run_and_are_scanned() {
     let _turn = turn();
     let folder = tempfile::tempdir().expect("a folder");
     let project = Project::fixture("service");

@@ -105,7 +105,7 @@ fn succeeds(ran: &Ran) {
 }
 
 #[test]
-fn cosign_accepts_what_is_signed_here() {
+fn cosign_verifies_our_signatures() {
     let scene = Scene::new();
     scene.oci(&["generate-key", "--output", "own"]).succeeds();
     fs::write(scene.project.path("sbom.json"), r#"{"bomFormat":"CycloneDX","specVersion":"1.6"}"#).expect("a file");
@@ -139,7 +139,7 @@ fn cosign_accepts_what_is_signed_here() {
 }
 
 #[test]
-fn what_cosign_has_signed_is_verified_here() {
+fn verify_accepts_cosign_signatures() {
     let scene = Scene::new();
     scene.oci(&["generate-key", "--output", "own"]).succeeds();
     fs::write(scene.project.path("sbom.json"), r#"{"bomFormat":"CycloneDX","specVersion":"1.6"}"#).expect("a file");
@@ -173,7 +173,7 @@ fn what_cosign_has_signed_is_verified_here() {
 }
 
 #[test]
-fn a_changed_bit_is_refused_by_cosign_and_here() {
+fn changed_signature_is_rejected_here_and_by_cosign() {
     let scene = Scene::new();
     fs::write(scene.project.path("sbom.json"), r#"{"bomFormat":"CycloneDX","specVersion":"1.6"}"#).expect("a file");
     scene.oci(&["sign", &scene.image(), "--key", "cosign.key", "--attest", "cyclonedx=sbom.json"]).succeeds();
@@ -233,7 +233,7 @@ fn a_changed_bit_is_refused_by_cosign_and_here() {
 }
 
 #[test]
-fn oras_lists_what_is_attached_with_and_without_the_api() {
+fn oras_lists_attachments_with_and_without_api() {
     let scene = Scene::new();
     fs::write(scene.project.path("report.txt"), "all is well\n").expect("a file");
     let strict = StrictRegistry::start(Behaviour { attaching: Attaching::Api, ..Behaviour::default() });
@@ -269,7 +269,7 @@ fn oras_lists_what_is_attached_with_and_without_the_api() {
 }
 
 #[test]
-fn a_push_signs_before_a_tag_moves_and_only_once() {
+fn push_signs_once_before_tagging() {
     let scene = Scene::new();
     let project = Project::new("hello");
     // A build script sees neither the key nor its password.
@@ -316,7 +316,7 @@ fn a_push_signs_before_a_tag_moves_and_only_once() {
 }
 
 #[test]
-fn what_was_attached_unsigned_is_signed_with_the_image() {
+fn sign_covers_unsigned_attachments() {
     let scene = Scene::new();
     let project = Project::new("hello");
     let repository = scene.registry.reference("acme/hello");
@@ -338,7 +338,7 @@ fn what_was_attached_unsigned_is_signed_with_the_image() {
 }
 
 #[test]
-fn an_sbom_that_was_changed_where_it_is_kept_is_refused() {
+fn changed_sbom_is_rejected() {
     let scene = Scene::new();
     let project = Project::new("hello");
     let repository = scene.registry.reference("acme/hello");
@@ -361,7 +361,7 @@ fn an_sbom_that_was_changed_where_it_is_kept_is_refused() {
 
 /// Of what is signed, an image by its name is taken as it was.
 #[test]
-fn a_signed_layout_is_taken_by_skopeo_podman_docker_and_containerd() {
+fn signed_layout_is_read_by_other_tools() {
     let scene = Scene::new();
     let project = Project::new("hello");
     project.build(&["--platform", "host"]).succeeds();
@@ -412,7 +412,7 @@ fn a_signed_layout_is_taken_by_skopeo_podman_docker_and_containerd() {
 }
 
 #[test]
-fn a_base_in_a_registry_is_used_only_where_cosign_has_signed_it() {
+fn base_verify_accepts_cosign_signatures() {
     let scene = Scene::new();
     let project = Project::with_table("base-verify = { key = \"base.pub\" }\nplatforms = [\"linux/amd64\"]");
     fs::copy(scene.project.path("cosign.pub"), project.path("base.pub")).expect("a copy");

@@ -27,7 +27,7 @@ fn bars<'a>(picture: &'a str, verb: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn a_pull_and_a_push_show_bars_that_leave_plain_lines() {
+fn progress_bars_leave_plain_lines() {
     for columns in [80, 200] {
         let project = Project::new("x");
         let (from, to) = (registry(&project, 3), DockerRegistry::start());
@@ -56,7 +56,7 @@ fn a_pull_and_a_push_show_bars_that_leave_plain_lines() {
 }
 
 #[test]
-fn ctrl_c_takes_the_bars_away() {
+fn progress_bars_disappear_on_interrupt() {
     let project = Project::new("x");
     let registry = registry(&project, 3);
     let slow = Slow::before(&registry, 200);
@@ -73,7 +73,7 @@ fn ctrl_c_takes_the_bars_away() {
 }
 
 #[test]
-fn who_wants_no_bars_gets_none() {
+fn progress_bars_can_be_disabled() {
     let wishes = [
         ("", ("TERM", "dumb")),
         ("", ("CARGO_TERM_PROGRESS_WHEN", "never")),

@@ -67,7 +67,7 @@ fn says(project: &Project, layout: &Path, tag: &str) -> String {
 }
 
 #[test]
-fn one_command_and_one_cargo_run_make_every_image_of_a_workspace() {
+fn workspace_images_take_one_cargo_run() {
     let project = Project::fixture("workspace");
     let cargo = Counted(&project);
     let ran = cargo.build(&["--workspace"]);
@@ -107,7 +107,7 @@ fn one_command_and_one_cargo_run_make_every_image_of_a_workspace() {
 }
 
 #[test]
-fn images_of_one_package_have_their_own_binaries_and_inherit_the_rest() {
+fn images_of_a_package_inherit_its_settings() {
     let project = Project::fixture("workspace");
     let ran = project.oci(&["build", "-p", "store", "--platform", "linux/amd64"]).succeeds();
     let layouts = layouts(&project, &ran);
@@ -138,7 +138,7 @@ fn images_of_one_package_have_their_own_binaries_and_inherit_the_rest() {
 }
 
 #[test]
-fn a_workspace_is_pushed_with_a_line_for_each_image() {
+fn workspace_push_prints_one_line_per_image() {
     let project = Project::fixture("workspace");
     let registry = DockerRegistry::start();
     let repository = |name: &str| format!("repository = \"{}\"\n", registry.reference(&format!("acme/{name}")));
@@ -171,7 +171,7 @@ fn a_workspace_is_pushed_with_a_line_for_each_image() {
 }
 
 #[test]
-fn a_member_that_is_switched_off_is_built_by_no_command() {
+fn disabled_member_is_never_built() {
     let project = Project::fixture("workspace");
     let words = project.oci(&["build", "-p", "tool"]).fails(1);
     assert!(words.contains("the package tool has no image: it says `oci = false`"), "{words}");
@@ -185,7 +185,7 @@ fn a_member_that_is_switched_off_is_built_by_no_command() {
 }
 
 #[test]
-fn members_with_other_features_share_a_cargo_run_and_other_profiles_take_one_more() {
+fn members_share_cargo_runs_per_profile() {
     let member = |name: &str, table: &str| {
         format!(
             "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[features]\ndefault = [\"one\"]\none = []\n\
@@ -231,7 +231,7 @@ fn host() -> String {
 }
 
 #[test]
-fn tags_are_made_of_git_and_what_is_missing_there_is_told_before_anything_is_compiled() {
+fn tag_templates_read_git_before_compiling() {
     let project = Project::with_table("tags = [\"{git.branch}\", \"{git.short}\", \"{git.tag}\", \"{version}\"]")
         .file(".gitignore", "target\n");
     let build = || -> Call { project.build(&["--platform", "linux/amd64"]) };

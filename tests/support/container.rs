@@ -31,10 +31,10 @@ impl Runtime {
     }
 }
 
-/// Runs `skopeo`, and gives its standard output.
+/// Runs `skopeo`, and returns its standard output.
 ///
 /// # Panics
-/// Where it fails, or is missing.
+/// Panics if it fails or is missing.
 pub fn skopeo(args: &[&str]) -> String {
     // A machine without containers/common has no policy for whom to trust.
     process::output(environment::command("skopeo").arg("--insecure-policy").args(args))
@@ -45,7 +45,7 @@ pub fn skopeo(args: &[&str]) -> String {
 /// `architecture` is such as `amd64`, or `arm/v7`.
 ///
 /// # Panics
-/// Where there is no such image, or a tool is missing.
+/// Panics if there is no such image, or if a tool is missing.
 pub fn unpack(layout: &Path, tag: &str, architecture: &str, into: &Path) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     // umoci takes no image of several platforms, and no layer in zstd: Skopeo picks one, and packs its layers in gzip.
@@ -65,7 +65,7 @@ pub fn unpack(layout: &Path, tag: &str, architecture: &str, into: &Path) {
 /// Runs the `bundle` that [`unpack`] made: its program, with `args` after the arguments of the image.
 ///
 /// # Panics
-/// Where the runtime is missing, or the program does not end within a minute.
+/// Panics if the runtime is missing, or if the program does not end within a minute.
 pub fn run(bundle: &Path, runtime: Runtime, args: &[&str]) -> Ran {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("config.json");
@@ -76,7 +76,7 @@ pub fn run(bundle: &Path, runtime: Runtime, args: &[&str]) -> Ran {
 /// Runs a bundle just as it is.
 ///
 /// # Panics
-/// Where the runtime is missing, or the program does not end within a minute.
+/// Panics if the runtime is missing, or if the program does not end within a minute.
 pub fn start(bundle: &Path, runtime: Runtime) -> Ran {
     let folder = tempfile::tempdir().expect("a temporary folder");
     Container::new(runtime, folder.path(), None).run(bundle)
@@ -85,7 +85,7 @@ pub fn start(bundle: &Path, runtime: Runtime) -> Ran {
 /// Runs a bundle just as it is, by a user who may do nothing but what all may.
 ///
 /// # Panics
-/// Where the runtime is missing, or the program does not end within a minute.
+/// Panics if the runtime is missing, or if the program does not end within a minute.
 pub fn start_as(user: &User, bundle: &Path, runtime: Runtime) -> Ran {
     Container::new(runtime, &user.folder(), Some(user.clone())).run(bundle)
 }
@@ -139,7 +139,7 @@ fn config(bundle: &Path, args: &[&str]) -> Value {
     config
 }
 
-/// A container, which is removed when this is dropped: also after its runtime was killed.
+/// A container, which is removed on drop: also after its runtime was killed.
 struct Container {
     runtime: Runtime,
     state: PathBuf,

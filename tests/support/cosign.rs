@@ -1,4 +1,4 @@
-//! cosign 3 and oras, which sign, verify and list what is attached, as others do it.
+//! cosign 3 and oras, to check that signatures and attachments interoperate.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,7 +21,7 @@ fn program(name: &str) -> Command {
 }
 
 impl Cosign {
-    /// Makes the keys.
+    /// Creates the keys.
     pub fn new(folder: &Path) -> Cosign {
         let cosign = Cosign { folder: folder.to_owned() };
         output(&mut cosign.command(&["generate-key-pair"]));
@@ -32,7 +32,7 @@ impl Cosign {
     /// `cosign ARGS`.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = program("cosign");
-        // Nothing of whoever runs the tests.
+        // Its own home: cosign keeps a cache of trusted roots there.
         command.args(args).current_dir(&self.folder).env("COSIGN_PASSWORD", PASSWORD).env("HOME", &self.folder);
         command
     }
@@ -50,10 +50,10 @@ impl Cosign {
     }
 }
 
-/// Runs `oras`, and gives its standard output.
+/// Runs `oras`, and returns its standard output.
 ///
 /// # Panics
-/// Where it fails.
+/// Panics if it fails.
 pub fn oras(folder: &Path, args: &[&str]) -> String {
     output(program("oras").args(args).current_dir(folder).env("HOME", folder))
 }

@@ -86,21 +86,23 @@ pub fn toolchain() -> &'static Path {
         let folder = shared().join(format!("rustc-{}-{}", metadata.mtime(), metadata.size()));
         fs::create_dir_all(&folder).expect("a folder");
         let _ = symlink(cargo, folder.join("cargo"));
-        // A test may have no other program on PATH. Cargo reads rustc's warnings, too.
+        // With flags of the user's own, it is asked anew. A test may have no other program on PATH than this. Cargo reads the
+        // warnings, too.
         let script = format!(
             r#"case "$*" in
--vV | *--print=sysroot*) ;;
+-vV) answer='{folder}/version' ;;
+"- --crate-name ___ --print=file-names --crate-type "*" -Wwarnings") answer='{folder}/host-'$# ;;
+"- --crate-name ___ --print=file-names --target "*" -Wwarnings") answer='{folder}/'$6-$# ;;
 *) exec '{rustc}' "$@" ;;
 esac
-tools=/usr/bin:/bin
-answer='{folder}'/$(printf %s "$*" | PATH=$tools cksum | PATH=$tools tr ' ' -)
+PATH=/usr/bin:/bin
 if ! [ -e "$answer" ]; then
-  '{rustc}' "$@" > "$answer.$$" 2> "$answer.$$.errors" || {{ status=$?; PATH=$tools cat "$answer.$$.errors" >&2; exit $status; }}
-  PATH=$tools mv "$answer.$$.errors" "$answer.errors"
-  PATH=$tools mv "$answer.$$" "$answer"
+  '{rustc}' "$@" > "$answer.$$" 2> "$answer.$$.errors" || exec '{rustc}' "$@"
+  mv "$answer.$$.errors" "$answer.errors"
+  mv "$answer.$$" "$answer"
 fi
-PATH=$tools cat "$answer.errors" >&2
-PATH=$tools exec cat "$answer""#,
+[ ! -s "$answer.errors" ] || cat "$answer.errors" >&2
+exec cat "$answer""#,
             folder = folder.display(),
             rustc = rustc.display(),
         );
@@ -136,15 +138,15 @@ pub fn alone(name: &str, body: impl FnOnce()) {
 fn shared() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("environment");
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(env!("CARGO_CRATE_NAME"));
         let cargo = folder.join("cargo");
         fs::create_dir_all(&cargo).expect("a folder");
-        // The crates that the machine has, under the same locks, and no settings.
         let machine = machine_folder("CARGO_HOME", ".cargo");
-        if machine == cargo {
-            // In a test that runs [`alone`], it is this one already.
+        // The fast tests need no crates. In a test that runs [`alone`], the variable names this folder already.
+        if !IS_REAL || machine == cargo {
             return folder;
         }
+        // The crates of the machine, under the same locks, without its settings.
         for name in ["registry", "git", ".package-cache", ".package-cache-mutate"] {
             let link = cargo.join(name);
             if fs::read_link(&link).is_ok_and(|target| target != machine.join(name)) {

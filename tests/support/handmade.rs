@@ -1,6 +1,6 @@
-//! Images of any content, in a layout: also such as no tool makes.
+//! Images with any content, also invalid content, in a layout.
 //!
-//! They are written here by hand, not by the code under test.
+//! This code writes them, not the code under test.
 
 use std::fs;
 use std::io::Write;

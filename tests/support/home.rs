@@ -1,4 +1,4 @@
-//! A user's home, with what Docker and Podman keep there, and cargo-oci run for that user.
+//! A user's home with the files of Docker and Podman, and calls of cargo-oci by that user.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -12,14 +12,14 @@ use tempfile::TempDir;
 use super::environment::{self, Variables};
 use super::process::{Ran, write_program};
 
-/// A home folder, removed when this is dropped.
+/// A home folder, removed on drop.
 pub struct Home {
     folder: TempDir,
     variables: Variables,
 }
 
 impl Home {
-    /// An empty one.
+    /// Creates an empty one.
     pub fn new() -> Home {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::create_dir(folder.path().join("bin")).expect("a folder");
@@ -29,7 +29,7 @@ impl Home {
         Home { folder, variables }.env("PATH", path).env("NO_COLOR", "1")
     }
 
-    /// One whose Docker is configured so.
+    /// Creates one with this `.docker/config.json`.
     pub fn with_config(config: &str) -> Home {
         let home = Home::new();
         fs::create_dir(home.path(".docker")).expect("a folder");
@@ -37,20 +37,20 @@ impl Home {
         home
     }
 
-    /// With an environment variable.
+    /// Sets an environment variable.
     pub fn env(mut self, key: &str, value: impl Into<OsString>) -> Home {
         self.variables.insert(key.into(), value.into());
         self
     }
 
-    /// With the program `docker-credential-NAME`: a shell script of these lines.
+    /// Adds the program `docker-credential-NAME`, a shell script with these lines.
     pub fn with_helper(self, name: &str, lines: &str) -> Home {
         let path = self.path(&format!("bin/docker-credential-{name}"));
         write_program(&path, lines);
         self
     }
 
-    /// With a helper that keeps what it is given, each registry's in a file of the folder `kept`.
+    /// Adds a helper that stores each registry's credentials in a file of the folder `kept`.
     pub fn with_keeper(self, name: &str) -> Home {
         let kept = self.path("kept");
         fs::create_dir(&kept).expect("a folder");
@@ -67,34 +67,34 @@ impl Home {
         self.with_helper(name, &lines.join("\n"))
     }
 
-    /// A path in it.
+    /// Returns a path in it.
     pub fn path(&self, path: &str) -> PathBuf {
         self.folder.path().join(path)
     }
 
-    /// The content of a file.
+    /// Returns the content of a file.
     pub fn read(&self, path: &str) -> String {
         fs::read_to_string(self.path(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
-    /// The rights of a file, as `chmod` takes them.
+    /// Returns the mode of a file, as `chmod` takes it.
     pub fn mode(&self, path: &str) -> u32 {
         self.path(path).metadata().expect("a file").permissions().mode() & 0o777
     }
 
-    /// A command with this home and nothing of the tests' own environment.
+    /// Returns a command with this home and a clean environment.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.env_clear().envs(&self.variables).current_dir(self.folder.path());
         command
     }
 
-    /// `cargo-oci ARGS` with this on its standard input.
+    /// Runs `cargo-oci ARGS` with `input` on stdin.
     pub fn oci(&self, args: &[&str], input: &str) -> Ran {
         let mut command = self.command(env!("CARGO_BIN_EXE_cargo-oci"));
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("cargo-oci starts");
-        // One that does not read it is done with it.
+        // A program that does not read its stdin closes the pipe.
         let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
         let ended = child.wait_with_output().expect("cargo-oci ends");
         let text =
@@ -103,7 +103,7 @@ impl Home {
         Ran { stdout: text(&ended.stdout), stderr: text(&ended.stderr), status }
     }
 
-    /// What it says on standard error; it must succeed, and have no result.
+    /// Runs `cargo-oci ARGS`, which must succeed and print nothing to stdout. Returns its stderr.
     #[track_caller]
     pub fn succeeds(&self, args: &[&str], input: &str) -> String {
         let ran = self.oci(args, input);
@@ -111,7 +111,7 @@ impl Home {
         ran.stderr
     }
 
-    /// What it says on standard error; it must fail with `status`.
+    /// Runs `cargo-oci ARGS`, which must fail with `status`. Returns its stderr.
     #[track_caller]
     pub fn fails(&self, status: i32, args: &[&str], input: &str) -> String {
         let ran = self.oci(args, input);

@@ -1,4 +1,4 @@
-//! What makes each test one sentence.
+//! Test support: projects, homes, images, registries and engines.
 
 #![allow(dead_code)] // every test program uses a part of it
 

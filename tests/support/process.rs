@@ -1,4 +1,4 @@
-//! Programs that a test starts: none outlives its test, and none is waited for without end.
+//! Child processes of tests: each is killed with its test, and every wait has a limit.
 
 use super::environment;
 use std::fs;
@@ -9,17 +9,17 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What no tool should need; one that does is killed.
+/// How long a tool may take before it is killed.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A program that runs; it is killed when this is dropped.
+/// A running program, killed on drop.
 pub struct Process(Child);
 
 impl Process {
-    /// Starts it, without an input.
+    /// Starts a program with empty stdin.
     ///
     /// # Panics
-    /// Where the program is missing.
+    /// Panics if the program is missing.
     pub fn start(command: &mut Command) -> Process {
         let child = command.stdin(Stdio::null()).spawn();
         let program = command.get_program().display();
@@ -32,30 +32,30 @@ impl Process {
         }
     }
 
-    /// The same, with what the command says of its input and output.
+    /// Starts a program with the stdio of the command.
     ///
     /// # Panics
-    /// Where the program is missing.
+    /// Panics if the program is missing.
     pub fn with_pipes(command: &mut Command) -> Process {
         Process(command.spawn().unwrap_or_else(|error| panic!("{}: {error}", command.get_program().display())))
     }
 
-    /// The pipes to its input and from its output.
+    /// Takes the pipes to its stdin and from its stdout.
     pub fn pipes(&mut self) -> (ChildStdin, ChildStdout) {
         (self.0.stdin.take().expect("a pipe"), self.0.stdout.take().expect("a pipe"))
     }
 
-    /// Its process id.
+    /// Returns its process id.
     pub fn id(&self) -> u32 {
         self.0.id()
     }
 
-    /// How it ended; nothing while it runs.
+    /// Returns its exit status, or `None` while it runs.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.0.try_wait().expect("a child can be asked for its status")
     }
 
-    /// How it ended; nothing where it had to be killed, because it took longer than `limit`.
+    /// Waits for its exit status. Returns `None` if it had to be killed after `limit`.
     pub fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
         let start = Instant::now();
         let mut pause = Duration::from_millis(1);
@@ -70,7 +70,7 @@ impl Process {
         None
     }
 
-    /// Kills it, unless it has ended, and waits until it is gone.
+    /// Kills it if it runs, and waits until it is gone.
     pub fn stop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -83,23 +83,23 @@ impl Drop for Process {
     }
 }
 
-/// What came of a program that ended by itself.
+/// The output and status of a program that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ran {
     /// What it wrote to its standard output.
     pub stdout: String,
     /// What it wrote to its standard error.
     pub stderr: String,
-    /// Its exit status; 128 and the signal's number where a signal ended it, as a shell says it.
+    /// Its exit status, or 128 plus the number of the signal that ended it, as in a shell.
     pub status: i32,
 }
 
 /// Runs `command` to its end.
 ///
 /// # Panics
-/// Where the program is missing, or takes longer than a minute; it is killed then.
+/// Panics if the program is missing, or if it takes longer than a minute and is killed.
 pub fn run(command: &mut Command) -> Ran {
-    // Files, not pipes: what a program leaves running behind it may hold a pipe open.
+    // Files, not pipes: a process that the program leaves behind may hold a pipe open.
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (stdout, stderr) = (folder.path().join("stdout"), folder.path().join("stderr"));
     let file = |path| fs::File::create(path).expect("a temporary file");
@@ -116,20 +116,20 @@ pub fn run(command: &mut Command) -> Ran {
     Ran { stdout, stderr, status: status.code().unwrap_or_else(signal) }
 }
 
-/// Runs `command` to its end, and gives its standard output.
+/// Runs `command` to its end, and returns its standard output.
 ///
 /// # Panics
-/// Where [`run`] does, or where the program fails.
+/// Panics if [`run`] does, or if the program fails.
 pub fn output(command: &mut Command) -> String {
     let ran = run(command);
     assert!(ran.status == 0, "{command:?} ended with {}:\n{}{}", ran.status, ran.stdout, ran.stderr);
     ran.stdout
 }
 
-/// Writes a program: a shell script of these lines.
+/// Writes an executable shell script with these lines.
 ///
-/// Another process does: a fork of this one, made by another test meanwhile, would hold the file open for writing, and
-/// such a file cannot be started.
+/// Another process writes it: a fork of this one, made by another test meanwhile, would hold the file open for writing,
+/// and then it could not be started.
 pub fn write_program(path: &Path, lines: &str) {
     let mut writer = environment::command("sh");
     writer.args(["-c", "printf '#!/bin/sh\\n%s\\n' \"$2\" > \"$1\" && chmod +x \"$1\"", "sh"]);

@@ -1,7 +1,7 @@
-//! A package in a folder of its own, and cargo-oci run in it.
+//! A package in a temporary folder, and calls of cargo-oci in it.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -10,14 +10,14 @@ use tempfile::TempDir;
 use super::environment::{self, Variables};
 use super::process::{Ran, write_program};
 
-/// A folder with a package, removed when this is dropped.
+/// A temporary folder with a package, removed on drop.
 pub struct Project {
     folder: TempDir,
     root: PathBuf,
 }
 
 impl Project {
-    /// An empty folder called `name`.
+    /// Creates an empty folder called `name`.
     pub fn empty(name: &str) -> Project {
         let folder = tempfile::tempdir().expect("a temporary folder");
         // On macOS the temporary folder is behind a link, and cargo says the real one.
@@ -26,19 +26,19 @@ impl Project {
         Project { folder, root }
     }
 
-    /// A package with one program that prints a line.
+    /// Creates a package with one program that prints a line.
     pub fn new(name: &str) -> Project {
         let project = Project::empty(name);
         let manifest = format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n");
         project.file("Cargo.toml", &manifest).file("src/main.rs", "fn main() {\n    println!(\"Hello\");\n}\n")
     }
 
-    /// A package with this in its `[package.metadata.oci]`.
+    /// Creates a package with these lines in `[package.metadata.oci]`.
     pub fn with_table(table: &str) -> Project {
         Project::new("x").append("Cargo.toml", &format!("\n[package.metadata.oci]\n{table}\n"))
     }
 
-    /// A copy of the fixture `name`.
+    /// Creates a copy of the fixture `name`.
     pub fn fixture(name: &str) -> Project {
         let project = Project::empty(name);
         copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name), &project.root);
@@ -53,13 +53,13 @@ impl Project {
         self
     }
 
-    /// Adds to the end of a file.
+    /// Appends to a file.
     pub fn append(self, path: &str, content: &str) -> Project {
         let before = fs::read_to_string(self.root.join(path)).expect("a file");
         self.file(path, &(before + content))
     }
 
-    /// Puts a program into the folder `programs`: a shell script of these lines.
+    /// Creates the shell script `programs/NAME` with these lines.
     pub fn program(&self, name: &str, lines: &str) {
         let folder = self.root.join("programs");
         fs::create_dir_all(&folder).expect("a folder");
@@ -76,23 +76,23 @@ impl Project {
         self.root.join(path)
     }
 
-    /// The folder of its cache.
+    /// Returns the folder of its cache.
     pub fn cache(&self) -> PathBuf {
         self.folder.path().join("cache")
     }
 
-    /// The home folder of the user who calls cargo.
+    /// Returns the home folder of its calls.
     pub fn home(&self) -> PathBuf {
         self.folder.path().join("home")
     }
 
-    /// The folder of the layout of the image that is named as the project.
+    /// Returns the folder of the layout of the image with the project's name.
     pub fn layout(&self) -> PathBuf {
         let name = self.root.file_name().expect("a name").to_str().expect("a name");
         self.root.join("target/oci").join(name)
     }
 
-    /// `cargo oci ARGS` in the folder.
+    /// Returns the call `cargo oci ARGS` in the folder.
     pub fn oci(&self, args: &[&str]) -> Call {
         let call = Call {
             args: std::iter::once("oci").chain(args.iter().copied()).map(OsString::from).collect(),
@@ -106,14 +106,40 @@ impl Project {
         }
     }
 
-    /// `cargo oci build --base embedded ARGS`.
+    /// Returns the call `cargo oci build --base embedded ARGS`.
     pub fn build(&self, args: &[&str]) -> Call {
         self.oci(&[&["build", "--base", "embedded"], args].concat())
     }
 
-    /// `cargo oci push --base embedded ARGS`.
+    /// Returns the call `cargo oci push --base embedded ARGS`.
     pub fn push(&self, args: &[&str]) -> Call {
         self.oci(&[&["push", "--base", "embedded"], args].concat())
+    }
+}
+
+/// The files of a folder, in memory: for what several tests begin with and takes long to make.
+pub struct Files(Vec<(PathBuf, Vec<u8>, Permissions)>);
+
+impl Files {
+    /// Reads all files below `folder`.
+    pub fn read(folder: &Path) -> Files {
+        let entries = walkdir::WalkDir::new(folder).into_iter().map(|entry| entry.expect("an entry"));
+        let files = entries.filter(|entry| entry.file_type().is_file()).map(|entry| {
+            let path = entry.path().strip_prefix(folder).expect("a path in the folder");
+            let permissions = entry.metadata().expect("a file").permissions();
+            (path.to_owned(), fs::read(entry.path()).expect("a file"), permissions)
+        });
+        Files(files.collect())
+    }
+
+    /// Writes them into `folder`.
+    pub fn write(&self, folder: &Path) {
+        for (path, content, permissions) in &self.0 {
+            let path = folder.join(path);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            fs::write(&path, content).expect("a file");
+            fs::set_permissions(path, permissions.clone()).expect("a file");
+        }
     }
 }
 
@@ -132,7 +158,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// A call of cargo, not made yet.
+/// A call of cargo that can be changed before it runs.
 pub struct Call {
     args: Vec<OsString>,
     folder: PathBuf,
@@ -140,32 +166,32 @@ pub struct Call {
 }
 
 impl Call {
-    /// With more arguments.
+    /// Adds arguments.
     pub fn with(mut self, args: &[&str]) -> Call {
         self.args.extend(args.iter().map(OsString::from));
         self
     }
 
-    /// With an environment variable.
+    /// Sets an environment variable.
     pub fn env(mut self, key: &str, value: impl Into<OsString>) -> Call {
         self.variables.insert(key.into(), value.into());
         self
     }
 
-    /// With zig on PATH.
+    /// Adds zig to PATH.
     pub fn with_zig(self) -> Call {
         let zig = std::env::var_os("CARGO_OCI_TEST_ZIG_PATH").expect("a folder with zig: `.ci/test` sets it");
         self.on_path(zig)
     }
 
-    /// With this folder before those of PATH.
+    /// Puts a folder in front of PATH.
     pub fn on_path(self, folder: impl Into<PathBuf>) -> Call {
         let before = self.variables["PATH".as_ref() as &std::ffi::OsStr].clone();
         let path = std::iter::once(folder.into()).chain(std::env::split_paths(&before));
         self.env("PATH", std::env::join_paths(path).expect("folders"))
     }
 
-    /// With nothing on PATH but cargo, the compiler, and the programs of the project ([`Project::program`]).
+    /// Leaves only cargo, the compiler and the programs of the project ([`Project::program`]) on PATH.
     pub fn alone(self) -> Call {
         let programs = self.folder.join("programs");
         fs::create_dir_all(&programs).expect("a folder");
@@ -176,39 +202,39 @@ impl Call {
         self.env("PATH", std::env::join_paths([own, programs]).expect("folders"))
     }
 
-    /// The call, not made yet.
+    /// Returns the command that runs cargo.
     pub fn whole(&self) -> Command {
         let mut command = self.command("cargo");
         command.args(&self.args);
         command
     }
 
-    /// The same without cargo between, as cargo makes it: for a test that makes many.
+    /// Returns the command that runs `cargo-oci` directly, as cargo does. Faster, for tests with many calls.
     pub fn direct(&self) -> Command {
         let mut command = self.command(env!("CARGO_BIN_EXE_cargo-oci"));
         command.args(&self.args).env("CARGO", environment::cargo());
         command
     }
 
-    /// From a folder of the project.
+    /// Runs it in a folder of the project.
     pub fn within(mut self, folder: &str) -> Call {
         self.folder = self.folder.join(folder);
         self
     }
 
-    /// The call as a shell's words, for a test that needs a pipe or a terminal.
+    /// Returns a command for another program, with the folder and environment of this call and no arguments.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.folder).env_clear().envs(&self.variables).stdin(Stdio::null());
         command
     }
 
-    /// Makes the call.
+    /// Runs the call.
     pub fn run(&self) -> Ran {
         Call::ran(&mut self.whole())
     }
 
-    /// Makes a call that is run in another way than by cargo.
+    /// Runs a command to its end.
     pub fn ran(command: &mut Command) -> Ran {
         let output = command.output().expect("cargo runs");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -225,14 +251,14 @@ impl Call {
         }
     }
 
-    /// Makes the call, which must succeed.
+    /// Runs the call, which must succeed.
     pub fn succeeds(&self) -> Ran {
         let ran = self.run();
         assert!(ran.status == 0, "ended with {}:\n{}{}", ran.status, ran.stdout, ran.stderr);
         ran
     }
 
-    /// Makes the call, which must fail with `status` and without a result; gives what it said.
+    /// Runs the call, which must fail with `status` and print nothing to stdout. Returns its stderr.
     pub fn fails(&self, status: i32) -> String {
         let ran = self.run();
         assert_eq!(ran.status, status, "{}{}", ran.stdout, ran.stderr);

@@ -12,7 +12,7 @@ use super::strict::http::{Body, Origin, Request, Server};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-/// The registry; it is stopped when this is dropped.
+/// The registry; it is stopped on drop.
 pub struct ReferrersRegistry {
     address: SocketAddr,
     _server: Server,

@@ -20,7 +20,7 @@ use super::process::{Process, output};
 use super::token_service::{Signer, TokenService};
 
 /// How long it may take to start, or to write its log.
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(60);
 /// How the requests of this module name their sender. [`DockerRegistry::requests`] leaves them out.
 const OUR_AGENT: &str = "test-support";
 /// The types of manifests; a registry gives none that is not asked for.
@@ -29,7 +29,7 @@ const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.docker.distribution.manifest.v2+json";
 
-/// A `docker-registry` that runs; it is stopped when this is dropped.
+/// A `docker-registry` that runs; it is stopped on drop.
 pub struct DockerRegistry {
     // Before the folder: what it writes into goes after it.
     server: Process,
@@ -61,13 +61,13 @@ impl fmt::Display for Request {
 #[derive(Debug)]
 struct Answer {
     status: u16,
-    /// Names in lower case.
+    /// Names in lowercase.
     headers: Vec<(String, String)>,
     body: Vec<u8>,
 }
 
 impl Answer {
-    /// The value of the header `name`, which is in lower case.
+    /// The value of the header `name`, which is in lowercase.
     fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
@@ -200,7 +200,7 @@ impl DockerRegistry {
         complete.map(|line| log_line(line).unwrap_or_else(|| panic!("access log: {line}"))).collect()
     }
 
-    /// Stops it: who asks from now on is refused a connection.
+    /// Stops it: connections are refused from now on.
     pub fn stop(&mut self) {
         self.server.stop();
     }
@@ -215,7 +215,7 @@ impl DockerRegistry {
         fs::write(path, content).expect("a blob of the registry");
     }
 
-    /// Puts a blob there, and gives its digest.
+    /// Puts a blob there, and returns its digest.
     pub fn put_blob(&self, repository: &str, content: &[u8]) -> String {
         let digest = sha256(content);
         let uploads = format!("/v2/{repository}/blobs/uploads/");
@@ -287,7 +287,7 @@ impl DockerRegistry {
     }
 }
 
-/// Asks again until there is something, no longer than [`LIMIT`].
+/// Asks again until there is a result, for no longer than [`LIMIT`].
 fn wait_for<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
     while start.elapsed() < LIMIT {

@@ -1,4 +1,4 @@
-//! A registry at the end of a thin line: all goes through to a real one, but slowly.
+//! A slow connection to a real registry.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! A registry that stops in the middle: all goes through to a real one, but for one content that never comes.
+//! A proxy to a real registry that never answers requests for one digest.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -42,7 +42,7 @@ impl Stall {
 
     /// Until the content was asked for that never comes.
     pub fn wait(&self) {
-        self.reached.recv_timeout(Duration::from_secs(30)).expect("the content is asked for");
+        self.reached.recv_timeout(Duration::from_secs(120)).expect("the content is asked for");
     }
 }
 

@@ -1,4 +1,4 @@
-//! A terminal that a program runs in, and what a person sees on it.
+//! A terminal for a program, and what it shows.
 
 use std::io::{Read, Write};
 use std::process::{ChildStdin, Stdio};
@@ -12,29 +12,29 @@ use super::project::Call;
 /// How long a program may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A terminal with a program in it, which is killed when this is dropped.
+/// A program in a terminal, killed on drop.
 pub struct Terminal {
     script: Process,
     keyboard: ChildStdin,
     output: Receiver<Vec<u8>>,
     screen: Screen,
-    /// All the pictures that were seen.
+    /// All screens that were shown.
     pub seen: Vec<String>,
 }
 
-/// What was left when a program had ended.
+/// The screen after a program has ended.
 #[derive(Debug)]
 pub struct Left {
     /// Its exit status.
     pub status: i32,
     /// All lines.
     pub lines: Vec<String>,
-    /// Whether the cursor can be seen, and stands at the beginning of the line below them.
+    /// Whether the cursor is visible, at the start of the line below them.
     pub is_clean: bool,
 }
 
 impl Terminal {
-    /// Makes the call in a terminal of so many columns, and 24 rows.
+    /// Runs the call in a terminal with this many columns and 24 rows.
     pub fn start(call: &Call, columns: usize) -> Terminal {
         let whole = call.whole();
         let words: Vec<_> = whole.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
@@ -55,10 +55,10 @@ impl Terminal {
         Terminal { script, keyboard, output, screen: Screen::new(columns), seen: Vec::new() }
     }
 
-    /// Looks until a picture is like this.
+    /// Reads until a screen matches.
     ///
     /// # Panics
-    /// When the program ends before, or takes too long.
+    /// Panics if the program ends before, or takes too long.
     pub fn wait_for(&mut self, is_it: impl Fn(&str) -> bool) {
         let start = Instant::now();
         while !self.seen.last().is_some_and(|picture| is_it(picture)) {
@@ -71,10 +71,10 @@ impl Terminal {
         self.keyboard.write_all(keys.as_bytes()).expect("a terminal");
     }
 
-    /// Looks until the program has ended.
+    /// Reads until the program has ended.
     ///
     /// # Panics
-    /// When it takes too long.
+    /// Panics if it takes too long.
     pub fn ended(&mut self) -> Left {
         let start = Instant::now();
         while self.look() {
@@ -86,7 +86,7 @@ impl Terminal {
         Left { status, lines, is_clean }
     }
 
-    /// Takes what comes next; false at the end.
+    /// Reads the next output. Returns false at the end.
     fn look(&mut self) -> bool {
         match self.output.recv_timeout(LIMIT) {
             Ok(bytes) => {
@@ -100,14 +100,14 @@ impl Terminal {
     }
 }
 
-/// The lines of a terminal that scrolls without end, and its cursor.
+/// The lines of a terminal with unlimited scrollback, and its cursor.
 struct Screen {
     columns: usize,
     lines: Vec<Vec<char>>,
     row: usize,
     column: usize,
     is_cursor_hidden: bool,
-    /// Bytes of a character or an order whose end has not come yet.
+    /// Bytes of an incomplete character or escape sequence.
     begun: Vec<u8>,
 }
 
@@ -170,7 +170,7 @@ impl Screen {
         }
     }
 
-    /// What a person sees.
+    /// Returns the visible text.
     fn picture(&self) -> String {
         let lines: Vec<_> = self.lines.iter().map(|line| line.iter().collect::<String>()).collect();
         lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n").trim_end().to_owned()

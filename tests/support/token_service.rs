@@ -24,9 +24,9 @@ const ISSUER: &str = "token-service.test";
 /// How long `docker-registry` accepts a token after its end, in seconds.
 const LEEWAY: i64 = 60;
 /// How long a client may take to send its request.
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(60);
 
-/// What a [`TokenService`] is like.
+/// The settings of a [`TokenService`].
 #[derive(Clone, Debug)]
 pub struct TokenOptions {
     /// Who may do everything.
@@ -59,7 +59,7 @@ pub enum TokenField {
     AccessToken,
 }
 
-/// What the service was asked.
+/// A request to the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenRequest {
     /// Who asked; nothing for the anonymous.
@@ -68,9 +68,9 @@ pub struct TokenRequest {
     pub scopes: Vec<String>,
 }
 
-/// A token service that runs; it is stopped when this is dropped.
+/// A running token service, stopped on drop.
 ///
-/// Everyone may pull, and who has the credentials may do everything.
+/// Everyone may pull. Whoever has the credentials may do everything.
 pub struct TokenService {
     address: SocketAddr,
     state: Arc<State>,
@@ -114,7 +114,7 @@ impl TokenService {
         format!("{}:{}", self.state.options.user, self.state.options.password)
     }
 
-    /// How many requests it has answered, the refused ones with them.
+    /// Returns how many requests it has answered, including denied ones.
     pub fn served(&self) -> usize {
         self.requests().len()
     }
@@ -271,7 +271,7 @@ impl State {
     }
 }
 
-/// What is granted of a scope such as `repository:NAME:pull,push`; nothing where it is not a scope.
+/// What is granted of a scope such as `repository:NAME:pull,push`; `None` if it is not a scope.
 fn access(scope: &str, known: bool) -> Option<Value> {
     let (kind, rest) = scope.split_once(':')?;
     // A name may hold the port of a host.
@@ -285,7 +285,7 @@ struct HttpRequest {
     method: String,
     path: String,
     query: Vec<(String, String)>,
-    /// Names in lower case.
+    /// Names in lowercase.
     headers: BTreeMap<String, String>,
 }
 

@@ -23,7 +23,7 @@ impl Containerd {
     /// Starts one, and waits until it answers.
     ///
     /// # Panics
-    /// Where it is missing or does not start.
+    /// Panics if it is missing or does not start.
     pub fn start() -> Containerd {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = |name: &str| folder.path().join(name);

@@ -1,4 +1,4 @@
-//! How much a client sends to an engine.
+//! Counts the bytes that a client sends to an engine.
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};

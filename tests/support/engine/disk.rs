@@ -1,4 +1,4 @@
-//! Disks that are soon full.
+//! Small disks.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,14 +6,14 @@ use std::process::Command;
 use crate::support::environment;
 use crate::support::process;
 
-/// A disk in memory; it is unmounted when this is dropped.
+/// A disk in memory, unmounted on drop.
 pub struct Disk(PathBuf);
 
 impl Disk {
     /// Mounts one of so many MiB on a folder.
     ///
     /// # Panics
-    /// Where it cannot be mounted: whoever runs this is not root.
+    /// Panics if it cannot be mounted, as for a user who is not root.
     pub fn mount(on: &Path, mib: u32) -> Disk {
         process::output(
             environment::command("mount").args(["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"]).arg(on),

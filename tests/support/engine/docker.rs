@@ -27,12 +27,12 @@ pub enum Store {
     Containerd,
 }
 
-/// What a Docker daemon is to be like.
+/// The settings of a Docker daemon.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DockerOptions {
     /// Where it keeps its images.
     pub store: Store,
-    /// How many MiB there are for all that it keeps; as many as this machine has, where it does not say.
+    /// The size of its disk in MiB. By default, the disk of the machine.
     pub disk: Option<u32>,
     /// Whether it and its containers are in a network of their own, with a bridge, so that `docker run --publish` works.
     /// It reaches no registry of this machine then, and its ports are reached by [`Docker::inside`]. Otherwise, it is
@@ -54,7 +54,7 @@ impl Docker {
     /// Starts one with its own image store, and waits until it answers.
     ///
     /// # Panics
-    /// Where it is missing or does not start.
+    /// Panics if it is missing or does not start.
     pub fn start() -> Docker {
         Docker::start_with(DockerOptions::default())
     }
@@ -62,7 +62,7 @@ impl Docker {
     /// Starts one, and waits until it answers.
     ///
     /// # Panics
-    /// Where it is missing or does not start.
+    /// Panics if it is missing or does not start.
     pub fn start_with(options: DockerOptions) -> Docker {
         static DAEMONS: AtomicUsize = AtomicUsize::new(0);
         let number = DAEMONS.fetch_add(1, Ordering::SeqCst);
@@ -118,7 +118,7 @@ impl Docker {
     /// Starts it again over what it kept, and waits until it answers.
     ///
     /// # Panics
-    /// Where it does not start.
+    /// Panics if it does not start.
     pub fn restart(&mut self) {
         self.kill();
         // What of it does not outlive a machine's start.

@@ -17,4 +17,4 @@ pub use docker::{Docker, DockerOptions, Store};
 pub use podman::Podman;
 
 /// How long an engine may take to start, and to stop.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(120);

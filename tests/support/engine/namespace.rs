@@ -1,4 +1,4 @@
-//! Daemons that cannot leave anything behind.
+//! Daemons in namespaces of their own, so that they leave nothing behind.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -24,7 +24,7 @@ impl Namespace {
     /// only they are.
     ///
     /// # Panics
-    /// Where `unshare` is missing.
+    /// Panics if `unshare` is missing.
     pub fn start<S: AsRef<OsStr>>(
         script: &str,
         args: &[S],
@@ -52,7 +52,7 @@ impl Namespace {
     /// Waits until they answer, which `answers` finds out.
     ///
     /// # Panics
-    /// Where they end before, or take too long.
+    /// Panics if they end before, or take too long.
     pub fn wait(&mut self, answers: impl Fn() -> bool) {
         let start = Instant::now();
         while !answers() {

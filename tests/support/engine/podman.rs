@@ -17,7 +17,7 @@ pub struct Podman {
 }
 
 impl Podman {
-    /// An empty one.
+    /// Creates an empty one.
     pub fn new() -> Podman {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = |name: &str| json!(folder.path().join(name));

@@ -1,4 +1,4 @@
-//! Blobs, to be read: where they are, and their bytes, whole or in part.
+//! Reading blobs: redirects to storage, and their bytes, whole or in part.
 
 use super::World;
 use super::answer::{Answer, Shape};
@@ -141,7 +141,7 @@ fn first_byte(range: &str) -> Option<usize> {
     (from > 0).then_some(from)
 }
 
-/// Whether it is `sha256:` and 64 lower-case hex digits.
+/// Whether it is `sha256:` and 64 lowercase hex digits.
 pub fn is_sha256(digest: &str) -> bool {
     let hex = digest.strip_prefix("sha256:").unwrap_or_default();
     state::is_digest(digest) && hex.len() == 64 && hex.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))

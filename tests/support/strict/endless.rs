@@ -65,7 +65,7 @@ pub enum Said {
     TooMuch,
 }
 
-/// The registry; it is stopped when this is dropped.
+/// The registry; it is stopped on drop.
 pub struct Endless {
     address: SocketAddr,
     at: Arc<At>,

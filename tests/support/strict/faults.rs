@@ -1,4 +1,4 @@
-//! What goes wrong on purpose: the rows of the table of faults, and where and how often each strikes.
+//! Injected faults: which there are, and where and how often each strikes.
 
 use std::fmt;
 use std::sync::Mutex;

@@ -28,7 +28,7 @@ pub struct Request {
     pub method: String,
     /// Path and query, byte for byte.
     pub target: String,
-    /// In the order they came; names in lower case.
+    /// In the order they came; names in lowercase.
     pub headers: Vec<(String, String)>,
 }
 
@@ -57,7 +57,7 @@ impl Request {
         }
     }
 
-    /// The first value of a header, whose name is in lower case.
+    /// The first value of a header, whose name is in lowercase.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.all(name).next()
     }
@@ -130,7 +130,7 @@ impl<'a> Body<'a> {
     /// The next bytes, no more than `most`.
     ///
     /// # Errors
-    /// When the client hangs up before it has sent what it promised.
+    /// Returns an error if the client closes the connection before it has sent the whole body.
     pub fn some(&mut self, most: u64) -> io::Result<Vec<u8>> {
         if self.chunked {
             return self.chunks();
@@ -147,7 +147,7 @@ impl<'a> Body<'a> {
     /// All that is still to come.
     ///
     /// # Errors
-    /// When the client hangs up before it has sent what it promised.
+    /// Returns an error if the client closes the connection before it has sent the whole body.
     pub fn all(&mut self) -> io::Result<Vec<u8>> {
         self.some(u64::MAX)
     }
@@ -172,7 +172,7 @@ impl<'a> Body<'a> {
     }
 }
 
-/// A listener that runs; it and its connections end when this is dropped.
+/// A running server. It and its connections end on drop.
 pub struct Server {
     address: SocketAddr,
     shared: Arc<Shared>,

@@ -75,7 +75,7 @@ pub struct Behaviour {
     pub attaching: Attaching,
 }
 
-/// A registry that runs; it is stopped when this is dropped.
+/// A registry that runs; it is stopped on drop.
 pub struct StrictRegistry {
     world: Arc<World>,
     _servers: [Server; 3],

@@ -1,4 +1,4 @@
-//! Chance that repeats itself: the same numbers from the same seed on every machine (splitmix64).
+//! Reproducible random numbers: the same from the same seed on every machine (splitmix64).
 
 /// A source of numbers.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! A registry that lures: it sends clients to other origins, and records what they bring there.
+//! A registry that sends clients to other origins, and records what they send there.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
@@ -89,7 +89,7 @@ pub struct Seen {
     pub proves: bool,
 }
 
-/// The registry and the origins it lures to; they are stopped when this is dropped.
+/// The registry and the origins it lures to; they are stopped on drop.
 pub struct Recorder {
     shared: Arc<Shared>,
     _servers: [Server; 2],

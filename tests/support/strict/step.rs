@@ -1,4 +1,4 @@
-//! What happens within an upload session: chunks, its end, its state, and what breaks.
+//! Upload sessions: chunks, the end, the state, and faults.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
