@@ -11,7 +11,7 @@ use cargo_oci::inspect::Inspected;
 use cargo_oci::inspect::attached::Attachments;
 use cargo_oci::interrupt;
 use cargo_oci::report::{Reporter, status_code};
-use cargo_oci::store::cache::prune::Blob;
+use cargo_oci::store::cache::prune::CachedBlob;
 use cargo_oci::store::validate::Validated;
 use clap::Parser;
 
@@ -105,7 +105,7 @@ enum Done {
     /// What is wrong with an image, and whether that is wanted as JSON.
     Validated(Validated, bool),
     /// What is in the cache.
-    Blobs(Vec<Blob>),
+    Blobs(Vec<CachedBlob>),
     /// What was wrong there.
     Wrong(Vec<(Digest, String)>),
     /// The exit status of a program that it ran.

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use crate::image::layer::{Entry, EntryKind};
+use crate::image::layer::{EntryKind, LayerEntry};
 
 /// Why a link cannot go in.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +75,7 @@ pub fn text(path: &Path, root: &Path) -> Result<String, Refusal> {
 
 /// The links among the entries that lead to none of them, each with what is written in it: in the image, what they lead
 /// to may be the base's, or nothing.
-pub fn leading_nowhere(entries: &[Entry]) -> Vec<(&str, &str)> {
+pub fn leading_nowhere(entries: &[LayerEntry]) -> Vec<(&str, &str)> {
     let tree = Tree(entries.iter().map(|entry| (entry.path.as_str(), &entry.kind)).collect());
     let links = entries.iter().filter_map(|entry| match &entry.kind {
         EntryKind::Symlink(target) => Some((entry.path.as_str(), target.as_str())),
@@ -132,15 +132,15 @@ impl Tree<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::layer::Content;
+    use crate::image::layer::FileContent;
 
-    fn link(path: &str, target: &str) -> Entry {
-        Entry { path: path.to_owned(), kind: EntryKind::Symlink(target.to_owned()), mode: 0o777, owner: (0, 0) }
+    fn link(path: &str, target: &str) -> LayerEntry {
+        LayerEntry { path: path.to_owned(), kind: EntryKind::Symlink(target.to_owned()), mode: 0o777, owner: (0, 0) }
     }
 
     #[test]
     fn links_are_followed_in_the_image_as_a_container_would() {
-        let file = |path| Entry::file(path, 0o644, Content::Bytes(Vec::new()));
+        let file = |path| LayerEntry::file(path, 0o644, FileContent::Bytes(Vec::new()));
         let entries = [
             file("srv/v1/a"),
             link("srv/now", "v1"),

@@ -23,7 +23,7 @@ use miette::Report;
 
 use crate::config::{FileRule, Root};
 use crate::error::Result;
-use crate::image::layer::{Content, Entry, EntryKind, ROOT_FOLDERS};
+use crate::image::layer::{EntryKind, FileContent, LayerEntry, ROOT_FOLDERS};
 use find::{Found, Kind};
 pub use link::leading_nowhere;
 pub use owners::{Below, Numbers, owners};
@@ -53,7 +53,12 @@ pub fn check(rules: &[FileRule], target_dir: &Path, binaries: &[String]) -> Resu
 /// # Errors
 /// A [mistake](FileRule::mistake) in a rule: it takes nothing, or what no image should hold, or would put it where
 /// something else is. Files that cannot be read.
-pub fn entries(rules: &[FileRule], owners: &[Numbers], places: &Places, binaries: &[String]) -> Result<Vec<Entry>> {
+pub fn entries(
+    rules: &[FileRule],
+    owners: &[Numbers],
+    places: &Places,
+    binaries: &[String],
+) -> Result<Vec<LayerEntry>> {
     let slots = collect(rules.iter().zip(owners.iter().copied()), places, binaries)?;
     Ok(slots.into_values().map(|slot| slot.entry).collect())
 }
@@ -67,7 +72,7 @@ fn is_generated(rule: &FileRule, target_dir: &Path) -> bool {
 /// A path in the image, and what goes there.
 struct Placed<'a> {
     rule: &'a FileRule,
-    entry: Entry,
+    entry: LayerEntry,
 }
 
 type Slots<'a> = BTreeMap<String, Placed<'a>>;
@@ -118,13 +123,13 @@ impl<'a> Placed<'a> {
             Kind::Link(target) => (EntryKind::Symlink(target), 0o777),
             Kind::File { source, is_executable } => {
                 let mode = rule.mode.unwrap_or(if is_executable { 0o755 } else { 0o644 });
-                (EntryKind::File(Content::Path(source)), mode)
+                (EntryKind::File(FileContent::Path(source)), mode)
             }
         };
         // Below a folder of the base's they may be the base's too, and who owns a folder can replace what is in it.
         let may_be_the_bases = matches!(kind, EntryKind::Directory) && is_the_bases(rule.to.get_ref());
         let owner = if may_be_the_bases { (0, 0) } else { owner };
-        Placed { rule, entry: Entry { path, kind, mode, owner } }
+        Placed { rule, entry: LayerEntry { path, kind, mode, owner } }
     }
 
     fn is_folder(&self) -> bool {
@@ -134,7 +139,7 @@ impl<'a> Placed<'a> {
     /// Whether it makes no difference which of the two goes in.
     fn is_same(&self, other: &Placed) -> bool {
         let is_same_thing = match (&self.entry.kind, &other.entry.kind) {
-            (EntryKind::File(Content::Path(one)), EntryKind::File(Content::Path(two))) => one == two,
+            (EntryKind::File(FileContent::Path(one)), EntryKind::File(FileContent::Path(two))) => one == two,
             (EntryKind::Symlink(one), EntryKind::Symlink(two)) => one == two,
             (one, two) => matches!((one, two), (EntryKind::Directory, EntryKind::Directory)),
         };

@@ -6,8 +6,8 @@ use miette::{Context, Report, miette};
 
 use crate::config::{Account, FileRule};
 use crate::error::Result;
-use crate::image::layer::entries::{Entries, Kind};
-use crate::image::passwd::{accounts, groups};
+use crate::image::layer::entries::{TarEntryKind, TarReader};
+use crate::image::passwd::{parse_group, parse_passwd};
 use crate::platform::Platform;
 use crate::store::Source;
 use crate::store::layer::{Layer, failed};
@@ -76,7 +76,7 @@ impl Known {
         let (uid, own_group) = match &owner.get_ref().user {
             Account::Number(number) => (*number, *number),
             Account::Name(name) => {
-                let accounts = accounts(&self.passwd);
+                let accounts = parse_passwd(&self.passwd);
                 match accounts.iter().find(|account| account.name == *name) {
                     Some(account) => (account.uid, account.gid),
                     None => {
@@ -90,7 +90,7 @@ impl Known {
             None => own_group,
             Some(Account::Number(number)) => *number,
             Some(Account::Name(name)) => {
-                let groups = groups(&self.group);
+                let groups = parse_group(&self.group);
                 match groups.iter().find(|group| group.name == *name) {
                     Some(group) => group.gid,
                     None => {
@@ -116,7 +116,7 @@ struct Sought {
 const MOST_BYTES: u64 = 4 << 20;
 
 impl Sought {
-    fn look(&mut self, path: &[u8], kind: &Kind, content: &mut Entries<&mut dyn Read>) -> Result<()> {
+    fn look(&mut self, path: &[u8], kind: &TarEntryKind, content: &mut TarReader<&mut dyn Read>) -> Result<()> {
         let parts: Vec<_> = path.split(|byte| *byte == b'/').filter(|part| ![&b""[..], b"."].contains(part)).collect();
         let hides = |part: &[u8], name: &str| part == b".wh..wh..opq" || part == format!(".wh.{name}").as_bytes();
         match (&parts[..], kind) {
@@ -128,14 +128,14 @@ impl Sought {
         Ok(())
     }
 
-    fn read(&self, kind: &Kind, entries: &mut Entries<&mut dyn Read>) -> Result<Vec<u8>> {
+    fn read(&self, kind: &TarEntryKind, entries: &mut TarReader<&mut dyn Read>) -> Result<Vec<u8>> {
         let why = match kind {
-            Kind::File(size) if *size <= MOST_BYTES => {
+            TarEntryKind::File(size) if *size <= MOST_BYTES => {
                 let mut content = Vec::new();
                 entries.read_to_end(&mut content).map_err(failed)?;
                 return Ok(content);
             }
-            Kind::File(size) => format!("has {size} bytes; more than {MOST_BYTES} are refused"),
+            TarEntryKind::File(size) => format!("has {size} bytes; more than {MOST_BYTES} are refused"),
             _ => "is not a file of its own, and links are not followed".to_owned(),
         };
         Err(miette!(help = "write owners by number", "/etc/{} {why}", self.name))
@@ -163,16 +163,16 @@ fn unknown(rule: &FileRule, platform: &Platform, kind: &str, name: &str, known: 
 mod tests {
     use super::*;
     use crate::config::{Section, Whose};
-    use crate::image::layer::{Content, Entry, write};
-    use crate::image::{Compression, Packing};
+    use crate::image::layer::{FileContent, LayerEntry, write};
+    use crate::image::{Compression, CompressionOptions};
     use crate::store::Memory;
 
-    fn file(path: &str, content: &str) -> Entry {
-        Entry::file(path, 0o644, Content::Bytes(content.as_bytes().to_vec()))
+    fn file(path: &str, content: &str) -> LayerEntry {
+        LayerEntry::file(path, 0o644, FileContent::Bytes(content.as_bytes().to_vec()))
     }
 
     /// The owners of rules for `names` over layers of these entries.
-    fn numbers(layers: &[Vec<Entry>], names: &[&str]) -> Result<Vec<Numbers>, String> {
+    fn numbers(layers: &[Vec<LayerEntry>], names: &[&str]) -> Result<Vec<Numbers>, String> {
         let folder = tempfile::tempdir().expect("a folder");
         let manifest = folder.path().join("Cargo.toml");
         let rules = names.iter().map(|name| format!("{{ from = 'a', to = '/a', owner = '{name}' }}, "));
@@ -183,9 +183,10 @@ mod tests {
         let rules = section.table.and_then(|table| table.files).expect("rules");
 
         let memory = Memory::default();
-        let layer = |entries: &Vec<Entry>| {
+        let layer = |entries: &Vec<LayerEntry>| {
             let mut blob = Vec::new();
-            let layer = write(entries, 0, Packing::alone(Compression::Gzip), &mut blob).expect("a layer in memory");
+            let layer = write(entries, 0, CompressionOptions::single_threaded(Compression::Gzip), &mut blob)
+                .expect("a layer in memory");
             memory.put(&layer.descriptor, blob);
             Layer { descriptor: layer.descriptor, diff_id: layer.diff_id }
         };
@@ -201,7 +202,7 @@ mod tests {
     const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nweb:x:33:34::/srv:\n";
     const GROUP: &str = "root:x:0:\nlogs:x:50:web\n";
 
-    fn base() -> Vec<Entry> {
+    fn base() -> Vec<LayerEntry> {
         vec![file("etc/group", GROUP), file("./etc/passwd", PASSWD), file("etc/shadow", "")]
     }
 
@@ -213,7 +214,7 @@ mod tests {
 
     #[test]
     fn numbers_need_no_base() {
-        let broken = Entry { path: "etc/passwd".to_owned(), ..Entry::directory("etc/passwd") };
+        let broken = LayerEntry { path: "etc/passwd".to_owned(), ..LayerEntry::directory("etc/passwd") };
         assert_eq!(numbers(&[vec![broken]], &["1:2"]), Ok(vec![(0, 0), (1, 2)]));
     }
 
@@ -242,9 +243,9 @@ mod tests {
 
     #[test]
     fn a_file_of_names_that_is_a_link_or_too_large_is_refused() {
-        let link = Entry {
+        let link = LayerEntry {
             kind: crate::image::layer::EntryKind::Symlink("../nix/passwd".to_owned()),
-            ..Entry::directory("etc/passwd")
+            ..LayerEntry::directory("etc/passwd")
         };
         let words = numbers(&[vec![link]], &["web"]).expect_err("a link");
         assert!(

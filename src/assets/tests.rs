@@ -51,7 +51,7 @@ impl Package {
         let places = Places { target_dir: &target_dir, out_dir: Some(&out_dir) };
         let entries = entries(&self.rules, &owners, &places, &["app/x".to_owned()]);
         let entries = entries.map_err(|error| format!("{error} ({})", error.help().expect("a way out")))?;
-        let shown = |entry: Entry| match entry.kind {
+        let shown = |entry: LayerEntry| match entry.kind {
             EntryKind::Directory => format!("{}/ {:o}", entry.path, entry.mode),
             EntryKind::File(_) => format!("{} {:o}", entry.path, entry.mode),
             EntryKind::Symlink(target) => format!("{} -> {target}", entry.path),

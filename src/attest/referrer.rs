@@ -8,7 +8,7 @@ use crate::image::about::About;
 use crate::image::artifact::{EMPTY, artifact, empty};
 use crate::image::digest::sha256;
 use crate::image::manifest::{Annotations, Document, Manifest, parse};
-use crate::store::{Behind, Memory, Referrers, Source, read};
+use crate::store::{Fallback, Memory, Referrers, Source, read};
 
 /// A manifest to attach. The same things, attached to the same subject, are the same bytes.
 #[derive(Clone, Debug)]
@@ -72,7 +72,7 @@ impl Referrer {
         }
         let own = Memory::default();
         let manifest = self.store(&own);
-        place.attach(std::slice::from_ref(&manifest), &Behind { first: &own, second: source })?;
+        place.attach(std::slice::from_ref(&manifest), &Fallback { primary: &own, secondary: source })?;
         Ok(Attached { manifest, was_there: false })
     }
 
@@ -129,7 +129,7 @@ mod tests {
     use crate::image::config::Object;
     use crate::image::manifest;
     use crate::inspect::attached::among;
-    use crate::store::layout::{LayoutEdit, Place};
+    use crate::store::layout::{LayoutEdit, LayoutFolder};
     use crate::store::{Layout, LayoutWriter, Sink, copy};
     use std::path::Path;
 
@@ -138,7 +138,7 @@ mod tests {
         let memory = Memory::default();
         let config = memory.put_document(manifest::config(Object::new()));
         let image = memory.put_document(manifest::image(&config, &[], &Annotations::new()));
-        let writer = LayoutWriter::begin(root, "x", Place::Own, &|_| ()).expect("begins");
+        let writer = LayoutWriter::begin(root, "x", LayoutFolder::Managed, &|_| ()).expect("begins");
         copy(&memory, &writer, std::slice::from_ref(&image)).expect("copies");
         writer.tag(&image, "latest").expect("tags");
         if is_attached {

@@ -58,7 +58,7 @@ impl Base {
     /// # Errors
     /// When it is not an image, lacks a platform that is wanted (with those it has), or is not what its digests say.
     pub fn read(source: &dyn Source, root: Descriptor, choices: &[PlatformChoice]) -> Result<Base> {
-        let unusable = || format!("cannot use {} from {}", root.digest(), source.place());
+        let unusable = || format!("cannot use {} from {}", root.digest(), source.location());
         let candidates = candidates(source, &root).wrap_err_with(unusable)?;
         let mut images = Vec::new();
         for choice in choices {
@@ -81,7 +81,7 @@ impl Base {
         if images.is_empty() {
             return Err(miette!(
                 "{} is for {}, and Rust has a musl target for none of these",
-                source.place(),
+                source.location(),
                 list(&candidates)
             ));
         }
@@ -107,7 +107,7 @@ fn lacks(source: &dyn Source, target: Target, candidates: &[Candidate]) -> Repor
             list(candidates)
         ),
         "{} has no image for {}",
-        source.place(),
+        source.location(),
         target.platform()
     )
 }

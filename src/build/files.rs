@@ -12,7 +12,7 @@ use crate::compile::OutDir;
 use crate::config::Root;
 use crate::error::Result;
 use crate::event::{Event, Listener};
-use crate::image::layer::{Entry, Layer, with_parents};
+use crate::image::layer::{Layer, LayerEntry, with_parents};
 use crate::plan::ImagePlan;
 use crate::store::Source;
 use crate::store::layer::described;
@@ -92,7 +92,7 @@ impl Assets<'_> {
         Ok(made.into_iter().map(|(_, _, layer)| layer).collect())
     }
 
-    fn entries(&self, owners: &[Numbers], out_dir: Option<&Path>) -> Result<Vec<Entry>> {
+    fn entries(&self, owners: &[Numbers], out_dir: Option<&Path>) -> Result<Vec<LayerEntry>> {
         let places = Places { target_dir: &self.plan.target_dir, out_dir };
         let entries = assets::entries(&self.plan.files, owners, &places, &binaries(self.plan))?;
         Ok(with_parents(entries, self.base.root.is_none()))

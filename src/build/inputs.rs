@@ -24,8 +24,8 @@ use crate::parallel::{FEW, each};
 use crate::plan::{ImagePlan, Plan};
 use crate::platform::Target;
 use crate::store::Cache;
-use crate::store::cache::records::Kind;
-use crate::store::fingerprint::Stamp;
+use crate::store::cache::records::RecordKind;
+use crate::store::fingerprint::Fingerprint;
 
 /// Numbers what [`Crate`]s have been: those that another release remembered may lack what this one wants.
 const CRATES: &str = "crates 1";
@@ -105,7 +105,7 @@ impl<'a> Materials<'a> {
             resolve.packages,
             resolve.args,
         );
-        if let Some(found) = self.cache.recall(Kind::Crates, &about) {
+        if let Some(found) = self.cache.get(RecordKind::Crates, &about) {
             return Ok(found);
         }
         let resolved = resolve.ask(&self.plan.compile.environment, target)?;
@@ -114,7 +114,7 @@ impl<'a> Materials<'a> {
         let lock = Lock::read(&self.lock);
         let answers = Answers { tree: &resolved.tree, metadata: &resolved.metadata, lock: &lock };
         let crates = answers.crates(root).into_diagnostic()?;
-        self.cache.remember(Kind::Crates, &about, &crates);
+        self.cache.put(RecordKind::Crates, &about, &crates);
         Ok(crates)
     }
 
@@ -151,17 +151,17 @@ impl<'a> Materials<'a> {
         let now = SystemTime::now();
         let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
         let about = format!("{what} of {}", file.display());
-        let stamp = fs::metadata(&file).ok().as_ref().and_then(Stamp::of);
-        let stamp = stamp.filter(|stamp| stamp.shows_changes_from(now));
+        let stamp = fs::metadata(&file).ok().as_ref().and_then(Fingerprint::of);
+        let stamp = stamp.filter(|stamp| stamp.is_settled_at(now));
         if let Some(stamp) = &stamp
             && let Some((_, known)) =
-                self.cache.recall(Kind::File, &about).filter(|(known, _): &(Stamp, T)| known == stamp)
+                self.cache.get(RecordKind::File, &about).filter(|(known, _): &(Fingerprint, T)| known == stamp)
         {
             return Ok(known);
         }
         let found = find()?;
         if let Some(stamp) = stamp {
-            self.cache.remember(Kind::File, &about, (stamp, &found));
+            self.cache.put(RecordKind::File, &about, (stamp, &found));
         }
         Ok(found)
     }

@@ -32,7 +32,7 @@ use crate::parallel::{FEW, each, lock};
 use crate::plan::{ImagePlan, Plan};
 use crate::platform::Target;
 use crate::reference::BaseReference;
-use crate::store::layout::Place;
+use crate::store::layout::LayoutFolder;
 use crate::store::{Cache, Layout, LayoutWriter};
 
 /// Cargo is done sooner where it has nothing to compile.
@@ -176,8 +176,8 @@ impl Line<'_> {
         let mut writers = Vec::new();
         for (at, image) in images {
             let name = &image.local_names()[0];
-            let writer = LayoutWriter::begin(&image.layout, name, Place::Own, self.listener)?;
-            writers.push((at, writer.remembered_by(self.cache)));
+            let writer = LayoutWriter::begin(&image.layout, name, LayoutFolder::Managed, self.listener)?;
+            writers.push((at, writer.with_cache(self.cache)));
         }
         writers.sort_by_key(|(at, _)| *at);
         Ok(writers.into_iter().map(|(_, writer)| writer).collect())

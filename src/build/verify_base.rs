@@ -15,7 +15,7 @@ use crate::inspect::attached::among;
 use crate::plan::ImagePlan;
 use crate::reference::{BaseReference, KeyReference};
 use crate::store::Cache;
-use crate::store::cache::records::Kind;
+use crate::store::cache::records::RecordKind;
 
 /// Who looks whether bases are signed.
 pub struct BaseVerifier<'a> {
@@ -46,7 +46,7 @@ impl BaseVerifier<'_> {
 
     fn verify(&self, base: &BaseReference, root: &Descriptor, key: &KeyReference, public: &PublicKey) -> Result<()> {
         let about = format!("{} by {}", root.digest(), public.hint()?);
-        let known = self.cache.recall::<String>(Kind::Signature, &about);
+        let known = self.cache.get::<String>(RecordKind::Signature, &about);
         if known
             .is_some_and(|bundle| said(bundle.as_bytes(), root.digest(), public).is_ok_and(|said| said.is_signature()))
         {
@@ -65,7 +65,7 @@ impl BaseVerifier<'_> {
             return Err(unsigned(found.unsigned(&base.to_string(), &key.to_string())));
         };
         if let Ok(bundle) = str::from_utf8(&signature.bundle) {
-            self.cache.remember(Kind::Signature, &about, bundle);
+            self.cache.put(RecordKind::Signature, &about, bundle);
         }
         let (image, digest) = (base.to_string(), root.digest().clone());
         (self.registries.listener)(Event::Verified { image, digest, said: vec!["signature".to_owned()] });

@@ -16,7 +16,7 @@ use super::config::Own;
 use super::failure::WriteFailed;
 use crate::error::Result;
 use crate::filesystem::{NodeId, NodeKind, Places, ROOT, Tree};
-use crate::image::layer::entries::{Attributes, Special};
+use crate::image::layer::entries::{Attributes, SpecialFile};
 use crate::image::layer::pax;
 use crate::store::atomic;
 use crate::store::atomic::ReadError;
@@ -113,13 +113,13 @@ impl<'a> Archive<'a> {
                     let (entry, target, size, device) = match kind {
                         NodeKind::File { size, .. } => (EntryType::Regular, &b""[..], *size, (0, 0)),
                         NodeKind::Symlink(target) => (EntryType::Symlink, target.as_slice(), 0, (0, 0)),
-                        NodeKind::Special(Special::Character(major, minor)) => {
+                        NodeKind::Special(SpecialFile::Character(major, minor)) => {
                             (EntryType::Char, &b""[..], 0, (*major, *minor))
                         }
-                        NodeKind::Special(Special::Block(major, minor)) => {
+                        NodeKind::Special(SpecialFile::Block(major, minor)) => {
                             (EntryType::Block, &b""[..], 0, (*major, *minor))
                         }
-                        NodeKind::Special(Special::Fifo) | NodeKind::Directory(_) => {
+                        NodeKind::Special(SpecialFile::Fifo) | NodeKind::Directory(_) => {
                             (EntryType::Fifo, &b""[..], 0, (0, 0))
                         }
                     };

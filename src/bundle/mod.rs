@@ -38,7 +38,7 @@ use crate::store::Source;
 use crate::store::layer::{Layer, failed};
 use archive::Archive;
 use config::{Config, Own};
-use entries::Special;
+use entries::SpecialFile;
 use failure::WriteFailed;
 use user::{Accounts, User};
 use volume::Volumes;
@@ -296,7 +296,7 @@ fn document(
 
 /// Only root can make devices.
 fn refuse_devices(tree: &Tree) -> Result<()> {
-    let is_device = |node| matches!(&tree.node(node).kind, NodeKind::Special(special) if *special != Special::Fifo);
+    let is_device = |node| matches!(&tree.node(node).kind, NodeKind::Special(special) if *special != SpecialFile::Fifo);
     let Some((_, _, device)) = tree.names().find(|(_, _, node)| is_device(*node)) else {
         return Ok(());
     };

@@ -22,7 +22,7 @@ use super::config::Own;
 use super::failure::WriteFailed;
 use crate::error::Result;
 use crate::filesystem::{NodeId, NodeKind, Places, ROOT, Tree};
-use crate::image::layer::entries::{Attributes, Special, show};
+use crate::image::layer::entries::{Attributes, SpecialFile, show};
 use crate::store::atomic::ReadError;
 
 /// A folder that a [`Tree`] is written to.
@@ -248,11 +248,11 @@ fn errno(error: &io::Error) -> Errno {
     Errno::from_io_error(error).unwrap_or(Errno::IO)
 }
 
-fn make_special(here: BorrowedFd, name: &[u8], special: Special) -> rustix::io::Result<()> {
+fn make_special(here: BorrowedFd, name: &[u8], special: SpecialFile) -> rustix::io::Result<()> {
     let (kind, device) = match special {
-        Special::Character(major, minor) => (FileType::CharacterDevice, makedev(major, minor)),
-        Special::Block(major, minor) => (FileType::BlockDevice, makedev(major, minor)),
-        Special::Fifo => (FileType::Fifo, 0),
+        SpecialFile::Character(major, minor) => (FileType::CharacterDevice, makedev(major, minor)),
+        SpecialFile::Block(major, minor) => (FileType::BlockDevice, makedev(major, minor)),
+        SpecialFile::Fifo => (FileType::Fifo, 0),
     };
     mknodat(here, name, kind, Mode::empty(), device)
 }

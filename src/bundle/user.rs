@@ -5,7 +5,7 @@ use miette::{Report, miette};
 
 use crate::error::Result;
 use crate::image::layer::entries::show;
-use crate::image::passwd::{Group, accounts, groups, number};
+use crate::image::passwd::{GroupEntry, number, parse_group, parse_passwd};
 
 /// The files of an image that give users and groups their numbers; empty where it has none.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +39,7 @@ impl Accounts {
     /// A name that the image does not know.
     pub fn find(&self, written: &str) -> Result<User> {
         let (user, group) = written.split_once(':').unwrap_or((written, ""));
-        let accounts = accounts(&self.passwd);
+        let accounts = parse_passwd(&self.passwd);
         let account = match user {
             "" => accounts.iter().find(|account| account.uid == 0),
             user => accounts.iter().find(|account| match number(user) {
@@ -53,11 +53,11 @@ impl Accounts {
             (None, None) if user.is_empty() => 0,
             (None, None) => return Err(unknown(written, "user", user, "/etc/passwd")),
         };
-        let groups = groups(&self.group);
+        let groups = parse_group(&self.group);
         let mut found = User { uid, home: account.map(|account| account.home.clone()), ..User::default() };
         if group.is_empty() {
             found.gid = account.map_or(0, |account| account.gid);
-            let is_in = |group: &&Group| account.is_some_and(|account| group.members.contains(&account.name));
+            let is_in = |group: &&GroupEntry| account.is_some_and(|account| group.members.contains(&account.name));
             found.groups = groups.iter().filter(is_in).map(|group| group.gid).collect();
             found.groups.sort_unstable();
             found.groups.dedup();

@@ -44,7 +44,7 @@ pub fn attach(args: &AttachArgs, listener: Listener) -> Result<Vec<String>> {
             artifact_type: args.artifact_type.clone(),
             subject: subject.digest().clone(),
             digest,
-            to: image.place().place(),
+            to: image.place().location(),
             was_there: attached.was_there,
         });
         Ok(vec![result])
@@ -101,7 +101,7 @@ impl Source for Attachment {
         Ok(Box::new(file))
     }
 
-    fn place(&self) -> String {
+    fn location(&self) -> String {
         self.path.display().to_string()
     }
 }

@@ -23,7 +23,7 @@ use crate::plan::{Plan, cache_folder};
 use crate::platform::{PlatformChoice, Target as RustTarget};
 use crate::reference::BaseReference;
 use crate::store::layer::described;
-use crate::store::{Cache, Counted, Source};
+use crate::store::{Cache, ProgressSource, Source};
 
 /// Makes the bundle of every image that the arguments select; gives their paths.
 ///
@@ -98,7 +98,7 @@ fn unpack(source: &dyn Source, name: &str, base: &Base, target: &Target, listene
         layers: layers.len(),
         bytes: layers.iter().map(Descriptor::size).fold(0, u64::saturating_add),
     });
-    let source = Counted { source, activity: Activity::Bundling, listener };
+    let source = ProgressSource { source, activity: Activity::Bundling, listener };
     let image = Image { source: &source, name, config, layers: described(config, layers)? };
     bundle::write(&image, target, listener)
 }

@@ -9,7 +9,7 @@ use crate::event::{Event, Listener};
 use crate::image::Digest;
 use crate::plan::cache_folder;
 use crate::store::Cache;
-use crate::store::cache::prune::{Blob, Limits};
+use crate::store::cache::prune::{CachedBlob, Limits};
 
 /// Where it is, or would be.
 ///
@@ -23,7 +23,7 @@ pub fn path() -> Result<String> {
 ///
 /// # Errors
 /// When it cannot be used.
-pub fn list() -> Result<Vec<Blob>> {
+pub fn list() -> Result<Vec<CachedBlob>> {
     Ok(open()?.blobs())
 }
 

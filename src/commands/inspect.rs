@@ -77,5 +77,5 @@ pub(super) fn lacks(source: &dyn Source, only: &Platform, platforms: &[Platform]
         [] => "it is for no platform at all".to_owned(),
         names => format!("it has images for {}", names.join(", ")),
     };
-    miette!(help = help, "{} has no image for {only}", source.place())
+    miette!(help = help, "{} has no image for {only}", source.location())
 }

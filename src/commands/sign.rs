@@ -76,7 +76,7 @@ impl Signing<'_> {
             place.attach(&lacking, &memory)?;
         }
         for (part, (statements, lacking)) in parts.iter().zip(&signed) {
-            (self.listener)(part.signed(place.place(), statements, lacking.is_empty()));
+            (self.listener)(part.signed(place.location(), statements, lacking.is_empty()));
         }
         Ok(())
     }

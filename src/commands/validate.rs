@@ -9,7 +9,7 @@ use crate::environment::Environment;
 use crate::error::Result;
 use crate::event::transfer::Activity;
 use crate::event::{Event, Listener};
-use crate::store::Counted;
+use crate::store::ProgressSource;
 use crate::store::validate::{Validated, validate_all};
 
 /// Looks at the image that is named, or at all that its place lists; gives what is wrong.
@@ -24,7 +24,7 @@ pub fn validate(args: &NamedArgs, listener: Listener) -> Result<Validated> {
     let roots: Vec<_> = named.roots().wrap_err_with(what)?.into_iter().map(|root| root.descriptor).collect();
     let image = reference.to_string();
     listener(Event::Validating { image: image.clone() });
-    let source = Counted { source: named.source(), activity: Activity::Validating, listener };
+    let source = ProgressSource { source: named.source(), activity: Activity::Validating, listener };
     let found = validate_all(&source, &roots, args.platform.as_ref());
     if found.problems.is_empty() {
         match &args.platform {

@@ -16,7 +16,7 @@ use super::{Absence, Loaded, LocalImage, is_at_least, program, too_old};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::platform::Platform;
-use crate::store::archive::{Contents, reachable};
+use crate::store::archive::{ArchiveContents, reachable};
 
 /// The name of an image that is not all there yet.
 const LOADING: &str = "cargo-oci.invalid/loading";
@@ -70,7 +70,7 @@ impl Containerd {
         }
         // It moves a name before it knows that all is well, and cannot move it back: so it gets one of its own first.
         let loading = format!("{LOADING}:{}-{}", &id.digest()[..12], std::process::id());
-        let contents = Contents::of_image(image.layout, image.root(), std::slice::from_ref(&loading))?;
+        let contents = ArchiveContents::of_image(image.layout, image.root(), std::slice::from_ref(&loading))?;
         let contents = contents.without(|digest| has.contains(digest.as_ref()));
         let platform = image.manifest()?.platform.to_string();
         let platforms = match image.image.manifests.len() {

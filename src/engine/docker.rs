@@ -18,7 +18,7 @@ use crate::environment::Environment;
 use crate::error::Result;
 use crate::image::Digest;
 use crate::platform::Platform;
-use crate::store::archive::Contents;
+use crate::store::archive::ArchiveContents;
 
 /// A Docker daemon, or containerd behind nerdctl.
 #[derive(Debug)]
@@ -191,7 +191,7 @@ impl Docker {
             has = has.max(shared(&wanted, &self.chains(images.iter())?));
         }
         let known: HashSet<_> = manifest.layers.iter().take(has).map(|layer| layer.digest()).collect();
-        let contents = || Contents::of_docker_image(image.layout, &image.docker_image()?, self.knows_zstd);
+        let contents = || ArchiveContents::of_docker_image(image.layout, &image.docker_image()?, self.knows_zstd);
         if !known.is_empty() {
             match self.send(image, &contents()?.without(|digest| known.contains(digest))) {
                 Ok(answer) => return Ok(answer.sent),
@@ -207,7 +207,7 @@ impl Docker {
     /// a name, and gets its names when it is all there.
     fn load_layout(&self, image: LocalImage, images: &[Listed]) -> Result<u64> {
         let known = layers(image.cache, images, &self.platform);
-        let contents = || Contents::of_image(image.layout, image.root(), &[]);
+        let contents = || ArchiveContents::of_image(image.layout, image.root(), &[]);
         let mut sent = 0;
         let mut is_whole = false;
         if !known.is_empty() {
@@ -255,7 +255,7 @@ impl Docker {
         Ok(true)
     }
 
-    fn send(&self, image: LocalImage, contents: &Contents) -> Result<Answer, Refusal> {
+    fn send(&self, image: LocalImage, contents: &ArchiveContents) -> Result<Answer, Refusal> {
         self.program.feed(["image", "load"], &image.transfer(contents), |input| contents.write(image.time, input))
     }
 

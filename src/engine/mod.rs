@@ -29,7 +29,7 @@ use crate::event::{BuiltImage, BuiltManifest, Listener};
 use crate::image::Digest;
 use crate::platform::Platform;
 use crate::reference::{EngineKind, EngineReference};
-use crate::store::archive::{Contents, DockerImage};
+use crate::store::archive::{ArchiveContents, DockerImage};
 use crate::store::{Cache, Layout};
 
 use cluster::Cluster;
@@ -223,17 +223,17 @@ impl<'a> LocalImage<'a> {
     }
 
     /// All of it as a layout.
-    fn as_layout(&self) -> Result<Contents<'a>> {
-        Contents::of_image(self.layout, &self.image.root, &self.image.tagged_names())
+    fn as_layout(&self) -> Result<ArchiveContents<'a>> {
+        ArchiveContents::of_image(self.layout, &self.image.root, &self.image.tagged_names())
     }
 
     /// All of it in the form that every engine reads: layout and docker-archive in one.
-    fn as_both(&self) -> Result<Contents<'a>> {
+    fn as_both(&self) -> Result<ArchiveContents<'a>> {
         self.as_layout()?.with_docker_image(&self.docker_image()?)
     }
 
     /// It on its way to a program's standard input, as these contents.
-    fn transfer(&self, contents: &Contents) -> Transfer<'a> {
+    fn transfer(&self, contents: &ArchiveContents) -> Transfer<'a> {
         Transfer::begin(Some(self.listener), Activity::Loading, &self.image.name, contents.size())
     }
 

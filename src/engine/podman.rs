@@ -17,7 +17,7 @@ use crate::environment::Environment;
 use crate::error::{Result, on_path};
 use crate::image::digest::sha256;
 use crate::platform::Platform;
-use crate::store::archive::Contents;
+use crate::store::archive::ArchiveContents;
 
 /// A Podman.
 #[derive(Debug)]
@@ -127,7 +127,7 @@ impl Podman {
     /// Brings the image into the storage; gives the bytes that went through a stream.
     fn copy(&self, image: LocalImage, names: &[String]) -> Result<Option<u64>> {
         if self.is_remote {
-            let contents = Contents::of_image(image.layout, image.root(), names)?;
+            let contents = ArchiveContents::of_image(image.layout, image.root(), names)?;
             let answer = self
                 .program
                 .feed(["load", "--quiet"], &image.transfer(&contents), |input| contents.write(image.time, input))?;

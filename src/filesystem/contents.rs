@@ -7,7 +7,7 @@ use miette::{Report, miette};
 
 use super::{NodeId, NodeKind, Origin, Tree};
 use crate::error::Result;
-use crate::image::layer::entries::{Entries, Kind};
+use crate::image::layer::entries::{TarEntryKind, TarReader};
 use crate::store::Source;
 use crate::store::layer::{Layer, failed};
 
@@ -33,7 +33,7 @@ pub fn merge(source: &dyn Source, layers: &[Layer]) -> Result<Tree> {
             Ok(())
         })?;
     }
-    tree.check().map_err(|error| miette!("cannot unpack the image of {}: {error}", source.place()))?;
+    tree.check().map_err(|error| miette!("cannot unpack the image of {}: {error}", source.location()))?;
     Ok(tree)
 }
 
@@ -73,7 +73,7 @@ fn files(tree: &Tree, layers: usize) -> Vec<HashMap<usize, NodeId>> {
 }
 
 fn write_files(
-    entries: &mut Entries<&mut dyn Read>,
+    entries: &mut TarReader<&mut dyn Read>,
     files: &mut HashMap<usize, NodeId>,
     tree: &Tree,
     write: &mut impl FnMut(NodeId, &mut dyn Read) -> Result<()>,
@@ -82,7 +82,7 @@ fn write_files(
     while let Some(found) = entries.next_entry().map_err(failed)? {
         if let Some(node) = files.remove(&entry) {
             let NodeKind::File { size, .. } = tree.node(node).kind else { continue };
-            if found.kind != Kind::File(size) {
+            if found.kind != TarEntryKind::File(size) {
                 return Err(miette!("it changed while it was read"));
             }
             write(node, entries)?;

@@ -1,7 +1,7 @@
 //! What an image may have of everything: its layers are small and say much, and memory and disks are neither.
 
 use super::{NodeKind, Refused, Tree};
-use crate::image::layer::entries::{Entry, Kind, Special};
+use crate::image::layer::entries::{SpecialFile, TarEntry, TarEntryKind};
 
 /// Files and folders: more than any real image has.
 pub const MOST_FILES: usize = 2_000_000;
@@ -43,9 +43,9 @@ impl Taken {
     ///
     /// # Errors
     /// One that no file system takes; more than any real image has.
-    pub fn entry(&mut self, entry: &Entry) -> Result<(), Refused> {
+    pub fn entry(&mut self, entry: &TarEntry) -> Result<(), Refused> {
         let target = match &entry.kind {
-            Kind::HardLink(target) | Kind::Symlink(target) => target.len(),
+            TarEntryKind::HardLink(target) | TarEntryKind::Symlink(target) => target.len(),
             _ => 0,
         };
         let xattrs = &entry.attributes.xattrs;
@@ -55,8 +55,8 @@ impl Taken {
         self.take(xattrs.iter().map(|(name, value)| name.len() + value.len() + XATTR).sum())?;
         let why = match &entry.kind {
             _ if self.entries > MOST_FILES => Refused::TooMany(MOST_FILES),
-            Kind::Symlink(target) if target.len() > MOST_TARGET => Refused::Target(MOST_TARGET),
-            Kind::Special(Special::Character(major, minor) | Special::Block(major, minor))
+            TarEntryKind::Symlink(target) if target.len() > MOST_TARGET => Refused::Target(MOST_TARGET),
+            TarEntryKind::Special(SpecialFile::Character(major, minor) | SpecialFile::Block(major, minor))
                 if *major > MOST_DEVICE.0 || *minor > MOST_DEVICE.1 =>
             {
                 Refused::Device((*major, *minor), MOST_DEVICE)

@@ -23,7 +23,7 @@ pub use self::places::Places;
 pub use self::refused::Refused;
 use self::walk::Walk;
 
-use crate::image::layer::entries::{Attributes, Entry, Kind, Special};
+use crate::image::layer::entries::{Attributes, SpecialFile, TarEntry, TarEntryKind};
 
 /// The place of a [`Node`] in its [`Tree`].
 pub type NodeId = usize;
@@ -52,7 +52,7 @@ pub enum NodeKind {
     /// A symbolic link, to whatever is written there.
     Symlink(Vec<u8>),
     /// A device or a named pipe.
-    Special(Special),
+    Special(SpecialFile),
 }
 
 /// What is in a folder, in the order of names.
@@ -161,9 +161,9 @@ impl Tree {
     ///
     /// # Errors
     /// An entry that could mean something outside of the image, or nothing; more than any real image has.
-    pub fn apply(&mut self, entry: Entry, origin: Origin) -> Result<(), Refused> {
+    pub fn apply(&mut self, entry: TarEntry, origin: Origin) -> Result<(), Refused> {
         self.taken.entry(&entry)?;
-        let Entry { path, kind, attributes } = entry;
+        let TarEntry { path, kind, attributes } = entry;
         let applied = match Change::read(&path)? {
             Change::Nothing => Ok(()),
             Change::Root => self.root(kind, attributes, &path),
@@ -174,9 +174,9 @@ impl Tree {
         applied.map_err(|error| error.at(&path))
     }
 
-    fn root(&mut self, kind: Kind, attributes: Attributes, path: &[u8]) -> Result<(), Refused> {
+    fn root(&mut self, kind: TarEntryKind, attributes: Attributes, path: &[u8]) -> Result<(), Refused> {
         match kind {
-            Kind::Directory => self.nodes[ROOT].attributes = attributes,
+            TarEntryKind::Directory => self.nodes[ROOT].attributes = attributes,
             _ => return Err(Refused::Root.at(path)),
         }
         Ok(())
@@ -186,16 +186,16 @@ impl Tree {
         &mut self,
         parents: &[Name],
         name: Name,
-        kind: Kind,
+        kind: TarEntryKind,
         attributes: Attributes,
         origin: Origin,
     ) -> Result<(), Refused> {
         let kind = match kind {
-            Kind::HardLink(target) => return self.link(parents, name, &target, origin.layer),
-            Kind::Directory => NodeKind::Directory(Children::new()),
-            Kind::File(size) => NodeKind::File { origin, size },
-            Kind::Symlink(target) => NodeKind::Symlink(target),
-            Kind::Special(special) => NodeKind::Special(special),
+            TarEntryKind::HardLink(target) => return self.link(parents, name, &target, origin.layer),
+            TarEntryKind::Directory => NodeKind::Directory(Children::new()),
+            TarEntryKind::File(size) => NodeKind::File { origin, size },
+            TarEntryKind::Symlink(target) => NodeKind::Symlink(target),
+            TarEntryKind::Special(special) => NodeKind::Special(special),
         };
         let folder = self.make_folders(parents, origin.layer)?;
         let before = self.child(folder, name).filter(|child| self.is_directory(child.node));

@@ -7,7 +7,7 @@ use crate::image::layer::entries::show;
 pub enum Refused {
     /// Something is wrong with the entry of that name.
     #[error("its entry {path} {why}", path = show(path))]
-    Entry {
+    TarEntry {
         /// As the layer writes it.
         path: Vec<u8>,
         /// What is wrong.
@@ -73,11 +73,11 @@ impl Refused {
     /// Says which entry it is about, unless that is said.
     pub fn at(self, path: &[u8]) -> Refused {
         match self {
-            Refused::Entry { .. } | Refused::TooMuch(_) | Refused::Grown(_) => self,
+            Refused::TarEntry { .. } | Refused::TooMuch(_) | Refused::Grown(_) => self,
             why => {
                 // A name without end is not shown without end.
                 let shown = path.get(..200).unwrap_or(path);
-                Refused::Entry { path: shown.to_owned(), why: Box::new(why) }
+                Refused::TarEntry { path: shown.to_owned(), why: Box::new(why) }
             }
         }
     }

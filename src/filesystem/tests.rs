@@ -11,38 +11,38 @@ struct Layers {
 }
 
 impl Layers {
-    fn try_put(&mut self, path: &str, kind: Kind) -> Result<(), String> {
+    fn try_put(&mut self, path: &str, kind: TarEntryKind) -> Result<(), String> {
         self.entry += 1;
         let attributes = Attributes { mode: 0o700, ..Attributes::default() };
         let origin = Origin { layer: self.layer, entry: self.entry };
-        let entry = Entry { path: path.as_bytes().to_owned(), kind, attributes };
+        let entry = TarEntry { path: path.as_bytes().to_owned(), kind, attributes };
         self.tree.apply(entry, origin).map_err(|error| error.to_string())
     }
 
     #[track_caller]
-    fn put(mut self, path: &str, kind: Kind) -> Layers {
+    fn put(mut self, path: &str, kind: TarEntryKind) -> Layers {
         self.try_put(path, kind).expect("applies");
         self
     }
 
     #[track_caller]
     fn folder(self, path: &str) -> Layers {
-        self.put(path, Kind::Directory)
+        self.put(path, TarEntryKind::Directory)
     }
 
     #[track_caller]
     fn file(self, path: &str) -> Layers {
-        self.put(path, Kind::File(1))
+        self.put(path, TarEntryKind::File(1))
     }
 
     #[track_caller]
     fn symlink(self, path: &str, to: &str) -> Layers {
-        self.put(path, Kind::Symlink(to.into()))
+        self.put(path, TarEntryKind::Symlink(to.into()))
     }
 
     #[track_caller]
     fn hard_link(self, path: &str, to: &str) -> Layers {
-        self.put(path, Kind::HardLink(to.into()))
+        self.put(path, TarEntryKind::HardLink(to.into()))
     }
 
     fn next_layer(mut self) -> Layers {
@@ -51,7 +51,7 @@ impl Layers {
     }
 
     #[track_caller]
-    fn refuses(mut self, path: &str, kind: Kind, why: &str) {
+    fn refuses(mut self, path: &str, kind: TarEntryKind, why: &str) {
         let words = self.try_put(path, kind).expect_err("is refused");
         assert!(words.contains(why), "{words}");
     }
@@ -84,7 +84,7 @@ fn layers() -> Layers {
     Layers::default()
 }
 
-const FILE: Kind = Kind::File(1);
+const FILE: TarEntryKind = TarEntryKind::File(1);
 
 #[test]
 fn entries_make_a_tree_and_folders_that_no_entry_is_for() {
@@ -143,7 +143,7 @@ fn links_are_followed_on_the_way_to_a_file_but_never_out_of_the_root() {
 fn links_that_lead_to_themselves_or_through_files_are_refused() {
     layers().symlink("a", "a").refuses("a/x", FILE, "symbolic links that lead to each other");
     layers().symlink("a", "b").symlink("b", "a").refuses("a/x", FILE, "`a/x` is behind symbolic links");
-    layers().symlink("a", "a/a/a").refuses("a/x", Kind::Directory, "symbolic links that lead to each other");
+    layers().symlink("a", "a/a/a").refuses("a/x", TarEntryKind::Directory, "symbolic links that lead to each other");
     layers().file("f").symlink("a", "f").refuses("a/x", FILE, "is in `f`, which is no folder");
     layers().file("f").refuses("f/x", FILE, "is in `f`, which is no folder");
     layers().symlink("a", "a").file("a").make(&["a"]);
@@ -153,11 +153,11 @@ fn links_that_lead_to_themselves_or_through_files_are_refused() {
 fn names_that_lead_upwards_are_refused() {
     for path in ["..", "../x", "/../x", "a/../../x", "a/..", "./../etc/passwd", "a/../b"] {
         layers().refuses(path, FILE, "leads upwards");
-        layers().refuses(path, Kind::Directory, "leads upwards");
-        layers().refuses(path, Kind::Symlink(b"/".to_vec()), "leads upwards");
+        layers().refuses(path, TarEntryKind::Directory, "leads upwards");
+        layers().refuses(path, TarEntryKind::Symlink(b"/".to_vec()), "leads upwards");
     }
     layers().refuses("", FILE, "is the root of the image, and no folder");
-    layers().refuses("./", Kind::Symlink(b"/".to_vec()), "is the root of the image, and no folder");
+    layers().refuses("./", TarEntryKind::Symlink(b"/".to_vec()), "is the root of the image, and no folder");
     layers().refuses("a\0b", FILE, "NUL");
     layers().refuses(&"n".repeat(256), FILE, "more than 255 bytes");
     layers().refuses(&"n/".repeat(2049), FILE, "more than 4096 bytes");
@@ -201,15 +201,23 @@ fn hard_links_are_to_files_of_the_image() {
     for to in ["/etc/passwd", "etc/passwd", "a/b", "/"] {
         layers().refuses(
             "a",
-            Kind::HardLink(to.into()),
+            TarEntryKind::HardLink(to.into()),
             &format!("is a hard link to `{to}`, which is not in the image"),
         );
     }
-    layers().refuses("a", Kind::HardLink(b"../../etc/passwd".to_vec()), "leads upwards");
-    layers().symlink("out", "/etc").refuses("a", Kind::HardLink(b"out/passwd".to_vec()), "which is not in the image");
-    layers().symlink("out", "../..").refuses("a", Kind::HardLink(b"out/passwd".to_vec()), "which is not in the image");
-    layers().folder("d").refuses("a", Kind::HardLink(b"d".to_vec()), "which is a folder");
-    layers().refuses("a", Kind::HardLink(b"a".to_vec()), "which is not in the image");
+    layers().refuses("a", TarEntryKind::HardLink(b"../../etc/passwd".to_vec()), "leads upwards");
+    layers().symlink("out", "/etc").refuses(
+        "a",
+        TarEntryKind::HardLink(b"out/passwd".to_vec()),
+        "which is not in the image",
+    );
+    layers().symlink("out", "../..").refuses(
+        "a",
+        TarEntryKind::HardLink(b"out/passwd".to_vec()),
+        "which is not in the image",
+    );
+    layers().folder("d").refuses("a", TarEntryKind::HardLink(b"d".to_vec()), "which is a folder");
+    layers().refuses("a", TarEntryKind::HardLink(b"a".to_vec()), "which is not in the image");
     layers().file("a").hard_link("a", "a").make(&["a"]);
     // To a symbolic link, not to what it leads to; and what is later written there does not go through it.
     layers().symlink("a", "/etc/passwd").hard_link("b", "a").file("b").make(&["a -> /etc/passwd", "b"]);
@@ -275,7 +283,7 @@ fn puts_xattrs(times: usize, xattrs: &[(Vec<u8>, usize)]) -> Result<(), Refused>
     let mut tree = Tree::default();
     (0..times).try_for_each(|number| {
         let attributes = Attributes { xattrs: xattrs.clone(), ..Attributes::default() };
-        tree.apply(Entry { path: b"a".to_vec(), kind: FILE, attributes }, Origin { layer: 0, entry: number })
+        tree.apply(TarEntry { path: b"a".to_vec(), kind: FILE, attributes }, Origin { layer: 0, entry: number })
     })
 }
 
@@ -294,8 +302,12 @@ fn extended_attributes_without_end_are_refused() {
 
 #[test]
 fn what_no_file_system_takes_is_refused() {
-    layers().symlink("a", &"n".repeat(4095)).refuses("b", Kind::Symlink(vec![b'n'; 4096]), "more than 4095 bytes");
-    let device = |major, minor| Kind::Special(Special::Block(major, minor));
+    layers().symlink("a", &"n".repeat(4095)).refuses(
+        "b",
+        TarEntryKind::Symlink(vec![b'n'; 4096]),
+        "more than 4095 bytes",
+    );
+    let device = |major, minor| TarEntryKind::Special(SpecialFile::Block(major, minor));
     layers().put("a", device(4095, 1_048_575)).refuses("b", device(4096, 0), "is the device 4096:0, but the largest");
     layers().refuses("b", device(0, 1_048_576), "is the device 0:1048576");
 }

@@ -10,7 +10,7 @@ pub mod media_type;
 pub mod passwd;
 pub mod predicate;
 
-pub use self::layer::compression::{Compression, Packing};
+pub use self::layer::compression::{Compression, CompressionOptions};
 pub use digest::{DiffId, Digest};
 pub use layer::Layer;
 pub use oci_spec::image::{Descriptor, MediaType};

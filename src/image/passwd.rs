@@ -2,7 +2,7 @@
 
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
+pub struct PasswdEntry {
     /// Its name.
     pub name: String,
     /// Its number.
@@ -15,7 +15,7 @@ pub struct Account {
 
 /// A group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
+pub struct GroupEntry {
     /// Its name.
     pub name: String,
     /// Its number.
@@ -25,20 +25,23 @@ pub struct Group {
 }
 
 /// The users of a /etc/passwd; lines that are none are passed over.
-pub fn accounts(passwd: &[u8]) -> Vec<Account> {
+pub fn parse_passwd(passwd: &[u8]) -> Vec<PasswdEntry> {
     let account = |fields: &[&str]| match fields {
-        [name, _, uid, gid, _, home, ..] => {
-            Some(Account { name: (*name).to_owned(), uid: number(uid)?, gid: number(gid)?, home: (*home).to_owned() })
-        }
+        [name, _, uid, gid, _, home, ..] => Some(PasswdEntry {
+            name: (*name).to_owned(),
+            uid: number(uid)?,
+            gid: number(gid)?,
+            home: (*home).to_owned(),
+        }),
         _ => None,
     };
     lines(passwd, account)
 }
 
 /// The groups of a /etc/group; lines that are none are passed over.
-pub fn groups(group: &[u8]) -> Vec<Group> {
+pub fn parse_group(group: &[u8]) -> Vec<GroupEntry> {
     let group_of = |fields: &[&str]| match fields {
-        [name, _, gid, members, ..] => Some(Group {
+        [name, _, gid, members, ..] => Some(GroupEntry {
             name: (*name).to_owned(),
             gid: number(gid)?,
             members: members.split(',').map(|member| member.trim().to_owned()).collect(),

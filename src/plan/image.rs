@@ -9,7 +9,7 @@ use miette::miette;
 use super::compile::Features;
 use crate::config::{FileRule, Folder, Labels, Port, SbomFormat, Signal};
 use crate::error::Result;
-use crate::image::Packing;
+use crate::image::CompressionOptions;
 use crate::image::layer::ROOT_FOLDERS;
 use crate::platform::{Platform, PlatformChoice, Target};
 use crate::reference::{BaseReference, EngineReference, KeyReference, Reference};
@@ -62,7 +62,7 @@ pub struct ImagePlan {
     /// Annotations of image and index, with those from Cargo.toml and git.
     pub annotations: Labels,
     /// How our layers are compressed.
-    pub packing: Packing,
+    pub packing: CompressionOptions,
     /// The tags.
     pub tags: Vec<String>,
     /// Whether a tag was made from a template.

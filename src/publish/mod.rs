@@ -24,7 +24,7 @@ use crate::parallel::{MANY, each, lock};
 use crate::plan::ImagePlan;
 use crate::reference::{BaseReference, Reference};
 use crate::registry::Registry;
-use crate::store::{Behind, Cache, Layout, Sink, Source, copy};
+use crate::store::{Cache, Fallback, Layout, Sink, Source, copy};
 
 /// How long the answer of a registry is believed.
 const FRESH: Duration = Duration::from_secs(5);
@@ -51,7 +51,8 @@ pub fn push(args: &PushArgs, asked: Asked, listener: Listener) -> Result<Vec<Str
     let mut results = Vec::new();
     for destination in destinations.open() {
         let (plan, image) = (&built.plan.images[destination.image], &built.images[destination.image]);
-        let source = Behind { first: &built.layouts[destination.image], second: built.bases.source(&plan.base)? };
+        let source =
+            Fallback { primary: &built.layouts[destination.image], secondary: built.bases.source(&plan.base)? };
         let tags = destinations.tags(plan);
         let pushed = destination.push(plan, image, (tags, destinations.signer), (&source, &built.cache), listener);
         pushed.wrap_err_with(|| destination.failed(plan))?;
@@ -138,7 +139,7 @@ struct Destination<'a> {
 
 impl Destination<'_> {
     fn failed(&self, plan: &ImagePlan) -> String {
-        format!("cannot push {} to {}", plan.name, self.registry.place())
+        format!("cannot push {} to {}", plan.name, self.registry.location())
     }
 
     /// What these tags stand for; always the same ones.
@@ -175,7 +176,7 @@ impl Destination<'_> {
         let early = match is_there {
             true => None,
             false => {
-                listener(Event::Pushing { image: image.name.clone(), to: self.registry.place() });
+                listener(Event::Pushing { image: image.name.clone(), to: self.registry.location() });
                 self.mount(&plan.base, image.manifests.iter().flat_map(|manifest| &manifest.layers[..manifest.below]));
                 std::thread::scope(|scope| {
                     // What is attached may be there before the image is (distribution-spec, "Pushing Manifests with Subject").
@@ -196,7 +197,7 @@ impl Destination<'_> {
             tags.iter().zip(&there).filter(|(_, there)| !is_right(there)).map(|(tag, _)| tag).collect();
         let tag = |tag: &&String| self.registry.tag(root, tag).wrap_err_with(|| format!("cannot move the tag {tag}"));
         each(&wanted, MANY, tag)?;
-        listener(Event::Pushed { image: image.name.clone(), to: self.registry.place(), was_there: is_there });
+        listener(Event::Pushed { image: image.name.clone(), to: self.registry.location(), was_there: is_there });
         Ok(())
     }
 

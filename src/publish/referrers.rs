@@ -13,8 +13,8 @@ use crate::event::{BuiltImage, Listener};
 use crate::image::Digest;
 use crate::parallel::{MANY, each};
 use crate::registry::Registry;
-use crate::store::cache::records::Kind;
-use crate::store::{Behind, Cache, Memory, Referrers, Source};
+use crate::store::cache::records::RecordKind;
+use crate::store::{Cache, Fallback, Memory, Referrers, Source};
 
 /// An image whose companions these are.
 pub struct Companions<'a> {
@@ -56,7 +56,7 @@ impl Companions<'_> {
         let is_known = || {
             let all = self.digests();
             all.is_empty()
-                || was_there && self.cache.recall(Kind::Attached, &self.about(registry)).as_ref() == Some(&all)
+                || was_there && self.cache.get(RecordKind::Attached, &self.about(registry)).as_ref() == Some(&all)
         };
         if self.signer.is_none() && is_known() {
             return Ok(None);
@@ -82,9 +82,9 @@ impl Companions<'_> {
     /// When the registry does not take it.
     pub fn attach(&self, registry: &Registry, lacking: &Lacking) -> Result<()> {
         if !lacking.manifests.is_empty() {
-            registry.attach(&lacking.manifests, &Behind { first: &lacking.signed, second: self.layout })?;
+            registry.attach(&lacking.manifests, &Fallback { primary: &lacking.signed, secondary: self.layout })?;
         }
-        self.cache.remember(Kind::Attached, &self.about(registry), self.digests());
+        self.cache.put(RecordKind::Attached, &self.about(registry), self.digests());
         Ok(())
     }
 
@@ -92,13 +92,13 @@ impl Companions<'_> {
     pub fn tell(&self, registry: &Registry, lacking: &Lacking, listener: Listener) {
         for (part, said) in self.parts.iter().zip(&lacking.said).rev() {
             if let Some(Signed { statements, manifests }) = said {
-                listener(part.signed(registry.place(), statements, manifests.is_empty()));
+                listener(part.signed(registry.location(), statements, manifests.is_empty()));
             }
         }
     }
 
     fn about(&self, registry: &Registry) -> String {
-        format!("{}@{}", registry.place(), self.image.digest)
+        format!("{}@{}", registry.location(), self.image.digest)
     }
 
     fn digests(&self) -> Vec<String> {
@@ -110,7 +110,7 @@ impl Companions<'_> {
         let Some(signer) = self.signer else { return Ok(None) };
         let digest = part.descriptor.digest();
         let mut statements = vec![Statement::signature(digest)];
-        statements.extend(unsigned(self.layout, &self.attached_to(digest), digest, &registry.place())?);
+        statements.extend(unsigned(self.layout, &self.attached_to(digest), digest, &registry.location())?);
         let manifests = lacking(signer, &part.descriptor, &statements, (listed, registry), memory)?;
         Ok(Some(Signed { statements, manifests }))
     }

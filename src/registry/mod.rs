@@ -137,7 +137,7 @@ impl<'a> Registry<'a> {
         if error.status() != Some(StatusCode::NOT_FOUND) {
             return self.explained(error.into());
         }
-        let missing = Missing { name: name.to_owned(), place: self.place() };
+        let missing = Missing { name: name.to_owned(), location: self.location() };
         Report::from(error).wrap_err(missing)
     }
 
@@ -153,7 +153,7 @@ impl<'a> Registry<'a> {
             }
             (Some(StatusCode::UNAUTHORIZED), _) => format!("{registry} rejects the credentials from {source}"),
             (Some(StatusCode::FORBIDDEN), _) => {
-                format!("the credentials from {source} lack the right to do this in {}", self.place())
+                format!("the credentials from {source} lack the right to do this in {}", self.location())
             }
             _ => return error,
         };
@@ -183,7 +183,7 @@ impl Source for Registry<'_> {
         let found = found.map_err(|error| self.missing(name, error))?;
         match Digest::try_from(name) {
             Ok(wanted) if wanted != *found.digest() => {
-                Err(miette!("{} answers {} when asked for {wanted}", self.place(), found.digest()))
+                Err(miette!("{} answers {} when asked for {wanted}", self.location(), found.digest()))
             }
             _ => Ok(found),
         }
@@ -199,7 +199,7 @@ impl Source for Registry<'_> {
         Ok(Box::new(body))
     }
 
-    fn place(&self) -> String {
+    fn location(&self) -> String {
         format!("{}/{}", self.reference.registry(), self.reference.repository())
     }
 }

@@ -265,7 +265,7 @@ impl Upload<'_> {
     /// Reads the blob and hands the bytes of `range` on; the whole is read, and checked, from its beginning.
     fn feed(&self, range: std::ops::Range<u64>, sender: &mpsc::Sender<io::Result<Vec<u8>>>) -> Result<()> {
         let mut content = open(self.source, self.descriptor)?;
-        let what = || format!("cannot read {} from {}", self.descriptor.digest(), self.source.place());
+        let what = || format!("cannot read {} from {}", self.descriptor.digest(), self.source.location());
         let passed = io::copy(&mut (&mut content).take(range.start), &mut io::sink());
         passed.map_err(ReadError).map_err(Report::from).wrap_err_with(what)?;
         let mut left = range.end - range.start;

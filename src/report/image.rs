@@ -12,7 +12,7 @@ use crate::inspect::attached::{Attachments, Subject};
 use crate::inspect::config::Run;
 use crate::inspect::{Attached, Config, Image, ImageManifest, Inspected, Layer};
 use crate::sanitize::harmless;
-use crate::store::validate::{Part, Problem};
+use crate::store::validate::{Problem, ProblemPart};
 
 const NAME: Style = Style::new().bold();
 const PLATFORM: Style = AnsiColor::BrightCyan.on_default().bold();
@@ -24,11 +24,11 @@ const KEY: Style = Style::new().dimmed();
 /// A problem in a line: `DIGEST: what is wrong (what that is in the image)`.
 pub fn problem(problem: &Problem) -> String {
     let part = match problem.part {
-        Part::Index => "the index",
-        Part::Manifest => "the manifest",
-        Part::Config => "the config",
-        Part::Layer => "a layer",
-        Part::Other => "in an index",
+        ProblemPart::Index => "the index",
+        ProblemPart::Manifest => "the manifest",
+        ProblemPart::Config => "the config",
+        ProblemPart::Layer => "a layer",
+        ProblemPart::Other => "in an index",
     };
     let of = match &problem.platforms[..] {
         [] => String::new(),

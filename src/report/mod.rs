@@ -39,7 +39,7 @@ use crate::event::{Event, Question};
 use crate::image::Digest;
 use crate::inspect::Inspected;
 use crate::inspect::attached::Attachments;
-use crate::store::cache::prune::Blob;
+use crate::store::cache::prune::CachedBlob;
 use crate::store::validate::Validated;
 use lines::{ERROR, plural};
 use live::{Live, are_bars_wanted};
@@ -147,7 +147,7 @@ impl Reporter {
     }
 
     /// Prints what is in the cache, one line a blob.
-    pub fn blobs(&self, blobs: &[Blob]) -> ExitCode {
+    pub fn blobs(&self, blobs: &[CachedBlob]) -> ExitCode {
         let now = SystemTime::now();
         let lines = blobs.iter().map(|blob| cache::blob(blob, now) + "\n");
         let printed = self.text(&lines.collect::<String>());

@@ -109,11 +109,11 @@ impl Source for Archive {
 
     fn fetch(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send + '_>> {
         let file = self.file(&blob_path(descriptor.digest()))?;
-        let file = file.ok_or_else(|| Missing::blob(descriptor, self.place()))?;
+        let file = file.ok_or_else(|| Missing::blob(descriptor, self.location()))?;
         Ok(Box::new(file))
     }
 
-    fn place(&self) -> String {
+    fn location(&self) -> String {
         format!("the archive {}", self.path.display())
     }
 }
@@ -127,79 +127,79 @@ pub struct DockerImage<'a> {
 }
 
 /// A blob in an archive.
-struct Blob {
+struct ArchiveBlob {
     path: String,
     descriptor: Descriptor,
     /// The size of the tar within, where that is written in its place.
     unpacked: Option<u64>,
 }
 
-impl Blob {
-    fn new(descriptor: Descriptor) -> Blob {
-        Blob { path: blob_path(descriptor.digest()), descriptor, unpacked: None }
+impl ArchiveBlob {
+    fn new(descriptor: Descriptor) -> ArchiveBlob {
+        ArchiveBlob { path: blob_path(descriptor.digest()), descriptor, unpacked: None }
     }
 }
 
 /// An archive that is to be written: what is in it, and where that is.
-pub struct Contents<'a> {
+pub struct ArchiveContents<'a> {
     source: &'a dyn Source,
-    blobs: Vec<Blob>,
+    blobs: Vec<ArchiveBlob>,
     documents: Vec<(&'static str, Vec<u8>)>,
 }
 
-impl<'a> Contents<'a> {
+impl<'a> ArchiveContents<'a> {
     /// A layout with all that `layout` holds.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn of_layout(layout: &'a Layout) -> Result<Contents<'a>> {
-        Contents::new(layout, layout.entries(), layout.index()?)
+    pub fn of_layout(layout: &'a Layout) -> Result<ArchiveContents<'a>> {
+        ArchiveContents::new(layout, layout.entries(), layout.index()?)
     }
 
     /// A layout with the one image `root`, by each of `names` (`NAME:TAG`), or without a name.
     ///
     /// # Errors
     /// When its documents cannot be read.
-    pub fn of_image(source: &'a dyn Source, root: &Descriptor, names: &[String]) -> Result<Contents<'a>> {
+    pub fn of_image(source: &'a dyn Source, root: &Descriptor, names: &[String]) -> Result<ArchiveContents<'a>> {
         let mut entries: Vec<_> = names.iter().map(|name| entry(root, name)).collect();
         if entries.is_empty() {
             entries.push(json!(root));
         }
-        Contents::new(source, std::slice::from_ref(root), index(&entries))
+        ArchiveContents::new(source, std::slice::from_ref(root), index(&entries))
     }
 
-    fn new(source: &'a dyn Source, roots: &[Descriptor], index: Vec<u8>) -> Result<Contents<'a>> {
+    fn new(source: &'a dyn Source, roots: &[Descriptor], index: Vec<u8>) -> Result<ArchiveContents<'a>> {
         let blobs = each_once(reachable(source, roots)?);
         let documents = vec![(INDEX, index), (MARK, MARK_CONTENT.as_bytes().to_vec())];
-        Ok(Contents { source, blobs, documents })
+        Ok(ArchiveContents { source, blobs, documents })
     }
 
     /// No layout: only what Docker's own format wants, for a reader that may know `zstd` or not.
     ///
     /// # Errors
     /// When the manifest cannot be read, or a layer that is to be unpacked.
-    pub fn of_docker_image(source: &'a dyn Source, image: &DockerImage, zstd: bool) -> Result<Contents<'a>> {
+    pub fn of_docker_image(source: &'a dyn Source, image: &DockerImage, zstd: bool) -> Result<ArchiveContents<'a>> {
         let mut blobs = each_once(parse_in(source, image.manifest)?.children());
         for blob in blobs.iter_mut().filter(|blob| !zstd && is_zstd(&blob.descriptor)) {
             // A tar says how long a file is before the file.
             let size = io::copy(&mut unpack(source, &blob.descriptor)?, &mut io::sink()).into_diagnostic();
             blob.unpacked = Some(size.wrap_err_with(|| format!("cannot unpack {}", blob.descriptor.digest()))?);
         }
-        Contents { source, blobs, documents: Vec::new() }.with_docker_image(image)
+        ArchiveContents { source, blobs, documents: Vec::new() }.with_docker_image(image)
     }
 
     /// The same, readable by Docker as well.
     ///
     /// # Errors
     /// When the manifest cannot be read.
-    pub fn with_docker_image(mut self, image: &DockerImage) -> Result<Contents<'a>> {
+    pub fn with_docker_image(mut self, image: &DockerImage) -> Result<ArchiveContents<'a>> {
         self.documents.push((DOCKER_MANIFEST, docker_manifest(self.source, image)?));
         Ok(self)
     }
 
     /// The same without the blobs that `has` knows: for readers that have them.
     #[must_use]
-    pub fn without(mut self, has: impl Fn(&Digest) -> bool) -> Contents<'a> {
+    pub fn without(mut self, has: impl Fn(&Digest) -> bool) -> ArchiveContents<'a> {
         self.blobs.retain(|blob| !has(blob.descriptor.digest()));
         self
     }
@@ -247,10 +247,10 @@ impl<'a> Contents<'a> {
     }
 }
 
-fn each_once(mut descriptors: Vec<Descriptor>) -> Vec<Blob> {
+fn each_once(mut descriptors: Vec<Descriptor>) -> Vec<ArchiveBlob> {
     descriptors.sort_by_key(|blob| blob_path(blob.digest()));
     descriptors.dedup_by_key(|blob| blob_path(blob.digest()));
-    descriptors.into_iter().map(Blob::new).collect()
+    descriptors.into_iter().map(ArchiveBlob::new).collect()
 }
 
 fn is_zstd(layer: &Descriptor) -> bool {
@@ -325,7 +325,8 @@ mod tests {
         let memory = crate::store::Memory::default();
         let config = memory.put_document(manifest::config(Object::new()));
         let image = memory.put_document(manifest::image(&config, &[], &Annotations::new()));
-        let writer = LayoutWriter::begin(root, "x", crate::store::layout::Place::Own, &|_| ()).expect("begins");
+        let writer =
+            LayoutWriter::begin(root, "x", crate::store::layout::LayoutFolder::Managed, &|_| ()).expect("begins");
         copy(&memory, &writer, std::slice::from_ref(&image)).expect("copies");
         writer.tag(&image, "latest").expect("tags");
         (writer.commit().expect("commits"), image)
@@ -336,8 +337,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let (layout, image) = layout(&folder.path().join("x"));
         let path = folder.path().join("x.tar");
-        Contents::of_layout(&layout).expect("reads").write_file(0, &path).expect("writes");
-        let size = Contents::of_layout(&layout).expect("reads").size();
+        ArchiveContents::of_layout(&layout).expect("reads").write_file(0, &path).expect("writes");
+        let size = ArchiveContents::of_layout(&layout).expect("reads").size();
         assert_eq!(size, path.metadata().expect("a file").len());
         let archive = Archive::open(&path).expect("opens");
         assert_eq!(archive.resolve(Some("latest")).expect("is tagged").digest(), image.digest());
@@ -350,7 +351,7 @@ mod tests {
         let (layout, image) = layout(&folder.path().join("x"));
         let path = folder.path().join("x.tar");
         let docker = DockerImage { manifest: &image, names: vec!["x:latest".to_owned()] };
-        let contents = Contents::of_layout(&layout).and_then(|contents| contents.with_docker_image(&docker));
+        let contents = ArchiveContents::of_layout(&layout).and_then(|contents| contents.with_docker_image(&docker));
         contents.expect("reads").write_file(0, &path).expect("writes");
         let archive = Archive::open(&path).expect("opens");
         let mut manifest = String::new();

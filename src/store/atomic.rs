@@ -6,10 +6,10 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-use super::layer::Grows;
+use super::layer::DecompressionBomb;
 use crate::error::{Result, on_path};
 use crate::image::digest::Mismatch;
-use crate::image::layer::decompress::Compression;
+use crate::image::layer::decompress::DecompressError;
 
 /// What the names of unfinished files begin with.
 pub const TEMPORARY: &str = ".new-";
@@ -81,7 +81,7 @@ pub struct ReadError(pub io::Error);
 /// Whether an error says by itself what is wrong with the content.
 fn is_told(error: &io::Error) -> bool {
     let is_ours = |inner: &(dyn std::error::Error + Send + Sync + 'static)| {
-        inner.is::<Mismatch>() || inner.is::<Compression>() || inner.is::<Grows>()
+        inner.is::<Mismatch>() || inner.is::<DecompressError>() || inner.is::<DecompressionBomb>()
     };
     error.get_ref().is_some_and(is_ours)
 }

@@ -40,7 +40,7 @@ pub fn copy(source: &dyn Source, sink: &dyn Sink, roots: &[Descriptor]) -> Resul
 fn push(source: &dyn Source, sink: &dyn Sink, descriptor: &Descriptor) -> Result<()> {
     let push = || {
         let pushed = sink.push(descriptor, source);
-        pushed.wrap_err_with(|| format!("cannot copy {} from {}", descriptor.digest(), source.place()))
+        pushed.wrap_err_with(|| format!("cannot copy {} from {}", descriptor.digest(), source.location()))
     };
     match push() {
         // Bytes that are wrong once may have been wrong on their way.
@@ -76,20 +76,20 @@ impl Graph {
             return Err(miette!(
                 "{} in {} is nested deeper than {MOST_DEPTH} indexes",
                 descriptor.digest(),
-                source.place()
+                source.location()
             ));
         }
         let bytes = read(source, descriptor)?;
         let parsed = manifest::parse(descriptor.media_type(), &bytes)
             .into_diagnostic()
-            .wrap_err_with(|| format!("cannot use {} from {}", descriptor.digest(), source.place()))?;
+            .wrap_err_with(|| format!("cannot use {} from {}", descriptor.digest(), source.location()))?;
         if let Manifest::Image { config, .. } = &parsed
             && config.size() > MOST_DOCUMENT_BYTES
         {
             return Err(miette!(
                 "the config {} in {} has {} bytes; more than {MOST_DOCUMENT_BYTES} are refused",
                 config.digest(),
-                source.place(),
+                source.location(),
                 config.size()
             ));
         }

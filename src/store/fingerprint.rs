@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// What changes with a file's content: a program may set the size and the one time back, but not the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stamp {
+pub struct Fingerprint {
     device: u64,
     inode: u64,
     size: u64,
@@ -23,12 +23,12 @@ const TICK: Duration = Duration::from_millis(20);
 /// Some file systems know whole seconds, or every other one.
 const COARSE_TICK: Duration = Duration::from_secs(2);
 
-impl Stamp {
+impl Fingerprint {
     /// That of a file; nothing where the system does not tell enough.
     #[cfg(unix)]
-    pub fn of(metadata: &Metadata) -> Option<Stamp> {
+    pub fn of(metadata: &Metadata) -> Option<Fingerprint> {
         use std::os::unix::fs::MetadataExt;
-        Some(Stamp {
+        Some(Fingerprint {
             device: metadata.dev(),
             inode: metadata.ino(),
             size: metadata.size(),
@@ -39,12 +39,12 @@ impl Stamp {
 
     /// Without the time of the last change there is nothing to go by.
     #[cfg(not(unix))]
-    pub fn of(_: &Metadata) -> Option<Stamp> {
+    pub fn of(_: &Metadata) -> Option<Fingerprint> {
         None
     }
 
     /// Whether every change from `now` on gives another stamp: one within the same tick of the clock does not.
-    pub fn shows_changes_from(&self, now: SystemTime) -> bool {
+    pub fn is_settled_at(&self, now: SystemTime) -> bool {
         let tick = if self.changed.1 == 0 { COARSE_TICK } else { TICK };
         let since = |(seconds, nanos): Time| {
             let time = Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanos).ok()?);
@@ -54,7 +54,7 @@ impl Stamp {
     }
 
     /// Whether it is another name of the same file.
-    pub fn is_same_file(&self, other: &Stamp) -> bool {
+    pub fn is_same_file(&self, other: &Fingerprint) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
     }
 }
@@ -64,8 +64,8 @@ mod tests {
     use super::*;
     use std::fs;
 
-    fn stamp(path: &std::path::Path) -> Stamp {
-        Stamp::of(&fs::metadata(path).expect("a file")).expect("a stamp")
+    fn stamp(path: &std::path::Path) -> Fingerprint {
+        Fingerprint::of(&fs::metadata(path).expect("a file")).expect("a stamp")
     }
 
     #[test]
@@ -75,8 +75,8 @@ mod tests {
         fs::write(&path, "one").expect("writes");
         let before = stamp(&path);
         let time = fs::metadata(&path).and_then(|found| found.modified()).expect("a time");
-        assert!(!before.shows_changes_from(time));
-        while !before.shows_changes_from(SystemTime::now()) {
+        assert!(!before.is_settled_at(time));
+        while !before.is_settled_at(SystemTime::now()) {
             std::thread::sleep(Duration::from_millis(5));
         }
         assert_eq!(stamp(&path), before);

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::image::config::{Object, strings};
 use crate::image::digest::{DiffId, Digest, Hasher, Mismatch};
 use crate::image::layer::decompress::decompress;
-use crate::image::layer::entries::Entries;
+use crate::image::layer::entries::TarReader;
 
 /// A layer of an image, as its manifest and its config describe it.
 #[derive(Clone, Debug)]
@@ -48,26 +48,30 @@ impl Layer {
     pub fn read(
         &self,
         source: &dyn Source,
-        visit: impl FnOnce(&mut Entries<&mut dyn Read>) -> Result<()>,
+        visit: impl FnOnce(&mut TarReader<&mut dyn Read>) -> Result<()>,
     ) -> Result<()> {
-        let what = || format!("cannot unpack the layer {} of {}", self.descriptor.digest(), source.place());
+        let what = || format!("cannot unpack the layer {} of {}", self.descriptor.digest(), source.location());
         let mut blob = open(source, &self.descriptor).wrap_err_with(what)?;
         let read = self.unpack(&mut blob, visit);
         io::copy(&mut blob, &mut io::sink()).map_err(failed).wrap_err_with(what)?;
         read.wrap_err_with(what)
     }
 
-    fn unpack(&self, blob: &mut dyn Read, visit: impl FnOnce(&mut Entries<&mut dyn Read>) -> Result<()>) -> Result<()> {
+    fn unpack(
+        &self,
+        blob: &mut dyn Read,
+        visit: impl FnOnce(&mut TarReader<&mut dyn Read>) -> Result<()>,
+    ) -> Result<()> {
         let hasher = Hasher::like(&self.diff_id.0).ok_or_else(|| Mismatch::Algorithm(self.diff_id.0.clone()));
         let hasher = hasher.map_err(Report::from_err)?;
         let blob = BufReader::with_capacity(128 << 10, blob);
-        let mut tar = Tar {
+        let mut tar = CheckedTar {
             inner: decompress(self.descriptor.media_type(), blob).map_err(failed)?,
             hasher,
             size: 0,
             most: self.descriptor.size().saturating_mul(MOST_GROWTH).max(SMALL),
         };
-        let mut entries = Entries::new(&mut tar as &mut dyn Read);
+        let mut entries = TarReader::new(&mut tar as &mut dyn Read);
         visit(&mut entries)?;
         entries.finish().map_err(failed)?;
         let got = tar.hasher.finish();
@@ -84,7 +88,7 @@ pub fn failed(error: io::Error) -> Report {
 }
 
 /// The tar of a layer, hashed and counted while it is read.
-struct Tar<R> {
+struct CheckedTar<R> {
     inner: R,
     hasher: Hasher,
     size: u64,
@@ -94,16 +98,16 @@ struct Tar<R> {
 /// A tar that is so much larger than its blob that it is made to fill disks.
 #[derive(Debug, thiserror::Error)]
 #[error("it grows to more than {MOST_GROWTH} times its size when it is decompressed: no real layer does")]
-pub struct Grows;
+pub struct DecompressionBomb;
 
-impl<R: Read> Read for Tar<R> {
+impl<R: Read> Read for CheckedTar<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         crate::interrupt::check()?;
         let read = self.inner.read(buffer)?;
         self.hasher.update(&buffer[..read]);
         self.size += read as u64;
         match self.size > self.most {
-            true => Err(io::Error::new(io::ErrorKind::InvalidData, Grows)),
+            true => Err(io::Error::new(io::ErrorKind::InvalidData, DecompressionBomb)),
             false => Ok(read),
         }
     }
@@ -129,7 +133,7 @@ mod tests {
     }
 
     fn read(memory: &Memory, layer: &Layer) -> Result<(), String> {
-        let visit = |entries: &mut Entries<&mut dyn Read>| {
+        let visit = |entries: &mut TarReader<&mut dyn Read>| {
             while entries.next_entry().map_err(failed)?.is_some() {}
             Ok(())
         };

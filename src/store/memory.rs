@@ -41,7 +41,7 @@ impl Source for Memory {
         };
         found.cloned().ok_or_else(|| -> Report {
             let name = name.unwrap_or("image").to_owned();
-            Missing { name, place: self.place() }.into()
+            Missing { name, location: self.location() }.into()
         })
     }
 
@@ -51,11 +51,11 @@ impl Source for Memory {
 
     fn fetch(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send + '_>> {
         let bytes = lock(&self.blobs).get(descriptor.digest().as_ref()).cloned();
-        let bytes = bytes.ok_or_else(|| Missing::blob(descriptor, self.place()))?;
+        let bytes = bytes.ok_or_else(|| Missing::blob(descriptor, self.location()))?;
         Ok(Box::new(std::io::Cursor::new(bytes)))
     }
 
-    fn place(&self) -> String {
+    fn location(&self) -> String {
         "memory".to_owned()
     }
 }

@@ -24,8 +24,8 @@ use oci_spec::image::Descriptor;
 use crate::error::Result;
 use crate::image::digest::{Mismatch, VerifyReader};
 
-pub use self::progress::Counted;
-use self::reflink::Sharable;
+pub use self::progress::ProgressSource;
+use self::reflink::ShareableFile;
 pub use archive::Archive;
 pub use cache::Cache;
 pub use copy::{SMALL, copy};
@@ -54,12 +54,12 @@ pub trait Source: Sync {
     fn fetch(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send + '_>>;
 
     /// The content as a file that was found to be right, where it is one whose bytes may be shared.
-    fn sharable(&self, _: &Descriptor) -> Option<Sharable> {
+    fn shareable(&self, _: &Descriptor) -> Option<ShareableFile> {
         None
     }
 
     /// What and where it is, for errors.
-    fn place(&self) -> String;
+    fn location(&self) -> String;
 }
 
 impl<S: Source + ?Sized> Source for &S {
@@ -75,41 +75,41 @@ impl<S: Source + ?Sized> Source for &S {
         (**self).fetch(descriptor)
     }
 
-    fn sharable(&self, descriptor: &Descriptor) -> Option<Sharable> {
-        (**self).sharable(descriptor)
+    fn shareable(&self, descriptor: &Descriptor) -> Option<ShareableFile> {
+        (**self).shareable(descriptor)
     }
 
-    fn place(&self) -> String {
-        (**self).place()
+    fn location(&self) -> String {
+        (**self).location()
     }
 }
 
 /// Content of `first`, and what that lacks from `second`.
-pub struct Behind<'a> {
+pub struct Fallback<'a> {
     /// Asked first.
-    pub first: &'a dyn Source,
+    pub primary: &'a dyn Source,
     /// Asked for what `first` has not.
-    pub second: &'a dyn Source,
+    pub secondary: &'a dyn Source,
 }
 
-impl Source for Behind<'_> {
+impl Source for Fallback<'_> {
     fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
-        self.first.resolve(name).or_else(|_| self.second.resolve(name))
+        self.primary.resolve(name).or_else(|_| self.secondary.resolve(name))
     }
 
     fn exists(&self, descriptor: &Descriptor) -> Result<bool> {
-        Ok(self.first.exists(descriptor)? || self.second.exists(descriptor)?)
+        Ok(self.primary.exists(descriptor)? || self.secondary.exists(descriptor)?)
     }
 
     fn fetch(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send + '_>> {
-        match self.first.exists(descriptor)? {
-            true => self.first.fetch(descriptor),
-            false => self.second.fetch(descriptor),
+        match self.primary.exists(descriptor)? {
+            true => self.primary.fetch(descriptor),
+            false => self.secondary.fetch(descriptor),
         }
     }
 
-    fn place(&self) -> String {
-        self.first.place()
+    fn location(&self) -> String {
+        self.primary.location()
     }
 }
 
@@ -136,18 +136,18 @@ pub trait Sink: Sync {
 
 /// There is no such content.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error("{place} has no {kind}{name}", kind = if name.contains(':') { "" } else { "tag " })]
+#[error("{location} has no {kind}{name}", kind = if name.contains(':') { "" } else { "tag " })]
 pub struct Missing {
     /// A tag or a digest.
     pub name: String,
     /// Where it was looked for.
-    pub place: String,
+    pub location: String,
 }
 
 impl Missing {
-    fn blob(descriptor: &Descriptor, place: String) -> Report {
+    fn blob(descriptor: &Descriptor, location: String) -> Report {
         let name = descriptor.digest().to_string();
-        Missing { name, place }.into()
+        Missing { name, location }.into()
     }
 }
 
@@ -169,7 +169,7 @@ pub fn open<'a>(source: &'a dyn Source, descriptor: &Descriptor) -> Result<impl 
 /// # Errors
 /// See [`Source::fetch`]; content that is too large to be a document, or not the described one.
 pub fn read(source: &dyn Source, descriptor: &Descriptor) -> Result<Vec<u8>> {
-    let what = || format!("cannot read {} from {}", descriptor.digest(), source.place());
+    let what = || format!("cannot read {} from {}", descriptor.digest(), source.location());
     if descriptor.size() > MOST_DOCUMENT_BYTES {
         return Err(miette!("it has {} bytes; more than {MOST_DOCUMENT_BYTES} are refused", descriptor.size()))
             .wrap_err_with(what);

@@ -6,18 +6,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::atomic::TEMPORARY;
-use super::fingerprint::Stamp;
+use super::fingerprint::Fingerprint;
 
 /// A file whose content is known to be right, and where it is.
 #[derive(Debug)]
-pub struct Sharable {
+pub struct ShareableFile {
     /// Opened before it was looked at.
     pub file: File,
     /// Its name, which may be another file's by now.
     pub path: PathBuf,
 }
 
-impl Sharable {
+impl ShareableFile {
     /// Puts its content at `path`, in the place of what is there. The file is made in the folder `unfinished`, which is on
     /// the same disk as `path`, and shared only where those who may read it are those who may read the file `like`.
     ///
@@ -43,7 +43,7 @@ impl Sharable {
 
     fn link_to(&self, path: &Path, unfinished: &Path, like: &Path) -> io::Result<()> {
         let (own, wanted) = (self.file.metadata()?, fs::metadata(like)?);
-        let stamp = |metadata: &fs::Metadata| Stamp::of(metadata).ok_or(io::ErrorKind::Unsupported);
+        let stamp = |metadata: &fs::Metadata| Fingerprint::of(metadata).ok_or(io::ErrorKind::Unsupported);
         let own_stamp = stamp(&own)?;
         if own.permissions() != wanted.permissions() {
             return Err(io::Error::other("it has other permissions"));

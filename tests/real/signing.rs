@@ -5,7 +5,7 @@ use std::fs;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use cargo_oci::store::archive::{Contents, DockerImage};
+use cargo_oci::store::archive::{ArchiveContents, DockerImage};
 use cargo_oci::store::{Layout, Source};
 use serde_json::{Value, json};
 
@@ -381,8 +381,8 @@ fn a_signed_layout_is_taken_by_skopeo_podman_docker_and_containerd() {
             .expect("JSON");
     let manifest = serde_json::from_value(index["manifests"][0].clone()).expect("a descriptor");
     let image = DockerImage { manifest: &manifest, names: vec!["hello:latest".to_owned()] };
-    Contents::of_layout(&opened).and_then(|all| all.write_file(0, &oci)).expect("writes");
-    let with_docker = Contents::of_layout(&opened).and_then(|all| all.with_docker_image(&image));
+    ArchiveContents::of_layout(&opened).and_then(|all| all.write_file(0, &oci)).expect("writes");
+    let with_docker = ArchiveContents::of_layout(&opened).and_then(|all| all.with_docker_image(&image));
     with_docker.and_then(|all| all.write_file(0, &docker)).expect("writes");
 
     let to = |name: &str| format!("dir:{}", project.path(name).display());

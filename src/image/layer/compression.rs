@@ -9,8 +9,8 @@ use std::sync::Arc;
 use oci_spec::image::MediaType;
 use zstd::zstd_safe::CParameter;
 
-use super::chunks::{Piece, Tar};
-use super::gzip::Gzip;
+use super::chunks::{Chunk, TarSummary};
+use super::gzip::GzipWriter;
 
 /// What a layer of ours is compressed with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,17 +40,17 @@ const MOST_ZSTD: usize = 6;
 
 /// How a layer is made a blob.
 #[derive(Clone, Copy, Debug)]
-pub struct Packing {
+pub struct CompressionOptions {
     /// What with.
     pub compression: Compression,
     /// By how many threads, which changes nothing in what comes out.
     pub threads: NonZero<usize>,
 }
 
-impl Packing {
+impl CompressionOptions {
     /// By one thread.
-    pub fn alone(compression: Compression) -> Packing {
-        Packing { compression, threads: NonZero::<usize>::MIN }
+    pub fn single_threaded(compression: Compression) -> CompressionOptions {
+        CompressionOptions { compression, threads: NonZero::<usize>::MIN }
     }
 }
 
@@ -88,10 +88,10 @@ impl fmt::Display for Compression {
     }
 }
 
-/// Compresses the pieces of a tar.
+/// Compresses the chunks of a tar.
 pub enum Encoder<W: Write> {
     /// See [`Compression::Gzip`].
-    Gzip(Gzip<W>),
+    Gzip(GzipWriter<W>),
     /// See [`Compression::Zstd`].
     Zstd(zstd::Encoder<'static, W>),
     /// See [`Compression::None`].
@@ -103,10 +103,10 @@ impl<W: Write> Encoder<W> {
     ///
     /// # Errors
     /// Of writing, and where there is no memory for it.
-    pub fn new(packing: Packing, blob: W) -> io::Result<Encoder<W>> {
+    pub fn new(packing: CompressionOptions, blob: W) -> io::Result<Encoder<W>> {
         let threads = packing.threads.get();
         Ok(match packing.compression {
-            Compression::Gzip => Encoder::Gzip(Gzip::new(blob, threads.min(MOST_GZIP))?),
+            Compression::Gzip => Encoder::Gzip(GzipWriter::new(blob, threads.min(MOST_GZIP))?),
             Compression::Zstd => {
                 let mut encoder = zstd::Encoder::new(blob, LEVEL)?;
                 // Without threads of its own it makes other bytes than with any number of them.
@@ -122,23 +122,23 @@ impl<W: Write> Encoder<W> {
         })
     }
 
-    /// Takes the next piece.
+    /// Takes the next chunk.
     ///
     /// # Errors
     /// Of writing.
-    pub fn add(&mut self, piece: Arc<Piece>) -> io::Result<()> {
+    pub fn add(&mut self, chunk: Arc<Chunk>) -> io::Result<()> {
         match self {
-            Encoder::Gzip(gzip) => gzip.add(piece),
-            Encoder::Zstd(encoder) => encoder.write_all(piece.content()),
-            Encoder::None(blob) => blob.write_all(piece.content()),
+            Encoder::Gzip(gzip) => gzip.add(chunk),
+            Encoder::Zstd(encoder) => encoder.write_all(chunk.content()),
+            Encoder::None(blob) => blob.write_all(chunk.content()),
         }
     }
 
-    /// Writes the end, after all pieces of `tar`, and gives back what was written to.
+    /// Writes the end, after all chunks of `tar`, and gives back what was written to.
     ///
     /// # Errors
     /// Of writing.
-    pub fn finish(self, tar: &Tar) -> io::Result<W> {
+    pub fn finish(self, tar: &TarSummary) -> io::Result<W> {
         match self {
             Encoder::Gzip(gzip) => gzip.finish(tar),
             Encoder::Zstd(encoder) => encoder.finish(),

@@ -9,7 +9,7 @@ use crate::image::media_type::as_oci;
 
 /// Why a blob is not the compressed tar that its media type promises.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Compression {
+pub enum DecompressError {
     /// Not a layer, or one of a kind that nobody here reads.
     #[error("{0} is not the type of a layer")]
     Type(String),
@@ -18,8 +18,8 @@ pub enum Compression {
     Garbage,
 }
 
-impl From<Compression> for io::Error {
-    fn from(error: Compression) -> io::Error {
+impl From<DecompressError> for io::Error {
+    fn from(error: DecompressError) -> io::Error {
         io::Error::new(io::ErrorKind::InvalidData, error)
     }
 }
@@ -27,25 +27,25 @@ impl From<Compression> for io::Error {
 /// The tar in `blob`, decompressed as `media_type` says. Who has read it to its end has read all of the blob.
 ///
 /// # Errors
-/// A type that is no layer's. The reader ends in an error where the blob is not compressed so, in a [`Compression`] where
+/// A type that is no layer's. The reader ends in an error where the blob is not compressed so, in a [`DecompressError`] where
 /// it goes on behind its end.
 pub fn decompress<'a>(media_type: &MediaType, blob: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
     match as_oci(media_type) {
         MediaType::ImageLayer => Ok(Box::new(blob)),
-        MediaType::ImageLayerGzip => Ok(Box::new(Gzip(Some(GzDecoder::new(blob))))),
+        MediaType::ImageLayerGzip => Ok(Box::new(GzipReader(Some(GzDecoder::new(blob))))),
         // It reads frame after frame until the blob ends.
         MediaType::ImageLayerZstd => Ok(Box::new(zstd::Decoder::with_buffer(blob)?)),
-        other => Err(Compression::Type(other.to_string()).into()),
+        other => Err(DecompressError::Type(other.to_string()).into()),
     }
 }
 
 /// All members of a gzip file, one after the other (RFC 1952, 2.2); nothing when they are over.
-struct Gzip<R>(Option<GzDecoder<R>>);
+struct GzipReader<R>(Option<GzDecoder<R>>);
 
 /// What every member begins with.
 const MAGIC: u8 = 0x1f;
 
-impl<R: BufRead> Read for Gzip<R> {
+impl<R: BufRead> Read for GzipReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while let Some(member) = &mut self.0 {
             let read = member.read(buffer)?;
@@ -59,7 +59,7 @@ impl<R: BufRead> Read for Gzip<R> {
             match rest.fill_buf()?.first() {
                 None => return Ok(0),
                 Some(&MAGIC) => self.0 = Some(GzDecoder::new(rest)),
-                Some(_) => return Err(Compression::Garbage.into()),
+                Some(_) => return Err(DecompressError::Garbage.into()),
             }
         }
         Ok(0)

@@ -12,18 +12,18 @@ use super::pax;
 
 /// A file system object, as a tar describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct TarEntry {
     /// Its name, as it is written: nothing is known of it.
     pub path: Vec<u8>,
     /// What it is.
-    pub kind: Kind,
+    pub kind: TarEntryKind,
     /// Whose it is, and who may do what with it.
     pub attributes: Attributes,
 }
 
-/// What an [`Entry`] is.
+/// What an [`TarEntry`] is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum TarEntryKind {
     /// A folder.
     Directory,
     /// A regular file of that many bytes, which follow.
@@ -33,12 +33,12 @@ pub enum Kind {
     /// A symbolic link, to whatever is written there.
     Symlink(Vec<u8>),
     /// A device or a named pipe.
-    Special(Special),
+    Special(SpecialFile),
 }
 
 /// A device or a named pipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Special {
+pub enum SpecialFile {
     /// A character device: major and minor number.
     Character(u32, u32),
     /// A block device: major and minor number.
@@ -68,7 +68,7 @@ const MOST_EXTRA: u64 = 1 << 20;
 const MOST_HEADERS: usize = 16;
 
 /// The entries of a tar. Between two of them, [`Read`] gives the content of the first.
-pub struct Entries<R> {
+pub struct TarReader<R> {
     tar: BufReader<R>,
     /// What is left of the entry's content, and of the padding behind it.
     left: u64,
@@ -80,20 +80,20 @@ pub struct Entries<R> {
 struct Extra {
     long_name: Option<Vec<u8>>,
     long_link: Option<Vec<u8>>,
-    records: pax::Records,
+    records: pax::PaxRecords,
 }
 
-impl<R: Read> Entries<R> {
+impl<R: Read> TarReader<R> {
     /// The entries of `tar`.
-    pub fn new(tar: R) -> Entries<R> {
-        Entries { tar: BufReader::with_capacity(128 << 10, tar), left: 0, padding: 0 }
+    pub fn new(tar: R) -> TarReader<R> {
+        TarReader { tar: BufReader::with_capacity(128 << 10, tar), left: 0, padding: 0 }
     }
 
     /// The next entry; nothing after the last. What was not read of the content before is skipped.
     ///
     /// # Errors
     /// Of reading; a tar that is broken, or holds what no image does.
-    pub fn next_entry(&mut self) -> io::Result<Option<Entry>> {
+    pub fn next_entry(&mut self) -> io::Result<Option<TarEntry>> {
         let mut extra = Extra::default();
         for _ in 0..MOST_HEADERS {
             let Some(header) = self.header()? else {
@@ -101,7 +101,7 @@ impl<R: Read> Entries<R> {
             };
             let size = number(&header.as_old().size)?;
             match header.entry_type() {
-                EntryType::XHeader => extra.records = pax::Records::read(&self.extra(size)?)?,
+                EntryType::XHeader => extra.records = pax::PaxRecords::read(&self.extra(size)?)?,
                 EntryType::GNULongName => extra.long_name = Some(until_nul(&self.extra(size)?).to_owned()),
                 EntryType::GNULongLink => extra.long_link = Some(until_nul(&self.extra(size)?).to_owned()),
                 // It is about all entries, and nothing in it is about an image. To Go it is an entry of its own, which
@@ -124,7 +124,7 @@ impl<R: Read> Entries<R> {
         skip(&mut self.tar, u64::MAX).map(|_| ())
     }
 
-    fn entry(&mut self, header: &Header, kind: EntryType, size: u64, extra: Extra) -> io::Result<Entry> {
+    fn entry(&mut self, header: &Header, kind: EntryType, size: u64, extra: Extra) -> io::Result<TarEntry> {
         let Extra { long_name, long_link, records } = extra;
         // Where there are both, Go takes GNU's, and with it all engines: what they see is what is unpacked here.
         let long = |name: Option<Vec<u8>>| name.filter(|name| !name.is_empty());
@@ -144,14 +144,18 @@ impl<R: Read> Entries<R> {
         let old = header.as_old();
         let kind = match kind {
             // Before there was a type for them, folders ended in a slash.
-            EntryType::Regular if old.linkflag == [0] && path.ends_with(b"/") => Kind::Directory,
-            EntryType::Regular | EntryType::Continuous => Kind::File(records.size.unwrap_or(size)),
-            EntryType::Directory => Kind::Directory,
-            EntryType::Link => Kind::HardLink(link()?),
-            EntryType::Symlink => Kind::Symlink(link()?),
-            EntryType::Char => device().map(|(major, minor)| Kind::Special(Special::Character(major, minor)))?,
-            EntryType::Block => device().map(|(major, minor)| Kind::Special(Special::Block(major, minor)))?,
-            EntryType::Fifo => Kind::Special(Special::Fifo),
+            EntryType::Regular if old.linkflag == [0] && path.ends_with(b"/") => TarEntryKind::Directory,
+            EntryType::Regular | EntryType::Continuous => TarEntryKind::File(records.size.unwrap_or(size)),
+            EntryType::Directory => TarEntryKind::Directory,
+            EntryType::Link => TarEntryKind::HardLink(link()?),
+            EntryType::Symlink => TarEntryKind::Symlink(link()?),
+            EntryType::Char => {
+                device().map(|(major, minor)| TarEntryKind::Special(SpecialFile::Character(major, minor)))?
+            }
+            EntryType::Block => {
+                device().map(|(major, minor)| TarEntryKind::Special(SpecialFile::Block(major, minor)))?
+            }
+            EntryType::Fifo => TarEntryKind::Special(SpecialFile::Fifo),
             EntryType::GNUSparse => return Err(sparse(&path)),
             other => return Err(invalid(format!("{} is of the unknown type {:#04x}", show(&path), other.as_byte()))),
         };
@@ -159,7 +163,7 @@ impl<R: Read> Entries<R> {
             return Err(sparse(&path));
         }
         // Only files have content; the size of a hard link is that of the file it is to.
-        let size = if let Kind::File(size) = kind { size } else { 0 };
+        let size = if let TarEntryKind::File(size) = kind { size } else { 0 };
         self.expect(size)?;
         let mtime = match records.mtime {
             Some(mtime) => mtime,
@@ -174,7 +178,7 @@ impl<R: Read> Entries<R> {
             mtime,
             xattrs: records.xattrs,
         };
-        Ok(Entry { path, kind, attributes })
+        Ok(TarEntry { path, kind, attributes })
     }
 
     /// The next header that is not the end of the archive: a block of zeros, or nothing any more.
@@ -236,7 +240,7 @@ impl<R: Read> Entries<R> {
     }
 }
 
-impl<R: Read> Read for Entries<R> {
+impl<R: Read> Read for TarReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let read = self.tar.read(&mut buffer[..most])?;
@@ -334,8 +338,8 @@ pub(super) fn invalid(words: String) -> io::Error {
 mod tests {
     use super::*;
 
-    fn all(tar: &[u8]) -> io::Result<Vec<(Entry, Vec<u8>)>> {
-        let mut entries = Entries::new(tar);
+    fn all(tar: &[u8]) -> io::Result<Vec<(TarEntry, Vec<u8>)>> {
+        let mut entries = TarReader::new(tar);
         let mut found = Vec::new();
         while let Some(entry) = entries.next_entry()? {
             let mut content = Vec::new();
@@ -370,11 +374,11 @@ mod tests {
     fn a_file_is_read_with_all_its_attributes() {
         let found = all(&tar(&[(header(EntryType::Regular, 3), b"abc"), (header(EntryType::Directory, 0), b"")]));
         let found = found.expect("reads");
-        assert_eq!(found[0].0.kind, Kind::File(3));
+        assert_eq!(found[0].0.kind, TarEntryKind::File(3));
         assert_eq!(found[0].1, b"abc");
         let attributes = &found[0].0.attributes;
         assert_eq!((attributes.mode, attributes.owner, attributes.mtime), (0o4755, (1, 2), (3, 0)));
-        assert_eq!(found[1].0.kind, Kind::Directory);
+        assert_eq!(found[1].0.kind, TarEntryKind::Directory);
     }
 
     #[test]
@@ -411,7 +415,7 @@ mod tests {
         ]);
         let found = all(&tar).expect("reads");
         assert_eq!(found[0].0.path, vec![b'n'; 300]);
-        assert_eq!(found[0].0.kind, Kind::Symlink(vec![b'n'; 300]));
+        assert_eq!(found[0].0.kind, TarEntryKind::Symlink(vec![b'n'; 300]));
     }
 
     #[test]
@@ -431,7 +435,7 @@ mod tests {
         }
         let link = (header(EntryType::Symlink, 0), &b""[..]);
         let entry = name(&[long(EntryType::GNULongLink), pax(), link]);
-        assert_eq!((entry.path, entry.kind), (b"pax".to_vec(), Kind::Symlink(b"gnu".to_vec())));
+        assert_eq!((entry.path, entry.kind), (b"pax".to_vec(), TarEntryKind::Symlink(b"gnu".to_vec())));
         let none = (header(EntryType::GNULongName, 1), &b"\0"[..]);
         assert_eq!(name(&[none, pax(), file()]).path, b"pax");
         // An empty record takes back the one before it, and what comes before a global header is not the entry's.

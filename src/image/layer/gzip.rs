@@ -6,51 +6,51 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use super::chunks::{Piece, Tar};
+use super::chunks::{Chunk, TarSummary};
 use super::deflate::{self, Deflate};
 
 /// Deflate; no flags, no time, no word on how hard it was tried, and a system that is not known (2.3.1).
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
-/// Compresses pieces side by side, and writes them one after the other.
-pub struct Gzip<W> {
+/// Compresses chunks side by side, and writes them one after the other.
+pub struct GzipWriter<W> {
     blob: W,
     threads: usize,
     started: usize,
     jobs: Sender<Job>,
     queue: Arc<Mutex<Receiver<Job>>>,
-    /// What is not written yet, in the order of the pieces.
+    /// What is not written yet, in the order of the chunks.
     compressed: VecDeque<Receiver<Vec<u8>>>,
 }
 
-/// A piece, and where it goes when it is compressed.
+/// A chunk, and where it goes when it is compressed.
 struct Job {
-    piece: Arc<Piece>,
+    chunk: Arc<Chunk>,
     compressed: Sender<Vec<u8>>,
 }
 
-impl<W: Write> Gzip<W> {
+impl<W: Write> GzipWriter<W> {
     /// Begins a file that at most so many threads, of which there is one at least, compress.
     ///
     /// # Errors
     /// Of writing.
-    pub fn new(mut blob: W, threads: usize) -> io::Result<Gzip<W>> {
+    pub fn new(mut blob: W, threads: usize) -> io::Result<GzipWriter<W>> {
         blob.write_all(&HEADER)?;
         let (jobs, queue) = channel();
         let queue = Arc::new(Mutex::new(queue));
-        Ok(Gzip { blob, threads, started: 0, jobs, queue, compressed: VecDeque::new() })
+        Ok(GzipWriter { blob, threads, started: 0, jobs, queue, compressed: VecDeque::new() })
     }
 
-    /// Takes the next piece, and waits where too many are under way.
+    /// Takes the next chunk, and waits where too many are under way.
     ///
     /// # Errors
     /// Of writing.
-    pub fn add(&mut self, piece: Arc<Piece>) -> io::Result<()> {
-        // For each thread a piece that it works on, and one that it finds when it is done.
+    pub fn add(&mut self, chunk: Arc<Chunk>) -> io::Result<()> {
+        // For each thread a chunk that it works on, and one that it finds when it is done.
         while self.compressed.len() >= 2 * self.threads {
             self.write_next()?;
         }
-        // Small layers have fewer pieces than there are threads.
+        // Small layers have fewer chunks than there are threads.
         if self.started < self.threads {
             let queue = Arc::clone(&self.queue);
             thread::Builder::new().name("gzip".to_owned()).spawn(move || work(&queue))?;
@@ -58,7 +58,7 @@ impl<W: Write> Gzip<W> {
         }
         let (sender, compressed) = channel();
         // The queue is there as long as this is.
-        let _ = self.jobs.send(Job { piece, compressed: sender });
+        let _ = self.jobs.send(Job { chunk, compressed: sender });
         self.compressed.push_back(compressed);
         Ok(())
     }
@@ -75,7 +75,7 @@ impl<W: Write> Gzip<W> {
     ///
     /// # Errors
     /// Of writing.
-    pub fn finish(mut self, tar: &Tar) -> io::Result<W> {
+    pub fn finish(mut self, tar: &TarSummary) -> io::Result<W> {
         while !self.compressed.is_empty() {
             self.write_next()?;
         }
@@ -92,10 +92,10 @@ fn work(queue: &Mutex<Receiver<Job>>) {
     let mut deflate = Deflate::new();
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { piece, compressed }) = job else {
+        let Ok(Job { chunk, compressed }) = job else {
             return;
         };
         // Where nobody waits for it, writing has failed.
-        let _ = compressed.send(deflate.compress(piece.window(), piece.known).to_vec());
+        let _ = compressed.send(deflate.compress(chunk.window(), chunk.known).to_vec());
     }
 }

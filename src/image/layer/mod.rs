@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 use oci_spec::image::Descriptor;
 use tar::{EntryType, Header};
 
-use self::chunks::Pieces;
-use self::compression::{Compression, Encoder, Packing};
+use self::chunks::ChunkWriter;
+use self::compression::{Compression, CompressionOptions, Encoder};
 use super::digest::{DiffId, HashWriter};
 
 /// The unit of a tar, in bytes.
@@ -36,7 +36,7 @@ pub struct Layer {
 
 /// A file, folder or link of a layer.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct LayerEntry {
     /// Relative to the image's root, without `./`, parts divided by `/`.
     pub path: String,
     /// Folder, file or link.
@@ -47,35 +47,35 @@ pub struct Entry {
     pub owner: (u64, u64),
 }
 
-/// What an [`Entry`] is.
+/// What an [`LayerEntry`] is.
 #[derive(Clone, Debug)]
 pub enum EntryKind {
     /// A folder.
     Directory,
     /// A regular file.
-    File(Content),
+    File(FileContent),
     /// A symbolic link, and what is written in it.
     Symlink(String),
 }
 
 /// Where a file's bytes are.
 #[derive(Clone, Debug)]
-pub enum Content {
+pub enum FileContent {
     /// In a regular file of this computer; a link that has come into its place is not followed.
     Path(PathBuf),
     /// In memory.
     Bytes(Vec<u8>),
 }
 
-impl Entry {
+impl LayerEntry {
     /// A folder of root's that all may enter.
-    pub fn directory(path: &str) -> Entry {
-        Entry { path: path.to_owned(), kind: EntryKind::Directory, mode: 0o755, owner: (0, 0) }
+    pub fn directory(path: &str) -> LayerEntry {
+        LayerEntry { path: path.to_owned(), kind: EntryKind::Directory, mode: 0o755, owner: (0, 0) }
     }
 
     /// A file of root's.
-    pub fn file(path: &str, mode: u32, content: Content) -> Entry {
-        Entry { path: path.to_owned(), kind: EntryKind::File(content), mode, owner: (0, 0) }
+    pub fn file(path: &str, mode: u32, content: FileContent) -> LayerEntry {
+        LayerEntry { path: path.to_owned(), kind: EntryKind::File(content), mode, owner: (0, 0) }
     }
 }
 
@@ -89,14 +89,14 @@ pub const ROOT_FOLDERS: [&str; 20] = [
 ///
 /// A folder's entry replaces the attributes that the layers below gave it, so the standard folders at the root are left
 /// to the base; over `scratch` (`on_nothing`) there is no base to leave them to.
-pub fn with_parents(entries: Vec<Entry>, on_nothing: bool) -> Vec<Entry> {
+pub fn with_parents(entries: Vec<LayerEntry>, on_nothing: bool) -> Vec<LayerEntry> {
     let is_the_bases = |path: &str| !on_nothing && ROOT_FOLDERS.contains(&path);
     let mut all = BTreeMap::new();
     for entry in &entries {
         for (end, _) in entry.path.match_indices('/') {
             let parent = &entry.path[..end];
             if !is_the_bases(parent) && !all.contains_key(parent) {
-                all.insert(parent.to_owned(), Entry::directory(parent));
+                all.insert(parent.to_owned(), LayerEntry::directory(parent));
             }
         }
     }
@@ -112,18 +112,18 @@ pub fn with_parents(entries: Vec<Entry>, on_nothing: bool) -> Vec<Entry> {
 ///
 /// # Errors
 /// Of reading and writing files; a file whose size changes while it is read.
-pub fn write(entries: &[Entry], time: u64, packing: Packing, blob: impl Write) -> io::Result<Layer> {
-    write_counted(entries, time, packing, blob, &|_| ())
+pub fn write(entries: &[LayerEntry], time: u64, packing: CompressionOptions, blob: impl Write) -> io::Result<Layer> {
+    write_with_progress(entries, time, packing, blob, &|_| ())
 }
 
 /// The same; `done` is told of each part of the tar ([`tar_size`]) how many bytes it has.
 ///
 /// # Errors
 /// See [`write()`].
-pub fn write_counted(
-    entries: &[Entry],
+pub fn write_with_progress(
+    entries: &[LayerEntry],
     time: u64,
-    packing: Packing,
+    packing: CompressionOptions,
     blob: impl Write,
     done: &dyn Fn(u64),
 ) -> io::Result<Layer> {
@@ -137,19 +137,19 @@ pub fn write_counted(
 ///
 /// # Errors
 /// Of reading files.
-pub fn diff_id(entries: &[Entry], time: u64) -> io::Result<DiffId> {
-    let packing = Packing::alone(Compression::None);
+pub fn diff_id(entries: &[LayerEntry], time: u64) -> io::Result<DiffId> {
+    let packing = CompressionOptions::single_threaded(Compression::None);
     write_tar(entries, time, packing, io::sink(), &|_| ()).map(|(diff_id, _)| diff_id)
 }
 
 fn write_tar<W: Write>(
-    entries: &[Entry],
+    entries: &[LayerEntry],
     time: u64,
-    packing: Packing,
+    packing: CompressionOptions,
     blob: W,
     done: &dyn Fn(u64),
 ) -> io::Result<(DiffId, W)> {
-    let mut tar = tar::Builder::new(Pieces::new(Encoder::new(packing, blob)?, done)?);
+    let mut tar = tar::Builder::new(ChunkWriter::new(Encoder::new(packing, blob)?, done)?);
     for entry in entries {
         append(&mut tar, entry, time)?;
     }
@@ -161,14 +161,14 @@ fn write_tar<W: Write>(
 ///
 /// # Errors
 /// Of looking at files.
-pub fn tar_size(entries: &[Entry]) -> io::Result<u64> {
+pub fn tar_size(entries: &[LayerEntry]) -> io::Result<u64> {
     // Two empty blocks are its end.
     let mut total = 2 * BLOCK;
     for entry in entries {
         let content = match &entry.kind {
             EntryKind::Directory | EntryKind::Symlink(_) => 0,
-            EntryKind::File(Content::Bytes(bytes)) => bytes.len() as u64,
-            EntryKind::File(Content::Path(path)) => {
+            EntryKind::File(FileContent::Bytes(bytes)) => bytes.len() as u64,
+            EntryKind::File(FileContent::Path(path)) => {
                 std::fs::symlink_metadata(path).map_err(|error| of_file(path, &error))?.len()
             }
         };
@@ -177,7 +177,7 @@ pub fn tar_size(entries: &[Entry]) -> io::Result<u64> {
     Ok(total)
 }
 
-fn append(tar: &mut tar::Builder<Pieces<impl Write>>, entry: &Entry, time: u64) -> io::Result<()> {
+fn append(tar: &mut tar::Builder<ChunkWriter<impl Write>>, entry: &LayerEntry, time: u64) -> io::Result<()> {
     let mut header = Header::new_ustar();
     header.set_mode(entry.mode);
     header.set_mtime(time);
@@ -192,10 +192,10 @@ fn append(tar: &mut tar::Builder<Pieces<impl Write>>, entry: &Entry, time: u64) 
             header.set_entry_type(EntryType::Symlink);
             append_link(tar, &mut header, &entry.path, target)
         }
-        EntryKind::File(Content::Bytes(bytes)) => {
+        EntryKind::File(FileContent::Bytes(bytes)) => {
             append_content(tar, &mut header, &entry.path, bytes.len() as u64, &bytes[..])
         }
-        EntryKind::File(Content::Path(path)) => {
+        EntryKind::File(FileContent::Path(path)) => {
             let file = open(path).map_err(|error| of_file(path, &error))?;
             let size = file.metadata().map_err(|error| of_file(path, &error))?.len();
             append_content(tar, &mut header, &entry.path, size, file).map_err(|error| of_file(path, &error))
@@ -237,7 +237,7 @@ fn of_file(path: &Path, error: &io::Error) -> io::Error {
 }
 
 fn append_content(
-    tar: &mut tar::Builder<Pieces<impl Write>>,
+    tar: &mut tar::Builder<ChunkWriter<impl Write>>,
     header: &mut Header,
     path: &str,
     size: u64,
@@ -255,7 +255,7 @@ fn append_content(
 }
 
 fn append_link(
-    tar: &mut tar::Builder<Pieces<impl Write>>,
+    tar: &mut tar::Builder<ChunkWriter<impl Write>>,
     header: &mut Header,
     path: &str,
     target: &str,
@@ -313,12 +313,12 @@ mod tests {
     use super::*;
     use crate::image::digest::sha256;
 
-    fn hello() -> Vec<Entry> {
-        let content = Content::Bytes(b"hello".to_vec());
-        with_parents(vec![Entry::file("app/hello", 0o755, content)], false)
+    fn hello() -> Vec<LayerEntry> {
+        let content = FileContent::Bytes(b"hello".to_vec());
+        with_parents(vec![LayerEntry::file("app/hello", 0o755, content)], false)
     }
 
-    fn paths(entries: &[Entry]) -> Vec<&str> {
+    fn paths(entries: &[LayerEntry]) -> Vec<&str> {
         entries.iter().map(|entry| entry.path.as_str()).collect()
     }
 
@@ -333,8 +333,8 @@ mod tests {
             (Compression::None, "sha256:eef9c8cf555d70c9220e8ae95a60599452099c837b266dbba1e2b2875e20ca8b"),
         ] {
             let mut blob = Vec::new();
-            let layer =
-                write(&hello(), 1_700_000_000, Packing::alone(compression), &mut blob).expect("writes to memory");
+            let layer = write(&hello(), 1_700_000_000, CompressionOptions::single_threaded(compression), &mut blob)
+                .expect("writes to memory");
             assert_eq!(layer.descriptor.digest(), &sha256(&blob));
             assert_eq!(layer.descriptor.size(), blob.len() as u64);
             assert_eq!(layer.descriptor.digest().to_string(), golden, "{compression}");
@@ -346,7 +346,8 @@ mod tests {
     fn all_of_the_tar_is_counted() {
         let counted = std::cell::Cell::new(0);
         let done = |bytes| counted.set(counted.get() + bytes);
-        write_counted(&hello(), 0, Packing::alone(Compression::None), io::sink(), &done).expect("writes to nowhere");
+        write_with_progress(&hello(), 0, CompressionOptions::single_threaded(Compression::None), io::sink(), &done)
+            .expect("writes to nowhere");
         assert_eq!(counted.get(), tar_size(&hello()).expect("reads memory"));
         // A folder and a file of five bytes.
         assert_eq!(counted.get(), 5 * 512);
@@ -355,7 +356,8 @@ mod tests {
     #[test]
     fn an_entry_holds_what_the_plan_says_and_nothing_of_this_computer() {
         let mut blob = Vec::new();
-        write(&hello(), 7, Packing::alone(Compression::Gzip), &mut blob).expect("writes to memory");
+        write(&hello(), 7, CompressionOptions::single_threaded(Compression::Gzip), &mut blob)
+            .expect("writes to memory");
         let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&blob[..]));
         let seen: Vec<_> = archive
             .entries()
@@ -376,12 +378,12 @@ mod tests {
 
     #[test]
     fn folders_of_the_base_keep_its_attributes() {
-        let file = |path| Entry::file(path, 0o644, Content::Bytes(Vec::new()));
+        let file = |path| LayerEntry::file(path, 0o644, FileContent::Bytes(Vec::new()));
         let entries = with_parents(vec![file("etc/a/b"), file("app/x"), file("app-x/y")], false);
         assert_eq!(paths(&entries), ["app", "app-x", "app-x/y", "app/x", "etc/a", "etc/a/b"]);
         let entries = with_parents(vec![file("etc/a/b")], true);
         assert_eq!(paths(&entries), ["etc", "etc/a", "etc/a/b"]);
-        let folders = || vec![Entry::directory("tmp"), Entry::directory("data")];
+        let folders = || vec![LayerEntry::directory("tmp"), LayerEntry::directory("data")];
         assert_eq!(paths(&with_parents(folders(), false)), ["data"]);
         assert_eq!(paths(&with_parents(folders(), true)), ["data", "tmp"]);
     }
@@ -394,7 +396,7 @@ mod tests {
         std::fs::write(&file, "x").expect("a file");
         std::os::unix::fs::symlink(&file, &link).expect("a link");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
-        let read = |path: &Path| diff_id(&[Entry::file("x", 0o644, Content::Path(path.to_owned()))], 0);
+        let read = |path: &Path| diff_id(&[LayerEntry::file("x", 0o644, FileContent::Path(path.to_owned()))], 0);
         assert!(read(&file).is_ok());
         for other in [&link, &pipe, &folder.path().to_owned()] {
             let error = read(other).unwrap_err().to_string();
@@ -405,9 +407,10 @@ mod tests {
     #[test]
     fn long_paths_survive() {
         let path = format!("{}/{}", "d".repeat(150), "f".repeat(200));
-        let entry = Entry::file(&path, 0o644, Content::Bytes(b"x".to_vec()));
+        let entry = LayerEntry::file(&path, 0o644, FileContent::Bytes(b"x".to_vec()));
         let mut blob = Vec::new();
-        write(&[entry], 0, Packing::alone(Compression::Gzip), &mut blob).expect("writes to memory");
+        write(&[entry], 0, CompressionOptions::single_threaded(Compression::Gzip), &mut blob)
+            .expect("writes to memory");
         let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&blob[..]));
         let first = archive.entries().expect("a tar").next().expect("one").expect("entry");
         assert_eq!(first.path().expect("a path").display().to_string(), path);
@@ -416,7 +419,7 @@ mod tests {
     #[test]
     fn links_say_what_was_written_in_them_however_long() {
         let long = format!("../{}/{}", "d".repeat(150), "ä".repeat(100));
-        let link = |path: &str, target: &str| Entry {
+        let link = |path: &str, target: &str| LayerEntry {
             path: path.to_owned(),
             kind: EntryKind::Symlink(target.to_owned()),
             mode: 0o777,
@@ -427,7 +430,7 @@ mod tests {
         write(
             &[link("a", "b"), link("c", &long), link(&long_path, &long)],
             0,
-            Packing::alone(Compression::Gzip),
+            CompressionOptions::single_threaded(Compression::Gzip),
             &mut blob,
         )
         .expect("writes");

@@ -10,7 +10,7 @@ pub const XATTR: &[u8] = b"SCHILY.xattr.";
 
 /// What the records before one entry say of it; the last record of a key counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Records {
+pub struct PaxRecords {
     /// Its name.
     pub path: Option<Vec<u8>>,
     /// What it links to.
@@ -29,13 +29,13 @@ pub struct Records {
     pub is_sparse: bool,
 }
 
-impl Records {
+impl PaxRecords {
     /// Reads them one after the other.
     ///
     /// # Errors
     /// What is no record, and values that are not what their keys promise.
-    pub fn read(mut records: &[u8]) -> io::Result<Records> {
-        let mut found = Records::default();
+    pub fn read(mut records: &[u8]) -> io::Result<PaxRecords> {
+        let mut found = PaxRecords::default();
         while !records.is_empty() {
             let (key, value, rest) = split(records).ok_or_else(|| invalid("a broken PAX record".to_owned()))?;
             found.take(key, value)?;
@@ -153,7 +153,7 @@ mod tests {
             let value = vec![b'\n'; length];
             append(&mut records, b"SCHILY.xattr.a", &value);
             append(&mut records, b"path", b"x");
-            let read = Records::read(&records).expect("reads");
+            let read = PaxRecords::read(&records).expect("reads");
             assert_eq!((&read.xattrs[&b"a"[..]], read.path.as_deref()), (&value, Some(&b"x"[..])), "{length}");
         }
     }
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn what_is_no_record_is_refused() {
         for wrong in [&b"x"[..], b"5 a=b", b"99 path=x\n", b"3 \n", b"7 path\n", b"11 size=-1\n", b"9 path=\0\n"] {
-            assert!(Records::read(wrong).is_err(), "{}", show(wrong));
+            assert!(PaxRecords::read(wrong).is_err(), "{}", show(wrong));
         }
     }
 }

@@ -23,15 +23,15 @@ use std::time::{Duration, SystemTime};
 
 use oci_spec::image::Descriptor;
 
-use super::fingerprint::Stamp;
-use super::reflink::Sharable;
+use super::fingerprint::Fingerprint;
+use super::reflink::ShareableFile;
 use super::{MOST_DOCUMENT_BYTES, Missing, Sink, Source, atomic, open};
 use crate::error::{Result, on_path};
 use crate::image::digest::{Digest, VerifyReader};
 use crate::image::manifest::sniff;
 use crate::parallel::lock;
 
-pub use self::pull_through::Through;
+pub use self::pull_through::PullThrough;
 
 /// The time of a blob is that of its last use, to a day: who uses it writes seldom.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -43,7 +43,7 @@ pub struct Cache {
     /// Held while this is used, with others: who has it alone knows that no unfinished file is anybody's.
     lock: Option<File>,
     /// What this run has hashed.
-    verified: Mutex<HashMap<Digest, Stamp>>,
+    verified: Mutex<HashMap<Digest, Fingerprint>>,
 }
 
 impl Cache {
@@ -71,7 +71,7 @@ impl Cache {
         match lock.try_lock() {
             Ok(()) => {
                 cache.sweep();
-                cache.tidy(&lock);
+                cache.prune_daily(&lock);
                 lock.unlock().map_err(failed)?;
             }
             Err(TryLockError::WouldBlock) => {}
@@ -113,8 +113,9 @@ impl Cache {
         let now = SystemTime::now();
         let mut file = open_blob(&self.path(descriptor.digest())).ok()?;
         self.used(&file, now);
-        let stamp = file.metadata().ok().filter(|found| found.len() == descriptor.size()).as_ref().and_then(Stamp::of);
-        let settled = stamp.filter(|stamp| stamp.shows_changes_from(now));
+        let stamp =
+            file.metadata().ok().filter(|found| found.len() == descriptor.size()).as_ref().and_then(Fingerprint::of);
+        let settled = stamp.filter(|stamp| stamp.is_settled_at(now));
         if settled.is_some() && lock(&self.verified).get(descriptor.digest()) == settled.as_ref() {
             return Some(file);
         }
@@ -136,7 +137,7 @@ impl Cache {
 
     /// Takes a blob in that is right and lies elsewhere, sharing its bytes where that can be. What goes wrong costs a
     /// later run some time, and nothing else.
-    pub fn adopt(&self, descriptor: &Descriptor, blob: &Sharable) {
+    pub fn adopt(&self, descriptor: &Descriptor, blob: &ShareableFile) {
         if self.is_read_only() || self.has(descriptor) && self.verified(descriptor).is_some() {
             return;
         }
@@ -166,7 +167,7 @@ impl Cache {
         file.as_file().sync_all().map_err(failed)?;
         let file = file.persist(&path).map_err(|error| failed(error.error))?;
         atomic::sync_folder(folder);
-        if let Some(stamp) = file.metadata().ok().as_ref().and_then(Stamp::of) {
+        if let Some(stamp) = file.metadata().ok().as_ref().and_then(Fingerprint::of) {
             lock(&self.verified).insert(descriptor.digest().clone(), stamp);
         }
         Ok(())
@@ -174,8 +175,8 @@ impl Cache {
 
     /// This cache in front of `origin`: content comes from the cache, and goes there first where it is missing; layers
     /// only where they are to be `keep`ed, for what is only passed on need not touch the disk.
-    pub fn through<'a>(self: &Arc<Cache>, origin: Box<dyn Source + Send + 'a>, keep: bool) -> Through<'a> {
-        Through { cache: Arc::clone(self), origin, keep }
+    pub fn pull_through<'a>(self: &Arc<Cache>, origin: Box<dyn Source + Send + 'a>, keep: bool) -> PullThrough<'a> {
+        PullThrough { cache: Arc::clone(self), origin, keep }
     }
 
     /// Removes unfinished files.
@@ -255,7 +256,7 @@ fn create_private(folder: &Path) -> io::Result<()> {
 
 impl Source for Cache {
     fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
-        let missing = || Missing { name: name.unwrap_or("name").to_owned(), place: self.place() };
+        let missing = || Missing { name: name.unwrap_or("name").to_owned(), location: self.location() };
         let digest = name.and_then(|name| Digest::try_from(name).ok()).ok_or_else(missing)?;
         let file = open_blob(&self.path(&digest)).map_err(|_| missing())?;
         let mut bytes = Vec::new();
@@ -276,16 +277,16 @@ impl Source for Cache {
 
     fn fetch(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send + '_>> {
         let file = self.verified(descriptor);
-        let file = file.ok_or_else(|| Missing::blob(descriptor, self.place()))?;
+        let file = file.ok_or_else(|| Missing::blob(descriptor, self.location()))?;
         Ok(Box::new(file))
     }
 
-    fn sharable(&self, descriptor: &Descriptor) -> Option<Sharable> {
+    fn shareable(&self, descriptor: &Descriptor) -> Option<ShareableFile> {
         let file = self.verified(descriptor)?;
-        Some(Sharable { file, path: self.path(descriptor.digest()) })
+        Some(ShareableFile { file, path: self.path(descriptor.digest()) })
     }
 
-    fn place(&self) -> String {
+    fn location(&self) -> String {
         format!("the cache {}", self.root.display())
     }
 }
@@ -328,8 +329,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let cache = Arc::new(Cache::open(folder.path().to_owned()).expect("a cache"));
         let (origin, descriptor) = blob(b"abc");
-        assert_eq!(read(&cache.through(Box::new(&origin), true), &descriptor).expect("reads"), b"abc");
-        assert_eq!(read(&cache.through(Box::new(Memory::default()), true), &descriptor).expect("is there"), b"abc");
+        assert_eq!(read(&cache.pull_through(Box::new(&origin), true), &descriptor).expect("reads"), b"abc");
+        assert_eq!(
+            read(&cache.pull_through(Box::new(Memory::default()), true), &descriptor).expect("is there"),
+            b"abc"
+        );
     }
 
     #[test]
@@ -340,7 +344,7 @@ mod tests {
         copy(&origin, cache.as_ref(), std::slice::from_ref(&descriptor)).expect("copies");
         fs::write(cache.path(descriptor.digest()), b"abd").expect("corrupts");
         assert!(read(cache.as_ref(), &descriptor).is_err());
-        assert_eq!(read(&cache.through(Box::new(&origin), true), &descriptor).expect("reads"), b"abc");
+        assert_eq!(read(&cache.pull_through(Box::new(&origin), true), &descriptor).expect("reads"), b"abc");
         assert_eq!(read(cache.as_ref(), &descriptor).expect("is mended"), b"abc");
     }
 
@@ -406,12 +410,12 @@ mod tests {
         fs::write(&path, "abc").expect("writes");
         let adopt = |path: &Path| {
             let file = File::open(path).expect("a file");
-            cache.adopt(&descriptor, &Sharable { file, path: path.to_owned() });
+            cache.adopt(&descriptor, &ShareableFile { file, path: path.to_owned() });
         };
         adopt(&path);
         assert_eq!(read(&cache, &descriptor).expect("is there"), b"abc");
         let put = |name: &str| {
-            let shared = cache.sharable(&descriptor).expect("is right");
+            let shared = cache.shareable(&descriptor).expect("is right");
             shared.put(&layout.join(name), &layout, &path).expect("shares");
         };
         // Twice, for a link over another name of the same file is no link at all.
@@ -423,7 +427,7 @@ mod tests {
         // Written to under its other name, or in its own place where the file system made a copy then.
         fs::write(layout.join("copy"), "abd").expect("writes");
         fs::write(cache.path(descriptor.digest()), "abd").expect("writes");
-        assert!(cache.sharable(&descriptor).is_none());
+        assert!(cache.shareable(&descriptor).is_none());
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub struct Limits {
 
 /// A blob of the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Blob {
+pub struct CachedBlob {
     /// Its name.
     pub digest: Digest,
     /// In bytes.
@@ -66,7 +66,7 @@ pub struct Removed {
 }
 
 /// A file of the cache, and what is known of it without reading it.
-struct Found {
+struct BlobFile {
     path: PathBuf,
     size: u64,
     used: SystemTime,
@@ -79,10 +79,10 @@ impl Cache {
     }
 
     /// All blobs, the one that was used last at the end.
-    pub fn blobs(&self) -> Vec<Blob> {
-        let blob = |(digest, found): (Digest, Found)| {
+    pub fn blobs(&self) -> Vec<CachedBlob> {
+        let blob = |(digest, found): (Digest, BlobFile)| {
             let kind = kind(&found);
-            Blob { digest, size: found.size, used: found.used, kind }
+            CachedBlob { digest, size: found.size, used: found.used, kind }
         };
         self.found().into_iter().map(blob).collect()
     }
@@ -90,7 +90,7 @@ impl Cache {
     /// Removes what is beyond the limits. Who uses it meanwhile has it open, or fetches it again.
     pub fn prune(&self, limits: Limits) -> Removed {
         let now = SystemTime::now();
-        let is_old = |found: &Found| {
+        let is_old = |found: &BlobFile| {
             let age = now.duration_since(found.used).unwrap_or_default();
             limits.older_than.is_some_and(|most| age >= most)
         };
@@ -131,7 +131,7 @@ impl Cache {
     }
 
     /// Prunes once a day, by the time of the lock.
-    pub(super) fn tidy(&self, lock: &File) {
+    pub(super) fn prune_daily(&self, lock: &File) {
         let now = SystemTime::now();
         let last = lock.metadata().and_then(|found| found.modified());
         if last.is_ok_and(|last| now.duration_since(last).is_ok_and(|age| age > DAY)) {
@@ -141,7 +141,7 @@ impl Cache {
     }
 
     /// The files with names of blobs, the one that was used last at the end.
-    fn found(&self) -> Vec<(Digest, Found)> {
+    fn found(&self) -> Vec<(Digest, BlobFile)> {
         let mut all = Vec::new();
         for algorithm in ["sha256", "sha512"] {
             for found in files(&self.root.join("blobs").join(algorithm)) {
@@ -155,15 +155,15 @@ impl Cache {
     }
 }
 
-fn files(folder: &Path) -> impl Iterator<Item = Found> {
+fn files(folder: &Path) -> impl Iterator<Item = BlobFile> {
     let files = fs::read_dir(folder).into_iter().flatten().flatten();
     files.filter_map(|file| {
         let metadata = file.metadata().ok()?;
-        Some(Found { path: file.path(), size: metadata.len(), used: metadata.modified().ok()? })
+        Some(BlobFile { path: file.path(), size: metadata.len(), used: metadata.modified().ok()? })
     })
 }
 
-fn kind(found: &Found) -> BlobKind {
+fn kind(found: &BlobFile) -> BlobKind {
     let mut begin = Vec::new();
     let read = open_blob(&found.path).and_then(|file| file.take(4).read_to_end(&mut begin));
     match &begin[..] {
@@ -185,7 +185,7 @@ fn kind(found: &Found) -> BlobKind {
 mod tests {
     use super::*;
     use crate::image::digest::sha256;
-    use crate::store::cache::records::Kind;
+    use crate::store::cache::records::RecordKind;
     use crate::store::{Memory, Sink};
 
     const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -218,9 +218,9 @@ mod tests {
         assert_eq!((removed, left(&cache)), (Removed { blobs: 1, bytes: 1 }, vec![2, 3, 4]));
         let removed = cache.prune(Limits { older_than: None, max_size: Some(7) });
         assert_eq!((removed, left(&cache)), (Removed { blobs: 1, bytes: 2 }, vec![3, 4]));
-        cache.remember(Kind::Tag, "x", 1);
+        cache.put(RecordKind::Tag, "x", 1);
         let removed = cache.prune(Limits { older_than: None, max_size: Some(0) });
-        assert_eq!((removed.blobs, left(&cache), cache.recall::<u32>(Kind::Tag, "x")), (2, Vec::new(), None));
+        assert_eq!((removed.blobs, left(&cache), cache.get::<u32>(RecordKind::Tag, "x")), (2, Vec::new(), None));
     }
 
     #[test]

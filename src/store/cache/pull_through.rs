@@ -11,18 +11,18 @@ use crate::error::Result;
 use crate::event::Listener;
 use crate::event::transfer::Activity;
 use crate::image::media_type::is_layer;
-use crate::store::reflink::Sharable;
-use crate::store::{Counted, Sink, Source, copy};
+use crate::store::reflink::ShareableFile;
+use crate::store::{ProgressSource, Sink, Source, copy};
 
 /// A [`Cache`] in front of another source.
-pub struct Through<'a> {
+pub struct PullThrough<'a> {
     pub(super) cache: Arc<Cache>,
     pub(super) origin: Box<dyn Source + Send + 'a>,
     /// Whether layers are kept in the cache; documents always are.
     pub(super) keep: bool,
 }
 
-impl Through<'_> {
+impl PullThrough<'_> {
     /// Those of these blobs that are not in the cache.
     pub fn lacks<'d>(&self, blobs: impl IntoIterator<Item = &'d Descriptor>) -> Vec<Descriptor> {
         let blobs = blobs.into_iter();
@@ -34,12 +34,12 @@ impl Through<'_> {
     /// # Errors
     /// Of the origin and of the cache folder.
     pub fn pull(&self, roots: &[Descriptor], listener: Listener) -> Result<()> {
-        let origin = Counted { source: self.origin.as_ref(), activity: Activity::Pulling, listener };
+        let origin = ProgressSource { source: self.origin.as_ref(), activity: Activity::Pulling, listener };
         copy(&origin, self.cache.as_ref(), roots)
     }
 }
 
-impl Source for Through<'_> {
+impl Source for PullThrough<'_> {
     fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
         self.cache.resolve(name).or_else(|_| self.origin.resolve(name))
     }
@@ -57,15 +57,15 @@ impl Source for Through<'_> {
         }
         self.cache
             .push(descriptor, self.origin.as_ref())
-            .wrap_err_with(|| format!("cannot pull {} from {}", descriptor.digest(), self.origin.place()))?;
+            .wrap_err_with(|| format!("cannot pull {} from {}", descriptor.digest(), self.origin.location()))?;
         self.cache.fetch(descriptor)
     }
 
-    fn sharable(&self, descriptor: &Descriptor) -> Option<Sharable> {
-        self.cache.sharable(descriptor)
+    fn shareable(&self, descriptor: &Descriptor) -> Option<ShareableFile> {
+        self.cache.shareable(descriptor)
     }
 
-    fn place(&self) -> String {
-        self.origin.place()
+    fn location(&self) -> String {
+        self.origin.location()
     }
 }

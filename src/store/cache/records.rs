@@ -20,7 +20,7 @@ use crate::store::{MOST_DOCUMENT_BYTES, atomic};
 
 /// What documents are about, as their names say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum RecordKind {
     /// A tag → what it stood for.
     Tag,
     /// Files and what is made of them → the layer, while the files have the same stamps.
@@ -39,24 +39,24 @@ pub enum Kind {
     File,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for RecordKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Kind::Tag => "tag",
-            Kind::Made => "made",
-            Kind::Layout => "layout",
-            Kind::Layer => "layer",
-            Kind::Signature => "signature",
-            Kind::Attached => "attached",
-            Kind::Crates => "crates",
-            Kind::File => "file",
+            RecordKind::Tag => "tag",
+            RecordKind::Made => "made",
+            RecordKind::Layout => "layout",
+            RecordKind::Layer => "layer",
+            RecordKind::Signature => "signature",
+            RecordKind::Attached => "attached",
+            RecordKind::Crates => "crates",
+            RecordKind::File => "file",
         })
     }
 }
 
 /// A document: what was found, and about what.
 #[derive(Serialize, Deserialize)]
-struct Entry<T> {
+struct Record<T> {
     about: String,
     found: T,
 }
@@ -68,29 +68,29 @@ impl Cache {
     }
 
     /// What was found `about` something; nothing where that is not known.
-    pub fn recall<T: DeserializeOwned>(&self, kind: Kind, about: &str) -> Option<T> {
-        self.recall_at(&name(kind, about), about)
+    pub fn get<T: DeserializeOwned>(&self, kind: RecordKind, about: &str) -> Option<T> {
+        self.get_named(&name(kind, about), about)
     }
 
     /// Keeps what was found `about` something. What cannot be kept is found again.
-    pub fn remember(&self, kind: Kind, about: &str, found: impl Serialize) {
-        self.remember_at(&name(kind, about), about, found);
+    pub fn put(&self, kind: RecordKind, about: &str, found: impl Serialize) {
+        self.put_named(&name(kind, about), about, found);
     }
 
     /// The layer that this compressor has made of a tar before.
-    pub fn recall_layer(&self, tar: &DiffId, size: u64, compression: Compression) -> Option<Descriptor> {
+    pub fn get_layer(&self, tar: &DiffId, size: u64, compression: Compression) -> Option<Descriptor> {
         let about = layer(tar, compression);
-        self.recall_at(&layer_name(size, &about), &about)
+        self.get_named(&layer_name(size, &about), &about)
     }
 
     /// Keeps which layer was made of a tar of this `size`.
-    pub fn remember_layer(&self, tar: &DiffId, size: u64, compression: Compression, found: &Descriptor) {
+    pub fn put_layer(&self, tar: &DiffId, size: u64, compression: Compression, found: &Descriptor) {
         let about = layer(tar, compression);
-        self.remember_at(&layer_name(size, &about), &about, found);
+        self.put_named(&layer_name(size, &about), &about, found);
     }
 
     /// Whether a layer was ever made of a tar of this size: else there is no use in hashing it to ask for that.
-    pub fn knows_layers_of(&self, size: u64) -> bool {
+    pub fn has_layer_of_size(&self, size: u64) -> bool {
         let begin = layer_name(size, "");
         let begin = begin.rsplit_once('-').map_or("", |(begin, _)| begin);
         let known = fs::read_dir(self.memory()).into_iter().flatten().flatten();
@@ -99,20 +99,20 @@ impl Cache {
         })
     }
 
-    fn recall_at<T: DeserializeOwned>(&self, name: &str, about: &str) -> Option<T> {
+    fn get_named<T: DeserializeOwned>(&self, name: &str, about: &str) -> Option<T> {
         let mut content = Vec::new();
         let file = File::open(self.memory().join(name)).ok()?;
         file.take(MOST_DOCUMENT_BYTES).read_to_end(&mut content).ok()?;
-        let entry: Entry<T> = serde_json::from_slice(&content).ok()?;
+        let entry: Record<T> = serde_json::from_slice(&content).ok()?;
         (entry.about == about).then_some(entry.found)
     }
 
-    fn remember_at(&self, name: &str, about: &str, found: impl Serialize) {
+    fn put_named(&self, name: &str, about: &str, found: impl Serialize) {
         if self.is_read_only() {
             return;
         }
         let write = || -> io::Result<()> {
-            let content = serde_json::to_vec(&Entry { about: about.to_owned(), found })?;
+            let content = serde_json::to_vec(&Record { about: about.to_owned(), found })?;
             super::create_private(&self.memory())?;
             let mut file = atomic::create_in(&self.unfinished())?;
             file.write_all(&content)?;
@@ -124,12 +124,12 @@ impl Cache {
     }
 }
 
-fn name(kind: Kind, about: &str) -> String {
+fn name(kind: RecordKind, about: &str) -> String {
     format!("{kind}-{}", sha256(about.as_bytes()).digest())
 }
 
 fn layer_name(size: u64, about: &str) -> String {
-    format!("{}-{size}-{}", Kind::Layer, sha256(about.as_bytes()).digest())
+    format!("{}-{size}-{}", RecordKind::Layer, sha256(about.as_bytes()).digest())
 }
 
 fn layer(tar: &DiffId, compression: Compression) -> String {
@@ -145,16 +145,16 @@ mod tests {
     fn what_is_found_about_one_thing_is_not_recalled_about_another() {
         let folder = tempfile::tempdir().expect("a folder");
         let cache = Cache::open(folder.path().to_owned()).expect("a cache");
-        assert_eq!(cache.recall::<u32>(Kind::Tag, "a"), None);
-        cache.remember(Kind::Tag, "a", 1);
-        assert_eq!(cache.recall(Kind::Tag, "a"), Some(1));
-        assert_eq!((cache.recall::<u32>(Kind::Tag, "b"), cache.recall::<u32>(Kind::Made, "a")), (None, None));
+        assert_eq!(cache.get::<u32>(RecordKind::Tag, "a"), None);
+        cache.put(RecordKind::Tag, "a", 1);
+        assert_eq!(cache.get(RecordKind::Tag, "a"), Some(1));
+        assert_eq!((cache.get::<u32>(RecordKind::Tag, "b"), cache.get::<u32>(RecordKind::Made, "a")), (None, None));
         // One that was moved into the place of another says whose it is.
-        let path = |about| cache.memory().join(name(Kind::Tag, about));
+        let path = |about| cache.memory().join(name(RecordKind::Tag, about));
         fs::rename(path("a"), path("b")).expect("moves");
-        assert_eq!(cache.recall::<u32>(Kind::Tag, "b"), None);
+        assert_eq!(cache.get::<u32>(RecordKind::Tag, "b"), None);
         fs::write(path("a"), "{\"about\":\"a\",").expect("writes");
-        assert_eq!(cache.recall::<u32>(Kind::Tag, "a"), None);
+        assert_eq!(cache.get::<u32>(RecordKind::Tag, "a"), None);
     }
 
     #[test]
@@ -163,10 +163,10 @@ mod tests {
         let cache = Cache::open(folder.path().to_owned()).expect("a cache");
         let tar = DiffId(sha256(b"tar"));
         let made = Descriptor::new(MediaType::ImageLayerGzip, 3, sha256(b"abc"));
-        cache.remember_layer(&tar, 1024, Compression::Gzip, &made);
-        assert_eq!((cache.knows_layers_of(1024), cache.knows_layers_of(102)), (true, false));
-        assert_eq!(cache.recall_layer(&tar, 1024, Compression::Gzip), Some(made));
-        assert_eq!(cache.recall_layer(&tar, 1024, Compression::Zstd), None);
-        assert_eq!(cache.recall_layer(&DiffId(sha256(b"rat")), 1024, Compression::Gzip), None);
+        cache.put_layer(&tar, 1024, Compression::Gzip, &made);
+        assert_eq!((cache.has_layer_of_size(1024), cache.has_layer_of_size(102)), (true, false));
+        assert_eq!(cache.get_layer(&tar, 1024, Compression::Gzip), Some(made));
+        assert_eq!(cache.get_layer(&tar, 1024, Compression::Zstd), None);
+        assert_eq!(cache.get_layer(&DiffId(sha256(b"rat")), 1024, Compression::Gzip), None);
     }
 }

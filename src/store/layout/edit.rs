@@ -9,7 +9,7 @@ use miette::{IntoDiagnostic, miette};
 use oci_spec::image::Descriptor;
 use serde_json::{Value, json};
 
-use super::lock::Mark;
+use super::lock::LayoutLock;
 use super::{INDEX, Layout, blob_path, entries};
 use crate::error::{Result, on_path};
 use crate::event::Listener;
@@ -24,7 +24,7 @@ use crate::store::{Referrers, Source, atomic, open, read};
 #[derive(Debug)]
 pub struct LayoutEdit {
     layout: Layout,
-    _mark: Mark,
+    _mark: LayoutLock,
     /// What its `index.json` holds now.
     index: Mutex<Value>,
 }
@@ -37,7 +37,7 @@ impl LayoutEdit {
     pub fn open(root: &Path, listener: Listener) -> Result<LayoutEdit> {
         // The mark would be made where there is no layout.
         Layout::open(root)?;
-        let mark = Mark::take(root, listener)?;
+        let mark = LayoutLock::take(root, listener)?;
         // Only who holds the mark can tell what is there: another run may just have finished.
         let layout = Layout::open(root)?;
         let index = serde_json::from_slice(&layout.index()?).into_diagnostic()?;
@@ -82,8 +82,8 @@ impl Source for LayoutEdit {
         self.layout.fetch(descriptor)
     }
 
-    fn place(&self) -> String {
-        self.layout.place()
+    fn location(&self) -> String {
+        self.layout.location()
     }
 }
 
@@ -110,7 +110,7 @@ impl Referrers for LayoutEdit {
         let mut index = lock(&self.index);
         let mut changed = index.clone();
         let Some(entries) = changed.get_mut("manifests").and_then(Value::as_array_mut) else {
-            return Err(miette!("the list of images in {} is none", self.place()));
+            return Err(miette!("the list of images in {} is none", self.location()));
         };
         added.retain(|entry| !entries.contains(entry));
         if !added.is_empty() {
@@ -130,7 +130,7 @@ mod tests {
     use crate::image::artifact::{EMPTY, artifact, empty};
     use crate::image::config::Object;
     use crate::image::manifest::{self, Annotations};
-    use crate::store::layout::Place;
+    use crate::store::layout::LayoutFolder;
     use crate::store::{LayoutWriter, Memory, Sink, copy};
 
     /// A layout with one image, `latest`.
@@ -138,7 +138,7 @@ mod tests {
         let memory = Memory::default();
         let config = memory.put_document(manifest::config(Object::new()));
         let image = memory.put_document(manifest::image(&config, &[], &Annotations::new()));
-        let writer = LayoutWriter::begin(root, "x", Place::Own, &|_| ()).expect("begins");
+        let writer = LayoutWriter::begin(root, "x", LayoutFolder::Managed, &|_| ()).expect("begins");
         copy(&memory, &writer, std::slice::from_ref(&image)).expect("copies");
         writer.tag(&image, "latest").expect("tags");
         writer.commit().expect("commits");

@@ -17,7 +17,7 @@ use crate::store::atomic;
 
 /// The file that marks a layout, held by one run at a time.
 #[derive(Debug)]
-pub struct Mark {
+pub struct LayoutLock {
     pub file: File,
     /// Whether it was made by this run.
     made: bool,
@@ -25,12 +25,12 @@ pub struct Mark {
     made_folders: Vec<PathBuf>,
 }
 
-impl Mark {
+impl LayoutLock {
     /// Waits, and says so, while another run holds it.
     ///
     /// # Errors
     /// When the folder or the file cannot be made.
-    pub fn take(root: &Path, listener: Listener) -> Result<Mark> {
+    pub fn take(root: &Path, listener: Listener) -> Result<LayoutLock> {
         let path = root.join(MARK);
         loop {
             let made_folders = root.ancestors().take_while(|folder| !folder.exists()).map(Path::to_owned).collect();
@@ -42,7 +42,7 @@ impl Mark {
             hold(&file, root, listener).map_err(|error| on_path("lock", &path, error))?;
             // A run that failed removes its folder, and with it the file that we may have waited for.
             if path.exists() {
-                return Ok(Mark { file, made, made_folders });
+                return Ok(LayoutLock { file, made, made_folders });
             }
         }
     }
@@ -61,7 +61,7 @@ impl Mark {
     }
 
     /// Undoes what taking it has made.
-    pub fn give_back(&self, root: &Path) {
+    pub fn release(&self, root: &Path) {
         if self.made {
             let _ = fs::remove_file(root.join(MARK));
         }
@@ -88,7 +88,7 @@ fn hold(mark: &File, root: &Path, listener: Listener) -> io::Result<()> {
 }
 
 /// A folder without a layout is ours when it is empty, or holds what a run of ours that was killed has left.
-pub fn refuse_full(root: &Path, mark: &Mark) -> Result<()> {
+pub fn refuse_full(root: &Path, mark: &LayoutLock) -> Result<()> {
     let others = fs::read_dir(root).into_iter().flatten().flatten();
     let is_ours = |name: &str| name == MARK || !mark.made && (name == "blobs" || name.starts_with(atomic::TEMPORARY));
     let foreign = others.filter(|other| !other.file_name().to_str().is_some_and(is_ours)).count();

@@ -26,7 +26,7 @@ use crate::image::media_type::is_document;
 use crate::reference::Reference;
 
 pub use edit::LayoutEdit;
-pub use writer::{LayoutWriter, Place};
+pub use writer::{LayoutFolder, LayoutWriter};
 
 /// The file that lists the images of a layout.
 pub(super) const INDEX: &str = "index.json";
@@ -88,7 +88,7 @@ pub(super) fn is_attached(source: &dyn Source, entry: &Descriptor) -> bool {
 
 /// The entry of an `index.json` that a tag or a digest names; without a name, the only one that is an image.
 pub(super) fn find(source: &dyn Source, entries: &[Descriptor], name: Option<&str>) -> Result<Descriptor> {
-    let place = source.place();
+    let place = source.location();
     let found = match name {
         Some(name) => entries.iter().find(|entry| tag(entry) == Some(name) || entry.digest().as_ref() == name).cloned(),
         None => {
@@ -180,12 +180,12 @@ impl Source for Layout {
         let path = self.root.join(blob_path(descriptor.digest()));
         match File::open(&path) {
             Ok(file) => Ok(Box::new(file)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Missing::blob(descriptor, self.place())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Missing::blob(descriptor, self.location())),
             Err(error) => Err(on_path("read", &path, error)),
         }
     }
 
-    fn place(&self) -> String {
+    fn location(&self) -> String {
         format!("the layout {}", self.root.display())
     }
 }

@@ -15,17 +15,17 @@ use oci_spec::image::Descriptor;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
-use super::lock::{Mark, refuse_foreign, refuse_full};
+use super::lock::{LayoutLock, refuse_foreign, refuse_full};
 use super::{INDEX, Layout, MARK, blob_path, read_index};
 use crate::error::{Result, on_path};
 use crate::event::Listener;
 use crate::image::digest::VerifyReader;
 use crate::image::manifest::Document;
 use crate::parallel::{FEW, each, lock};
-use crate::store::cache::records::Kind;
-use crate::store::fingerprint::Stamp;
+use crate::store::cache::records::RecordKind;
+use crate::store::fingerprint::Fingerprint;
 use crate::store::referrers::entry;
-use crate::store::reflink::Sharable;
+use crate::store::reflink::ShareableFile;
 use crate::store::{Cache, Sink, Source, atomic, copy, open, read};
 
 /// A layout that is being written: [`LayoutWriter::commit`] makes it the layout, dropping it undoes all.
@@ -35,7 +35,7 @@ pub struct LayoutWriter {
     /// The image's name, for those who import the layout.
     name: String,
     /// Held until the end: two runs take turns.
-    mark: Mark,
+    mark: LayoutLock,
     /// Whether a layout was here before.
     existed: bool,
     entries: Mutex<Vec<Value>>,
@@ -53,15 +53,15 @@ pub struct LayoutWriter {
 }
 
 /// The stamps of blobs, by their paths relative to the root.
-type Seen = BTreeMap<String, Stamp>;
+type Seen = BTreeMap<String, Fingerprint>;
 
 /// Whose a folder is that a layout is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum LayoutFolder {
     /// One below `target/oci`: whatever is there is replaced.
-    Own,
+    Managed,
     /// One that the user named: only a layout of the same image is replaced.
-    Named,
+    UserNamed,
 }
 
 impl LayoutWriter {
@@ -70,14 +70,14 @@ impl LayoutWriter {
     ///
     /// # Errors
     /// When the folder cannot be written, or is the user's and holds something else than a layout of this image.
-    pub fn begin(root: &Path, name: &str, place: Place, listener: Listener) -> Result<LayoutWriter> {
-        let mark = Mark::take(root, listener)?;
+    pub fn begin(root: &Path, name: &str, place: LayoutFolder, listener: Listener) -> Result<LayoutWriter> {
+        let mark = LayoutLock::take(root, listener)?;
         // Only who holds the mark can tell what is there: another run may just have finished.
         let existed = root.join(INDEX).exists();
-        if place == Place::Named {
+        if place == LayoutFolder::UserNamed {
             let refusal = if existed { refuse_foreign(root, name) } else { refuse_full(root, &mark) };
             if let Err(error) = refusal {
-                mark.give_back(root);
+                mark.release(root);
                 return Err(error);
             }
         }
@@ -98,8 +98,8 @@ impl LayoutWriter {
 
     /// With what `cache` remembers of the blobs that are here: those that look the same are not read again.
     #[must_use]
-    pub fn remembered_by(mut self, cache: &Arc<Cache>) -> LayoutWriter {
-        self.seen = Mutex::new(cache.recall(Kind::Layout, &self.about()).unwrap_or_default());
+    pub fn with_cache(mut self, cache: &Arc<Cache>) -> LayoutWriter {
+        self.seen = Mutex::new(cache.get(RecordKind::Layout, &self.about()).unwrap_or_default());
         self.cache = Some(Arc::clone(cache));
         self
     }
@@ -131,7 +131,7 @@ impl LayoutWriter {
         });
         let (path, file) = path?;
         if let Some(cache) = &self.cache {
-            cache.adopt(descriptor, &Sharable { file, path });
+            cache.adopt(descriptor, &ShareableFile { file, path });
         }
         Ok(())
     }
@@ -157,7 +157,7 @@ impl LayoutWriter {
     /// A blob of `source` whose bytes can be shared; whether there is one.
     fn share(&self, descriptor: &Descriptor, source: &dyn Source) -> bool {
         let folder = self.root.join("blobs").join("sha256");
-        source.sharable(descriptor).is_some_and(|shared| {
+        source.shareable(descriptor).is_some_and(|shared| {
             let put = |path: &Path| {
                 fs::create_dir_all(&folder)?;
                 shared.put(path, &folder, &self.root.join(MARK))
@@ -235,13 +235,13 @@ impl LayoutWriter {
         let stamp = |relative: &String| {
             let found = fs::symlink_metadata(self.root.join(relative)).ok()?;
             // What was written a moment ago can still be changed without a trace.
-            let stamp = Stamp::of(&found).filter(|stamp| found.is_file() && stamp.shows_changes_from(now))?;
+            let stamp = Fingerprint::of(&found).filter(|stamp| found.is_file() && stamp.is_settled_at(now))?;
             let is_right = written.contains(relative) || seen.get(relative) == Some(&stamp);
             is_right.then(|| (relative.clone(), stamp))
         };
         let stamps: Seen = kept.iter().filter_map(stamp).collect();
-        if cache.recall(Kind::Layout, &self.about()).as_ref() != Some(&stamps) {
-            cache.remember(Kind::Layout, &self.about(), &stamps);
+        if cache.get(RecordKind::Layout, &self.about()).as_ref() != Some(&stamps) {
+            cache.put(RecordKind::Layout, &self.about(), &stamps);
         }
     }
 
@@ -283,7 +283,7 @@ impl Drop for LayoutWriter {
             for folder in ["blobs/sha256", "blobs/sha512", "blobs"] {
                 let _ = fs::remove_dir(self.root.join(folder));
             }
-            self.mark.give_back(&self.root);
+            self.mark.release(&self.root);
         }
     }
 }
@@ -296,7 +296,7 @@ impl Sink for LayoutWriter {
             return Ok(false);
         };
         let Ok(metadata) = file.metadata() else { return Ok(false) };
-        let stamp = Stamp::of(&metadata).filter(|stamp| stamp.shows_changes_from(now));
+        let stamp = Fingerprint::of(&metadata).filter(|stamp| stamp.is_settled_at(now));
         let is_known = stamp.is_some() && lock(&self.seen).get(&relative) == stamp.as_ref();
         let right = metadata.len() == descriptor.size()
             && (is_known || io::copy(&mut VerifyReader::new(file, descriptor), &mut io::sink()).is_ok());
@@ -349,7 +349,7 @@ mod tests {
 
     /// Writes a layout with one blob, that is named `latest`.
     fn write(root: &Path, name: &str, bytes: &[u8]) -> Result<Layout> {
-        let writer = LayoutWriter::begin(root, name, Place::Named, &|_| ())?;
+        let writer = LayoutWriter::begin(root, name, LayoutFolder::UserNamed, &|_| ())?;
         writer.push(&blob(bytes), &holding(&blob(bytes), bytes))?;
         writer.tag(&blob(bytes), "latest")?;
         writer.commit()
@@ -375,7 +375,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path().join("x");
         write(&root, "x", b"old").expect("writes");
-        let writer = LayoutWriter::begin(&root, "x", Place::Named, &|_| ()).expect("begins");
+        let writer = LayoutWriter::begin(&root, "x", LayoutFolder::UserNamed, &|_| ()).expect("begins");
         writer.push(&blob(b"new"), &holding(&blob(b"new"), b"new")).expect("writes");
         assert!(writer.push(&blob(b"bad"), &holding(&blob(b"bad"), b"other")).is_err());
         drop(writer);
@@ -389,7 +389,7 @@ mod tests {
     fn a_first_run_that_fails_leaves_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path().join("x");
-        let writer = LayoutWriter::begin(&root, "x", Place::Named, &|_| ()).expect("begins");
+        let writer = LayoutWriter::begin(&root, "x", LayoutFolder::UserNamed, &|_| ()).expect("begins");
         writer.push(&blob(b"new"), &holding(&blob(b"new"), b"new")).expect("writes");
         drop(writer);
         assert!(!root.exists());
@@ -401,7 +401,7 @@ mod tests {
         let root = folder.path().join("x");
         write(&root, "x", b"same").expect("writes");
         fs::write(root.join(blob_path(blob(b"same").digest())), b"sane").expect("corrupts");
-        let writer = LayoutWriter::begin(&root, "x", Place::Named, &|_| ()).expect("begins");
+        let writer = LayoutWriter::begin(&root, "x", LayoutFolder::UserNamed, &|_| ()).expect("begins");
         assert!(!writer.exists(&blob(b"same")).expect("looks"));
         drop(writer);
         let layout = write(&root, "x", b"same").expect("writes");
@@ -414,11 +414,11 @@ mod tests {
         let precious = folder.path().join("blobs/photos/cat");
         fs::create_dir_all(precious.parent().expect("a folder")).expect("a folder");
         fs::write(&precious, b"").expect("writes");
-        assert!(LayoutWriter::begin(folder.path(), "x", Place::Named, &|_| ()).is_err());
+        assert!(LayoutWriter::begin(folder.path(), "x", LayoutFolder::UserNamed, &|_| ()).is_err());
         assert!(precious.exists() && !folder.path().join(MARK).exists());
         let root = folder.path().join("y");
         write(&root, "y", b"old").expect("writes");
-        let error = LayoutWriter::begin(&root, "x", Place::Named, &|_| ()).unwrap_err();
+        let error = LayoutWriter::begin(&root, "x", LayoutFolder::UserNamed, &|_| ()).unwrap_err();
         assert!(error.to_string().contains("other than x"), "{error}");
     }
 
@@ -434,13 +434,13 @@ mod tests {
     fn a_run_that_waited_and_then_fails_leaves_what_the_other_one_wrote() {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path().join("x");
-        let first = LayoutWriter::begin(&root, "x", Place::Own, &|_| ()).expect("begins");
+        let first = LayoutWriter::begin(&root, "x", LayoutFolder::Managed, &|_| ()).expect("begins");
         let (waits, waiting) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
             let second = scope.spawn(|| {
                 let waits = Mutex::new(waits);
                 let say = |_| lock(&waits).send(()).expect("someone listens");
-                LayoutWriter::begin(&root, "x", Place::Own, &say).expect("begins")
+                LayoutWriter::begin(&root, "x", LayoutFolder::Managed, &say).expect("begins")
             });
             waiting.recv().expect("it waits");
             first.push(&blob(b"good"), &holding(&blob(b"good"), b"good")).expect("writes");
@@ -461,7 +461,7 @@ mod tests {
         write(&root, "x", b"old").expect("writes");
         fs::write(root.join(INDEX), "{").expect("damages");
         assert!(write(&root, "x", b"new").is_err());
-        let writer = LayoutWriter::begin(&root, "x", Place::Own, &|_| ()).expect("begins");
+        let writer = LayoutWriter::begin(&root, "x", LayoutFolder::Managed, &|_| ()).expect("begins");
         writer.commit().expect("commits");
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Read};
 use miette::{Report, miette};
 use oci_spec::image::{Descriptor, Digest};
 
-use super::{Part, Problem, consume, problem};
+use super::{Problem, ProblemPart, consume, problem};
 use crate::error::Result;
 use crate::image::digest::Hasher;
 use crate::image::layer::decompress::decompress;
@@ -16,21 +16,21 @@ use crate::platform::Platform;
 use crate::store::atomic::ReadError;
 use crate::store::{Missing, Source, open};
 
-/// Layers that are to be checked, each once, whoever has it.
+/// LayerChecks that are to be checked, each once, whoever has it.
 #[derive(Default)]
-pub struct Layers(Vec<Layer>);
+pub struct LayerChecks(Vec<LayerCheck>);
 
-struct Layer {
+struct LayerCheck {
     descriptor: Descriptor,
     /// What its config says; nothing where there is no such config.
     diff_id: Option<String>,
     platforms: Vec<Platform>,
 }
 
-impl Layers {
+impl LayerChecks {
     /// Adds a layer of the image for `platform`.
     pub fn add(&mut self, descriptor: &Descriptor, diff_id: Option<&String>, platform: Option<&Platform>) {
-        let is_it = |known: &&mut Layer| {
+        let is_it = |known: &&mut LayerCheck| {
             let described = |of: &Descriptor| (of.digest().clone(), of.size(), of.media_type().clone());
             // One image's config may be lost, and that of another that has the layer is not.
             let agrees = diff_id.is_none() || known.diff_id.is_none() || known.diff_id.as_ref() == diff_id;
@@ -42,7 +42,7 @@ impl Layers {
                 known.platforms.extend(platforms);
                 known.diff_id = known.diff_id.take().or(diff_id.cloned());
             }
-            None => self.0.push(Layer { descriptor: descriptor.clone(), diff_id: diff_id.cloned(), platforms }),
+            None => self.0.push(LayerCheck { descriptor: descriptor.clone(), diff_id: diff_id.cloned(), platforms }),
         }
     }
 
@@ -50,13 +50,13 @@ impl Layers {
     pub fn check(&self, source: &dyn Source) -> Vec<Problem> {
         let found = each(&self.0, FEW, |layer| {
             let error = layer.check(source).err();
-            Ok(error.map(|error| problem(&layer.descriptor, Part::Layer, layer.platforms.clone(), &error)))
+            Ok(error.map(|error| problem(&layer.descriptor, ProblemPart::Layer, layer.platforms.clone(), &error)))
         });
         found.into_iter().flatten().flatten().collect()
     }
 }
 
-impl Layer {
+impl LayerCheck {
     fn check(&self, source: &dyn Source) -> Result<()> {
         let Some(diff_id) = self.diff_id.as_ref().filter(|_| is_layer(self.descriptor.media_type())) else {
             return match consume(source, &self.descriptor) {

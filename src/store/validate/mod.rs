@@ -19,7 +19,7 @@ use crate::image::digest::Mismatch;
 use crate::image::manifest::{Manifest, is_for_none, parse, platform_of};
 use crate::image::media_type::as_oci;
 use crate::platform::Platform;
-use layer::Layers;
+use layer::LayerChecks;
 
 /// Something in a graph that is not as it must be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -27,7 +27,7 @@ pub struct Problem {
     /// The content it is about.
     pub digest: String,
     /// What that is in the image.
-    pub part: Part,
+    pub part: ProblemPart,
     /// The platforms whose images have it, where that is known.
     pub platforms: Vec<Platform>,
     /// What is wrong.
@@ -37,7 +37,7 @@ pub struct Problem {
 /// A part of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Part {
+pub enum ProblemPart {
     /// The list of images.
     Index,
     /// One image.
@@ -72,7 +72,8 @@ pub fn validate(source: &dyn Source, root: &Descriptor) -> Vec<Problem> {
 /// The same for several images, with what they share looked at once. Of what says that it is for another platform than
 /// `only`, or for none, nothing is looked at.
 pub fn validate_all(source: &dyn Source, roots: &[Descriptor], only: Option<&Platform>) -> Validated {
-    let mut walk = Walk { source, only, seen: HashSet::new(), layers: Layers::default(), found: Validated::default() };
+    let mut walk =
+        Validator { source, only, seen: HashSet::new(), layers: LayerChecks::default(), found: Validated::default() };
     for root in roots {
         walk.enter(root, 0);
     }
@@ -82,16 +83,16 @@ pub fn validate_all(source: &dyn Source, roots: &[Descriptor], only: Option<&Pla
 }
 
 /// Looks at documents and configs as it comes to them, and at the layers in the end, several at a time.
-struct Walk<'a> {
+struct Validator<'a> {
     source: &'a dyn Source,
     only: Option<&'a Platform>,
     /// By digest and size: what is called by two sizes is looked at under both.
     seen: HashSet<(Digest, u64)>,
-    layers: Layers,
+    layers: LayerChecks,
     found: Validated,
 }
 
-impl Walk<'_> {
+impl Validator<'_> {
     /// Whether `descriptor` was not met before.
     fn is_new(&mut self, descriptor: &Descriptor) -> bool {
         let is_new = self.seen.insert((descriptor.digest().clone(), descriptor.size()));
@@ -119,12 +120,12 @@ impl Walk<'_> {
         let platform = platform_of(descriptor);
         let platform = platform.as_ref();
         let part = match as_oci(descriptor.media_type()) {
-            MediaType::ImageIndex => Part::Index,
-            MediaType::ImageManifest => Part::Manifest,
-            _ => Part::Other,
+            MediaType::ImageIndex => ProblemPart::Index,
+            MediaType::ImageManifest => ProblemPart::Manifest,
+            _ => ProblemPart::Other,
         };
         let checked = match part {
-            Part::Other => consume(self.source, descriptor),
+            ProblemPart::Other => consume(self.source, descriptor),
             _ => self.document(descriptor, platform, depth),
         };
         self.note(descriptor, part, platform, checked);
@@ -159,7 +160,7 @@ impl Walk<'_> {
             // An artifact's is anything.
             _ => {
                 if self.is_new(config) {
-                    self.note(config, Part::Config, platform, consume(self.source, config));
+                    self.note(config, ProblemPart::Config, platform, consume(self.source, config));
                 }
                 Vec::new()
             }
@@ -182,11 +183,11 @@ impl Walk<'_> {
             }
             Err(_) => Ok(()),
         };
-        self.note(descriptor, Part::Config, platform, checked);
+        self.note(descriptor, ProblemPart::Config, platform, checked);
         let diff_ids = match parsed {
             Ok(config) => diff_ids(&config),
             Err(error) => {
-                self.note(descriptor, Part::Config, platform, Err(error));
+                self.note(descriptor, ProblemPart::Config, platform, Err(error));
                 Vec::new()
             }
         };
@@ -194,7 +195,7 @@ impl Walk<'_> {
         if diff_ids.len() == layers { diff_ids } else { Vec::new() }
     }
 
-    fn note(&mut self, descriptor: &Descriptor, part: Part, platform: Option<&Platform>, result: Result<()>) {
+    fn note(&mut self, descriptor: &Descriptor, part: ProblemPart, platform: Option<&Platform>, result: Result<()>) {
         if let Err(error) = result {
             let problem = problem(descriptor, part, platform.cloned().into_iter().collect(), &error);
             // One config may serve several manifests.
@@ -206,7 +207,7 @@ impl Walk<'_> {
 }
 
 /// The problem that an error is.
-fn problem(descriptor: &Descriptor, part: Part, platforms: Vec<Platform>, error: &Report) -> Problem {
+fn problem(descriptor: &Descriptor, part: ProblemPart, platforms: Vec<Platform>, error: &Report) -> Problem {
     let what = match mismatch(error) {
         Some(Mismatch::Digest { got, .. }) => format!("its content is {got}"),
         Some(Mismatch::Size { wanted, got, .. }) => format!("it should have {wanted} bytes, but {got}"),
