@@ -6,7 +6,7 @@ use miette::{Context, Report, miette};
 
 use crate::config::{Account, FileRule};
 use crate::error::Result;
-use crate::image::layer::entries::{TarEntryKind, TarReader};
+use crate::image::layer::tar_reader::{TarEntryKind, TarReader};
 use crate::image::passwd::{parse_group, parse_passwd};
 use crate::platform::Platform;
 use crate::store::Source;

@@ -92,7 +92,7 @@ impl Layers<'_> {
         }
         // That it is the layer of that tar is not believed either.
         let layer = StoredLayer { descriptor: descriptor.clone(), diff_id: tar.clone() };
-        let read = |entries: &mut crate::image::layer::entries::TarReader<&mut dyn std::io::Read>| {
+        let read = |entries: &mut crate::image::layer::tar_reader::TarReader<&mut dyn std::io::Read>| {
             while entries.next_entry().map_err(failed)?.is_some() {}
             Ok(())
         };

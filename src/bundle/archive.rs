@@ -16,8 +16,8 @@ use super::config::Own;
 use super::failure::WriteFailed;
 use crate::error::Result;
 use crate::filesystem::{NodeId, NodeKind, Places, ROOT, Tree};
-use crate::image::layer::entries::{Attributes, SpecialFile};
 use crate::image::layer::pax;
+use crate::image::layer::tar_reader::{Attributes, SpecialFile};
 use crate::store::atomic;
 use crate::store::atomic::ReadError;
 
@@ -153,7 +153,9 @@ impl<'a> Archive<'a> {
         let (seconds, nanos) = attributes.mtime;
         match u64::try_from(seconds) {
             Ok(seconds) if nanos == 0 && seconds < 1 << 33 => header.set_mtime(seconds),
-            _ => pax::append(&mut records, b"mtime", pax::write_time(attributes.mtime).as_bytes()),
+            _ => {
+                pax::append(&mut records, b"mtime", pax::write_time(attributes.mtime.0, attributes.mtime.1).as_bytes())
+            }
         }
         let old = header.as_old_mut();
         for (key, field, value) in [(&b"path"[..], &mut old.name, path), (b"linkpath", &mut old.linkname, target)] {

@@ -33,12 +33,12 @@ use crate::filesystem::contents;
 use crate::filesystem::{NodeId, NodeKind, Places, Tree};
 use crate::image::canonical_json_pretty;
 use crate::image::config::Object;
-use crate::image::layer::entries;
+use crate::image::layer::quote;
+use crate::image::layer::tar_reader::SpecialFile;
 use crate::store::Source;
 use crate::store::layer::{Layer, failed};
 use archive::Archive;
 use config::{Config, Own};
-use entries::SpecialFile;
 use failure::WriteFailed;
 use user::{Accounts, User};
 use volume::Volumes;
@@ -218,7 +218,7 @@ fn is_of_a_computer(xattr: &[u8]) -> bool {
 
 fn warn_of_xattrs(why: &str, left_out: &BTreeSet<String>, listener: Listener) {
     if !left_out.is_empty() {
-        let names = entries::list(left_out.iter());
+        let names = quote::join(left_out.iter());
         let message = format!("extended attributes {why} are left out: {names}");
         listener(Event::Warning { message });
     }
@@ -280,13 +280,13 @@ fn document(
     }
     let obeyed = run::obeyed(image.config);
     if !obeyed.is_empty() {
-        let labels = entries::list(obeyed.iter());
+        let labels = quote::join(obeyed.iter());
         let message = format!("labels of the image that are orders to runtimes are left out: {labels}");
         listener(Event::Warning { message });
     }
     let Volumes { mounted: volumes, skipped } = Volumes::of(image.config, tree);
     if !skipped.is_empty() {
-        let paths = entries::list(skipped.iter());
+        let paths = quote::join(skipped.iter());
         let message = format!("volumes of the image that nothing can be mounted over are left out: {paths}");
         listener(Event::Warning { message });
     }
@@ -304,6 +304,6 @@ fn refuse_devices(tree: &Tree) -> Result<()> {
     Err(miette!(
         help = "make the bundle as root, without `--rootless`",
         "the image has the device {}, which only root can make",
-        entries::show(&[b"/", path.as_slice()].concat())
+        quote::quote(&[b"/", path.as_slice()].concat())
     ))
 }

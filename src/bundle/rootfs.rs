@@ -22,7 +22,8 @@ use super::config::Own;
 use super::failure::WriteFailed;
 use crate::error::Result;
 use crate::filesystem::{NodeId, NodeKind, Places, ROOT, Tree};
-use crate::image::layer::entries::{Attributes, SpecialFile, show};
+use crate::image::layer::quote::quote;
+use crate::image::layer::tar_reader::{Attributes, SpecialFile};
 use crate::store::atomic::ReadError;
 
 /// A folder that a [`Tree`] is written to.
@@ -223,9 +224,9 @@ impl<'a> Rootfs<'a> {
     fn failed(&self, folder: NodeId, name: &[u8], error: NotSet) -> Report {
         let mut names = self.places.path(folder);
         names.extend(Some(name).filter(|name| !name.is_empty()));
-        let path = show(&[b"/", names.join(&b'/').as_slice()].concat());
+        let path = quote(&[b"/", names.join(&b'/').as_slice()].concat());
         let what = match error.xattr {
-            Some(xattr) => format!("the extended attribute {} of {path}", show(&xattr)),
+            Some(xattr) => format!("the extended attribute {} of {path}", quote(&xattr)),
             None => path,
         };
         WriteFailed { what: format!("write {what} of the image"), cause: error.cause.into() }.into()

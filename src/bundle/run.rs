@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::error::Result;
 use crate::image::config::Object;
-use crate::image::layer::entries::show;
+use crate::image::layer::quote::quote;
 
 /// Prefixes of annotations that runtimes obey: crun, runc through systemd and CRIU, Kata Containers, gVisor.
 const OBEYED: [&str; 6] =
@@ -33,7 +33,7 @@ pub fn check(image: &Object) -> Result<()> {
             let item = item.as_str().ok_or_else(|| wrong(key, "a list of texts"))?;
             text(key, item)?;
             if key == "Env" && item.find('=').is_none_or(|end| end == 0) {
-                return Err(miette!("the image's `Env` has {}, which is no KEY=VALUE", show(item.as_bytes())));
+                return Err(miette!("the image's `Env` has {}, which is no KEY=VALUE", quote(item.as_bytes())));
             }
         }
     }
@@ -59,7 +59,7 @@ pub fn obeyed(image: &Object) -> Vec<String> {
 
 fn text(key: &str, text: &str) -> Result<()> {
     match text.contains('\0') {
-        true => Err(miette!("the image's `{key}` has a NUL character in {}", show(text.as_bytes()))),
+        true => Err(miette!("the image's `{key}` has a NUL character in {}", quote(text.as_bytes()))),
         false => Ok(()),
     }
 }

@@ -4,7 +4,7 @@
 use miette::{Report, miette};
 
 use crate::error::Result;
-use crate::image::layer::entries::show;
+use crate::image::layer::quote::quote;
 use crate::image::passwd::{GroupEntry, number, parse_group, parse_passwd};
 
 /// The files of an image that give users and groups their numbers; empty where it has none.
@@ -80,8 +80,8 @@ fn unknown(written: &str, kind: &str, name: &str, file: &str) -> Report {
             "have the image name it by number, as in `--user 65532:65532`, or be built on a base whose {file} has it"
         ),
         "the image runs as {}, but its {file} has no {kind} {}",
-        show(written.as_bytes()),
-        show(name.as_bytes())
+        quote(written.as_bytes()),
+        quote(name.as_bytes())
     )
 }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::filesystem::{NodeKind, Places, Tree};
 use crate::image::config::Object;
-use crate::image::layer::entries::Attributes;
+use crate::image::layer::tar_reader::Attributes;
 
 /// A folder that is not part of the root file system of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ fn normal(path: &str) -> Option<Vec<&str>> {
 mod tests {
     use super::*;
     use crate::filesystem::Origin;
-    use crate::image::layer::entries::{TarEntry, TarEntryKind};
+    use crate::image::layer::tar_reader::{TarEntry, TarEntryKind};
     use serde_json::json;
 
     fn tree() -> Tree {

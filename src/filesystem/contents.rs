@@ -7,7 +7,7 @@ use miette::{Report, miette};
 
 use super::{NodeId, NodeKind, Origin, Tree};
 use crate::error::Result;
-use crate::image::layer::entries::{TarEntryKind, TarReader};
+use crate::image::layer::tar_reader::{TarEntryKind, TarReader};
 use crate::store::Source;
 use crate::store::layer::{Layer, failed};
 

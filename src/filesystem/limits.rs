@@ -1,7 +1,7 @@
 //! What an image may have of everything: its layers are small and say much, and memory and disks are neither.
 
 use super::{NodeKind, Refused, Tree};
-use crate::image::layer::entries::{SpecialFile, TarEntry, TarEntryKind};
+use crate::image::layer::tar_reader::{SpecialFile, TarEntry, TarEntryKind};
 
 /// Files and folders: more than any real image has.
 pub const MOST_FILES: usize = 2_000_000;

@@ -23,7 +23,7 @@ pub use self::places::Places;
 pub use self::refused::Refused;
 use self::walk::Walk;
 
-use crate::image::layer::entries::{Attributes, SpecialFile, TarEntry, TarEntryKind};
+use crate::image::layer::tar_reader::{Attributes, SpecialFile, TarEntry, TarEntryKind};
 
 /// The place of a [`Node`] in its [`Tree`].
 pub type NodeId = usize;

@@ -1,12 +1,12 @@
 //! Why an entry of a layer is not applied.
 
-use crate::image::layer::entries::show;
+use crate::image::layer::quote::quote;
 
 /// What no image needs, and what would do harm if it were done to a real file system.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// Something is wrong with the entry of that name.
-    #[error("its entry {path} {why}", path = show(path))]
+    #[error("its entry {path} {why}", path = quote(path))]
     TarEntry {
         /// As the layer writes it.
         path: Vec<u8>,
@@ -29,16 +29,16 @@ pub enum Refused {
     #[error("is deeper than {0} folders")]
     TooDeep(usize),
     /// A parent that is a file.
-    #[error("is in {}, which is no folder", show(_0))]
+    #[error("is in {}, which is no folder", quote(_0))]
     NoFolder(Vec<u8>),
     /// Symbolic links that lead to each other.
     #[error("is behind symbolic links that lead to each other")]
     Loop,
     /// A hard link to nothing.
-    #[error("is a hard link to {}, which is not in the image", show(_0))]
+    #[error("is a hard link to {}, which is not in the image", quote(_0))]
     Missing(Vec<u8>),
     /// A hard link to a folder.
-    #[error("is a hard link to {}, which is a folder", show(_0))]
+    #[error("is a hard link to {}, which is a folder", quote(_0))]
     LinkToFolder(Vec<u8>),
     /// A whiteout of the folder itself, or of the one above.
     #[error("is a whiteout of nothing that has a name")]

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::image::config::{Object, strings};
 use crate::image::digest::{DiffId, Digest, Hasher, Mismatch};
 use crate::image::layer::decompress::decompress;
-use crate::image::layer::entries::TarReader;
+use crate::image::layer::tar_reader::TarReader;
 
 /// A layer of an image, as its manifest and its config describe it.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! What comes out is read back by another's inflate.
+//! Round trips through the inflate of another implementation.
 
 use std::io::Read;
 
@@ -15,7 +15,7 @@ fn read_back(content: &[u8], pieces: &[usize]) -> (Vec<u8>, usize) {
         stream.extend_from_slice(deflate.compress(&content[from..end], at - from));
         at = end;
     }
-    stream.extend_from_slice(&LAST);
+    stream.extend_from_slice(&END_OF_STREAM);
     let mut read = Vec::new();
     flate2::read::DeflateDecoder::new(&stream[..]).read_to_end(&mut read).expect("a stream");
     (read, stream.len())
@@ -25,7 +25,7 @@ fn read_back(content: &[u8], pieces: &[usize]) -> (Vec<u8>, usize) {
 fn check(content: &[u8], pieces: &[usize]) {
     let (read, size) = read_back(content, pieces);
     assert!(read == content, "{} bytes in {pieces:?} are not what they were", content.len());
-    let most = content.len() + 5 * (content.len() / BLOCK + 2 * pieces.len() + 3);
+    let most = content.len() + 5 * (content.len() / BLOCK_SIZE + 2 * pieces.len() + 3);
     assert!(size <= most, "{} bytes in {pieces:?} became {size}", content.len());
 }
 
@@ -62,7 +62,7 @@ fn mixed(random: &mut Rng, size: usize) -> Vec<u8> {
 fn everything_is_read_back() {
     let random = &mut Rng::with_seed(1);
     let mut contents = vec![Vec::new(), vec![7], vec![0; 1 << 19], b"abcd".repeat(50_000), noise(random, 300_000)];
-    for size in (0..70).chain([BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 9]) {
+    for size in (0..70).chain([BLOCK_SIZE - 1, BLOCK_SIZE, BLOCK_SIZE + 1, 2 * BLOCK_SIZE + 9]) {
         contents.push(std::iter::repeat_with(|| random.u8(..4)).take(size).collect());
         contents.push(vec![1; size]);
         contents.push(noise(random, size));
@@ -90,7 +90,7 @@ fn random_contents_in_random_pieces_are_read_back() {
 #[test]
 fn a_match_reaches_as_far_back_as_a_window_and_no_further() {
     let random = &mut Rng::with_seed(2);
-    let word = noise(random, LONGEST + 1);
+    let word = noise(random, symbols::MAX_MATCH + 1);
     for between in WINDOW - word.len() - 2..=WINDOW - word.len() + 2 {
         // What is between could be in the way of the word, so it is of another alphabet.
         let filler = std::iter::repeat_with(|| random.u8(..2)).take(between);
@@ -106,11 +106,11 @@ fn frequencies_as_uneven_as_can_be_are_read_back() {
     // Each byte is half as frequent as the one before.
     let random = &mut Rng::with_seed(3);
     let byte = |random: &mut Rng| random.u32(..).trailing_zeros() as u8 * 8 + random.u8(..) % 2;
-    let content: Vec<u8> = std::iter::repeat_with(|| byte(random)).take(BLOCK * 3).collect();
+    let content: Vec<u8> = std::iter::repeat_with(|| byte(random)).take(BLOCK_SIZE * 3).collect();
     check(&content, &[]);
     // Frequencies of Fibonacci's, which make the deepest code there is, without anything that repeats.
     let mut counts = vec![1, 1];
-    while counts.iter().sum::<usize>() < BLOCK / 2 {
+    while counts.iter().sum::<usize>() < BLOCK_SIZE / 2 {
         counts.push(counts[counts.len() - 1] + counts[counts.len() - 2]);
     }
     let mut content: Vec<u8> =
