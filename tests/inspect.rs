@@ -107,7 +107,7 @@ fn a_flipped_bit_is_found_wherever_it_is() {
     for (digest, what) in cases {
         let (project, _) = with(BaseImage::new());
         change(&project, digest, |bytes| flip(bytes));
-        assert_problem(&problems(&project, "base"), digest, &["its content is sha256:", what]);
+        assert_problem(&problems(&project, "base"), digest, &["its content has the digest sha256:", what]);
     }
 }
 
@@ -118,10 +118,10 @@ fn a_blob_that_is_cut_off_goes_on_or_is_missing_is_named() {
     for digest in part.layers.iter().chain([&part.config, &part.manifest, &written.digest]) {
         let (project, _) = with(BaseImage::new());
         change(&project, digest, |bytes| bytes.truncate(bytes.len() / 2));
-        assert_problem(&problems(&project, "base"), digest, &["it should have ", " bytes, but ended after "]);
+        assert_problem(&problems(&project, "base"), digest, &["it has only ", " bytes"]);
         let (project, _) = with(BaseImage::new());
         change(&project, digest, |bytes| bytes.push(0));
-        assert_problem(&problems(&project, "base"), digest, &["it should have ", " bytes, but goes on"]);
+        assert_problem(&problems(&project, "base"), digest, &["it has more than ", " bytes"]);
         let (project, _) = with(BaseImage::new());
         fs::remove_file(support::blob(&project.path("base"), digest)).expect("a blob");
         assert_problem(&problems(&project, "base"), digest, &["it is missing"]);
@@ -186,11 +186,11 @@ fn a_wrong_diff_id_and_a_broken_archive_are_problems_of_their_layer() {
         let layer = || Layer::new().packed(packing).file("a", &[7; 3000]);
         let lines = problems(&handmade(Image::new().layer(base()).layer(layer().wrong_diff_id())), "image");
         assert_eq!(lines.len(), 1, "{lines:?}");
-        assert!(lines[0].contains("the config says diffID sha256:"), "{lines:?}");
+        assert!(lines[0].contains("wrong diffID: the config has sha256:"), "{lines:?}");
     }
     for (layer, what) in [
         (Layer::new().file("a", &[7; 3000]).with_garbage(b"garbage"), "not gzip follows the end"),
-        (Layer::new().file("a", &[7; 3000]).cut_by(20), "cannot be decompressed"),
+        (Layer::new().file("a", &[7; 3000]).cut_by(20), "cannot decompress it"),
     ] {
         let lines = problems(&handmade(Image::new().layer(layer)), "image");
         assert!(lines.len() == 1 && lines[0].contains(what), "{lines:?}");
@@ -251,11 +251,11 @@ fn what_documents_say_of_each_other_has_to_agree() {
     let odd = made.document("index", json!({ "manifests": [of(&right), { "digest": "x" }] }));
     let digest = |of: &Value| of["digest"].as_str().expect("a digest").to_owned();
     for (entry, wrong, what) in [
-        (&of(&two), &two, "2 diff_ids for 1 layers"),
-        (&of(&none), &none, "0 diff_ids for 1 layers"),
-        (&other, &right, "the index says linux/amd64, the config says linux/arm64"),
-        (&longer, &longer, "it should have 3 bytes, but goes on"),
-        (&odd, &odd, "1 of its entries are no descriptors"),
+        (&of(&two), &two, "it has 2 diff_ids, the manifest has 1 layers"),
+        (&of(&none), &none, "it has 0 diff_ids, the manifest has 1 layers"),
+        (&other, &right, "its platform is linux/arm64, but linux/amd64 in the index"),
+        (&longer, &longer, "it has more than 3 bytes"),
+        (&odd, &odd, "1 of its entries are not valid descriptors"),
     ] {
         assert_problem(&problems(made.list(&[entry]), "image"), &digest(wrong), &[what]);
     }
@@ -414,7 +414,7 @@ fn a_file_that_is_no_archive_is_not_taken_for_one() {
     let words = project.oci(&["inspect", "Cargo.toml"]).fails(1);
     assert_says(
         &words,
-        &["Cargo.toml is not an OCI archive: it is no tar file", "help: an archive is an OCI layout in a"],
+        &["Cargo.toml is not an OCI archive: it is not a tar file", "help: name an uncompressed tar file"],
     );
     let words = project.oci(&["inspect", "./debian"]).fails(1);
     assert_says(&words, &["./debian is not an OCI archive"]);

@@ -6,11 +6,12 @@ use miette::{Context, Report, miette};
 
 use crate::config::{Account, FileRule};
 use crate::error::Result;
+use crate::image::Layer;
 use crate::image::layer::tar_reader::{TarEntryKind, TarReader};
 use crate::image::passwd::{parse_group, parse_passwd};
 use crate::platform::Platform;
 use crate::store::Source;
-use crate::store::layer::{Layer, failed};
+use crate::store::error::read_error;
 
 /// A user and a group by number.
 pub type Numbers = (u64, u64);
@@ -58,7 +59,7 @@ impl Known {
                 break;
             }
             layer.read(below.source, |entries| {
-                while let Some(entry) = entries.next_entry().map_err(failed)? {
+                while let Some(entry) = entries.next_entry().map_err(read_error)? {
                     sought.iter_mut().try_for_each(|file| file.look(&entry.path, &entry.kind, entries))?;
                 }
                 Ok(())
@@ -132,7 +133,7 @@ impl Sought {
         let why = match kind {
             TarEntryKind::File(size) if *size <= MOST_BYTES => {
                 let mut content = Vec::new();
-                entries.read_to_end(&mut content).map_err(failed)?;
+                entries.read_to_end(&mut content).map_err(read_error)?;
                 return Ok(content);
             }
             TarEntryKind::File(size) => format!("has {size} bytes; more than {MOST_BYTES} are refused"),

@@ -4,10 +4,9 @@ use miette::IntoDiagnostic;
 use oci_spec::image::{Descriptor, MediaType};
 
 use crate::error::Result;
-use crate::image::about::About;
 use crate::image::artifact::{EMPTY, artifact, empty};
 use crate::image::digest::sha256;
-use crate::image::manifest::{Annotations, Document, Manifest, parse};
+use crate::image::manifest::{Annotations, Document, Manifest, ManifestContent};
 use crate::store::{Fallback, Memory, Referrers, Source, read};
 
 /// A manifest to attach. The same things, attached to the same subject, are the same bytes.
@@ -114,12 +113,13 @@ impl Found {
     /// When it is not there, not what its digest says, or no manifest.
     pub fn read(source: &dyn Source, entry: &Descriptor) -> Result<Found> {
         let bytes = read(source, entry)?;
-        let About { artifact_type, subject, .. } = About::read(&bytes);
-        let (config, contents) = match parse(entry.media_type(), &bytes).into_diagnostic()? {
-            Manifest::Image { config, layers } => (config.media_type().to_string(), layers),
-            Manifest::Index(entries) => (String::new(), entries),
+        let manifest = Manifest::parse(entry.media_type(), &bytes).into_diagnostic()?;
+        let (config, contents) = match manifest.content {
+            ManifestContent::Image { config, layers } => (config.media_type().to_string(), layers),
+            ManifestContent::Index(entries) => (String::new(), entries),
         };
-        Ok(Found { artifact_type: artifact_type.unwrap_or(config), subject, contents })
+        let artifact_type = manifest.artifact_type.unwrap_or(config);
+        Ok(Found { artifact_type, subject: manifest.subject, contents })
     }
 }
 

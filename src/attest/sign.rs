@@ -13,7 +13,7 @@ use super::verify::{look, sbom_predicate};
 use crate::error::Result;
 use crate::image::Digest;
 use crate::image::manifest::Annotations;
-use crate::store::{MOST_DOCUMENT_BYTES, Memory, Source, read};
+use crate::store::{MAX_DOCUMENT_BYTES, Memory, Source, read};
 
 /// What cosign says of a bundle in the manifest that carries it.
 const CONTENT: &str = "dev.sigstore.bundle.content";
@@ -61,10 +61,10 @@ pub fn lacking(
 
 fn signed(signer: &Signer, subject: &Descriptor, statement: &Statement, memory: &Memory) -> Result<Referrer> {
     let bundle = signer.sign(statement)?;
-    if bundle.len() as u64 > MOST_DOCUMENT_BYTES {
+    if bundle.len() as u64 > MAX_DOCUMENT_BYTES {
         return Err(miette!(
             help = "leave it out: `cargo oci push --sbom false`, or `cargo oci sign --image-only`",
-            "the {} of {} has {} bytes once it is signed; more than {MOST_DOCUMENT_BYTES} are not read",
+            "the {} of {} has {} bytes once it is signed; more than {MAX_DOCUMENT_BYTES} are not read",
             statement.title(),
             subject.digest(),
             bundle.len()
@@ -112,7 +112,7 @@ pub fn unsigned(source: &dyn Source, listed: &[Descriptor], subject: &Digest, na
         if found.subject.as_ref().is_none_or(|of| of.digest() != subject) {
             continue;
         }
-        for content in found.contents.iter().filter(|content| content.size() <= MOST_DOCUMENT_BYTES) {
+        for content in found.contents.iter().filter(|content| content.size() <= MAX_DOCUMENT_BYTES) {
             let bytes = read(source, content)?;
             statements.extend(match sbom_predicate(&found.artifact_type) {
                 // One that is no JSON is in a form that is never signed as a predicate.

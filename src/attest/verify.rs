@@ -12,7 +12,7 @@ use super::referrer::Found;
 use super::statement::{IN_TOTO, Statement};
 use crate::error::Result;
 use crate::image::{Digest, predicate};
-use crate::store::{MOST_DOCUMENT_BYTES, Missing, Source, open, read};
+use crate::store::{MAX_DOCUMENT_BYTES, Missing, Source, open, read};
 
 /// Artifact types of SBOMs that are attached as they are, and the predicate types of the same when they are signed.
 const SBOMS: [(&str, &str); 3] = [
@@ -152,8 +152,8 @@ pub fn said(bytes: &[u8], subject: &Digest, key: &PublicKey) -> Result<Statement
 
 /// A document, all of it held against its digest; nothing where it is too large to be compared.
 fn document(source: &dyn Source, content: &Descriptor) -> Result<Option<Value>> {
-    if content.size() > MOST_DOCUMENT_BYTES {
-        io::copy(&mut open(source, content)?, &mut io::sink()).map_err(crate::store::atomic::ReadError)?;
+    if content.size() > MAX_DOCUMENT_BYTES {
+        io::copy(&mut open(source, content)?, &mut io::sink()).map_err(crate::store::ReadError)?;
         return Ok(None);
     }
     // One that is no JSON is in a form that is never signed as a predicate.

@@ -15,7 +15,7 @@ use crate::event::{Event, Listener};
 use crate::image::layer::{Layer, LayerEntry, with_parents};
 use crate::plan::ImagePlan;
 use crate::store::Source;
-use crate::store::layer::described;
+use crate::store::layer::layers_of;
 
 /// The assets of an image.
 pub struct Assets<'a> {
@@ -50,7 +50,7 @@ pub fn owners(plan: &ImagePlan, base: &Base, source: &dyn Source) -> Result<Vec<
         owners.push(match known {
             Some(known) => owners[known].clone(),
             None => {
-                let layers = described(&below.config, &below.layers)?;
+                let layers = layers_of(&below.config, &below.layers)?;
                 assets::owners(&plan.files, &Below { platform: &below.platform, source, layers: &layers })?
             }
         });

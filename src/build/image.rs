@@ -112,7 +112,7 @@ impl Work<'_> {
         }
         let entries = manifests.iter().map(|image| (image.platform.clone(), image.descriptor.clone()));
         let index = manifest::index(&entries.collect::<Vec<_>>(), &self.annotations(base));
-        self.layers.writer.put(&index)?;
+        self.layers.writer.add_document(&index)?;
         Ok(index.descriptor)
     }
 
@@ -133,7 +133,7 @@ impl Work<'_> {
         let config = manifest::config(config);
         let manifest = manifest::image(&config.descriptor, &layers, &self.annotations(base));
         for document in [&config, &manifest] {
-            self.layers.writer.put(document)?;
+            self.layers.writer.add_document(document)?;
         }
         Ok(BuiltManifest {
             platform: below.platform.clone(),

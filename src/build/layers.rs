@@ -19,8 +19,8 @@ use crate::image::layer::compression::COMPRESSOR;
 use crate::image::layer::{self, EntryKind, FileContent, Layer, LayerEntry};
 use crate::image::{CompressionOptions, DiffId};
 use crate::store::cache::records::RecordKind;
+use crate::store::error::read_error;
 use crate::store::fingerprint::Fingerprint;
-use crate::store::layer::{Layer as StoredLayer, failed};
 use crate::store::{Cache, LayoutWriter, Sink};
 
 /// Where layers of a layout come from, and go to.
@@ -91,9 +91,9 @@ impl Layers<'_> {
             return Ok(true);
         }
         // That it is the layer of that tar is not believed either.
-        let layer = StoredLayer { descriptor: descriptor.clone(), diff_id: tar.clone() };
+        let layer = Layer { descriptor: descriptor.clone(), diff_id: tar.clone() };
         let read = |entries: &mut crate::image::layer::tar_reader::TarReader<&mut dyn std::io::Read>| {
-            while entries.next_entry().map_err(failed)?.is_some() {}
+            while entries.next_entry().map_err(read_error)?.is_some() {}
             Ok(())
         };
         if layer.read(self.cache.as_ref(), read).is_err() {
@@ -104,12 +104,12 @@ impl Layers<'_> {
 
     fn make(&self, entries: &[LayerEntry], name: &str) -> Result<Layer> {
         let size = layer::tar_size(entries).into_diagnostic()?;
-        let mut blob = self.writer.blob()?;
+        let mut blob = self.writer.create_blob()?;
         let transfer = Transfer::begin(Some(self.listener), Activity::Layering, name, size);
         let done = |bytes| transfer.counter().add(bytes);
         let layer = layer::write_with_progress(entries, self.time, self.packing, blob.as_file_mut(), &done)
             .map_err(|error| on_path("write in", blob.path().parent().unwrap_or(blob.path()), error))?;
-        self.writer.keep(&layer.descriptor, blob)?;
+        self.writer.add_blob(&layer.descriptor, blob)?;
         self.cache.put_layer(&layer.diff_id, size, self.packing.compression, &layer.descriptor);
         Ok(layer)
     }

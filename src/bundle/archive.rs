@@ -18,8 +18,8 @@ use crate::error::Result;
 use crate::filesystem::{NodeId, NodeKind, Places, ROOT, Tree};
 use crate::image::layer::pax;
 use crate::image::layer::tar_reader::{Attributes, SpecialFile};
+use crate::store::ReadError;
 use crate::store::atomic;
-use crate::store::atomic::ReadError;
 
 /// A tar file that a [`Tree`] is written to.
 pub struct Archive<'a> {

@@ -12,7 +12,8 @@ use super::run::is_obeyed;
 use super::user::User;
 use super::volume::Volume;
 use crate::error::Result;
-use crate::image::config::{DEFAULT_PATH, Object, strings};
+use crate::image::config::{DEFAULT_PATH, Object};
+use crate::image::strings;
 
 /// A user and a group of this computer.
 pub type Own = (u32, u32);

@@ -31,12 +31,13 @@ use crate::error::Result;
 use crate::event::{Event, Listener};
 use crate::filesystem::contents;
 use crate::filesystem::{NodeId, NodeKind, Places, Tree};
+use crate::image::Layer;
 use crate::image::canonical_json_pretty;
 use crate::image::config::Object;
 use crate::image::layer::quote;
 use crate::image::layer::tar_reader::SpecialFile;
 use crate::store::Source;
-use crate::store::layer::{Layer, failed};
+use crate::store::error::read_error;
 use archive::Archive;
 use config::{Config, Own};
 use failure::WriteFailed;
@@ -248,7 +249,7 @@ fn write_files(
             return Err(miette!("its {file} has {size} bytes; more than {MOST_ACCOUNTS} are refused there"));
         }
         let mut bytes = Vec::new();
-        content.read_to_end(&mut bytes).map_err(failed)?;
+        content.read_to_end(&mut bytes).map_err(read_error)?;
         write(node, &mut bytes.as_slice())?;
         if passwd == Some(node) {
             accounts.passwd.clone_from(&bytes);

@@ -24,7 +24,7 @@ use crate::error::Result;
 use crate::filesystem::{NodeId, NodeKind, Places, ROOT, Tree};
 use crate::image::layer::quote::quote;
 use crate::image::layer::tar_reader::{Attributes, SpecialFile};
-use crate::store::atomic::ReadError;
+use crate::store::ReadError;
 
 /// A folder that a [`Tree`] is written to.
 pub struct Rootfs<'a> {

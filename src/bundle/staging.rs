@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::failure::WriteFailed;
 use crate::error::Result;
-use crate::store::atomic::TEMPORARY;
+use crate::store::atomic::TEMP_PREFIX;
 
 /// A folder without its name; it goes when it is dropped. It is its maker's alone, then and later: programs in it that
 /// are root's for whoever starts them are for no other user of this computer to start.
@@ -28,7 +28,7 @@ impl Staging {
     pub fn begin(target: &Path) -> Result<Staging> {
         let folder = super::folder_of(target);
         let private = fs::Permissions::from_mode(0o700);
-        let made = tempfile::Builder::new().prefix(TEMPORARY).permissions(private).tempdir_in(folder);
+        let made = tempfile::Builder::new().prefix(TEMP_PREFIX).permissions(private).tempdir_in(folder);
         let path = made.map_err(|error| WriteFailed::report("write in", folder, error))?.keep();
         let staging = Staging { path, target: target.to_owned(), is_kept: false };
         // What the folder above gives to all that is made in it is not what the image says.

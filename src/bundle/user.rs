@@ -5,7 +5,7 @@ use miette::{Report, miette};
 
 use crate::error::Result;
 use crate::image::layer::quote::quote;
-use crate::image::passwd::{GroupEntry, number, parse_group, parse_passwd};
+use crate::image::passwd::{GroupEntry, parse_group, parse_id, parse_passwd};
 
 /// The files of an image that give users and groups their numbers; empty where it has none.
 #[derive(Clone, Debug, Default)]
@@ -42,12 +42,12 @@ impl Accounts {
         let accounts = parse_passwd(&self.passwd);
         let account = match user {
             "" => accounts.iter().find(|account| account.uid == 0),
-            user => accounts.iter().find(|account| match number(user) {
+            user => accounts.iter().find(|account| match parse_id(user) {
                 Some(uid) => account.uid == uid,
                 None => account.name == user,
             }),
         };
-        let uid = match (account, number(user)) {
+        let uid = match (account, parse_id(user)) {
             (Some(account), _) => account.uid,
             (None, Some(uid)) => uid,
             (None, None) if user.is_empty() => 0,
@@ -63,7 +63,7 @@ impl Accounts {
             found.groups.dedup();
         } else {
             let named = || groups.iter().find(|known| known.name == group).map(|known| known.gid);
-            let gid = number(group).or_else(named);
+            let gid = parse_id(group).or_else(named);
             found.gid = gid.ok_or_else(|| unknown(written, "group", group, "/etc/group"))?;
         }
         found.home = found.home.filter(|home| !home.is_empty());

@@ -22,7 +22,7 @@ use crate::image::config::{Object, object_in};
 use crate::plan::{Plan, cache_folder};
 use crate::platform::{PlatformChoice, Target as RustTarget};
 use crate::reference::BaseReference;
-use crate::store::layer::described;
+use crate::store::layer::layers_of;
 use crate::store::{Cache, ProgressSource, Source};
 
 /// Makes the bundle of every image that the arguments select; gives their paths.
@@ -99,7 +99,7 @@ fn unpack(source: &dyn Source, name: &str, base: &Base, target: &Target, listene
         bytes: layers.iter().map(Descriptor::size).fold(0, u64::saturating_add),
     });
     let source = ProgressSource { source, activity: Activity::Bundling, listener };
-    let image = Image { source: &source, name, config, layers: described(config, layers)? };
+    let image = Image { source: &source, name, config, layers: layers_of(config, layers)? };
     bundle::write(&image, target, listener)
 }
 

@@ -17,7 +17,7 @@ use crate::environment::Environment;
 use crate::error::{Result, on_path};
 use crate::event::Listener;
 use crate::parallel::{MANY, each};
-use crate::store::{MOST_DOCUMENT_BYTES, Memory};
+use crate::store::{MAX_DOCUMENT_BYTES, Memory};
 
 /// Signs the image that is named; gives its name with its digest.
 ///
@@ -86,12 +86,12 @@ impl Signing<'_> {
 fn predicate(said: &Attest) -> Result<Value> {
     let path = &said.path;
     let mut text = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MOST_DOCUMENT_BYTES + 1).read_to_end(&mut text));
+    let read = File::open(path).and_then(|file| file.take(MAX_DOCUMENT_BYTES + 1).read_to_end(&mut text));
     let read = read.map_err(|error| on_path("read", path, error))?;
-    if read as u64 > MOST_DOCUMENT_BYTES {
+    if read as u64 > MAX_DOCUMENT_BYTES {
         return Err(miette!(
             help = "attach it as it is, with `cargo oci attach`, and sign a smaller document that names its digest",
-            "{} is larger than {MOST_DOCUMENT_BYTES} bytes, which is more than a statement holds",
+            "{} is larger than {MAX_DOCUMENT_BYTES} bytes, which is more than a statement holds",
             path.display()
         ));
     }

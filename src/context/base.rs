@@ -206,7 +206,7 @@ fn meant(base: &BaseReference) -> Option<&'static str> {
 /// Sees to it that the base's layers are there. What is in them is checked when they are read.
 fn has_all(source: &dyn Source, base: &Base) -> Result<()> {
     for layer in base.images.iter().flat_map(|image| &image.layers) {
-        if Hasher::like(layer.digest()).is_none() {
+        if Hasher::for_digest(layer.digest()).is_none() {
             return Err(Mismatch::Algorithm(layer.digest().clone())).into_diagnostic();
         }
         if !source.exists(layer)? {
@@ -226,7 +226,7 @@ fn has_all(source: &dyn Source, base: &Base) -> Result<()> {
 fn pull(through: &PullThrough, reference: &BaseReference, base: &Base, listener: Listener) -> Result<()> {
     let layers: HashMap<_, _> =
         base.images.iter().flat_map(|image| &image.layers).map(|layer| (layer.digest(), layer)).collect();
-    let missing = through.lacks(layers.into_values());
+    let missing = through.missing(layers.into_values());
     if missing.is_empty() {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use crate::attest::Statement;
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::event::{Event, Listener};
-use crate::image::manifest::{Manifest, is_for_none, parse, platform_of};
+use crate::image::manifest::{Manifest, is_for_none, platform_of};
 use crate::image::media_type::is_document;
 use crate::inspect::attached::attests;
 use crate::platform::Platform;
@@ -118,7 +118,8 @@ impl Place<'_> {
 /// When the index cannot be read.
 pub fn parts(source: &(impl Source + ?Sized), root: &Descriptor) -> Result<Vec<Part>> {
     let bytes = read(&source, root)?;
-    let Manifest::Index(entries) = parse(root.media_type(), &bytes).into_diagnostic()? else {
+    let manifest = Manifest::parse(root.media_type(), &bytes).into_diagnostic()?;
+    let Some(entries) = manifest.into_index() else {
         return Ok(vec![Part { what: "image".to_owned(), platform: None, descriptor: root.clone() }]);
     };
     let mut parts = vec![Part { what: "index".to_owned(), platform: None, descriptor: root.clone() }];

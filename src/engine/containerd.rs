@@ -16,7 +16,8 @@ use super::{Absence, Loaded, LocalImage, is_at_least, program, too_old};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::platform::Platform;
-use crate::store::archive::{ArchiveContents, reachable};
+use crate::store::archive::ArchiveContents;
+use crate::store::graph::reachable;
 
 /// The name of an image that is not all there yet.
 const LOADING: &str = "cargo-oci.invalid/loading";

@@ -9,9 +9,10 @@ use serde_json::Value;
 use super::program::Program;
 use crate::error::Result;
 use crate::image::Digest;
-use crate::image::manifest::{Manifest, parse, platform_of};
+use crate::image::manifest::{ManifestContent, platform_of};
 use crate::platform::Platform;
 use crate::reference::Reference;
+use crate::store::graph::{GraphWalk, NodeContent};
 use crate::store::{Cache, Source, read};
 
 /// An image that an engine lists.
@@ -82,22 +83,21 @@ pub fn layers(cache: &Cache, images: &[Listed], platform: &Platform) -> HashSet<
     for id in ids {
         // What the cache does not know, or cannot read, is sent.
         if let Ok(root) = cache.resolve(Some(id)) {
-            let _ = collect(cache, &root, platform, &mut has);
+            collect(cache, &root, platform, &mut has);
         }
     }
     has
 }
 
-fn collect(cache: &Cache, document: &Descriptor, platform: &Platform, has: &mut HashSet<Digest>) -> Result<()> {
-    let parsed = parse(document.media_type(), &read(cache, document)?).into_diagnostic()?;
-    match parsed {
-        Manifest::Index(images) => {
-            let wanted = images.iter().filter(|image| platform_of(image).as_ref() == Some(platform));
-            wanted.for_each(|image| drop(collect(cache, image, platform, has)));
+fn collect(cache: &Cache, root: &Descriptor, platform: &Platform, has: &mut HashSet<Digest>) {
+    let is_wanted = |image: &Descriptor| image == root || platform_of(image).as_ref() == Some(platform);
+    for node in GraphWalk::new(cache, std::slice::from_ref(root)).descend_into(is_wanted) {
+        if let NodeContent::Document(manifest) = node.content
+            && let ManifestContent::Image { layers, .. } = manifest.content
+        {
+            has.extend(layers.iter().map(|layer| layer.digest().clone()));
         }
-        Manifest::Image { layers, .. } => has.extend(layers.iter().map(|layer| layer.digest().clone())),
     }
-    Ok(())
 }
 
 /// Keeps the documents of an image that an engine now has, for the next [`layers`].

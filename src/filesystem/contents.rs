@@ -7,9 +7,10 @@ use miette::{Report, miette};
 
 use super::{NodeId, NodeKind, Origin, Tree};
 use crate::error::Result;
+use crate::image::Layer;
 use crate::image::layer::tar_reader::{TarEntryKind, TarReader};
 use crate::store::Source;
-use crate::store::layer::{Layer, failed};
+use crate::store::error::read_error;
 
 /// After so many entries it is asked whether work is to stop: they may all be in one piece of content.
 const OFTEN: usize = 256;
@@ -23,9 +24,9 @@ pub fn merge(source: &dyn Source, layers: &[Layer]) -> Result<Tree> {
     for (number, layer) in layers.iter().enumerate() {
         layer.read(source, |entries| {
             let mut entry = 0;
-            while let Some(found) = entries.next_entry().map_err(failed)? {
+            while let Some(found) = entries.next_entry().map_err(read_error)? {
                 if entry % OFTEN == 0 {
-                    crate::interrupt::check().map_err(failed)?;
+                    crate::interrupt::check().map_err(read_error)?;
                 }
                 tree.apply(found, Origin { layer: number, entry }).map_err(Report::from_err)?;
                 entry += 1;
@@ -79,7 +80,7 @@ fn write_files(
     write: &mut impl FnMut(NodeId, &mut dyn Read) -> Result<()>,
 ) -> Result<()> {
     let mut entry = 0;
-    while let Some(found) = entries.next_entry().map_err(failed)? {
+    while let Some(found) = entries.next_entry().map_err(read_error)? {
         if let Some(node) = files.remove(&entry) {
             let NodeKind::File { size, .. } = tree.node(node).kind else { continue };
             if found.kind != TarEntryKind::File(size) {

@@ -9,12 +9,12 @@ use super::attached::{Attached, Referrers, attests};
 use super::config::{Config, Step, diff_ids, steps, text};
 use super::{BaseName, Blob, Image, ImageManifest, Layer, annotations};
 use crate::error::Result;
-use crate::image::about::About;
-use crate::image::manifest::{Annotations, Manifest, is_for_none, parse, platform_of};
-use crate::image::media_type::as_oci;
+use crate::image::manifest::{Annotations, Manifest, ManifestContent, is_for_none, platform_of};
+use crate::image::media_type::{as_oci, is_document};
 use crate::image::{Descriptor, Digest, MediaType};
 use crate::parallel::{MANY, each};
 use crate::platform::Platform;
+use crate::store::graph::{GraphError, GraphWalk, NodeContent};
 use crate::store::{Missing, Source, read};
 
 /// Reads images.
@@ -27,8 +27,6 @@ pub struct Reader<'a> {
     pub only: Option<&'a Platform>,
 }
 
-/// Indexes in indexes: no real image has more.
-const MOST_DEPTH: usize = 4;
 /// Images in one index: no real one has more.
 const MOST_IMAGES: usize = 1_000;
 
@@ -38,13 +36,13 @@ impl Reader<'_> {
     /// # Errors
     /// Content that is not there, is no image, or is not what its digest says.
     pub fn image(&self, root: &Descriptor, tags: Vec<String>) -> Result<(Image, Vec<Platform>)> {
-        let (manifest, about) = self.document(root)?;
-        let (entries, of_index) = match manifest {
+        let Manifest { content, annotations, .. } = self.document(root)?;
+        let (entries, of_index) = match content {
             // One is asked for before many are: the answer may be that there is no use in asking.
-            Manifest::Index(entries) => {
+            ManifestContent::Index(entries) => {
                 (self.flat(entries)?, Attached::of(self.source, self.referrers, root.digest())?)
             }
-            Manifest::Image { .. } => (vec![root.clone()], Vec::new()),
+            ManifestContent::Image { .. } => (vec![root.clone()], Vec::new()),
         };
         let attests_something = |entry: &Descriptor| is_for_none(entry) || attests(entry).is_some();
         let (attestations, entries): (Vec<_>, Vec<_>) = entries.into_iter().partition(attests_something);
@@ -64,7 +62,7 @@ impl Reader<'_> {
             digest: root.digest().clone(),
             media_type: root.media_type().clone(),
             size: size(root, &manifests),
-            annotations: about.annotations,
+            annotations,
             manifests,
             attached: of_index,
         };
@@ -77,39 +75,34 @@ impl Reader<'_> {
 
     /// The images of an index and of the indexes in it.
     fn flat(&self, entries: Vec<Descriptor>) -> Result<Vec<Descriptor>> {
-        let mut left: Vec<_> = entries.into_iter().rev().map(|entry| (entry, 1)).collect();
+        let is_index = |entry: &Descriptor| as_oci(entry.media_type()) == MediaType::ImageIndex;
         let (mut found, mut seen) = (Vec::new(), HashSet::new());
-        while let Some((entry, depth)) = left.pop() {
+        for node in GraphWalk::new(self.source, &entries).descend_into(is_index) {
+            let entry = node.descriptor;
             if !seen.insert((entry.digest().clone(), platform_of(&entry).map(|platform| platform.to_string()))) {
                 continue;
             }
-            if seen.len() > MOST_IMAGES || depth > MOST_DEPTH {
-                return Err(miette!(
-                    "it has more than {MOST_IMAGES} images, or indexes in more than {MOST_DEPTH} others"
-                ));
+            if seen.len() > MOST_IMAGES {
+                return Err(miette!("it has more than {MOST_IMAGES} images"));
             }
-            match as_oci(entry.media_type()) {
-                MediaType::ImageIndex => match self.document(&entry) {
-                    Ok((Manifest::Index(inner), _)) => {
-                        left.extend(inner.into_iter().rev().map(|entry| (entry, depth + 1)));
-                    }
-                    Err(error) if error.downcast_ref::<Missing>().is_none() => return Err(error),
-                    _ => found.push(entry),
-                },
-                MediaType::ImageManifest => found.push(entry),
-                // Something else may lie beside images.
-                _ => {}
+            match node.content {
+                NodeContent::Leaf if is_document(entry.media_type()) => found.push(entry),
+                // Other content may be listed next to images.
+                NodeContent::Leaf | NodeContent::Document(_) => {}
+                NodeContent::Unusable(GraphError::Read(error)) if error.downcast_ref::<Missing>().is_some() => {
+                    found.push(entry);
+                }
+                NodeContent::Unusable(error) => return Err(error.in_document(&entry, self.source)),
             }
         }
         Ok(found)
     }
 
-    fn document(&self, descriptor: &Descriptor) -> Result<(Manifest, About)> {
+    fn document(&self, descriptor: &Descriptor) -> Result<Manifest> {
         let bytes = read(self.source, descriptor)?;
-        let manifest = parse(descriptor.media_type(), &bytes)
+        Manifest::parse(descriptor.media_type(), &bytes)
             .into_diagnostic()
-            .wrap_err_with(|| format!("{} is not an image", descriptor.digest()))?;
-        Ok((manifest, About::read(&bytes)))
+            .wrap_err_with(|| format!("{} is not an image", descriptor.digest()))
     }
 
     fn manifest(&self, descriptor: &Descriptor) -> Result<ImageManifest> {
@@ -125,8 +118,10 @@ impl Reader<'_> {
             layers: Vec::new(),
             attached: Vec::new(),
         };
-        let (config, layers, about) = match self.document(descriptor) {
-            Ok((Manifest::Image { config, layers }, about)) => (config, layers, about),
+        let (config, layers, artifact_type, annotations) = match self.document(descriptor) {
+            Ok(Manifest { content: ManifestContent::Image { config, layers }, artifact_type, annotations, .. }) => {
+                (config, layers, artifact_type, annotations)
+            }
             Err(error) if error.downcast_ref::<Missing>().is_none() => return Err(error),
             _ => {
                 manifest.missing = true;
@@ -135,11 +130,11 @@ impl Reader<'_> {
         };
         let content = self.content(&config)?;
         manifest.platform = platform(manifest.platform, &content);
-        manifest.artifact_type = about.artifact_type;
+        manifest.artifact_type = artifact_type;
         if manifest.artifact_type.is_none() && as_oci(config.media_type()) != MediaType::ImageConfig {
             manifest.artifact_type = Some(config.media_type().to_string());
         }
-        manifest.annotations = about.annotations;
+        manifest.annotations = annotations;
         manifest.config = Some(Config::new(&config, &content));
         manifest.layers_size = layers.iter().map(Descriptor::size).fold(0, u64::saturating_add);
         let told = diff_ids(&content, layers.len()).into_iter().zip(steps(&content, layers.len()));

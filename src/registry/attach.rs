@@ -15,11 +15,11 @@ use super::download::documents;
 use super::error::{Problem, RequestError};
 use crate::error::{Result, with_help};
 use crate::image::canonical_json;
-use crate::image::manifest::{Manifest, parse};
+use crate::image::manifest::Manifest;
 use crate::image::media_type::is_document;
 use crate::parallel::{MANY, each};
 use crate::store::referrers::entry;
-use crate::store::{MOST_DOCUMENT_BYTES, Referrers, SMALL, Sink, Source, copy, read};
+use crate::store::{MAX_DOCUMENT_BYTES, Referrers, SMALL_BLOB, Sink, Source, copy, read};
 
 /// How often the list is written at most, where others write it too.
 const ATTEMPTS: u32 = 6;
@@ -36,7 +36,7 @@ impl Referrers for Registry<'_> {
             let manifests = manifests.iter().map(read).collect::<Result<Vec<_>>>()?;
             let mut below = Vec::new();
             for (manifest, bytes) in &manifests {
-                below.extend(parse(manifest.media_type(), bytes).map_err(Report::from_err)?.children());
+                below.extend(Manifest::parse(manifest.media_type(), bytes).map_err(Report::from_err)?.children());
             }
             self.send(&below, source)?;
             let unlisted = each(&manifests, MANY, |(manifest, bytes)| self.put(manifest, bytes))?;
@@ -58,7 +58,7 @@ impl Referrers for Registry<'_> {
 impl Registry<'_> {
     /// Sends what artifacts name. Nobody is asked for what is as quickly sent: it is about something that is new itself.
     fn send(&self, content: &[Descriptor], source: &dyn Source) -> Result<()> {
-        let is_quick = |one: &&Descriptor| one.size() <= SMALL && !is_document(one.media_type());
+        let is_quick = |one: &&Descriptor| one.size() <= SMALL_BLOB && !is_document(one.media_type());
         let (quick, other): (Vec<_>, Vec<_>) = content.iter().partition(is_quick);
         let mut sent = HashSet::new();
         let quick: Vec<_> = quick.into_iter().filter(|one| sent.insert(one.digest()) && !self.has(one)).collect();
@@ -144,13 +144,13 @@ pub async fn get(client: &Client<'_>, tag: &str) -> Result<Option<List>> {
         answer => answer?,
     };
     let etag = strong(answer.headers());
-    let most = usize::try_from(MOST_DOCUMENT_BYTES).unwrap_or(usize::MAX);
+    let most = usize::try_from(MAX_DOCUMENT_BYTES).unwrap_or(usize::MAX);
     let progress = client.options.retry.progress;
     let silent = |_| RequestError::new(&Method::GET, &url, Problem::Silent(progress.as_secs()));
     let body = tokio::time::timeout(progress, bounded(&mut answer, most)).await.map_err(silent)?;
     let body = body.map_err(|error| RequestError::transport(&Method::GET, &url, &error))?;
-    match parse(&MediaType::ImageIndex, &body) {
-        Ok(Manifest::Index(_)) if body.len() <= most => {
+    match Manifest::parse(&MediaType::ImageIndex, &body) {
+        Ok(_) if body.len() <= most => {
             // It was just read as JSON.
             let content = serde_json::from_slice(&body).map_err(Report::from_err)?;
             Ok(Some(List { content, etag }))

@@ -14,7 +14,7 @@ use crate::image::digest::sha256;
 use crate::image::manifest::sniff;
 use crate::image::media_type::{DOCKER_INDEX, DOCKER_MANIFEST, is_document};
 use crate::interrupt;
-use crate::store::MOST_DOCUMENT_BYTES;
+use crate::store::MAX_DOCUMENT_BYTES;
 
 /// The types of documents that are understood.
 pub fn documents(request: RequestBuilder) -> RequestBuilder {
@@ -106,7 +106,7 @@ async fn get_document(client: &Client<'_>, url: &Url) -> Result<Descriptor, Requ
     let mut answer = client.send(method.clone(), url, documents).await?;
     let typed = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let typed = typed.and_then(|text| text.split(';').next()).map(|text| MediaType::from(text.trim()));
-    let most = usize::try_from(MOST_DOCUMENT_BYTES).unwrap_or(usize::MAX);
+    let most = usize::try_from(MAX_DOCUMENT_BYTES).unwrap_or(usize::MAX);
     let progress = client.options.retry.progress;
     let body = tokio::time::timeout(progress, bounded(&mut answer, most)).await;
     let silent = |_| RequestError::new(&method, url, Problem::Silent(progress.as_secs()));

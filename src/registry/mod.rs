@@ -28,7 +28,7 @@ use tokio::runtime::Runtime;
 
 use crate::error::{Result, with_help};
 use crate::event::Listener;
-use crate::image::about::About;
+use crate::image::manifest::Manifest;
 use crate::image::media_type::{is_config, is_document};
 use crate::parallel::lock;
 use crate::reference::Reference;
@@ -113,7 +113,10 @@ impl<'a> Registry<'a> {
         let put = put.map_err(|error| self.explained(error.into()))?;
         lock(&self.documents).insert(document.digest().clone(), bytes.to_vec());
         match put {
-            Put::Kept => Ok(About::read(bytes).subject.map(|subject| subject.digest().clone())),
+            Put::Kept => {
+                let subject = Manifest::parse(document.media_type(), bytes).ok().and_then(|manifest| manifest.subject);
+                Ok(subject.map(|subject| subject.digest().clone()))
+            }
             Put::Listed => Ok(None),
         }
     }

@@ -12,8 +12,8 @@ use super::client::{Client, bounded};
 use super::error::{Problem, RequestError};
 use crate::error::Result;
 use crate::image::canonical_json;
-use crate::image::manifest::{Manifest, parse};
-use crate::store::MOST_DOCUMENT_BYTES;
+use crate::image::manifest::Manifest;
+use crate::store::MAX_DOCUMENT_BYTES;
 
 /// No real list has more pages.
 const MOST_PAGES: usize = 20;
@@ -56,7 +56,7 @@ async fn list(client: &Client<'_>, subject: &Digest) -> Result<Option<Vec<Descri
             answer => answer?,
         };
         let next = next(answer.headers(), &url);
-        let most = usize::try_from(MOST_DOCUMENT_BYTES).unwrap_or(usize::MAX);
+        let most = usize::try_from(MAX_DOCUMENT_BYTES).unwrap_or(usize::MAX);
         let progress = client.options.retry.progress;
         let body = tokio::time::timeout(progress, bounded(&mut answer, most)).await;
         let silent = |_| RequestError::new(&Method::GET, &url, Problem::Silent(progress.as_secs()));
@@ -75,8 +75,8 @@ async fn list(client: &Client<'_>, subject: &Digest) -> Result<Option<Vec<Descri
 }
 
 fn entries(index: &[u8]) -> Option<Vec<Descriptor>> {
-    match parse(&MediaType::ImageIndex, index) {
-        Ok(Manifest::Index(entries)) => Some(entries),
+    match Manifest::parse(&MediaType::ImageIndex, index).map(Manifest::into_index) {
+        Ok(Some(entries)) => Some(entries),
         _ => None,
     }
 }

@@ -23,7 +23,7 @@ use super::retry::Attempts;
 use crate::error::Result;
 use crate::event::transfer::{Activity, Counter, Transfer};
 use crate::interrupt;
-use crate::store::atomic::ReadError;
+use crate::store::ReadError;
 use crate::store::{Source, open};
 
 /// Bytes that are read at a time, and how many such pieces wait at most: what a transfer takes of memory.

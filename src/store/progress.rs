@@ -1,23 +1,23 @@
-//! A source whose content is counted while it is read.
+//! Progress of the layers read from a source.
 
 use std::io::{self, Read};
 
 use oci_spec::image::Descriptor;
 
-use super::Source;
 use super::reflink::ShareableFile;
+use super::source::Source;
 use crate::error::Result;
 use crate::event::Listener;
 use crate::event::transfer::{Activity, Transfer};
 use crate::image::media_type::is_layer;
 
-/// The layers of a source, told of as [`Transfer`]s; documents are too small for that.
+/// A source that reports the reading of layers as [`Transfer`]s. Documents are too small to report.
 pub struct ProgressSource<'a> {
-    /// Where all comes from.
+    /// The inner source.
     pub source: &'a dyn Source,
-    /// What it is read for.
+    /// Why the layers are read.
     pub activity: Activity,
-    /// Who wants to know.
+    /// The receiver of the events.
     pub listener: Listener<'a>,
 }
 
@@ -39,7 +39,7 @@ impl Source for ProgressSource<'_> {
         Ok(Box::new(ProgressReader { content, transfer }))
     }
 
-    /// Shared bytes go nowhere: there is nothing to count.
+    /// Sharing a file transfers nothing, so there is nothing to report.
     fn shareable(&self, descriptor: &Descriptor) -> Option<ShareableFile> {
         self.source.shareable(descriptor)
     }
@@ -74,7 +74,7 @@ mod tests {
     use crate::store::{Memory, read};
 
     #[test]
-    fn a_layer_is_counted_from_its_first_byte_to_its_last_and_a_document_is_not() {
+    fn progress_counts_layers_but_not_documents() {
         let told = Mutex::new(Vec::new());
         let listener = |event| match event {
             Event::TransferBegun { transfer } => lock(&told).push((transfer.name.clone(), transfer.done())),

@@ -12,7 +12,7 @@ use super::json::Object;
 use super::key::Wanted;
 use super::mistake::Mistake;
 use crate::error::Result;
-use crate::store::atomic::TEMPORARY;
+use crate::store::atomic::TEMP_PREFIX;
 
 /// How a file begins that is new.
 const NEW: &str = "{\n\t\"auths\": {}\n}\n";
@@ -130,7 +130,7 @@ fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     create_private(folder)?;
     // tempfile's own default: a new file that only its owner reads and writes.
-    let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(TEMP_PREFIX).tempfile_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     file.persist(&path)?;

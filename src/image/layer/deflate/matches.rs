@@ -9,7 +9,7 @@ const POSITION_BITS: u32 = 20;
 const POSITION_MASK: u32 = (1 << POSITION_BITS) - 1;
 /// A match of this length is used without checking the second candidate.
 const GOOD_MATCH: usize = 32;
-/// No match starts in this many bytes at the end, so that words can be read without bounds checks.
+/// No match starts in this many bytes at the end, so that a whole word can be read at each start.
 const TAIL: usize = 8;
 /// After each run of this many literals, the search skips one more byte per step.
 const SKIP_INTERVAL: usize = 128;
