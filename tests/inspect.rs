@@ -189,7 +189,7 @@ fn a_wrong_diff_id_and_a_broken_archive_are_problems_of_their_layer() {
         assert!(lines[0].contains("wrong diffID: the config has sha256:"), "{lines:?}");
     }
     for (layer, what) in [
-        (Layer::new().file("a", &[7; 3000]).with_garbage(b"garbage"), "not gzip follows the end"),
+        (Layer::new().file("a", &[7; 3000]).with_garbage(b"garbage"), "trailing data after the end"),
         (Layer::new().file("a", &[7; 3000]).cut_by(20), "cannot decompress it"),
     ] {
         let lines = problems(&handmade(Image::new().layer(layer)), "image");
@@ -405,7 +405,7 @@ fn all_images_of_a_layout_are_shown_or_the_one_that_is_named() {
         assert_eq!(all["images"][0]["manifests"][0]["config"]["user"], "b");
     }
     let words = project.oci(&["inspect", "image:four"]).fails(1);
-    assert_says(&words, &["cannot inspect oci:image:four", "has no tag four", "it has one, two, three: name one"]);
+    assert_says(&words, &["cannot inspect oci:image:four", "has no tag four", "it has one, two, three: append one"]);
 }
 
 #[test]
@@ -558,7 +558,7 @@ fn what_is_not_there_is_shown_as_such_and_what_is_wrong_is_an_error() {
             &[
                 "cannot inspect oci:base",
                 &format!("cannot read {digest} from the layout base"),
-                "but the content is sha256:",
+                "wrong content: expected sha256:",
             ],
         );
     }

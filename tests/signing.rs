@@ -180,7 +180,7 @@ fn a_changed_bit_in_what_is_attached_is_refused() {
     let sbom = support::blob(&project.path("base"), &sha256(br#"{"bomFormat":"CycloneDX"}"#));
     fs::write(sbom, r#"{"bomFormat":"CycloneDy"}"#).expect("a blob");
     let words = verify().fails(1);
-    assert!(words.contains("but the content is sha256:"), "{words}");
+    assert!(words.contains("wrong content: expected sha256:"), "{words}");
 }
 
 #[test]

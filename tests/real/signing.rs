@@ -227,7 +227,7 @@ fn a_changed_bit_is_refused_by_cosign_and_here() {
         scene.replace(bundle);
         scene.registry.corrupt(&sha256(bundle.to_string().as_bytes()));
         let own = scene.oci(&["verify", &scene.image(), "--key", "cosign.pub"]).fails(1);
-        assert!(own.contains("but the content is sha256:"), "{digest}: {own}");
+        assert!(own.contains("wrong content: expected sha256:"), "{digest}: {own}");
         assert_ne!(scene.cosign.verifies(&["verify", "--key", "cosign.pub", &scene.image()]).status, 0);
     }
 }
@@ -356,7 +356,7 @@ fn an_sbom_that_was_changed_where_it_is_kept_is_refused() {
     let manifest = document(&layout, sbom);
     scene.registry.corrupt(manifest["layers"][0]["digest"].as_str().expect("a digest"));
     let words = scene.oci(&verify).fails(1);
-    assert!(words.contains("but the content is sha256:"), "{words}");
+    assert!(words.contains("wrong content: expected sha256:"), "{words}");
 }
 
 /// Of what is signed, an image by its name is taken as it was.
