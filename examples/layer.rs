@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::io;
 
-use cargo_oci::image::layer::{Content, Entry, with_parents, write};
-use cargo_oci::image::{Compression, Packing};
+use cargo_oci::image::layer::{FileContent, LayerEntry, with_parents, write};
+use cargo_oci::image::{Compression, CompressionOptions};
 
 fn main() -> io::Result<()> {
     let [compression, threads, from, to] = std::env::args()
@@ -14,8 +14,8 @@ fn main() -> io::Result<()> {
         .map_err(|_| io::Error::other("usage: layer COMPRESSION THREADS FILE BLOB"))?;
     let compression: Compression = compression.parse().map_err(io::Error::other)?;
     let threads = threads.parse().map_err(io::Error::other)?;
-    let entries = with_parents(vec![Entry::file("app/program", 0o755, Content::Path(from.into()))], false);
-    let layer = write(&entries, 0, Packing { compression, threads }, File::create(to)?)?;
+    let entries = with_parents(vec![LayerEntry::file("app/program", 0o755, FileContent::Path(from.into()))], false);
+    let layer = write(&entries, 0, CompressionOptions { compression, threads }, File::create(to)?)?;
     let sizes = [layer.descriptor.digest().to_string(), layer.diff_id.to_string(), layer.descriptor.size().to_string()];
     io::Write::write_all(&mut io::stdout(), format!("{}\n", sizes.join(" ")).as_bytes())
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use crate::image::layer::{Entry, EntryKind};
+use crate::image::layer::{EntryKind, LayerEntry};
 
 /// Why a link cannot go into an image.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +78,7 @@ pub fn read(path: &Path, root: &Path) -> Result<String, LinkError> {
 
 /// Returns the links among the entries whose target is none of the entries, each with its target. In the image, the target
 /// may be a file of the base, or missing.
-pub fn dangling_links(entries: &[Entry]) -> Vec<(&str, &str)> {
+pub fn dangling_links(entries: &[LayerEntry]) -> Vec<(&str, &str)> {
     let tree = EntryTree(entries.iter().map(|entry| (entry.path.as_str(), &entry.kind)).collect());
     let links = entries.iter().filter_map(|entry| match &entry.kind {
         EntryKind::Symlink(target) => Some((entry.path.as_str(), target.as_str())),
@@ -136,16 +136,16 @@ impl EntryTree<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::layer::Content;
+    use crate::image::layer::FileContent;
 
-    fn link(path: &str, target: &str) -> Entry {
-        Entry { path: path.to_owned(), kind: EntryKind::Symlink(target.to_owned()), mode: 0o777, owner: (0, 0) }
+    fn link(path: &str, target: &str) -> LayerEntry {
+        LayerEntry { path: path.to_owned(), kind: EntryKind::Symlink(target.to_owned()), mode: 0o777, owner: (0, 0) }
     }
 
     #[test]
     fn dangling_links_are_found_within_the_image() {
         let entries = [
-            Entry::file("srv/v1/a", 0o644, Content::Bytes(Vec::new())),
+            LayerEntry::file("srv/v1/a", 0o644, FileContent::Bytes(Vec::new())),
             link("srv/now", "v1"),
             link("srv/a", "now/a"),
             link("srv/up", "../srv/./v1//a"),

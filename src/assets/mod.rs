@@ -23,7 +23,7 @@ use miette::Report;
 
 use crate::config::{FileRule, Root};
 use crate::error::Result;
-use crate::image::layer::{Content, Entry, EntryKind, ROOT_FOLDERS};
+use crate::image::layer::{EntryKind, FileContent, LayerEntry, ROOT_FOLDERS};
 pub use find::SourceDirs;
 use find::{MatchedFile, MatchedKind};
 pub use link::dangling_links;
@@ -45,7 +45,12 @@ pub fn check(rules: &[FileRule], target_dir: &Path, binaries: &[String]) -> Resu
 /// # Errors
 /// Returns an error if a rule matches nothing, matches a file that cannot go into an image, or conflicts with another rule
 /// or a binary, or if a file cannot be read.
-pub fn entries(rules: &[FileRule], owners: &[OwnerIds], dirs: &SourceDirs, binaries: &[String]) -> Result<Vec<Entry>> {
+pub fn entries(
+    rules: &[FileRule],
+    owners: &[OwnerIds],
+    dirs: &SourceDirs,
+    binaries: &[String],
+) -> Result<Vec<LayerEntry>> {
     let planned = plan(rules.iter().zip(owners.iter().copied()), dirs, binaries)?;
     Ok(planned.into_values().map(|planned| planned.entry).collect())
 }
@@ -59,7 +64,7 @@ fn is_generated(rule: &FileRule, target_dir: &Path) -> bool {
 /// An entry, and the rule that makes it.
 struct PlannedEntry<'a> {
     rule: &'a FileRule,
-    entry: Entry,
+    entry: LayerEntry,
 }
 
 /// The entries by their path in the image.
@@ -111,13 +116,13 @@ impl<'a> PlannedEntry<'a> {
             MatchedKind::Symlink(target) => (EntryKind::Symlink(target), 0o777),
             MatchedKind::File { source, is_executable } => {
                 let mode = rule.mode.unwrap_or(if is_executable { 0o755 } else { 0o644 });
-                (EntryKind::File(Content::Path(source)), mode)
+                (EntryKind::File(FileContent::Path(source)), mode)
             }
         };
         // A directory below a standard one may be the base's, and its owner could replace all that is in it.
         let may_be_in_base = matches!(kind, EntryKind::Directory) && is_standard_directory(rule.to.get_ref());
         let owner = if may_be_in_base { (0, 0) } else { owner };
-        PlannedEntry { rule, entry: Entry { path, kind, mode, owner } }
+        PlannedEntry { rule, entry: LayerEntry { path, kind, mode, owner } }
     }
 
     fn is_directory(&self) -> bool {
@@ -127,7 +132,7 @@ impl<'a> PlannedEntry<'a> {
     /// Returns whether both entries are the same.
     fn is_same(&self, other: &PlannedEntry) -> bool {
         let is_same_content = match (&self.entry.kind, &other.entry.kind) {
-            (EntryKind::File(Content::Path(one)), EntryKind::File(Content::Path(two))) => one == two,
+            (EntryKind::File(FileContent::Path(one)), EntryKind::File(FileContent::Path(two))) => one == two,
             (EntryKind::Symlink(one), EntryKind::Symlink(two)) => one == two,
             (one, two) => matches!((one, two), (EntryKind::Directory, EntryKind::Directory)),
         };

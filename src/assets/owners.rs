@@ -5,10 +5,10 @@ use miette::{Context, Report};
 use crate::config::{Account, FileRule, Owner};
 use crate::error::{Result, or_help};
 use crate::filesystem::UserDatabase;
-use crate::image::passwd::{accounts, groups};
+use crate::image::Layer;
+use crate::image::passwd::{parse_group, parse_passwd};
 use crate::platform::Platform;
 use crate::store::Source;
-use crate::store::layer::Layer;
 
 /// A user and a group by number.
 pub type OwnerIds = (u64, u64);
@@ -50,7 +50,7 @@ fn owner_ids(rule: &FileRule, users: &UserDatabase, platform: &Platform) -> Resu
     let (uid, own_group) = match &owner.get_ref().user {
         Account::Number(number) => (*number, *number),
         Account::Name(name) => {
-            let accounts = accounts(users.passwd());
+            let accounts = parse_passwd(users.passwd());
             let Some(account) = accounts.iter().find(|account| account.name == *name) else {
                 let known: Vec<_> = accounts.into_iter().map(|account| account.name).collect();
                 return Err(unknown(rule, platform, "user", name, &known));
@@ -62,7 +62,7 @@ fn owner_ids(rule: &FileRule, users: &UserDatabase, platform: &Platform) -> Resu
         None => own_group,
         Some(Account::Number(number)) => *number,
         Some(Account::Name(name)) => {
-            let groups = groups(users.group());
+            let groups = parse_group(users.group());
             let Some(group) = groups.iter().find(|group| group.name == *name) else {
                 let known: Vec<_> = groups.into_iter().map(|group| group.name).collect();
                 return Err(unknown(rule, platform, "group", name, &known));
@@ -92,16 +92,16 @@ fn unknown(rule: &FileRule, platform: &Platform, kind: &str, name: &str, known: 
 mod tests {
     use super::*;
     use crate::config::{Section, Whose};
-    use crate::image::layer::{Content, Entry, write};
-    use crate::image::{Compression, Packing};
+    use crate::image::layer::{FileContent, LayerEntry, write};
+    use crate::image::{Compression, CompressionOptions};
     use crate::store::Memory;
 
-    fn file(path: &str, content: &str) -> Entry {
-        Entry::file(path, 0o644, Content::Bytes(content.as_bytes().to_vec()))
+    fn file(path: &str, content: &str) -> LayerEntry {
+        LayerEntry::file(path, 0o644, FileContent::Bytes(content.as_bytes().to_vec()))
     }
 
     /// Returns the owners of rules with `names`, over layers of these entries.
-    fn ids(layers: &[Vec<Entry>], names: &[&str]) -> Result<Vec<OwnerIds>, String> {
+    fn ids(layers: &[Vec<LayerEntry>], names: &[&str]) -> Result<Vec<OwnerIds>, String> {
         let folder = tempfile::tempdir().expect("a folder");
         let manifest = folder.path().join("Cargo.toml");
         let rules = names.iter().map(|name| format!("{{ from = 'a', to = '/a', owner = '{name}' }}, "));
@@ -115,7 +115,8 @@ mod tests {
         let mut written = Vec::new();
         for entries in layers {
             let mut blob = Vec::new();
-            let layer = write(entries, 0, Packing::alone(Compression::Gzip), &mut blob).expect("a layer in memory");
+            let layer = write(entries, 0, CompressionOptions::single_threaded(Compression::Gzip), &mut blob)
+                .expect("a layer in memory");
             memory.put(&layer.descriptor, blob);
             written.push(Layer { descriptor: layer.descriptor, diff_id: layer.diff_id });
         }
@@ -130,7 +131,7 @@ mod tests {
     const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nweb:x:33:34::/srv:\n";
     const GROUP: &str = "root:x:0:\nlogs:x:50:web\n";
 
-    fn base() -> Vec<Entry> {
+    fn base() -> Vec<LayerEntry> {
         vec![file("etc/group", GROUP), file("./etc/passwd", PASSWD), file("etc/shadow", "")]
     }
 
@@ -142,7 +143,7 @@ mod tests {
 
     #[test]
     fn owners_by_number_need_no_base() {
-        let broken = Entry { path: "etc/passwd".to_owned(), ..Entry::directory("etc/passwd") };
+        let broken = LayerEntry { path: "etc/passwd".to_owned(), ..LayerEntry::directory("etc/passwd") };
         assert_eq!(ids(&[vec![broken]], &["1:2"]), Ok(vec![(0, 0), (1, 2)]));
     }
 
@@ -177,9 +178,9 @@ mod tests {
 
     #[test]
     fn passwd_may_be_a_link_within_the_base() {
-        let link = Entry {
+        let link = LayerEntry {
             kind: crate::image::layer::EntryKind::Symlink("../nix/passwd".to_owned()),
-            ..Entry::directory("etc/passwd")
+            ..LayerEntry::directory("etc/passwd")
         };
         assert_eq!(ids(&[vec![link.clone(), file("nix/passwd", PASSWD)]], &["web"]), Ok(vec![(0, 0), (33, 34)]));
         let message = ids(&[vec![link]], &["web"]).expect_err("a dangling link");

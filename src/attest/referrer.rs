@@ -4,11 +4,10 @@ use miette::IntoDiagnostic;
 use oci_spec::image::{Descriptor, MediaType};
 
 use crate::error::Result;
-use crate::image::about::About;
 use crate::image::artifact::{EMPTY, artifact, empty};
 use crate::image::digest::sha256;
-use crate::image::manifest::{Annotations, Document, Manifest, parse};
-use crate::store::{Behind, Memory, Referrers, Source, read};
+use crate::image::manifest::{Annotations, Document, Manifest, ManifestContent};
+use crate::store::{Fallback, Memory, Referrers, Source, read};
 
 /// A manifest to attach. The same contents and subject give the same bytes.
 #[derive(Clone, Debug)]
@@ -72,7 +71,7 @@ impl Referrer {
         }
         let own = Memory::default();
         let manifest = self.store(&own);
-        target.attach(std::slice::from_ref(&manifest), &Behind { first: &own, second: source })?;
+        target.attach(std::slice::from_ref(&manifest), &Fallback { primary: &own, secondary: source })?;
         Ok(AttachOutcome { manifest, was_attached: false })
     }
 
@@ -114,12 +113,13 @@ impl ReferrerManifest {
     /// Returns an error if the manifest is missing, malformed, or does not match its digest.
     pub fn read(source: &dyn Source, entry: &Descriptor) -> Result<ReferrerManifest> {
         let bytes = read(source, entry)?;
-        let About { artifact_type, subject, .. } = About::read(&bytes);
-        let (config, contents) = match parse(entry.media_type(), &bytes).into_diagnostic()? {
-            Manifest::Image { config, layers } => (config.media_type().to_string(), layers),
-            Manifest::Index(entries) => (String::new(), entries),
+        let manifest = Manifest::parse(entry.media_type(), &bytes).into_diagnostic()?;
+        let (config, contents) = match manifest.content {
+            ManifestContent::Image { config, layers } => (config.media_type().to_string(), layers),
+            ManifestContent::Index(entries) => (String::new(), entries),
         };
-        Ok(ReferrerManifest { artifact_type: artifact_type.unwrap_or(config), subject, contents })
+        let artifact_type = manifest.artifact_type.unwrap_or(config);
+        Ok(ReferrerManifest { artifact_type, subject: manifest.subject, contents })
     }
 }
 
@@ -129,7 +129,7 @@ mod tests {
     use crate::image::config::Object;
     use crate::image::manifest;
     use crate::inspect::referrers::group_by_subject;
-    use crate::store::layout::{LayoutEdit, Place};
+    use crate::store::layout::{LayoutEdit, LayoutFolder};
     use crate::store::{Layout, LayoutWriter, Sink, copy};
     use std::path::Path;
 
@@ -138,7 +138,7 @@ mod tests {
         let memory = Memory::default();
         let config = memory.put_document(manifest::config(Object::new()));
         let image = memory.put_document(manifest::image(&config, &[], &Annotations::new()));
-        let writer = LayoutWriter::begin(root, "x", Place::Own, &|_| ()).expect("begins");
+        let writer = LayoutWriter::begin(root, "x", LayoutFolder::Managed, &|_| ()).expect("begins");
         copy(&memory, &writer, std::slice::from_ref(&image)).expect("copies");
         writer.tag(&image, "latest").expect("tags");
         if is_attached {

@@ -13,7 +13,7 @@ use super::verify::{sbom_predicate, verify_referrers};
 use crate::error::Result;
 use crate::image::Digest;
 use crate::image::manifest::Annotations;
-use crate::store::{MOST_DOCUMENT_BYTES, Memory, Source, read};
+use crate::store::{MAX_DOCUMENT_BYTES, Memory, Source, read};
 
 /// The annotations of a manifest with a bundle, as cosign writes them.
 const CONTENT: &str = "dev.sigstore.bundle.content";
@@ -71,10 +71,10 @@ impl SubjectSigner<'_> {
 
     fn sign(&self, statement: &Statement, memory: &Memory) -> Result<Referrer> {
         let bundle = self.signer.sign(statement)?;
-        if bundle.len() as u64 > MOST_DOCUMENT_BYTES {
+        if bundle.len() as u64 > MAX_DOCUMENT_BYTES {
             return Err(miette!(
                 help = "leave it out: `cargo oci push --sbom false`, or `cargo oci sign --image-only`",
-                "the signed {} of {} has {} bytes: the limit is {MOST_DOCUMENT_BYTES}",
+                "the signed {} of {} has {} bytes: the limit is {MAX_DOCUMENT_BYTES}",
                 statement.title(),
                 self.subject.digest(),
                 bundle.len()
@@ -128,7 +128,7 @@ pub fn unsigned_statements(
         if found.subject.as_ref().is_none_or(|of| of.digest() != subject) {
             continue;
         }
-        for content in found.contents.iter().filter(|content| content.size() <= MOST_DOCUMENT_BYTES) {
+        for content in found.contents.iter().filter(|content| content.size() <= MAX_DOCUMENT_BYTES) {
             let bytes = read(source, content)?;
             statements.extend(match sbom_predicate(&found.artifact_type) {
                 // An SBOM in another format than JSON cannot be a predicate.

@@ -12,7 +12,7 @@ use super::referrer::ReferrerManifest;
 use super::statement::{IN_TOTO, Statement};
 use crate::error::Result;
 use crate::image::{Digest, predicate};
-use crate::store::{MOST_DOCUMENT_BYTES, Missing, Source, open, read};
+use crate::store::{MAX_DOCUMENT_BYTES, Missing, Source, open, read};
 
 /// The artifact types of unsigned SBOMs, each with the predicate type of the same SBOM when it is signed.
 const SBOMS: [(&str, &str); 3] = [
@@ -208,8 +208,8 @@ fn unsigned_document<'a>(
 
 /// Reads a document and checks its digest. Returns `None` if it is too large, or is not JSON: then it is never a predicate.
 fn document(source: &dyn Source, content: &Descriptor) -> Result<Option<Value>> {
-    if content.size() > MOST_DOCUMENT_BYTES {
-        io::copy(&mut open(source, content)?, &mut io::sink()).map_err(crate::store::atomic::ReadError)?;
+    if content.size() > MAX_DOCUMENT_BYTES {
+        io::copy(&mut open(source, content)?, &mut io::sink()).map_err(crate::store::ReadError)?;
         return Ok(None);
     }
     Ok(serde_json::from_slice(&read(source, content)?).ok())

@@ -8,9 +8,9 @@ use miette::IntoDiagnostic;
 use serde_json::json;
 
 use crate::error::Result;
-use crate::image::layer::{Content, Entry, with_parents, write};
+use crate::image::layer::{FileContent, LayerEntry, with_parents, write};
 use crate::image::manifest::{Annotations, config, image, index};
-use crate::image::{Compression, Packing};
+use crate::image::{Compression, CompressionOptions};
 use crate::platform::TARGETS;
 use crate::store::{Memory, Sink};
 
@@ -33,7 +33,7 @@ const NONROOT: u64 = 65532;
 pub fn embedded() -> Result<Memory> {
     let memory = Memory::default();
     let mut blob = Vec::new();
-    let packing = Packing::alone(Compression::Gzip);
+    let packing = CompressionOptions::single_threaded(Compression::Gzip);
     let layer = write(&with_parents(entries(), true), 0, packing, &mut blob).into_diagnostic()?;
     memory.put(&layer.descriptor, blob);
     let images: Vec<_> = TARGETS
@@ -68,9 +68,9 @@ pub fn embedded() -> Result<Memory> {
     Ok(memory)
 }
 
-fn entries() -> Vec<Entry> {
-    let file = |path, text: &str| Entry::file(path, 0o644, Content::Bytes(text.as_bytes().to_vec()));
-    let folder = |path, mode, owner| Entry { mode, owner: (owner, owner), ..Entry::directory(path) };
+fn entries() -> Vec<LayerEntry> {
+    let file = |path, text: &str| LayerEntry::file(path, 0o644, FileContent::Bytes(text.as_bytes().to_vec()));
+    let folder = |path, mode, owner| LayerEntry { mode, owner: (owner, owner), ..LayerEntry::directory(path) };
     let os_release = format!(
         "ID=cargo-oci\nNAME=\"cargo oci embedded base\"\nPRETTY_NAME=\"cargo oci embedded base {0}\"\nVERSION_ID=\"{0}\"\n",
         env!("CARGO_PKG_VERSION")

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use crate::error::Result;
 use crate::image::config::Object;
-use crate::image::manifest::{Manifest, is_for_none, parse, platform_of};
+use crate::image::manifest::{Manifest, ManifestContent, is_for_none, platform_of};
 use crate::image::media_type::{as_oci, is_layer};
 use crate::platform::{Platform, PlatformChoice, TARGETS, Target};
+use crate::store::graph::{GraphError, GraphWalk, NodeContent};
 use crate::store::{Source, read};
 
 /// A base image, of which nothing but its small documents has been read.
@@ -58,7 +59,7 @@ impl Base {
     /// # Errors
     /// When it is not an image, lacks a platform that is wanted (with those it has), or is not what its digests say.
     pub fn read(source: &dyn Source, root: Descriptor, choices: &[PlatformChoice]) -> Result<Base> {
-        let unusable = || format!("cannot use {} from {}", root.digest(), source.place());
+        let unusable = || format!("cannot use {} from {}", root.digest(), source.location());
         let candidates = candidates(source, &root).wrap_err_with(unusable)?;
         let mut images = Vec::new();
         for choice in choices {
@@ -81,7 +82,7 @@ impl Base {
         if images.is_empty() {
             return Err(miette!(
                 "{} is for {}, and Rust has a musl target for none of these",
-                source.place(),
+                source.location(),
                 list(&candidates)
             ));
         }
@@ -107,7 +108,7 @@ fn lacks(source: &dyn Source, target: Target, candidates: &[Candidate]) -> Repor
             list(candidates)
         ),
         "{} has no image for {}",
-        source.place(),
+        source.location(),
         target.platform()
     )
 }
@@ -126,65 +127,48 @@ struct Candidate {
     manifest: Descriptor,
 }
 
-/// Indexes in indexes: no real base has more.
-const MOST_DEPTH: usize = 4;
 /// Images in one base: no real one has more.
 const MOST_IMAGES: usize = 1_000;
 
 fn candidates(source: &dyn Source, root: &Descriptor) -> Result<Vec<Candidate>> {
-    let mut search = Search { source, found: Vec::new(), seen: HashSet::new() };
-    search.collect(root, 0)?;
-    Ok(search.found)
-}
-
-/// Looks through the indexes of a base, into each once.
-struct Search<'a> {
-    source: &'a dyn Source,
-    found: Vec<Candidate>,
-    seen: HashSet<Digest>,
-}
-
-impl Search<'_> {
-    fn collect(&mut self, descriptor: &Descriptor, depth: usize) -> Result<()> {
-        if depth > MOST_DEPTH {
-            return Err(miette!("its indexes are nested deeper than {MOST_DEPTH}"));
+    // A manifest whose platform the index lists is only read when it is chosen.
+    let is_known = |entry: &Descriptor| is_for_none(entry) || is_image(entry) && platform_of(entry).is_some();
+    let (mut found, mut seen) = (Vec::new(), HashSet::new());
+    for node in GraphWalk::new(source, std::slice::from_ref(root)).descend_into(|entry| !is_known(entry)) {
+        let descriptor = node.descriptor;
+        if !node.is_listed || is_for_none(&descriptor) || !seen.insert(descriptor.digest().clone()) {
+            continue;
         }
-        if !self.seen.insert(descriptor.digest().clone()) {
-            return Ok(());
-        }
-        if self.seen.len() > MOST_IMAGES {
+        if seen.len() > MOST_IMAGES {
             return Err(miette!("it has more than {MOST_IMAGES} images"));
         }
-        match as_oci(descriptor.media_type()) {
-            // What is for no platform is an attestation of an image that is for one.
-            _ if is_for_none(descriptor) => {}
-            MediaType::ImageManifest if platform_of(descriptor).is_some() => {
-                let platform = platform_of(descriptor);
-                self.found.extend(platform.map(|platform| Candidate { platform, manifest: descriptor.clone() }));
+        let platform = match node.content {
+            NodeContent::Unusable(GraphError::Read(error)) => return Err(error),
+            NodeContent::Unusable(error) => {
+                return Err(error.into_report().wrap_err(format!("{} is not an image", descriptor.digest())));
             }
-            MediaType::ImageIndex | MediaType::ImageManifest => match manifest(self.source, descriptor)? {
-                Manifest::Index(entries) => {
-                    for entry in entries {
-                        self.collect(&entry, depth + 1)?;
-                    }
-                }
+            NodeContent::Document(manifest) => match manifest.content {
+                ManifestContent::Index(_) => None,
                 // Only its config knows what a manifest is for that no index describes.
-                Manifest::Image { config, .. } => self.found.push(Candidate {
-                    platform: platform_in(&object(self.source, &config)?),
-                    manifest: descriptor.clone(),
-                }),
+                ManifestContent::Image { config, .. } => Some(platform_in(&object(source, &config)?)),
             },
+            NodeContent::Leaf if is_image(&descriptor) => platform_of(&descriptor),
             // Something else may lie beside images, but not in place of one.
-            _ if depth > 0 => {}
-            _ => drop(manifest(self.source, descriptor)?),
-        }
-        Ok(())
+            NodeContent::Leaf if node.depth > 0 => None,
+            NodeContent::Leaf => return manifest(source, &descriptor).map(|_| Vec::new()),
+        };
+        found.extend(platform.map(|platform| Candidate { platform, manifest: descriptor }));
     }
+    Ok(found)
+}
+
+fn is_image(descriptor: &Descriptor) -> bool {
+    as_oci(descriptor.media_type()) == MediaType::ImageManifest
 }
 
 fn manifest(source: &dyn Source, descriptor: &Descriptor) -> Result<Manifest> {
     let bytes = read(source, descriptor)?;
-    parse(descriptor.media_type(), &bytes)
+    Manifest::parse(descriptor.media_type(), &bytes)
         .into_diagnostic()
         .wrap_err_with(|| format!("{} is not an image", descriptor.digest()))
 }
@@ -209,7 +193,7 @@ fn platform_in(config: &Object) -> Platform {
 
 impl Candidate {
     fn image(&self, source: &dyn Source, target: Target) -> Result<BaseImage> {
-        let Manifest::Image { config, layers } = manifest(source, &self.manifest)? else {
+        let ManifestContent::Image { config, layers } = manifest(source, &self.manifest)?.content else {
             return Err(miette!("{} is an index where an image should be", self.manifest.digest()));
         };
         let config = object(source, &config)?;

@@ -13,8 +13,8 @@ use crate::error::{Result, cannot_read, on_path};
 use crate::image::Digest;
 use crate::image::digest::sha256;
 use crate::plan::{ImagePlan, Plan};
-use crate::store::cache::records::Kind;
-use crate::store::fingerprint::Stamp;
+use crate::store::cache::records::RecordKind;
+use crate::store::fingerprint::Fingerprint;
 use crate::store::{Cache, atomic};
 
 /// The folder of such programs, in cargo's target folder.
@@ -59,11 +59,11 @@ impl Auditable<'_> {
         let now = SystemTime::now();
         let stamp = |path: &PathBuf| {
             let found = fs::metadata(path).ok()?;
-            Stamp::of(&found).filter(|stamp| stamp.shows_changes_from(now))
+            Fingerprint::of(&found).filter(|stamp| stamp.is_settled_at(now))
         };
         let about = format!("{} of {}", auditable::SECTION, path.display());
         let list_digest = sha256(list);
-        let known = self.cache.recall::<(Stamp, Stamp, Digest)>(Kind::File, &about);
+        let known = self.cache.get::<(Fingerprint, Fingerprint, Digest)>(RecordKind::File, &about);
         if let (Some((from, to, of)), Some(is_from), Some(is_to)) = (known, stamp(&binary.path), stamp(path))
             && (from, to, of) == (is_from, is_to, list_digest.clone())
         {
@@ -85,7 +85,7 @@ impl Auditable<'_> {
             fs::set_permissions(path, wanted).map_err(failed)?;
         }
         if let (Some(from), Some(to)) = (stamp(&binary.path), stamp(path)) {
-            self.cache.remember(Kind::File, &about, (from, to, list_digest));
+            self.cache.put(RecordKind::File, &about, (from, to, list_digest));
         }
         Ok(())
     }

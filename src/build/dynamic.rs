@@ -12,11 +12,12 @@ use crate::context::base::Bases;
 use crate::error::Result;
 use crate::filesystem::contents::{merge, read};
 use crate::filesystem::{NodeId, NodeKind, ROOT, Tree};
+use crate::image::Layer;
 use crate::plan::ImagePlan;
 use crate::platform::Platform;
 use crate::reference::BaseReference;
 use crate::store::Source;
-use crate::store::layer::{Layer, described};
+use crate::store::layer::layers_of;
 
 /// The files of bases, each read once.
 pub struct DynamicLinkCheck<'a> {
@@ -128,7 +129,7 @@ impl<'a> DynamicLinkCheck<'a> {
         let known = match known {
             Some(known) => known,
             None => {
-                let layers = described(&base.config, &base.layers)?;
+                let layers = layers_of(&base.config, &base.layers)?;
                 let tree = merge(self.bases.source(&image.base)?, &layers);
                 let tree = tree.wrap_err_with(|| format!("cannot look into the base {}", image.base))?;
                 let names = names(&tree);

@@ -12,10 +12,10 @@ use crate::compile::OutDir;
 use crate::config::Root;
 use crate::error::Result;
 use crate::event::{Event, Listener};
-use crate::image::layer::{Entry, Layer, with_parents};
+use crate::image::layer::{Layer, LayerEntry, with_parents};
 use crate::plan::ImagePlan;
 use crate::store::Source;
-use crate::store::layer::described;
+use crate::store::layer::layers_of;
 
 /// The assets of an image.
 pub struct Assets<'a> {
@@ -50,7 +50,7 @@ pub fn owners(plan: &ImagePlan, base: &Base, source: &dyn Source) -> Result<Vec<
         owners.push(match known {
             Some(known) => owners[known].clone(),
             None => {
-                let layers = described(&below.config, &below.layers)?;
+                let layers = layers_of(&below.config, &below.layers)?;
                 assets::owners(&plan.files, &BaseLayers { platform: &below.platform, source, layers: &layers })?
             }
         });
@@ -90,7 +90,7 @@ impl Assets<'_> {
         Ok(made.into_iter().map(|(_, _, layer)| layer).collect())
     }
 
-    fn entries(&self, owners: &[OwnerIds], out_dir: Option<&Path>) -> Result<Vec<Entry>> {
+    fn entries(&self, owners: &[OwnerIds], out_dir: Option<&Path>) -> Result<Vec<LayerEntry>> {
         let dirs = SourceDirs { target_dir: &self.plan.target_dir, out_dir };
         let entries = assets::entries(&self.plan.files, owners, &dirs, &binaries(self.plan))?;
         Ok(with_parents(entries, self.base.root.is_none()))

@@ -16,12 +16,12 @@ use crate::error::{Result, cannot_read};
 use crate::event::transfer::Activity;
 use crate::event::{BuiltBase, BuiltImage, BuiltManifest, Event, Listener};
 use crate::image::config::{History, assemble};
-use crate::image::layer::{Content, Entry, Layer, with_parents};
+use crate::image::layer::{FileContent, Layer, LayerEntry, with_parents};
 use crate::image::manifest;
 use crate::plan::ImagePlan;
 use crate::platform::Target;
 use crate::reference::BaseReference;
-use crate::store::{Counted, Sink, Source, copy};
+use crate::store::{ProgressSource, Sink, Source, copy};
 
 /// One image, and where its parts go.
 pub struct ImageBuilder<'a> {
@@ -42,7 +42,7 @@ impl ImageBuilder<'_> {
     pub fn base(&self, base: &Base, source: &dyn Source, complete: bool) -> Result<()> {
         let layers: Vec<_> = base.images.iter().flat_map(|image| image.layers.clone()).collect();
         if complete || !matches!(self.plan.base, BaseReference::Registry(_)) {
-            let source = Counted { source, activity: Activity::Copying, listener: self.listener };
+            let source = ProgressSource { source, activity: Activity::Copying, listener: self.listener };
             return copy(&source, &self.layers.writer, &layers);
         }
         // What is there is kept: asking does that.
@@ -59,7 +59,7 @@ impl ImageBuilder<'_> {
             // A program that was named may be behind a link.
             let source = binary.path.canonicalize().map_err(|error| cannot_read(&binary.path, error))?;
             let path = self.plan.bin_dir.join(&binary.name);
-            entries.push(Entry::file(path.trim_start_matches('/'), 0o755, Content::Path(source)));
+            entries.push(LayerEntry::file(path.trim_start_matches('/'), 0o755, FileContent::Path(source)));
         }
         let entries = with_parents(entries, self.plan.base == BaseReference::Scratch);
         let name = format!("{} {}", self.plan.name, target.platform());
@@ -112,7 +112,7 @@ impl ImageBuilder<'_> {
         }
         let entries = manifests.iter().map(|image| (image.platform.clone(), image.descriptor.clone()));
         let index = manifest::index(&entries.collect::<Vec<_>>(), &self.annotations(base));
-        self.layers.writer.put(&index)?;
+        self.layers.writer.add_document(&index)?;
         Ok(index.descriptor)
     }
 
@@ -133,7 +133,7 @@ impl ImageBuilder<'_> {
         let config = manifest::config(config);
         let manifest = manifest::image(&config.descriptor, &layers, &self.annotations(base));
         for document in [&config, &manifest] {
-            self.layers.writer.put(document)?;
+            self.layers.writer.add_document(document)?;
         }
         Ok(BuiltManifest {
             platform: below.platform.clone(),

@@ -24,8 +24,8 @@ use crate::plan::{ImagePlan, Plan, Unit};
 use crate::platform::Target;
 use crate::release::Release;
 use crate::store::Cache;
-use crate::store::cache::records::Kind;
-use crate::store::fingerprint::Stamp;
+use crate::store::cache::records::RecordKind;
+use crate::store::fingerprint::Fingerprint;
 
 /// The version of the format of [`Crate`]s in the cache: those of another release may lack what this one needs.
 const CRATES: &str = "crates 1";
@@ -122,7 +122,7 @@ impl<'a> Inputs<'a> {
             request.packages,
             request.args,
         );
-        if let Some(found) = self.cache.recall(Kind::Crates, &record) {
+        if let Some(found) = self.cache.get(RecordKind::Crates, &record) {
             return Ok(found);
         }
         let resolved = resolve(request, &self.plan.compile.environment, unit.target)?;
@@ -131,7 +131,7 @@ impl<'a> Inputs<'a> {
         let lock = Lock::parse(&self.lock);
         let answers = CargoResolve { tree: &resolved.tree, metadata: &resolved.metadata, lock: &lock };
         let crates = answers.crates(root).into_diagnostic()?;
-        self.cache.remember(Kind::Crates, &record, &crates);
+        self.cache.put(RecordKind::Crates, &record, &crates);
         Ok(crates)
     }
 
@@ -166,17 +166,17 @@ impl<'a> Inputs<'a> {
         let now = SystemTime::now();
         let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
         let about = format!("{what} of {}", file.display());
-        let stamp = fs::metadata(&file).ok().as_ref().and_then(Stamp::of);
-        let stamp = stamp.filter(|stamp| stamp.shows_changes_from(now));
+        let stamp = fs::metadata(&file).ok().as_ref().and_then(Fingerprint::of);
+        let stamp = stamp.filter(|stamp| stamp.is_settled_at(now));
         if let Some(stamp) = &stamp
             && let Some((_, known)) =
-                self.cache.recall(Kind::File, &about).filter(|(known, _): &(Stamp, T)| known == stamp)
+                self.cache.get(RecordKind::File, &about).filter(|(known, _): &(Fingerprint, T)| known == stamp)
         {
             return Ok(known);
         }
         let found = find()?;
         if let Some(stamp) = stamp {
-            self.cache.remember(Kind::File, &about, (stamp, &found));
+            self.cache.put(RecordKind::File, &about, (stamp, &found));
         }
         Ok(found)
     }

@@ -16,11 +16,11 @@ use crate::error::{Result, on_path};
 use crate::event::Listener;
 use crate::event::transfer::{Activity, Transfer};
 use crate::image::layer::compression::COMPRESSOR;
-use crate::image::layer::{self, Content, Entry, EntryKind, Layer};
-use crate::image::{DiffId, Packing};
-use crate::store::cache::records::Kind;
-use crate::store::fingerprint::Stamp;
-use crate::store::layer::{Layer as StoredLayer, failed};
+use crate::image::layer::{self, EntryKind, FileContent, Layer, LayerEntry};
+use crate::image::{CompressionOptions, DiffId};
+use crate::store::cache::records::RecordKind;
+use crate::store::error::read_error;
+use crate::store::fingerprint::Fingerprint;
 use crate::store::{Cache, LayoutWriter, Sink};
 
 /// Where layers of a layout come from, and go to.
@@ -30,7 +30,7 @@ pub struct Layers<'a> {
     /// What is kept of the runs before.
     pub cache: Arc<Cache>,
     /// How their tars are made blobs.
-    pub packing: Packing,
+    pub packing: CompressionOptions,
     /// The time of their files.
     pub time: u64,
     /// Who wants to know how far they are.
@@ -40,7 +40,7 @@ pub struct Layers<'a> {
 /// What was made of files that looked so.
 #[derive(Serialize, Deserialize)]
 struct Made {
-    stamps: Vec<Stamp>,
+    stamps: Vec<Fingerprint>,
     tar: DiffId,
     layer: Descriptor,
 }
@@ -50,16 +50,16 @@ impl Layers<'_> {
     ///
     /// # Errors
     /// Of reading what goes in, and of writing the layout.
-    pub fn layer(&self, entries: &[Entry], name: &str) -> Result<Layer> {
+    pub fn layer(&self, entries: &[LayerEntry], name: &str) -> Result<Layer> {
         if let Some(entry) = entries.iter().find(|entry| entry.path.split('/').any(is_whiteout)) {
             let why = "would delete files of the base: names that begin with `.wh.` do that";
             return Err(miette!("/{} {why}", entry.path));
         }
         let now = SystemTime::now();
         let about = self.about(entries);
-        let stamps = stamps(entries).filter(|stamps| stamps.iter().all(|stamp| stamp.shows_changes_from(now)));
+        let stamps = stamps(entries).filter(|stamps| stamps.iter().all(|stamp| stamp.is_settled_at(now)));
         if let Some(stamps) = &stamps
-            && let Some(made) = self.cache.recall::<Made>(Kind::Made, &about).filter(|made| made.stamps == *stamps)
+            && let Some(made) = self.cache.get::<Made>(RecordKind::Made, &about).filter(|made| made.stamps == *stamps)
             && self.is_there(&made.layer, &made.tar)?
         {
             return Ok(Layer { descriptor: made.layer, diff_id: made.tar });
@@ -67,19 +67,19 @@ impl Layers<'_> {
         let layer = self.known(entries)?.map_or_else(|| self.make(entries, name), Ok)?;
         if let Some(stamps) = stamps {
             let made = Made { stamps, tar: layer.diff_id.clone(), layer: layer.descriptor.clone() };
-            self.cache.remember(Kind::Made, &about, made);
+            self.cache.put(RecordKind::Made, &about, made);
         }
         Ok(layer)
     }
 
     /// One that was made of the same content.
-    fn known(&self, entries: &[Entry]) -> Result<Option<Layer>> {
+    fn known(&self, entries: &[LayerEntry]) -> Result<Option<Layer>> {
         let size = layer::tar_size(entries).into_diagnostic()?;
-        if !self.cache.knows_layers_of(size) {
+        if !self.cache.has_layer_of_size(size) {
             return Ok(None);
         }
         let diff_id = layer::diff_id(entries, self.time).into_diagnostic()?;
-        let Some(descriptor) = self.cache.recall_layer(&diff_id, size, self.packing.compression) else {
+        let Some(descriptor) = self.cache.get_layer(&diff_id, size, self.packing.compression) else {
             return Ok(None);
         };
         Ok(self.is_there(&descriptor, &diff_id)?.then_some(Layer { descriptor, diff_id }))
@@ -91,9 +91,9 @@ impl Layers<'_> {
             return Ok(true);
         }
         // That it is the layer of that tar is not believed either.
-        let layer = StoredLayer { descriptor: descriptor.clone(), diff_id: tar.clone() };
-        let read = |entries: &mut crate::image::layer::entries::Entries<&mut dyn std::io::Read>| {
-            while entries.next_entry().map_err(failed)?.is_some() {}
+        let layer = Layer { descriptor: descriptor.clone(), diff_id: tar.clone() };
+        let read = |entries: &mut crate::image::layer::tar_reader::TarReader<&mut dyn std::io::Read>| {
+            while entries.next_entry().map_err(read_error)?.is_some() {}
             Ok(())
         };
         if layer.read(self.cache.as_ref(), read).is_err() {
@@ -102,28 +102,28 @@ impl Layers<'_> {
         self.writer.push(descriptor, self.cache.as_ref()).wrap_err("cannot use the layer of the cache").map(|()| true)
     }
 
-    fn make(&self, entries: &[Entry], name: &str) -> Result<Layer> {
+    fn make(&self, entries: &[LayerEntry], name: &str) -> Result<Layer> {
         let size = layer::tar_size(entries).into_diagnostic()?;
-        let mut blob = self.writer.blob()?;
+        let mut blob = self.writer.create_blob()?;
         let transfer = Transfer::begin(Some(self.listener), Activity::Layering, name, size);
         let done = |bytes| transfer.counter().add(bytes);
-        let layer = layer::write_counted(entries, self.time, self.packing, blob.as_file_mut(), &done)
+        let layer = layer::write_with_progress(entries, self.time, self.packing, blob.as_file_mut(), &done)
             .map_err(|error| on_path("write in", blob.path().parent().unwrap_or(blob.path()), error))?;
-        self.writer.keep(&layer.descriptor, blob)?;
-        self.cache.remember_layer(&layer.diff_id, size, self.packing.compression, &layer.descriptor);
+        self.writer.add_blob(&layer.descriptor, blob)?;
+        self.cache.put_layer(&layer.diff_id, size, self.packing.compression, &layer.descriptor);
         Ok(layer)
     }
 
     /// All that a layer is made of, but for the content of files.
-    fn about(&self, entries: &[Entry]) -> String {
+    fn about(&self, entries: &[LayerEntry]) -> String {
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let mut about = format!("{} by {COMPRESSOR}, at {}", self.packing.compression, self.time);
-        for Entry { path, kind, mode, owner } in entries {
+        for LayerEntry { path, kind, mode, owner } in entries {
             let kind = match kind {
                 EntryKind::Directory => "folder".to_owned(),
                 EntryKind::Symlink(target) => format!("link to {target:?}"),
-                EntryKind::File(Content::Path(path)) => format!("file {:?}", absolute(path)),
-                EntryKind::File(Content::Bytes(bytes)) => format!("bytes {}", crate::image::digest::sha256(bytes)),
+                EntryKind::File(FileContent::Path(path)) => format!("file {:?}", absolute(path)),
+                EntryKind::File(FileContent::Bytes(bytes)) => format!("bytes {}", crate::image::digest::sha256(bytes)),
             };
             about += &format!("\n{path:?} {mode:o} {owner:?} {kind}");
         }
@@ -132,10 +132,10 @@ impl Layers<'_> {
 }
 
 /// Those of all files that go in; nothing where one of them has none.
-fn stamps(entries: &[Entry]) -> Option<Vec<Stamp>> {
+fn stamps(entries: &[LayerEntry]) -> Option<Vec<Fingerprint>> {
     let paths = entries.iter().filter_map(|entry| match &entry.kind {
-        EntryKind::File(Content::Path(path)) => Some(path),
+        EntryKind::File(FileContent::Path(path)) => Some(path),
         _ => None,
     });
-    paths.map(|path| std::fs::symlink_metadata(path).ok().as_ref().and_then(Stamp::of)).collect()
+    paths.map(|path| std::fs::symlink_metadata(path).ok().as_ref().and_then(Fingerprint::of)).collect()
 }

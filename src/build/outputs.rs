@@ -12,8 +12,8 @@ use crate::error::{Result, on_path};
 use crate::event::{BuiltAttachment, BuiltImage, BuiltManifest, Event, Listener};
 use crate::plan::{ImagePlan, Plan};
 use crate::platform::Platform;
-use crate::store::archive::{Contents, DockerImage};
-use crate::store::layout::Place;
+use crate::store::archive::{ArchiveContents, DockerImage};
+use crate::store::layout::LayoutFolder;
 use crate::store::{Layout, LayoutWriter, Sink, Source, atomic, copy, read};
 
 /// Writes a finished layout wherever else the plan says.
@@ -31,9 +31,9 @@ pub fn write(
     for Output { kind, path } in &plan.outputs {
         match kind {
             OutputKind::OciDir => copy_layout(layout, image, path, listener)?,
-            OutputKind::OciArchive => Contents::of_layout(layout)?.write_file(time, path)?,
+            OutputKind::OciArchive => ArchiveContents::of_layout(layout)?.write_file(time, path)?,
             OutputKind::DockerArchive => {
-                Contents::of_layout(layout)?.with_docker_image(&docker_image(image)?)?.write_file(time, path)?;
+                ArchiveContents::of_layout(layout)?.with_docker_image(&docker_image(image)?)?.write_file(time, path)?;
             }
         }
         listener(Event::Wrote { path: path.clone() });
@@ -45,7 +45,7 @@ pub fn write(
 }
 
 fn copy_layout(layout: &Layout, image: &BuiltImage, path: &Path, listener: Listener) -> Result<()> {
-    let writer = LayoutWriter::begin(path, &image.local_names[0], Place::Named, listener)?;
+    let writer = LayoutWriter::begin(path, &image.local_names[0], LayoutFolder::UserNamed, listener)?;
     let root = layout.resolve(None)?;
     copy(layout, &writer, std::slice::from_ref(&root))?;
     for tag in &image.tags {

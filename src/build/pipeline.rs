@@ -30,7 +30,7 @@ use crate::parallel::{FEW, Scope, each, lock};
 use crate::plan::{ImagePlan, Plan};
 use crate::platform::Target;
 use crate::reference::BaseReference;
-use crate::store::layout::Place;
+use crate::store::layout::LayoutFolder;
 use crate::store::{Cache, Layout, LayoutWriter};
 
 /// Cargo takes longer where it has something to compile.
@@ -124,9 +124,9 @@ impl Pipeline<'_> {
         let mut jobs = Vec::new();
         for (at, image) in in_order {
             let (plan, listener) = (image.plan, self.context.listener);
-            let writer = LayoutWriter::begin(&plan.layout, &plan.local_names()[0], Place::Own, listener)?;
+            let writer = LayoutWriter::begin(&plan.layout, &plan.local_names()[0], LayoutFolder::Managed, listener)?;
             let layers = Layers {
-                writer: writer.remembered_by(&self.cache),
+                writer: writer.with_cache(&self.cache),
                 cache: Arc::clone(&self.cache),
                 packing: plan.packing,
                 time: plan.mtime(),

@@ -15,7 +15,7 @@ use crate::event::Event;
 use crate::inspect::referrers::group_by_subject;
 use crate::plan::ImagePlan;
 use crate::reference::{BaseReference, KeyReference};
-use crate::store::cache::records::Kind;
+use crate::store::cache::records::RecordKind;
 
 /// Verifies signatures of bases.
 pub struct BaseVerifier<'a> {
@@ -49,7 +49,7 @@ impl<'a> BaseVerifier<'a> {
     fn verify(&self, base: &BaseReference, root: &Descriptor, key: &KeyReference, public: &PublicKey) -> Result<()> {
         let about = format!("{} by {}", root.digest(), public.hint()?);
         let cache = self.context.cache()?;
-        let known = cache.recall::<String>(Kind::Signature, &about);
+        let known = cache.get::<String>(RecordKind::Signature, &about);
         if known.is_some_and(|bundle| {
             verify_bundle(bundle.as_bytes(), root.digest(), public).is_ok_and(|found| found.is_signature())
         }) {
@@ -68,7 +68,7 @@ impl<'a> BaseVerifier<'a> {
             return Err(unsigned(found.not_signed_error(&base.to_string(), &key.to_string())));
         };
         if let Ok(bundle) = str::from_utf8(&signature.bundle) {
-            cache.remember(Kind::Signature, &about, bundle);
+            cache.put(RecordKind::Signature, &about, bundle);
         }
         let (image, digest) = (base.to_string(), root.digest().clone());
         self.context.report(Event::Verified { image, digest, said: vec!["signature".to_owned()] });

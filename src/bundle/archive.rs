@@ -15,10 +15,10 @@ use tempfile::NamedTempFile;
 use super::output::{HostOwner, parent};
 use crate::error::{Result, in_directory, on_path};
 use crate::filesystem::{DirectoryEntry, NodeId, NodeKind, PathIndex, ROOT, Tree};
-use crate::image::layer::entries::{Attributes, Special};
 use crate::image::layer::pax;
+use crate::image::layer::tar_reader::{Attributes, SpecialFile};
+use crate::store::ReadError;
 use crate::store::atomic;
-use crate::store::atomic::ReadError;
 
 /// A tar file that a [`Tree`] is written to.
 pub struct BundleArchive<'a> {
@@ -52,13 +52,13 @@ impl<'a> EntryHeader<'a> {
             NodeKind::Directory(_) => EntryHeader::new(EntryType::Directory),
             NodeKind::File { size, .. } => EntryHeader { size: *size, ..EntryHeader::new(EntryType::Regular) },
             NodeKind::Symlink(target) => EntryHeader { target, ..EntryHeader::new(EntryType::Symlink) },
-            NodeKind::Special(Special::Character(major, minor)) => {
+            NodeKind::Special(SpecialFile::Character(major, minor)) => {
                 EntryHeader { device: Some((*major, *minor)), ..EntryHeader::new(EntryType::Char) }
             }
-            NodeKind::Special(Special::Block(major, minor)) => {
+            NodeKind::Special(SpecialFile::Block(major, minor)) => {
                 EntryHeader { device: Some((*major, *minor)), ..EntryHeader::new(EntryType::Block) }
             }
-            NodeKind::Special(Special::Fifo) => EntryHeader::new(EntryType::Fifo),
+            NodeKind::Special(SpecialFile::Fifo) => EntryHeader::new(EntryType::Fifo),
         }
     }
 }
@@ -163,7 +163,9 @@ impl<'a> BundleArchive<'a> {
         let (seconds, nanos) = attributes.mtime;
         match u64::try_from(seconds) {
             Ok(seconds) if nanos == 0 && seconds < 1 << 33 => header.set_mtime(seconds),
-            _ => pax::append(&mut records, b"mtime", pax::write_time(attributes.mtime).as_bytes()),
+            _ => {
+                pax::append(&mut records, b"mtime", pax::write_time(attributes.mtime.0, attributes.mtime.1).as_bytes())
+            }
         }
         let old = header.as_old_mut();
         for (key, field, value) in [(&b"path"[..], &mut old.name, path), (b"linkpath", &mut old.linkname, entry.target)]

@@ -13,7 +13,8 @@ use super::user::ProcessUser;
 use super::validate::is_runtime_label;
 use super::volume::Volume;
 use crate::error::Result;
-use crate::image::config::{DEFAULT_PATH, Object, strings};
+use crate::image::config::{DEFAULT_PATH, Object};
+use crate::image::strings;
 
 /// What the runtime's config is made from.
 pub struct RuntimeConfig<'a> {

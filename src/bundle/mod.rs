@@ -31,11 +31,12 @@ use crate::error::Result;
 use crate::event::{Event, Listener};
 use crate::filesystem::contents;
 use crate::filesystem::{NodeId, NodeKind, PathIndex, Tree, UserDatabase};
+use crate::image::Layer;
 use crate::image::canonical_json_pretty;
 use crate::image::config::Object;
-use crate::image::layer::entries::{Special, list, show};
+use crate::image::layer::quote::{join, quote};
+use crate::image::layer::tar_reader::SpecialFile;
 use crate::store::Source;
-use crate::store::layer::Layer;
 use archive::BundleArchive;
 use config::RuntimeConfig;
 use output::HostOwner;
@@ -115,7 +116,7 @@ fn is_of_build_host(xattr: &[u8]) -> bool {
 
 fn warn_of_xattrs(which: &str, names: &BTreeSet<String>, listener: Listener) {
     if !names.is_empty() {
-        let message = format!("ignored extended attributes {which}: {}", list(names.iter()));
+        let message = format!("ignored extended attributes {which}: {}", join(names.iter()));
         listener(Event::Warning { message });
     }
 }
@@ -163,12 +164,12 @@ fn runtime_config(
     }
     let labels = validate::runtime_labels(image.config);
     if !labels.is_empty() {
-        let message = format!("ignored labels of the image that configure the runtime: {}", list(labels.iter()));
+        let message = format!("ignored labels of the image that configure the runtime: {}", join(labels.iter()));
         listener(Event::Warning { message });
     }
     let Volumes { mounted: volumes, skipped } = Volumes::new(image.config, tree);
     if !skipped.is_empty() {
-        let message = format!("ignored volumes of the image that cannot be mounted: {}", list(skipped.iter()));
+        let message = format!("ignored volumes of the image that cannot be mounted: {}", join(skipped.iter()));
         listener(Event::Warning { message });
     }
     let config = RuntimeConfig { image: image.config, name: image.name, user: &user, volumes: &volumes, rootless };
@@ -178,12 +179,12 @@ fn runtime_config(
 /// Rejects images with devices, which only root can create.
 fn reject_devices(tree: &Tree) -> Result<()> {
     for entry in tree.entries() {
-        if let NodeKind::Special(Special::Character(..) | Special::Block(..)) = tree.node(entry.node).kind {
+        if let NodeKind::Special(SpecialFile::Character(..) | SpecialFile::Block(..)) = tree.node(entry.node).kind {
             let path = PathIndex::new(tree).path(entry.node).join(&b'/');
             return Err(miette!(
                 help = "make the bundle as root, without `--rootless`",
                 "the image has the device {}, which only root can create",
-                show(&[b"/", path.as_slice()].concat())
+                quote(&[b"/", path.as_slice()].concat())
             ));
         }
     }

@@ -21,8 +21,9 @@ use rustix::io::Errno;
 use super::output::HostOwner;
 use crate::error::{Result, on_image_file, on_path};
 use crate::filesystem::{DirectoryEntry, NodeId, NodeKind, PathIndex, ROOT, Tree};
-use crate::image::layer::entries::{Attributes, Special, show};
-use crate::store::atomic::ReadError;
+use crate::image::layer::quote::quote;
+use crate::image::layer::tar_reader::{Attributes, SpecialFile};
+use crate::store::ReadError;
 
 /// A directory that a [`Tree`] is written to.
 pub struct Rootfs<'a> {
@@ -227,9 +228,9 @@ impl<'a> Rootfs<'a> {
     fn failed(&self, parent: NodeId, name: &[u8], error: SetError) -> Report {
         let mut names = self.paths.path(parent);
         names.extend(Some(name).filter(|name| !name.is_empty()));
-        let path = show(&[b"/", names.join(&b'/').as_slice()].concat());
+        let path = quote(&[b"/", names.join(&b'/').as_slice()].concat());
         let file = match error.xattr {
-            Some(xattr) => format!("the extended attribute {} of {path}", show(&xattr)),
+            Some(xattr) => format!("the extended attribute {} of {path}", quote(&xattr)),
             None => path,
         };
         on_image_file("write", &file, error.cause.into())
@@ -253,11 +254,11 @@ fn errno(error: &io::Error) -> Errno {
     Errno::from_io_error(error).unwrap_or(Errno::IO)
 }
 
-fn create_special(parent: BorrowedFd, name: &[u8], special: Special) -> rustix::io::Result<()> {
+fn create_special(parent: BorrowedFd, name: &[u8], special: SpecialFile) -> rustix::io::Result<()> {
     let (kind, device) = match special {
-        Special::Character(major, minor) => (FileType::CharacterDevice, makedev(major, minor)),
-        Special::Block(major, minor) => (FileType::BlockDevice, makedev(major, minor)),
-        Special::Fifo => (FileType::Fifo, 0),
+        SpecialFile::Character(major, minor) => (FileType::CharacterDevice, makedev(major, minor)),
+        SpecialFile::Block(major, minor) => (FileType::BlockDevice, makedev(major, minor)),
+        SpecialFile::Fifo => (FileType::Fifo, 0),
     };
     mknodat(parent, name, kind, Mode::empty(), device)
 }

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::output::parent;
 use crate::error::{Result, in_directory, on_path};
-use crate::store::atomic::TEMPORARY;
+use crate::store::atomic::TEMP_PREFIX;
 
 /// A directory with a temporary name, removed on drop. Only its owner can enter it, also after the rename: other users of
 /// the host must not start setuid programs of the image.
@@ -28,7 +28,7 @@ impl Staging {
     pub fn create(target: &Path) -> Result<Staging> {
         let parent = parent(target);
         let private = fs::Permissions::from_mode(0o700);
-        let created = tempfile::Builder::new().prefix(TEMPORARY).permissions(private).tempdir_in(parent);
+        let created = tempfile::Builder::new().prefix(TEMP_PREFIX).permissions(private).tempdir_in(parent);
         let path = created.map_err(|error| in_directory(parent, error))?.keep();
         let staging = Staging { path, target: target.to_owned(), is_committed: false };
         // Default ACLs of the parent directory would change the modes of the image.

@@ -5,8 +5,8 @@ use miette::{Report, miette};
 
 use crate::error::Result;
 use crate::filesystem::UserDatabase;
-use crate::image::layer::entries::show;
-use crate::image::passwd::{accounts, groups, number};
+use crate::image::layer::quote::quote;
+use crate::image::passwd::{parse_group, parse_id, parse_passwd};
 
 /// A user by number.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,13 +31,13 @@ impl ProcessUser {
     /// Returns an error if the image has no such user or group.
     pub fn find(spec: &str, users: &UserDatabase) -> Result<ProcessUser> {
         let (user, group) = spec.split_once(':').unwrap_or((spec, ""));
-        let accounts = accounts(users.passwd());
-        let account = accounts.iter().find(|account| match number(user) {
+        let accounts = parse_passwd(users.passwd());
+        let account = accounts.iter().find(|account| match parse_id(user) {
             Some(uid) => account.uid == uid,
             None if user.is_empty() => account.uid == 0,
             None => account.name == user,
         });
-        let uid = match (account, number(user)) {
+        let uid = match (account, parse_id(user)) {
             (Some(account), _) => account.uid,
             (None, Some(uid)) => uid,
             (None, None) if user.is_empty() => 0,
@@ -47,9 +47,9 @@ impl ProcessUser {
         if home.as_ref().is_some_and(|home| home.contains('\0')) {
             return Err(miette!("/etc/passwd of the image has a NUL character in the home of user {uid}"));
         }
-        let known = groups(users.group());
+        let known = parse_group(users.group());
         if !group.is_empty() {
-            let gid = number(group).or_else(|| known.iter().find(|known| known.name == group).map(|known| known.gid));
+            let gid = parse_id(group).or_else(|| known.iter().find(|known| known.name == group).map(|known| known.gid));
             let gid = gid.ok_or_else(|| unknown(spec, "group", group, "/etc/group"))?;
             return Ok(ProcessUser { uid, gid, groups: Vec::new(), home });
         }
@@ -67,8 +67,8 @@ fn unknown(spec: &str, kind: &str, name: &str, file: &str) -> Report {
     miette!(
         help = format!("name it by number, as in `--user 65532:65532`, or choose a base whose {file} has it"),
         "the image runs as {}, but its {file} has no {kind} {}",
-        show(spec.as_bytes()),
-        show(name.as_bytes())
+        quote(spec.as_bytes()),
+        quote(name.as_bytes())
     )
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::error::Result;
 use crate::image::config::Object;
-use crate::image::layer::entries::show;
+use crate::image::layer::quote::quote;
 
 /// Prefixes of annotations that configure runtimes: crun, runc through systemd and CRIU, Kata Containers, gVisor.
 const RUNTIME_PREFIXES: [&str; 6] =
@@ -32,7 +32,10 @@ pub fn check(image: &Object) -> Result<()> {
             let item = item.as_str().ok_or_else(|| wrong_type(key, "a list of strings"))?;
             check_string(key, item)?;
             if key == "Env" && item.find('=').is_none_or(|end| end == 0) {
-                return Err(miette!("invalid `Env` of the image: expected KEY=VALUE, found {}", show(item.as_bytes())));
+                return Err(miette!(
+                    "invalid `Env` of the image: expected KEY=VALUE, found {}",
+                    quote(item.as_bytes())
+                ));
             }
         }
     }
@@ -62,7 +65,7 @@ fn value<'a>(config: &'a Object, key: &str) -> Option<&'a Value> {
 
 fn check_string(key: &str, text: &str) -> Result<()> {
     if text.contains('\0') {
-        return Err(miette!("invalid `{key}` of the image: NUL character in {}", show(text.as_bytes())));
+        return Err(miette!("invalid `{key}` of the image: NUL character in {}", quote(text.as_bytes())));
     }
     Ok(())
 }

@@ -90,24 +90,24 @@ fn normalize(path: &str) -> Option<Vec<&str>> {
 mod tests {
     use super::*;
     use crate::filesystem::EntryIndex;
-    use crate::image::layer::entries::{Attributes, Entry, Kind};
+    use crate::image::layer::tar_reader::{Attributes, TarEntry, TarEntryKind};
     use serde_json::json;
 
     fn tree() -> Tree {
         let mut tree = Tree::default();
         let entries = [
-            ("data", Kind::Directory),
-            ("file", Kind::File(0)),
-            ("sys", Kind::Directory),
-            ("to-sys", Kind::Symlink(b"sys".to_vec())),
-            ("to-root", Kind::Symlink(b"/".to_vec())),
-            ("to-data", Kind::Symlink(b"data".to_vec())),
-            ("dangling", Kind::Symlink(b"proc/x".to_vec())),
+            ("data", TarEntryKind::Directory),
+            ("file", TarEntryKind::File(0)),
+            ("sys", TarEntryKind::Directory),
+            ("to-sys", TarEntryKind::Symlink(b"sys".to_vec())),
+            ("to-root", TarEntryKind::Symlink(b"/".to_vec())),
+            ("to-data", TarEntryKind::Symlink(b"data".to_vec())),
+            ("dangling", TarEntryKind::Symlink(b"proc/x".to_vec())),
         ];
         for (entry, (path, kind)) in entries.into_iter().enumerate() {
             let attributes = Attributes { mode: 0o1777, owner: (33, 34), ..Attributes::default() };
             let index = EntryIndex { layer: 0, entry };
-            tree.apply(Entry { path: path.into(), kind, attributes }, index).expect("applies");
+            tree.apply(TarEntry { path: path.into(), kind, attributes }, index).expect("applies");
         }
         tree
     }

@@ -46,7 +46,7 @@ fn attach(args: &AttachArgs, reference: &BaseReference, context: &GlobalContext)
         artifact_type: args.artifact_type.clone(),
         subject: subject.digest().clone(),
         digest,
-        to: image.place().place(),
+        to: image.place().location(),
         was_there: attached.was_attached,
     });
     Ok(Outcome::Results(vec![name]))
@@ -101,7 +101,7 @@ impl Source for Attachment {
         Ok(Box::new(file))
     }
 
-    fn place(&self) -> String {
+    fn location(&self) -> String {
         self.path.display().to_string()
     }
 }

@@ -6,7 +6,7 @@ use crate::image::Digest;
 use crate::inspect::Inspected;
 use crate::inspect::referrers::ImageReferrers;
 use crate::report::{Reporter, status_code};
-use crate::store::cache::prune::Blob;
+use crate::store::cache::prune::CachedBlob;
 use crate::store::validate::Validated;
 
 /// What a subcommand gives for stdout when nothing went wrong.
@@ -25,7 +25,7 @@ pub enum Outcome {
     /// What is wrong with an image, and whether it is printed as JSON.
     Validated(Validated, bool),
     /// The content of the cache.
-    CacheEntries(Vec<Blob>),
+    CacheEntries(Vec<CachedBlob>),
     /// What was wrong in the cache.
     CacheProblems(Vec<(Digest, String)>),
     /// The exit status of a program that was run.

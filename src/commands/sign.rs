@@ -17,7 +17,7 @@ use crate::error::{Result, cannot_read};
 use crate::event::Listener;
 use crate::parallel::{MANY, each};
 use crate::reference::BaseReference;
-use crate::store::{MOST_DOCUMENT_BYTES, Memory};
+use crate::store::{MAX_DOCUMENT_BYTES, Memory};
 
 /// Signs the image that is named; returns its name with its digest.
 ///
@@ -79,7 +79,7 @@ impl Signing<'_> {
             place.attach(&missing, &memory)?;
         }
         for (manifest, (statements, missing)) in manifests.iter().zip(&signed) {
-            (self.listener)(manifest.signed(place.place(), statements, missing.is_empty()));
+            (self.listener)(manifest.signed(place.location(), statements, missing.is_empty()));
         }
         Ok(())
     }
@@ -89,12 +89,12 @@ impl Signing<'_> {
 fn predicate(said: &Attest) -> Result<Value> {
     let path = &said.path;
     let mut text = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MOST_DOCUMENT_BYTES + 1).read_to_end(&mut text));
+    let read = File::open(path).and_then(|file| file.take(MAX_DOCUMENT_BYTES + 1).read_to_end(&mut text));
     let read = read.map_err(|error| cannot_read(path, error))?;
-    if read as u64 > MOST_DOCUMENT_BYTES {
+    if read as u64 > MAX_DOCUMENT_BYTES {
         return Err(miette!(
             help = "attach it as it is, with `cargo oci attach`, and sign a smaller document that names its digest",
-            "{} is larger than {MOST_DOCUMENT_BYTES} bytes, which is more than a statement holds",
+            "{} is larger than {MAX_DOCUMENT_BYTES} bytes, which is more than a statement holds",
             path.display()
         ));
     }

@@ -9,7 +9,7 @@ use crate::context::image::{OpenImage, no_image_for, reference};
 use crate::error::Result;
 use crate::event::Event;
 use crate::event::transfer::Activity;
-use crate::store::Counted;
+use crate::store::ProgressSource;
 use crate::store::validate::validate_all;
 
 /// Validates the image that is named, or all images of its layout; returns what is wrong.
@@ -23,7 +23,7 @@ pub fn run(args: &NamedArgs, context: &GlobalContext) -> Result<Outcome> {
     let roots: Vec<_> = image.roots().wrap_err_with(failure)?.into_iter().map(|root| root.descriptor).collect();
     let name = reference.to_string();
     context.report(Event::Validating { image: name.clone() });
-    let source = Counted { source: image.source(), activity: Activity::Validating, listener: context.listener };
+    let source = ProgressSource { source: image.source(), activity: Activity::Validating, listener: context.listener };
     let found = validate_all(&source, &roots, args.platform.as_ref());
     if found.problems.is_empty() {
         if let Some(platform) = args.platform.as_ref().filter(|platform| !found.platforms.contains(platform)) {

@@ -12,7 +12,7 @@ use toml::de::DeValue;
 use super::pattern::Pattern;
 use super::value::{Mistake, array_of, checked, in_order, parsed, wrong_type};
 use super::{ConfigError, nearest};
-use crate::image::passwd::number;
+use crate::image::passwd::parse_id;
 use crate::sanitize::{sanitize, sanitize_in_place};
 
 /// One rule of `files`.
@@ -194,7 +194,7 @@ impl FromStr for Owner {
         };
         let account = |account: &str| match account {
             "" => None,
-            digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => number(digits).map(Account::Number),
+            digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => parse_id(digits).map(Account::Number),
             name if name.contains([':', ' ']) => None,
             name => Some(Account::Name(name.to_owned())),
         };

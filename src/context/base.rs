@@ -18,8 +18,8 @@ use crate::plan::ImagePlan;
 use crate::platform::PlatformChoice;
 use crate::reference::{BaseReference, Reference};
 use crate::registry::RequestError;
-use crate::store::cache::Through;
-use crate::store::cache::records::Kind;
+use crate::store::cache::PullThrough;
+use crate::store::cache::records::RecordKind;
 use crate::store::{Archive, Cache, Layout, Memory, Source};
 use crate::suggest::nearest;
 
@@ -45,7 +45,7 @@ struct Opened<'a> {
 
 /// Where a base's content is.
 enum BaseSource<'a> {
-    Pulled(Through<'a>),
+    Pulled(PullThrough<'a>),
     Local(Box<dyn Source + Send>),
 }
 
@@ -163,7 +163,7 @@ impl<'a> Bases<'a> {
             BaseReference::Registry(reference) => {
                 self.warn_of_read_only();
                 let origin = LazyRegistry::new(reference.clone(), self.is_offline, self.context);
-                let through = self.cache.through(Box::new(origin), self.pull);
+                let through = self.cache.pull_through(Box::new(origin), self.pull);
                 let root = self.resolve(&through, reference)?;
                 return Ok(opened(BaseSource::Pulled(through), Some(root)));
             }
@@ -173,16 +173,16 @@ impl<'a> Bases<'a> {
     }
 
     /// What a reference stands for: the registry is asked what a tag does, and nobody what a digest does.
-    fn resolve(&self, through: &Through, reference: &Reference) -> Result<Descriptor> {
+    fn resolve(&self, through: &PullThrough, reference: &Reference) -> Result<Descriptor> {
         let text = reference.to_string();
         let is_tag = Digest::try_from(reference.name()).is_err();
-        let known = || self.cache.recall::<Descriptor>(Kind::Tag, &text);
+        let known = || self.cache.get::<Descriptor>(RecordKind::Tag, &text);
         if is_tag && self.is_offline {
             return known().ok_or_else(|| Offline { name: text.clone() }.into());
         }
         let root = through.resolve(Some(reference.name()))?;
         if is_tag && known().as_ref() != Some(&root) {
-            self.cache.remember(Kind::Tag, &text, &root);
+            self.cache.put(RecordKind::Tag, &text, &root);
         }
         Ok(root)
     }
@@ -211,14 +211,14 @@ fn meant(base: &BaseReference) -> Option<&'static str> {
 /// Sees to it that the base's layers are there. What is in them is checked when they are read.
 fn has_all(source: &dyn Source, base: &Base) -> Result<()> {
     for layer in base.images.iter().flat_map(|image| &image.layers) {
-        if Hasher::like(layer.digest()).is_none() {
+        if Hasher::for_digest(layer.digest()).is_none() {
             return Err(Mismatch::Algorithm(layer.digest().clone())).into_diagnostic();
         }
         if !source.exists(layer)? {
             return Err(miette!(
                 help = "copy the image anew, and whole: `skopeo copy --all`",
                 "{} lacks the layer {} of {} bytes",
-                source.place(),
+                source.location(),
                 layer.digest(),
                 layer.size()
             ));
@@ -228,10 +228,10 @@ fn has_all(source: &dyn Source, base: &Base) -> Result<()> {
 }
 
 /// Brings the base's layers into the cache.
-fn pull(through: &Through, reference: &BaseReference, base: &Base, listener: Listener) -> Result<()> {
+fn pull(through: &PullThrough, reference: &BaseReference, base: &Base, listener: Listener) -> Result<()> {
     let layers: HashMap<_, _> =
         base.images.iter().flat_map(|image| &image.layers).map(|layer| (layer.digest(), layer)).collect();
-    let missing = through.lacks(layers.into_values());
+    let missing = through.missing(layers.into_values());
     if missing.is_empty() {
         return Ok(());
     }

@@ -171,7 +171,7 @@ pub fn no_image_for(platform: &Platform, source: &dyn Source, available: &[Platf
     } else {
         format!("it has images for {}", names.join(", "))
     };
-    miette!(help = help, "{} has no image for {platform}", source.place())
+    miette!(help = help, "{} has no image for {platform}", source.location())
 }
 
 #[cfg(test)]

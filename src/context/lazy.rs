@@ -67,7 +67,7 @@ impl Source for LazyRegistry<'_> {
         self.registry(descriptor.digest().as_ref())?.fetch(descriptor)
     }
 
-    fn place(&self) -> String {
+    fn location(&self) -> String {
         format!("{}/{}", self.reference.registry(), self.reference.repository())
     }
 }

@@ -7,7 +7,7 @@ use super::GlobalContext;
 use crate::attest::Statement;
 use crate::error::Result;
 use crate::event::Event;
-use crate::image::manifest::{Manifest, is_for_none, parse, platform_of};
+use crate::image::manifest::{Manifest, is_for_none, platform_of};
 use crate::image::media_type::is_document;
 use crate::inspect::referrers::attested_digest;
 use crate::platform::Platform;
@@ -115,7 +115,8 @@ impl Place<'_> {
 /// When the index cannot be read.
 pub fn signable_manifests(source: &(impl Source + ?Sized), root: &Descriptor) -> Result<Vec<SignableManifest>> {
     let bytes = read(&source, root)?;
-    let Manifest::Index(entries) = parse(root.media_type(), &bytes).into_diagnostic()? else {
+    let manifest = Manifest::parse(root.media_type(), &bytes).into_diagnostic()?;
+    let Some(entries) = manifest.into_index() else {
         return Ok(vec![SignableManifest { what: "image".to_owned(), platform: None, descriptor: root.clone() }]);
     };
     let mut manifests = vec![SignableManifest { what: "index".to_owned(), platform: None, descriptor: root.clone() }];

@@ -14,7 +14,7 @@ use crate::environment::Environment;
 use crate::error::{Result, on_path};
 use crate::platform::Platform;
 use crate::reference::EngineKind;
-use crate::store::archive::Contents;
+use crate::store::archive::ArchiveContents;
 
 /// A local cluster.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ impl Cluster {
 }
 
 /// Writes an archive and returns its size.
-fn write_archive(contents: &Contents, time: u64, path: &Path) -> io::Result<u64> {
+fn write_archive(contents: &ArchiveContents, time: u64, path: &Path) -> io::Result<u64> {
     let mut file = File::create(path)?;
     contents.write(time, &mut file)?;
     Ok(file.metadata()?.len())

@@ -15,7 +15,8 @@ use super::version::is_at_least;
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::platform::Platform;
-use crate::store::archive::{Contents, reachable};
+use crate::store::archive::ArchiveContents;
+use crate::store::graph::reachable;
 
 /// The repository of the temporary name that an image has until it is complete.
 const LOADING: &str = "cargo-oci.invalid/loading";
@@ -64,7 +65,7 @@ impl Containerd {
         }
         // `ctr` moves a name before the image is complete, and cannot move it back: so it gets a temporary name first.
         let loading = format!("{LOADING}:{}-{}", &id.digest()[..12], std::process::id());
-        let contents = Contents::of_image(image.layout, image.root(), std::slice::from_ref(&loading))?;
+        let contents = ArchiveContents::of_image(image.layout, image.root(), std::slice::from_ref(&loading))?;
         let contents = contents.without(|digest| blobs.contains(digest.as_ref()));
         let platform = image.manifest()?.platform.to_string();
         let platforms = match image.image.manifests.len() {

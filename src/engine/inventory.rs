@@ -9,9 +9,10 @@ use serde_json::Value;
 use super::program::Program;
 use crate::error::Result;
 use crate::image::Digest;
-use crate::image::manifest::{Manifest, parse, platform_of};
+use crate::image::manifest::{ManifestContent, platform_of};
 use crate::platform::Platform;
 use crate::reference::Reference;
+use crate::store::graph::{GraphWalk, NodeContent};
 use crate::store::{Cache, Source, read};
 
 /// An image that an engine lists.
@@ -82,27 +83,21 @@ pub fn known_layers(cache: &Cache, images: &[ListedImage], platform: &Platform) 
     for id in ids {
         // Layers of images that the cache does not have are sent.
         if let Ok(root) = cache.resolve(Some(id)) {
-            let _ = collect_layers(cache, &root, platform, &mut layers);
+            collect_layers(cache, &root, platform, &mut layers);
         }
     }
     layers
 }
 
-fn collect_layers(
-    cache: &Cache,
-    document: &Descriptor,
-    platform: &Platform,
-    layers: &mut HashSet<Digest>,
-) -> Result<()> {
-    match parse(document.media_type(), &read(cache, document)?).into_diagnostic()? {
-        Manifest::Index(images) => {
-            for image in images.iter().filter(|image| platform_of(image).as_ref() == Some(platform)) {
-                let _ = collect_layers(cache, image, platform, layers);
-            }
+fn collect_layers(cache: &Cache, root: &Descriptor, platform: &Platform, layers: &mut HashSet<Digest>) {
+    let is_wanted = |image: &Descriptor| image == root || platform_of(image).as_ref() == Some(platform);
+    for node in GraphWalk::new(cache, std::slice::from_ref(root)).descend_into(is_wanted) {
+        if let NodeContent::Document(manifest) = node.content
+            && let ManifestContent::Image { layers: own, .. } = manifest.content
+        {
+            layers.extend(own.iter().map(|layer| layer.digest().clone()));
         }
-        Manifest::Image { layers: own, .. } => layers.extend(own.iter().map(|layer| layer.digest().clone())),
     }
-    Ok(())
 }
 
 /// Keeps the manifests of a loaded image for the next [`known_layers`].

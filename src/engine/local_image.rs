@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::event::transfer::{Activity, Transfer};
 use crate::event::{BuiltImage, BuiltManifest, Listener};
 use crate::image::Digest;
-use crate::store::archive::{Contents, DockerImage};
+use crate::store::archive::{ArchiveContents, DockerImage};
 use crate::store::{Cache, Layout};
 
 /// An image that was built and is to be loaded.
@@ -57,20 +57,20 @@ impl<'a> LocalImage<'a> {
     ///
     /// # Errors
     /// Returns an error if the layout cannot be read.
-    pub fn as_layout(&self) -> Result<Contents<'a>> {
-        Contents::of_image(self.layout, &self.image.root, &self.image.tagged_names())
+    pub fn as_layout(&self) -> Result<ArchiveContents<'a>> {
+        ArchiveContents::of_image(self.layout, &self.image.root, &self.image.tagged_names())
     }
 
     /// Returns the image in the format that every engine reads: an OCI layout and a docker-archive in one.
     ///
     /// # Errors
     /// Returns an error if the layout cannot be read.
-    pub fn as_both(&self) -> Result<Contents<'a>> {
+    pub fn as_both(&self) -> Result<ArchiveContents<'a>> {
         self.as_layout()?.with_docker_image(&self.docker_image()?)
     }
 
     /// Begins the transfer of `contents` to an engine.
-    pub fn transfer(&self, contents: &Contents) -> Transfer<'a> {
+    pub fn transfer(&self, contents: &ArchiveContents) -> Transfer<'a> {
         Transfer::begin(Some(self.listener), Activity::Loading, &self.image.name, contents.size())
     }
 

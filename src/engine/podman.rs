@@ -17,7 +17,7 @@ use crate::environment::Environment;
 use crate::error::{Result, on_path};
 use crate::image::digest::sha256;
 use crate::platform::Platform;
-use crate::store::archive::Contents;
+use crate::store::archive::ArchiveContents;
 
 /// A Podman.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ impl Podman {
             self.pull(image)?;
             return Ok(None);
         }
-        let contents = Contents::of_image(image.layout, image.root(), names)?;
+        let contents = ArchiveContents::of_image(image.layout, image.root(), names)?;
         let transfer = image.transfer(&contents);
         let load = ["load", "--quiet"];
         let output = self.program.run_with_input(load, &transfer, |input| contents.write(image.time, input))?;

@@ -8,9 +8,10 @@ use miette::{Report, miette};
 use super::node::{EntryIndex, NodeId, NodeKind};
 use super::tree::Tree;
 use crate::error::Result;
-use crate::image::layer::entries::{Entries, Kind};
+use crate::image::Layer;
+use crate::image::layer::tar_reader::{TarEntryKind, TarReader};
 use crate::store::Source;
-use crate::store::layer::{Layer, failed};
+use crate::store::error::read_error;
 
 /// Cancellation is checked once per this many entries: they may all be in one chunk of content.
 const ENTRIES_PER_CHECK: usize = 256;
@@ -24,9 +25,9 @@ pub fn merge(source: &dyn Source, layers: &[Layer]) -> Result<Tree> {
     for (number, layer) in layers.iter().enumerate() {
         layer.read(source, |entries| {
             let mut entry = 0;
-            while let Some(found) = entries.next_entry().map_err(failed)? {
+            while let Some(found) = entries.next_entry().map_err(read_error)? {
                 if entry % ENTRIES_PER_CHECK == 0 {
-                    crate::interrupt::check().map_err(failed)?;
+                    crate::interrupt::check().map_err(read_error)?;
                 }
                 tree.apply(found, EntryIndex { layer: number, entry }).map_err(Report::from_err)?;
                 entry += 1;
@@ -34,7 +35,7 @@ pub fn merge(source: &dyn Source, layers: &[Layer]) -> Result<Tree> {
             Ok(())
         })?;
     }
-    tree.check_growth().map_err(|error| miette!("cannot unpack the image of {}: {error}", source.place()))?;
+    tree.check_growth().map_err(|error| miette!("cannot unpack the image of {}: {error}", source.location()))?;
     Ok(tree)
 }
 
@@ -70,16 +71,16 @@ pub fn read(
 
 /// Writes the files of one layer. `files` has the node of each entry, and loses those that have been written.
 fn write_files(
-    entries: &mut Entries<&mut dyn Read>,
+    entries: &mut TarReader<&mut dyn Read>,
     files: &mut HashMap<usize, NodeId>,
     tree: &Tree,
     write: &mut impl FnMut(NodeId, &mut dyn Read) -> Result<()>,
 ) -> Result<()> {
     let mut entry = 0;
-    while let Some(found) = entries.next_entry().map_err(failed)? {
+    while let Some(found) = entries.next_entry().map_err(read_error)? {
         if let Some(node) = files.remove(&entry) {
             let NodeKind::File { size, .. } = tree.node(node).kind else { continue };
-            if found.kind != Kind::File(size) {
+            if found.kind != TarEntryKind::File(size) {
                 return Err(miette!("it changed while it was read"));
             }
             write(node, entries)?;

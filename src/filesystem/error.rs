@@ -1,13 +1,13 @@
 //! Why an entry of a layer is rejected.
 
-use crate::image::layer::entries::show;
+use crate::image::layer::quote::quote;
 
 /// An entry that no image needs, and that would do harm on a real file system.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApplyError {
     /// The entry at a path is invalid.
-    #[error("entry {path} {why}", path = show(path))]
-    Entry {
+    #[error("entry {path} {why}", path = quote(path))]
+    TarEntry {
         /// The path as the layer writes it.
         path: Vec<u8>,
         /// What is wrong.
@@ -29,16 +29,16 @@ pub enum ApplyError {
     #[error("exceeds the limit of {0} nested directories")]
     TooDeep(usize),
     /// A parent that is not a directory.
-    #[error("is in {}, which is not a directory", show(_0))]
+    #[error("is in {}, which is not a directory", quote(_0))]
     ParentNotDirectory(Vec<u8>),
     /// A loop of symbolic links.
     #[error("is behind a loop of symbolic links")]
     SymlinkLoop,
     /// A hard link to nothing.
-    #[error("is a hard link to {}, which is not in the image", show(_0))]
+    #[error("is a hard link to {}, which is not in the image", quote(_0))]
     HardLinkTargetMissing(Vec<u8>),
     /// A hard link to a directory.
-    #[error("is a hard link to {}, which is a directory", show(_0))]
+    #[error("is a hard link to {}, which is a directory", quote(_0))]
     HardLinkToDirectory(Vec<u8>),
     /// A whiteout of `.`, `..` or an empty name.
     #[error("is a whiteout without a valid name")]
@@ -81,11 +81,11 @@ impl ApplyError {
     #[must_use]
     pub fn at(self, path: &[u8]) -> ApplyError {
         match self {
-            ApplyError::Entry { .. } | ApplyError::TooMuchMemory(_) | ApplyError::PathGrowth(_) => self,
+            ApplyError::TarEntry { .. } | ApplyError::TooMuchMemory(_) | ApplyError::PathGrowth(_) => self,
             why => {
                 // A path may be very long: the message is not.
                 let shown = path.get(..200).unwrap_or(path);
-                ApplyError::Entry { path: shown.to_owned(), why: Box::new(why) }
+                ApplyError::TarEntry { path: shown.to_owned(), why: Box::new(why) }
             }
         }
     }

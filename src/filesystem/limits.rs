@@ -1,7 +1,7 @@
 //! Limits of what the layers of an image may use: small layers can describe more than memory and disks hold.
 
 use super::error::ApplyError;
-use crate::image::layer::entries::{Entry, Kind, Special};
+use crate::image::layer::tar_reader::{SpecialFile, TarEntry, TarEntryKind};
 
 /// Files and directories: more than any real image has.
 pub const MOST_FILES: usize = 2_000_000;
@@ -46,9 +46,9 @@ impl Usage {
     ///
     /// # Errors
     /// Returns an error if no file system can store the entry, or a limit is exceeded.
-    pub fn add_entry(&mut self, entry: &Entry) -> Result<(), ApplyError> {
+    pub fn add_entry(&mut self, entry: &TarEntry) -> Result<(), ApplyError> {
         let target = match &entry.kind {
-            Kind::HardLink(target) | Kind::Symlink(target) => target.len(),
+            TarEntryKind::HardLink(target) | TarEntryKind::Symlink(target) => target.len(),
             _ => 0,
         };
         let xattrs = &entry.attributes.xattrs;
@@ -59,15 +59,15 @@ impl Usage {
         self.check_entry(entry).map_err(|error| error.at(&entry.path))
     }
 
-    fn check_entry(&self, entry: &Entry) -> Result<(), ApplyError> {
+    fn check_entry(&self, entry: &TarEntry) -> Result<(), ApplyError> {
         if self.entries > MOST_FILES {
             return Err(ApplyError::TooManyFiles(MOST_FILES));
         }
         match &entry.kind {
-            Kind::Symlink(target) if target.len() > MOST_LINK_TARGET => {
+            TarEntryKind::Symlink(target) if target.len() > MOST_LINK_TARGET => {
                 return Err(ApplyError::SymlinkTooLong(MOST_LINK_TARGET));
             }
-            Kind::Special(Special::Character(major, minor) | Special::Block(major, minor))
+            TarEntryKind::Special(SpecialFile::Character(major, minor) | SpecialFile::Block(major, minor))
                 if *major > MOST_DEVICE.0 || *minor > MOST_DEVICE.1 =>
             {
                 return Err(ApplyError::DeviceNumber { major: *major, minor: *minor, most: MOST_DEVICE });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::image::layer::entries::{Attributes, Special};
+use crate::image::layer::tar_reader::{Attributes, SpecialFile};
 
 /// The index of a [`Node`] in its tree.
 pub type NodeId = usize;
@@ -34,7 +34,7 @@ pub enum NodeKind {
     /// A symbolic link and its target, as it is written.
     Symlink(Vec<u8>),
     /// A device or a named pipe.
-    Special(Special),
+    Special(SpecialFile),
 }
 
 /// The names in a directory, sorted.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::image::layer::entries::{Attributes, Entry, Kind, Special};
+use crate::image::layer::tar_reader::{Attributes, SpecialFile, TarEntry, TarEntryKind};
 
 /// Builds a tree, entry by entry.
 #[derive(Default)]
@@ -14,38 +14,38 @@ struct TreeBuilder {
 }
 
 impl TreeBuilder {
-    fn try_put(&mut self, path: &str, kind: Kind) -> Result<(), String> {
+    fn try_put(&mut self, path: &str, kind: TarEntryKind) -> Result<(), String> {
         self.entry += 1;
         let attributes = Attributes { mode: 0o700, ..Attributes::default() };
         let origin = EntryIndex { layer: self.layer, entry: self.entry };
-        let entry = Entry { path: path.as_bytes().to_owned(), kind, attributes };
+        let entry = TarEntry { path: path.as_bytes().to_owned(), kind, attributes };
         self.tree.apply(entry, origin).map_err(|error| error.to_string())
     }
 
     #[track_caller]
-    fn put(mut self, path: &str, kind: Kind) -> TreeBuilder {
+    fn put(mut self, path: &str, kind: TarEntryKind) -> TreeBuilder {
         self.try_put(path, kind).expect("applies");
         self
     }
 
     #[track_caller]
     fn directory(self, path: &str) -> TreeBuilder {
-        self.put(path, Kind::Directory)
+        self.put(path, TarEntryKind::Directory)
     }
 
     #[track_caller]
     fn file(self, path: &str) -> TreeBuilder {
-        self.put(path, Kind::File(1))
+        self.put(path, TarEntryKind::File(1))
     }
 
     #[track_caller]
     fn symlink(self, path: &str, to: &str) -> TreeBuilder {
-        self.put(path, Kind::Symlink(to.into()))
+        self.put(path, TarEntryKind::Symlink(to.into()))
     }
 
     #[track_caller]
     fn hard_link(self, path: &str, to: &str) -> TreeBuilder {
-        self.put(path, Kind::HardLink(to.into()))
+        self.put(path, TarEntryKind::HardLink(to.into()))
     }
 
     fn next_layer(mut self) -> TreeBuilder {
@@ -54,7 +54,7 @@ impl TreeBuilder {
     }
 
     #[track_caller]
-    fn rejects(mut self, path: &str, kind: Kind, why: &str) {
+    fn rejects(mut self, path: &str, kind: TarEntryKind, why: &str) {
         let message = self.try_put(path, kind).expect_err("is rejected");
         assert!(message.contains(why), "{message}");
     }
@@ -87,7 +87,7 @@ fn layers() -> TreeBuilder {
     TreeBuilder::default()
 }
 
-const FILE: Kind = Kind::File(1);
+const FILE: TarEntryKind = TarEntryKind::File(1);
 
 #[test]
 fn tree_contains_entries_and_implicit_directories() {
@@ -151,7 +151,7 @@ fn symlinks_are_followed_within_the_root_only() {
 fn symlink_loops_and_files_as_parents_are_rejected() {
     layers().symlink("a", "a").rejects("a/x", FILE, "loop of symbolic links");
     layers().symlink("a", "b").symlink("b", "a").rejects("a/x", FILE, "`a/x` is behind a loop");
-    layers().symlink("a", "a/a/a").rejects("a/x", Kind::Directory, "loop of symbolic links");
+    layers().symlink("a", "a/a/a").rejects("a/x", TarEntryKind::Directory, "loop of symbolic links");
     layers().file("f").symlink("a", "f").rejects("a/x", FILE, "is in `f`, which is not a directory");
     layers().file("f").rejects("f/x", FILE, "is in `f`, which is not a directory");
     layers().symlink("a", "a").file("a").assert_names(&["a"]);
@@ -161,11 +161,11 @@ fn symlink_loops_and_files_as_parents_are_rejected() {
 fn paths_out_of_the_root_are_rejected() {
     for path in ["..", "../x", "/../x", "a/../../x", "a/..", "./../etc/passwd", "a/../b"] {
         layers().rejects(path, FILE, "has `..` in its path");
-        layers().rejects(path, Kind::Directory, "has `..` in its path");
-        layers().rejects(path, Kind::Symlink(b"/".to_vec()), "has `..` in its path");
+        layers().rejects(path, TarEntryKind::Directory, "has `..` in its path");
+        layers().rejects(path, TarEntryKind::Symlink(b"/".to_vec()), "has `..` in its path");
     }
     layers().rejects("", FILE, "is the root of the image, but not a directory");
-    layers().rejects("./", Kind::Symlink(b"/".to_vec()), "is the root of the image, but not a directory");
+    layers().rejects("./", TarEntryKind::Symlink(b"/".to_vec()), "is the root of the image, but not a directory");
     layers().rejects("a\0b", FILE, "NUL");
     layers().rejects(&"n".repeat(256), FILE, "limit of 255 bytes");
     layers().rejects(&"n/".repeat(2049), FILE, "limit of 4096 bytes");
@@ -209,15 +209,23 @@ fn hard_links_refer_to_files_of_the_image() {
     for to in ["/etc/passwd", "etc/passwd", "a/b", "/"] {
         layers().rejects(
             "a",
-            Kind::HardLink(to.into()),
+            TarEntryKind::HardLink(to.into()),
             &format!("is a hard link to `{to}`, which is not in the image"),
         );
     }
-    layers().rejects("a", Kind::HardLink(b"../../etc/passwd".to_vec()), "has `..` in its path");
-    layers().symlink("out", "/etc").rejects("a", Kind::HardLink(b"out/passwd".to_vec()), "which is not in the image");
-    layers().symlink("out", "../..").rejects("a", Kind::HardLink(b"out/passwd".to_vec()), "which is not in the image");
-    layers().directory("d").rejects("a", Kind::HardLink(b"d".to_vec()), "which is a directory");
-    layers().rejects("a", Kind::HardLink(b"a".to_vec()), "which is not in the image");
+    layers().rejects("a", TarEntryKind::HardLink(b"../../etc/passwd".to_vec()), "has `..` in its path");
+    layers().symlink("out", "/etc").rejects(
+        "a",
+        TarEntryKind::HardLink(b"out/passwd".to_vec()),
+        "which is not in the image",
+    );
+    layers().symlink("out", "../..").rejects(
+        "a",
+        TarEntryKind::HardLink(b"out/passwd".to_vec()),
+        "which is not in the image",
+    );
+    layers().directory("d").rejects("a", TarEntryKind::HardLink(b"d".to_vec()), "which is a directory");
+    layers().rejects("a", TarEntryKind::HardLink(b"a".to_vec()), "which is not in the image");
     layers().file("a").hard_link("a", "a").assert_names(&["a"]);
     // A hard link to a symbolic link is to the link itself; a later file replaces it.
     layers().symlink("a", "/etc/passwd").hard_link("b", "a").file("b").assert_names(&["a -> /etc/passwd", "b"]);
@@ -293,7 +301,7 @@ fn put_xattrs(times: usize, xattrs: &[(Vec<u8>, usize)]) -> Result<(), ApplyErro
     let mut tree = Tree::default();
     (0..times).try_for_each(|number| {
         let attributes = Attributes { xattrs: xattrs.clone(), ..Attributes::default() };
-        tree.apply(Entry { path: b"a".to_vec(), kind: FILE, attributes }, EntryIndex { layer: 0, entry: number })
+        tree.apply(TarEntry { path: b"a".to_vec(), kind: FILE, attributes }, EntryIndex { layer: 0, entry: number })
     })
 }
 
@@ -315,8 +323,12 @@ fn extended_attributes_are_limited() {
 
 #[test]
 fn entries_that_no_file_system_stores_are_rejected() {
-    layers().symlink("a", &"n".repeat(4095)).rejects("b", Kind::Symlink(vec![b'n'; 4096]), "limit of 4095 bytes");
-    let device = |major, minor| Kind::Special(Special::Block(major, minor));
+    layers().symlink("a", &"n".repeat(4095)).rejects(
+        "b",
+        TarEntryKind::Symlink(vec![b'n'; 4096]),
+        "limit of 4095 bytes",
+    );
+    let device = |major, minor| TarEntryKind::Special(SpecialFile::Block(major, minor));
     layers().put("a", device(4095, 1_048_575)).rejects("b", device(4096, 0), "is the device 4096:0, which exceeds");
     layers().rejects("b", device(0, 1_048_576), "is the device 0:1048576");
 }

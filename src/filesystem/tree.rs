@@ -7,7 +7,7 @@ use super::error::ApplyError;
 use super::limits::{MOST_DEPTH, MOST_FILES, Usage};
 use super::node::{Child, Children, EntryIndex, Node, NodeId, NodeKind, ROOT};
 use super::resolver::PathResolver;
-use crate::image::layer::entries::{Attributes, Entry, Kind};
+use crate::image::layer::tar_reader::{Attributes, TarEntry, TarEntryKind};
 
 /// The files of an image.
 #[derive(Clone, Debug)]
@@ -92,7 +92,7 @@ impl Tree {
     ///
     /// # Errors
     /// Returns an error if the entry is invalid, could refer to something outside of the image, or exceeds a limit.
-    pub fn apply(&mut self, entry: Entry, origin: EntryIndex) -> Result<(), ApplyError> {
+    pub fn apply(&mut self, entry: TarEntry, origin: EntryIndex) -> Result<(), ApplyError> {
         self.usage.add_entry(&entry)?;
         let path = entry.path.clone();
         let applied = match Change::parse(&path)? {
@@ -105,26 +105,26 @@ impl Tree {
         applied.map_err(|error| error.at(&path))
     }
 
-    fn set_root(&mut self, entry: Entry) -> Result<(), ApplyError> {
-        if entry.kind != Kind::Directory {
+    fn set_root(&mut self, entry: TarEntry) -> Result<(), ApplyError> {
+        if entry.kind != TarEntryKind::Directory {
             return Err(ApplyError::RootNotDirectory);
         }
         self.nodes[ROOT].attributes = entry.attributes;
         Ok(())
     }
 
-    fn put(&mut self, parents: &[Name], name: Name, entry: Entry, origin: EntryIndex) -> Result<(), ApplyError> {
+    fn put(&mut self, parents: &[Name], name: Name, entry: TarEntry, origin: EntryIndex) -> Result<(), ApplyError> {
         let attributes = entry.attributes;
         match entry.kind {
-            Kind::HardLink(target) => self.hard_link(parents, name, &target, origin.layer),
-            Kind::Directory => self.put_directory(parents, name, attributes, origin.layer),
-            Kind::File(size) => {
+            TarEntryKind::HardLink(target) => self.hard_link(parents, name, &target, origin.layer),
+            TarEntryKind::Directory => self.put_directory(parents, name, attributes, origin.layer),
+            TarEntryKind::File(size) => {
                 self.put_new(parents, name, Node { kind: NodeKind::File { origin, size }, attributes }, origin.layer)
             }
-            Kind::Symlink(target) => {
+            TarEntryKind::Symlink(target) => {
                 self.put_new(parents, name, Node { kind: NodeKind::Symlink(target), attributes }, origin.layer)
             }
-            Kind::Special(special) => {
+            TarEntryKind::Special(special) => {
                 self.put_new(parents, name, Node { kind: NodeKind::Special(special), attributes }, origin.layer)
             }
         }

@@ -8,8 +8,9 @@ use super::contents;
 use super::node::{NodeId, NodeKind};
 use super::tree::Tree;
 use crate::error::Result;
+use crate::image::Layer;
 use crate::store::Source;
-use crate::store::layer::{Layer, failed};
+use crate::store::error::read_error;
 
 /// The content of an image's /etc/passwd and /etc/group; empty if the image has no such file.
 #[derive(Clone, Debug, Default)]
@@ -68,7 +69,7 @@ impl UserDatabase {
     /// Returns an error if the content cannot be read.
     pub fn read_file(&mut self, node: NodeId, content: &mut dyn Read) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        content.read_to_end(&mut bytes).map_err(failed)?;
+        content.read_to_end(&mut bytes).map_err(read_error)?;
         // Both may be one file.
         for file in [&mut self.passwd, &mut self.group] {
             if file.node == Some(node) {

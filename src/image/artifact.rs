@@ -1,29 +1,28 @@
-//! Manifests of things that are no images and are attached to one: signatures, SBOMs, any file (image-spec,
-//! `manifest.md`, "Guidelines for Artifact Usage").
+//! Manifests of artifacts attached to an image: signatures, SBOMs and other files (image-spec, `manifest.md`,
+//! "Guidelines for Artifact Usage").
 
 use oci_spec::image::{Descriptor, MediaType};
 use serde_json::json;
 
-use super::about::About;
 use super::digest::sha256;
-use super::manifest::{Annotations, Document, document};
+use super::manifest::{Annotations, Document, Manifest, ManifestContent, document};
 
-/// The content of the config that an artifact does not need.
+/// The content of the empty config of an artifact.
 pub const EMPTY: &[u8] = b"{}";
 
-/// The descriptor of [`EMPTY`].
+/// Returns the descriptor of [`EMPTY`].
 pub fn empty() -> Descriptor {
     Descriptor::new(MediaType::EmptyJSON, EMPTY.len() as u64, sha256(EMPTY))
 }
 
-/// The manifest of an artifact of a type, with these contents, that is attached to `subject`.
+/// Creates the manifest of an artifact attached to `subject`.
 pub fn artifact(
     artifact_type: &str,
     contents: &[Descriptor],
     subject: &Descriptor,
     annotations: &Annotations,
 ) -> Document {
-    // What else a descriptor says is said where it was found, and is nothing of the subject's own.
+    // Annotations and platform belong to the index that listed the subject, not to the subject.
     let subject = Descriptor::new(subject.media_type().clone(), subject.size(), subject.digest().clone());
     let mut content = json!({
         "schemaVersion": 2,
@@ -39,15 +38,17 @@ pub fn artifact(
     document(MediaType::ImageManifest, &content)
 }
 
-/// How a manifest that is attached to something stands in a list of such: with its artifact type and its annotations
-/// (distribution-spec, "Listing Referrers"). `config` is the media type of its config, which is the artifact type of one
-/// that has none.
-pub fn listed(manifest: &Descriptor, about: &About, config: Option<&MediaType>) -> Descriptor {
-    let mut entry = Descriptor::new(manifest.media_type().clone(), manifest.size(), manifest.digest().clone());
-    let artifact_type = about.artifact_type.as_deref().map(MediaType::from).or_else(|| config.cloned());
-    entry.set_artifact_type(artifact_type);
-    if !about.annotations.is_empty() {
-        entry.set_annotations(Some(about.annotations.clone().into_iter().collect()));
+/// Returns the entry of a manifest in a list of referrers: with artifact type and annotations (distribution-spec,
+/// "Listing Referrers"). The media type of the config replaces a missing artifact type.
+pub fn referrer_entry(descriptor: &Descriptor, manifest: &Manifest) -> Descriptor {
+    let mut entry = Descriptor::new(descriptor.media_type().clone(), descriptor.size(), descriptor.digest().clone());
+    let artifact_type = match &manifest.content {
+        ManifestContent::Image { config, .. } => Some(config.media_type().clone()),
+        ManifestContent::Index(_) => None,
+    };
+    entry.set_artifact_type(manifest.artifact_type.as_deref().map(MediaType::from).or(artifact_type));
+    if !manifest.annotations.is_empty() {
+        entry.set_annotations(Some(manifest.annotations.clone().into_iter().collect()));
     }
     entry
 }
@@ -55,27 +56,24 @@ pub fn listed(manifest: &Descriptor, about: &About, config: Option<&MediaType>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::manifest::{Manifest, parse};
 
     #[test]
-    fn an_artifact_says_what_it_is_and_what_it_is_attached_to() {
+    fn artifact_names_its_type_and_subject() {
         let mut subject = Descriptor::new(MediaType::ImageIndex, 5, sha256(b"image"));
         subject.set_annotations(Some([("a".to_owned(), "b".to_owned())].into()));
         let content = Descriptor::new("text/plain".into(), 1, sha256(b"a"));
         let annotations = Annotations::from([("c".to_owned(), "d".to_owned())]);
         let artifact = artifact("text/x", std::slice::from_ref(&content), &subject, &annotations);
-        let about = About::read(&artifact.bytes);
-        assert_eq!(about.artifact_type.as_deref(), Some("text/x"));
-        let found = about.subject.clone().expect("a subject");
+        let mut manifest = Manifest::parse(artifact.descriptor.media_type(), &artifact.bytes).expect("parses");
+        assert_eq!(manifest.artifact_type.as_deref(), Some("text/x"));
+        let found = manifest.subject.clone().expect("a subject");
         assert_eq!((found.digest(), found.annotations()), (subject.digest(), &None));
-        let Ok(Manifest::Image { config, layers }) = parse(artifact.descriptor.media_type(), &artifact.bytes) else {
-            panic!("no manifest")
-        };
-        assert_eq!((*config, layers), (empty(), vec![content]));
-        let entry = listed(&artifact.descriptor, &about, None);
+        let ManifestContent::Image { config, layers } = &manifest.content else { panic!("not an image") };
+        assert_eq!((config.as_ref(), layers), (&empty(), &vec![content]));
+        let entry = referrer_entry(&artifact.descriptor, &manifest);
         assert_eq!(entry.artifact_type().as_ref().map(ToString::to_string).as_deref(), Some("text/x"));
         assert_eq!(entry.annotations().as_ref().map(std::collections::HashMap::len), Some(1));
-        let plain = listed(&artifact.descriptor, &About::default(), Some(&MediaType::ImageConfig));
-        assert_eq!(plain.artifact_type(), &Some(MediaType::ImageConfig));
+        manifest.artifact_type = None;
+        assert_eq!(referrer_entry(&artifact.descriptor, &manifest).artifact_type(), &Some(MediaType::EmptyJSON));
     }
 }

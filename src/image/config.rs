@@ -1,82 +1,82 @@
-//! The image config: the base's, with what the plan changes (image-spec, `config.md`).
+//! The image config: that of the base with the changes of the plan (image-spec, `config.md`).
 //!
-//! A base's config is edited as JSON, not through a typed struct: what it holds beyond the spec (Docker's Healthcheck,
-//! Shell, OnBuild, anything later) stays as it is.
+//! The base's config is edited as JSON, not through a typed struct, to keep what the spec does not define: Docker's
+//! Healthcheck, Shell and OnBuild, and future fields.
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::digest::DiffId;
+pub use super::json::Object;
+use super::json::strings;
 use crate::platform::Platform;
 
-/// A JSON object.
-pub type Object = Map<String, Value>;
-
-/// What is set in the config, beyond what the base has there.
+/// The settings that override or extend the base's config.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// The program and its first arguments. The base's Entrypoint and Cmd go.
+    /// The program and its first arguments. Replaces the base's Entrypoint and Cmd.
     pub entrypoint: Vec<String>,
     /// The default arguments.
     pub cmd: Vec<String>,
-    /// Variables in order; `$NAME` and `${NAME}` in a value stand for the base's and for earlier ones.
+    /// Variables in order. `$NAME` and `${NAME}` in a value expand to the base's and to earlier variables.
     pub env: Vec<(String, String)>,
-    /// A folder that PATH ends with.
+    /// The folder to append to PATH.
     pub path: String,
-    /// `user[:group]`; the base's where there is none.
+    /// `user[:group]`, or `None` to keep the base's.
     pub user: Option<String>,
-    /// The working directory; the base's where there is none.
+    /// The working directory, or `None` to keep the base's.
     pub workdir: Option<String>,
-    /// Ports, as `8080/tcp`, beside the base's.
+    /// Ports such as `8080/tcp`, added to the base's.
     pub expose: Vec<String>,
-    /// Folders, beside the base's.
+    /// Volumes, added to the base's.
     pub volumes: Vec<String>,
-    /// A signal's name or number; the base's where there is none.
+    /// The name or number of a signal, or `None` to keep the base's.
     pub stop_signal: Option<String>,
-    /// Labels, beside those of the base that are its users' own. Nothing as a value takes a label away.
+    /// Labels, added to the base's except those that describe the base. `None` removes a label.
     pub labels: BTreeMap<String, Option<String>>,
-    /// RFC 3339.
+    /// The creation time (RFC 3339).
     pub created: String,
 }
 
-/// What a layer of ours adds to the config.
+/// What an added layer contributes to the config.
 #[derive(Clone, Debug)]
 pub struct History {
-    /// The layer's.
+    /// The diffID of the layer.
     pub diff_id: DiffId,
-    /// What made it.
+    /// What created the layer.
     pub created_by: String,
 }
 
-/// What runtimes take for PATH when an image has none.
+/// The PATH that runtimes use if an image sets none.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// Labels that say what the base is, and would say something wrong of an image built on it.
-const OWN_LABELS: &str = "org.opencontainers.image.";
+/// The prefix of labels that describe the base, and would be wrong for an image built on it.
+const BASE_LABELS: &str = "org.opencontainers.image.";
 
-/// A variable that nobody set.
+/// The error of an undefined variable.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("env {key} = \"{value}\": {}", why(name))]
+#[error("env {key} = \"{value}\": {}", reason(name))]
 pub struct UnknownVariable {
-    /// The variable whose value it is in.
+    /// The variable whose value refers to it.
     pub key: String,
-    /// That value.
+    /// The value.
     pub value: String,
-    /// The name that means nothing.
+    /// The undefined name.
     pub name: String,
 }
 
-fn why(name: &str) -> String {
-    match name {
-        "" => "a `$` is followed by no name".to_owned(),
-        name => format!("neither the base nor an earlier variable sets `{name}`"),
+fn reason(name: &str) -> String {
+    if name.is_empty() {
+        "expected a name after `$`".to_owned()
+    } else {
+        format!("neither the base nor an earlier variable sets `{name}`")
     }
 }
 
-/// The config of an image made from `base` for `platform`.
+/// Returns the config of an image built on `base` for `platform`.
 ///
 /// # Errors
-/// A variable in [`Settings::env`] that neither the base nor an earlier entry sets.
+/// Returns an error if a value in [`Settings::env`] uses an undefined variable.
 pub fn assemble(
     base: &Object,
     platform: &Platform,
@@ -106,38 +106,39 @@ pub fn assemble(
             run.insert(key.to_owned(), json!(value));
         }
     }
-    // Sets, which Go writes as objects of nothing.
+    // Go serializes a set as an object with empty values.
     for (key, values) in [("ExposedPorts", &settings.expose), ("Volumes", &settings.volumes)] {
         if !values.is_empty() {
             object_in(run, key).extend(values.iter().map(|value| (value.clone(), json!({}))));
         }
     }
     let labels = object_in(run, "Labels");
-    labels.retain(|key, _| !key.starts_with(OWN_LABELS) && settings.labels.get(key) != Some(&None));
-    let written = settings.labels.iter().filter_map(|(key, value)| Some((key.clone(), json!(value.as_ref()?))));
-    labels.extend(written);
+    labels.retain(|key, _| !key.starts_with(BASE_LABELS) && settings.labels.get(key) != Some(&None));
+    labels.extend(settings.labels.iter().filter_map(|(key, value)| Some((key.clone(), json!(value.as_ref()?)))));
 
     let rootfs = object_in(&mut config, "rootfs");
     rootfs.insert("type".to_owned(), json!("layers"));
     let diff_ids = array_in(rootfs, "diff_ids");
-    let below = diff_ids.len();
+    let base_layers = diff_ids.len();
     diff_ids.extend(layers.iter().map(|layer| json!(layer.diff_id)));
     let history = array_in(&mut config, "history");
-    // Readers match layers with entries one by one: a base without a history gets one that says as much.
-    let told = history.iter().filter(|entry| entry.get("empty_layer") != Some(&json!(true))).count();
-    history.extend((told..below).map(|_| json!({ "comment": "a layer of the base, which has no history" })));
-    let ours = |layer: &History| json!({ "created": settings.created, "created_by": layer.created_by });
-    history.extend(layers.iter().map(ours));
+    // Readers pair layers with history entries: a base without a history gets placeholders.
+    let documented = history.iter().filter(|entry| entry.get("empty_layer") != Some(&json!(true))).count();
+    history
+        .extend((documented..base_layers).map(|_| json!({ "comment": "a layer of the base, which has no history" })));
+    for layer in layers {
+        history.push(json!({ "created": settings.created, "created_by": layer.created_by }));
+    }
     Ok(config)
 }
 
-/// The object at `key`, made where there is none (or `null`, as Go writes an empty one).
+/// Returns the object at `key`. Creates it if it is missing or `null`, as Go serializes an empty one.
 pub fn object_in<'a>(parent: &'a mut Object, key: &str) -> &'a mut Object {
     let value = parent.entry(key).or_insert(Value::Null);
     if !value.is_object() {
         *value = Value::Object(Object::new());
     }
-    // It was made an object in the line above.
+    // The lines above make it an object.
     #[allow(clippy::unwrap_used)]
     value.as_object_mut().unwrap()
 }
@@ -147,15 +148,9 @@ fn array_in<'a>(parent: &'a mut Object, key: &str) -> &'a mut Vec<Value> {
     if !value.is_array() {
         *value = Value::Array(Vec::new());
     }
-    // It was made an array in the line above.
+    // The lines above make it an array.
     #[allow(clippy::unwrap_used)]
     value.as_array_mut().unwrap()
-}
-
-/// The strings of a JSON array.
-pub fn strings(value: Option<&Value>) -> Vec<String> {
-    let items = value.and_then(Value::as_array).into_iter().flatten();
-    items.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 fn environment(base: &[String], settings: &Settings) -> Result<Vec<String>, UnknownVariable> {
@@ -165,16 +160,15 @@ fn environment(base: &[String], settings: &Settings) -> Result<Vec<String>, Unkn
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect();
     for (key, value) in &settings.env {
-        let get = |name: &str| {
-            let found = variables.iter().find(|(key, _)| key == name);
-            found.map(|(_, value)| value.clone())
-        };
-        let expanded =
-            expand(value, get).map_err(|name| UnknownVariable { key: key.clone(), value: value.clone(), name })?;
+        let expanded = expand(value, &variables).map_err(|name| UnknownVariable {
+            key: key.clone(),
+            value: value.clone(),
+            name,
+        })?;
         set(&mut variables, key, expanded);
     }
     let path = variables.iter().find(|(key, _)| key == "PATH");
-    // An empty PATH means the current folder to a shell, and nothing good to anyone.
+    // To a shell, an empty PATH means the current folder.
     let path = path.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty()).unwrap_or(DEFAULT_PATH);
     if !path.split(':').any(|folder| folder == settings.path) {
         let path = format!("{path}:{}", settings.path);
@@ -184,7 +178,7 @@ fn environment(base: &[String], settings: &Settings) -> Result<Vec<String>, Unkn
     Ok(lines.map(|(key, value)| format!("{key}={value}")).collect())
 }
 
-/// Replaces in place, else appends.
+/// Sets a variable in place, or appends it.
 fn set(variables: &mut Vec<(String, String)>, key: &str, value: String) {
     match variables.iter_mut().find(|(known, _)| known == key) {
         Some((_, old)) => *old = value,
@@ -192,8 +186,8 @@ fn set(variables: &mut Vec<(String, String)>, key: &str, value: String) {
     }
 }
 
-/// `text` with `$NAME` and `${NAME}` replaced and `$$` made `$`; or the first name that `get` does not know.
-fn expand(text: &str, get: impl Fn(&str) -> Option<String>) -> Result<String, String> {
+/// Expands `$NAME`, `${NAME}` and `$$` in `text`. Returns the first undefined name as the error.
+fn expand(text: &str, variables: &[(String, String)]) -> Result<String, String> {
     let mut expanded = String::new();
     let mut rest = text;
     while let Some(dollar) = rest.find('$') {
@@ -206,10 +200,11 @@ fn expand(text: &str, get: impl Fn(&str) -> Option<String>) -> Result<String, St
         }
         let braced = rest.strip_prefix('{').and_then(|rest| rest.split_once('}'));
         let (name, after) = braced.unwrap_or_else(|| {
-            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            rest.split_at(rest.find(|c| !is_name(c)).unwrap_or(rest.len()))
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            rest.split_at(end.unwrap_or(rest.len()))
         });
-        expanded.push_str(&get(name).ok_or(name)?);
+        let (_, value) = variables.iter().find(|(key, _)| key == name).ok_or(name)?;
+        expanded.push_str(value);
         rest = after;
     }
     expanded.push_str(rest);
@@ -235,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_base_says_beyond_the_spec_stays() {
+    fn unknown_fields_of_base_are_kept() {
         let base = json!({"config": {"Healthcheck": {"Test": ["x"]}, "User": "65532"}, "os.version": "1", "new": [1]});
         let config = assembled(base, &Settings::default());
         assert_eq!(config["config"]["Healthcheck"], json!({"Test": ["x"]}));
@@ -245,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bases_entrypoint_and_cmd_go_together() {
+    fn entrypoint_also_replaces_cmd_of_base() {
         let base = json!({"config": {"Entrypoint": ["/sh"], "Cmd": ["-c"]}});
         let settings = Settings { entrypoint: vec!["/app/x".to_owned()], ..Settings::default() };
         let config = assembled(base, &settings);
@@ -254,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn env_replaces_in_place_expands_and_ends_path_with_our_folder() {
+    fn env_expands_replaces_in_place_and_extends_path() {
         let base = json!({"config": {"Env": ["PATH=/bin", "A=1"]}});
         let config = assembled(base, &env(&[("A", "${A}2"), ("B", "$A-$$"), ("PATH", "/opt:$PATH")]));
         assert_eq!(config["config"]["Env"], json!(["PATH=/opt:/bin:/app", "A=12", "B=12-$"]));
@@ -263,21 +258,21 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_nobody_set_is_an_error_that_names_it() {
+    fn undefined_variable_is_named_in_error() {
         let platform = "linux/amd64".parse().expect("a platform");
         let error = assemble(&Object::new(), &platform, &env(&[("A", "x$NOPE")]), &[]).unwrap_err();
         assert_eq!(error.name, "NOPE");
     }
 
     #[test]
-    fn labels_that_describe_the_base_are_not_inherited() {
+    fn labels_describing_base_are_not_inherited() {
         let base = json!({"config": {"Labels": {"org.opencontainers.image.source": "base", "mine": "1"}}});
         let config = assembled(base, &Settings::default());
         assert_eq!(config["config"]["Labels"], json!({"mine": "1"}));
     }
 
     #[test]
-    fn ports_and_volumes_come_to_those_of_the_base() {
+    fn ports_and_volumes_extend_those_of_base() {
         let base = json!({"config": {"ExposedPorts": {"80/tcp": {}}, "StopSignal": "SIGQUIT", "Labels": {"a": "1"}}});
         let settings = Settings {
             expose: vec!["53/udp".to_owned(), "80/tcp".to_owned()],
@@ -296,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn layers_add_to_diff_ids_and_history() {
+    fn layers_extend_diff_ids_and_history() {
         let base =
             object(json!({"rootfs": {"diff_ids": ["sha256:a", "sha256:b"]}, "history": [{"created_by": "base"}]}));
         let layer = History { diff_id: DiffId(crate::image::digest::sha256(b"")), created_by: "us".to_owned() };

@@ -1,4 +1,4 @@
-//! Digests: names of content that are made from the content (image-spec, `descriptor.md`, "Digests").
+//! Digests: content identifiers (image-spec, `descriptor.md`, "Digests").
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256, Sha512};
 
 /// The digest of a layer's uncompressed tar (image-spec, `config.md`, "Layer DiffID").
 ///
-/// It is a type of its own because the layer's blob has a [`Digest`] too, and they must never be swapped.
+/// This is a separate type because the layer's blob has a [`Digest`] too, and the two must not be confused.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DiffId(pub Digest);
@@ -21,30 +21,30 @@ impl fmt::Display for DiffId {
     }
 }
 
-/// The sha256 of `content`.
+/// Returns the sha256 digest of `content`.
 pub fn sha256(content: &[u8]) -> Digest {
     let mut hasher = Hasher::sha256();
     hasher.update(content);
     hasher.finish()
 }
 
-/// A digest in the making.
+/// An incremental hasher.
 #[derive(Clone)]
 pub enum Hasher {
-    /// What this program writes.
+    /// The algorithm of all digests written here.
     Sha256(Sha256),
-    /// What a base may use.
+    /// An algorithm that a base may use.
     Sha512(Box<Sha512>),
 }
 
 impl Hasher {
-    /// The algorithm of all digests made here.
+    /// Creates a sha256 hasher.
     pub fn sha256() -> Hasher {
         Hasher::Sha256(Sha256::new())
     }
 
-    /// A hasher of the algorithm `digest` is of; nothing for an algorithm that cannot be checked.
-    pub fn like(digest: &Digest) -> Option<Hasher> {
+    /// Creates a hasher of the algorithm of `digest`, or returns `None` if it is unsupported.
+    pub fn for_digest(digest: &Digest) -> Option<Hasher> {
         match digest.algorithm() {
             DigestAlgorithm::Sha256 => Some(Hasher::sha256()),
             DigestAlgorithm::Sha512 => Some(Hasher::Sha512(Box::new(Sha512::new()))),
@@ -52,7 +52,7 @@ impl Hasher {
         }
     }
 
-    /// Takes the next bytes of the content.
+    /// Hashes the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         match self {
             Hasher::Sha256(sha) => sha.update(bytes),
@@ -60,20 +60,20 @@ impl Hasher {
         }
     }
 
-    /// The digest of all that was taken.
+    /// Returns the digest of all bytes.
     pub fn finish(self) -> Digest {
         let (name, hash) = match self {
             Hasher::Sha256(sha) => ("sha256", sha.finalize().to_vec()),
             Hasher::Sha512(sha) => ("sha512", sha.finalize().to_vec()),
         };
         let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        // An algorithm's name and the right number of lower-case hex digits is what a digest is.
+        // The name of an algorithm and the right number of lowercase hex digits are a valid digest.
         #[allow(clippy::unwrap_used)]
         Digest::try_from(format!("{name}:{hex}")).unwrap()
     }
 }
 
-/// A writer that hashes and counts what passes.
+/// A writer that hashes and counts the bytes it passes on.
 pub struct HashWriter<W> {
     inner: W,
     hasher: Hasher,
@@ -81,12 +81,12 @@ pub struct HashWriter<W> {
 }
 
 impl<W: Write> HashWriter<W> {
-    /// Passes all on to `inner`.
+    /// Creates a writer to `inner`.
     pub fn new(inner: W) -> HashWriter<W> {
         HashWriter { inner, hasher: Hasher::sha256(), size: 0 }
     }
 
-    /// The digest and the size in bytes of what passed, and the writer it went to.
+    /// Returns the digest, the size in bytes and the inner writer.
     pub fn finish(self) -> (Digest, u64, W) {
         (self.hasher.finish(), self.size, self.inner)
     }
@@ -105,70 +105,88 @@ impl<W: Write> Write for HashWriter<W> {
     }
 }
 
-/// A reader that ends in an error unless the content is what its descriptor says.
+/// A reader that fails unless the content matches its descriptor.
 ///
-/// The error comes no later than one byte past the described size, and its inner error is a [`Mismatch`].
+/// It fails at most one byte past the described size. The inner error is a [`Mismatch`].
 pub struct VerifyReader<R> {
     inner: R,
     expected: Digest,
     hasher: Option<Hasher>,
-    left: u64,
+    remaining: u64,
     size: u64,
-    /// Whether more came than was described.
-    goes_on: bool,
+    /// Whether there was more content than described.
+    is_too_long: bool,
 }
 
-/// Content that is not what its descriptor says.
+/// The error of content that does not match its descriptor.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Mismatch {
-    /// Too few or too many bytes.
-    #[error("{digest} should have {wanted} bytes, but {got}")]
+    /// The content has another size.
+    #[error("{digest} has the wrong size: expected {expected} bytes, found {found}")]
     Size {
         /// The digest of the descriptor.
         digest: Digest,
         /// The size in the descriptor, in bytes.
-        wanted: u64,
-        /// What was found, in words.
-        got: String,
+        expected: u64,
+        /// The size that was found.
+        found: FoundSize,
     },
-    /// The right number of the wrong bytes.
-    #[error("{wanted} was asked for, but the content is {got}")]
+    /// The content has another digest.
+    #[error("wrong content: expected {expected}, found {found}")]
     Digest {
         /// The digest of the descriptor.
-        wanted: Digest,
+        expected: Digest,
         /// The digest of the content.
-        got: Digest,
+        found: Digest,
     },
-    /// A digest that nobody here can check.
-    #[error("{0} is of an algorithm other than sha256 and sha512, and cannot be checked")]
+    /// The algorithm of the digest is not supported.
+    #[error("cannot verify {0}: expected sha256 or sha512")]
     Algorithm(Digest),
 }
 
+/// The size of content that has the wrong size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FoundSize {
+    /// The content ended after this many bytes.
+    Only(u64),
+    /// The content was longer than described. The rest was not read.
+    More,
+}
+
+impl fmt::Display for FoundSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FoundSize::Only(bytes) => write!(f, "only {bytes}"),
+            FoundSize::More => f.write_str("more"),
+        }
+    }
+}
+
 impl<R: Read> VerifyReader<R> {
-    /// Holds what `inner` gives against `descriptor`.
+    /// Creates a reader that verifies `inner` against `descriptor`.
     pub fn new(inner: R, descriptor: &Descriptor) -> VerifyReader<R> {
         VerifyReader {
             inner,
             expected: descriptor.digest().clone(),
-            hasher: Hasher::like(descriptor.digest()),
-            left: descriptor.size(),
+            hasher: Hasher::for_digest(descriptor.digest()),
+            remaining: descriptor.size(),
             size: descriptor.size(),
-            goes_on: false,
+            is_too_long: false,
         }
     }
 
-    fn wrong_size(&self, got: String) -> io::Error {
-        invalid(Mismatch::Size { digest: self.expected.clone(), wanted: self.size, got })
+    fn wrong_size(&self, found: FoundSize) -> io::Error {
+        invalid(Mismatch::Size { digest: self.expected.clone(), expected: self.size, found })
     }
 
-    /// At the end of the content: was it the right one?
+    /// Verifies the size and the digest at the end of the content.
     fn check(&self) -> io::Result<()> {
-        if self.left > 0 {
-            return Err(self.wrong_size(format!("ended after {}", self.size - self.left)));
+        if self.remaining > 0 {
+            return Err(self.wrong_size(FoundSize::Only(self.size - self.remaining)));
         }
         match self.hasher.clone().map(Hasher::finish) {
-            Some(got) if got == self.expected => Ok(()),
-            Some(got) => Err(invalid(Mismatch::Digest { wanted: self.expected.clone(), got })),
+            Some(found) if found == self.expected => Ok(()),
+            Some(found) => Err(invalid(Mismatch::Digest { expected: self.expected.clone(), found })),
             None => Err(invalid(Mismatch::Algorithm(self.expected.clone()))),
         }
     }
@@ -185,20 +203,20 @@ impl<R: Read> Read for VerifyReader<R> {
         }
         crate::interrupt::check()?;
         let read = self.inner.read(buffer)?;
-        if read == 0 && !self.goes_on {
+        if read == 0 && !self.is_too_long {
             self.check()?;
         }
-        // Said again to those who read on.
-        self.goes_on |= read as u64 > self.left;
-        if self.goes_on {
-            return Err(self.wrong_size("goes on".to_owned()));
+        // A caller that reads on gets the same error again.
+        self.is_too_long |= read as u64 > self.remaining;
+        if self.is_too_long {
+            return Err(self.wrong_size(FoundSize::More));
         }
-        self.left -= read as u64;
+        self.remaining -= read as u64;
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&buffer[..read]);
         }
-        // Wrong content is held back before its last byte is out: nobody downstream has then seen a whole of it.
-        if self.left == 0 && read > 0 {
+        // Verify before returning the last bytes, so that nobody downstream gets complete but wrong content.
+        if self.remaining == 0 && read > 0 {
             self.check()?;
         }
         Ok(read)
@@ -220,13 +238,13 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_of_nothing_is_the_known_one() {
+    fn digest_of_empty_content_is_known() {
         let known = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(sha256(b"").to_string(), known);
     }
 
     #[test]
-    fn the_described_content_passes_unchanged() {
+    fn verify_reader_passes_described_content() {
         assert_eq!(read(b"abc", sha256(b"abc"), 3), Ok(b"abc".to_vec()));
         let mut sha512 = Hasher::Sha512(Box::default());
         sha512.update(b"abc");
@@ -234,15 +252,15 @@ mod tests {
     }
 
     #[test]
-    fn other_content_a_shorter_and_a_longer_one_are_errors() {
-        assert!(read(b"abd", sha256(b"abc"), 3).unwrap_err().contains("but the content is"));
-        assert!(read(b"ab", sha256(b"abc"), 3).unwrap_err().contains("ended after 2"));
-        assert!(read(b"abcd", sha256(b"abc"), 3).unwrap_err().contains("goes on"));
+    fn verify_reader_rejects_other_content_and_sizes() {
+        assert!(read(b"abd", sha256(b"abc"), 3).unwrap_err().contains("wrong content: expected"));
+        assert!(read(b"ab", sha256(b"abc"), 3).unwrap_err().contains("expected 3 bytes, found only 2"));
+        assert!(read(b"abcd", sha256(b"abc"), 3).unwrap_err().contains("expected 3 bytes, found more"));
     }
 
     #[test]
-    fn who_reads_on_hears_the_same_error_again() {
-        for (content, what) in [(&b"abd"[..], "but the content is"), (b"ab", "ended after 2"), (b"abcd", "goes on")] {
+    fn verify_reader_repeats_its_error() {
+        for (content, what) in [(&b"abd"[..], "wrong content"), (b"ab", "found only 2"), (b"abcd", "found more")] {
             let descriptor = Descriptor::new(MediaType::ImageLayer, 3, sha256(b"abc"));
             let mut reader = VerifyReader::new(content, &descriptor);
             for _ in 0..2 {

@@ -1,26 +1,24 @@
-//! Manifests and indexes: written (image-spec, `manifest.md` and `image-index.md`), and read with the suspicion that
-//! content from a registry deserves.
+//! Manifests and indexes (image-spec, `manifest.md` and `image-index.md`): writing them, and parsing untrusted ones.
 
 use std::collections::BTreeMap;
 
 use oci_spec::image::{Descriptor, MediaType};
 use serde_json::{Value, json};
 
-use super::canonical_json;
-use super::config::Object;
 use super::digest::sha256;
+use super::json::{Object, canonical_json, string_map};
 use super::media_type::as_oci;
 use crate::platform::Platform;
 
-/// Annotations, in the order they are written.
+/// Annotations, in the order in which they are written.
 pub type Annotations = BTreeMap<String, String>;
 
-/// A JSON document of ours, and the descriptor of its bytes.
+/// A document to write, and the descriptor of its bytes.
 #[derive(Clone, Debug)]
 pub struct Document {
-    /// Of the bytes.
+    /// The descriptor of the bytes.
     pub descriptor: Descriptor,
-    /// As they are stored.
+    /// The serialized document.
     pub bytes: Vec<u8>,
 }
 
@@ -29,12 +27,12 @@ pub(super) fn document(media_type: MediaType, content: &Value) -> Document {
     Document { descriptor: Descriptor::new(media_type, bytes.len() as u64, sha256(&bytes)), bytes }
 }
 
-/// The document of an image config.
+/// Creates the document of an image config.
 pub fn config(content: Object) -> Document {
     document(MediaType::ImageConfig, &Value::Object(content))
 }
 
-/// The manifest of an image for one platform.
+/// Creates the manifest of an image for one platform.
 pub fn image(config: &Descriptor, layers: &[Descriptor], annotations: &Annotations) -> Document {
     let content = json!({
         "schemaVersion": 2,
@@ -46,7 +44,7 @@ pub fn image(config: &Descriptor, layers: &[Descriptor], annotations: &Annotatio
     document(MediaType::ImageManifest, &content)
 }
 
-/// The index of images for several platforms.
+/// Creates the index of images for several platforms.
 pub fn index(images: &[(Platform, Descriptor)], annotations: &Annotations) -> Document {
     let manifests: Vec<Value> = images
         .iter()
@@ -71,112 +69,175 @@ pub fn index(images: &[(Platform, Descriptor)], annotations: &Annotations) -> Do
     document(MediaType::ImageIndex, &content)
 }
 
-/// What a manifest of somebody else's names.
+/// A manifest or an index, parsed.
 #[derive(Clone, Debug)]
-pub enum Manifest {
-    /// The images of an index.
+pub struct Manifest {
+    /// What it refers to.
+    pub content: ManifestContent,
+    /// Its annotations.
+    pub annotations: Annotations,
+    /// What kind of artifact it is, if it says so.
+    pub artifact_type: Option<String>,
+    /// What it is attached to.
+    pub subject: Option<Descriptor>,
+    /// How many entries of an index are not valid descriptors. They are skipped.
+    pub invalid_entries: usize,
+}
+
+/// What a [`Manifest`] refers to.
+#[derive(Clone, Debug)]
+pub enum ManifestContent {
+    /// The entries of an index.
     Index(Vec<Descriptor>),
-    /// The parts of one image.
+    /// The parts of an image or artifact.
     Image {
-        /// Its config.
+        /// The config.
         config: Box<Descriptor>,
-        /// Its layers, the lowest first.
+        /// The layers, lowest first.
         layers: Vec<Descriptor>,
     },
 }
 
-/// Why a document is not a manifest that can be trusted to mean one thing.
+/// The error of an invalid manifest or index.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
-    /// Neither index nor manifest by its type.
+    /// The media type is not that of a manifest or an index.
     #[error("its media type is {0}, which is neither an image nor an index")]
     Type(String),
-    /// Not the JSON the type promises.
-    #[error("it cannot be read as {kind}: {why}")]
+    /// The content does not match the media type.
+    #[error("invalid {media_type}: {reason}")]
     Content {
-        /// The media type it has.
-        kind: String,
+        /// The media type of the descriptor.
+        media_type: String,
         /// What is wrong.
-        why: String,
+        reason: String,
     },
-    /// CVE-2021-41190: readers would disagree on what it is.
-    #[error("it is an image and an index at once")]
+    /// Readers would disagree on what it is (CVE-2021-41190).
+    #[error("it is both an image and an index")]
     Ambiguous,
-    /// An index too long to be one.
-    #[error("it has {0} entries; more than {MOST_ENTRIES} are refused")]
+    /// There are more entries than [`MAX_ENTRIES`].
+    #[error("its {0} entries exceed the limit of {MAX_ENTRIES}")]
     TooMany(usize),
 }
 
-/// More entries than any real index or image has.
-const MOST_ENTRIES: usize = 1_000;
+/// The maximum number of entries of an index, or of layers.
+const MAX_ENTRIES: usize = 1_000;
 
-/// Reads the bytes of a manifest or an index.
-///
-/// # Errors
-/// See [`ManifestError`].
-pub fn parse(media_type: &MediaType, bytes: &[u8]) -> Result<Manifest, ManifestError> {
-    let unreadable = |why: String| ManifestError::Content { kind: media_type.to_string(), why };
-    let content: Value = serde_json::from_slice(bytes).map_err(|error| unreadable(error.to_string()))?;
-    let has = |key: &str| content.get(key).is_some();
-    if has("manifests") && (has("layers") || has("config")) {
-        return Err(ManifestError::Ambiguous);
+impl Manifest {
+    /// Parses a manifest or an index.
+    ///
+    /// Annotations, artifact type and subject that are invalid are ignored, and so are invalid entries of an index.
+    ///
+    /// # Errors
+    /// See [`ManifestError`].
+    pub fn parse(media_type: &MediaType, bytes: &[u8]) -> Result<Manifest, ManifestError> {
+        let json: Value = serde_json::from_slice(bytes).map_err(|error| invalid(media_type, error.to_string()))?;
+        let artifact_type = json["artifactType"].as_str().filter(|text| !text.is_empty());
+        let content = ManifestContent::parse(media_type, &json)?;
+        let invalid_entries = match &content {
+            ManifestContent::Index(entries) => {
+                json["manifests"].as_array().map_or(0, Vec::len).saturating_sub(entries.len())
+            }
+            ManifestContent::Image { .. } => 0,
+        };
+        Ok(Manifest {
+            content,
+            annotations: string_map(&json["annotations"]),
+            artifact_type: artifact_type.map(str::to_owned),
+            subject: serde_json::from_value(json["subject"].clone()).ok(),
+            invalid_entries,
+        })
     }
-    if let Some(inner) = content.get("mediaType").and_then(Value::as_str).filter(|inner| !inner.is_empty())
-        && as_oci(&MediaType::from(inner)) != as_oci(media_type)
-    {
-        return Err(unreadable(format!("it calls itself {inner}")));
-    }
-    // Go writes an empty list as `null`.
-    let list = |key: &str| match content.get(key) {
-        Some(Value::Array(items)) if items.len() > MOST_ENTRIES => Err(ManifestError::TooMany(items.len())),
-        Some(Value::Array(items)) => Ok(items.clone()),
-        Some(Value::Null) => Ok(Vec::new()),
-        _ => Err(unreadable(format!("`{key}` is not a list"))),
-    };
-    let descriptor = |key: &str, value: Value| -> Result<Descriptor, ManifestError> {
-        serde_json::from_value(value).map_err(|error| unreadable(format!("`{key}`: {error}")))
-    };
-    match as_oci(media_type) {
-        // What is written so that it cannot be read is for readers who can; the rest of an index is as good as before.
-        MediaType::ImageIndex => {
-            let entries = list("manifests")?.into_iter().filter_map(|entry| serde_json::from_value(entry).ok());
-            Ok(Manifest::Index(entries.collect()))
+
+    /// Returns everything the manifest or index refers to, except its subject.
+    pub fn children(&self) -> Vec<Descriptor> {
+        match &self.content {
+            ManifestContent::Index(entries) => entries.clone(),
+            ManifestContent::Image { config, layers } => {
+                std::iter::once(config.as_ref()).chain(layers).cloned().collect()
+            }
         }
-        MediaType::ImageManifest => Ok(Manifest::Image {
-            config: Box::new(descriptor("config", content.get("config").cloned().unwrap_or_default())?),
-            layers: list("layers")?.into_iter().map(|layer| descriptor("layers", layer)).collect::<Result<_, _>>()?,
-        }),
-        _ => Err(ManifestError::Type(media_type.to_string())),
+    }
+
+    /// Returns whether it is an index.
+    pub fn is_index(&self) -> bool {
+        matches!(self.content, ManifestContent::Index(_))
+    }
+
+    /// Returns the entries of an index, or `None` for an image.
+    pub fn into_index(self) -> Option<Vec<Descriptor>> {
+        match self.content {
+            ManifestContent::Index(entries) => Some(entries),
+            ManifestContent::Image { .. } => None,
+        }
     }
 }
 
-/// The type that an untyped document is by its content: for readers that know only a digest.
+impl ManifestContent {
+    fn parse(media_type: &MediaType, json: &Value) -> Result<ManifestContent, ManifestError> {
+        let has = |key: &str| json.get(key).is_some();
+        if has("manifests") && (has("layers") || has("config")) {
+            return Err(ManifestError::Ambiguous);
+        }
+        if let Some(inner) = json.get("mediaType").and_then(Value::as_str).filter(|inner| !inner.is_empty())
+            && as_oci(&MediaType::from(inner)) != as_oci(media_type)
+        {
+            return Err(invalid(media_type, format!("its `mediaType` is {inner}")));
+        }
+        match as_oci(media_type) {
+            // Other readers may understand an entry that is invalid here, so it does not invalidate the index.
+            MediaType::ImageIndex => {
+                let entries = list(media_type, json, "manifests")?.into_iter();
+                Ok(ManifestContent::Index(entries.filter_map(|entry| serde_json::from_value(entry).ok()).collect()))
+            }
+            MediaType::ImageManifest => {
+                let config = json.get("config").cloned().unwrap_or_default();
+                let layers = list(media_type, json, "layers")?.into_iter();
+                Ok(ManifestContent::Image {
+                    config: Box::new(descriptor(media_type, "config", config)?),
+                    layers: layers.map(|layer| descriptor(media_type, "layers", layer)).collect::<Result<_, _>>()?,
+                })
+            }
+            _ => Err(ManifestError::Type(media_type.to_string())),
+        }
+    }
+}
+
+fn invalid(media_type: &MediaType, reason: String) -> ManifestError {
+    ManifestError::Content { media_type: media_type.to_string(), reason }
+}
+
+fn list(media_type: &MediaType, json: &Value, key: &str) -> Result<Vec<Value>, ManifestError> {
+    match json.get(key) {
+        Some(Value::Array(items)) if items.len() > MAX_ENTRIES => Err(ManifestError::TooMany(items.len())),
+        Some(Value::Array(items)) => Ok(items.clone()),
+        // Go serializes an empty list as `null`.
+        Some(Value::Null) => Ok(Vec::new()),
+        _ => Err(invalid(media_type, format!("`{key}` is not a list"))),
+    }
+}
+
+fn descriptor(media_type: &MediaType, key: &str, value: Value) -> Result<Descriptor, ManifestError> {
+    serde_json::from_value(value).map_err(|error| invalid(media_type, format!("`{key}`: {error}")))
+}
+
+/// Returns the media type of a document by its content, for readers that know only its digest.
 pub fn sniff(bytes: &[u8]) -> Option<MediaType> {
-    let content: Value = serde_json::from_slice(bytes).ok()?;
-    match content.get("mediaType").and_then(Value::as_str).filter(|media_type| !media_type.is_empty()) {
+    let json: Value = serde_json::from_slice(bytes).ok()?;
+    match json.get("mediaType").and_then(Value::as_str).filter(|media_type| !media_type.is_empty()) {
         Some(media_type) => Some(MediaType::from(media_type)),
-        None if content.get("manifests").is_some() => Some(MediaType::ImageIndex),
-        None if content.get("layers").is_some() => Some(MediaType::ImageManifest),
+        None if json.get("manifests").is_some() => Some(MediaType::ImageIndex),
+        None if json.get("layers").is_some() => Some(MediaType::ImageManifest),
         None => None,
     }
 }
 
-impl Manifest {
-    /// All that the document names.
-    pub fn children(&self) -> Vec<Descriptor> {
-        match self {
-            Manifest::Index(manifests) => manifests.clone(),
-            Manifest::Image { config, layers } => std::iter::once(config.as_ref()).chain(layers).cloned().collect(),
-        }
-    }
-}
-
-/// Whether a descriptor in an index is for no platform, as an attestation's `unknown/unknown` is.
+/// Returns whether an index lists the descriptor for no platform (`unknown/unknown`), as it does attestations.
 pub fn is_for_none(descriptor: &Descriptor) -> bool {
     descriptor.platform().as_ref().is_some_and(|platform| platform.os().to_string() == "unknown")
 }
 
-/// The platform a descriptor in an index is for; nothing where it does not say, or is for none.
+/// Returns the platform that an index lists the descriptor for, or `None` if it lists none or `unknown`.
 pub fn platform_of(descriptor: &Descriptor) -> Option<Platform> {
     let platform = descriptor.platform().as_ref()?;
     let (os, architecture) = (platform.os().to_string(), platform.architecture().to_string());
@@ -196,46 +257,58 @@ mod tests {
     }
 
     fn parse_json(media_type: MediaType, content: Value) -> Result<Manifest, ManifestError> {
-        parse(&media_type, &canonical_json(&content))
+        Manifest::parse(&media_type, &canonical_json(&content))
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn index_round_trips_with_platforms() {
         let config = config(Object::new());
         let image = image(&config.descriptor, std::slice::from_ref(&config.descriptor), &Annotations::new());
         let platform: Platform = "linux/arm/v6".parse().expect("a platform");
         let index = index(&[(platform.clone(), image.descriptor)], &Annotations::new());
-        let Ok(Manifest::Index(entries)) = parse(index.descriptor.media_type(), &index.bytes) else {
-            panic!("not an index")
-        };
+        let index = Manifest::parse(index.descriptor.media_type(), &index.bytes).expect("parses");
+        let entries = index.into_index().expect("an index");
         assert_eq!(platform_of(&entries[0]), Some(platform));
         assert_eq!(sniff(&image.bytes), Some(MediaType::ImageManifest));
     }
 
     #[test]
-    fn an_image_and_index_at_once_is_refused() {
+    fn ambiguous_manifest_is_rejected() {
         let both = json!({"manifests": [], "layers": [], "config": descriptor()});
         for media_type in [MediaType::ImageManifest, MediaType::ImageIndex] {
-            let error = parse_json(media_type, both.clone()).unwrap_err();
+            let error = parse_json(media_type, both.clone()).expect_err("is ambiguous");
             assert_eq!(error, ManifestError::Ambiguous);
         }
     }
 
     #[test]
-    fn docker_types_are_read_as_their_oci_twins() {
+    fn docker_media_types_are_parsed_like_oci() {
         let image =
             json!({"mediaType": super::super::media_type::DOCKER_MANIFEST, "config": descriptor(), "layers": []});
         let parsed = parse_json(MediaType::from(super::super::media_type::DOCKER_MANIFEST), image);
-        assert!(matches!(parsed, Ok(Manifest::Image { .. })));
+        assert!(matches!(parsed.expect("parses").content, ManifestContent::Image { .. }));
     }
 
     #[test]
-    fn other_documents_are_refused_with_their_type() {
+    fn other_documents_are_rejected_with_their_type() {
         let error = parse_json(MediaType::ImageConfig, json!({})).unwrap_err();
         assert!(error.to_string().contains("image.config.v1+json"), "{error}");
         let many = vec![descriptor(); 1_001];
         let error = parse_json(MediaType::ImageIndex, json!({"manifests": many})).unwrap_err();
         assert_eq!(error, ManifestError::TooMany(1_001));
         assert!(parse_json(MediaType::ImageManifest, json!({"layers": []})).is_err());
+    }
+
+    #[test]
+    fn invalid_annotations_and_subject_are_ignored() {
+        let json = json!({
+            "manifests": [],
+            "annotations": {"a": "b", "c": 1},
+            "artifactType": "",
+            "subject": {"digest": 7},
+        });
+        let manifest = parse_json(MediaType::ImageIndex, json).expect("parses");
+        assert_eq!(manifest.annotations, Annotations::from([("a".to_owned(), "b".to_owned())]));
+        assert_eq!((manifest.artifact_type, manifest.subject), (None, None));
     }
 }

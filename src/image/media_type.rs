@@ -1,4 +1,4 @@
-//! Media types: what we write is OCI's throughout; of Docker's schema 2 we read the twins of those.
+//! Media types. Images are written with those of OCI; those of Docker's schema 2 are read too.
 
 use oci_spec::image::MediaType;
 
@@ -13,7 +13,7 @@ pub const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzi
 /// Docker's uncompressed layer.
 pub const DOCKER_LAYER_PLAIN: &str = "application/vnd.docker.image.rootfs.diff.tar";
 
-/// OCI's type of the same bytes, for a Docker type; any other type as it is.
+/// Returns the OCI equivalent of a Docker media type, or the type itself.
 pub fn as_oci(media_type: &MediaType) -> MediaType {
     match media_type.as_ref() {
         DOCKER_MANIFEST => MediaType::ImageManifest,
@@ -25,17 +25,17 @@ pub fn as_oci(media_type: &MediaType) -> MediaType {
     }
 }
 
-/// Whether it is an index or a manifest: content that names other content.
+/// Returns whether it is an index or a manifest, which refer to other content.
 pub fn is_document(media_type: &MediaType) -> bool {
     matches!(as_oci(media_type), MediaType::ImageIndex | MediaType::ImageManifest)
 }
 
-/// Whether it is the config of an image.
+/// Returns whether it is the config of an image.
 pub fn is_config(media_type: &MediaType) -> bool {
     as_oci(media_type) == MediaType::ImageConfig
 }
 
-/// Whether it is a layer of a Linux image, with any compression that runtimes know.
+/// Returns whether it is a layer with a compression that runtimes support.
 pub fn is_layer(media_type: &MediaType) -> bool {
     matches!(as_oci(media_type), MediaType::ImageLayer | MediaType::ImageLayerGzip | MediaType::ImageLayerZstd)
 }

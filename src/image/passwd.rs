@@ -1,65 +1,66 @@
-//! /etc/passwd and /etc/group of an image: names and numbers (passwd(5), group(5)).
+//! The users and groups of an image: `/etc/passwd` and `/etc/group` (passwd(5), group(5)).
 
-/// A user.
+/// A line of `/etc/passwd`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
-    /// Its name.
+pub struct PasswdEntry {
+    /// The name of the user.
     pub name: String,
-    /// Its number.
+    /// The user ID.
     pub uid: u32,
-    /// The number of its group.
+    /// The ID of the user's group.
     pub gid: u32,
-    /// Its home.
+    /// The home folder.
     pub home: String,
 }
 
-/// A group.
+/// A line of `/etc/group`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
-    /// Its name.
+pub struct GroupEntry {
+    /// The name of the group.
     pub name: String,
-    /// Its number.
+    /// The group ID.
     pub gid: u32,
-    /// The names of users that are in it beside those whose own it is.
+    /// The names of further members.
     pub members: Vec<String>,
 }
 
-/// The users of a /etc/passwd; lines that are none are passed over.
-pub fn accounts(passwd: &[u8]) -> Vec<Account> {
-    let account = |fields: &[&str]| match fields {
-        [name, _, uid, gid, _, home, ..] => {
-            Some(Account { name: (*name).to_owned(), uid: number(uid)?, gid: number(gid)?, home: (*home).to_owned() })
-        }
+/// Returns the users of an `/etc/passwd`. Skips invalid lines.
+pub fn parse_passwd(passwd: &[u8]) -> Vec<PasswdEntry> {
+    parse_lines(passwd, |fields| match fields {
+        [name, _, uid, gid, _, home, ..] => Some(PasswdEntry {
+            name: (*name).to_owned(),
+            uid: parse_id(uid)?,
+            gid: parse_id(gid)?,
+            home: (*home).to_owned(),
+        }),
         _ => None,
-    };
-    lines(passwd, account)
+    })
 }
 
-/// The groups of a /etc/group; lines that are none are passed over.
-pub fn groups(group: &[u8]) -> Vec<Group> {
-    let group_of = |fields: &[&str]| match fields {
-        [name, _, gid, members, ..] => Some(Group {
+/// Returns the groups of an `/etc/group`. Skips invalid lines.
+pub fn parse_group(group: &[u8]) -> Vec<GroupEntry> {
+    parse_lines(group, |fields| match fields {
+        [name, _, gid, members, ..] => Some(GroupEntry {
             name: (*name).to_owned(),
-            gid: number(gid)?,
+            gid: parse_id(gid)?,
             members: members.split(',').map(|member| member.trim().to_owned()).collect(),
         }),
         _ => None,
-    };
-    lines(group, group_of)
+    })
 }
 
-/// What can be read of a file with colons between the fields of each line.
-fn lines<T>(content: &[u8], read: impl Fn(&[&str]) -> Option<T>) -> Vec<T> {
+/// Parses a file with colon-separated fields. Skips lines for which `parse` returns `None`.
+fn parse_lines<T>(content: &[u8], parse: impl Fn(&[&str]) -> Option<T>) -> Vec<T> {
     let text = String::from_utf8_lossy(content);
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.filter_map(|line| read(&line.split(':').collect::<Vec<_>>())).collect()
+    lines.filter_map(|line| parse(&line.split(':').collect::<Vec<_>>())).collect()
 }
 
-/// The largest user and group that engines and runtimes take.
-const MOST_ID: u32 = i32::MAX as u32;
+/// The largest user and group ID that engines and runtimes accept.
+const MAX_ID: u32 = i32::MAX as u32;
 
-/// A user or group by number; larger ones than runtimes take are none.
-pub fn number(text: &str) -> Option<u32> {
+/// Parses a user or group ID. Returns `None` for what is not a number or larger than runtimes accept.
+pub fn parse_id(text: &str) -> Option<u32> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| text.parse().ok()).flatten().filter(|number| *number <= MOST_ID)
+    is_number.then(|| text.parse().ok()).flatten().filter(|number| *number <= MAX_ID)
 }

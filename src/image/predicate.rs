@@ -1,15 +1,15 @@
-//! Predicate types: what kind of thing a statement says of an image.
+//! Predicate types of in-toto statements about an image.
 
-/// No more than that the image is signed, as cosign says it.
+/// A plain signature, as cosign makes it.
 pub const SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
 /// A CycloneDX SBOM.
 pub const CYCLONEDX: &str = "https://cyclonedx.org/bom";
 /// An SPDX SBOM.
 pub const SPDX: &str = "https://spdx.dev/Document";
-/// How it was built (SLSA provenance 1).
+/// SLSA provenance 1.
 pub const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
 
-/// What a kind of statement is called, for people.
+/// Returns the name of a predicate type for people.
 pub fn title(predicate_type: &str) -> &str {
     match predicate_type {
         SIGNATURE => "signature",

@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use super::blob::BlobInfo;
 use crate::image::Descriptor;
-use crate::image::about::texts;
-use crate::image::config::strings;
 use crate::image::manifest::Annotations;
+use crate::image::string_map;
+use crate::image::strings;
 
 /// The config of an image. That of an artifact is not read: its fields are empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -72,7 +72,7 @@ impl ConfigInfo {
                 ports: keys(&run["ExposedPorts"]),
                 volumes: keys(&run["Volumes"]),
                 stop_signal: text(&run["StopSignal"]),
-                labels: texts(&run["Labels"]),
+                labels: string_map(&run["Labels"]),
             },
         }
     }

@@ -10,12 +10,12 @@ use super::config::{ConfigInfo, diff_ids, history_steps, text};
 use super::image::{BaseName, ImageInfo, LayerInfo, ManifestInfo};
 use super::referrers::{AttachedManifest, ListReferrers, attested_digest};
 use crate::error::Result;
-use crate::image::about::About;
-use crate::image::manifest::{Annotations, Manifest, is_for_none, parse, platform_of};
-use crate::image::media_type::as_oci;
+use crate::image::manifest::{Annotations, Manifest, ManifestContent, is_for_none, platform_of};
+use crate::image::media_type::{as_oci, is_document};
 use crate::image::{Descriptor, Digest, MediaType};
 use crate::parallel::{MANY, each};
 use crate::platform::Platform;
+use crate::store::graph::{GraphError, GraphWalk, NodeContent};
 use crate::store::{Missing, Source, read};
 
 /// Reads images.
@@ -28,8 +28,6 @@ pub struct ImageReader<'a> {
     pub only: Option<&'a Platform>,
 }
 
-/// The most levels of nested indexes.
-const MOST_DEPTH: usize = 4;
 /// The most entries of an index and the indexes in it.
 const MOST_IMAGES: usize = 1_000;
 
@@ -39,13 +37,13 @@ impl ImageReader<'_> {
     /// # Errors
     /// Returns an error if content is missing, is not an image, or does not match its digest.
     pub fn image(&self, root: &Descriptor, tags: Vec<String>) -> Result<(ImageInfo, Vec<Platform>)> {
-        let (manifest, about) = self.document(root)?;
-        let (entries, of_index) = match manifest {
+        let Manifest { content, annotations, .. } = self.document(root)?;
+        let (entries, of_index) = match content {
             // Requests the referrers of the index first: a registry that fails here is not asked for all the others.
-            Manifest::Index(entries) => {
-                (self.flatten(entries)?, AttachedManifest::of(self.source, self.referrers, root.digest())?)
+            ManifestContent::Index(entries) => {
+                (self.flatten(&entries)?, AttachedManifest::of(self.source, self.referrers, root.digest())?)
             }
-            Manifest::Image { .. } => (vec![root.clone()], Vec::new()),
+            ManifestContent::Image { .. } => (vec![root.clone()], Vec::new()),
         };
         let (attestations, entries): (Vec<_>, Vec<_>) =
             entries.into_iter().partition(|entry| is_for_none(entry) || attested_digest(entry).is_some());
@@ -64,7 +62,7 @@ impl ImageReader<'_> {
             digest: root.digest().clone(),
             media_type: root.media_type().clone(),
             size: total_size(root, &manifests),
-            annotations: about.annotations,
+            annotations,
             manifests,
             attached: of_index,
         };
@@ -80,41 +78,34 @@ impl ImageReader<'_> {
     }
 
     /// Returns the manifests of an index and the indexes in it.
-    fn flatten(&self, entries: Vec<Descriptor>) -> Result<Vec<Descriptor>> {
-        let mut left: Vec<_> = entries.into_iter().rev().map(|entry| (entry, 1)).collect();
+    fn flatten(&self, entries: &[Descriptor]) -> Result<Vec<Descriptor>> {
         let (mut found, mut seen) = (Vec::new(), HashSet::new());
-        while let Some((entry, depth)) = left.pop() {
+        for node in GraphWalk::new(self.source, entries).descend_into(is_index) {
+            let entry = node.descriptor;
             if !seen.insert((entry.digest().clone(), platform_of(&entry).map(|platform| platform.to_string()))) {
                 continue;
             }
             if seen.len() > MOST_IMAGES {
                 return Err(miette!("the index exceeds the limit of {MOST_IMAGES} images"));
             }
-            if depth > MOST_DEPTH {
-                return Err(miette!("the index exceeds the limit of {MOST_DEPTH} nested indexes"));
-            }
-            match as_oci(entry.media_type()) {
-                MediaType::ImageIndex => match self.document(&entry) {
-                    Ok((Manifest::Index(inner), _)) => {
-                        left.extend(inner.into_iter().rev().map(|entry| (entry, depth + 1)));
-                    }
-                    Err(error) if error.downcast_ref::<Missing>().is_none() => return Err(error),
-                    _ => found.push(entry),
-                },
-                MediaType::ImageManifest => found.push(entry),
+            match node.content {
+                NodeContent::Leaf if is_document(entry.media_type()) => found.push(entry),
                 // An index may list other content too.
-                _ => {}
+                NodeContent::Leaf | NodeContent::Document(_) => {}
+                NodeContent::Unusable(GraphError::Read(error)) if error.downcast_ref::<Missing>().is_some() => {
+                    found.push(entry);
+                }
+                NodeContent::Unusable(error) => return Err(error.in_document(&entry, self.source)),
             }
         }
         Ok(found)
     }
 
-    fn document(&self, descriptor: &Descriptor) -> Result<(Manifest, About)> {
+    fn document(&self, descriptor: &Descriptor) -> Result<Manifest> {
         let bytes = read(self.source, descriptor)?;
-        let manifest = parse(descriptor.media_type(), &bytes)
+        Manifest::parse(descriptor.media_type(), &bytes)
             .into_diagnostic()
-            .wrap_err_with(|| format!("{} is not an image", descriptor.digest()))?;
-        Ok((manifest, About::read(&bytes)))
+            .wrap_err_with(|| format!("{} is not an image", descriptor.digest()))
     }
 
     fn manifest(&self, descriptor: &Descriptor) -> Result<ManifestInfo> {
@@ -130,8 +121,10 @@ impl ImageReader<'_> {
             layers: Vec::new(),
             attached: Vec::new(),
         };
-        let (config, layers, about) = match self.document(descriptor) {
-            Ok((Manifest::Image { config, layers }, about)) => (config, layers, about),
+        let (config, layers, artifact_type, annotations) = match self.document(descriptor) {
+            Ok(Manifest { content: ManifestContent::Image { config, layers }, artifact_type, annotations, .. }) => {
+                (config, layers, artifact_type, annotations)
+            }
             Err(error) if error.downcast_ref::<Missing>().is_none() => return Err(error),
             _ => {
                 manifest.missing = true;
@@ -140,11 +133,11 @@ impl ImageReader<'_> {
         };
         let content = self.config(&config)?;
         manifest.platform = platform(manifest.platform, &content);
-        manifest.artifact_type = about.artifact_type;
+        manifest.artifact_type = artifact_type;
         if manifest.artifact_type.is_none() && as_oci(config.media_type()) != MediaType::ImageConfig {
             manifest.artifact_type = Some(config.media_type().to_string());
         }
-        manifest.annotations = about.annotations;
+        manifest.annotations = annotations;
         manifest.config = Some(ConfigInfo::new(&config, &content));
         manifest.layers_size = layers.iter().map(Descriptor::size).fold(0, u64::saturating_add);
         let details = diff_ids(&content, layers.len()).into_iter().zip(history_steps(&content, layers.len()));
@@ -183,6 +176,10 @@ impl ImageReader<'_> {
         }
         Ok(())
     }
+}
+
+fn is_index(descriptor: &Descriptor) -> bool {
+    as_oci(descriptor.media_type()) == MediaType::ImageIndex
 }
 
 /// Returns the platform of the index, or else of the config. The variant may be in the config only.

@@ -8,8 +8,7 @@ use serde::Serialize;
 
 use super::blob::{BlobInfo, annotations};
 use crate::error::Result;
-use crate::image::about::About;
-use crate::image::manifest::{Annotations, Manifest, parse};
+use crate::image::manifest::{Annotations, Manifest, ManifestContent};
 use crate::image::media_type::is_document;
 use crate::image::{Descriptor, Digest};
 use crate::platform::Platform;
@@ -96,9 +95,10 @@ pub fn group_by_subject(source: &dyn Source, entries: &[Descriptor]) -> HashMap<
     let mut groups: HashMap<String, Vec<Descriptor>> = HashMap::new();
     for entry in entries.iter().filter(|entry| is_document(entry.media_type())) {
         let Ok(bytes) = read(source, entry) else { continue };
-        let referrers = match (About::read(&bytes).subject, parse(entry.media_type(), &bytes)) {
+        let Ok(manifest) = Manifest::parse(entry.media_type(), &bytes) else { continue };
+        let referrers = match (manifest.subject, manifest.content) {
             (Some(subject), _) => vec![(subject.digest().to_string(), entry.clone())],
-            (None, Ok(Manifest::Index(listed))) if is_referrers_list(entry) => {
+            (None, ManifestContent::Index(listed)) if is_referrers_list(entry) => {
                 let subject = tag(entry).unwrap_or_default().replacen('-', ":", 1);
                 listed.into_iter().map(|listed| (subject.clone(), listed)).collect()
             }
@@ -171,20 +171,20 @@ fn read_one(source: &dyn Source, descriptor: &Descriptor) -> Result<(AttachedMan
         }
         bytes => bytes?,
     };
-    let about = About::read(&bytes);
-    let contents = match parse(descriptor.media_type(), &bytes).into_diagnostic()? {
-        Manifest::Index(entries) => entries,
-        Manifest::Image { config, layers } => {
+    let manifest = Manifest::parse(descriptor.media_type(), &bytes).into_diagnostic()?;
+    let contents = match manifest.content {
+        ManifestContent::Index(entries) => entries,
+        ManifestContent::Image { config, layers } => {
             attached.artifact_type = Some(config.media_type().to_string());
             layers
         }
     };
-    attached.artifact_type = about.artifact_type.or(attached.artifact_type);
-    if !about.annotations.is_empty() {
-        attached.annotations = about.annotations;
+    attached.artifact_type = manifest.artifact_type.or(attached.artifact_type);
+    if !manifest.annotations.is_empty() {
+        attached.annotations = manifest.annotations;
     }
     attached.contents = contents.iter().map(AttachedBlob::new).collect();
-    Ok((attached, about.subject.map(|subject| subject.digest().clone())))
+    Ok((attached, manifest.subject.map(|subject| subject.digest().clone())))
 }
 
 impl AttachedBlob {

@@ -20,7 +20,7 @@ use crate::config::{FileRule, Folder, Labels, Root, Table};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::git::Commit;
-use crate::image::Packing;
+use crate::image::CompressionOptions;
 use crate::platform::{PlatformChoice, TARGETS};
 use crate::reference::BaseReference;
 
@@ -87,7 +87,7 @@ impl Facts<'_> {
             stop_signal: table.stop_signal,
             labels: over_described(table.labels),
             annotations: over_described(table.annotations),
-            packing: Packing {
+            packing: CompressionOptions {
                 compression: table.compression.unwrap_or_default(),
                 threads: threads(self.args.cargo.jobs.as_deref()),
             },

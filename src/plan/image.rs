@@ -10,7 +10,7 @@ use super::features::Features;
 use super::unit::Unit;
 use crate::config::{FileRule, Folder, Labels, Port, SbomFormat, Signal};
 use crate::error::Result;
-use crate::image::Packing;
+use crate::image::CompressionOptions;
 use crate::image::layer::ROOT_FOLDERS;
 use crate::platform::{Platform, PlatformChoice, Target};
 use crate::reference::{BaseReference, EngineReference, KeyReference, Reference};
@@ -63,7 +63,7 @@ pub struct ImagePlan {
     /// Annotations of image and index, with those from Cargo.toml and git.
     pub annotations: Labels,
     /// How our layers are compressed.
-    pub packing: Packing,
+    pub packing: CompressionOptions,
     /// The tags.
     pub tags: Vec<String>,
     /// Whether a tag was made from a template.

@@ -15,8 +15,8 @@ use crate::event::transfer::Activity;
 use crate::image::config::{Object, object_in};
 use crate::platform::{PlatformChoice, Target};
 use crate::reference::BaseReference;
-use crate::store::layer::described;
-use crate::store::{Counted, Source};
+use crate::store::layer::layers_of;
+use crate::store::{ProgressSource, Source};
 
 /// Bundles an image that is anywhere, for one platform. Arguments take the place of what it starts.
 ///
@@ -59,8 +59,8 @@ pub fn unpack(
         layers: layers.len(),
         bytes: layers.iter().map(Descriptor::size).fold(0, u64::saturating_add),
     });
-    let source = Counted { source, activity: Activity::Bundling, listener: context.listener };
-    let image = BundleImage { source: &source, name, config, layers: described(config, layers)? };
+    let source = ProgressSource { source, activity: Activity::Bundling, listener: context.listener };
+    let image = BundleImage { source: &source, name, config, layers: layers_of(config, layers)? };
     bundle::write(&image, output, context.listener)
 }
 

@@ -65,7 +65,7 @@ impl<'a> Destination<'a> {
 
     /// Returns the context of an error.
     pub fn failure(&self, plan: &ImagePlan) -> String {
-        format!("cannot push {} to {}", plan.name, self.registry.place())
+        format!("cannot push {} to {}", plan.name, self.registry.location())
     }
 
     /// Returns what these tags stand for, `None` for one that is not there. The tags are the same in every call.
@@ -104,7 +104,7 @@ impl<'a> Destination<'a> {
             // A tag that is right has all its content behind it: a registry takes no manifest without.
             false
         } else {
-            context.report(Event::Pushing { image: image.name.clone(), to: self.registry.place() });
+            context.report(Event::Pushing { image: image.name.clone(), to: self.registry.location() });
             self.mount(&plan.base, image.manifests.iter().flat_map(|manifest| &manifest.layers[..manifest.below]));
             std::thread::scope(|scope| {
                 // Referrers may be there before the image is (distribution-spec, "Pushing Manifests with Subject").
@@ -124,7 +124,7 @@ impl<'a> Destination<'a> {
         each(&left, MANY, |(tag, _)| {
             self.registry.tag(root, tag).wrap_err_with(|| format!("cannot move the tag {tag}"))
         })?;
-        context.report(Event::Pushed { image: image.name.clone(), to: self.registry.place(), was_there: is_there });
+        context.report(Event::Pushed { image: image.name.clone(), to: self.registry.location(), was_there: is_there });
         Ok(())
     }
 

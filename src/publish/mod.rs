@@ -19,7 +19,7 @@ use crate::context::GlobalContext;
 use crate::error::Result;
 use crate::parallel::{MANY, each};
 use crate::plan::{ImagePlan, Plan};
-use crate::store::{Behind, Sink, copy};
+use crate::store::{Fallback, Sink, copy};
 
 /// The repositories that the images of a plan go to.
 ///
@@ -49,7 +49,7 @@ impl<'a> Destinations<'a> {
         for destination in self.open() {
             let (plan, image) = (&built.plan.images[destination.image], &built.images[destination.image]);
             let layout = &built.layouts[destination.image];
-            let source = Behind { first: layout, second: built.bases.source(&plan.base)? };
+            let source = Fallback { primary: layout, secondary: built.bases.source(&plan.base)? };
             let upload = Upload { plan, image, tags: self.tags(plan), source: &source, signer: self.signer };
             destination.push(&upload, self.context).wrap_err_with(|| destination.failure(plan))?;
             results.push(destination.repository.with_digest(image.digest.as_ref()));

@@ -13,8 +13,8 @@ use crate::event::{BuiltImage, Listener};
 use crate::image::Digest;
 use crate::parallel::{MANY, each};
 use crate::registry::Registry;
-use crate::store::cache::records::Kind;
-use crate::store::{Behind, Cache, Memory, Referrers, Source};
+use crate::store::cache::records::RecordKind;
+use crate::store::{Cache, Fallback, Memory, Referrers, Source};
 
 /// The referrers of an image.
 pub struct ReferrersUpload<'a> {
@@ -74,7 +74,8 @@ impl ReferrersUpload<'_> {
 
     fn is_attached_already(&self, registry: &Registry, was_there: bool) -> bool {
         let all = self.digests();
-        all.is_empty() || was_there && self.cache.recall(Kind::Attached, &self.record(registry)).as_ref() == Some(&all)
+        all.is_empty()
+            || was_there && self.cache.get(RecordKind::Attached, &self.record(registry)).as_ref() == Some(&all)
     }
 
     /// Attaches what is missing. It may be called again.
@@ -83,10 +84,10 @@ impl ReferrersUpload<'_> {
     /// Returns an error if the registry does not take it.
     pub fn attach(&self, registry: &Registry, missing: &MissingReferrers) -> Result<()> {
         if !missing.referrers.is_empty() {
-            let source = Behind { first: &missing.signatures, second: self.layout };
+            let source = Fallback { primary: &missing.signatures, secondary: self.layout };
             registry.attach(&missing.referrers, &source)?;
         }
-        self.cache.remember(Kind::Attached, &self.record(registry), self.digests());
+        self.cache.put(RecordKind::Attached, &self.record(registry), self.digests());
         Ok(())
     }
 
@@ -94,14 +95,14 @@ impl ReferrersUpload<'_> {
     pub fn report_signed(&self, registry: &Registry, missing: &MissingReferrers, listener: Listener) {
         for (manifest, signed) in self.manifests.iter().zip(&missing.signed).rev() {
             if let Some(SignedManifest { statements, signatures }) = signed {
-                listener(manifest.signed(registry.place(), statements, signatures.is_empty()));
+                listener(manifest.signed(registry.location(), statements, signatures.is_empty()));
             }
         }
     }
 
     /// The key of the cache's record of what was attached.
     fn record(&self, registry: &Registry) -> String {
-        format!("{}@{}", registry.place(), self.image.digest)
+        format!("{}@{}", registry.location(), self.image.digest)
     }
 
     fn digests(&self) -> Vec<String> {
@@ -119,7 +120,7 @@ impl ReferrersUpload<'_> {
         let Some(signer) = self.signer else { return Ok(None) };
         let digest = manifest.descriptor.digest();
         let mut statements = vec![Statement::signature(digest)];
-        statements.extend(unsigned_statements(self.layout, &self.attached_to(digest), digest, &registry.place())?);
+        statements.extend(unsigned_statements(self.layout, &self.attached_to(digest), digest, &registry.location())?);
         let subject = SubjectSigner { signer, subject: &manifest.descriptor, listed, source: registry };
         let signatures = subject.sign_missing(&statements, memory)?;
         Ok(Some(SignedManifest { statements, signatures }))

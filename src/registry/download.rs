@@ -15,10 +15,10 @@ use crate::image::digest::sha256;
 use crate::image::manifest::sniff;
 use crate::image::media_type::{DOCKER_INDEX, DOCKER_MANIFEST, is_document};
 use crate::interrupt;
-use crate::store::MOST_DOCUMENT_BYTES;
+use crate::store::MAX_DOCUMENT_BYTES;
 
 /// The limit for manifests and indexes in memory.
-pub const MAX_MANIFEST_BYTES: usize = MOST_DOCUMENT_BYTES as usize;
+pub const MAX_MANIFEST_BYTES: usize = MAX_DOCUMENT_BYTES as usize;
 
 /// Accepts the media types of manifests and indexes.
 pub fn accept_manifests(request: RequestBuilder) -> RequestBuilder {

@@ -33,8 +33,8 @@ use reqwest::{Method, StatusCode};
 use tokio::runtime::Runtime;
 
 use crate::error::Result;
-use crate::image::about::About;
 use crate::image::manifest::Document;
+use crate::image::manifest::Manifest;
 use crate::image::media_type::{is_config, is_document};
 use crate::parallel::lock;
 use crate::reference::Reference;
@@ -104,7 +104,11 @@ impl<'a> Registry<'a> {
         let status = self.runtime.block_on(put).map_err(|error| self.explain(error))?;
         lock(&self.pushed).insert(descriptor.digest().clone(), bytes.clone());
         match status {
-            SubjectStatus::Unlisted => Ok(About::read(bytes).subject.map(|subject| subject.digest().clone())),
+            SubjectStatus::Unlisted => {
+                let subject =
+                    Manifest::parse(document.descriptor.media_type(), bytes).ok().and_then(|manifest| manifest.subject);
+                Ok(subject.map(|subject| subject.digest().clone()))
+            }
             SubjectStatus::Listed => Ok(None),
         }
     }
@@ -130,7 +134,7 @@ impl<'a> Registry<'a> {
         if error.status() != Some(StatusCode::NOT_FOUND) {
             return self.explain(error);
         }
-        let missing = Missing { name: name.to_owned(), place: self.place() };
+        let missing = Missing { name: name.to_owned(), location: self.location() };
         Report::from(error).wrap_err(missing)
     }
 
@@ -154,7 +158,7 @@ impl Source for Registry<'_> {
         let found = found.map_err(|error| self.missing(name, error))?;
         match Digest::try_from(name) {
             Ok(wanted) if wanted != *found.digest() => {
-                Err(miette!("{} returned {} when asked for {wanted}", self.place(), found.digest()))
+                Err(miette!("{} returned {} when asked for {wanted}", self.location(), found.digest()))
             }
             _ => Ok(found),
         }
@@ -171,7 +175,7 @@ impl Source for Registry<'_> {
         }
     }
 
-    fn place(&self) -> String {
+    fn location(&self) -> String {
         format!("{}/{}", self.reference.registry(), self.reference.repository())
     }
 }

@@ -8,10 +8,10 @@ use oci_spec::image::{Descriptor, Digest};
 
 use super::{Registry, RequestError, referrers_api, referrers_tag};
 use crate::error::{Result, with_help};
-use crate::image::manifest::{Document, parse};
+use crate::image::manifest::{Document, Manifest};
 use crate::image::media_type::is_document;
 use crate::parallel::{MANY, each};
-use crate::store::{Referrers, SMALL, Sink, Source, copy, read};
+use crate::store::{Referrers, SMALL_BLOB, Sink, Source, copy, read};
 
 impl Referrers for Registry<'_> {
     fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
@@ -53,7 +53,7 @@ impl Registry<'_> {
         let mut content = Vec::new();
         for manifest in manifests {
             let bytes = read(source, manifest)?;
-            content.extend(parse(manifest.media_type(), &bytes).map_err(Report::from_err)?.children());
+            content.extend(Manifest::parse(manifest.media_type(), &bytes).map_err(Report::from_err)?.children());
             documents.push(Document { descriptor: manifest.clone(), bytes });
         }
         self.push_content(&content, source)?;
@@ -72,7 +72,7 @@ impl Registry<'_> {
     /// Pushes the content of artifacts. A HEAD request is not worth its time for small blobs, which are new as a rule.
     fn push_content(&self, content: &[Descriptor], source: &dyn Source) -> Result<()> {
         let (small, large): (Vec<_>, Vec<_>) =
-            content.iter().partition(|blob| blob.size() <= SMALL && !is_document(blob.media_type()));
+            content.iter().partition(|blob| blob.size() <= SMALL_BLOB && !is_document(blob.media_type()));
         let mut pushed = HashSet::new();
         let small: Vec<_> =
             small.into_iter().filter(|blob| pushed.insert(blob.digest()) && !self.is_known_to_exist(blob)).collect();

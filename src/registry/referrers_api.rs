@@ -8,7 +8,7 @@ use super::client::Client;
 use super::download::MAX_MANIFEST_BYTES;
 use super::error::RequestError;
 use super::http::read_body;
-use crate::image::manifest::{Manifest, parse};
+use crate::image::manifest::Manifest;
 
 /// More pages than any real list has.
 const MAX_PAGES: usize = 20;
@@ -29,8 +29,8 @@ pub async fn referrers(client: &Client<'_>, subject: &Digest) -> Result<Option<V
         };
         let next = next_page(response.headers(), &url);
         let body = read_body(&url, &mut response, MAX_MANIFEST_BYTES, client.options.retry.stall_timeout).await?;
-        match parse(&MediaType::ImageIndex, &body) {
-            Ok(Manifest::Index(entries)) => found.extend(entries),
+        match Manifest::parse(&MediaType::ImageIndex, &body).map(Manifest::into_index) {
+            Ok(Some(entries)) => found.extend(entries),
             // Such as a page for browsers.
             _ => return Ok(None),
         }

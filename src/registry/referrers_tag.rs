@@ -13,7 +13,7 @@ use super::error::RequestError;
 use super::http::read_body;
 use crate::error::{Result, with_help};
 use crate::image::canonical_json;
-use crate::image::manifest::{Document, Manifest, parse};
+use crate::image::manifest::{Document, Manifest};
 use crate::store::referrers::entry;
 
 /// How often the list is written if other clients write it, too.
@@ -38,8 +38,8 @@ struct List {
 /// Returns an error if there is no valid response, or if the tag is no list.
 pub async fn referrers(client: &Client<'_>, subject: &Digest) -> Result<Option<Vec<Descriptor>>> {
     let Some(list) = get(client, &tag_of(subject)).await? else { return Ok(None) };
-    match parse(&MediaType::ImageIndex, &canonical_json(&list.content)) {
-        Ok(Manifest::Index(entries)) => Ok(Some(entries)),
+    match Manifest::parse(&MediaType::ImageIndex, &canonical_json(&list.content)).map(Manifest::into_index) {
+        Ok(Some(entries)) => Ok(Some(entries)),
         _ => Ok(None),
     }
 }
@@ -92,8 +92,8 @@ async fn get(client: &Client<'_>, tag: &str) -> Result<Option<List>> {
     };
     let etag = strong_etag(response.headers());
     let body = read_body(&url, &mut response, MAX_MANIFEST_BYTES, client.options.retry.stall_timeout).await?;
-    match parse(&MediaType::ImageIndex, &body) {
-        Ok(Manifest::Index(_)) if body.len() <= MAX_MANIFEST_BYTES => {
+    match Manifest::parse(&MediaType::ImageIndex, &body) {
+        Ok(_) if body.len() <= MAX_MANIFEST_BYTES => {
             let content = serde_json::from_slice(&body).map_err(Report::from_err)?;
             Ok(Some(List { content, etag }))
         }

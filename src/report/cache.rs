@@ -5,10 +5,10 @@ use std::time::SystemTime;
 use super::lines::{plural, size, verb_column};
 use crate::image::Digest;
 use crate::sanitize::sanitize;
-use crate::store::cache::prune::{Blob, BlobKind};
+use crate::store::cache::prune::{BlobKind, CachedBlob};
 
 /// Returns the line of a blob: `DIGEST  SIZE  AGE  KIND`.
-pub fn blob(blob: &Blob, now: SystemTime) -> String {
+pub fn blob(blob: &CachedBlob, now: SystemTime) -> String {
     let kind = match blob.kind {
         BlobKind::Index => "index",
         BlobKind::Manifest => "manifest",
@@ -22,7 +22,7 @@ pub fn blob(blob: &Blob, now: SystemTime) -> String {
 }
 
 /// Returns the line with the number of blobs and their size.
-pub fn total(blobs: &[Blob]) -> String {
+pub fn total(blobs: &[CachedBlob]) -> String {
     let bytes = blobs.iter().map(|blob| blob.size).fold(0, u64::saturating_add);
     format!("{} {} {}, {}", verb_column("Cached"), blobs.len(), plural(blobs.len(), "blob"), size(bytes))
 }
@@ -42,7 +42,7 @@ mod tests {
     fn blob_line_has_age_in_days() {
         let now = SystemTime::now();
         let used = now - Duration::from_secs(50 * 60 * 60);
-        let line = blob(&Blob { digest: sha256(b""), size: 1536, used, kind: BlobKind::Gzip }, now);
+        let line = blob(&CachedBlob { digest: sha256(b""), size: 1536, used, kind: BlobKind::Gzip }, now);
         assert!(line.starts_with("sha256:e3b0c442") && line.ends_with("b855     1.5 KiB    2d  gzip"), "{line}");
     }
 }

@@ -13,7 +13,7 @@ use crate::inspect::image::{LayerInfo, ManifestInfo};
 use crate::inspect::referrers::{AttachedManifest, ImageReferrers, SubjectReferrers};
 use crate::inspect::{ImageInfo, Inspected};
 use crate::sanitize::sanitize;
-use crate::store::validate::{Part, Problem};
+use crate::store::validate::{Problem, ProblemPart};
 
 const NAME: Style = Style::new().bold();
 const PLATFORM: Style = AnsiColor::BrightCyan.on_default().bold();
@@ -25,11 +25,11 @@ const KEY: Style = Style::new().dimmed();
 /// Returns the line for a problem: `DIGEST: problem (which part of the image)`.
 pub fn problem(problem: &Problem) -> String {
     let part = match problem.part {
-        Part::Index => "the index",
-        Part::Manifest => "the manifest",
-        Part::Config => "the config",
-        Part::Layer => "a layer",
-        Part::Other => "in the index",
+        ProblemPart::Index => "the index",
+        ProblemPart::Manifest => "the manifest",
+        ProblemPart::Config => "the config",
+        ProblemPart::Layer => "a layer",
+        ProblemPart::Other => "in the index",
     };
     let of = match &problem.platforms[..] {
         [] => String::new(),

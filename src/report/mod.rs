@@ -39,7 +39,7 @@ use crate::event::{Event, Question};
 use crate::image::Digest;
 use crate::inspect::Inspected;
 use crate::inspect::referrers::ImageReferrers;
-use crate::store::cache::prune::Blob;
+use crate::store::cache::prune::CachedBlob;
 use crate::store::validate::Validated;
 use lines::{ERROR, plural};
 use live::{Live, are_bars_enabled};
@@ -144,7 +144,7 @@ impl Reporter {
     }
 
     /// Prints the blobs of the cache, one line per blob.
-    pub fn blobs(&self, blobs: &[Blob]) -> ExitCode {
+    pub fn blobs(&self, blobs: &[CachedBlob]) -> ExitCode {
         let now = SystemTime::now();
         let lines = blobs.iter().map(|blob| cache::blob(blob, now) + "\n");
         let printed = self.text(&lines.collect::<String>());

@@ -1,4 +1,4 @@
-//! Files that are there whole or not at all.
+//! Files that are written atomically.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -6,33 +6,32 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-use super::layer::Grows;
+use super::error::ReadError;
 use crate::error::{Result, on_path};
-use crate::image::digest::Mismatch;
-use crate::image::layer::decompress::Compression;
 
-/// What the names of unfinished files begin with.
-pub const TEMPORARY: &str = ".new-";
+/// The prefix of temporary files.
+pub const TEMP_PREFIX: &str = ".new-";
 
-/// A file without a name of its own yet, in `folder`; it goes when it is dropped.
+/// Creates a temporary file in `folder`, which is removed when it is dropped.
 ///
-/// It is created as any file is, by the user's umask: tempfile's own default is for secrets, and images are read by
-/// others.
+/// Its permissions follow the umask, as those of any file: by default, temporary files are only readable by their owner,
+/// but others read images.
 ///
 /// # Errors
-/// Of creating it.
+/// Returns an error if the file cannot be created.
 pub fn create_in(folder: &Path) -> io::Result<NamedTempFile> {
-    let create = |path: &Path| File::options().read(true).write(true).create_new(true).open(path);
-    tempfile::Builder::new().prefix(TEMPORARY).make_in(folder, create)
+    let mut options = File::options();
+    options.read(true).write(true).create_new(true);
+    tempfile::Builder::new().prefix(TEMP_PREFIX).make_in(folder, |path| options.open(path))
 }
 
-/// Puts a new file, as `write` writes it, in the place of `path`, or of what that links to. What is no file there (a
-/// pipe, a terminal, `/dev/null`) is written to.
+/// Replaces the file at `path`, or the one it links to, with what `write` writes. A pipe, a terminal or `/dev/null` is
+/// written to directly.
 ///
 /// # Errors
-/// Of writing; a file that was there before is then as it was.
+/// Returns an error if writing fails. Then an existing file is unchanged.
 pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    // A link that leads nowhere yet is replaced itself.
+    // A broken link is replaced itself.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     if fs::metadata(&path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
         return write(&mut File::options().write(true).open(path)?);
@@ -40,15 +39,14 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut file = create_in(folder.unwrap_or(Path::new(".")))?;
     write(file.as_file_mut())?;
-    // A rename may reach the disk before the content does.
+    // Otherwise the rename could reach the disk before the content.
     file.as_file().sync_all()?;
     file.persist(&path)?;
     sync_folder(path.parent().unwrap_or(Path::new("/")));
     Ok(())
 }
 
-/// Sees to it that the names in a folder outlive a power cut. Where folders cannot be opened, the file system does it by
-/// itself.
+/// Makes the names in a folder survive a power failure. Where folders cannot be opened, the file system does that.
 pub fn sync_folder(folder: &Path) {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     if let Ok(folder) = File::open(folder) {
@@ -56,11 +54,11 @@ pub fn sync_folder(folder: &Path) {
     }
 }
 
-/// Writes all of `content` to a file that will be `path`; an error of the one is not taken for one of the other.
+/// Writes all of `content` to a temporary file for `path`.
 ///
 /// # Errors
-/// Of reading, as they are; of writing, with the path.
-pub fn fill(file: &mut NamedTempFile, content: &mut dyn Read, path: &Path) -> Result<()> {
+/// Returns a [`ReadError`] if reading fails, or an error that names `path` if writing fails.
+pub fn write_all(file: &mut NamedTempFile, content: &mut dyn Read, path: &Path) -> Result<()> {
     let mut buffer = vec![0; 128 << 10];
     loop {
         let read = match content.read(&mut buffer) {
@@ -68,20 +66,7 @@ pub fn fill(file: &mut NamedTempFile, content: &mut dyn Read, path: &Path) -> Re
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             read => read.map_err(ReadError)?,
         };
-        // The file's own error: that of `NamedTempFile` names its path once more.
+        // Write to the inner file: errors of `NamedTempFile` would name the temporary path.
         file.as_file_mut().write_all(&buffer[..read]).map_err(|error| on_path("write", path, error))?;
     }
-}
-
-/// Content could not be read; why is kept as it is, for those who act on it.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error("{begin}{0}", begin = if is_told(.0) { "" } else { "it cannot be read: " })]
-pub struct ReadError(pub io::Error);
-
-/// Whether an error says by itself what is wrong with the content.
-fn is_told(error: &io::Error) -> bool {
-    let is_ours = |inner: &(dyn std::error::Error + Send + Sync + 'static)| {
-        inner.is::<Mismatch>() || inner.is::<Compression>() || inner.is::<Grows>()
-    };
-    error.get_ref().is_some_and(is_ours)
 }

@@ -1,107 +1,120 @@
-//! The one verb between two stores.
+//! Copying images from one store to another.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use miette::{Context, IntoDiagnostic, miette};
+use miette::{Context, miette};
 use oci_spec::image::Descriptor;
 
-use super::{MOST_DEPTH, MOST_DOCUMENT_BYTES, Sink, Source, is_mismatch, read};
+use super::error::mismatch;
+use super::graph::{GraphWalk, NodeContent, NodeKey, key};
+use super::sink::Sink;
+use super::source::{MAX_DOCUMENT_BYTES, Source};
 use crate::error::Result;
-use crate::image::digest::Digest;
-use crate::image::manifest::{self, Manifest};
-use crate::image::media_type::is_document;
+use crate::image::manifest::ManifestContent;
 use crate::parallel::{FEW, MANY, each, each_of};
 
-/// What is no larger is on its way as long as an answer is.
-pub const SMALL: u64 = 256 << 10;
+/// Blobs up to this size take about as long to send as the response to a request.
+pub const SMALL_BLOB: u64 = 256 << 10;
 
-/// Copies `roots` and all that they name from `source` to `sink`, children first, skipping what is there.
+/// Copies `roots` and everything they refer to from `source` to `sink`, children first. Skips what is there.
 ///
 /// # Errors
-/// The first error of either side; what was copied until then stays.
+/// Returns the first error of either store. What was copied until then stays.
 pub fn copy(source: &dyn Source, sink: &dyn Sink, roots: &[Descriptor]) -> Result<()> {
-    let mut graph = Graph::default();
-    for root in roots {
-        graph.walk(source, root, 0)?;
-    }
-    let is_there = each(&graph.blobs, MANY, |blob| sink.exists(blob))?;
-    let missing = graph.blobs.iter().zip(is_there).filter(|(_, is_there)| !is_there).map(|(blob, _)| blob);
-    let (small, large): (Vec<_>, Vec<_>) = missing.partition(|blob| blob.size() <= SMALL);
+    let plan = CopyPlan::new(source, roots)?;
+    let is_there = each(&plan.blobs, MANY, |blob| sink.exists(blob))?;
+    let missing = plan.blobs.iter().zip(is_there).filter(|(_, is_there)| !is_there).map(|(blob, _)| blob);
+    let (small, large): (Vec<_>, Vec<_>) = missing.partition(|blob| blob.size() <= SMALL_BLOB);
     each_of(&[(&large, FEW), (&small, MANY)], |blob| push(source, sink, blob))?;
-    for level in &graph.documents {
-        each(level, MANY, |document| match sink.exists(document)? {
-            true => Ok(()),
-            false => push(source, sink, document),
-        })?;
+    for level in &plan.levels() {
+        each(level, MANY, |document| if sink.exists(document)? { Ok(()) } else { push(source, sink, document) })?;
     }
     Ok(())
 }
 
 fn push(source: &dyn Source, sink: &dyn Sink, descriptor: &Descriptor) -> Result<()> {
-    let push = || {
-        let pushed = sink.push(descriptor, source);
-        pushed.wrap_err_with(|| format!("cannot copy {} from {}", descriptor.digest(), source.place()))
-    };
-    match push() {
-        // Bytes that are wrong once may have been wrong on their way.
-        Err(error) if is_mismatch(&error) => push(),
+    match push_once(source, sink, descriptor) {
+        // The bytes may have been corrupted on the way: try again.
+        Err(error) if mismatch(&error).is_some() => push_once(source, sink, descriptor),
         pushed => pushed,
     }
 }
 
-/// What [`copy`] copies.
-#[derive(Default)]
-struct Graph {
-    /// How many levels of documents each is, itself included. By digest and size: one that is called by two sizes is
-    /// looked at under both.
-    seen: HashMap<(Digest, u64), usize>,
-    blobs: Vec<Descriptor>,
-    /// Those that name no others first, then those that name these, and so on.
-    documents: Vec<Vec<Descriptor>>,
+fn push_once(source: &dyn Source, sink: &dyn Sink, descriptor: &Descriptor) -> Result<()> {
+    let pushed = sink.push(descriptor, source);
+    pushed.wrap_err_with(|| format!("cannot copy {} from {}", descriptor.digest(), source.location()))
 }
 
-impl Graph {
-    /// Gives how many levels of documents it is, itself included.
-    fn walk(&mut self, source: &dyn Source, descriptor: &Descriptor, depth: usize) -> Result<usize> {
-        let name = (descriptor.digest().clone(), descriptor.size());
-        if let Some(levels) = self.seen.get(&name) {
-            return Ok(*levels);
+/// What [`copy`] copies.
+#[derive(Default)]
+struct CopyPlan {
+    blobs: Vec<Descriptor>,
+    documents: Vec<Descriptor>,
+    /// What each document refers to.
+    children: HashMap<NodeKey, Vec<NodeKey>>,
+}
+
+impl CopyPlan {
+    fn new(source: &dyn Source, roots: &[Descriptor]) -> Result<CopyPlan> {
+        let mut plan = CopyPlan::default();
+        let mut blobs = HashSet::new();
+        for node in GraphWalk::new(source, roots) {
+            match node.content {
+                NodeContent::Leaf => {
+                    if blobs.insert(key(&node.descriptor)) {
+                        plan.blobs.push(node.descriptor);
+                    }
+                }
+                NodeContent::Unusable(error) => return Err(error.in_document(&node.descriptor, source)),
+                NodeContent::Document(manifest) => {
+                    if let ManifestContent::Image { config, .. } = &manifest.content {
+                        check_config(source, config)?;
+                    }
+                    let children = manifest.children().iter().map(key).collect();
+                    plan.children.insert(key(&node.descriptor), children);
+                    plan.documents.push(node.descriptor);
+                }
+            }
         }
-        if !is_document(descriptor.media_type()) {
-            self.seen.insert(name, 0);
-            self.blobs.push(descriptor.clone());
-            return Ok(0);
-        }
-        if depth > MOST_DEPTH {
-            return Err(miette!(
-                "{} in {} is nested deeper than {MOST_DEPTH} indexes",
-                descriptor.digest(),
-                source.place()
-            ));
-        }
-        let bytes = read(source, descriptor)?;
-        let parsed = manifest::parse(descriptor.media_type(), &bytes)
-            .into_diagnostic()
-            .wrap_err_with(|| format!("cannot use {} from {}", descriptor.digest(), source.place()))?;
-        if let Manifest::Image { config, .. } = &parsed
-            && config.size() > MOST_DOCUMENT_BYTES
-        {
-            return Err(miette!(
-                "the config {} in {} has {} bytes; more than {MOST_DOCUMENT_BYTES} are refused",
-                config.digest(),
-                source.place(),
-                config.size()
-            ));
-        }
-        let mut below = 0;
-        for child in parsed.children() {
-            below = below.max(self.walk(source, &child, depth + 1)?);
-        }
-        if self.documents.len() == below {
-            self.documents.push(Vec::new());
-        }
-        self.documents[below].push(descriptor.clone());
-        self.seen.insert(name, below + 1);
-        Ok(below + 1)
+        Ok(plan)
     }
+
+    /// Returns the documents by level: each refers only to those of lower levels, which come first.
+    fn levels(&self) -> Vec<Vec<Descriptor>> {
+        let mut heights = HashMap::new();
+        let mut levels = Vec::new();
+        for document in &self.documents {
+            let height = self.height(&key(document), &mut heights);
+            if levels.len() < height {
+                levels.resize(height, Vec::new());
+            }
+            levels[height - 1].push(document.clone());
+        }
+        levels
+    }
+
+    /// Returns how many levels of documents there are from a node on: 0 for a blob.
+    fn height(&self, node: &NodeKey, heights: &mut HashMap<NodeKey, usize>) -> usize {
+        if let Some(height) = heights.get(node) {
+            return *height;
+        }
+        let height = self
+            .children
+            .get(node)
+            .map_or(0, |children| 1 + children.iter().map(|child| self.height(child, heights)).max().unwrap_or(0));
+        heights.insert(node.clone(), height);
+        height
+    }
+}
+
+fn check_config(source: &dyn Source, config: &Descriptor) -> Result<()> {
+    if config.size() > MAX_DOCUMENT_BYTES {
+        return Err(miette!(
+            "the config {} in {} has {} bytes, which exceed the limit of {MAX_DOCUMENT_BYTES}",
+            config.digest(),
+            source.location(),
+            config.size()
+        ));
+    }
+    Ok(())
 }

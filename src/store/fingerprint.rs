@@ -1,34 +1,34 @@
-//! Whether a file is the one that was read before, as far as the file system tells.
+//! Detects changes of a file by its metadata.
 
 use std::fs::Metadata;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-/// What changes with a file's content: a program may set the size and the one time back, but not the other.
+/// Metadata that changes with a file's content. Programs can restore the size and the mtime, but not the ctime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stamp {
+pub struct Fingerprint {
     device: u64,
     inode: u64,
     size: u64,
-    modified: Time,
-    changed: Time,
+    modified: Timestamp,
+    changed: Timestamp,
 }
 
 /// Seconds since 1970, and nanoseconds.
-type Time = (i64, i64);
+type Timestamp = (i64, i64);
 
-/// No kernel's clock for files is coarser.
+/// The maximum tick of a kernel's clock for file times.
 const TICK: Duration = Duration::from_millis(20);
-/// Some file systems know whole seconds, or every other one.
+/// The tick of file systems that store whole seconds or every other second.
 const COARSE_TICK: Duration = Duration::from_secs(2);
 
-impl Stamp {
-    /// That of a file; nothing where the system does not tell enough.
+impl Fingerprint {
+    /// Returns the fingerprint of a file, or `None` if the system has no ctime.
     #[cfg(unix)]
-    pub fn of(metadata: &Metadata) -> Option<Stamp> {
+    pub fn of(metadata: &Metadata) -> Option<Fingerprint> {
         use std::os::unix::fs::MetadataExt;
-        Some(Stamp {
+        Some(Fingerprint {
             device: metadata.dev(),
             inode: metadata.ino(),
             size: metadata.size(),
@@ -37,24 +37,24 @@ impl Stamp {
         })
     }
 
-    /// Without the time of the last change there is nothing to go by.
+    /// Returns `None`: without a ctime, changes cannot be detected.
     #[cfg(not(unix))]
-    pub fn of(_: &Metadata) -> Option<Stamp> {
+    pub fn of(_: &Metadata) -> Option<Fingerprint> {
         None
     }
 
-    /// Whether every change from `now` on gives another stamp: one within the same tick of the clock does not.
-    pub fn shows_changes_from(&self, now: SystemTime) -> bool {
-        let tick = if self.changed.1 == 0 { COARSE_TICK } else { TICK };
-        let since = |(seconds, nanos): Time| {
-            let time = Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanos).ok()?);
-            now.duration_since(SystemTime::UNIX_EPOCH + time).ok()
-        };
-        since(self.changed).is_some_and(|age| age > tick)
+    /// Returns whether every change from `now` on yields another fingerprint. A change within the same tick of the clock
+    /// as the last one does not.
+    pub fn is_settled_at(&self, now: SystemTime) -> bool {
+        let (seconds, nanos) = self.changed;
+        let tick = if nanos == 0 { COARSE_TICK } else { TICK };
+        let (Ok(seconds), Ok(nanos)) = (u64::try_from(seconds), u32::try_from(nanos)) else { return false };
+        let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos);
+        now.duration_since(changed).is_ok_and(|age| age > tick)
     }
 
-    /// Whether it is another name of the same file.
-    pub fn is_same_file(&self, other: &Stamp) -> bool {
+    /// Returns whether both are of the same file.
+    pub fn is_same_file(&self, other: &Fingerprint) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
     }
 }
@@ -64,37 +64,37 @@ mod tests {
     use super::*;
     use std::fs;
 
-    fn stamp(path: &std::path::Path) -> Stamp {
-        Stamp::of(&fs::metadata(path).expect("a file")).expect("a stamp")
+    fn fingerprint(path: &std::path::Path) -> Fingerprint {
+        Fingerprint::of(&fs::metadata(path).expect("a file")).expect("a fingerprint")
     }
 
     #[test]
-    fn a_change_of_the_same_size_and_time_shows_once_the_file_has_settled() {
+    fn settled_fingerprint_detects_change_with_restored_mtime() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("x");
         fs::write(&path, "one").expect("writes");
-        let before = stamp(&path);
+        let before = fingerprint(&path);
         let time = fs::metadata(&path).and_then(|found| found.modified()).expect("a time");
-        assert!(!before.shows_changes_from(time));
-        while !before.shows_changes_from(SystemTime::now()) {
+        assert!(!before.is_settled_at(time));
+        while !before.is_settled_at(SystemTime::now()) {
             std::thread::sleep(Duration::from_millis(5));
         }
-        assert_eq!(stamp(&path), before);
+        assert_eq!(fingerprint(&path), before);
         fs::write(&path, "two").expect("writes");
         fs::File::open(&path).and_then(|file| file.set_modified(time)).expect("sets the time back");
-        assert_ne!(stamp(&path), before);
-        assert!(stamp(&path).is_same_file(&before));
+        assert_ne!(fingerprint(&path), before);
+        assert!(fingerprint(&path).is_same_file(&before));
     }
 
     #[test]
-    fn another_file_with_the_same_content_is_another() {
+    fn fingerprint_tells_copies_from_links() {
         let folder = tempfile::tempdir().expect("a folder");
         let (path, link) = (folder.path().join("x"), folder.path().join("link"));
         fs::write(&path, "one").expect("writes");
         fs::hard_link(&path, &link).expect("links");
-        assert_eq!(stamp(&path), stamp(&link));
+        assert_eq!(fingerprint(&path), fingerprint(&link));
         let copy = folder.path().join("copy");
         fs::copy(&path, &copy).expect("copies");
-        assert!(!stamp(&copy).is_same_file(&stamp(&path)));
+        assert!(!fingerprint(&copy).is_same_file(&fingerprint(&path)));
     }
 }

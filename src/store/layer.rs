@@ -1,37 +1,28 @@
-//! A layer, read to its end and held against its digest and its diffID.
+//! Reading a layer of an image, verified against its digest and its diffID.
 
 use std::io::{self, BufReader, Read};
 
 use miette::{Context, IntoDiagnostic, Report};
 use oci_spec::image::Descriptor;
 
-use super::atomic::ReadError;
-use super::{Source, open};
+use super::error::{DecompressionBomb, MAX_DECOMPRESSION_RATIO, read_error};
+use super::source::{Source, open};
 use crate::error::Result;
-use crate::image::config::{Object, strings};
+use crate::image::Layer;
+use crate::image::config::Object;
 use crate::image::digest::{DiffId, Digest, Hasher, Mismatch};
 use crate::image::layer::decompress::decompress;
-use crate::image::layer::entries::Entries;
+use crate::image::layer::tar_reader::TarReader;
+use crate::image::strings;
 
-/// A layer of an image, as its manifest and its config describe it.
-#[derive(Clone, Debug)]
-pub struct Layer {
-    /// Of its blob.
-    pub descriptor: Descriptor,
-    /// Of the tar within.
-    pub diff_id: DiffId,
-}
+/// The size up to which a tar may exceed the decompression ratio.
+const MIN_TAR_LIMIT: u64 = 16 << 20;
 
-/// How many times larger than its blob a tar may be: real layers are at most some dozens of times as large.
-const MOST_GROWTH: u64 = 200;
-/// A tar that is no larger than this may have been as small as it likes.
-const SMALL: u64 = 16 << 20;
-
-/// The layers of an image, each with the diffID that the config has for it.
+/// Returns the layers of an image, each with its diffID from the config.
 ///
 /// # Errors
-/// A diffID that is no digest.
-pub fn described(config: &Object, layers: &[Descriptor]) -> Result<Vec<Layer>> {
+/// Returns an error if a diffID is not a valid digest.
+pub fn layers_of(config: &Object, layers: &[Descriptor]) -> Result<Vec<Layer>> {
     let diff_ids = strings(config.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids")));
     let layers = layers.iter().cloned().zip(diff_ids).map(|(descriptor, diff_id)| {
         let diff_id = Digest::try_from(diff_id).map(DiffId).into_diagnostic()?;
@@ -41,71 +32,95 @@ pub fn described(config: &Object, layers: &[Descriptor]) -> Result<Vec<Layer>> {
 }
 
 impl Layer {
-    /// Gives its entries to `visit`, and checks all of it, whatever `visit` has read.
+    /// Passes the entries to `visit`, and verifies the whole layer, however much `visit` reads.
     ///
     /// # Errors
-    /// Those of `visit`; content that is not the layer's, and that comes first: nothing else that is said of it matters.
+    /// Returns an error if the content does not match the layer, or else the error of `visit`.
     pub fn read(
         &self,
         source: &dyn Source,
-        visit: impl FnOnce(&mut Entries<&mut dyn Read>) -> Result<()>,
+        visit: impl FnOnce(&mut TarReader<&mut dyn Read>) -> Result<()>,
     ) -> Result<()> {
-        let what = || format!("cannot unpack the layer {} of {}", self.descriptor.digest(), source.place());
-        let mut blob = open(source, &self.descriptor).wrap_err_with(what)?;
-        let read = self.unpack(&mut blob, visit);
-        io::copy(&mut blob, &mut io::sink()).map_err(failed).wrap_err_with(what)?;
-        read.wrap_err_with(what)
+        let context = || format!("cannot unpack the layer {} of {}", self.descriptor.digest(), source.location());
+        let mut blob = open(source, &self.descriptor).wrap_err_with(context)?;
+        let visited = self.unpack(&mut blob, visit);
+        // Wrong content has priority over an error in it.
+        io::copy(&mut blob, &mut io::sink()).map_err(read_error).wrap_err_with(context)?;
+        visited.wrap_err_with(context)
     }
 
-    fn unpack(&self, blob: &mut dyn Read, visit: impl FnOnce(&mut Entries<&mut dyn Read>) -> Result<()>) -> Result<()> {
-        let hasher = Hasher::like(&self.diff_id.0).ok_or_else(|| Mismatch::Algorithm(self.diff_id.0.clone()));
-        let hasher = hasher.map_err(Report::from_err)?;
-        let blob = BufReader::with_capacity(128 << 10, blob);
-        let mut tar = Tar {
-            inner: decompress(self.descriptor.media_type(), blob).map_err(failed)?,
-            hasher,
-            size: 0,
-            most: self.descriptor.size().saturating_mul(MOST_GROWTH).max(SMALL),
-        };
-        let mut entries = Entries::new(&mut tar as &mut dyn Read);
+    fn unpack(
+        &self,
+        blob: &mut dyn Read,
+        visit: impl FnOnce(&mut TarReader<&mut dyn Read>) -> Result<()>,
+    ) -> Result<()> {
+        let mut tar = LayerTar::new(self, blob)?;
+        let mut entries = TarReader::new(&mut tar as &mut dyn Read);
         visit(&mut entries)?;
-        entries.finish().map_err(failed)?;
-        let got = tar.hasher.finish();
-        match got == self.diff_id.0 {
-            true => Ok(()),
-            false => Err(miette::miette!("the config says diffID {}, the content is {got}", self.diff_id)),
-        }
+        entries.finish().map_err(read_error)?;
+        tar.finish(&self.diff_id)
+    }
+
+    /// Verifies the blob and the tar in it, of any size.
+    ///
+    /// # Errors
+    /// Returns an error if the content does not match the layer.
+    pub fn verify(&self, source: &dyn Source) -> Result<()> {
+        let mut blob = open(source, &self.descriptor)?;
+        let verified = self.verify_tar(&mut blob);
+        // Wrong content has priority over an error in it.
+        io::copy(&mut blob, &mut io::sink()).map_err(read_error)?;
+        verified
+    }
+
+    fn verify_tar(&self, blob: &mut dyn Read) -> Result<()> {
+        let mut tar = LayerTar::new(self, blob)?;
+        tar.max_size = u64::MAX;
+        let read = io::copy(&mut tar, &mut io::sink());
+        read.map_err(|error| miette::miette!("cannot decompress it: {error}"))?;
+        tar.finish(&self.diff_id)
     }
 }
 
-/// What could not be read, for those who act on why.
-pub fn failed(error: io::Error) -> Report {
-    ReadError(error).into()
-}
-
-/// The tar of a layer, hashed and counted while it is read.
-struct Tar<R> {
-    inner: R,
+/// A reader of the tar of a layer, which hashes it and limits its size.
+struct LayerTar<'a> {
+    inner: Box<dyn Read + 'a>,
     hasher: Hasher,
     size: u64,
-    most: u64,
+    max_size: u64,
 }
 
-/// A tar that is so much larger than its blob that it is made to fill disks.
-#[derive(Debug, thiserror::Error)]
-#[error("it grows to more than {MOST_GROWTH} times its size when it is decompressed: no real layer does")]
-pub struct Grows;
+impl<'a> LayerTar<'a> {
+    fn new(layer: &Layer, blob: &'a mut dyn Read) -> Result<LayerTar<'a>> {
+        let hasher = Hasher::for_digest(&layer.diff_id.0).ok_or_else(|| Mismatch::Algorithm(layer.diff_id.0.clone()));
+        let blob = BufReader::with_capacity(128 << 10, blob);
+        Ok(LayerTar {
+            inner: decompress(layer.descriptor.media_type(), blob).map_err(read_error)?,
+            hasher: hasher.map_err(Report::from_err)?,
+            size: 0,
+            max_size: layer.descriptor.size().saturating_mul(MAX_DECOMPRESSION_RATIO).max(MIN_TAR_LIMIT),
+        })
+    }
 
-impl<R: Read> Read for Tar<R> {
+    fn finish(self, expected: &DiffId) -> Result<()> {
+        let found = self.hasher.finish();
+        if found == expected.0 {
+            return Ok(());
+        }
+        Err(miette::miette!("wrong diffID: the config has {expected}, the content has {found}"))
+    }
+}
+
+impl Read for LayerTar<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         crate::interrupt::check()?;
         let read = self.inner.read(buffer)?;
         self.hasher.update(&buffer[..read]);
         self.size += read as u64;
-        match self.size > self.most {
-            true => Err(io::Error::new(io::ErrorKind::InvalidData, Grows)),
-            false => Ok(read),
+        if self.size > self.max_size {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, DecompressionBomb));
         }
+        Ok(read)
     }
 }
 
@@ -129,40 +144,40 @@ mod tests {
     }
 
     fn read(memory: &Memory, layer: &Layer) -> Result<(), String> {
-        let visit = |entries: &mut Entries<&mut dyn Read>| {
-            while entries.next_entry().map_err(failed)?.is_some() {}
+        let visit = |entries: &mut TarReader<&mut dyn Read>| {
+            while entries.next_entry().map_err(read_error)?.is_some() {}
             Ok(())
         };
-        let words = |error: Report| error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        layer.read(memory, visit).map_err(words)
+        let message = |error: Report| error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        layer.read(memory, visit).map_err(message)
     }
 
     #[test]
-    fn a_layer_is_read_to_its_end() {
+    fn layer_is_verified_to_its_end() {
         let memory = Memory::default();
         let tar = [0; 4096];
         assert_eq!(read(&memory, &layer(&memory, MediaType::ImageLayerGzip, &gzip(&tar), &tar)), Ok(()));
         assert_eq!(read(&memory, &layer(&memory, MediaType::ImageLayer, &tar, &tar)), Ok(()));
-        let words = read(&memory, &layer(&memory, MediaType::ImageLayer, &tar, &tar[1..])).unwrap_err();
-        assert!(words.contains("the config says diffID sha256:"), "{words}");
+        let message = read(&memory, &layer(&memory, MediaType::ImageLayer, &tar, &tar[1..])).unwrap_err();
+        assert!(message.contains("the config has sha256:"), "{message}");
     }
 
     #[test]
-    fn that_the_content_is_another_layers_is_said_before_what_is_wrong_with_it() {
+    fn wrong_content_has_priority_over_its_errors() {
         let memory = Memory::default();
         let layer = layer(&memory, MediaType::ImageLayerGzip, b"no gzip at all", b"");
         assert!(read(&memory, &layer).unwrap_err().ends_with("invalid gzip header"));
         memory.put(&layer.descriptor, b"nor that either".to_vec()[..14].to_vec());
-        assert!(read(&memory, &layer).unwrap_err().contains("was asked for, but the content is"));
+        assert!(read(&memory, &layer).unwrap_err().contains("wrong content: expected"));
     }
 
     #[test]
-    fn a_tar_that_grows_without_measure_is_refused_and_a_small_one_may() {
+    fn decompression_bomb_is_rejected_unless_small() {
         let memory = Memory::default();
-        for (size, grows) in [(SMALL, false), (SMALL + 512, true)] {
+        for (size, grows) in [(MIN_TAR_LIMIT, false), (MIN_TAR_LIMIT + 512, true)] {
             let tar = vec![0; usize::try_from(size).expect("a size")];
             let read = read(&memory, &layer(&memory, MediaType::ImageLayerGzip, &gzip(&tar), &tar));
-            assert_eq!(read.err().is_some_and(|words| words.contains("more than 200 times")), grows);
+            assert_eq!(read.err().is_some_and(|message| message.contains("more than 200 times")), grows);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Content in memory: the embedded base, and tests.
+//! A store in memory, for the embedded base and tests.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -7,12 +7,14 @@ use std::sync::Mutex;
 use miette::{IntoDiagnostic, Report};
 use oci_spec::image::Descriptor;
 
-use super::{Missing, Sink, Source, open};
+use super::error::Missing;
+use super::sink::Sink;
+use super::source::{Source, open};
 use crate::error::Result;
 use crate::image::manifest::Document;
 use crate::parallel::lock;
 
-/// Content by digest, and tags.
+/// A store in memory.
 #[derive(Debug, Default)]
 pub struct Memory {
     blobs: Mutex<BTreeMap<String, Vec<u8>>>,
@@ -20,12 +22,12 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Stores bytes under the digest of their descriptor.
+    /// Stores the content of a descriptor.
     pub fn put(&self, descriptor: &Descriptor, bytes: Vec<u8>) {
         lock(&self.blobs).insert(descriptor.digest().to_string(), bytes);
     }
 
-    /// Stores a document of ours and gives its descriptor.
+    /// Stores a document. Returns its descriptor.
     pub fn put_document(&self, document: Document) -> Descriptor {
         self.put(&document.descriptor, document.bytes);
         document.descriptor
@@ -41,7 +43,7 @@ impl Source for Memory {
         };
         found.cloned().ok_or_else(|| -> Report {
             let name = name.unwrap_or("image").to_owned();
-            Missing { name, place: self.place() }.into()
+            Missing { name, location: self.location() }.into()
         })
     }
 
@@ -51,11 +53,11 @@ impl Source for Memory {
 
     fn fetch(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send + '_>> {
         let bytes = lock(&self.blobs).get(descriptor.digest().as_ref()).cloned();
-        let bytes = bytes.ok_or_else(|| Missing::blob(descriptor, self.place()))?;
+        let bytes = bytes.ok_or_else(|| Missing::blob(descriptor, self.location()))?;
         Ok(Box::new(std::io::Cursor::new(bytes)))
     }
 
-    fn place(&self) -> String {
+    fn location(&self) -> String {
         "memory".to_owned()
     }
 }

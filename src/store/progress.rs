@@ -1,27 +1,27 @@
-//! A source whose content is counted while it is read.
+//! Progress of the layers read from a source.
 
 use std::io::{self, Read};
 
 use oci_spec::image::Descriptor;
 
-use super::Source;
-use super::reflink::Sharable;
+use super::reflink::ShareableFile;
+use super::source::Source;
 use crate::error::Result;
 use crate::event::Listener;
 use crate::event::transfer::{Activity, Transfer};
 use crate::image::media_type::is_layer;
 
-/// The layers of a source, told of as [`Transfer`]s; documents are too small for that.
-pub struct Counted<'a> {
-    /// Where all comes from.
+/// A source that reports the reading of layers as [`Transfer`]s. Documents are too small to report.
+pub struct ProgressSource<'a> {
+    /// The inner source.
     pub source: &'a dyn Source,
-    /// What it is read for.
+    /// Why the layers are read.
     pub activity: Activity,
-    /// Who wants to know.
+    /// The receiver of the events.
     pub listener: Listener<'a>,
 }
 
-impl Source for Counted<'_> {
+impl Source for ProgressSource<'_> {
     fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
         self.source.resolve(name)
     }
@@ -36,25 +36,25 @@ impl Source for Counted<'_> {
             return Ok(content);
         }
         let transfer = Transfer::of_blob(Some(self.listener), self.activity, descriptor);
-        Ok(Box::new(Counting { content, transfer }))
+        Ok(Box::new(ProgressReader { content, transfer }))
     }
 
-    /// Shared bytes go nowhere: there is nothing to count.
-    fn sharable(&self, descriptor: &Descriptor) -> Option<Sharable> {
-        self.source.sharable(descriptor)
+    /// Sharing a file transfers nothing, so there is nothing to report.
+    fn shareable(&self, descriptor: &Descriptor) -> Option<ShareableFile> {
+        self.source.shareable(descriptor)
     }
 
-    fn place(&self) -> String {
-        self.source.place()
+    fn location(&self) -> String {
+        self.source.location()
     }
 }
 
-struct Counting<'a> {
+struct ProgressReader<'a> {
     content: Box<dyn Read + Send + 'a>,
     transfer: Transfer<'a>,
 }
 
-impl Read for Counting<'_> {
+impl Read for ProgressReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.content.read(buffer)?;
         self.transfer.counter().add(read as u64);
@@ -74,7 +74,7 @@ mod tests {
     use crate::store::{Memory, read};
 
     #[test]
-    fn a_layer_is_counted_from_its_first_byte_to_its_last_and_a_document_is_not() {
+    fn progress_counts_layers_but_not_documents() {
         let told = Mutex::new(Vec::new());
         let listener = |event| match event {
             Event::TransferBegun { transfer } => lock(&told).push((transfer.name.clone(), transfer.done())),
@@ -82,7 +82,7 @@ mod tests {
             _ => {}
         };
         let memory = Memory::default();
-        let source = Counted { source: &memory, activity: Activity::Pulling, listener: &listener };
+        let source = ProgressSource { source: &memory, activity: Activity::Pulling, listener: &listener };
         for media_type in [MediaType::ImageConfig, MediaType::ImageLayerGzip] {
             let descriptor = Descriptor::new(media_type, 3, sha256(b"abc"));
             memory.put(&descriptor, b"abc".to_vec());

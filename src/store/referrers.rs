@@ -1,40 +1,35 @@
-//! Where content can be attached to content that is there.
+//! Stores that know what is attached to an image.
 
 use miette::IntoDiagnostic;
 use oci_spec::image::Descriptor;
 
-use super::Source;
+use super::source::Source;
 use crate::error::Result;
-use crate::image::about::About;
-use crate::image::artifact::listed;
+use crate::image::artifact::referrer_entry;
 use crate::image::digest::Digest;
-use crate::image::manifest::{Manifest, parse};
+use crate::image::manifest::Manifest;
 
-/// A place that knows what is attached to what: its referrers (distribution-spec, "Listing Referrers").
+/// A store with referrers (distribution-spec, "Listing Referrers").
 pub trait Referrers: Source {
-    /// The manifests whose subject is the content of a digest, as the place lists them. What they say themselves counts
-    /// more.
+    /// Returns the manifests with the given subject, as the store lists them. Their own content has priority over the
+    /// list.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// Returns an error if the store cannot be read.
     fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>>;
 
-    /// Stores manifests that name their subjects, after all that they name of `source`, and lists them as the referrers of
-    /// these.
+    /// Stores manifests that have a subject, after everything they refer to, and lists them as referrers.
     ///
     /// # Errors
-    /// Of reading and of storing; then not all are listed.
+    /// Returns an error if reading or storing fails. Then not all of them are listed.
     fn attach(&self, manifests: &[Descriptor], source: &dyn Source) -> Result<()>;
 }
 
-/// A manifest's entry in a list of referrers.
+/// Returns the entry of a manifest in a list of referrers.
 ///
 /// # Errors
-/// When it is no manifest.
-pub fn entry(manifest: &Descriptor, bytes: &[u8]) -> Result<Descriptor> {
-    let config = match parse(manifest.media_type(), bytes).into_diagnostic()? {
-        Manifest::Image { config, .. } => Some(config.media_type().clone()),
-        Manifest::Index(_) => None,
-    };
-    Ok(listed(manifest, &About::read(bytes), config.as_ref()))
+/// Returns an error if `bytes` are not a valid manifest.
+pub fn entry(descriptor: &Descriptor, bytes: &[u8]) -> Result<Descriptor> {
+    let manifest = Manifest::parse(descriptor.media_type(), bytes).into_diagnostic()?;
+    Ok(referrer_entry(descriptor, &manifest))
 }

@@ -1,35 +1,34 @@
-//! The bytes of a file under a second name, without a second place on the disk: as a copy that the file system makes when
-//! one of the two is written to, else as a hard link.
+//! Shares the bytes of a file on disk: by a reflink (a copy-on-write clone), or else by a hard link.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::atomic::TEMPORARY;
-use super::fingerprint::Stamp;
+use super::atomic::TEMP_PREFIX;
+use super::fingerprint::Fingerprint;
 
-/// A file whose content is known to be right, and where it is.
+/// A file with verified content.
 #[derive(Debug)]
-pub struct Sharable {
-    /// Opened before it was looked at.
+pub struct ShareableFile {
+    /// The file, opened before it was verified.
     pub file: File,
-    /// Its name, which may be another file's by now.
+    /// The path, which may name another file by now.
     pub path: PathBuf,
 }
 
-impl Sharable {
-    /// Puts its content at `path`, in the place of what is there. The file is made in the folder `unfinished`, which is on
-    /// the same disk as `path`, and shared only where those who may read it are those who may read the file `like`.
+impl ShareableFile {
+    /// Replaces `path` with a file that shares these bytes. The file is created in the folder `temp_folder` on the same
+    /// disk. A hard link is only made if this file has the same permissions as the file `like`.
     ///
     /// # Errors
-    /// Where bytes cannot be shared, as between two disks: then they are to be copied.
-    pub fn put(&self, path: &Path, unfinished: &Path, like: &Path) -> io::Result<()> {
-        self.clone_to(path, unfinished).or_else(|_| self.link_to(path, unfinished, like))
+    /// Returns an error if the bytes cannot be shared, for example between disks. Then they must be copied.
+    pub fn share_as(&self, path: &Path, temp_folder: &Path, like: &Path) -> io::Result<()> {
+        self.clone_to(path, temp_folder).or_else(|_| self.link_to(path, temp_folder, like))
     }
 
     #[cfg(target_os = "linux")]
-    fn clone_to(&self, path: &Path, unfinished: &Path) -> io::Result<()> {
-        let file = super::atomic::create_in(unfinished)?;
+    fn clone_to(&self, path: &Path, temp_folder: &Path) -> io::Result<()> {
+        let file = super::atomic::create_in(temp_folder)?;
         rustix::fs::ioctl_ficlone(&file, &self.file)?;
         file.as_file().sync_all()?;
         file.persist(path)?;
@@ -41,32 +40,32 @@ impl Sharable {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    fn link_to(&self, path: &Path, unfinished: &Path, like: &Path) -> io::Result<()> {
-        let (own, wanted) = (self.file.metadata()?, fs::metadata(like)?);
-        let stamp = |metadata: &fs::Metadata| Stamp::of(metadata).ok_or(io::ErrorKind::Unsupported);
-        let own_stamp = stamp(&own)?;
-        if own.permissions() != wanted.permissions() {
-            return Err(io::Error::other("it has other permissions"));
+    fn link_to(&self, path: &Path, temp_folder: &Path, like: &Path) -> io::Result<()> {
+        let metadata = self.file.metadata()?;
+        let fingerprint = Fingerprint::of(&metadata).ok_or(io::ErrorKind::Unsupported)?;
+        if metadata.permissions() != fs::metadata(like)?.permissions() {
+            return Err(io::Error::other("the permissions differ"));
         }
-        let is_own = |path: &Path| {
-            let found = fs::symlink_metadata(path)?;
-            Ok::<_, io::Error>(found.is_file() && stamp(&found)?.is_same_file(&own_stamp))
-        };
-        if is_own(path).is_ok_and(|is_own| is_own) {
+        if is_link_to(path, &fingerprint) {
             return Ok(());
         }
-        let link = |link: &Path| fs::hard_link(&self.path, link);
-        let link = tempfile::Builder::new().prefix(TEMPORARY).make_in(unfinished, link)?;
-        if !is_own(link.path())? {
-            return Err(io::Error::other("it was replaced"));
+        let mut builder = tempfile::Builder::new();
+        let link = builder.prefix(TEMP_PREFIX).make_in(temp_folder, |link| fs::hard_link(&self.path, link))?;
+        if !is_link_to(link.path(), &fingerprint) {
+            return Err(io::Error::other("the file was replaced"));
         }
         self.file.sync_all()?;
-        let unfinished = link.path().to_owned();
+        let temp_path = link.path().to_owned();
         link.persist(path)?;
-        // Where somebody has linked the same file there meanwhile, both names stay.
-        match fs::remove_file(&unfinished) {
+        // If another process has linked the same file there meanwhile, renaming leaves both names.
+        match fs::remove_file(&temp_path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
     }
+}
+
+fn is_link_to(path: &Path, file: &Fingerprint) -> bool {
+    let Ok(metadata) = fs::symlink_metadata(path) else { return false };
+    metadata.is_file() && Fingerprint::of(&metadata).is_some_and(|fingerprint| fingerprint.is_same_file(file))
 }

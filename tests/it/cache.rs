@@ -75,7 +75,7 @@ fn cache_verify_reports_and_removes_corrupt_blobs() {
     assert_eq!(home.succeeds(&["cache", "verify"], ""), "");
     fs::write(folder.join("blobs/sha256").join(sha256(b"wrong").digest()), "other").expect("corrupts");
     let ran = home.oci(&["cache", "verify"], "");
-    let line = format!("{0}: {0} was asked for, but the content is {1}\n", sha256(b"wrong"), sha256(b"other"));
+    let line = format!("{0}: wrong content: expected {0}, found {1}\n", sha256(b"wrong"), sha256(b"other"));
     assert_eq!((ran.status, ran.stdout, ran.stderr), (1, line, "error: found 1 problem\n".to_owned()));
     assert_eq!(listed(&home), ["5 B 1d other"]);
 }

@@ -5,8 +5,8 @@
 use std::num::NonZero;
 use std::path::Path;
 
-use cargo_oci::image::layer::{Content, Entry, EntryKind, with_parents, write};
-use cargo_oci::image::{Compression, Packing};
+use cargo_oci::image::layer::{EntryKind, FileContent, LayerEntry, with_parents, write};
+use cargo_oci::image::{Compression, CompressionOptions};
 
 const TIME: u64 = 1_700_000_000;
 
@@ -38,24 +38,26 @@ fn program() -> Vec<u8> {
     bytes
 }
 
-fn binaries() -> Vec<Entry> {
-    vec![Entry::file("app/hello", 0o755, Content::Bytes(program()))]
+fn binaries() -> Vec<LayerEntry> {
+    vec![LayerEntry::file("app/hello", 0o755, FileContent::Bytes(program()))]
 }
 
-fn assets(folder: &Path) -> Vec<Entry> {
+fn assets(folder: &Path) -> Vec<LayerEntry> {
     let style = folder.join("style.css");
     std::fs::write(&style, "body { margin: 0 }\n".repeat(100)).expect("a file");
-    let file = |path: &str, content: &[u8]| Entry::file(path, 0o644, Content::Bytes(content.to_vec()));
+    let file = |path: &str, content: &[u8]| LayerEntry::file(path, 0o644, FileContent::Bytes(content.to_vec()));
     let link = EntryKind::Symlink("css/style.css".to_owned());
-    let private =
-        Entry { owner: (65532, 3_000_000), ..Entry::file("etc/hello/key", 0o600, Content::Bytes(b"key\n".to_vec())) };
+    let private = LayerEntry {
+        owner: (65532, 3_000_000),
+        ..LayerEntry::file("etc/hello/key", 0o600, FileContent::Bytes(b"key\n".to_vec()))
+    };
     vec![
-        Entry::file("srv/www/css/style.css", 0o644, Content::Path(style)),
+        LayerEntry::file("srv/www/css/style.css", 0o644, FileContent::Path(style)),
         file("srv/www/empty", b""),
         file(&format!("srv/www/{}/{}.txt", "d".repeat(150), "f".repeat(200)), b"a long path"),
         file("srv/www/straße/日本.html", "<p>日本</p>\n".as_bytes()),
         file("srv/www/block", &[7; 512]),
-        Entry { kind: link, mode: 0o777, ..Entry::directory("srv/www/style.css") },
+        LayerEntry { kind: link, mode: 0o777, ..LayerEntry::directory("srv/www/style.css") },
         private,
     ]
 }
@@ -63,12 +65,12 @@ fn assets(folder: &Path) -> Vec<Entry> {
 /// The digests of the tar and of its blobs, gzip and zstd.
 type Golden = [&'static str; 3];
 
-fn check(entries: Vec<Entry>, golden: Golden) {
+fn check(entries: Vec<LayerEntry>, golden: Golden) {
     let entries = with_parents(entries, false);
     let compressions = [Compression::None, Compression::Gzip, Compression::Zstd];
     for (compression, digest) in compressions.into_iter().zip(golden) {
         for threads in [1, 2, 16] {
-            let packing = Packing { compression, threads: NonZero::new(threads).expect("a number") };
+            let packing = CompressionOptions { compression, threads: NonZero::new(threads).expect("a number") };
             let layer = write(&entries, TIME, packing, std::io::sink()).expect("a layer");
             assert_eq!(layer.descriptor.digest().digest(), digest, "{compression} with {threads} threads");
             assert_eq!(layer.diff_id.0.digest(), golden[0], "{compression} with {threads} threads");

@@ -106,7 +106,7 @@ fn validate_finds_every_flipped_bit() {
     for (digest, what) in cases {
         let (project, _) = with(BaseImage::new());
         change(&project, digest, |bytes| flip(bytes));
-        assert_problem(&problems(&project, "base"), digest, &["its content is sha256:", what]);
+        assert_problem(&problems(&project, "base"), digest, &["its content has the digest sha256:", what]);
     }
 }
 
@@ -117,10 +117,10 @@ fn validate_names_truncated_oversized_and_missing_blobs() {
     for digest in part.layers.iter().chain([&part.config, &part.manifest, &written.digest]) {
         let (project, _) = with(BaseImage::new());
         change(&project, digest, |bytes| bytes.truncate(bytes.len() / 2));
-        assert_problem(&problems(&project, "base"), digest, &["it should have ", " bytes, but ended after "]);
+        assert_problem(&problems(&project, "base"), digest, &["it has only ", " bytes"]);
         let (project, _) = with(BaseImage::new());
         change(&project, digest, |bytes| bytes.push(0));
-        assert_problem(&problems(&project, "base"), digest, &["it should have ", " bytes, but goes on"]);
+        assert_problem(&problems(&project, "base"), digest, &["it has more than ", " bytes"]);
         let (project, _) = with(BaseImage::new());
         fs::remove_file(crate::support::blob(&project.path("base"), digest)).expect("a blob");
         assert_problem(&problems(&project, "base"), digest, &["it is missing"]);
@@ -185,11 +185,11 @@ fn validate_blames_wrong_diff_id_on_its_layer() {
         let layer = || Layer::new().packed(packing).file("a", &[7; 3000]);
         let lines = problems(&handmade(Image::new().layer(base()).layer(layer().wrong_diff_id())), "image");
         assert_eq!(lines.len(), 1, "{lines:?}");
-        assert!(lines[0].contains("the config says diffID sha256:"), "{lines:?}");
+        assert!(lines[0].contains("wrong diffID: the config has sha256:"), "{lines:?}");
     }
     for (layer, what) in [
-        (Layer::new().file("a", &[7; 3000]).with_garbage(b"garbage"), "not gzip follows the end"),
-        (Layer::new().file("a", &[7; 3000]).cut_by(20), "cannot be decompressed"),
+        (Layer::new().file("a", &[7; 3000]).with_garbage(b"garbage"), "trailing data after the end"),
+        (Layer::new().file("a", &[7; 3000]).cut_by(20), "cannot decompress it"),
     ] {
         let lines = problems(&handmade(Image::new().layer(layer)), "image");
         assert!(lines.len() == 1 && lines[0].contains(what), "{lines:?}");
@@ -250,11 +250,11 @@ fn validate_compares_descriptors_with_documents() {
     let odd = made.document("index", json!({ "manifests": [of(&right), { "digest": "x" }] }));
     let digest = |of: &Value| of["digest"].as_str().expect("a digest").to_owned();
     for (entry, wrong, what) in [
-        (&of(&two), &two, "2 diff_ids for 1 layers"),
-        (&of(&none), &none, "0 diff_ids for 1 layers"),
-        (&other, &right, "the index says linux/amd64, the config says linux/arm64"),
-        (&longer, &longer, "it should have 3 bytes, but goes on"),
-        (&odd, &odd, "1 of its entries are no descriptors"),
+        (&of(&two), &two, "it has 2 diff_ids, the manifest has 1 layers"),
+        (&of(&none), &none, "it has 0 diff_ids, the manifest has 1 layers"),
+        (&other, &right, "its platform is linux/arm64, but linux/amd64 in the index"),
+        (&longer, &longer, "it has more than 3 bytes"),
+        (&odd, &odd, "1 of its entries are not valid descriptors"),
     ] {
         assert_problem(&problems(made.list(&[entry]), "image"), &digest(wrong), &[what]);
     }
@@ -397,7 +397,7 @@ fn inspect_shows_all_images_or_named_one() {
         assert_eq!(all["images"][0]["manifests"][0]["config"]["user"], "b");
     }
     let words = project.oci(&["inspect", "image:four"]).fails(1);
-    assert_says(&words, &["cannot inspect oci:image:four", "has no tag four", "it has one, two, three: name one"]);
+    assert_says(&words, &["cannot inspect oci:image:four", "has no tag four", "it has one, two, three: append one"]);
 }
 
 #[test]
@@ -406,7 +406,7 @@ fn inspect_rejects_files_that_are_not_archives() {
     let words = project.oci(&["inspect", "Cargo.toml"]).fails(1);
     assert_says(
         &words,
-        &["Cargo.toml is not an OCI archive: it is no tar file", "help: an archive is an OCI layout in a"],
+        &["Cargo.toml is not an OCI archive: it is not a tar file", "help: name an uncompressed tar file"],
     );
     let words = project.oci(&["inspect", "./debian"]).fails(1);
     assert_says(&words, &["./debian is not an OCI archive"]);
@@ -550,7 +550,7 @@ fn inspect_marks_missing_blobs_and_rejects_corrupt_ones() {
             &[
                 "cannot inspect oci:base",
                 &format!("cannot read {digest} from the layout base"),
-                "but the content is sha256:",
+                "wrong content: expected sha256:",
             ],
         );
     }

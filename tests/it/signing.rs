@@ -187,7 +187,7 @@ fn verify_rejects_changed_attachments() {
     let sbom = crate::support::blob(&project.path("base"), &sha256(br#"{"bomFormat":"CycloneDX"}"#));
     fs::write(sbom, r#"{"bomFormat":"CycloneDy"}"#).expect("a blob");
     let words = verify().fails(1);
-    assert!(words.contains("but the content is sha256:"), "{words}");
+    assert!(words.contains("wrong content: expected sha256:"), "{words}");
 }
 
 #[test]

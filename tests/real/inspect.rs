@@ -145,7 +145,11 @@ fn validate_names_corrupt_and_missing_registry_content() {
     registry.corrupt(&part.layers[0]);
     let ran = project.oci(&["validate", &image]).run();
     assert_eq!(ran.status, 1, "{}", ran.stderr);
-    assert!(ran.stdout.starts_with(&format!("{}: its content is sha256:", part.layers[0])), "{}", ran.stdout);
+    assert!(
+        ran.stdout.starts_with(&format!("{}: its content has the digest sha256:", part.layers[0])),
+        "{}",
+        ran.stdout
+    );
     assert_eq!(ran.stdout.lines().count(), 1, "{}", ran.stdout);
     project.oci(&["inspect", &image]).succeeds();
     registry.corrupt(&part.config);

@@ -160,7 +160,7 @@ fn failed_push_keeps_previous_tag() {
     base.push_to(&other, "base", "1");
     other.corrupt(layer);
     let words = project.oci(&["push", "--base", &other.reference("base:1"), "--repository", &repository]).fails(1);
-    assert!(words.contains(layer.as_str()) && words.contains("but the content is"), "{words}");
+    assert!(words.contains(layer.as_str()) && words.contains("wrong content: expected"), "{words}");
     assert_eq!(tagged(&registry, "hello", "latest"), before);
     assert!(registry.blob("hello", layer).is_none());
 }

@@ -5,7 +5,7 @@ use std::fs;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use cargo_oci::store::archive::{Contents, DockerImage};
+use cargo_oci::store::archive::{ArchiveContents, DockerImage};
 use cargo_oci::store::{Layout, Source};
 use serde_json::{Value, json};
 
@@ -227,7 +227,7 @@ fn changed_signature_is_rejected_here_and_by_cosign() {
         scene.replace(bundle);
         scene.registry.corrupt(&sha256(bundle.to_string().as_bytes()));
         let own = scene.oci(&["verify", &scene.image(), "--key", "cosign.pub"]).fails(1);
-        assert!(own.contains("but the content is sha256:"), "{digest}: {own}");
+        assert!(own.contains("wrong content: expected sha256:"), "{digest}: {own}");
         assert_ne!(scene.cosign.verifies(&["verify", "--key", "cosign.pub", &scene.image()]).status, 0);
     }
 }
@@ -356,7 +356,7 @@ fn changed_sbom_is_rejected() {
     let manifest = document(&layout, sbom);
     scene.registry.corrupt(manifest["layers"][0]["digest"].as_str().expect("a digest"));
     let words = scene.oci(&verify).fails(1);
-    assert!(words.contains("but the content is sha256:"), "{words}");
+    assert!(words.contains("wrong content: expected sha256:"), "{words}");
 }
 
 /// Of what is signed, an image by its name is taken as it was.
@@ -381,8 +381,8 @@ fn signed_layout_is_read_by_other_tools() {
             .expect("JSON");
     let manifest = serde_json::from_value(index["manifests"][0].clone()).expect("a descriptor");
     let image = DockerImage { manifest: &manifest, names: vec!["hello:latest".to_owned()] };
-    Contents::of_layout(&opened).and_then(|all| all.write_file(0, &oci)).expect("writes");
-    let with_docker = Contents::of_layout(&opened).and_then(|all| all.with_docker_image(&image));
+    ArchiveContents::of_layout(&opened).and_then(|all| all.write_file(0, &oci)).expect("writes");
+    let with_docker = ArchiveContents::of_layout(&opened).and_then(|all| all.with_docker_image(&image));
     with_docker.and_then(|all| all.write_file(0, &docker)).expect("writes");
 
     let to = |name: &str| format!("dir:{}", project.path(name).display());

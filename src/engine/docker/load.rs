@@ -10,7 +10,7 @@ use crate::engine::local_image::{LoadedImage, LocalImage};
 use crate::engine::program::{ProgramError, ProgramOutput};
 use crate::error::Result;
 use crate::image::Digest;
-use crate::store::archive::Contents;
+use crate::store::archive::ArchiveContents;
 
 /// The errors of a Docker before version 28 that cannot check the platforms of an image. Then only the output of the load
 /// tells whether it succeeded.
@@ -63,12 +63,12 @@ impl Docker {
         let known: HashSet<_> = manifest.layers.iter().take(shared).map(|layer| layer.digest().clone()).collect();
         let docker_image = image.docker_image()?;
         if !known.is_empty() {
-            let contents = Contents::of_docker_image(image.layout, &docker_image, self.supports_zstd)?;
+            let contents = ArchiveContents::of_docker_image(image.layout, &docker_image, self.supports_zstd)?;
             if let Some(output) = self.send_without(image, contents, &known)? {
                 return Ok(output.sent);
             }
         }
-        let contents = Contents::of_docker_image(image.layout, &docker_image, self.supports_zstd)?;
+        let contents = ArchiveContents::of_docker_image(image.layout, &docker_image, self.supports_zstd)?;
         Ok(self.send(image, &contents, IMAGE_LOAD)?.sent)
     }
 
@@ -79,14 +79,14 @@ impl Docker {
         let mut sent = 0;
         let mut is_complete = false;
         if !known.is_empty() {
-            let contents = Contents::of_image(image.layout, image.root(), &[])?;
+            let contents = ArchiveContents::of_image(image.layout, image.root(), &[])?;
             if let Some(output) = self.send_without(image, contents, &known)? {
                 sent = output.sent;
                 is_complete = self.is_complete(image, &output.stdout)?;
             }
         }
         if !is_complete {
-            let contents = Contents::of_image(image.layout, image.root(), &[])?;
+            let contents = ArchiveContents::of_image(image.layout, image.root(), &[])?;
             let output = self.send(image, &contents, IMAGE_LOAD)?;
             sent += output.sent;
             if !self.is_complete(image, &output.stdout)? {
@@ -119,7 +119,12 @@ impl Docker {
         Ok(true)
     }
 
-    fn send(&self, image: LocalImage, contents: &Contents, args: &[&str]) -> Result<ProgramOutput, ProgramError> {
+    fn send(
+        &self,
+        image: LocalImage,
+        contents: &ArchiveContents,
+        args: &[&str],
+    ) -> Result<ProgramOutput, ProgramError> {
         self.program.run_with_input(args, &image.transfer(contents), |input| contents.write(image.time, input))
     }
 
@@ -128,7 +133,7 @@ impl Docker {
     fn send_without(
         &self,
         image: LocalImage,
-        contents: Contents,
+        contents: ArchiveContents,
         known: &HashSet<Digest>,
     ) -> Result<Option<ProgramOutput>> {
         match self.send(image, &contents.without(|digest| known.contains(digest)), IMAGE_LOAD) {

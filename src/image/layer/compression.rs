@@ -1,4 +1,4 @@
-//! How the tar of a layer is made a blob (image-spec, `layer.md` and `media-types.md`).
+//! Compresses the tar of a layer (image-spec, `layer.md` and `media-types.md`).
 
 use std::fmt;
 use std::io::{self, Write};
@@ -9,53 +9,53 @@ use std::sync::Arc;
 use oci_spec::image::MediaType;
 use zstd::zstd_safe::CParameter;
 
-use super::chunks::{Piece, Tar};
-use super::gzip::Gzip;
+use super::chunk::{Chunk, TarSummary};
+use super::gzip::GzipWriter;
 
-/// What a layer of ours is compressed with.
+/// The compression of a layer to write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compression {
-    /// gzip, which every engine and registry reads.
+    /// gzip, which every engine and registry supports.
     #[default]
     Gzip,
-    /// zstd: smaller and quicker; not for engines from before 2021.
+    /// zstd: smaller and faster, but not supported by engines from before 2021.
     Zstd,
-    /// Not at all.
+    /// No compression.
     None,
 }
 
-/// What makes blobs: those of equal tars are equal where this is, and their media types are. It numbers what our own
-/// gzip has been, and names the pinned crates of Cargo.toml.
+/// The versions of the compressors. Equal tars yield equal blobs if this and the media type are equal: it holds the
+/// version of our own gzip and the pinned crates of Cargo.toml.
 pub const COMPRESSOR: &str = "gzip 1; zstd 3, zstd 0.14.3, zstd-sys 2.1.2";
 
-/// How hard zstd tries: as its program does by default.
-const LEVEL: i32 = 3;
-/// How far back zstd looks: its own choice for that level, as a power of two.
-const WINDOW: u32 = 21;
-/// How many bytes each of zstd's threads compresses on its own. What comes out depends on it, and the memory that is taken.
-const JOB: u32 = 2 << 20;
-/// More threads than these wait for the one that hashes the tar, and each takes memory.
-const MOST_GZIP: usize = 16;
-const MOST_ZSTD: usize = 6;
+/// The compression level of zstd: the default of its command line.
+const ZSTD_LEVEL: i32 = 3;
+/// The window of zstd as a power of two: the default of that level.
+const ZSTD_WINDOW: u32 = 21;
+/// How many bytes each thread of zstd compresses independently. The compressed bytes and the memory use depend on it.
+const ZSTD_JOB_SIZE: u32 = 2 << 20;
+/// The maximum number of threads: more would only wait for the thread that hashes the tar, and each takes memory.
+const MAX_GZIP_THREADS: usize = 16;
+const MAX_ZSTD_THREADS: usize = 6;
 
-/// How a layer is made a blob.
+/// How to compress a layer.
 #[derive(Clone, Copy, Debug)]
-pub struct Packing {
-    /// What with.
+pub struct CompressionOptions {
+    /// The compression format.
     pub compression: Compression,
-    /// By how many threads, which changes nothing in what comes out.
+    /// The number of threads, which does not change the compressed bytes.
     pub threads: NonZero<usize>,
 }
 
-impl Packing {
-    /// By one thread.
-    pub fn alone(compression: Compression) -> Packing {
-        Packing { compression, threads: NonZero::<usize>::MIN }
+impl CompressionOptions {
+    /// Creates options for one thread.
+    pub fn single_threaded(compression: Compression) -> CompressionOptions {
+        CompressionOptions { compression, threads: NonZero::<usize>::MIN }
     }
 }
 
 impl Compression {
-    /// The media type of such a layer.
+    /// Returns the media type of a layer with this compression.
     pub fn media_type(self) -> MediaType {
         match self {
             Compression::Gzip => MediaType::ImageLayerGzip,
@@ -73,7 +73,7 @@ impl FromStr for Compression {
             "gzip" => Ok(Compression::Gzip),
             "zstd" => Ok(Compression::Zstd),
             "none" => Ok(Compression::None),
-            other => Err(format!("`{other}` is none of gzip, zstd and none")),
+            other => Err(format!("unknown compression `{other}`: expected gzip, zstd or none")),
         }
     }
 }
@@ -88,10 +88,10 @@ impl fmt::Display for Compression {
     }
 }
 
-/// Compresses the pieces of a tar.
+/// An encoder of the chunks of a tar.
 pub enum Encoder<W: Write> {
     /// See [`Compression::Gzip`].
-    Gzip(Gzip<W>),
+    Gzip(GzipWriter<W>),
     /// See [`Compression::Zstd`].
     Zstd(zstd::Encoder<'static, W>),
     /// See [`Compression::None`].
@@ -99,21 +99,23 @@ pub enum Encoder<W: Write> {
 }
 
 impl<W: Write> Encoder<W> {
-    /// Writes to `blob`, in this thread.
+    /// Creates an encoder that writes to `blob`.
     ///
     /// # Errors
-    /// Of writing, and where there is no memory for it.
-    pub fn new(packing: Packing, blob: W) -> io::Result<Encoder<W>> {
-        let threads = packing.threads.get();
-        Ok(match packing.compression {
-            Compression::Gzip => Encoder::Gzip(Gzip::new(blob, threads.min(MOST_GZIP))?),
+    /// Returns an error if writing fails or there is not enough memory.
+    pub fn new(options: CompressionOptions, blob: W) -> io::Result<Encoder<W>> {
+        let threads = options.threads.get();
+        Ok(match options.compression {
+            Compression::Gzip => Encoder::Gzip(GzipWriter::new(blob, threads.min(MAX_GZIP_THREADS))?),
             Compression::Zstd => {
-                let mut encoder = zstd::Encoder::new(blob, LEVEL)?;
-                // Without threads of its own it makes other bytes than with any number of them.
-                let threads = threads.min(MOST_ZSTD) as u32;
-                for parameter in
-                    [CParameter::WindowLog(WINDOW), CParameter::JobSize(JOB), CParameter::NbWorkers(threads)]
-                {
+                let mut encoder = zstd::Encoder::new(blob, ZSTD_LEVEL)?;
+                // Without worker threads, zstd yields other bytes than with any number of them.
+                let threads = threads.min(MAX_ZSTD_THREADS) as u32;
+                for parameter in [
+                    CParameter::WindowLog(ZSTD_WINDOW),
+                    CParameter::JobSize(ZSTD_JOB_SIZE),
+                    CParameter::NbWorkers(threads),
+                ] {
                     encoder.set_parameter(parameter)?;
                 }
                 Encoder::Zstd(encoder)
@@ -122,23 +124,23 @@ impl<W: Write> Encoder<W> {
         })
     }
 
-    /// Takes the next piece.
+    /// Compresses the next chunk.
     ///
     /// # Errors
-    /// Of writing.
-    pub fn add(&mut self, piece: Arc<Piece>) -> io::Result<()> {
+    /// Returns an error if writing fails.
+    pub fn add(&mut self, chunk: Arc<Chunk>) -> io::Result<()> {
         match self {
-            Encoder::Gzip(gzip) => gzip.add(piece),
-            Encoder::Zstd(encoder) => encoder.write_all(piece.content()),
-            Encoder::None(blob) => blob.write_all(piece.content()),
+            Encoder::Gzip(gzip) => gzip.add(chunk),
+            Encoder::Zstd(encoder) => encoder.write_all(chunk.content()),
+            Encoder::None(blob) => blob.write_all(chunk.content()),
         }
     }
 
-    /// Writes the end, after all pieces of `tar`, and gives back what was written to.
+    /// Completes the blob after all chunks of `tar`. Returns the inner writer.
     ///
     /// # Errors
-    /// Of writing.
-    pub fn finish(self, tar: &Tar) -> io::Result<W> {
+    /// Returns an error if writing fails.
+    pub fn finish(self, tar: &TarSummary) -> io::Result<W> {
         match self {
             Encoder::Gzip(gzip) => gzip.finish(tar),
             Encoder::Zstd(encoder) => encoder.finish(),
@@ -152,19 +154,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_compressors_are_those_that_are_pinned() {
+    fn compressor_versions_match_cargo_toml() {
         let manifest = include_str!("../../../Cargo.toml");
         let pin = |name: &str| {
             let line = manifest.lines().find(|line| line.starts_with(&format!("{name} ="))).expect("a dependency");
             let version = line.split("\"=").nth(1).and_then(|rest| rest.split('"').next());
             format!("{name} {}", version.expect("an exact version"))
         };
-        let zstd = [format!("zstd {LEVEL}"), pin("zstd"), pin("zstd-sys")].join(", ");
+        let zstd = [format!("zstd {ZSTD_LEVEL}"), pin("zstd"), pin("zstd-sys")].join(", ");
         assert_eq!(COMPRESSOR, format!("gzip 1; {zstd}"));
     }
 
     #[test]
-    fn a_compression_is_called_what_it_is_written_as() {
+    fn compression_names_round_trip() {
         for compression in [Compression::Gzip, Compression::Zstd, Compression::None] {
             assert_eq!(compression.to_string().parse(), Ok(compression));
         }

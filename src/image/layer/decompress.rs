@@ -1,4 +1,4 @@
-//! A layer's blob → the tar within (image-spec, `layer.md` and `media-types.md`).
+//! Decompresses the blob of a layer (image-spec, `layer.md` and `media-types.md`).
 
 use std::io::{self, BufRead, Read};
 
@@ -7,59 +7,57 @@ use oci_spec::image::MediaType;
 
 use crate::image::media_type::as_oci;
 
-/// Why a blob is not the compressed tar that its media type promises.
+/// The error of a blob that does not match its media type.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Compression {
-    /// Not a layer, or one of a kind that nobody here reads.
-    #[error("{0} is not the type of a layer")]
+pub enum DecompressError {
+    /// The media type is not that of a supported layer.
+    #[error("{0} is not the media type of a layer")]
     Type(String),
-    /// Readers disagree on whether such bytes count, so none of them is right.
-    #[error("something that is not gzip follows the end of its gzip stream")]
-    Garbage,
+    /// Data follows the end of the gzip stream. Some readers ignore such data and others do not, so it is rejected.
+    #[error("trailing data after the end of the gzip stream")]
+    TrailingData,
 }
 
-impl From<Compression> for io::Error {
-    fn from(error: Compression) -> io::Error {
+impl From<DecompressError> for io::Error {
+    fn from(error: DecompressError) -> io::Error {
         io::Error::new(io::ErrorKind::InvalidData, error)
     }
 }
 
-/// The tar in `blob`, decompressed as `media_type` says. Who has read it to its end has read all of the blob.
+/// Returns a reader of the tar in `blob`, which `media_type` describes. At the end of the tar, all of `blob` is read.
 ///
 /// # Errors
-/// A type that is no layer's. The reader ends in an error where the blob is not compressed so, in a [`Compression`] where
-/// it goes on behind its end.
+/// Returns an error if the media type is not that of a layer. The reader fails if the blob is not compressed that way, and
+/// with a [`DecompressError`] if data follows its end.
 pub fn decompress<'a>(media_type: &MediaType, blob: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
     match as_oci(media_type) {
         MediaType::ImageLayer => Ok(Box::new(blob)),
-        MediaType::ImageLayerGzip => Ok(Box::new(Gzip(Some(GzDecoder::new(blob))))),
-        // It reads frame after frame until the blob ends.
+        MediaType::ImageLayerGzip => Ok(Box::new(GzipReader(Some(GzDecoder::new(blob))))),
+        // The decoder reads all frames of the blob.
         MediaType::ImageLayerZstd => Ok(Box::new(zstd::Decoder::with_buffer(blob)?)),
-        other => Err(Compression::Type(other.to_string()).into()),
+        other => Err(DecompressError::Type(other.to_string()).into()),
     }
 }
 
-/// All members of a gzip file, one after the other (RFC 1952, 2.2); nothing when they are over.
-struct Gzip<R>(Option<GzDecoder<R>>);
+/// A reader of all members of a gzip file (RFC 1952, 2.2). `None` after the last.
+struct GzipReader<R>(Option<GzDecoder<R>>);
 
-/// What every member begins with.
-const MAGIC: u8 = 0x1f;
+/// The first byte of every member.
+const GZIP_MAGIC: u8 = 0x1f;
 
-impl<R: BufRead> Read for Gzip<R> {
+impl<R: BufRead> Read for GzipReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while let Some(member) = &mut self.0 {
             let read = member.read(buffer)?;
             if read > 0 || buffer.is_empty() {
                 return Ok(read);
             }
-            let mut rest = match self.0.take() {
-                Some(member) => member.into_inner(),
-                None => return Ok(0),
-            };
+            let Some(member) = self.0.take() else { return Ok(0) };
+            let mut rest = member.into_inner();
             match rest.fill_buf()?.first() {
                 None => return Ok(0),
-                Some(&MAGIC) => self.0 = Some(GzDecoder::new(rest)),
-                Some(_) => return Err(Compression::Garbage.into()),
+                Some(&GZIP_MAGIC) => self.0 = Some(GzDecoder::new(rest)),
+                Some(_) => return Err(DecompressError::TrailingData.into()),
             }
         }
         Ok(0)
@@ -83,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn members_and_frames_are_read_one_after_the_other() {
+    fn decompress_reads_all_members_and_frames() {
         assert_eq!(read(MediaType::ImageLayer, b"ab"), Ok(b"ab".to_vec()));
         let two = [gzip(b"a"), gzip(b""), gzip(b"b")].concat();
         assert_eq!(read(MediaType::ImageLayerGzip, &two), Ok(b"ab".to_vec()));
@@ -92,9 +90,9 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_end_or_ends_too_early_is_an_error() {
-        let words = read(MediaType::ImageLayerGzip, &[gzip(b"a"), b"garbage".to_vec()].concat()).unwrap_err();
-        assert!(words.contains("follows the end of its gzip stream"), "{words}");
+    fn decompress_rejects_trailing_data_and_truncated_blobs() {
+        let message = read(MediaType::ImageLayerGzip, &[gzip(b"a"), b"garbage".to_vec()].concat()).unwrap_err();
+        assert!(message.contains("trailing data"), "{message}");
         let whole = gzip(b"abcdef");
         assert!(read(MediaType::ImageLayerGzip, &whole[..whole.len() - 9]).is_err());
         assert!(read(MediaType::ImageLayerGzip, b"no gzip at all").is_err());
@@ -103,8 +101,8 @@ mod tests {
     }
 
     #[test]
-    fn a_type_that_is_no_layers_is_named() {
-        let words = read(MediaType::ImageConfig, b"").unwrap_err();
-        assert!(words.contains("image.config.v1+json is not the type of a layer"), "{words}");
+    fn decompress_rejects_other_media_types_by_name() {
+        let message = read(MediaType::ImageConfig, b"").unwrap_err();
+        assert!(message.contains("image.config.v1+json is not the media type of a layer"), "{message}");
     }
 }

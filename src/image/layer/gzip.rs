@@ -1,101 +1,102 @@
-//! gzip (RFC 1952) by many threads: one member, whose bytes are the same whatever their number.
+//! gzip (RFC 1952) with several threads: one member, whose bytes do not depend on the number of threads.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
-use super::chunks::{Piece, Tar};
+use super::chunk::{Chunk, TarSummary};
 use super::deflate::{self, Deflate};
+use crate::parallel::lock;
 
-/// Deflate; no flags, no time, no word on how hard it was tried, and a system that is not known (2.3.1).
+/// Deflate, no flags, no time, no compression level, unknown system (2.3.1).
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
-/// Compresses pieces side by side, and writes them one after the other.
-pub struct Gzip<W> {
+/// A writer that compresses chunks in parallel and writes them in order.
+pub struct GzipWriter<W> {
     blob: W,
     threads: usize,
     started: usize,
     jobs: Sender<Job>,
     queue: Arc<Mutex<Receiver<Job>>>,
-    /// What is not written yet, in the order of the pieces.
-    compressed: VecDeque<Receiver<Vec<u8>>>,
+    /// The results that are not written yet, in the order of the chunks.
+    pending: VecDeque<Receiver<Vec<u8>>>,
 }
 
-/// A piece, and where it goes when it is compressed.
+/// A chunk, and the channel for its compressed bytes.
 struct Job {
-    piece: Arc<Piece>,
+    chunk: Arc<Chunk>,
     compressed: Sender<Vec<u8>>,
 }
 
-impl<W: Write> Gzip<W> {
-    /// Begins a file that at most so many threads, of which there is one at least, compress.
+impl<W: Write> GzipWriter<W> {
+    /// Begins a file that at most `threads` threads compress: at least one.
     ///
     /// # Errors
-    /// Of writing.
-    pub fn new(mut blob: W, threads: usize) -> io::Result<Gzip<W>> {
+    /// Returns an error if writing fails.
+    pub fn new(mut blob: W, threads: usize) -> io::Result<GzipWriter<W>> {
         blob.write_all(&HEADER)?;
         let (jobs, queue) = channel();
         let queue = Arc::new(Mutex::new(queue));
-        Ok(Gzip { blob, threads, started: 0, jobs, queue, compressed: VecDeque::new() })
+        Ok(GzipWriter { blob, threads, started: 0, jobs, queue, pending: VecDeque::new() })
     }
 
-    /// Takes the next piece, and waits where too many are under way.
+    /// Compresses the next chunk. Waits if too many are pending.
     ///
     /// # Errors
-    /// Of writing.
-    pub fn add(&mut self, piece: Arc<Piece>) -> io::Result<()> {
-        // For each thread a piece that it works on, and one that it finds when it is done.
-        while self.compressed.len() >= 2 * self.threads {
+    /// Returns an error if writing fails.
+    pub fn add(&mut self, chunk: Arc<Chunk>) -> io::Result<()> {
+        // One chunk in work and one waiting for each thread.
+        while self.pending.len() >= 2 * self.threads {
             self.write_next()?;
         }
-        // Small layers have fewer pieces than there are threads.
+        // Threads start on demand: small layers have fewer chunks than there are threads.
         if self.started < self.threads {
             let queue = Arc::clone(&self.queue);
-            thread::Builder::new().name("gzip".to_owned()).spawn(move || work(&queue))?;
+            thread::Builder::new().name("gzip".to_owned()).spawn(move || run_worker(&queue))?;
             self.started += 1;
         }
         let (sender, compressed) = channel();
-        // The queue is there as long as this is.
-        let _ = self.jobs.send(Job { piece, compressed: sender });
-        self.compressed.push_back(compressed);
+        // Sending cannot fail: `self.queue` keeps the receiver alive.
+        let _ = self.jobs.send(Job { chunk, compressed: sender });
+        self.pending.push_back(compressed);
         Ok(())
     }
 
     fn write_next(&mut self) -> io::Result<()> {
-        let Some(next) = self.compressed.pop_front() else {
+        let Some(next) = self.pending.pop_front() else {
             return Ok(());
         };
-        let compressed = next.recv().map_err(|_| io::Error::other("a thread that compresses panicked"))?;
+        let compressed = next.recv().map_err(|_| io::Error::other("a compressing thread panicked"))?;
         self.blob.write_all(&compressed)
     }
 
-    /// Ends the file, which holds `tar`, and gives back what it was written to.
+    /// Completes the file, which holds `tar`. Returns the inner writer.
     ///
     /// # Errors
-    /// Of writing.
-    pub fn finish(mut self, tar: &Tar) -> io::Result<W> {
-        while !self.compressed.is_empty() {
+    /// Returns an error if writing fails.
+    pub fn finish(mut self, tar: &TarSummary) -> io::Result<W> {
+        while !self.pending.is_empty() {
             self.write_next()?;
         }
-        self.blob.write_all(&deflate::LAST)?;
+        self.blob.write_all(&deflate::END_OF_STREAM)?;
         self.blob.write_all(&tar.crc.to_le_bytes())?;
-        // The size is written modulo 2^32.
+        // gzip stores the size modulo 2^32.
         self.blob.write_all(&(tar.size as u32).to_le_bytes())?;
         Ok(self.blob)
     }
 }
 
-/// Compresses until there will be no more jobs.
-fn work(queue: &Mutex<Receiver<Job>>) {
+/// Compresses chunks until the queue is closed.
+fn run_worker(queue: &Mutex<Receiver<Job>>) {
     let mut deflate = Deflate::new();
     loop {
-        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { piece, compressed }) = job else {
+        let job = lock(queue).recv();
+        let Ok(Job { chunk, compressed }) = job else {
             return;
         };
-        // Where nobody waits for it, writing has failed.
-        let _ = compressed.send(deflate.compress(piece.window(), piece.known).to_vec());
+        // If nobody receives it, writing has failed.
+        let _ = compressed.send(deflate.compress(chunk.window(), chunk.dictionary_len).to_vec());
     }
 }

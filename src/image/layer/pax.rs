@@ -3,61 +3,65 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::entries::{invalid, show};
+use super::field::invalid_data;
+use super::quote::quote;
 
-/// What star, and since then everyone, puts before the name of an extended attribute.
+/// The prefix of the keys of extended attributes, which star introduced.
 pub const XATTR: &[u8] = b"SCHILY.xattr.";
 
-/// What the records before one entry say of it; the last record of a key counts.
+/// The records before one entry. The last record of a key counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Records {
-    /// Its name.
+pub struct PaxRecords {
+    /// The path of the entry.
     pub path: Option<Vec<u8>>,
-    /// What it links to.
+    /// The target of a link.
     pub link: Option<Vec<u8>>,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub size: Option<u64>,
-    /// Its user.
+    /// The user.
     pub uid: Option<u64>,
-    /// Its group.
+    /// The group.
     pub gid: Option<u64>,
-    /// When it was changed: seconds since 1970, and nanoseconds beyond.
+    /// The time of the last modification: seconds since 1970, and nanoseconds.
     pub mtime: Option<(i64, u32)>,
     /// Extended attributes by name.
     pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// Whether its content is packed in GNU's way for sparse files.
+    /// Whether the content has GNU's format for sparse files.
     pub is_sparse: bool,
 }
 
-impl Records {
-    /// Reads them one after the other.
+impl PaxRecords {
+    /// Parses records.
     ///
     /// # Errors
-    /// What is no record, and values that are not what their keys promise.
-    pub fn read(mut records: &[u8]) -> io::Result<Records> {
-        let mut found = Records::default();
-        while !records.is_empty() {
-            let (key, value, rest) = split(records).ok_or_else(|| invalid("a broken PAX record".to_owned()))?;
-            found.take(key, value)?;
-            records = rest;
+    /// Returns an error if a record is malformed or has a value that does not fit its key.
+    pub fn read(mut bytes: &[u8]) -> io::Result<PaxRecords> {
+        let mut records = PaxRecords::default();
+        while !bytes.is_empty() {
+            let (key, value, rest) = split(bytes).ok_or_else(|| invalid_data("malformed PAX record"))?;
+            if value.is_empty() {
+                records.remove(key);
+            } else {
+                let is_valid = records.insert(key, value).is_some();
+                if !is_valid {
+                    let message = format!("invalid value {} of the PAX record {}", quote(value), quote(key));
+                    return Err(invalid_data(message));
+                }
+            }
+            bytes = rest;
         }
-        Ok(found)
+        Ok(records)
     }
 
-    fn take(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
-        if value.is_empty() {
-            self.take_back(key);
-            return Ok(());
-        }
-        let text = || std::str::from_utf8(value).ok();
-        let wrong = || invalid(format!("a PAX record has {} for {}", show(value), show(key)));
+    /// Adds a record. Returns `None` if the value does not fit the key.
+    fn insert(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
         match key {
-            b"path" => self.path = Some(name(value).ok_or_else(wrong)?),
-            b"linkpath" => self.link = Some(name(value).ok_or_else(wrong)?),
-            b"size" => self.size = Some(text().and_then(|text| text.parse().ok()).ok_or_else(wrong)?),
-            b"uid" => self.uid = Some(text().and_then(|text| text.parse().ok()).ok_or_else(wrong)?),
-            b"gid" => self.gid = Some(text().and_then(|text| text.parse().ok()).ok_or_else(wrong)?),
-            b"mtime" => self.mtime = Some(text().and_then(time).ok_or_else(wrong)?),
+            b"path" => self.path = Some(name(value)?),
+            b"linkpath" => self.link = Some(name(value)?),
+            b"size" => self.size = Some(number(value)?),
+            b"uid" => self.uid = Some(number(value)?),
+            b"gid" => self.gid = Some(number(value)?),
+            b"mtime" => self.mtime = Some(std::str::from_utf8(value).ok().and_then(time)?),
             key if key.starts_with(b"GNU.sparse.") => self.is_sparse = true,
             key => {
                 if let Some(name) = xattr(key) {
@@ -65,11 +69,11 @@ impl Records {
                 }
             }
         }
-        Ok(())
+        Some(())
     }
 
-    /// An empty record: what an earlier one said does not count, as if there were none.
-    fn take_back(&mut self, key: &[u8]) {
+    /// Removes a record, as one with an empty value does.
+    fn remove(&mut self, key: &[u8]) {
         match key {
             b"path" => self.path = None,
             b"linkpath" => self.link = None,
@@ -92,7 +96,11 @@ fn name(value: &[u8]) -> Option<Vec<u8>> {
     (!value.contains(&0)).then(|| value.to_owned())
 }
 
-/// Key and value of the first record, and what comes after it.
+fn number(value: &[u8]) -> Option<u64> {
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
+/// Returns the key and the value of the first record, and the rest.
 fn split(records: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let space = records.iter().take(20).position(|byte| *byte == b' ')?;
     let length: usize = std::str::from_utf8(&records[..space]).ok()?.parse().ok()?;
@@ -101,7 +109,7 @@ fn split(records: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     Some((&record[..equals], &record[equals + 1..], &records[length..]))
 }
 
-/// A time such as `-1.25`: seconds rounded down, and the nanoseconds from there.
+/// Parses a time such as `-1.25`: seconds rounded down, and the nanoseconds from there.
 fn time(text: &str) -> Option<(i64, u32)> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let is_negative = whole.starts_with('-');
@@ -110,28 +118,27 @@ fn time(text: &str) -> Option<(i64, u32)> {
         return None;
     }
     let nanos: u32 = format!("{fraction:0<9}")[..9].parse().ok()?;
-    match (is_negative, nanos) {
-        (true, 1..) => Some((seconds.checked_sub(1)?, 1_000_000_000 - nanos)),
-        _ => Some((seconds, nanos)),
+    if is_negative && nanos > 0 {
+        return Some((seconds.checked_sub(1)?, 1_000_000_000 - nanos));
     }
+    Some((seconds, nanos))
 }
 
-/// A time as a record's value, such as `-1.25`.
-pub fn write_time((seconds, nanos): (i64, u32)) -> String {
-    let (sign, seconds, nanos) = match (seconds < 0, nanos) {
-        (true, 1..) => ("-", (seconds + 1).unsigned_abs(), 1_000_000_000 - nanos),
-        (true, 0) => ("-", seconds.unsigned_abs(), 0),
-        (false, _) => ("", seconds.unsigned_abs(), nanos),
+/// Formats a time as the value of a record, such as `-1.25`.
+pub fn write_time(seconds: i64, nanos: u32) -> String {
+    let sign = if seconds < 0 { "-" } else { "" };
+    let (seconds, nanos) = if seconds < 0 && nanos > 0 {
+        ((seconds + 1).unsigned_abs(), 1_000_000_000 - nanos)
+    } else {
+        (seconds.unsigned_abs(), nanos)
     };
-    let fraction = format!("{nanos:09}");
-    format!("{sign}{seconds}.{fraction}").trim_end_matches('0').trim_end_matches('.').to_owned()
+    format!("{sign}{seconds}.{nanos:09}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Adds a record.
+/// Appends a record.
 pub fn append(records: &mut Vec<u8>, key: &[u8], value: &[u8]) {
-    // A space, an equals sign and a line break; and the length itself, which may need one more digit for its own digits.
+    // The length counts a space, an equals sign, a line break and its own digits, which may need one digit more.
     let rest = key.len() + value.len() + 3;
-    let digits = |length: usize| length.to_string().len();
     let mut length = rest + digits(rest);
     length = rest + digits(length);
     records.extend_from_slice(length.to_string().as_bytes());
@@ -142,24 +149,28 @@ pub fn append(records: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     records.push(b'\n');
 }
 
+fn digits(number: usize) -> usize {
+    number.to_string().len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_back_at_every_length() {
+    fn pax_records_round_trip_at_every_length() {
         for length in [1, 80, 90, 91, 92, 93, 980, 985, 986, 987, 988, 990, 9990] {
             let mut records = Vec::new();
             let value = vec![b'\n'; length];
             append(&mut records, b"SCHILY.xattr.a", &value);
             append(&mut records, b"path", b"x");
-            let read = Records::read(&records).expect("reads");
+            let read = PaxRecords::read(&records).expect("reads");
             assert_eq!((&read.xattrs[&b"a"[..]], read.path.as_deref()), (&value, Some(&b"x"[..])), "{length}");
         }
     }
 
     #[test]
-    fn times_are_read_and_written_alike() {
+    fn pax_times_round_trip() {
         for (text, expected) in [
             ("0", (0, 0)),
             ("1.5", (1, 500_000_000)),
@@ -169,7 +180,7 @@ mod tests {
             ("-7", (-7, 0)),
         ] {
             assert_eq!(time(text), Some(expected), "{text}");
-            assert_eq!(write_time(expected), text);
+            assert_eq!(write_time(expected.0, expected.1), text);
         }
         assert_eq!(time("1.0000000019"), Some((1, 1)));
         for wrong in ["", "x", "1.x", "1.-5", "99999999999999999999"] {
@@ -178,9 +189,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_record_is_refused() {
+    fn malformed_pax_records_are_rejected() {
         for wrong in [&b"x"[..], b"5 a=b", b"99 path=x\n", b"3 \n", b"7 path\n", b"11 size=-1\n", b"9 path=\0\n"] {
-            assert!(Records::read(wrong).is_err(), "{}", show(wrong));
+            assert!(PaxRecords::read(wrong).is_err(), "{}", quote(wrong));
         }
     }
 }

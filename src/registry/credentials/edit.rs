@@ -12,7 +12,7 @@ use super::file::ConfigFile;
 use super::json::JsonObject;
 use super::key::Query;
 use crate::error::Result;
-use crate::store::atomic::TEMPORARY;
+use crate::store::atomic::TEMP_PREFIX;
 
 /// The content of a new file.
 const NEW: &str = "{\n\t\"auths\": {}\n}\n";
@@ -142,7 +142,7 @@ fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     create_private(folder)?;
     // tempfile creates files that only their owner can read and write.
-    let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(TEMP_PREFIX).tempfile_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     file.persist(&path)?;

@@ -21,7 +21,7 @@ use crate::interrupt::inherit;
 use crate::registry::client::Client;
 use crate::registry::error::RequestError;
 use crate::registry::http::sleep;
-use crate::store::atomic::ReadError;
+use crate::store::ReadError;
 use crate::store::{Source, open};
 
 /// The bytes that are read at a time, and how many such buffers wait: the memory that an upload needs.
@@ -131,7 +131,7 @@ impl BlobBody<'_> {
 
     fn read_error(&self, error: io::Error) -> Report {
         let error = Report::from(ReadError(error));
-        error.wrap_err(format!("cannot read {} from {}", self.descriptor.digest(), self.source.place()))
+        error.wrap_err(format!("cannot read {} from {}", self.descriptor.digest(), self.source.location()))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is in the cache, what of it is right, and what goes.
+//! Listing, verifying and pruning the blobs of the cache.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -7,114 +7,105 @@ use std::time::{Duration, SystemTime};
 
 use oci_spec::image::Descriptor;
 
-use super::{Cache, DAY, open_blob};
+use super::blobs::{Cache, DAY};
+use super::private::open_blob;
 use crate::image::MediaType;
 use crate::image::digest::{Digest, VerifyReader};
 use crate::image::manifest::sniff;
-use crate::store::MOST_DOCUMENT_BYTES;
+use crate::store::source::MAX_DOCUMENT_BYTES;
 
-/// What a cache holds that nobody has said anything about.
+/// The limits of the daily prune.
 pub const DEFAULT: Limits =
     Limits { older_than: Some(Duration::from_secs(30 * 24 * 60 * 60)), max_size: Some(10 << 30) };
 
-/// What stays in a cache.
+/// What to keep in a cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Nothing whose last use is longer ago.
+    /// Removes blobs that were not used for this long.
     pub older_than: Option<Duration>,
-    /// No more bytes than this: what was used last stays.
+    /// Removes the least recently used blobs beyond this total size in bytes.
     pub max_size: Option<u64>,
 }
 
 /// A blob of the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Blob {
-    /// Its name.
+pub struct CachedBlob {
+    /// The digest.
     pub digest: Digest,
-    /// In bytes.
+    /// The size in bytes.
     pub size: u64,
-    /// When it was used last, to a day.
+    /// The time of the last use, to a day.
     pub used: SystemTime,
-    /// What it looks like.
+    /// The type, by its content.
     pub kind: BlobKind,
 }
 
-/// What the first bytes of a blob look like.
+/// The type of a blob, detected by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlobKind {
     /// An index of images.
     Index,
     /// The manifest of an image.
     Manifest,
-    /// Another document: mostly the config of an image.
+    /// Another JSON document, usually the config of an image.
     Document,
-    /// What gzip has compressed.
+    /// Data compressed with gzip.
     Gzip,
-    /// What zstd has compressed.
+    /// Data compressed with zstd.
     Zstd,
-    /// Anything else: mostly a tar.
+    /// Anything else, usually a tar.
     Other,
 }
 
-/// What was removed.
+/// The result of pruning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Removed {
-    /// How many blobs.
+pub struct Pruned {
+    /// The number of removed blobs.
     pub blobs: usize,
-    /// Their bytes together.
+    /// Their total size in bytes.
     pub bytes: u64,
 }
 
-/// A file of the cache, and what is known of it without reading it.
-struct Found {
+/// The metadata of a file of the cache.
+struct BlobFile {
     path: PathBuf,
     size: u64,
     used: SystemTime,
 }
 
 impl Cache {
-    /// The folder.
-    pub fn root(&self) -> &Path {
-        &self.root
+    /// Returns all blobs, least recently used first.
+    pub fn blobs(&self) -> Vec<CachedBlob> {
+        let files = self.blob_files().into_iter();
+        files.map(|(digest, file)| CachedBlob { digest, size: file.size, used: file.used, kind: kind(&file) }).collect()
     }
 
-    /// All blobs, the one that was used last at the end.
-    pub fn blobs(&self) -> Vec<Blob> {
-        let blob = |(digest, found): (Digest, Found)| {
-            let kind = kind(&found);
-            Blob { digest, size: found.size, used: found.used, kind }
-        };
-        self.found().into_iter().map(blob).collect()
-    }
-
-    /// Removes what is beyond the limits. Who uses it meanwhile has it open, or fetches it again.
-    pub fn prune(&self, limits: Limits) -> Removed {
+    /// Removes what exceeds the limits. A run that uses a removed blob has it open, or fetches it again.
+    pub fn prune(&self, limits: Limits) -> Pruned {
         let now = SystemTime::now();
-        let is_old = |found: &Found| {
-            let age = now.duration_since(found.used).unwrap_or_default();
-            limits.older_than.is_some_and(|most| age >= most)
-        };
-        let blobs = self.found();
-        let mut left: u64 = blobs.iter().map(|(_, found)| found.size).sum();
-        let mut removed = Removed::default();
-        for (_, found) in blobs {
-            let is_too_much = limits.max_size.is_some_and(|most| left > most);
-            if (is_old(&found) || is_too_much) && fs::remove_file(&found.path).is_ok() {
-                left -= found.size;
-                removed = Removed { blobs: removed.blobs + 1, bytes: removed.bytes + found.size };
+        let blobs = self.blob_files();
+        let mut total: u64 = blobs.iter().map(|(_, file)| file.size).sum();
+        let mut pruned = Pruned::default();
+        for (_, file) in blobs {
+            let is_too_much = limits.max_size.is_some_and(|max_size| total > max_size);
+            if (file.is_expired(limits, now) || is_too_much) && fs::remove_file(&file.path).is_ok() {
+                total -= file.size;
+                pruned = Pruned { blobs: pruned.blobs + 1, bytes: pruned.bytes + file.size };
             }
         }
-        // What is remembered is small: it goes by its age alone, or with the last blob.
-        for found in files(&self.memory()).filter(|found| is_old(found) || limits.max_size == Some(0)) {
-            let _ = fs::remove_file(found.path);
+        // Records are small: they are removed by their age alone, or with the last blob.
+        for file in files(&self.records_folder()) {
+            if file.is_expired(limits, now) || limits.max_size == Some(0) {
+                let _ = fs::remove_file(file.path);
+            }
         }
-        removed
+        pruned
     }
 
-    /// Hashes all blobs, and removes those that are not what their names say.
+    /// Verifies all blobs. Removes those that are corrupted, and returns them with the error.
     pub fn verify(&self) -> Vec<(Digest, String)> {
         let mut wrong = Vec::new();
-        for (digest, found) in self.found() {
+        for (digest, found) in self.blob_files() {
             let descriptor = Descriptor::new(MediaType::Other(String::new()), found.size, digest.clone());
             let read = open_blob(&found.path)
                 .and_then(|file| io::copy(&mut VerifyReader::new(file, &descriptor), &mut io::sink()));
@@ -130,8 +121,8 @@ impl Cache {
         wrong
     }
 
-    /// Prunes once a day, by the time of the lock.
-    pub(super) fn tidy(&self, lock: &File) {
+    /// Prunes once a day. The mtime of the lock is that of the last time.
+    pub(super) fn prune_daily(&self, lock: &File) {
         let now = SystemTime::now();
         let last = lock.metadata().and_then(|found| found.modified());
         if last.is_ok_and(|last| now.duration_since(last).is_ok_and(|age| age > DAY)) {
@@ -140,11 +131,11 @@ impl Cache {
         }
     }
 
-    /// The files with names of blobs, the one that was used last at the end.
-    fn found(&self) -> Vec<(Digest, Found)> {
+    /// Returns the files named like blobs, least recently used first.
+    fn blob_files(&self) -> Vec<(Digest, BlobFile)> {
         let mut all = Vec::new();
         for algorithm in ["sha256", "sha512"] {
-            for found in files(&self.root.join("blobs").join(algorithm)) {
+            for found in files(&self.root().join("blobs").join(algorithm)) {
                 let hex = found.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
                 let digest = Digest::try_from(format!("{algorithm}:{hex}"));
                 all.extend(digest.ok().map(|digest| (digest, found)));
@@ -155,22 +146,29 @@ impl Cache {
     }
 }
 
-fn files(folder: &Path) -> impl Iterator<Item = Found> {
+impl BlobFile {
+    fn is_expired(&self, limits: Limits, now: SystemTime) -> bool {
+        let age = now.duration_since(self.used).unwrap_or_default();
+        limits.older_than.is_some_and(|max_age| age >= max_age)
+    }
+}
+
+fn files(folder: &Path) -> impl Iterator<Item = BlobFile> {
     let files = fs::read_dir(folder).into_iter().flatten().flatten();
     files.filter_map(|file| {
         let metadata = file.metadata().ok()?;
-        Some(Found { path: file.path(), size: metadata.len(), used: metadata.modified().ok()? })
+        Some(BlobFile { path: file.path(), size: metadata.len(), used: metadata.modified().ok()? })
     })
 }
 
-fn kind(found: &Found) -> BlobKind {
+fn kind(found: &BlobFile) -> BlobKind {
     let mut begin = Vec::new();
     let read = open_blob(&found.path).and_then(|file| file.take(4).read_to_end(&mut begin));
     match &begin[..] {
         _ if read.is_err() => BlobKind::Other,
         [0x1f, 0x8b, ..] => BlobKind::Gzip,
         [0x28, 0xb5, 0x2f, 0xfd] => BlobKind::Zstd,
-        [b'{' | b' ' | b'\n' | b'\t' | b'\r', ..] if found.size <= MOST_DOCUMENT_BYTES => {
+        [b'{' | b' ' | b'\n' | b'\t' | b'\r', ..] if found.size <= MAX_DOCUMENT_BYTES => {
             match fs::read(&found.path).ok().as_deref().and_then(sniff) {
                 Some(MediaType::ImageIndex) => BlobKind::Index,
                 Some(MediaType::ImageManifest) => BlobKind::Manifest,
@@ -185,12 +183,12 @@ fn kind(found: &Found) -> BlobKind {
 mod tests {
     use super::*;
     use crate::image::digest::sha256;
-    use crate::store::cache::records::Kind;
+    use crate::store::cache::records::RecordKind;
     use crate::store::{Memory, Sink};
 
     const HOUR: Duration = Duration::from_secs(60 * 60);
 
-    /// A cache with blobs of these contents, each used an hour after the one before, the last one hour ago.
+    /// Creates a cache with these blobs, each used an hour after the one before, the last one an hour ago.
     fn cache(contents: &[&[u8]]) -> (tempfile::TempDir, Cache) {
         let folder = tempfile::tempdir().expect("a folder");
         let cache = Cache::open(folder.path().to_owned()).expect("a cache");
@@ -211,20 +209,20 @@ mod tests {
     }
 
     #[test]
-    fn what_was_used_last_stays() {
+    fn prune_keeps_most_recently_used_blobs() {
         let (_folder, cache) = cache(&[b"1", b"22", b"333", b"4444"]);
         assert_eq!(left(&cache), [1, 2, 3, 4]);
         let removed = cache.prune(Limits { older_than: Some(HOUR * 7 / 2), max_size: None });
-        assert_eq!((removed, left(&cache)), (Removed { blobs: 1, bytes: 1 }, vec![2, 3, 4]));
+        assert_eq!((removed, left(&cache)), (Pruned { blobs: 1, bytes: 1 }, vec![2, 3, 4]));
         let removed = cache.prune(Limits { older_than: None, max_size: Some(7) });
-        assert_eq!((removed, left(&cache)), (Removed { blobs: 1, bytes: 2 }, vec![3, 4]));
-        cache.remember(Kind::Tag, "x", 1);
+        assert_eq!((removed, left(&cache)), (Pruned { blobs: 1, bytes: 2 }, vec![3, 4]));
+        cache.put(RecordKind::Tag, "x", 1);
         let removed = cache.prune(Limits { older_than: None, max_size: Some(0) });
-        assert_eq!((removed.blobs, left(&cache), cache.recall::<u32>(Kind::Tag, "x")), (2, Vec::new(), None));
+        assert_eq!((removed.blobs, left(&cache), cache.get::<u32>(RecordKind::Tag, "x")), (2, Vec::new(), None));
     }
 
     #[test]
-    fn it_is_tidied_once_a_day_when_it_is_opened() {
+    fn cache_is_pruned_daily_when_opened() {
         let (folder, cache) = cache(&[b"1", b"22"]);
         let old = cache.path(&sha256(b"1"));
         File::open(&old).and_then(|file| file.set_modified(SystemTime::now() - DAY * 31)).expect("a time");
@@ -236,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blob_that_is_used_gets_the_time_of_the_day() {
+    fn using_a_blob_updates_its_mtime() {
         let (_folder, cache) = cache(&[b"1"]);
         let (digest, before) = (sha256(b"1"), SystemTime::now() - DAY * 2);
         let descriptor = Descriptor::new(MediaType::ImageLayer, 1, digest.clone());
@@ -246,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_found_and_removed() {
+    fn verify_removes_corrupted_blobs() {
         let (_folder, cache) = cache(&[b"1", b"22", b"{}", &[0x1f, 0x8b, 8]]);
         fs::write(cache.path(&sha256(b"22")), "23").expect("corrupts");
         let wrong = cache.verify();

@@ -1,4 +1,4 @@
-//! A cache in front of where content comes from.
+//! A cache in front of another source.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -6,40 +6,55 @@ use std::sync::Arc;
 use miette::Context;
 use oci_spec::image::Descriptor;
 
-use super::Cache;
+use super::blobs::Cache;
 use crate::error::Result;
 use crate::event::Listener;
 use crate::event::transfer::Activity;
 use crate::image::media_type::is_layer;
-use crate::store::reflink::Sharable;
-use crate::store::{Counted, Sink, Source, copy};
+use crate::store::copy;
+use crate::store::progress::ProgressSource;
+use crate::store::reflink::ShareableFile;
+use crate::store::sink::Sink;
+use crate::store::source::Source;
 
-/// A [`Cache`] in front of another source.
-pub struct Through<'a> {
-    pub(super) cache: Arc<Cache>,
-    pub(super) origin: Box<dyn Source + Send + 'a>,
-    /// Whether layers are kept in the cache; documents always are.
-    pub(super) keep: bool,
+/// A source that reads from a [`Cache`], and fills it from another source (a pull-through cache).
+pub struct PullThrough<'a> {
+    cache: Arc<Cache>,
+    origin: Box<dyn Source + Send + 'a>,
+    /// Whether to cache layers too. Documents are always cached.
+    caches_layers: bool,
 }
 
-impl Through<'_> {
-    /// Those of these blobs that are not in the cache.
-    pub fn lacks<'d>(&self, blobs: impl IntoIterator<Item = &'d Descriptor>) -> Vec<Descriptor> {
+impl Cache {
+    /// Returns a source that fills this cache from `origin`. Layers are only cached with `caches_layers`: those that are
+    /// merely passed on need not be written to disk.
+    pub fn pull_through<'a>(
+        self: &Arc<Cache>,
+        origin: Box<dyn Source + Send + 'a>,
+        caches_layers: bool,
+    ) -> PullThrough<'a> {
+        PullThrough { cache: Arc::clone(self), origin, caches_layers }
+    }
+}
+
+impl PullThrough<'_> {
+    /// Returns the blobs that are not in the cache.
+    pub fn missing<'d>(&self, blobs: impl IntoIterator<Item = &'d Descriptor>) -> Vec<Descriptor> {
         let blobs = blobs.into_iter();
         blobs.filter(|blob| !self.cache.has_for_use(blob)).cloned().collect()
     }
 
-    /// Brings content into the cache, and tells of it.
+    /// Copies content into the cache, and reports that to `listener`.
     ///
     /// # Errors
-    /// Of the origin and of the cache folder.
+    /// Returns an error if the origin cannot be read or the cache cannot be written.
     pub fn pull(&self, roots: &[Descriptor], listener: Listener) -> Result<()> {
-        let origin = Counted { source: self.origin.as_ref(), activity: Activity::Pulling, listener };
+        let origin = ProgressSource { source: self.origin.as_ref(), activity: Activity::Pulling, listener };
         copy(&origin, self.cache.as_ref(), roots)
     }
 }
 
-impl Source for Through<'_> {
+impl Source for PullThrough<'_> {
     fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
         self.cache.resolve(name).or_else(|_| self.origin.resolve(name))
     }
@@ -52,20 +67,20 @@ impl Source for Through<'_> {
         if let Some(file) = self.cache.verified(descriptor) {
             return Ok(Box::new(file));
         }
-        if self.cache.is_read_only() || !self.keep && is_layer(descriptor.media_type()) {
+        if self.cache.is_read_only() || !self.caches_layers && is_layer(descriptor.media_type()) {
             return self.origin.fetch(descriptor);
         }
         self.cache
             .push(descriptor, self.origin.as_ref())
-            .wrap_err_with(|| format!("cannot pull {} from {}", descriptor.digest(), self.origin.place()))?;
+            .wrap_err_with(|| format!("cannot pull {} from {}", descriptor.digest(), self.origin.location()))?;
         self.cache.fetch(descriptor)
     }
 
-    fn sharable(&self, descriptor: &Descriptor) -> Option<Sharable> {
-        self.cache.sharable(descriptor)
+    fn shareable(&self, descriptor: &Descriptor) -> Option<ShareableFile> {
+        self.cache.shareable(descriptor)
     }
 
-    fn place(&self) -> String {
-        self.origin.place()
+    fn location(&self) -> String {
+        self.origin.location()
     }
 }

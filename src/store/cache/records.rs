@@ -1,7 +1,7 @@
-//! What is remembered beside blobs: small documents that say what something was found to be.
+//! Records: small documents with results of earlier runs.
 //!
-//! Nothing is lost with one, and none is believed for itself: each repeats what it is about, and what it says is held
-//! against the bytes or the files that it names. One that cannot be read, or is about something else, is as good as none.
+//! Losing a record only costs time, and none is trusted: each repeats its key, and its value is checked against the
+//! content or files it refers to. A record that cannot be read or has another key is ignored.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -12,127 +12,131 @@ use oci_spec::image::{Descriptor, MediaType};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::Cache;
+use super::blobs::Cache;
+use super::private::create_private;
 use crate::image::digest::sha256;
 use crate::image::layer::compression::COMPRESSOR;
 use crate::image::{Compression, DiffId};
-use crate::store::{MOST_DOCUMENT_BYTES, atomic};
+use crate::store::atomic;
+use crate::store::source::MAX_DOCUMENT_BYTES;
 
-/// What documents are about, as their names say it.
+/// The kind of a record, which its file name begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A tag → what it stood for.
+pub enum RecordKind {
+    /// A tag → its descriptor.
     Tag,
-    /// Files and what is made of them → the layer, while the files have the same stamps.
+    /// Files and settings → the layer, while the files have the same fingerprints.
     Made,
-    /// The folder of a layout → the stamps of its blobs.
+    /// The folder of a layout → the fingerprints of its blobs.
     Layout,
-    /// A tar and how it is compressed → the layer.
+    /// A tar and its compression → the layer.
     Layer,
-    /// Signed content and a key → the signature, which is verified again.
+    /// Signed content and a key → the signature, which is verified again on use.
     Signature,
-    /// An image in a repository → what this computer has attached to it there.
+    /// An image in a repository → what was attached to it from this machine.
     Attached,
-    /// What cargo was asked → the crates that it answered.
+    /// A query to cargo → the crates in its answer.
     Crates,
-    /// A file → its digest, or what it says of itself, while it has the same stamp.
+    /// A file → its digest or metadata, while it has the same fingerprint.
     File,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for RecordKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Kind::Tag => "tag",
-            Kind::Made => "made",
-            Kind::Layout => "layout",
-            Kind::Layer => "layer",
-            Kind::Signature => "signature",
-            Kind::Attached => "attached",
-            Kind::Crates => "crates",
-            Kind::File => "file",
+            RecordKind::Tag => "tag",
+            RecordKind::Made => "made",
+            RecordKind::Layout => "layout",
+            RecordKind::Layer => "layer",
+            RecordKind::Signature => "signature",
+            RecordKind::Attached => "attached",
+            RecordKind::Crates => "crates",
+            RecordKind::File => "file",
         })
     }
 }
 
-/// A document: what was found, and about what.
+/// A record on disk.
 #[derive(Serialize, Deserialize)]
-struct Entry<T> {
-    about: String,
-    found: T,
+struct Record<T> {
+    #[serde(rename = "about")]
+    key: String,
+    #[serde(rename = "found")]
+    value: T,
 }
 
 impl Cache {
-    /// The folder of these documents.
-    pub(super) fn memory(&self) -> PathBuf {
-        self.root.join("memory")
+    /// Returns the folder of the records.
+    pub(super) fn records_folder(&self) -> PathBuf {
+        self.root().join("memory")
     }
 
-    /// What was found `about` something; nothing where that is not known.
-    pub fn recall<T: DeserializeOwned>(&self, kind: Kind, about: &str) -> Option<T> {
-        self.recall_at(&name(kind, about), about)
+    /// Returns the value of a record, or `None` if there is none.
+    pub fn get<T: DeserializeOwned>(&self, kind: RecordKind, key: &str) -> Option<T> {
+        self.get_named(&file_name(kind, key), key)
     }
 
-    /// Keeps what was found `about` something. What cannot be kept is found again.
-    pub fn remember(&self, kind: Kind, about: &str, found: impl Serialize) {
-        self.remember_at(&name(kind, about), about, found);
+    /// Stores a record. If that fails, a later run computes the value again.
+    pub fn put(&self, kind: RecordKind, key: &str, value: impl Serialize) {
+        self.put_named(&file_name(kind, key), key, value);
     }
 
-    /// The layer that this compressor has made of a tar before.
-    pub fn recall_layer(&self, tar: &DiffId, size: u64, compression: Compression) -> Option<Descriptor> {
-        let about = layer(tar, compression);
-        self.recall_at(&layer_name(size, &about), &about)
+    /// Returns the layer that this compressor made of a tar before.
+    pub fn get_layer(&self, tar: &DiffId, size: u64, compression: Compression) -> Option<Descriptor> {
+        let key = layer_key(tar, compression);
+        self.get_named(&layer_file_name(size, &key), &key)
     }
 
-    /// Keeps which layer was made of a tar of this `size`.
-    pub fn remember_layer(&self, tar: &DiffId, size: u64, compression: Compression, found: &Descriptor) {
-        let about = layer(tar, compression);
-        self.remember_at(&layer_name(size, &about), &about, found);
+    /// Stores which layer was made of a tar of `size` bytes.
+    pub fn put_layer(&self, tar: &DiffId, size: u64, compression: Compression, layer: &Descriptor) {
+        let key = layer_key(tar, compression);
+        self.put_named(&layer_file_name(size, &key), &key, layer);
     }
 
-    /// Whether a layer was ever made of a tar of this size: else there is no use in hashing it to ask for that.
-    pub fn knows_layers_of(&self, size: u64) -> bool {
-        let begin = layer_name(size, "");
-        let begin = begin.rsplit_once('-').map_or("", |(begin, _)| begin);
-        let known = fs::read_dir(self.memory()).into_iter().flatten().flatten();
-        known.into_iter().any(|file| {
-            file.file_name().to_str().and_then(|name| name.rsplit_once('-')).is_some_and(|(name, _)| name == begin)
+    /// Returns whether a layer was made of any tar of this size. If not, hashing the tar to look it up is not worth it.
+    pub fn has_layer_of_size(&self, size: u64) -> bool {
+        let name = layer_file_name(size, "");
+        let prefix = name.rsplit_once('-').map_or("", |(prefix, _)| prefix);
+        let mut records = fs::read_dir(self.records_folder()).into_iter().flatten().flatten();
+        records.any(|file| {
+            file.file_name().to_str().and_then(|name| name.rsplit_once('-')).is_some_and(|(name, _)| name == prefix)
         })
     }
 
-    fn recall_at<T: DeserializeOwned>(&self, name: &str, about: &str) -> Option<T> {
+    fn get_named<T: DeserializeOwned>(&self, name: &str, key: &str) -> Option<T> {
         let mut content = Vec::new();
-        let file = File::open(self.memory().join(name)).ok()?;
-        file.take(MOST_DOCUMENT_BYTES).read_to_end(&mut content).ok()?;
-        let entry: Entry<T> = serde_json::from_slice(&content).ok()?;
-        (entry.about == about).then_some(entry.found)
+        let file = File::open(self.records_folder().join(name)).ok()?;
+        file.take(MAX_DOCUMENT_BYTES).read_to_end(&mut content).ok()?;
+        let record: Record<T> = serde_json::from_slice(&content).ok()?;
+        (record.key == key).then_some(record.value)
     }
 
-    fn remember_at(&self, name: &str, about: &str, found: impl Serialize) {
-        if self.is_read_only() {
-            return;
+    fn put_named(&self, name: &str, key: &str, value: impl Serialize) {
+        if !self.is_read_only() {
+            let _ = self.write_record(name, &Record { key: key.to_owned(), value });
         }
-        let write = || -> io::Result<()> {
-            let content = serde_json::to_vec(&Entry { about: about.to_owned(), found })?;
-            super::create_private(&self.memory())?;
-            let mut file = atomic::create_in(&self.unfinished())?;
-            file.write_all(&content)?;
-            // Half of it, after a power cut, is none at all.
-            file.persist(self.memory().join(name))?;
-            Ok(())
-        };
-        let _ = write();
+    }
+
+    fn write_record(&self, name: &str, record: &Record<impl Serialize>) -> io::Result<()> {
+        let content = serde_json::to_vec(record)?;
+        create_private(&self.records_folder())?;
+        let mut file = atomic::create_in(&self.unfinished())?;
+        file.write_all(&content)?;
+        // No sync: a record that is truncated by a power failure is ignored.
+        file.persist(self.records_folder().join(name))?;
+        Ok(())
     }
 }
 
-fn name(kind: Kind, about: &str) -> String {
-    format!("{kind}-{}", sha256(about.as_bytes()).digest())
+fn file_name(kind: RecordKind, key: &str) -> String {
+    format!("{kind}-{}", sha256(key.as_bytes()).digest())
 }
 
-fn layer_name(size: u64, about: &str) -> String {
-    format!("{}-{size}-{}", Kind::Layer, sha256(about.as_bytes()).digest())
+fn layer_file_name(size: u64, key: &str) -> String {
+    format!("{}-{size}-{}", RecordKind::Layer, sha256(key.as_bytes()).digest())
 }
 
-fn layer(tar: &DiffId, compression: Compression) -> String {
+fn layer_key(tar: &DiffId, compression: Compression) -> String {
     let media_type: MediaType = compression.media_type();
     format!("{tar} as {media_type} by {COMPRESSOR}")
 }
@@ -142,31 +146,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_found_about_one_thing_is_not_recalled_about_another() {
+    fn records_are_returned_for_their_own_key_only() {
         let folder = tempfile::tempdir().expect("a folder");
         let cache = Cache::open(folder.path().to_owned()).expect("a cache");
-        assert_eq!(cache.recall::<u32>(Kind::Tag, "a"), None);
-        cache.remember(Kind::Tag, "a", 1);
-        assert_eq!(cache.recall(Kind::Tag, "a"), Some(1));
-        assert_eq!((cache.recall::<u32>(Kind::Tag, "b"), cache.recall::<u32>(Kind::Made, "a")), (None, None));
-        // One that was moved into the place of another says whose it is.
-        let path = |about| cache.memory().join(name(Kind::Tag, about));
+        assert_eq!(cache.get::<u32>(RecordKind::Tag, "a"), None);
+        cache.put(RecordKind::Tag, "a", 1);
+        assert_eq!(cache.get(RecordKind::Tag, "a"), Some(1));
+        assert_eq!((cache.get::<u32>(RecordKind::Tag, "b"), cache.get::<u32>(RecordKind::Made, "a")), (None, None));
+        // A record that replaced another one still has its own key.
+        let path = |key| cache.records_folder().join(file_name(RecordKind::Tag, key));
         fs::rename(path("a"), path("b")).expect("moves");
-        assert_eq!(cache.recall::<u32>(Kind::Tag, "b"), None);
+        assert_eq!(cache.get::<u32>(RecordKind::Tag, "b"), None);
         fs::write(path("a"), "{\"about\":\"a\",").expect("writes");
-        assert_eq!(cache.recall::<u32>(Kind::Tag, "a"), None);
+        assert_eq!(cache.get::<u32>(RecordKind::Tag, "a"), None);
     }
 
     #[test]
-    fn layers_are_asked_for_by_the_size_of_their_tar_first() {
+    fn layers_are_found_by_tar_size_first() {
         let folder = tempfile::tempdir().expect("a folder");
         let cache = Cache::open(folder.path().to_owned()).expect("a cache");
         let tar = DiffId(sha256(b"tar"));
         let made = Descriptor::new(MediaType::ImageLayerGzip, 3, sha256(b"abc"));
-        cache.remember_layer(&tar, 1024, Compression::Gzip, &made);
-        assert_eq!((cache.knows_layers_of(1024), cache.knows_layers_of(102)), (true, false));
-        assert_eq!(cache.recall_layer(&tar, 1024, Compression::Gzip), Some(made));
-        assert_eq!(cache.recall_layer(&tar, 1024, Compression::Zstd), None);
-        assert_eq!(cache.recall_layer(&DiffId(sha256(b"rat")), 1024, Compression::Gzip), None);
+        cache.put_layer(&tar, 1024, Compression::Gzip, &made);
+        assert_eq!((cache.has_layer_of_size(1024), cache.has_layer_of_size(102)), (true, false));
+        assert_eq!(cache.get_layer(&tar, 1024, Compression::Gzip), Some(made));
+        assert_eq!(cache.get_layer(&tar, 1024, Compression::Zstd), None);
+        assert_eq!(cache.get_layer(&DiffId(sha256(b"rat")), 1024, Compression::Gzip), None);
     }
 }

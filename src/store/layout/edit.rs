@@ -1,7 +1,7 @@
-//! Adding to a layout that is there, whoever wrote it: nothing in it is changed or removed.
+//! Adding to an existing layout of any origin: nothing in it is changed or removed.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -9,54 +9,61 @@ use miette::{IntoDiagnostic, miette};
 use oci_spec::image::Descriptor;
 use serde_json::{Value, json};
 
-use super::lock::Mark;
-use super::{INDEX, Layout, blob_path, entries};
+use super::index::{INDEX, blob_path, parse_index, subject_of};
+use super::lock::LayoutLock;
+use super::read::Layout;
 use crate::error::{Result, on_path};
 use crate::event::Listener;
+use crate::image::canonical_json;
 use crate::image::digest::Digest;
-use crate::image::manifest::parse;
-use crate::image::{about::About, canonical_json};
+use crate::image::manifest::Manifest;
 use crate::parallel::lock;
-use crate::store::referrers::entry;
-use crate::store::{Referrers, Source, atomic, open, read};
+use crate::store::atomic;
+use crate::store::referrers::{Referrers, entry};
+use crate::store::source::{Source, open, read};
 
-/// A layout, held by one run at a time.
+/// An existing layout, locked for adding to it.
 #[derive(Debug)]
 pub struct LayoutEdit {
     layout: Layout,
-    _mark: Mark,
-    /// What its `index.json` holds now.
+    _lock: LayoutLock,
+    /// The current content of its `index.json`.
     index: Mutex<Value>,
 }
 
 impl LayoutEdit {
-    /// Opens the layout in the folder `root`. Waits, and says so, while another run writes there.
+    /// Opens the layout in the folder `root`. Waits while another run writes there, and reports that to `listener`.
     ///
     /// # Errors
-    /// When there is none, or it cannot be read or held.
+    /// Returns an error if there is no layout, or if it cannot be read or locked.
     pub fn open(root: &Path, listener: Listener) -> Result<LayoutEdit> {
-        // The mark would be made where there is no layout.
+        // Locking would create the file that marks a layout.
         Layout::open(root)?;
-        let mark = Mark::take(root, listener)?;
-        // Only who holds the mark can tell what is there: another run may just have finished.
+        let lock = LayoutLock::acquire(root, listener)?;
+        // Read it again with the lock: another run may just have finished.
         let layout = Layout::open(root)?;
         let index = serde_json::from_slice(&layout.index()?).into_diagnostic()?;
-        Ok(LayoutEdit { layout, _mark: mark, index: Mutex::new(index) })
+        Ok(LayoutEdit { layout, _lock: lock, index: Mutex::new(index) })
     }
 
-    /// The layout as it was when it was opened.
+    /// Returns the layout as it was when it was opened.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
     fn entries(&self) -> Result<Vec<Descriptor>> {
-        entries(&canonical_json(&lock(&self.index)))
+        parse_index(&canonical_json(&lock(&self.index)))
     }
 
-    /// Writes a blob, unless it is there and right.
-    fn store(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<()> {
-        let is_right = || io::copy(&mut open(&self.layout, descriptor).ok()?, &mut io::sink()).ok();
-        if is_right().is_some() {
+    /// Returns whether the layout has a blob, verified.
+    fn has_blob(&self, descriptor: &Descriptor) -> bool {
+        let blob = open(&self.layout, descriptor);
+        blob.is_ok_and(|mut blob| io::copy(&mut blob, &mut io::sink()).is_ok())
+    }
+
+    /// Writes a blob unless the layout has it.
+    fn add_blob(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<()> {
+        if self.has_blob(descriptor) {
             return Ok(());
         }
         let path = self.layout.root().join(blob_path(descriptor.digest()));
@@ -82,42 +89,39 @@ impl Source for LayoutEdit {
         self.layout.fetch(descriptor)
     }
 
-    fn place(&self) -> String {
-        self.layout.place()
+    fn location(&self) -> String {
+        self.layout.location()
     }
 }
 
 impl Referrers for LayoutEdit {
     fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
-        let is_attached = |entry: &Descriptor| {
-            let about = read(&self.layout, entry).map(|bytes| About::read(&bytes)).unwrap_or_default();
-            about.subject.is_some_and(|of| of.digest() == subject)
-        };
-        // What is too large for a document has no subject.
-        Ok(self.entries()?.into_iter().filter(is_attached).collect())
+        let mut entries = self.entries()?;
+        entries.retain(|entry| subject_of(&self.layout, entry).is_some_and(|of| of.digest() == subject));
+        Ok(entries)
     }
 
     fn attach(&self, manifests: &[Descriptor], source: &dyn Source) -> Result<()> {
         let mut added = Vec::new();
         for manifest in manifests {
             let bytes = read(source, manifest)?;
-            for child in parse(manifest.media_type(), &bytes).into_diagnostic()?.children() {
-                self.store(&child, source)?;
+            for child in Manifest::parse(manifest.media_type(), &bytes).into_diagnostic()?.children() {
+                self.add_blob(&child, source)?;
             }
-            self.store(manifest, source)?;
+            self.add_blob(manifest, source)?;
             added.push(json!(entry(manifest, &bytes)?));
         }
         let mut index = lock(&self.index);
         let mut changed = index.clone();
         let Some(entries) = changed.get_mut("manifests").and_then(Value::as_array_mut) else {
-            return Err(miette!("the list of images in {} is none", self.place()));
+            return Err(miette!("cannot add to {}: `manifests` in its index.json is not a list", self.location()));
         };
         added.retain(|entry| !entries.contains(entry));
         if !added.is_empty() {
             entries.extend(added);
             let path = self.layout.root().join(INDEX);
-            let write = |file: &mut dyn Write| file.write_all(&canonical_json(&changed));
-            atomic::replace(&path, write).map_err(|error| on_path("write", &path, error))?;
+            atomic::replace(&path, |file| file.write_all(&canonical_json(&changed)))
+                .map_err(|error| on_path("write", &path, error))?;
             *index = changed;
         }
         Ok(())
@@ -130,15 +134,15 @@ mod tests {
     use crate::image::artifact::{EMPTY, artifact, empty};
     use crate::image::config::Object;
     use crate::image::manifest::{self, Annotations};
-    use crate::store::layout::Place;
+    use crate::store::layout::LayoutFolder;
     use crate::store::{LayoutWriter, Memory, Sink, copy};
 
-    /// A layout with one image, `latest`.
+    /// Writes a layout with one image, tagged `latest`.
     fn layout(root: &Path) -> Descriptor {
         let memory = Memory::default();
         let config = memory.put_document(manifest::config(Object::new()));
         let image = memory.put_document(manifest::image(&config, &[], &Annotations::new()));
-        let writer = LayoutWriter::begin(root, "x", Place::Own, &|_| ()).expect("begins");
+        let writer = LayoutWriter::begin(root, "x", LayoutFolder::Managed, &|_| ()).expect("begins");
         copy(&memory, &writer, std::slice::from_ref(&image)).expect("copies");
         writer.tag(&image, "latest").expect("tags");
         writer.commit().expect("commits");
@@ -146,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_attached_is_listed_once_and_the_image_is_still_the_only_one() {
+    fn attached_manifest_is_listed_once_beside_the_image() {
         let folder = tempfile::tempdir().expect("a folder");
         let image = layout(folder.path());
         let memory = Memory::default();
@@ -167,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_without_a_layout_is_not_made_one() {
+    fn edit_does_not_create_a_layout() {
         let folder = tempfile::tempdir().expect("a folder");
         assert!(LayoutEdit::open(&folder.path().join("x"), &|_| ()).is_err());
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);

@@ -1,4 +1,4 @@
-//! The file that marks the folder of a layout, and whose such a folder is.
+//! The lock of a layout: its `oci-layout` file. Also checks that a folder may be overwritten.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -6,116 +6,123 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use miette::miette;
-use oci_spec::image::Descriptor;
 
-use super::{IMAGE_NAME, Layout, MARK, MARK_CONTENT, is_attached};
+use super::index::{OCI_LAYOUT, OCI_LAYOUT_CONTENT, image_name, is_attached};
+use super::read::Layout;
 use crate::error::{Result, on_path};
 use crate::event::{Event, Listener};
 use crate::interrupt;
 use crate::reference::Reference;
 use crate::store::atomic;
 
-/// The file that marks a layout, held by one run at a time.
+/// The `oci-layout` file of a layout, locked by one run at a time.
 #[derive(Debug)]
-pub struct Mark {
-    pub file: File,
-    /// Whether it was made by this run.
-    made: bool,
-    /// The folders that were made with it, the innermost first.
-    made_folders: Vec<PathBuf>,
+pub struct LayoutLock {
+    file: File,
+    /// Whether this run created the file.
+    is_new: bool,
+    /// The folders that this run created for it, innermost first.
+    new_folders: Vec<PathBuf>,
 }
 
-impl Mark {
-    /// Waits, and says so, while another run holds it.
+impl LayoutLock {
+    /// Locks the layout in `root`. Waits while another run holds the lock, and reports that to `listener`.
     ///
     /// # Errors
-    /// When the folder or the file cannot be made.
-    pub fn take(root: &Path, listener: Listener) -> Result<Mark> {
-        let path = root.join(MARK);
+    /// Returns an error if the folder or the file cannot be created or locked.
+    pub fn acquire(root: &Path, listener: Listener) -> Result<LayoutLock> {
+        let path = root.join(OCI_LAYOUT);
         loop {
-            let made_folders = root.ancestors().take_while(|folder| !folder.exists()).map(Path::to_owned).collect();
+            let new_folders = root.ancestors().take_while(|folder| !folder.exists()).map(Path::to_owned).collect();
             fs::create_dir_all(root).map_err(|error| on_path("create", root, error))?;
-            let made = !path.exists();
+            let is_new = !path.exists();
             let mut options = File::options();
             options.read(true).write(true).create(true).truncate(false);
             let file = options.open(&path).map_err(|error| on_path("write", &path, error))?;
-            hold(&file, root, listener).map_err(|error| on_path("lock", &path, error))?;
-            // A run that failed removes its folder, and with it the file that we may have waited for.
+            wait_for_lock(&file, root, listener).map_err(|error| on_path("lock", &path, error))?;
+            // A failed run removes its folder, and with it the file that this run may have waited for.
             if path.exists() {
-                return Ok(Mark { file, made, made_folders });
+                return Ok(LayoutLock { file, is_new, new_folders });
             }
         }
     }
 
-    /// Writes what a mark says, if it does not say so already.
+    /// Writes the content of the file if it differs.
+    ///
+    /// # Errors
+    /// Returns an error if writing fails.
     pub fn write(&mut self) -> io::Result<()> {
         self.file.rewind()?;
         let mut content = String::new();
         self.file.read_to_string(&mut content)?;
-        if content != MARK_CONTENT {
+        if content != OCI_LAYOUT_CONTENT {
             self.file.set_len(0)?;
             self.file.rewind()?;
-            self.file.write_all(MARK_CONTENT.as_bytes())?;
+            self.file.write_all(OCI_LAYOUT_CONTENT.as_bytes())?;
         }
         Ok(())
     }
 
-    /// Undoes what taking it has made.
-    pub fn give_back(&self, root: &Path) {
-        if self.made {
-            let _ = fs::remove_file(root.join(MARK));
+    /// Returns the locked file under a second handle, which keeps the lock.
+    ///
+    /// # Errors
+    /// Returns an error if the handle cannot be duplicated.
+    pub fn try_clone(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+
+    /// Removes the file and the folders that this run created for it, if they are empty.
+    pub fn release(&self, root: &Path) {
+        if self.is_new {
+            let _ = fs::remove_file(root.join(OCI_LAYOUT));
         }
-        // Those go that are empty.
-        let _ = self.made_folders.iter().try_for_each(fs::remove_dir);
+        let _ = self.new_folders.iter().try_for_each(fs::remove_dir);
     }
 }
 
-fn hold(mark: &File, root: &Path, listener: Listener) -> io::Result<()> {
-    match mark.try_lock() {
+fn wait_for_lock(file: &File, root: &Path, listener: Listener) -> io::Result<()> {
+    match file.try_lock() {
         Err(TryLockError::WouldBlock) => {
             listener(Event::Waiting { path: root.to_owned() });
-            // Not one call that waits: the user may not want to.
-            while let Err(TryLockError::WouldBlock) = mark.try_lock() {
+            // Polling, because a blocking call could not be interrupted.
+            while let Err(TryLockError::WouldBlock) = file.try_lock() {
                 interrupt::check()?;
                 std::thread::sleep(Duration::from_millis(20));
             }
             Ok(())
         }
-        // Where files cannot be locked, cargo goes on too.
+        // Without file locks, go on, as cargo does.
         Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Unsupported => Err(error),
         _ => Ok(()),
     }
 }
 
-/// A folder without a layout is ours when it is empty, or holds what a run of ours that was killed has left.
-pub fn refuse_full(root: &Path, mark: &Mark) -> Result<()> {
-    let others = fs::read_dir(root).into_iter().flatten().flatten();
-    let is_ours = |name: &str| name == MARK || !mark.made && (name == "blobs" || name.starts_with(atomic::TEMPORARY));
-    let foreign = others.filter(|other| !other.file_name().to_str().is_some_and(is_ours)).count();
-    if foreign == 0 {
+/// Checks that a folder without a layout is empty, or holds only what a killed run of ours left.
+///
+/// # Errors
+/// Returns an error if it holds anything else.
+pub fn check_empty(root: &Path, lock: &LayoutLock) -> Result<()> {
+    let is_ours =
+        |name: &str| name == OCI_LAYOUT || !lock.is_new && (name == "blobs" || name.starts_with(atomic::TEMP_PREFIX));
+    let mut files = fs::read_dir(root).into_iter().flatten().flatten();
+    if files.all(|file| file.file_name().to_str().is_some_and(is_ours)) {
         return Ok(());
     }
-    Err(miette!(
-        help = "name a folder that is empty or not there yet",
-        "{} is not an OCI layout, and not empty",
-        root.display()
-    ))
+    Err(miette!(help = "name an empty or new folder", "{} is not an OCI layout, and not empty", root.display()))
 }
 
-/// A layout with somebody else's images is not ours to replace.
-pub fn refuse_foreign(root: &Path, name: &str) -> Result<()> {
-    let help = "name another folder, or remove that one first";
+/// Checks that a layout holds only the image `name`, and what is attached to it.
+///
+/// # Errors
+/// Returns an error if it holds another image, or cannot be read.
+pub fn check_same_image(root: &Path, name: &str) -> Result<()> {
+    let help = "name another folder, or remove this one first";
     let layout =
-        Layout::open(root).map_err(|error| miette!(help = help, "{} is not overwritten: {error}", root.display()))?;
-    let image = |entry: &Descriptor| {
-        let annotations = entry.annotations().as_ref()?;
-        let reference: Reference = annotations.get(IMAGE_NAME)?.parse().ok()?;
-        Some(reference.with_tag(""))
-    };
+        Layout::open(root).map_err(|error| miette!(help = help, "cannot overwrite {}: {error}", root.display()))?;
     let own = name.parse().ok().map(|name: Reference| name.with_tag(""));
-    // What is attached to the image goes with it.
-    if layout.entries.iter().filter(|entry| !is_attached(&layout, entry)).all(|entry| image(entry) == own) {
+    let mut images = layout.entries().iter().filter(|entry| !is_attached(&layout, entry));
+    if images.all(|entry| image_name(entry) == own) {
         return Ok(());
     }
-    Err(miette!(help = help, "{} holds an image other than {name}, and is not overwritten", root.display()))
+    Err(miette!(help = help, "cannot overwrite {}: it holds an image other than {name}", root.display()))
 }

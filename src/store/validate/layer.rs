@@ -1,107 +1,84 @@
-//! The layers of a graph: each read once, its blob held against its digest and its tar against its diffIDs.
+//! Validation of layers: each is read once, however many images have it.
 
-use std::io::{self, BufReader, Read};
+use std::io;
 
-use miette::{Report, miette};
+use miette::miette;
 use oci_spec::image::{Descriptor, Digest};
 
-use super::{Part, Problem, consume, problem};
+use super::problem::{Problem, ProblemPart};
 use crate::error::Result;
-use crate::image::digest::Hasher;
-use crate::image::layer::decompress::decompress;
 use crate::image::media_type::is_layer;
-use crate::interrupt;
+use crate::image::{DiffId, Layer};
 use crate::parallel::{FEW, each};
 use crate::platform::Platform;
-use crate::store::atomic::ReadError;
-use crate::store::{Missing, Source, open};
+use crate::store::error::{Missing, ReadError};
+use crate::store::source::{Source, open};
 
-/// Layers that are to be checked, each once, whoever has it.
+/// The layers to validate, each once.
 #[derive(Default)]
-pub struct Layers(Vec<Layer>);
+pub struct LayerChecks(Vec<LayerCheck>);
 
-struct Layer {
+struct LayerCheck {
     descriptor: Descriptor,
-    /// What its config says; nothing where there is no such config.
+    /// The diffID in the config, or `None` if the config has none.
     diff_id: Option<String>,
     platforms: Vec<Platform>,
 }
 
-impl Layers {
+impl LayerChecks {
     /// Adds a layer of the image for `platform`.
     pub fn add(&mut self, descriptor: &Descriptor, diff_id: Option<&String>, platform: Option<&Platform>) {
-        let is_it = |known: &&mut Layer| {
-            let described = |of: &Descriptor| (of.digest().clone(), of.size(), of.media_type().clone());
-            // One image's config may be lost, and that of another that has the layer is not.
-            let agrees = diff_id.is_none() || known.diff_id.is_none() || known.diff_id.as_ref() == diff_id;
-            agrees && described(&known.descriptor) == described(descriptor)
-        };
         let platforms: Vec<_> = platform.cloned().into_iter().collect();
-        match self.0.iter_mut().find(is_it) {
+        match self.0.iter_mut().find(|known| known.is_same(descriptor, diff_id)) {
             Some(known) => {
                 known.platforms.extend(platforms);
                 known.diff_id = known.diff_id.take().or(diff_id.cloned());
             }
-            None => self.0.push(Layer { descriptor: descriptor.clone(), diff_id: diff_id.cloned(), platforms }),
+            None => self.0.push(LayerCheck { descriptor: descriptor.clone(), diff_id: diff_id.cloned(), platforms }),
         }
     }
 
-    /// Checks them all; gives what is wrong, in the order in which they were added.
-    pub fn check(&self, source: &dyn Source) -> Vec<Problem> {
-        let found = each(&self.0, FEW, |layer| {
-            let error = layer.check(source).err();
-            Ok(error.map(|error| problem(&layer.descriptor, Part::Layer, layer.platforms.clone(), &error)))
+    /// Validates all layers. Returns the problems in the order in which the layers were added.
+    pub fn run(&self, source: &dyn Source) -> Vec<Problem> {
+        let problems = each(&self.0, FEW, |layer| {
+            let error = layer.run(source).err();
+            Ok(error.map(|error| Problem::new(&layer.descriptor, ProblemPart::Layer, layer.platforms.clone(), &error)))
         });
-        found.into_iter().flatten().flatten().collect()
+        problems.into_iter().flatten().flatten().collect()
     }
 }
 
-impl Layer {
-    fn check(&self, source: &dyn Source) -> Result<()> {
-        let Some(diff_id) = self.diff_id.as_ref().filter(|_| is_layer(self.descriptor.media_type())) else {
-            return match consume(source, &self.descriptor) {
-                // Such a layer may be where its `urls` say, and nowhere else (image-spec, `layer.md`).
-                Err(error) if error.downcast_ref::<Missing>().is_some() && self.is_elsewhere() => Ok(()),
-                consumed => consumed,
+impl LayerCheck {
+    /// Returns whether it is the same layer. The config of one image may lack the diffID that another one has.
+    fn is_same(&self, descriptor: &Descriptor, diff_id: Option<&String>) -> bool {
+        let same_diff_id = diff_id.is_none() || self.diff_id.is_none() || self.diff_id.as_ref() == diff_id;
+        same_diff_id
+            && self.descriptor.digest() == descriptor.digest()
+            && self.descriptor.size() == descriptor.size()
+            && self.descriptor.media_type() == descriptor.media_type()
+    }
+
+    fn run(&self, source: &dyn Source) -> Result<()> {
+        let descriptor = self.descriptor.clone();
+        let Some(diff_id) = self.diff_id.as_ref().filter(|_| is_layer(descriptor.media_type())) else {
+            return match verify_blob(source, &descriptor) {
+                // Such a layer may only be available at its `urls` (image-spec, `layer.md`).
+                Err(error) if error.downcast_ref::<Missing>().is_some() && self.has_urls() => Ok(()),
+                verified => verified,
             };
         };
-        let mut blob = open(source, &self.descriptor)?;
-        let checked = self.tar(&mut blob, diff_id);
-        // Content that is not the layer's is called that, not a broken tar.
-        io::copy(&mut blob, &mut io::sink()).map_err(ReadError)?;
-        checked
+        let digest = Digest::try_from(diff_id.as_str());
+        let digest = digest.map_err(|_| miette!("its diffID `{diff_id}` is not a digest"))?;
+        Layer { descriptor, diff_id: DiffId(digest) }.verify(source)
     }
 
-    fn is_elsewhere(&self) -> bool {
+    fn has_urls(&self) -> bool {
         self.descriptor.urls().as_ref().is_some_and(|urls| !urls.is_empty())
-    }
-
-    /// Holds the tar in `blob` against its diffID.
-    fn tar(&self, blob: &mut dyn Read, diff_id: &str) -> Result<()> {
-        let wanted = Digest::try_from(diff_id).map_err(|_| miette!("its diffID `{diff_id}` is no digest"))?;
-        let hasher = Hasher::like(&wanted);
-        let mut hasher = hasher.ok_or_else(|| miette!("its diffID {wanted} cannot be checked"))?;
-        let mut tar =
-            decompress(self.descriptor.media_type(), BufReader::with_capacity(BUFFER, blob)).map_err(broken)?;
-        let mut buffer = vec![0; BUFFER];
-        loop {
-            // Much can come out of little.
-            interrupt::check().map_err(broken)?;
-            match tar.read(&mut buffer).map_err(broken)? {
-                0 => break,
-                read => hasher.update(&buffer[..read]),
-            }
-        }
-        match hasher.finish() {
-            got if got == wanted => Ok(()),
-            got => Err(miette!("the config says diffID {wanted}, the content is {got}")),
-        }
     }
 }
 
-const BUFFER: usize = 128 << 10;
-
-/// A blob that is what its digest says, but not the compressed tar that its type says.
-fn broken(error: io::Error) -> Report {
-    miette!("it cannot be decompressed: {error}")
+/// Reads all of a blob and verifies it against its descriptor.
+pub fn verify_blob(source: &dyn Source, descriptor: &Descriptor) -> Result<()> {
+    io::copy(&mut open(source, descriptor)?, &mut io::sink()).map_err(ReadError)?;
+    Ok(())
 }

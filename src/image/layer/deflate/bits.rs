@@ -1,52 +1,53 @@
-//! Bits → bytes, the first of them lowest (RFC 1951, 3.1.1).
+//! Packs bits into bytes, least significant bit first (RFC 1951, 3.1.1).
 
-/// Writes bits into memory that is there already: what is written is known to fit before it is.
-pub struct Bits<'a> {
+/// A writer of bits into a buffer that is known to be large enough.
+pub struct BitWriter<'a> {
     out: &'a mut [u8],
     at: usize,
-    held: u64,
-    count: u32,
+    /// Bits that are not written yet.
+    pending: u64,
+    pending_count: u32,
 }
 
-/// As many bits as can be held between two calls of [`Bits::flush`], whatever was held before.
-pub const ROOM: u32 = 56;
+/// How many bits can be pushed between two calls of [`BitWriter::flush`].
+pub const MAX_PENDING_BITS: u32 = 56;
 
-impl<'a> Bits<'a> {
-    /// Writes to the beginning of `out`, which has eight bytes more than are ever used.
-    pub fn new(out: &'a mut [u8]) -> Bits<'a> {
-        Bits { out, at: 0, held: 0, count: 0 }
+impl<'a> BitWriter<'a> {
+    /// Creates a writer to the start of `out`, which must be at least eight bytes larger than the output.
+    pub fn new(out: &'a mut [u8]) -> BitWriter<'a> {
+        BitWriter { out, at: 0, pending: 0, pending_count: 0 }
     }
 
-    /// Holds `count` bits, which have no others above them.
+    /// Adds `count` bits. All higher bits of `bits` must be zero.
     #[inline(always)]
-    pub fn hold(&mut self, bits: u64, count: u32) {
-        self.held |= bits << self.count;
-        self.count += count;
+    pub fn push(&mut self, bits: u64, count: u32) {
+        self.pending |= bits << self.pending_count;
+        self.pending_count += count;
     }
 
-    /// Writes all whole bytes that are held.
+    /// Writes all complete bytes.
     #[inline(always)]
     pub fn flush(&mut self) {
-        self.out[self.at..self.at + 8].copy_from_slice(&self.held.to_le_bytes());
-        self.at += (self.count / 8) as usize;
-        self.held >>= self.count & !7;
-        self.count &= 7;
+        self.out[self.at..self.at + 8].copy_from_slice(&self.pending.to_le_bytes());
+        self.at += (self.pending_count / 8) as usize;
+        self.pending >>= self.pending_count & !7;
+        self.pending_count &= 7;
     }
 
-    /// Fills the byte that was begun.
+    /// Pads the last byte with zeros and writes it.
     pub fn align(&mut self) {
-        self.count = self.count.next_multiple_of(8);
+        self.pending_count = self.pending_count.next_multiple_of(8);
         self.flush();
     }
 
-    /// Writes whole bytes, after [`Bits::align`].
-    pub fn bytes(&mut self, bytes: &[u8]) {
+    /// Writes bytes. Requires [`BitWriter::align`] before.
+    pub fn write_bytes(&mut self, bytes: &[u8]) {
         self.out[self.at..self.at + bytes.len()].copy_from_slice(bytes);
         self.at += bytes.len();
     }
 
-    /// How many bytes were written, all of them whole.
-    pub fn written(&self) -> usize {
+    /// Returns the number of bytes written.
+    pub fn len(&self) -> usize {
         self.at
     }
 }

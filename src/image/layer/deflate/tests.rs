@@ -1,4 +1,4 @@
-//! What comes out is read back by another's inflate.
+//! Round trips through the inflate of another implementation.
 
 use std::io::Read;
 
@@ -6,34 +6,34 @@ use fastrand::Rng;
 
 use super::*;
 
-/// What a reader sees of pieces of these sizes, and how many bytes it has read for that.
-fn read_back(content: &[u8], pieces: &[usize]) -> (Vec<u8>, usize) {
+/// Compresses chunks of these sizes. Returns what a decoder reads, and the compressed size.
+fn read_back(content: &[u8], chunks: &[usize]) -> (Vec<u8>, usize) {
     let (mut deflate, mut stream, mut at) = (Deflate::new(), Vec::new(), 0);
-    for piece in pieces.iter().copied().chain([content.len()]) {
-        let end = (at + piece).min(content.len());
+    for chunk in chunks.iter().copied().chain([content.len()]) {
+        let end = (at + chunk).min(content.len());
         let from = at.saturating_sub(WINDOW);
         stream.extend_from_slice(deflate.compress(&content[from..end], at - from));
         at = end;
     }
-    stream.extend_from_slice(&LAST);
+    stream.extend_from_slice(&END_OF_STREAM);
     let mut read = Vec::new();
     flate2::read::DeflateDecoder::new(&stream[..]).read_to_end(&mut read).expect("a stream");
     (read, stream.len())
 }
 
-/// Reads it back, and sees to it that it has grown by no more than what tells readers that nothing became smaller.
-fn check(content: &[u8], pieces: &[usize]) {
-    let (read, size) = read_back(content, pieces);
-    assert!(read == content, "{} bytes in {pieces:?} are not what they were", content.len());
-    let most = content.len() + 5 * (content.len() / BLOCK + 2 * pieces.len() + 3);
-    assert!(size <= most, "{} bytes in {pieces:?} became {size}", content.len());
+/// Checks that content round trips, and grows by no more than the headers of stored blocks.
+fn check(content: &[u8], chunks: &[usize]) {
+    let (read, size) = read_back(content, chunks);
+    assert!(read == content, "{} bytes in {chunks:?} are not what they were", content.len());
+    let most = content.len() + 5 * (content.len() / BLOCK_SIZE + 2 * chunks.len() + 3);
+    assert!(size <= most, "{} bytes in {chunks:?} became {size}", content.len());
 }
 
 fn noise(random: &mut Rng, size: usize) -> Vec<u8> {
     std::iter::repeat_with(|| random.u8(..)).take(size).collect()
 }
 
-/// Words of other alphabets, what was there before from as far back as can be, runs, and noise.
+/// Returns a mix of words of several alphabets, repetitions at any distance, runs and noise.
 fn mixed(random: &mut Rng, size: usize) -> Vec<u8> {
     let some = random.usize(1..400);
     let mut bytes = noise(random, some);
@@ -59,58 +59,58 @@ fn mixed(random: &mut Rng, size: usize) -> Vec<u8> {
 }
 
 #[test]
-fn everything_is_read_back() {
+fn deflate_round_trips_typical_content() {
     let random = &mut Rng::with_seed(1);
     let mut contents = vec![Vec::new(), vec![7], vec![0; 1 << 19], b"abcd".repeat(50_000), noise(random, 300_000)];
-    for size in (0..70).chain([BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 9]) {
+    for size in (0..70).chain([BLOCK_SIZE - 1, BLOCK_SIZE, BLOCK_SIZE + 1, 2 * BLOCK_SIZE + 9]) {
         contents.push(std::iter::repeat_with(|| random.u8(..4)).take(size).collect());
         contents.push(vec![1; size]);
         contents.push(noise(random, size));
     }
     for content in contents {
-        for pieces in [&[][..], &[1, 2, 3], &[40_000, 0, 70_000]] {
-            check(&content, pieces);
+        for chunks in [&[][..], &[1, 2, 3], &[40_000, 0, 70_000]] {
+            check(&content, chunks);
         }
     }
 }
 
 #[test]
-fn random_contents_in_random_pieces_are_read_back() {
+fn deflate_round_trips_random_chunks() {
     for seed in 0..300 {
         let random = &mut Rng::with_seed(seed);
         let size = random.usize(..[40, 2_000, 150_000][seed as usize % 3]);
         let content = mixed(random, size);
         let count = random.usize(..4);
-        let pieces: Vec<_> = std::iter::repeat_with(|| random.usize(..=size)).take(count).collect();
-        let (read, _) = read_back(&content, &pieces);
-        assert!(read == content, "seed {seed}: {size} bytes in {pieces:?}");
+        let chunks: Vec<_> = std::iter::repeat_with(|| random.usize(..=size)).take(count).collect();
+        let (read, _) = read_back(&content, &chunks);
+        assert!(read == content, "seed {seed}: {size} bytes in {chunks:?}");
     }
 }
 
 #[test]
-fn a_match_reaches_as_far_back_as_a_window_and_no_further() {
+fn matches_reach_back_one_window_exactly() {
     let random = &mut Rng::with_seed(2);
-    let word = noise(random, LONGEST + 1);
+    let word = noise(random, symbols::MAX_MATCH + 1);
     for between in WINDOW - word.len() - 2..=WINDOW - word.len() + 2 {
-        // What is between could be in the way of the word, so it is of another alphabet.
+        // The filler has another alphabet, so that it cannot match the word.
         let filler = std::iter::repeat_with(|| random.u8(..2)).take(between);
         let content: Vec<_> = word.iter().copied().chain(filler).chain(word.iter().copied()).collect();
-        for pieces in [&[][..], &[word.len() + between], &[word.len() + between - 1], &[word.len() + between + 5]] {
-            check(&content, pieces);
+        for chunks in [&[][..], &[word.len() + between], &[word.len() + between - 1], &[word.len() + between + 5]] {
+            check(&content, chunks);
         }
     }
 }
 
 #[test]
-fn frequencies_as_uneven_as_can_be_are_read_back() {
+fn deflate_round_trips_extreme_frequencies() {
     // Each byte is half as frequent as the one before.
     let random = &mut Rng::with_seed(3);
     let byte = |random: &mut Rng| random.u32(..).trailing_zeros() as u8 * 8 + random.u8(..) % 2;
-    let content: Vec<u8> = std::iter::repeat_with(|| byte(random)).take(BLOCK * 3).collect();
+    let content: Vec<u8> = std::iter::repeat_with(|| byte(random)).take(BLOCK_SIZE * 3).collect();
     check(&content, &[]);
-    // Frequencies of Fibonacci's, which make the deepest code there is, without anything that repeats.
+    // Fibonacci frequencies yield the longest codes, without repetitions.
     let mut counts = vec![1, 1];
-    while counts.iter().sum::<usize>() < BLOCK / 2 {
+    while counts.iter().sum::<usize>() < BLOCK_SIZE / 2 {
         counts.push(counts[counts.len() - 1] + counts[counts.len() - 2]);
     }
     let mut content: Vec<u8> =
@@ -120,19 +120,19 @@ fn frequencies_as_uneven_as_can_be_are_read_back() {
 }
 
 #[test]
-fn what_was_seen_before_a_piece_is_not_said_again() {
+fn dictionary_content_is_not_repeated() {
     let content = noise(&mut Rng::with_seed(4), WINDOW).repeat(2);
     assert!(read_back(&content, &[WINDOW]).1 < WINDOW + 1_000);
 }
 
 #[test]
-fn what_repeats_becomes_small() {
+fn repetitions_compress_well() {
     assert!(read_back(&vec![0; 1 << 20], &[]).1 < 2_000);
     assert!(read_back(&b"0123456789abcdef".repeat(1 << 16), &[]).1 < 8_000);
 }
 
 #[test]
-fn a_piece_does_not_depend_on_those_that_were_compressed_before() {
+fn chunks_do_not_depend_on_earlier_ones() {
     let (content, other) = (b"some words, some more words, and some".repeat(90), noise(&mut Rng::with_seed(5), 99_000));
     let mut used = Deflate::new();
     used.compress(&other, 10);

@@ -1,0 +1,101 @@
+//! Reading a layout in a tar file.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use miette::{Context, Report, miette};
+use oci_spec::image::Descriptor;
+
+use crate::error::{Result, cannot_read};
+use crate::store::error::Missing;
+use crate::store::layout::index::{INDEX, blob_path, parse_index, resolve_entry};
+use crate::store::source::{MAX_DOCUMENT_BYTES, Source};
+
+/// A layout in a tar file.
+#[derive(Debug)]
+pub struct Archive {
+    path: PathBuf,
+    /// Offset and size in bytes of each file in the tar.
+    files: HashMap<String, (u64, u64)>,
+    entries: Vec<Descriptor>,
+}
+
+impl Archive {
+    /// Opens an archive and indexes its files.
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be read, or is not a tar file with a layout.
+    pub fn open(path: &Path) -> Result<Archive> {
+        let failed = |error: io::Error| cannot_read(path, error);
+        let file = File::open(path).map_err(failed)?;
+        let mut files = HashMap::new();
+        for entry in tar::Archive::new(file).entries_with_seek().map_err(failed)? {
+            let entry = entry.map_err(|error| if is_tar(path) { failed(error) } else { not_a_tar(path) })?;
+            let name = entry.path().map_err(failed)?.to_string_lossy().into_owned();
+            let name = name.trim_start_matches("./").to_owned();
+            files.insert(name, (entry.raw_file_position(), entry.size()));
+        }
+        let mut archive = Archive { path: path.to_owned(), files, entries: Vec::new() };
+        let Some(file) = archive.file(INDEX)? else {
+            return Err(miette!(help = HELP, "{} is not an OCI archive: it has no index.json", path.display()));
+        };
+        let mut index = Vec::new();
+        file.take(MAX_DOCUMENT_BYTES).read_to_end(&mut index).map_err(failed)?;
+        archive.entries = parse_index(&index).wrap_err_with(|| format!("{} is not an OCI archive", path.display()))?;
+        Ok(archive)
+    }
+
+    /// Returns the entries of the archive's `index.json`.
+    pub fn entries(&self) -> &[Descriptor] {
+        &self.entries
+    }
+
+    pub(super) fn file(&self, name: &str) -> Result<Option<io::Take<File>>> {
+        let Some(&(offset, size)) = self.files.get(name) else {
+            return Ok(None);
+        };
+        let mut file = File::open(&self.path).map_err(|error| cannot_read(&self.path, error))?;
+        file.seek(SeekFrom::Start(offset)).map_err(|error| cannot_read(&self.path, error))?;
+        Ok(Some(file.take(size)))
+    }
+}
+
+const HELP: &str = "name an uncompressed tar file with an OCI layout, as `cargo oci build -o oci-archive=PATH` and \
+                    `skopeo copy` write it";
+
+/// Returns the error of another kind of file, for which the tar reader only reports an invalid header.
+fn not_a_tar(path: &Path) -> Report {
+    miette!(help = HELP, "{} is not an OCI archive: it is not a tar file", path.display())
+}
+
+/// Returns whether a file is a tar file, by the magic number in its first header.
+pub fn is_tar(path: &Path) -> bool {
+    let mut magic = [0; 5];
+    let read = File::open(path).and_then(|mut file| {
+        file.seek(SeekFrom::Start(257))?;
+        file.read_exact(&mut magic)
+    });
+    read.is_ok() && magic == *b"ustar"
+}
+
+impl Source for Archive {
+    fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
+        resolve_entry(self, &self.entries, name)
+    }
+
+    fn exists(&self, descriptor: &Descriptor) -> Result<bool> {
+        Ok(self.files.get(&blob_path(descriptor.digest())).is_some_and(|(_, size)| *size == descriptor.size()))
+    }
+
+    fn fetch(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send + '_>> {
+        let file = self.file(&blob_path(descriptor.digest()))?;
+        let file = file.ok_or_else(|| Missing::blob(descriptor, self.location()))?;
+        Ok(Box::new(file))
+    }
+
+    fn location(&self) -> String {
+        format!("the archive {}", self.path.display())
+    }
+}

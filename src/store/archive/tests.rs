@@ -1,0 +1,57 @@
+use std::io::Read;
+use std::path::Path;
+
+use oci_spec::image::Descriptor;
+
+use super::{Archive, ArchiveContents, DockerImage};
+use crate::image::config::Object;
+use crate::image::manifest::{self, Annotations};
+use crate::store::layout::LayoutFolder;
+use crate::store::{Layout, LayoutWriter, Memory, Sink, Source, copy, read};
+
+fn layout(root: &Path) -> (Layout, Descriptor) {
+    let memory = Memory::default();
+    let config = memory.put_document(manifest::config(Object::new()));
+    let image = memory.put_document(manifest::image(&config, &[], &Annotations::new()));
+    let writer = LayoutWriter::begin(root, "x", LayoutFolder::Managed, &|_| ()).expect("begins");
+    copy(&memory, &writer, std::slice::from_ref(&image)).expect("copies");
+    writer.tag(&image, "latest").expect("tags");
+    (writer.commit().expect("commits"), image)
+}
+
+#[test]
+fn archive_holds_the_whole_layout() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (layout, image) = layout(&folder.path().join("x"));
+    let path = folder.path().join("x.tar");
+    ArchiveContents::of_layout(&layout).expect("reads").write_file(0, &path).expect("writes");
+    let size = ArchiveContents::of_layout(&layout).expect("reads").size();
+    assert_eq!(size, path.metadata().expect("a file").len());
+    let archive = Archive::open(&path).expect("opens");
+    assert_eq!(archive.resolve(Some("latest")).expect("is tagged").digest(), image.digest());
+    assert_eq!(read(&archive, &image).expect("reads"), read(&layout, &image).expect("reads"));
+}
+
+#[test]
+fn docker_archive_refers_to_blobs_of_layout() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (layout, image) = layout(&folder.path().join("x"));
+    let path = folder.path().join("x.tar");
+    let docker = DockerImage { manifest: &image, names: vec!["x:latest".to_owned()] };
+    let contents = ArchiveContents::of_layout(&layout).and_then(|contents| contents.with_docker_image(&docker));
+    contents.expect("reads").write_file(0, &path).expect("writes");
+    let archive = Archive::open(&path).expect("opens");
+    let mut manifest = String::new();
+    let file = archive.file("manifest.json").expect("reads");
+    file.expect("is there").read_to_string(&mut manifest).expect("reads");
+    assert!(manifest.contains(r#""Config":"blobs/sha256/"#) && manifest.contains("x:latest"));
+}
+
+#[test]
+fn archive_rejects_other_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("x.tar");
+    std::fs::write(&path, [0; 1024]).expect("writes");
+    let error = Archive::open(&path).unwrap_err();
+    assert!(error.to_string().contains("is not an OCI archive"), "{error}");
+}

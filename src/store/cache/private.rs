@@ -1,0 +1,87 @@
+//! Files and folders that belong to the user alone.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use crate::error::Result;
+
+/// Checks that the cache folder belongs to the user and that nobody else can write to it: otherwise its content could
+/// be anything.
+///
+/// # Errors
+/// Returns an error if others could have written to it.
+#[cfg(unix)]
+pub fn check_owner(root: &Path, metadata: &fs::Metadata) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let user = rustix::process::geteuid().as_raw();
+    let reason = if metadata.uid() != user {
+        format!("it belongs to the user {}, not to you ({user})", metadata.uid())
+    } else if is_world_writable(metadata) {
+        "everyone can write to it".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(miette::miette!(
+        help = "make it private with `chown` and `chmod 700`, or set CARGO_OCI_CACHE_DIR to a private folder",
+        "cannot use the cache {}: {reason}",
+        root.display()
+    ))
+}
+
+/// Accepts every folder: the system separates the folders of users itself.
+///
+/// # Errors
+/// None.
+#[cfg(not(unix))]
+pub fn check_owner(_: &Path, _: &fs::Metadata) -> Result<()> {
+    Ok(())
+}
+
+/// Opens a blob: a regular file, not a link, that only the user can write to. It may have other names in layouts.
+///
+/// # Errors
+/// Returns an error if it is anything else, or cannot be opened.
+pub fn open_blob(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(
+        &mut options,
+        (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed(),
+    );
+    let file = options.read(true).open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() && is_private(&metadata) {
+        Ok(file)
+    } else {
+        Err(io::Error::other("not a private regular file"))
+    }
+}
+
+#[cfg(unix)]
+fn is_private(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    metadata.uid() == rustix::process::geteuid().as_raw() && !is_world_writable(metadata)
+}
+
+#[cfg(not(unix))]
+fn is_private(_: &fs::Metadata) -> bool {
+    true
+}
+
+#[cfg(unix)]
+fn is_world_writable(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    metadata.mode() & 0o002 != 0
+}
+
+/// Creates a folder and its parents, on Unix with mode 0700.
+///
+/// # Errors
+/// Returns an error if a folder cannot be created.
+pub fn create_private(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(folder)
+}

@@ -1,0 +1,60 @@
+//! The errors of content.
+
+use std::io;
+
+use miette::Report;
+use oci_spec::image::Descriptor;
+
+use crate::image::digest::Mismatch;
+use crate::image::layer::decompress::DecompressError;
+
+/// The error of content or a tag that a store does not have.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("{location} has no {kind}{name}", kind = if name.contains(':') { "" } else { "tag " })]
+pub struct Missing {
+    /// A tag or a digest.
+    pub name: String,
+    /// The location of the store.
+    pub location: String,
+}
+
+impl Missing {
+    /// Returns the error of a missing blob.
+    pub(super) fn blob(descriptor: &Descriptor, location: String) -> Report {
+        let name = descriptor.digest().to_string();
+        Missing { name, location }.into()
+    }
+}
+
+/// The error of content that cannot be read. The cause stays available to callers that handle it.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("{prefix}{0}", prefix = if is_self_explanatory(.0) { "" } else { "cannot read the content: " })]
+pub struct ReadError(pub io::Error);
+
+/// Returns the report of content that cannot be read.
+pub fn read_error(error: io::Error) -> Report {
+    ReadError(error).into()
+}
+
+/// Returns whether an error already says what is wrong with the content.
+fn is_self_explanatory(error: &io::Error) -> bool {
+    error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<Mismatch>() || inner.is::<DecompressError>() || inner.is::<DecompressionBomb>())
+}
+
+/// How many times larger than its blob a tar may be. Real layers stay below 100.
+pub const MAX_DECOMPRESSION_RATIO: u64 = 200;
+
+/// The error of a tar that is so much larger than its blob that it is meant to exhaust disks.
+#[derive(Debug, thiserror::Error)]
+#[error("it decompresses to more than {MAX_DECOMPRESSION_RATIO} times its size: rejected as a decompression bomb")]
+pub struct DecompressionBomb;
+
+/// Returns how content differs from its descriptor, if that is the error.
+pub(super) fn mismatch(error: &Report) -> Option<&Mismatch> {
+    error.chain().find_map(|cause| {
+        let inner = cause.downcast_ref::<ReadError>().map(|ReadError(error)| error);
+        inner.or_else(|| cause.downcast_ref())?.get_ref()?.downcast_ref()
+    })
+}
