@@ -16,17 +16,17 @@ use crate::error::Result;
 use crate::image::config::{DEFAULT_PATH, Object, strings};
 
 /// What the runtime's config is made from.
-pub struct RuntimeConfig<'a> {
+pub(crate) struct RuntimeConfig<'a> {
     /// The image's config.
-    pub image: &'a Object,
+    pub(crate) image: &'a Object,
     /// The image's name, from which the hostname is made.
-    pub name: &'a str,
+    pub(crate) name: &'a str,
     /// The user of the process.
-    pub user: &'a ProcessUser,
+    pub(crate) user: &'a ProcessUser,
     /// The volumes to mount.
-    pub volumes: &'a [Volume],
+    pub(crate) volumes: &'a [Volume],
     /// The user of the host who is root in a rootless container.
-    pub rootless: Option<HostOwner>,
+    pub(crate) rootless: Option<HostOwner>,
 }
 
 /// Docker's default capabilities.
@@ -66,7 +66,7 @@ const MOST_HOST_NAME: usize = 63;
 ///
 /// # Errors
 /// Returns an error if the image has neither an entrypoint nor a command.
-pub fn args(image: &Object) -> Result<Vec<String>> {
+pub(crate) fn args(image: &Object) -> Result<Vec<String>> {
     let args = [strings(run_config(image, "Entrypoint")), strings(run_config(image, "Cmd"))].concat();
     if args.is_empty() {
         return Err(miette!(
@@ -87,7 +87,7 @@ impl RuntimeConfig<'_> {
     ///
     /// # Errors
     /// Returns an error if the image has neither an entrypoint nor a command.
-    pub fn document(&self) -> Result<Value> {
+    pub(crate) fn document(&self) -> Result<Value> {
         let (uid, gid) = if self.rootless.is_some() { (0, 0) } else { (self.user.uid, self.user.gid) };
         let mut process = json!({
             "terminal": false,
