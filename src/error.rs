@@ -37,25 +37,27 @@ impl Diagnostic for FileError {
         let begin = match self.cause.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space there, or use another disk",
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                "check who owns it, or use another folder"
+                "check who owns it, or use another directory"
             }
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory if matches!(self.access, Access::Read) => {
-                return Some(Box::new("check the path: nothing is there"));
+                return Some(Box::new("check the path: it does not exist"));
             }
             io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-                "a part of that path is a file: remove it, or use another folder"
+                "a part of the path is a file: remove it, or use another directory"
             }
             io::ErrorKind::NotFound => {
                 return Some(match &self.access {
                     Access::CreateIn(directory) => {
                         Box::new(format!("create it first: mkdir -p {}", directory.display()))
                     }
-                    Access::Read | Access::Write => Box::new("create its folder first"),
+                    Access::Read | Access::Write => Box::new("create its directory first"),
                 });
             }
             _ => return None,
         };
-        Some(Box::new(format!("{begin}: `--target-dir` names that of layouts, CARGO_OCI_CACHE_DIR that of the cache")))
+        Some(Box::new(format!(
+            "{begin}: `--target-dir` sets the directory of layouts, CARGO_OCI_CACHE_DIR that of the cache"
+        )))
     }
 }
 

@@ -33,11 +33,11 @@
 //! - `~/.docker/config.json`, or the file that is named in its place: one entry of `auths` is written by `cargo oci login`
 //!   ([`registry::credentials`]).
 
-pub mod assets;
+mod assets;
 mod attest;
 pub mod base;
-pub mod build;
-pub mod bundle;
+mod build;
+mod bundle;
 pub mod cli;
 pub mod commands;
 pub mod compile;
@@ -47,7 +47,7 @@ mod engine;
 pub mod environment;
 pub mod error;
 pub mod event;
-pub mod filesystem;
+mod filesystem;
 pub mod git;
 pub mod image;
 pub mod inspect;

@@ -17,31 +17,31 @@ const GIT: &str = ".git";
 
 /// The directories of the host that rules refer to.
 #[derive(Clone, Copy, Debug)]
-pub struct SourceDirs<'a> {
+pub(crate) struct SourceDirs<'a> {
     /// Cargo's target directory.
-    pub target_dir: &'a Path,
+    pub(crate) target_dir: &'a Path,
     /// The directory that the package's build script has written to for one target.
-    pub out_dir: Option<&'a Path>,
+    pub(crate) out_dir: Option<&'a Path>,
 }
 
 /// The files that match a rule.
-pub struct Matches {
+pub(crate) struct Matches {
     /// Whether `from` names a directory, without wildcards.
-    pub is_directory: bool,
+    pub(crate) is_directory: bool,
     /// At least one file or link, and their parent directories, each before its content.
-    pub files: Vec<MatchedFile>,
+    pub(crate) files: Vec<MatchedFile>,
 }
 
 /// A file, directory or link that matches a rule.
-pub struct MatchedFile {
+pub(crate) struct MatchedFile {
     /// Its path relative to the fixed part of `from`, separated by `/`. For a file that `from` names, its name.
-    pub relative: String,
+    pub(crate) relative: String,
     /// Its type.
-    pub kind: MatchedKind,
+    pub(crate) kind: MatchedKind,
 }
 
 /// The type of a [`MatchedFile`].
-pub enum MatchedKind {
+pub(crate) enum MatchedKind {
     /// A directory.
     Directory,
     /// A regular file.
@@ -59,7 +59,7 @@ pub enum MatchedKind {
 ///
 /// # Errors
 /// Returns an error if nothing matches, if a file cannot go into an image, or if a directory cannot be read.
-pub fn find(rule: &FileRule, dirs: &SourceDirs) -> Result<Matches> {
+pub(crate) fn find(rule: &FileRule, dirs: &SourceDirs) -> Result<Matches> {
     let from = rule.from.get_ref();
     let root = match (from.root, dirs.out_dir) {
         (Root::Package, _) => rule.folder(),

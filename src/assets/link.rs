@@ -9,7 +9,7 @@ use crate::image::layer::{EntryKind, LayerEntry};
 
 /// Why a link cannot go into an image.
 #[derive(Debug, thiserror::Error)]
-pub enum LinkError {
+pub(crate) enum LinkError {
     /// The target does not exist.
     #[error("is a dangling link to {0}")]
     Dangling(String),
@@ -37,7 +37,7 @@ pub enum LinkError {
 ///
 /// # Errors
 /// Returns an error if nothing is there, or it is outside of `root`.
-pub fn resolve(path: &Path, root: &Path) -> Result<PathBuf, LinkError> {
+pub(crate) fn resolve(path: &Path, root: &Path) -> Result<PathBuf, LinkError> {
     let target = || fs::read_link(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
     match path.canonicalize() {
         Ok(resolved) if resolved.starts_with(root) => Ok(resolved),
@@ -53,7 +53,7 @@ pub fn resolve(path: &Path, root: &Path) -> Result<PathBuf, LinkError> {
 ///
 /// # Errors
 /// Returns an error if the target cannot go into an image.
-pub fn read(path: &Path, root: &Path) -> Result<String, LinkError> {
+pub(crate) fn read(path: &Path, root: &Path) -> Result<String, LinkError> {
     let target = fs::read_link(path).map_err(LinkError::Unreadable)?;
     let text = target.to_str().filter(|text| !text.contains(char::is_control)).ok_or(LinkError::InvalidName)?;
     let text = text.to_owned();
@@ -78,7 +78,7 @@ pub fn read(path: &Path, root: &Path) -> Result<String, LinkError> {
 
 /// Returns the links among the entries whose target is none of the entries, each with its target. In the image, the target
 /// may be a file of the base, or missing.
-pub fn dangling_links(entries: &[LayerEntry]) -> Vec<(&str, &str)> {
+pub(crate) fn dangling_links(entries: &[LayerEntry]) -> Vec<(&str, &str)> {
     let tree = EntryTree(entries.iter().map(|entry| (entry.path.as_str(), &entry.kind)).collect());
     let links = entries.iter().filter_map(|entry| match &entry.kind {
         EntryKind::Symlink(target) => Some((entry.path.as_str(), target.as_str())),

@@ -11,7 +11,7 @@
 
 mod find;
 mod link;
-pub mod owners;
+pub(crate) mod owners;
 #[cfg(all(test, unix))]
 mod tests;
 
@@ -24,16 +24,16 @@ use miette::Report;
 use crate::config::{FileRule, Root};
 use crate::error::Result;
 use crate::image::layer::{EntryKind, FileContent, LayerEntry, ROOT_FOLDERS};
-pub use find::SourceDirs;
+pub(crate) use find::SourceDirs;
 use find::{MatchedFile, MatchedKind};
-pub use link::dangling_links;
-pub use owners::{BaseLayers, OwnerIds, owners};
+pub(crate) use link::dangling_links;
+pub(crate) use owners::{BaseLayers, OwnerIds, owners};
 
 /// Checks the rules as far as possible before cargo has run.
 ///
 /// # Errors
 /// See [`entries`].
-pub fn check(rules: &[FileRule], target_dir: &Path, binaries: &[String]) -> Result<()> {
+pub(crate) fn check(rules: &[FileRule], target_dir: &Path, binaries: &[String]) -> Result<()> {
     let dirs = SourceDirs { target_dir, out_dir: None };
     let existing = rules.iter().filter(|rule| !is_generated(rule, target_dir));
     plan(existing.map(|rule| (rule, (0, 0))), &dirs, binaries).map(drop)
@@ -45,7 +45,7 @@ pub fn check(rules: &[FileRule], target_dir: &Path, binaries: &[String]) -> Resu
 /// # Errors
 /// Returns an error if a rule matches nothing, matches a file that cannot go into an image, or conflicts with another rule
 /// or a binary, or if a file cannot be read.
-pub fn entries(
+pub(crate) fn entries(
     rules: &[FileRule],
     owners: &[OwnerIds],
     dirs: &SourceDirs,

@@ -11,23 +11,23 @@ use crate::platform::Platform;
 use crate::store::Source;
 
 /// A user and a group by number.
-pub type OwnerIds = (u64, u64);
+pub(crate) type OwnerIds = (u64, u64);
 
 /// A base for one platform, whose users and groups give names their numbers.
-pub struct BaseLayers<'a> {
+pub(crate) struct BaseLayers<'a> {
     /// The platform.
-    pub platform: &'a Platform,
+    pub(crate) platform: &'a Platform,
     /// The source of its layers.
-    pub source: &'a dyn Source,
+    pub(crate) source: &'a dyn Source,
     /// Its layers, the lowest first.
-    pub layers: &'a [Layer],
+    pub(crate) layers: &'a [Layer],
 }
 
 /// Returns the owner of each rule's files. The base's layers are read only if a rule has a name.
 ///
 /// # Errors
 /// Returns an error if the base has no such user or group, or cannot be read.
-pub fn owners(rules: &[FileRule], base: &BaseLayers) -> Result<Vec<OwnerIds>> {
+pub(crate) fn owners(rules: &[FileRule], base: &BaseLayers) -> Result<Vec<OwnerIds>> {
     let users = if rules.iter().filter_map(|rule| rule.owner.as_ref()).any(|owner| has_name(owner.get_ref())) {
         UserDatabase::read(base.source, base.layers)
             .map_err(|error| or_help(error, || "write owners by number".to_owned()))

@@ -21,7 +21,7 @@ use crate::store::ReadError;
 use crate::store::atomic;
 
 /// A tar file that a [`Tree`] is written to.
-pub struct BundleArchive<'a> {
+pub(crate) struct BundleArchive<'a> {
     tree: &'a Tree,
     path: &'a Path,
     file: NamedTempFile,
@@ -73,7 +73,7 @@ impl<'a> BundleArchive<'a> {
     ///
     /// # Errors
     /// Returns an error if the file cannot be written.
-    pub fn create(tree: &'a Tree, path: &'a Path, owner: Option<HostOwner>) -> Result<BundleArchive<'a>> {
+    pub(crate) fn create(tree: &'a Tree, path: &'a Path, owner: Option<HostOwner>) -> Result<BundleArchive<'a>> {
         let parent = parent(path);
         let file = atomic::create_in(parent).map_err(|error| in_directory(parent, error))?;
         let paths = PathIndex::new(tree);
@@ -86,7 +86,7 @@ impl<'a> BundleArchive<'a> {
     ///
     /// # Errors
     /// Returns an error if `content` cannot be read, or the file cannot be written.
-    pub fn write_file(&mut self, node: NodeId, content: &mut dyn Read) -> Result<()> {
+    pub(crate) fn write_file(&mut self, node: NodeId, content: &mut dyn Read) -> Result<()> {
         let Some(&position) = self.contents.get(&node) else {
             return Ok(());
         };
@@ -106,7 +106,7 @@ impl<'a> BundleArchive<'a> {
     ///
     /// # Errors
     /// Returns an error if the file cannot be written, or the path exists by now.
-    pub fn finish(mut self, config: &[u8]) -> Result<()> {
+    pub(crate) fn finish(mut self, config: &[u8]) -> Result<()> {
         let path = self.path;
         let attributes = Attributes { mode: 0o644, ..Attributes::default() };
         let header = EntryHeader { size: config.len() as u64, ..EntryHeader::new(EntryType::Regular) };

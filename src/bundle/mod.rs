@@ -10,16 +10,16 @@
 //!
 //! The layers are not trusted: it must be safe to unpack anybody's image as root.
 
-pub mod archive;
-pub mod config;
-pub mod output;
+pub(crate) mod archive;
+pub(crate) mod config;
+pub(crate) mod output;
 #[cfg(target_os = "linux")]
 mod rootfs;
 #[cfg(target_os = "linux")]
 mod staging;
-pub mod user;
-pub mod validate;
-pub mod volume;
+pub(crate) mod user;
+pub(crate) mod validate;
+pub(crate) mod volume;
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -40,27 +40,27 @@ use crate::store::Source;
 use archive::BundleArchive;
 use config::RuntimeConfig;
 use output::HostOwner;
-pub use output::{BundleFormat, BundleOutput};
+pub(crate) use output::{BundleFormat, BundleOutput};
 use user::ProcessUser;
 use volume::Volumes;
 
 /// An image for one platform, and the source of its layers.
-pub struct BundleImage<'a> {
+pub(crate) struct BundleImage<'a> {
     /// The source of its layers.
-    pub source: &'a dyn Source,
+    pub(crate) source: &'a dyn Source,
     /// The hostname of its container.
-    pub name: &'a str,
+    pub(crate) name: &'a str,
     /// Its config.
-    pub config: &'a Object,
+    pub(crate) config: &'a Object,
     /// Its layers, the lowest first.
-    pub layers: Vec<Layer>,
+    pub(crate) layers: Vec<Layer>,
 }
 
 /// Writes the bundle.
 ///
 /// # Errors
 /// Returns the first error of the image or of the disk; then nothing is left of the bundle.
-pub fn write(image: &BundleImage, output: &BundleOutput, listener: Listener) -> Result<()> {
+pub(crate) fn write(image: &BundleImage, output: &BundleOutput, listener: Listener) -> Result<()> {
     output.check()?;
     output.check_parent()?;
     // All that needs no layer is checked before layers are read.

@@ -8,22 +8,22 @@ use miette::miette;
 use crate::error::{Result, in_directory};
 
 /// A user and a group of the host.
-pub type HostOwner = (u32, u32);
+pub(crate) type HostOwner = (u32, u32);
 
 /// Where a bundle is written, and how.
 #[derive(Clone, Debug)]
-pub struct BundleOutput {
+pub(crate) struct BundleOutput {
     /// The directory or file to create.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Directory or tar file.
-    pub format: BundleFormat,
+    pub(crate) format: BundleFormat,
     /// Whether all files belong to the current user, who is root in the container.
-    pub rootless: bool,
+    pub(crate) rootless: bool,
 }
 
 /// The formats of a bundle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum BundleFormat {
+pub(crate) enum BundleFormat {
     /// A directory, as runtimes expect it.
     #[default]
     Directory,
@@ -36,7 +36,7 @@ impl BundleOutput {
     ///
     /// # Errors
     /// Returns an error if the path exists or cannot be the path of a bundle, or if the user has not the rights.
-    pub fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let path = self.location()?;
         let name = path.file_name();
         if path.symlink_metadata().is_ok() {
@@ -65,7 +65,7 @@ impl BundleOutput {
     ///
     /// # Errors
     /// Returns an error if it does not exist or is not a directory.
-    pub fn check_parent(&self) -> Result<()> {
+    pub(crate) fn check_parent(&self) -> Result<()> {
         let path = self.location()?;
         let parent = parent(&path);
         let metadata = parent.metadata().map_err(|error| in_directory(parent, error))?;
@@ -79,7 +79,7 @@ impl BundleOutput {
     ///
     /// # Errors
     /// Returns an error if a tar file is to have a path that only a directory can have.
-    pub fn location(&self) -> Result<PathBuf> {
+    pub(crate) fn location(&self) -> Result<PathBuf> {
         let bytes = self.path.as_os_str().as_encoded_bytes();
         if self.format == BundleFormat::Tar && (bytes.ends_with(b"/") || bytes.ends_with(b"/.")) {
             return Err(miette!(
@@ -95,25 +95,36 @@ impl BundleOutput {
     ///
     /// # Errors
     /// Returns an error if the system has no numeric users.
-    pub fn owner(&self) -> Result<Option<HostOwner>> {
+    pub(crate) fn owner(&self) -> Result<Option<HostOwner>> {
         if !self.rootless {
             return Ok(None);
         }
-        #[cfg(unix)]
-        return Ok(Some((rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())));
-        #[cfg(not(unix))]
-        return Err(miette!(help = "remove `--rootless`", "this system has no numeric users"));
+        let owner = current_user();
+        Ok(Some(owner.ok_or_else(|| miette!(help = "remove `--rootless`", "this system has no numeric users"))?))
     }
 }
 
+/// Returns the effective user and group of this process, or `None` on systems without numeric users.
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "other systems have none")]
+fn current_user() -> Option<HostOwner> {
+    Some((rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()))
+}
+
+/// Returns `None`: this system has no numeric users.
+#[cfg(not(unix))]
+fn current_user() -> Option<HostOwner> {
+    None
+}
+
 /// Returns the parent directory of a path, `.` for a name alone.
-pub fn parent(path: &Path) -> &Path {
+pub(crate) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Checks that the user may create files of others, or need not.
 #[cfg(target_os = "linux")]
-pub fn check_can_change_owners(rootless: bool) -> Result<()> {
+pub(crate) fn check_can_change_owners(rootless: bool) -> Result<()> {
     if rootless || rustix::process::geteuid().is_root() {
         return Ok(());
     }
@@ -129,7 +140,7 @@ pub fn check_can_change_owners(rootless: bool) -> Result<()> {
 /// # Errors
 /// Returns an error on systems other than Linux.
 #[cfg(not(target_os = "linux"))]
-pub fn check_can_change_owners(_: bool) -> Result<()> {
+pub(crate) fn check_can_change_owners(_: bool) -> Result<()> {
     Err(miette!(
         help = "make a tar file with `--output tar`, and unpack it on Linux",
         "the file system of this host cannot hold a root file system of Linux"

@@ -26,7 +26,7 @@ use crate::image::layer::tar_reader::{Attributes, SpecialFile};
 use crate::store::ReadError;
 
 /// A directory that a [`Tree`] is written to.
-pub struct Rootfs<'a> {
+pub(crate) struct Rootfs<'a> {
     tree: &'a Tree,
     path: &'a Path,
     root: OwnedFd,
@@ -47,7 +47,7 @@ impl<'a> Rootfs<'a> {
     ///
     /// # Errors
     /// Returns an error if something cannot be created.
-    pub fn create(tree: &'a Tree, path: &'a Path, owner: Option<HostOwner>) -> Result<Rootfs<'a>> {
+    pub(crate) fn create(tree: &'a Tree, path: &'a Path, owner: Option<HostOwner>) -> Result<Rootfs<'a>> {
         let root = mkdirat(CWD, path, PRIVATE).and_then(|()| open_directory(CWD, path.as_os_str().as_bytes()));
         let root = root.map_err(|error| on_path("create", path, error.into()))?;
         let (paths, unsupported) = (PathIndex::new(tree), BTreeSet::new());
@@ -61,7 +61,7 @@ impl<'a> Rootfs<'a> {
     ///
     /// # Errors
     /// Returns an error if `content` cannot be read, or the file cannot be written.
-    pub fn write_file(&mut self, node: NodeId, content: &mut dyn Read) -> Result<()> {
+    pub(crate) fn write_file(&mut self, node: NodeId, content: &mut dyn Read) -> Result<()> {
         let tree = self.tree;
         let Some(DirectoryEntry { parent, name, .. }) = self.paths.first(node) else {
             return Ok(());
@@ -86,7 +86,7 @@ impl<'a> Rootfs<'a> {
     ///
     /// # Errors
     /// Returns an error if something cannot be written.
-    pub fn finish(mut self) -> Result<BTreeSet<String>> {
+    pub(crate) fn finish(mut self) -> Result<BTreeSet<String>> {
         self.create_hard_links()?;
         let root = self.root.try_clone().map_err(|error| on_path("open", self.path, error))?;
         self.finish_directory(ROOT, root.as_fd())?;

@@ -14,7 +14,7 @@ use crate::store::atomic::TEMP_PREFIX;
 
 /// A directory with a temporary name, removed on drop. Only its owner can enter it, also after the rename: other users of
 /// the host must not start setuid programs of the image.
-pub struct Staging {
+pub(crate) struct Staging {
     path: PathBuf,
     target: PathBuf,
     is_committed: bool,
@@ -25,7 +25,7 @@ impl Staging {
     ///
     /// # Errors
     /// Returns an error if it cannot be created.
-    pub fn create(target: &Path) -> Result<Staging> {
+    pub(crate) fn create(target: &Path) -> Result<Staging> {
         let parent = parent(target);
         let private = fs::Permissions::from_mode(0o700);
         let created = tempfile::Builder::new().prefix(TEMP_PREFIX).permissions(private).tempdir_in(parent);
@@ -42,7 +42,7 @@ impl Staging {
     }
 
     /// Returns its temporary path.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -50,7 +50,7 @@ impl Staging {
     ///
     /// # Errors
     /// Returns an error if the file cannot be written.
-    pub fn write(&self, name: &str, content: &[u8]) -> Result<()> {
+    pub(crate) fn write(&self, name: &str, content: &[u8]) -> Result<()> {
         let path = self.path.join(name);
         let created = fs::File::options().write(true).create_new(true).open(&path);
         let written = created.and_then(|mut file| {
@@ -65,7 +65,7 @@ impl Staging {
     ///
     /// # Errors
     /// Returns an error if it cannot be renamed, or the path exists by now.
-    pub fn commit(mut self) -> Result<()> {
+    pub(crate) fn commit(mut self) -> Result<()> {
         let renamed = match renameat_with(CWD, &self.path, CWD, &self.target, RenameFlags::NOREPLACE) {
             // Not every file system supports this in one step.
             Err(Errno::INVAL | Errno::NOSYS) if self.target.symlink_metadata().is_err() => {

@@ -10,15 +10,15 @@ use crate::image::passwd::{parse_group, parse_id, parse_passwd};
 
 /// A user by number.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ProcessUser {
+pub(crate) struct ProcessUser {
     /// The user.
-    pub uid: u32,
+    pub(crate) uid: u32,
     /// The user's group.
-    pub gid: u32,
+    pub(crate) gid: u32,
     /// Supplementary groups.
-    pub groups: Vec<u32>,
+    pub(crate) groups: Vec<u32>,
     /// The home directory, if /etc/passwd has the user.
-    pub home: Option<String>,
+    pub(crate) home: Option<String>,
 }
 
 impl ProcessUser {
@@ -29,7 +29,7 @@ impl ProcessUser {
     ///
     /// # Errors
     /// Returns an error if the image has no such user or group.
-    pub fn find(spec: &str, users: &UserDatabase) -> Result<ProcessUser> {
+    pub(crate) fn find(spec: &str, users: &UserDatabase) -> Result<ProcessUser> {
         let (user, group) = spec.split_once(':').unwrap_or((spec, ""));
         let accounts = parse_passwd(users.passwd());
         let account = accounts.iter().find(|account| match parse_id(user) {

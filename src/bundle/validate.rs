@@ -16,7 +16,7 @@ const RUNTIME_PREFIXES: [&str; 6] =
 ///
 /// # Errors
 /// Returns an error if a value has the wrong type, or cannot be passed to a process.
-pub fn check(image: &Object) -> Result<()> {
+pub(crate) fn check(image: &Object) -> Result<()> {
     let config = match image.get("config") {
         None | Some(Value::Null) => return Ok(()),
         Some(config) => config.as_object().ok_or_else(|| wrong_type("config", "an object"))?,
@@ -49,12 +49,12 @@ pub fn check(image: &Object) -> Result<()> {
 }
 
 /// Returns whether a label configures a runtime once it is an annotation: an image must not do that.
-pub fn is_runtime_label(label: &str) -> bool {
+pub(crate) fn is_runtime_label(label: &str) -> bool {
     RUNTIME_PREFIXES.iter().any(|prefix| label.starts_with(prefix))
 }
 
 /// Returns the labels of the image that [configure a runtime](is_runtime_label).
-pub fn runtime_labels(image: &Object) -> Vec<String> {
+pub(crate) fn runtime_labels(image: &Object) -> Vec<String> {
     let labels = image.get("config").and_then(|config| config.get("Labels")).and_then(Value::as_object);
     labels.into_iter().flat_map(|labels| labels.keys()).filter(|label| is_runtime_label(label)).cloned().collect()
 }

@@ -7,22 +7,22 @@ use crate::image::config::Object;
 
 /// A directory that is not part of the root file system of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Volume {
+pub(crate) struct Volume {
     /// Its absolute path.
-    pub path: String,
+    pub(crate) path: String,
     /// The mode of the directory in the image.
-    pub mode: u32,
+    pub(crate) mode: u32,
     /// The owner of the directory in the image.
-    pub owner: (u32, u32),
+    pub(crate) owner: (u32, u32),
 }
 
 /// The volumes of an image, and those that cannot be mounted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Volumes {
+pub(crate) struct Volumes {
     /// Sorted by path.
-    pub mounted: Vec<Volume>,
+    pub(crate) mounted: Vec<Volume>,
     /// As the image writes them.
-    pub skipped: Vec<String>,
+    pub(crate) skipped: Vec<String>,
 }
 
 /// What the runtime mounts itself: volumes cannot be mounted over parts of it.
@@ -30,7 +30,7 @@ const MOUNTED: [&str; 3] = ["proc", "sys", "dev"];
 
 impl Volumes {
     /// Returns the volumes of `image`, whose files are `tree`.
-    pub fn new(image: &Object, tree: &Tree) -> Volumes {
+    pub(crate) fn new(image: &Object, tree: &Tree) -> Volumes {
         let paths = image.get("config").and_then(|run| run.get("Volumes")).and_then(Value::as_object);
         let mut volumes = Volumes::default();
         let mut index = None;
@@ -51,8 +51,8 @@ impl Volumes {
 fn volume(path: &str, tree: &Tree, index: &PathIndex) -> Option<Volume> {
     let names = normalize(path)?;
     // The runtime creates what is missing, in the last directory that exists.
-    let find = |count: usize| tree.find(&absolute(&names[..count]));
-    let (known, node) = (0..=names.len()).rev().find_map(|count| Some((count, find(count)?)))?;
+    let (known, node) =
+        (0..=names.len()).rev().find_map(|count| Some((count, tree.find(&absolute(&names[..count]))?)))?;
     let is_dangling = names.get(known).is_some_and(|next| tree.children(node).any(|(name, _)| name == next.as_bytes()));
     let top = index.path(node).first().copied().or(names.first().map(|name| name.as_bytes()))?;
     if !tree.node(node).is_directory() || is_dangling || MOUNTED.iter().any(|mounted| mounted.as_bytes() == top) {

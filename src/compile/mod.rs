@@ -62,7 +62,7 @@ pub struct Compiled {
 pub type OnBinary<'a> = &'a dyn Fn(&Binary);
 
 /// One run of cargo, for all of its targets.
-struct Job<'a> {
+struct CargoJob<'a> {
     plan: &'a CompilePlan,
     /// The index of the run in the plan.
     number: usize,
@@ -104,7 +104,7 @@ pub fn run(
     for (number, (run, targets)) in plan.runs.iter().zip(targets).enumerate() {
         if !targets.is_empty() {
             let linkers = linker::choose(run, &plan.environment, toolchain, targets, listener)?;
-            let built = Job { plan, number, run, targets, linkers, listener }.run(toolchain, on_binary)?;
+            let built = CargoJob { plan, number, run, targets, linkers, listener }.run(toolchain, on_binary)?;
             compiled.binaries.extend(built.binaries);
             compiled.out_dirs.extend(built.out_dirs);
         }
@@ -112,7 +112,7 @@ pub fn run(
     Ok(compiled)
 }
 
-impl Job<'_> {
+impl CargoJob<'_> {
     fn run(&self, toolchain: &Toolchain, on_binary: OnBinary) -> Result<Compiled> {
         let mut command = Command::new(self.plan.environment.cargo());
         self.plan.environment.without_credentials(&mut command);

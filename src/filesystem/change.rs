@@ -3,11 +3,11 @@
 use super::error::ApplyError;
 
 /// A name in a directory.
-pub type Name<'a> = &'a [u8];
+pub(crate) type Name<'a> = &'a [u8];
 
 /// What an entry changes, by its path. The parents come first.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Change<'a> {
+pub(crate) enum Change<'a> {
     /// The root itself.
     Root,
     /// An object under a name.
@@ -25,7 +25,7 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 const AUFS_METADATA: &[u8] = b".wh..wh.";
 
 /// The longest path that Linux accepts, in bytes (`PATH_MAX`).
-pub const MOST_PATH: usize = 4096;
+pub(crate) const MOST_PATH: usize = 4096;
 /// The longest name (`NAME_MAX`).
 const MOST_NAME: usize = 255;
 
@@ -34,7 +34,7 @@ impl<'a> Change<'a> {
     ///
     /// # Errors
     /// Returns an error if the path leads out of the root, or if no file can have it.
-    pub fn parse(path: &'a [u8]) -> Result<Change<'a>, ApplyError> {
+    pub(crate) fn parse(path: &'a [u8]) -> Result<Change<'a>, ApplyError> {
         let mut parents = components(path).map_err(|error| error.at(path))?;
         let Some(name) = parents.pop() else {
             return Ok(Change::Root);
@@ -58,7 +58,7 @@ impl<'a> Change<'a> {
 ///
 /// # Errors
 /// Returns an error if the path contains `..` or a NUL byte, or is too long.
-pub fn components(path: &[u8]) -> Result<Vec<Name<'_>>, ApplyError> {
+pub(crate) fn components(path: &[u8]) -> Result<Vec<Name<'_>>, ApplyError> {
     if path.len() > MOST_PATH {
         return Err(ApplyError::NameTooLong(MOST_PATH));
     }

@@ -20,7 +20,7 @@ const ENTRIES_PER_CHECK: usize = 256;
 ///
 /// # Errors
 /// Returns an error if a layer cannot be read, or an entry cannot be applied.
-pub fn merge(source: &dyn Source, layers: &[Layer]) -> Result<Tree> {
+pub(crate) fn merge(source: &dyn Source, layers: &[Layer]) -> Result<Tree> {
     let mut tree = Tree::default();
     for (number, layer) in layers.iter().enumerate() {
         layer.read(source, |entries| {
@@ -44,7 +44,7 @@ pub fn merge(source: &dyn Source, layers: &[Layer]) -> Result<Tree> {
 ///
 /// # Errors
 /// Returns the error of `write`, or an error if a layer cannot be read or has changed.
-pub fn read(
+pub(crate) fn read(
     source: &dyn Source,
     layers: &[Layer],
     tree: &Tree,

@@ -4,7 +4,7 @@ use crate::image::layer::quote::quote;
 
 /// An entry that no image needs, and that would do harm on a real file system.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ApplyError {
+pub(crate) enum ApplyError {
     /// The entry at a path is invalid.
     #[error("entry {path} {why}", path = quote(path))]
     TarEntry {
@@ -79,7 +79,7 @@ pub enum ApplyError {
 impl ApplyError {
     /// Adds the path of the entry, unless the error has one or is about the image as a whole.
     #[must_use]
-    pub fn at(self, path: &[u8]) -> ApplyError {
+    pub(crate) fn at(self, path: &[u8]) -> ApplyError {
         match self {
             ApplyError::TarEntry { .. } | ApplyError::TooMuchMemory(_) | ApplyError::PathGrowth(_) => self,
             why => {

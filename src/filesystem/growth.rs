@@ -13,10 +13,10 @@ impl Tree {
     ///
     /// # Errors
     /// Returns an error if links make the paths much longer than they are written.
-    pub fn check_growth(&self) -> Result<(), ApplyError> {
+    pub(crate) fn check_growth(&self) -> Result<(), ApplyError> {
         let most = MOST_GROWTH * self.written() + FREE_GROWTH;
         // The length of the first path of each node.
-        let mut lengths = vec![None; self.len()];
+        let mut lengths = vec![None; self.node_count()];
         let mut total = 0;
         for entry in self.entries() {
             let length = lengths[entry.parent].unwrap_or(0) + 1 + entry.name.len();

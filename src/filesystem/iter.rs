@@ -6,7 +6,7 @@ use super::node::{Child, NodeId, ROOT};
 use super::tree::Tree;
 
 /// Iterates over the names in a [`Tree`]: directories before their content, names sorted.
-pub struct TreeIter<'a> {
+pub(crate) struct TreeIter<'a> {
     tree: &'a Tree,
     /// The directories from the root to here, each with the names that are left.
     open: Vec<(NodeId, btree_map::Iter<'a, Vec<u8>, Child>)>,
@@ -14,18 +14,18 @@ pub struct TreeIter<'a> {
 
 /// A name in a [`Tree`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DirectoryEntry<'a> {
+pub(crate) struct DirectoryEntry<'a> {
     /// The directory that it is in.
-    pub parent: NodeId,
+    pub(crate) parent: NodeId,
     /// The name.
-    pub name: &'a [u8],
+    pub(crate) name: &'a [u8],
     /// The node that it refers to.
-    pub node: NodeId,
+    pub(crate) node: NodeId,
 }
 
 impl Tree {
     /// Returns an iterator over all names.
-    pub fn entries(&self) -> TreeIter<'_> {
+    pub(crate) fn entries(&self) -> TreeIter<'_> {
         let mut iter = TreeIter { tree: self, open: Vec::new() };
         iter.enter(ROOT);
         iter

@@ -4,11 +4,11 @@ use super::error::ApplyError;
 use crate::image::layer::tar_reader::{SpecialFile, TarEntry, TarEntryKind};
 
 /// Files and directories: more than any real image has.
-pub const MOST_FILES: usize = 2_000_000;
+pub(crate) const MOST_FILES: usize = 2_000_000;
 /// The memory of a tree, in bytes: a real image of hundreds of thousands of files uses a fraction of it.
 const MOST_MEMORY: usize = 256 << 20;
 /// Nested directories.
-pub const MOST_DEPTH: usize = 256;
+pub(crate) const MOST_DEPTH: usize = 256;
 /// The longest target of a symbolic link that Linux accepts.
 const MOST_LINK_TARGET: usize = 4095;
 /// The names of one file's extended attributes together, and the value of each, as in Linux.
@@ -27,7 +27,7 @@ const FREE_IMPLICIT: usize = 10_000;
 
 /// What the layers have used so far.
 #[derive(Clone, Debug, Default)]
-pub struct Usage {
+pub(crate) struct Usage {
     entries: usize,
     memory: usize,
     /// The bytes of paths and link targets as the layers write them.
@@ -38,7 +38,7 @@ pub struct Usage {
 
 impl Usage {
     /// Returns the bytes of paths and link targets as the layers write them.
-    pub fn written(&self) -> usize {
+    pub(crate) fn written(&self) -> usize {
         self.written
     }
 
@@ -46,7 +46,7 @@ impl Usage {
     ///
     /// # Errors
     /// Returns an error if no file system can store the entry, or a limit is exceeded.
-    pub fn add_entry(&mut self, entry: &TarEntry) -> Result<(), ApplyError> {
+    pub(crate) fn add_entry(&mut self, entry: &TarEntry) -> Result<(), ApplyError> {
         let target = match &entry.kind {
             TarEntryKind::HardLink(target) | TarEntryKind::Symlink(target) => target.len(),
             _ => 0,
@@ -88,7 +88,7 @@ impl Usage {
     ///
     /// # Errors
     /// Returns an error if the limit of memory is exceeded.
-    pub fn add_node(&mut self) -> Result<(), ApplyError> {
+    pub(crate) fn add_node(&mut self) -> Result<(), ApplyError> {
         self.add_memory(NODE)
     }
 
@@ -96,7 +96,7 @@ impl Usage {
     ///
     /// # Errors
     /// Returns an error if the limit of memory is exceeded.
-    pub fn add_name(&mut self, name: &[u8]) -> Result<(), ApplyError> {
+    pub(crate) fn add_name(&mut self, name: &[u8]) -> Result<(), ApplyError> {
         self.add_memory(name.len() + NAME)
     }
 
@@ -104,7 +104,7 @@ impl Usage {
     ///
     /// # Errors
     /// Returns an error if there are too many of them.
-    pub fn add_implicit_directory(&mut self) -> Result<(), ApplyError> {
+    pub(crate) fn add_implicit_directory(&mut self) -> Result<(), ApplyError> {
         self.implicit += 1;
         if self.implicit > IMPLICIT_PER_ENTRY * self.entries + FREE_IMPLICIT {
             return Err(ApplyError::TooManyImplicitDirectories);

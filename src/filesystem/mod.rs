@@ -2,7 +2,7 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
-//! | `node`, [`tree`] | the tree, and what an entry of a layer changes in it |
+//! | `node`, `tree` | the tree, and what an entry of a layer changes in it |
 //! | `change` | the path of an entry → the change: an entry, a whiteout, an opaque whiteout |
 //! | `resolver` | path resolution within the root, as after chroot(2) |
 //! | `limits`, `growth` | limits of memory, files and path lengths |
@@ -16,7 +16,7 @@
 //! unique and every parent is a directory.
 
 mod change;
-pub mod contents;
+pub(crate) mod contents;
 mod error;
 mod growth;
 mod iter;
@@ -29,9 +29,10 @@ mod tests;
 mod tree;
 mod users;
 
-pub use error::ApplyError;
-pub use iter::{DirectoryEntry, TreeIter};
-pub use node::{EntryIndex, Node, NodeId, NodeKind, ROOT};
-pub use path_index::PathIndex;
-pub use tree::Tree;
-pub use users::UserDatabase;
+pub(crate) use iter::DirectoryEntry;
+#[cfg(test)]
+pub(crate) use node::EntryIndex;
+pub(crate) use node::{NodeId, NodeKind, ROOT};
+pub(crate) use path_index::PathIndex;
+pub(crate) use tree::Tree;
+pub(crate) use users::UserDatabase;

@@ -4,24 +4,24 @@ use std::collections::BTreeMap;
 
 use crate::image::layer::tar_reader::{Attributes, SpecialFile};
 
-/// The index of a [`Node`] in its tree.
-pub type NodeId = usize;
+/// The index of a [`TreeNode`] in its tree.
+pub(crate) type NodeId = usize;
 
 /// The root directory of a tree.
-pub const ROOT: NodeId = 0;
+pub(crate) const ROOT: NodeId = 0;
 
 /// A file, directory or other object, under one or more names.
 #[derive(Clone, Debug)]
-pub struct Node {
+pub(crate) struct TreeNode {
     /// Its type and content.
-    pub kind: NodeKind,
+    pub(crate) kind: NodeKind,
     /// Owner, mode, time and extended attributes.
-    pub attributes: Attributes,
+    pub(crate) attributes: Attributes,
 }
 
-/// The type of a [`Node`].
+/// The type of a [`TreeNode`].
 #[derive(Clone, Debug)]
-pub enum NodeKind {
+pub(crate) enum NodeKind {
     /// A directory.
     Directory(Children),
     /// A regular file.
@@ -38,40 +38,40 @@ pub enum NodeKind {
 }
 
 /// The names in a directory, sorted.
-pub type Children = BTreeMap<Vec<u8>, Child>;
+pub(crate) type Children = BTreeMap<Vec<u8>, Child>;
 
 /// What a name in a directory refers to.
 #[derive(Clone, Copy, Debug)]
-pub struct Child {
+pub(crate) struct Child {
     /// The node.
-    pub node: NodeId,
+    pub(crate) node: NodeId,
     /// The last layer that wrote this name, or something below it.
-    pub layer: usize,
+    pub(crate) layer: usize,
 }
 
 /// The position of an entry in the layers of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EntryIndex {
+pub(crate) struct EntryIndex {
     /// The layer, counted from 0.
-    pub layer: usize,
+    pub(crate) layer: usize,
     /// The entry in its tar, counted from 0.
-    pub entry: usize,
+    pub(crate) entry: usize,
 }
 
-impl Node {
+impl TreeNode {
     /// Creates an empty directory with the attributes of one that no entry describes.
-    pub fn directory() -> Node {
+    pub(crate) fn directory() -> TreeNode {
         let attributes = Attributes { mode: 0o755, ..Attributes::default() };
-        Node { kind: NodeKind::Directory(Children::new()), attributes }
+        TreeNode { kind: NodeKind::Directory(Children::new()), attributes }
     }
 
     /// Returns whether this is a directory.
-    pub fn is_directory(&self) -> bool {
+    pub(crate) fn is_directory(&self) -> bool {
         matches!(self.kind, NodeKind::Directory(_))
     }
 
     /// Returns the names in a directory, or `None` for other nodes.
-    pub fn children(&self) -> Option<&Children> {
+    pub(crate) fn children(&self) -> Option<&Children> {
         match &self.kind {
             NodeKind::Directory(children) => Some(children),
             _ => None,
@@ -79,7 +79,7 @@ impl Node {
     }
 
     /// Returns the names in a directory, to change them, or `None` for other nodes.
-    pub fn children_mut(&mut self) -> Option<&mut Children> {
+    pub(crate) fn children_mut(&mut self) -> Option<&mut Children> {
         match &mut self.kind {
             NodeKind::Directory(children) => Some(children),
             _ => None,

@@ -6,14 +6,14 @@ use super::tree::Tree;
 
 /// The first name of every node, in the order of [`Tree::entries`].
 #[derive(Clone, Debug)]
-pub struct PathIndex<'a> {
+pub(crate) struct PathIndex<'a> {
     first: Vec<Option<DirectoryEntry<'a>>>,
 }
 
 impl<'a> PathIndex<'a> {
     /// Creates the index of `tree`.
-    pub fn new(tree: &'a Tree) -> PathIndex<'a> {
-        let mut first = vec![None; tree.len()];
+    pub(crate) fn new(tree: &'a Tree) -> PathIndex<'a> {
+        let mut first = vec![None; tree.node_count()];
         for entry in tree.entries() {
             first[entry.node].get_or_insert(entry);
         }
@@ -21,12 +21,12 @@ impl<'a> PathIndex<'a> {
     }
 
     /// Returns the first name of a node, or `None` for the root and for nodes without a name.
-    pub fn first(&self, node: NodeId) -> Option<DirectoryEntry<'a>> {
+    pub(crate) fn first(&self, node: NodeId) -> Option<DirectoryEntry<'a>> {
         self.first[node]
     }
 
     /// Returns the names from the root to a node.
-    pub fn path(&self, node: NodeId) -> Vec<&'a [u8]> {
+    pub(crate) fn path(&self, node: NodeId) -> Vec<&'a [u8]> {
         let mut names = Vec::new();
         let mut current = node;
         while let Some(entry) = self.first[current] {

@@ -9,7 +9,7 @@ const MOST_LINKS: usize = 40;
 const MOST_STEPS: usize = 1024;
 
 /// Resolves one path, name by name.
-pub struct PathResolver {
+pub(crate) struct PathResolver {
     /// The directories from the root to here.
     directories: Vec<OpenDirectory>,
     /// The names that are still to be resolved, the next one last.
@@ -27,7 +27,7 @@ struct OpenDirectory {
 
 impl PathResolver {
     /// Creates a resolver that stands at the root, before these names.
-    pub fn new<'a>(names: impl DoubleEndedIterator<Item = &'a [u8]>) -> PathResolver {
+    pub(crate) fn new<'a>(names: impl DoubleEndedIterator<Item = &'a [u8]>) -> PathResolver {
         PathResolver {
             directories: vec![OpenDirectory { node: ROOT, path_length: 0 }],
             remaining: names.rev().map(<[u8]>::to_owned).collect(),
@@ -40,7 +40,7 @@ impl PathResolver {
     ///
     /// # Errors
     /// Returns an error if there are too many names.
-    pub fn next_name(&mut self) -> Result<Option<Vec<u8>>, ApplyError> {
+    pub(crate) fn next_name(&mut self) -> Result<Option<Vec<u8>>, ApplyError> {
         while let Some(name) = self.remaining.pop() {
             self.steps += 1;
             if self.steps > MOST_STEPS {
@@ -58,22 +58,22 @@ impl PathResolver {
     }
 
     /// Returns the current directory.
-    pub fn current(&self) -> NodeId {
+    pub(crate) fn current(&self) -> NodeId {
         self.directories.last().map_or(ROOT, |directory| directory.node)
     }
 
     /// Returns the length of the current directory's path.
-    pub fn path_length(&self) -> usize {
+    pub(crate) fn path_length(&self) -> usize {
         self.directories.last().map_or(0, |directory| directory.path_length)
     }
 
     /// Returns how many directories deep the current one is, the root included.
-    pub fn depth(&self) -> usize {
+    pub(crate) fn depth(&self) -> usize {
         self.directories.len()
     }
 
     /// Enters a directory; `path_length` is that of its path.
-    pub fn enter(&mut self, node: NodeId, path_length: usize) {
+    pub(crate) fn enter(&mut self, node: NodeId, path_length: usize) {
         self.directories.push(OpenDirectory { node, path_length });
     }
 
@@ -81,7 +81,7 @@ impl PathResolver {
     ///
     /// # Errors
     /// Returns an error if there are too many links or names.
-    pub fn follow(&mut self, target: &[u8]) -> Result<(), ApplyError> {
+    pub(crate) fn follow(&mut self, target: &[u8]) -> Result<(), ApplyError> {
         self.links += 1;
         if self.links > MOST_LINKS {
             return Err(ApplyError::SymlinkLoop);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::error::ApplyError;
 use super::*;
 use crate::image::layer::tar_reader::{Attributes, SpecialFile, TarEntry, TarEntryKind};
 
@@ -69,8 +70,8 @@ impl TreeBuilder {
     }
 }
 
-fn list(tree: &Tree, folder: NodeId, path: &str, names: &mut Vec<String>) {
-    for (name, node) in tree.children(folder) {
+fn list(tree: &Tree, directory: NodeId, path: &str, names: &mut Vec<String>) {
+    for (name, node) in tree.children(directory) {
         let path = format!("{path}{}", String::from_utf8_lossy(name));
         match &tree.node(node).kind {
             NodeKind::Directory(_) => {
@@ -92,7 +93,7 @@ const FILE: TarEntryKind = TarEntryKind::File(1);
 #[test]
 fn tree_contains_entries_and_implicit_directories() {
     let layers = layers().file("./a/b/c").directory("a/").file("/d").assert_names(&["a/", "a/b/", "a/b/c", "d"]);
-    let mode = |path| layers.tree.node(layers.tree.find(path).expect("is there")).attributes.mode;
+    let mode = |path| layers.tree.node(layers.tree.find(path).expect("exists")).attributes.mode;
     assert_eq!((mode("/a"), mode("/a/b")), (0o700, 0o755));
     let rooted = super::tests::layers().directory("./");
     assert_eq!(rooted.tree.node(ROOT).attributes.mode, 0o700);
@@ -174,7 +175,10 @@ fn paths_out_of_the_root_are_rejected() {
 
 #[test]
 fn limits_apply_to_resolved_paths() {
-    let long = |times: usize| format!("{}/", "n".repeat(200)).repeat(times);
+    fn long(times: usize) -> String {
+        format!("{}/", "n".repeat(200)).repeat(times)
+    }
+
     let deep = layers().directory(&long(19)).symlink("a", &long(19));
     deep.rejects(&format!("a/{}x", long(2)), FILE, "limit of 4096 bytes");
     let deep = layers().directory(&"n/".repeat(200)).symlink("a", &"n/".repeat(200));
@@ -196,8 +200,8 @@ fn opaque_whiteouts_clear_a_directory_once_per_layer() {
     for number in 0..20_000 {
         many = many.file(&format!("d/new-{number}")).file("d/.wh..wh..opq");
     }
-    let folder = many.tree.find("/d").expect("is there");
-    assert_eq!(many.tree.children(folder).count(), 20_000);
+    let directory = many.tree.find("/d").expect("exists");
+    assert_eq!(many.tree.children(directory).count(), 20_000);
     many.next_layer().file("d/.wh..wh..opq").assert_names(&["d/"]);
 }
 
@@ -312,23 +316,24 @@ fn extended_attributes_are_limited() {
     // Short attributes use more memory than their bytes.
     let short: Vec<_> = (0..10_000).map(|number| (format!("{number:04}").into(), 0)).collect();
     assert_eq!(put_xattrs(210, &short), Err(ApplyError::TooMuchMemory(256)));
-    let message = |xattrs: &[(Vec<u8>, usize)]| put_xattrs(1, xattrs).expect_err("is rejected").to_string();
-    assert!(
-        message(&[(b"user.x".to_vec(), (64 << 10) + 1)])
-            .contains("extended attributes that exceed the limit of 64 KiB")
-    );
     let long: Vec<_> = (0..300).map(|number| (format!("{number:0250}").into(), 0)).collect();
-    assert!(message(&long).contains("extended attributes that exceed the limit of 64 KiB"));
+    for xattrs in [&[(b"user.x".to_vec(), (64 << 10) + 1)][..], &long] {
+        let message = put_xattrs(1, xattrs).expect_err("is rejected").to_string();
+        assert!(message.contains("extended attributes that exceed the limit of 64 KiB"), "{message}");
+    }
 }
 
 #[test]
 fn entries_that_no_file_system_stores_are_rejected() {
+    fn device(major: u32, minor: u32) -> TarEntryKind {
+        TarEntryKind::Special(SpecialFile::Block(major, minor))
+    }
+
     layers().symlink("a", &"n".repeat(4095)).rejects(
         "b",
         TarEntryKind::Symlink(vec![b'n'; 4096]),
         "limit of 4095 bytes",
     );
-    let device = |major, minor| TarEntryKind::Special(SpecialFile::Block(major, minor));
     layers().put("a", device(4095, 1_048_575)).rejects("b", device(4096, 0), "is the device 4096:0, which exceeds");
     layers().rejects("b", device(0, 1_048_576), "is the device 0:1048576");
 }
@@ -336,25 +341,21 @@ fn entries_that_no_file_system_stores_are_rejected() {
 #[test]
 fn implicit_directories_are_limited() {
     let mut many = layers();
-    let deep = |number: usize| format!("{number}/{}x", "n/".repeat(249));
-    let put = (0..200).try_for_each(|number| many.try_put(&deep(number), FILE));
+    let put = (0..200).try_for_each(|number| many.try_put(&format!("{number}/{}x", "n/".repeat(249)), FILE));
     assert!(put.expect_err("is rejected").contains("that have no entry of their own"));
-    assert!(many.tree.len() < 20_000);
+    assert!(many.tree.node_count() < 20_000);
 }
 
 #[test]
 fn paths_that_links_make_longer_are_limited() {
     let long = format!("{}/", "n".repeat(200)).repeat(19);
-    let with = |entry: &dyn Fn(usize) -> (String, &'static str)| {
+    for prefix in ["s/", "t"] {
         let mut many = layers().directory(&long).symlink("s", &long).file("s/f");
         for number in 0..20_000 {
-            let (path, to) = entry(number);
-            many = many.hard_link(&path, to);
+            many = many.hard_link(&format!("{prefix}{number}"), "s/f");
         }
-        many.tree.check_growth()
-    };
-    assert_eq!(with(&|number| (format!("s/{number}"), "s/f")), Err(ApplyError::PathGrowth(4)));
-    assert_eq!(with(&|number| (format!("t{number}"), "s/f")), Err(ApplyError::PathGrowth(4)));
+        assert_eq!(many.tree.check_growth(), Err(ApplyError::PathGrowth(4)));
+    }
     let mut short = layers().file("f").symlink("s", "/usr/lib/of/the/image");
     for number in 0..20_000 {
         short = short.hard_link(&format!("s/{number}"), "f");

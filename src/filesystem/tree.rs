@@ -5,14 +5,14 @@ use std::collections::{BTreeSet, HashSet};
 use super::change::{Change, MOST_PATH, Name, components};
 use super::error::ApplyError;
 use super::limits::{MOST_DEPTH, MOST_FILES, Usage};
-use super::node::{Child, Children, EntryIndex, Node, NodeId, NodeKind, ROOT};
+use super::node::{Child, Children, EntryIndex, NodeId, NodeKind, ROOT, TreeNode};
 use super::resolver::PathResolver;
 use crate::image::layer::tar_reader::{Attributes, TarEntry, TarEntryKind};
 
 /// The files of an image.
 #[derive(Clone, Debug)]
-pub struct Tree {
-    nodes: Vec<Node>,
+pub(crate) struct Tree {
+    nodes: Vec<TreeNode>,
     /// What the layers have used so far.
     usage: Usage,
     /// The directories from which the current layer has removed all of lower layers: once is enough.
@@ -29,23 +29,23 @@ struct Cleared {
 impl Default for Tree {
     /// Creates an empty root directory that all users may enter.
     fn default() -> Tree {
-        Tree { nodes: vec![Node::directory()], usage: Usage::default(), cleared: Cleared::default() }
+        Tree { nodes: vec![TreeNode::directory()], usage: Usage::default(), cleared: Cleared::default() }
     }
 }
 
 impl Tree {
     /// Returns a node.
-    pub fn node(&self, id: NodeId) -> &Node {
+    pub(crate) fn node(&self, id: NodeId) -> &TreeNode {
         &self.nodes[id]
     }
 
     /// Returns the names in a directory; none for other nodes.
-    pub fn children(&self, id: NodeId) -> impl Iterator<Item = (&[u8], NodeId)> {
+    pub(crate) fn children(&self, id: NodeId) -> impl Iterator<Item = (&[u8], NodeId)> {
         self.nodes[id].children().into_iter().flatten().map(|(name, child)| (name.as_slice(), child.node))
     }
 
     /// Removes extended attributes from all files, and returns the names of those that were removed.
-    pub fn remove_xattrs(&mut self, is_removed: impl Fn(&[u8]) -> bool) -> BTreeSet<String> {
+    pub(crate) fn remove_xattrs(&mut self, is_removed: impl Fn(&[u8]) -> bool) -> BTreeSet<String> {
         let mut removed = BTreeSet::new();
         for node in &mut self.nodes {
             node.attributes.xattrs.retain(|name, _| {
@@ -60,22 +60,17 @@ impl Tree {
     }
 
     /// Returns the number of nodes, including those that have been removed.
-    pub fn len(&self) -> usize {
+    pub(crate) fn node_count(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Returns whether the root directory is empty.
-    pub fn is_empty(&self) -> bool {
-        self.children(ROOT).next().is_none()
-    }
-
     /// Returns the bytes of all paths and link targets as the layers write them.
-    pub fn written(&self) -> usize {
+    pub(crate) fn written(&self) -> usize {
         self.usage.written()
     }
 
     /// Resolves an absolute path within the tree, following symbolic links. Returns `None` if nothing is there.
-    pub fn find(&self, path: &str) -> Option<NodeId> {
+    pub(crate) fn find(&self, path: &str) -> Option<NodeId> {
         let names = path.split('/').filter(|name| !matches!(*name, "" | ".")).map(str::as_bytes);
         let mut resolver = PathResolver::new(names);
         while let Some(name) = resolver.next_name().ok()? {
@@ -92,7 +87,7 @@ impl Tree {
     ///
     /// # Errors
     /// Returns an error if the entry is invalid, could refer to something outside of the image, or exceeds a limit.
-    pub fn apply(&mut self, entry: TarEntry, origin: EntryIndex) -> Result<(), ApplyError> {
+    pub(crate) fn apply(&mut self, entry: TarEntry, origin: EntryIndex) -> Result<(), ApplyError> {
         self.usage.add_entry(&entry)?;
         let path = entry.path.clone();
         let applied = match Change::parse(&path)? {
@@ -118,14 +113,17 @@ impl Tree {
         match entry.kind {
             TarEntryKind::HardLink(target) => self.hard_link(parents, name, &target, origin.layer),
             TarEntryKind::Directory => self.put_directory(parents, name, attributes, origin.layer),
-            TarEntryKind::File(size) => {
-                self.put_new(parents, name, Node { kind: NodeKind::File { origin, size }, attributes }, origin.layer)
-            }
+            TarEntryKind::File(size) => self.put_new(
+                parents,
+                name,
+                TreeNode { kind: NodeKind::File { origin, size }, attributes },
+                origin.layer,
+            ),
             TarEntryKind::Symlink(target) => {
-                self.put_new(parents, name, Node { kind: NodeKind::Symlink(target), attributes }, origin.layer)
+                self.put_new(parents, name, TreeNode { kind: NodeKind::Symlink(target), attributes }, origin.layer)
             }
             TarEntryKind::Special(special) => {
-                self.put_new(parents, name, Node { kind: NodeKind::Special(special), attributes }, origin.layer)
+                self.put_new(parents, name, TreeNode { kind: NodeKind::Special(special), attributes }, origin.layer)
             }
         }
     }
@@ -145,12 +143,12 @@ impl Tree {
                 self.nodes[existing.node].attributes = attributes;
                 existing.node
             }
-            None => self.add(Node { attributes, ..Node::directory() })?,
+            None => self.add(TreeNode { attributes, ..TreeNode::directory() })?,
         };
         self.insert(parent, name, Child { node, layer })
     }
 
-    fn put_new(&mut self, parents: &[Name], name: Name, node: Node, layer: usize) -> Result<(), ApplyError> {
+    fn put_new(&mut self, parents: &[Name], name: Name, node: TreeNode, layer: usize) -> Result<(), ApplyError> {
         let parent = self.create_directories(parents, layer)?;
         let node = self.add(node)?;
         self.insert(parent, name, Child { node, layer })
@@ -244,7 +242,7 @@ impl Tree {
             let node = match self.child(parent, &name) {
                 None => {
                     self.usage.add_implicit_directory()?;
-                    self.add(Node::directory())?
+                    self.add(TreeNode::directory())?
                 }
                 Some(child) => match &self.nodes[child.node].kind {
                     NodeKind::Directory(_) => child.node,
@@ -262,7 +260,7 @@ impl Tree {
         Ok(resolver.current())
     }
 
-    fn add(&mut self, node: Node) -> Result<NodeId, ApplyError> {
+    fn add(&mut self, node: TreeNode) -> Result<NodeId, ApplyError> {
         if self.nodes.len() >= MOST_FILES {
             return Err(ApplyError::TooManyFiles(MOST_FILES));
         }

@@ -14,7 +14,7 @@ use crate::store::error::read_error;
 
 /// The content of an image's /etc/passwd and /etc/group; empty if the image has no such file.
 #[derive(Clone, Debug, Default)]
-pub struct UserDatabase {
+pub(crate) struct UserDatabase {
     passwd: DatabaseFile,
     group: DatabaseFile,
 }
@@ -30,7 +30,8 @@ const MOST_BYTES: u64 = 4 << 20;
 
 impl UserDatabase {
     /// Creates a database from the contents of both files.
-    pub fn new(passwd: Vec<u8>, group: Vec<u8>) -> UserDatabase {
+    #[cfg(test)]
+    pub(crate) fn new(passwd: Vec<u8>, group: Vec<u8>) -> UserDatabase {
         UserDatabase {
             passwd: DatabaseFile { node: None, content: passwd },
             group: DatabaseFile { node: None, content: group },
@@ -41,7 +42,7 @@ impl UserDatabase {
     ///
     /// # Errors
     /// Returns an error if a file is too large.
-    pub fn locate(tree: &Tree) -> Result<UserDatabase> {
+    pub(crate) fn locate(tree: &Tree) -> Result<UserDatabase> {
         Ok(UserDatabase { passwd: locate(tree, "/etc/passwd")?, group: locate(tree, "/etc/group")? })
     }
 
@@ -49,17 +50,22 @@ impl UserDatabase {
     ///
     /// # Errors
     /// Returns an error if the layers cannot be read, or a file is too large.
-    pub fn read(source: &dyn Source, layers: &[Layer]) -> Result<UserDatabase> {
+    pub(crate) fn read(source: &dyn Source, layers: &[Layer]) -> Result<UserDatabase> {
         let tree = contents::merge(source, layers)?;
         let mut database = UserDatabase::locate(&tree)?;
-        let nodes = [database.passwd.node, database.group.node];
-        let is_read = |node| nodes.contains(&Some(node));
-        contents::read(source, layers, &tree, is_read, |node, content| database.read_file(node, content).map(drop))?;
+        let located = database.clone();
+        contents::read(
+            source,
+            layers,
+            &tree,
+            |node| located.contains(node),
+            |node, content| database.read_file(node, content).map(drop),
+        )?;
         Ok(database)
     }
 
     /// Returns whether a node of the tree is one of the files.
-    pub fn contains(&self, node: NodeId) -> bool {
+    pub(crate) fn contains(&self, node: NodeId) -> bool {
         [self.passwd.node, self.group.node].contains(&Some(node))
     }
 
@@ -67,7 +73,7 @@ impl UserDatabase {
     ///
     /// # Errors
     /// Returns an error if the content cannot be read.
-    pub fn read_file(&mut self, node: NodeId, content: &mut dyn Read) -> Result<Vec<u8>> {
+    pub(crate) fn read_file(&mut self, node: NodeId, content: &mut dyn Read) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         content.read_to_end(&mut bytes).map_err(read_error)?;
         // Both may be one file.
@@ -80,12 +86,12 @@ impl UserDatabase {
     }
 
     /// Returns the content of /etc/passwd.
-    pub fn passwd(&self) -> &[u8] {
+    pub(crate) fn passwd(&self) -> &[u8] {
         &self.passwd.content
     }
 
     /// Returns the content of /etc/group.
-    pub fn group(&self) -> &[u8] {
+    pub(crate) fn group(&self) -> &[u8] {
         &self.group.content
     }
 }
