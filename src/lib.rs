@@ -33,6 +33,9 @@
 //! - `~/.docker/config.json`, or the file that is named in its place: one entry of `auths` is written by `cargo oci login`
 //!   ([`registry::credentials`]).
 
+// The map above links to private modules too.
+#![allow(rustdoc::private_intra_doc_links)]
+
 mod assets;
 mod attest;
 pub mod base;

@@ -10,7 +10,7 @@ use super::sbom::crates::Crate;
 use crate::error::Result;
 
 /// The ELF section that holds the list.
-pub const SECTION: &str = ".dep-v0";
+pub(crate) const SECTION: &str = ".dep-v0";
 /// The format revision: procedural macros are marked as build dependencies.
 const FORMAT: u32 = 1;
 
@@ -18,7 +18,7 @@ const FORMAT: u32 = 1;
 ///
 /// # Errors
 /// Returns an error if the version of a crate is not valid semver. Cargo rejects such versions before.
-pub fn section(crates: &[Crate]) -> Result<Vec<u8>> {
+pub(crate) fn section(crates: &[Crate]) -> Result<Vec<u8>> {
     let packages = crates.iter().enumerate().map(|(at, made)| package(made, at == 0)).collect::<Result<_>>()?;
     let json = serde_json::to_vec(&VersionInfo { packages, format: FORMAT }).into_diagnostic()?;
     let mut compressed = ZlibEncoder::new(Vec::new(), Compression::best());

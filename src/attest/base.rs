@@ -5,7 +5,7 @@ use crate::reference::BaseReference;
 
 /// A base image: its reference, and the digest that the reference resolved to.
 #[derive(Clone, Copy, Debug)]
-pub struct ResolvedBase<'a> {
+pub(crate) struct ResolvedBase<'a> {
     /// The reference from the plan.
     pub reference: &'a BaseReference,
     /// The digest of the index, or of the manifest of an image without an index.
@@ -14,7 +14,7 @@ pub struct ResolvedBase<'a> {
 
 impl ResolvedBase<'_> {
     /// Returns `REGISTRY/REPOSITORY`, or `None` if the base is not in a registry. Local paths stay out of documents.
-    pub fn repository(&self) -> Option<String> {
+    pub(crate) fn repository(&self) -> Option<String> {
         match self.reference {
             BaseReference::Registry(reference) => Some(format!("{}/{}", reference.registry(), reference.repository())),
             _ => None,
@@ -22,7 +22,7 @@ impl ResolvedBase<'_> {
     }
 
     /// Returns the tag of the reference, or `None` if it has none.
-    pub fn tag(&self) -> Option<&str> {
+    pub(crate) fn tag(&self) -> Option<&str> {
         match self.reference {
             BaseReference::Registry(reference) => Some(reference.name()).filter(|name| !name.contains(':')),
             _ => None,

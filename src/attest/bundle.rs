@@ -11,13 +11,13 @@ use crate::error::Result;
 use crate::image::canonical_json;
 
 /// The media type of a bundle, and the artifact type of a manifest that carries one.
-pub const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
+pub(crate) const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 /// The media type of 0.3 bundles before they had a type of their own.
 const BUNDLE_BEFORE: &str = "application/vnd.dev.sigstore.bundle+json;version=0.3";
 
 /// A bundle signed with a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bundle {
+pub(crate) struct Bundle {
     /// The fingerprint of the key ([`PublicKey::hint`]). It is not signed.
     pub hint: Option<String>,
     /// The signed statement.
@@ -26,7 +26,7 @@ pub struct Bundle {
 
 /// The reason why a bundle does not verify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BundleError {
+pub(crate) enum BundleError {
     /// The bundle names another key, or a certificate.
     #[error("signed by another key")]
     OtherKey,
@@ -40,13 +40,13 @@ impl Bundle {
     ///
     /// # Errors
     /// Returns an error if the key cannot be encoded.
-    pub fn sign(key: &PrivateKey, statement: &Statement) -> Result<Bundle> {
+    pub(crate) fn sign(key: &PrivateKey, statement: &Statement) -> Result<Bundle> {
         let envelope = Envelope::sign(key, IN_TOTO, statement.bytes());
         Ok(Bundle { hint: Some(key.public().hint()?), envelope })
     }
 
     /// Returns the bundle as JSON. Equal bundles give equal bytes.
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         canonical_json(&json!({
             "mediaType": BUNDLE,
             "verificationMaterial": { "publicKey": { "hint": self.hint } },
@@ -58,7 +58,7 @@ impl Bundle {
     ///
     /// # Errors
     /// Returns an error if `bytes` is not a bundle with a signed statement.
-    pub fn read(bytes: &[u8]) -> Result<Bundle> {
+    pub(crate) fn read(bytes: &[u8]) -> Result<Bundle> {
         let json: Value = serde_json::from_slice(bytes).map_err(|error| miette!("invalid JSON: {error}"))?;
         let media_type = json["mediaType"].as_str().unwrap_or_default();
         if media_type != BUNDLE && media_type != BUNDLE_BEFORE {
@@ -76,7 +76,7 @@ impl Bundle {
     ///
     /// # Errors
     /// Returns an error if the bundle was not signed with the key.
-    pub fn verify(&self, key: &PublicKey) -> Result<&[u8], BundleError> {
+    pub(crate) fn verify(&self, key: &PublicKey) -> Result<&[u8], BundleError> {
         if self.envelope.is_signed_by(key) {
             return Ok(&self.envelope.payload);
         }

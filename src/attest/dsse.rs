@@ -8,7 +8,7 @@ use super::key::{PrivateKey, PublicKey};
 
 /// A signed payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Envelope {
+pub(crate) struct Envelope {
     /// The signed bytes.
     pub payload: Vec<u8>,
     /// The media type of the payload, which is signed too.
@@ -19,18 +19,18 @@ pub struct Envelope {
 
 impl Envelope {
     /// Signs a payload.
-    pub fn sign(key: &PrivateKey, payload_type: &str, payload: Vec<u8>) -> Envelope {
+    pub(crate) fn sign(key: &PrivateKey, payload_type: &str, payload: Vec<u8>) -> Envelope {
         let signature = key.sign(&pre_authentication_encoding(payload_type, &payload));
         Envelope { payload, payload_type: payload_type.to_owned(), signature }
     }
 
     /// Returns whether the signature is by the owner of the key.
-    pub fn is_signed_by(&self, key: &PublicKey) -> bool {
+    pub(crate) fn is_signed_by(&self, key: &PublicKey) -> bool {
         key.verifies(&pre_authentication_encoding(&self.payload_type, &self.payload), &self.signature)
     }
 
     /// Returns the envelope as JSON (section "Data structure").
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         json!({
             "payload": BASE64_STANDARD.encode(&self.payload),
             "payloadType": self.payload_type,
@@ -39,7 +39,7 @@ impl Envelope {
     }
 
     /// Parses an envelope. Returns `None` if it is malformed or does not have exactly one signature.
-    pub fn read(json: &Value) -> Option<Envelope> {
+    pub(crate) fn read(json: &Value) -> Option<Envelope> {
         let [signature] = &json["signatures"].as_array()?[..] else { return None };
         Some(Envelope {
             payload: decode(&json["payload"])?,

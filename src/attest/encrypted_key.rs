@@ -22,7 +22,7 @@ const MOST_ROUNDS: u32 = 16;
 const KDF: &str = "scrypt";
 const CIPHER: &str = "nacl/secretbox";
 /// How to create a supported key.
-pub const CREATE_KEY: &str = "create a key with `cargo oci generate-key` or `cosign generate-key-pair`";
+pub(super) const CREATE_KEY: &str = "create a key with `cargo oci generate-key` or `cosign generate-key-pair`";
 
 #[derive(Serialize, Deserialize)]
 struct EncryptedKey {
@@ -56,7 +56,7 @@ struct Cipher {
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("wrong password for {key}")]
 #[diagnostic(help("set COSIGN_PASSWORD to the password of the key, or unset it to be prompted"))]
-pub struct WrongPassword {
+pub(super) struct WrongPassword {
     key: String,
 }
 
@@ -89,7 +89,7 @@ fn damaged() -> Report {
 ///
 /// # Errors
 /// Returns an error if the operating system provides no random numbers.
-pub fn encrypt(key: &[u8], password: &Secret) -> Result<Vec<u8>> {
+pub(super) fn encrypt(key: &[u8], password: &Secret) -> Result<Vec<u8>> {
     let (mut salt, mut nonce) = ([0; 32], [0; NONCE]);
     for random in [&mut salt[..], &mut nonce[..]] {
         getrandom::fill(random)
@@ -108,7 +108,7 @@ pub fn encrypt(key: &[u8], password: &Secret) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// Returns an error if the password is wrong ([`WrongPassword`]), or the file is damaged or encrypted in another way.
-pub fn decrypt(encrypted: &[u8], name: &str, password: &Secret) -> Result<Zeroizing<Vec<u8>>> {
+pub(super) fn decrypt(encrypted: &[u8], name: &str, password: &Secret) -> Result<Zeroizing<Vec<u8>>> {
     let encrypted: EncryptedKey = serde_json::from_slice(encrypted).map_err(|_| damaged())?;
     if encrypted.kdf.name != KDF || encrypted.cipher.name != CIPHER {
         return Err(unsupported(&format!("{} and {}", encrypted.kdf.name, encrypted.cipher.name)));

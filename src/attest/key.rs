@@ -29,11 +29,11 @@ const SEC1: &str = "EC PRIVATE KEY";
 const PUBLIC: &str = "PUBLIC KEY";
 
 /// A key that signs. Its `Debug` output hides it, and it is wiped from memory when it is dropped.
-pub struct PrivateKey(SigningKey);
+pub(crate) struct PrivateKey(SigningKey);
 
 /// A key that verifies signatures.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublicKey(VerifyingKey);
+pub(crate) struct PublicKey(VerifyingKey);
 
 impl fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,7 +46,7 @@ impl PrivateKey {
     ///
     /// # Errors
     /// Returns an error if the operating system provides no random numbers.
-    pub fn generate() -> Result<PrivateKey> {
+    pub(crate) fn generate() -> Result<PrivateKey> {
         let key = SigningKey::try_generate();
         key.map(PrivateKey).map_err(|error| miette!("cannot get random numbers from the operating system: {error}"))
     }
@@ -55,7 +55,7 @@ impl PrivateKey {
     ///
     /// # Errors
     /// Returns an error if the text has no supported private key, or the password is missing or wrong.
-    pub fn from_pem(text: &str, name: &str, password: &mut dyn FnMut() -> Result<Secret>) -> Result<PrivateKey> {
+    pub(crate) fn from_pem(text: &str, name: &str, password: &mut dyn FnMut() -> Result<Secret>) -> Result<PrivateKey> {
         let blocks = pem::decode(text);
         // Some tools write the curve's parameters before the key.
         let key = blocks.iter().find(|block| block.label.ends_with("PRIVATE KEY"));
@@ -76,18 +76,18 @@ impl PrivateKey {
     ///
     /// # Errors
     /// Returns an error if the operating system provides no random numbers.
-    pub fn to_encrypted_pem(&self, password: &Secret) -> Result<String> {
+    pub(crate) fn to_encrypted_pem(&self, password: &Secret) -> Result<String> {
         let der = self.0.to_pkcs8_der().map_err(|error| miette!("cannot encode the key: {error}"))?;
         Ok(pem::encode(ENCRYPTED[0], &encrypt(der.as_bytes(), password)?))
     }
 
     /// Returns the public key.
-    pub fn public(&self) -> PublicKey {
+    pub(crate) fn public(&self) -> PublicKey {
         PublicKey(*self.0.verifying_key())
     }
 
     /// Signs a message and returns the signature as ASN.1 (RFC 3279, section 2.2.3). It is deterministic (RFC 6979).
-    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
+    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
         let signature: DerSignature = self.0.sign(message);
         signature.as_bytes().to_vec()
     }
@@ -127,7 +127,7 @@ impl PublicKey {
     ///
     /// # Errors
     /// Returns an error if the text has no supported public key.
-    pub fn from_pem(text: &str) -> Result<PublicKey> {
+    pub(crate) fn from_pem(text: &str) -> Result<PublicKey> {
         let blocks = pem::decode(text);
         let Some(PemBlock { bytes, .. }) = blocks.iter().find(|block| block.label == PUBLIC) else {
             return Err(no_public_key(&blocks));
@@ -140,7 +140,7 @@ impl PublicKey {
     ///
     /// # Errors
     /// Returns an error if the key cannot be encoded.
-    pub fn to_pem(&self) -> Result<String> {
+    pub(crate) fn to_pem(&self) -> Result<String> {
         Ok(pem::encode(PUBLIC, &self.der()?))
     }
 
@@ -153,12 +153,12 @@ impl PublicKey {
     ///
     /// # Errors
     /// Returns an error if the key cannot be encoded.
-    pub fn hint(&self) -> Result<String> {
+    pub(crate) fn hint(&self) -> Result<String> {
         Ok(BASE64_STANDARD.encode(Sha256::digest(self.der()?)))
     }
 
     /// Returns whether the signature of the message is by the owner of the key.
-    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         DerSignature::from_bytes(signature).is_ok_and(|signature| self.0.verify(message, &signature).is_ok())
     }
 }

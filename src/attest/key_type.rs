@@ -21,7 +21,7 @@ const ECDSA: &str = "1.2.840.10045.2.1";
 const P256: &str = "1.2.840.10045.3.1.7";
 
 /// The reason why a key cannot be used.
-pub enum KeyType {
+pub(super) enum KeyType {
     /// The bytes are not a key, or not a valid ECDSA P-256 key.
     Damaged,
     /// The key is of another type.
@@ -30,12 +30,12 @@ pub enum KeyType {
 
 impl KeyType {
     /// Returns the type of a PKCS#8 key.
-    pub fn of_private(der: &[u8]) -> KeyType {
+    pub(super) fn of_private(der: &[u8]) -> KeyType {
         KeyType::of(PrivateKeyInfoRef::try_from(der).ok().map(|key| key.algorithm))
     }
 
     /// Returns the type of a SubjectPublicKeyInfo.
-    pub fn of_public(der: &[u8]) -> KeyType {
+    pub(super) fn of_public(der: &[u8]) -> KeyType {
         KeyType::of(SubjectPublicKeyInfoRef::try_from(der).ok().map(|key| key.algorithm))
     }
 
@@ -49,7 +49,7 @@ impl KeyType {
     }
 
     /// Returns the error for the user.
-    pub fn error(&self) -> Report {
+    pub(super) fn error(&self) -> Report {
         match self {
             KeyType::Damaged => miette!(help = CREATE_KEY, "the key is damaged"),
             KeyType::Unsupported(name) => {
@@ -67,7 +67,7 @@ fn name(names: &[(&str, &str)], found: ObjectIdentifier) -> String {
 }
 
 /// Returns the error for a password-protected key that is not in cosign's format.
-pub fn other_encryption() -> Report {
+pub(super) fn other_encryption() -> Report {
     let help = "run `openssl pkcs8 -in FILE -out PLAIN.key` to decrypt it, then `cosign import-key-pair --key PLAIN.key` \
                 to encrypt it in cosign's format";
     miette!(help = help, "unsupported key format: password-protected PKCS#8")

@@ -16,7 +16,7 @@ use crate::error::{Result, or_help};
 use crate::parallel::lock;
 
 /// The identity that signs, as an OIDC token names it.
-pub struct Identity {
+pub(crate) struct Identity {
     runtime: Runtime,
     token: Mutex<IdentityToken>,
     /// Whether the token is from SIGSTORE_ID_TOKEN, and cannot be renewed.
@@ -41,7 +41,7 @@ impl Identity {
     ///
     /// # Errors
     /// Returns an error if there is no token, or the signing config cannot be read.
-    pub fn find(token: Option<&str>, services: Option<&Path>) -> Result<Identity> {
+    pub(crate) fn find(token: Option<&str>, services: Option<&Path>) -> Result<Identity> {
         let services = services.map(read_services).transpose()?;
         // The same TLS provider as for registries. It fails if a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -61,7 +61,7 @@ impl Identity {
     ///
     /// # Errors
     /// Returns an error if a service fails or the token has expired.
-    pub fn sign(&self, statement: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) fn sign(&self, statement: &[u8]) -> Result<Vec<u8>> {
         let signed = self.runtime.block_on(async {
             let signer = self.context().await?.signer(self.token().await?);
             signer.sign_raw_statement(statement).await.map_err(Report::msg)

@@ -20,26 +20,26 @@
 //! Where an image is stored does not matter here: see [`Referrers`](crate::store::Referrers). Keyless signatures (Fulcio,
 //! Rekor) can be made with the feature, but are never verified.
 
-pub mod auditable;
-pub mod base;
-pub mod bundle;
-pub mod dsse;
+pub(crate) mod auditable;
+pub(crate) mod base;
+pub(crate) mod bundle;
+pub(crate) mod dsse;
 mod encrypted_key;
-pub mod key;
+pub(crate) mod key;
 mod key_type;
 #[cfg(feature = "keyless")]
-pub mod keyless;
+pub(crate) mod keyless;
 mod pem;
-pub mod provenance;
-pub mod referrer;
-pub mod sbom;
+pub(crate) mod provenance;
+pub(crate) mod referrer;
+pub(crate) mod sbom;
 mod secretbox;
-pub mod sign;
-pub mod signer;
-pub mod statement;
-pub mod verify;
+pub(crate) mod sign;
+pub(crate) mod signer;
+pub(crate) mod statement;
+pub(crate) mod verify;
 
-pub use key::{PrivateKey, PublicKey};
-pub use referrer::Referrer;
-pub use signer::Signer;
-pub use statement::Statement;
+pub(crate) use key::{PrivateKey, PublicKey};
+pub(crate) use referrer::Referrer;
+pub(crate) use signer::Signer;
+pub(crate) use statement::Statement;

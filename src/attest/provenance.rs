@@ -12,13 +12,13 @@ use crate::image::{Digest, predicate};
 use crate::release::Release;
 
 /// The build type: it defines the parameters, which the README describes under "Provenance".
-pub const BUILD_TYPE: &str = "urn:cargo-oci:build:1";
+pub(crate) const BUILD_TYPE: &str = "urn:cargo-oci:build:1";
 /// The builder: this program, whoever runs it.
 const BUILDER: &str = "urn:cargo-oci";
 
 /// The user's choices.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BuildParameters {
+pub(crate) struct BuildParameters {
     /// The package, as `name@version`.
     pub package: String,
     /// Its binaries.
@@ -39,7 +39,7 @@ pub struct BuildParameters {
 
 /// The resolved inputs of the build.
 #[derive(Clone, Debug, Default)]
-pub struct Dependencies<'a> {
+pub(crate) struct Dependencies<'a> {
     /// The base image.
     pub base: Option<ResolvedBase<'a>>,
     /// The commit of the source.
@@ -52,7 +52,7 @@ pub struct Dependencies<'a> {
 
 /// The commit that was checked out.
 #[derive(Clone, Copy, Debug)]
-pub struct SourceCommit<'a> {
+pub(crate) struct SourceCommit<'a> {
     /// The repository that Cargo.toml names.
     pub repository: Option<&'a str>,
     /// The hash of the commit.
@@ -62,7 +62,7 @@ pub struct SourceCommit<'a> {
 }
 
 /// Returns the provenance of images, given as names with digests.
-pub fn provenance(
+pub(crate) fn provenance(
     subjects: Vec<(String, Digest)>,
     parameters: &BuildParameters,
     dependencies: &Dependencies,

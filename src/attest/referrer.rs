@@ -11,7 +11,7 @@ use crate::store::{Fallback, Memory, Referrers, Source, read};
 
 /// A manifest to attach. The same contents and subject give the same bytes.
 #[derive(Clone, Debug)]
-pub struct Referrer {
+pub(crate) struct Referrer {
     /// The manifest.
     pub manifest: Document,
     /// The artifact type.
@@ -22,7 +22,7 @@ pub struct Referrer {
 
 /// The result of attaching a referrer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AttachOutcome {
+pub(crate) struct AttachOutcome {
     /// The manifest that is attached.
     pub manifest: Descriptor,
     /// Whether it was attached before.
@@ -31,7 +31,7 @@ pub struct AttachOutcome {
 
 impl Referrer {
     /// Creates a referrer with blobs.
-    pub fn new(
+    pub(crate) fn new(
         subject: &Descriptor,
         artifact_type: &str,
         contents: Vec<Descriptor>,
@@ -42,7 +42,7 @@ impl Referrer {
     }
 
     /// Creates a referrer with one document, which is put into `memory`. Its media type is the artifact type.
-    pub fn with_document(
+    pub(crate) fn with_document(
         subject: &Descriptor,
         artifact_type: &str,
         document: Vec<u8>,
@@ -55,7 +55,7 @@ impl Referrer {
     }
 
     /// Puts the manifest and its empty config into `memory`. Returns the descriptor of the manifest.
-    pub fn store(&self, memory: &Memory) -> Descriptor {
+    pub(crate) fn store(&self, memory: &Memory) -> Descriptor {
         memory.put(&empty(), EMPTY.to_vec());
         memory.put_document(self.manifest.clone())
     }
@@ -65,7 +65,7 @@ impl Referrer {
     ///
     /// # Errors
     /// Returns an error if reading or storing fails. Then nothing is attached.
-    pub fn attach(&self, source: &dyn Source, target: &dyn Referrers) -> Result<AttachOutcome> {
+    pub(crate) fn attach(&self, source: &dyn Source, target: &dyn Referrers) -> Result<AttachOutcome> {
         if let Some(manifest) = self.existing(target)? {
             return Ok(AttachOutcome { manifest, was_attached: true });
         }
@@ -97,7 +97,7 @@ impl Referrer {
 }
 
 /// The manifest of a referrer.
-pub struct ReferrerManifest {
+pub(crate) struct ReferrerManifest {
     /// The artifact type, or the media type of the config if there is none.
     pub artifact_type: String,
     /// The subject.
@@ -111,7 +111,7 @@ impl ReferrerManifest {
     ///
     /// # Errors
     /// Returns an error if the manifest is missing, malformed, or does not match its digest.
-    pub fn read(source: &dyn Source, entry: &Descriptor) -> Result<ReferrerManifest> {
+    pub(crate) fn read(source: &dyn Source, entry: &Descriptor) -> Result<ReferrerManifest> {
         let bytes = read(source, entry)?;
         let manifest = Manifest::parse(entry.media_type(), &bytes).into_diagnostic()?;
         let (config, contents) = match manifest.content {

@@ -7,9 +7,9 @@ use salsa20::cipher::{KeyIvInit, StreamCipher};
 use zeroize::Zeroizing;
 
 /// The length of a key in bytes.
-pub const KEY: usize = 32;
+pub(super) const KEY: usize = 32;
 /// The length of a nonce in bytes.
-pub const NONCE: usize = 24;
+pub(super) const NONCE: usize = 24;
 /// The length of the tag in bytes. The ciphertext follows it.
 const TAG: usize = 16;
 
@@ -28,13 +28,13 @@ fn tag(key: &[u8; KEY], sealed: &[u8]) -> [u8; TAG] {
 }
 
 /// Encrypts and authenticates a message. A nonce must be used only once.
-pub fn seal(key: &[u8; KEY], nonce: &[u8; NONCE], message: &[u8]) -> Vec<u8> {
+pub(super) fn seal(key: &[u8; KEY], nonce: &[u8; NONCE], message: &[u8]) -> Vec<u8> {
     let (tag_key, sealed) = stream(key, nonce, message);
     [&tag(&tag_key, &sealed)[..], &sealed[..]].concat()
 }
 
 /// Returns the message, or `None` if the key is wrong or a byte has changed.
-pub fn open(key: &[u8; KEY], nonce: &[u8; NONCE], boxed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+pub(super) fn open(key: &[u8; KEY], nonce: &[u8; NONCE], boxed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (expected, sealed) = boxed.split_at_checked(TAG)?;
     let (tag_key, message) = stream(key, nonce, sealed);
     // Constant time: compares all bytes.

@@ -20,7 +20,7 @@ const CONTENT: &str = "dev.sigstore.bundle.content";
 const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
 
 /// Signs statements about a subject.
-pub struct SubjectSigner<'a> {
+pub(crate) struct SubjectSigner<'a> {
     /// Who signs.
     pub signer: &'a Signer,
     /// The subject.
@@ -37,7 +37,7 @@ impl SubjectSigner<'_> {
     ///
     /// # Errors
     /// Returns an error if signing fails, or a signed statement is too large to be read again.
-    pub fn sign_missing(&self, statements: &[Statement], memory: &Memory) -> Result<Vec<Descriptor>> {
+    pub(crate) fn sign_missing(&self, statements: &[Statement], memory: &Memory) -> Result<Vec<Descriptor>> {
         let bundles: Vec<_> = self.listed.iter().filter(|entry| !is_unsigned(entry)).cloned().collect();
         let missing: Vec<_> = match self.signer {
             Signer::Key(key) => {
@@ -116,7 +116,7 @@ fn is_unsigned(entry: &Descriptor) -> bool {
 ///
 /// # Errors
 /// Returns an error if a document cannot be read.
-pub fn unsigned_statements(
+pub(crate) fn unsigned_statements(
     source: &dyn Source,
     listed: &[Descriptor],
     subject: &Digest,

@@ -9,7 +9,7 @@ use crate::error::Result;
 
 /// Signs statements.
 #[derive(Debug)]
-pub enum Signer {
+pub(crate) enum Signer {
     /// Signs with a key. The same statement gives the same bytes.
     Key(PrivateKey),
     /// Signs with a short-lived certificate. Each signature differs, and is kept in a public log for good.
@@ -22,7 +22,7 @@ impl Signer {
     ///
     /// # Errors
     /// Returns an error if the key cannot be encoded, or a service for keyless signing fails.
-    pub fn sign(&self, statement: &Statement) -> Result<Vec<u8>> {
+    pub(crate) fn sign(&self, statement: &Statement) -> Result<Vec<u8>> {
         match self {
             Signer::Key(key) => Ok(Bundle::sign(key, statement)?.bytes()),
             #[cfg(feature = "keyless")]

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::image::{Digest, canonical_json, predicate};
 
 /// The media type of a statement.
-pub const IN_TOTO: &str = "application/vnd.in-toto+json";
+pub(crate) const IN_TOTO: &str = "application/vnd.in-toto+json";
 /// The version to write.
 const V1: &str = "https://in-toto.io/Statement/v1";
 /// The versions to read; cosign writes the older one.
@@ -15,7 +15,7 @@ const VERSIONS: [&str; 2] = [V1, "https://in-toto.io/Statement/v0.1"];
 
 /// A statement about content.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Statement {
+pub(crate) struct Statement {
     /// The content: names, which may be empty, and digests.
     pub subjects: Vec<(String, Digest)>,
     /// The type of the predicate: a URI.
@@ -26,33 +26,33 @@ pub struct Statement {
 
 impl Statement {
     /// Creates a statement that the content of a digest is signed.
-    pub fn signature(subject: &Digest) -> Statement {
+    pub(crate) fn signature(subject: &Digest) -> Statement {
         Statement::new("", subject, predicate::SIGNATURE, json!({}))
     }
 
     /// Creates a statement about the content of a digest. `name` is for people.
-    pub fn new(name: &str, subject: &Digest, predicate_type: &str, predicate: Value) -> Statement {
+    pub(crate) fn new(name: &str, subject: &Digest, predicate_type: &str, predicate: Value) -> Statement {
         let subjects = vec![(name.to_owned(), subject.clone())];
         Statement { subjects, predicate_type: predicate_type.to_owned(), predicate }
     }
 
     /// Returns whether the statement is a plain signature of its subject.
-    pub fn is_signature(&self) -> bool {
+    pub(crate) fn is_signature(&self) -> bool {
         self.predicate_type == predicate::SIGNATURE
     }
 
     /// Returns the title of the predicate type, for people.
-    pub fn title(&self) -> &str {
+    pub(crate) fn title(&self) -> &str {
         predicate::title(&self.predicate_type)
     }
 
     /// Returns whether the statement is about the content of a digest.
-    pub fn is_about(&self, digest: &Digest) -> bool {
+    pub(crate) fn is_about(&self, digest: &Digest) -> bool {
         self.subjects.iter().any(|(_, subject)| subject == digest)
     }
 
     /// Returns the statement as JSON. Equal statements give equal bytes.
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut subjects = Vec::new();
         for (name, digest) in &self.subjects {
             let mut subject = json!({ "digest": { (digest.algorithm().to_string()): digest.digest() } });
@@ -73,7 +73,7 @@ impl Statement {
     ///
     /// # Errors
     /// Returns an error if `bytes` is not a statement of a known version.
-    pub fn read(bytes: &[u8]) -> Result<Statement> {
+    pub(crate) fn read(bytes: &[u8]) -> Result<Statement> {
         let json: Value = serde_json::from_slice(bytes).map_err(|error| miette!("invalid JSON: {error}"))?;
         let version = json["_type"].as_str().unwrap_or_default();
         if !VERSIONS.contains(&version) {

@@ -25,7 +25,7 @@ const TAMPERED: &str =
 
 /// A statement that the key has signed.
 #[derive(Clone, Debug)]
-pub struct SignedStatement {
+pub(crate) struct SignedStatement {
     /// The statement.
     pub statement: Statement,
     /// The bytes of the bundle.
@@ -34,7 +34,7 @@ pub struct SignedStatement {
 
 /// A referrer that was not accepted.
 #[derive(Clone, Debug)]
-pub struct RejectedReferrer {
+pub(crate) struct RejectedReferrer {
     /// The digest of its manifest.
     pub digest: Digest,
     /// Why it was rejected.
@@ -43,7 +43,7 @@ pub struct RejectedReferrer {
 
 /// The referrers of a subject, verified with a key.
 #[derive(Clone, Debug, Default)]
-pub struct Verification {
+pub(crate) struct Verification {
     /// The statements that the key has signed.
     pub statements: Vec<SignedStatement>,
     /// The bundles that the key has not signed for this subject.
@@ -67,22 +67,22 @@ pub(super) fn sbom_predicate(artifact_type: &str) -> Option<&'static str> {
 
 impl Verification {
     /// Returns whether the key has signed a statement of that type.
-    pub fn has_statement(&self, predicate_type: &str) -> bool {
+    pub(crate) fn has_statement(&self, predicate_type: &str) -> bool {
         self.statements.iter().any(|signed| signed.statement.predicate_type == predicate_type)
     }
 
     /// Returns whether the subject itself is signed. Other statements about it do not count.
-    pub fn is_signed(&self) -> bool {
+    pub(crate) fn is_signed(&self) -> bool {
         self.signature().is_some()
     }
 
     /// Returns the signature of the subject, or `None` if the key has not signed it.
-    pub fn signature(&self) -> Option<&SignedStatement> {
+    pub(crate) fn signature(&self) -> Option<&SignedStatement> {
         self.statements.iter().find(|signed| signed.statement.is_signature())
     }
 
     /// Returns the error that the key has not signed `image`.
-    pub fn not_signed_error(&self, image: &str, key: &str) -> Report {
+    pub(crate) fn not_signed_error(&self, image: &str, key: &str) -> Report {
         let report = if self.rejected.is_empty() {
             miette!(
                 help = format!("sign it with `cargo oci sign {image} --key PRIVATE-KEY`"),
@@ -127,7 +127,7 @@ impl Verification {
 /// # Errors
 /// Returns an error if content does not match its digest, a bundle of this key was modified, or an unsigned SBOM differs
 /// from the signed one.
-pub fn verify_referrers(
+pub(crate) fn verify_referrers(
     source: &dyn Source,
     listed: &[Descriptor],
     subject: &Digest,
@@ -175,7 +175,7 @@ pub fn verify_referrers(
 /// # Errors
 /// Returns an error if the bytes are not a bundle, the key has not signed it ([`BundleError`]), or the statement is about
 /// another subject.
-pub fn verify_bundle(bytes: &[u8], subject: &Digest, key: &PublicKey) -> Result<Statement> {
+pub(crate) fn verify_bundle(bytes: &[u8], subject: &Digest, key: &PublicKey) -> Result<Statement> {
     let bundle = Bundle::read(bytes)?;
     let statement = Statement::read(bundle.verify(key).map_err(Report::from_err)?)?;
     if statement.is_about(subject) {

@@ -17,7 +17,7 @@ use crate::store::{Cache, Source, read};
 
 /// An image that an engine lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedImage {
+pub(super) struct ListedImage {
     /// The engine's id of the image.
     pub id: String,
     /// `NAME:TAG` with its registry, or `None` for an untagged image.
@@ -26,7 +26,7 @@ pub struct ListedImage {
 
 impl ListedImage {
     /// Creates an image from the engine's columns. A name with `<none>` is no name.
-    pub fn new(id: &str, name: &str) -> ListedImage {
+    pub(super) fn new(id: &str, name: &str) -> ListedImage {
         let name = Some(name).filter(|name| !name.contains("<none>")).and_then(full_name);
         ListedImage { id: id.to_owned(), name }
     }
@@ -36,7 +36,7 @@ impl ListedImage {
 ///
 /// # Errors
 /// Returns an error if the program fails.
-pub fn images(program: &Program) -> Result<Vec<ListedImage>> {
+pub(super) fn images(program: &Program) -> Result<Vec<ListedImage>> {
     let format = "{{.ID}}\t{{.Repository}}:{{.Tag}}";
     let output = program.query(["image", "ls", "--no-trunc", "--format", format])?;
     let lines = output.stdout.lines().filter_map(|line| line.split_once('\t'));
@@ -44,12 +44,12 @@ pub fn images(program: &Program) -> Result<Vec<ListedImage>> {
 }
 
 /// Returns `NAME:TAG` with its registry, so that names can be compared, or `None` for an invalid name.
-pub fn full_name(name: &str) -> Option<String> {
+pub(super) fn full_name(name: &str) -> Option<String> {
     name.parse::<Reference>().ok().map(|reference| reference.to_string())
 }
 
 /// Returns those of `names` that the image `id` does not have yet, or `None` if the engine has no image `id`.
-pub fn missing_names(images: &[ListedImage], id: &str, names: &[String]) -> Option<Vec<String>> {
+pub(super) fn missing_names(images: &[ListedImage], id: &str, names: &[String]) -> Option<Vec<String>> {
     if images.iter().all(|image| image.id != id) {
         return None;
     }
@@ -61,7 +61,7 @@ pub fn missing_names(images: &[ListedImage], id: &str, names: &[String]) -> Opti
 
 /// Returns how many of the lowest `wanted` layers are in one of the chains of diffIDs. Docker's classic store keeps a layer
 /// together with all layers below it.
-pub fn shared_layers(wanted: &[String], chains: &[Vec<String>]) -> usize {
+pub(super) fn shared_layers(wanted: &[String], chains: &[Vec<String>]) -> usize {
     let lengths = chains.iter().map(|chain| wanted.iter().zip(chain).take_while(|(one, other)| one == other).count());
     lengths.max().unwrap_or(0)
 }
@@ -70,14 +70,14 @@ pub fn shared_layers(wanted: &[String], chains: &[Vec<String>]) -> usize {
 ///
 /// # Errors
 /// Returns an error if the config cannot be read.
-pub fn diff_ids(source: &dyn Source, config: &Descriptor) -> Result<Vec<String>> {
+pub(super) fn diff_ids(source: &dyn Source, config: &Descriptor) -> Result<Vec<String>> {
     let config: Value = serde_json::from_slice(&read(source, config)?).into_diagnostic()?;
     serde_json::from_value(config["rootfs"]["diff_ids"].clone()).into_diagnostic()
 }
 
 /// Returns the layers of the images that an engine lists by the digest of the manifest or index, as far as the cache has
 /// their manifests. Of an index only `platform` counts: the engine may not have pulled the others.
-pub fn known_layers(cache: &Cache, images: &[ListedImage], platform: &Platform) -> HashSet<Digest> {
+pub(super) fn known_layers(cache: &Cache, images: &[ListedImage], platform: &Platform) -> HashSet<Digest> {
     let mut layers = HashSet::new();
     let ids: BTreeSet<_> = images.iter().map(|image| image.id.as_str()).collect();
     for id in ids {
@@ -101,7 +101,7 @@ fn collect_layers(cache: &Cache, root: &Descriptor, platform: &Platform, layers:
 }
 
 /// Keeps the manifests of a loaded image for the next [`known_layers`].
-pub fn remember_manifests(cache: &Cache, source: &dyn Source, documents: impl IntoIterator<Item = Descriptor>) {
+pub(super) fn remember_manifests(cache: &Cache, source: &dyn Source, documents: impl IntoIterator<Item = Descriptor>) {
     if cache.is_read_only() {
         return;
     }

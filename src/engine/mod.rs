@@ -16,10 +16,10 @@ mod cluster;
 mod containerd;
 mod docker;
 mod inventory;
-pub mod local_image;
+pub(crate) mod local_image;
 mod podman;
 mod program;
-pub mod run;
+pub(crate) mod run;
 mod unavailable;
 mod version;
 

@@ -101,12 +101,11 @@ impl Podman {
         let existing = missing_names(&listed, id.as_ref(), &names);
         let was_present = existing.is_some();
         let mut sent = None;
-        let missing = match existing {
-            Some(missing) => missing,
-            None => {
-                sent = self.copy(image, &names)?;
-                names
-            }
+        let missing = if let Some(missing) = existing {
+            missing
+        } else {
+            sent = self.copy(image, &names)?;
+            names
         };
         if !missing.is_empty() {
             self.program.run(["tag", id.digest()].into_iter().chain(missing.iter().map(String::as_str)))?;

@@ -51,7 +51,7 @@ impl RunOptions<'_> {
 ///
 /// # Errors
 /// Returns an error if the command cannot be started.
-pub fn run_in_foreground(mut command: Command) -> Result<i32> {
+pub(crate) fn run_in_foreground(mut command: Command) -> Result<i32> {
     let program = command.get_program().display().to_string();
     let child = command.stdin(Stdio::inherit()).spawn();
     let mut child = child.into_diagnostic().wrap_err_with(|| format!("cannot run {program}"))?;

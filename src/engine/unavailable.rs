@@ -8,7 +8,7 @@ use crate::reference::EngineReference;
 
 /// Why an engine is not available.
 #[derive(Debug)]
-pub enum Unavailable {
+pub(super) enum Unavailable {
     /// Its client program is not on PATH.
     NotInstalled(&'static str),
     /// The client cannot connect to the engine.
@@ -35,7 +35,7 @@ impl From<ProgramError> for Unavailable {
 
 impl Unavailable {
     /// Creates the reason that an engine is older than the oldest supported version.
-    pub fn too_old(title: &str, least: &str) -> Unavailable {
+    pub(super) fn too_old(title: &str, least: &str) -> Unavailable {
         Unavailable::Unusable(miette!(
             help = "update it, or select another with `--engine`",
             "{title} is too old: version {least} or later is required"
@@ -43,7 +43,7 @@ impl Unavailable {
     }
 
     /// Creates the reason that the output of `command` is not the JSON that it should be.
-    pub fn invalid_output(command: &str, error: &serde_json::Error) -> Unavailable {
+    pub(super) fn invalid_output(command: &str, error: &serde_json::Error) -> Unavailable {
         Unavailable::Unusable(miette!(
             help = format!("check that `{command}` prints one JSON object, or select another engine with `--engine`"),
             "cannot parse the output of `{command}`: {error}"
@@ -51,7 +51,7 @@ impl Unavailable {
     }
 
     /// Returns the reason in one line.
-    pub fn message(&self) -> String {
+    pub(super) fn message(&self) -> String {
         match self {
             Unavailable::NotInstalled(name) => format!("`{name}` is not on PATH"),
             Unavailable::Unreachable(error) => error.to_string(),
@@ -60,7 +60,7 @@ impl Unavailable {
     }
 
     /// Returns the error for an engine that the user selected.
-    pub fn error(self, engine: &EngineReference) -> Report {
+    pub(super) fn error(self, engine: &EngineReference) -> Report {
         match self {
             Unavailable::Unusable(error) => error,
             Unavailable::Unreachable(cause) => Unreachable { engine: engine.to_string(), cause }.into(),
@@ -73,7 +73,7 @@ impl Unavailable {
 }
 
 /// Finds the client program of an engine. `flag` selects an instance by its name.
-pub fn client(
+pub(super) fn client(
     environment: &Environment,
     name: &'static str,
     flag: &str,

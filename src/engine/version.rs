@@ -3,7 +3,7 @@
 use crate::platform::Platform;
 
 /// Returns whether a version such as `20.10.24+dfsg1` is at least `major.minor`. An unreadable version counts as new.
-pub fn is_at_least(version: &str, major: u32, minor: u32) -> bool {
+pub(super) fn is_at_least(version: &str, major: u32, minor: u32) -> bool {
     let numbers = version.trim_start_matches('v').split(|c: char| !c.is_ascii_digit());
     let mut numbers = numbers.map(|number| number.parse::<u32>().ok());
     match (numbers.next().flatten(), numbers.next().flatten()) {
@@ -14,7 +14,7 @@ pub fn is_at_least(version: &str, major: u32, minor: u32) -> bool {
 }
 
 /// Returns the platform of an engine. `machine` is as `uname -m` prints it, or Go's name.
-pub fn platform_of(os: &str, machine: &str) -> Platform {
+pub(super) fn platform_of(os: &str, machine: &str) -> Platform {
     let (architecture, variant) = match machine {
         "x86_64" | "amd64" => ("amd64", None),
         "aarch64" | "arm64" => ("arm64", Some("v8")),

@@ -8,7 +8,7 @@ use super::license::License;
 
 /// A bill of materials.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bom {
+pub(crate) struct Bom {
     /// The creation time of the image.
     pub created: Timestamp,
     /// The id of the component that the bill describes.
@@ -21,7 +21,7 @@ pub struct Bom {
 
 /// A part of an image, or a tool that built it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Component {
+pub(crate) struct Component {
     /// The kind of component.
     pub kind: ComponentKind,
     /// The name.
@@ -50,7 +50,7 @@ pub struct Component {
 
 /// The kinds of components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ComponentKind {
+pub(crate) enum ComponentKind {
     /// An index, or an image for one platform.
     Image,
     /// The base image.
@@ -65,7 +65,7 @@ pub enum ComponentKind {
 
 impl Component {
     /// Creates a component that is in the image, with nothing but a name.
-    pub fn new(kind: ComponentKind, name: &str) -> Component {
+    pub(crate) fn new(kind: ComponentKind, name: &str) -> Component {
         Component {
             kind,
             name: name.to_owned(),
@@ -85,13 +85,13 @@ impl Component {
 
 impl Bom {
     /// Adds a component as a dependency of `parent`.
-    pub fn add(&mut self, parent: &str, id: &str, component: Component) {
+    pub(crate) fn add(&mut self, parent: &str, id: &str, component: Component) {
         self.components.entry(id.to_owned()).or_insert(component);
         self.needs.entry(parent.to_owned()).or_default().insert(id.to_owned());
     }
 
     /// Returns the direct dependencies of a component, by id.
-    pub fn needs(&self, id: &str) -> impl Iterator<Item = (&String, &Component)> {
+    pub(crate) fn needs(&self, id: &str) -> impl Iterator<Item = (&String, &Component)> {
         let ids = self.needs.get(id).into_iter().flatten();
         ids.filter_map(|id| self.components.get_key_value(id))
     }

@@ -15,7 +15,7 @@ use crate::release::Release;
 
 /// The image or index that an SBOM describes.
 #[derive(Clone, Copy, Debug)]
-pub struct SbomSubject<'a> {
+pub(crate) struct SbomSubject<'a> {
     /// The name of the image.
     pub name: &'a str,
     /// The version of its package.
@@ -28,7 +28,7 @@ pub struct SbomSubject<'a> {
 
 /// The contents of an image for one platform.
 #[derive(Clone, Copy, Debug)]
-pub struct ImageContents<'a> {
+pub(crate) struct ImageContents<'a> {
     /// The image.
     pub image: SbomSubject<'a>,
     /// Its platform.
@@ -45,7 +45,7 @@ pub struct ImageContents<'a> {
 
 /// An executable file in an image.
 #[derive(Clone, Debug)]
-pub struct ProgramFile {
+pub(crate) struct ProgramFile {
     /// Its absolute path in the image.
     pub path: String,
     /// Its digest, if it is built.
@@ -54,7 +54,7 @@ pub struct ProgramFile {
 
 impl ImageContents<'_> {
     /// Returns the bill of materials of the image.
-    pub fn bom(&self) -> Bom {
+    pub(crate) fn bom(&self) -> Bom {
         let mut bom = begin(self.image, Some(self.platform));
         let root = bom.root.clone();
         if let Some(base) = &self.base {
@@ -84,7 +84,7 @@ impl ImageContents<'_> {
 }
 
 /// Returns the bill of materials of an index of images.
-pub fn of_index(index: SbomSubject, images: &[Bom]) -> Bom {
+pub(crate) fn of_index(index: SbomSubject, images: &[Bom]) -> Bom {
     let mut bom = begin(index, None);
     let root = bom.root.clone();
     for image in images {

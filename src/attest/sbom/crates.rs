@@ -14,7 +14,7 @@ use super::purl::Purl;
 
 /// A crate of a binary.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Crate {
+pub(crate) struct Crate {
     /// The name.
     pub name: String,
     /// The version.
@@ -42,11 +42,11 @@ pub struct Crate {
 /// `cargo tree` lists a package that `cargo metadata` does not.
 #[derive(Debug, thiserror::Error)]
 #[error("`cargo tree` lists {0}, but `cargo metadata` does not")]
-pub struct UnknownPackage(String);
+pub(crate) struct UnknownPackage(String);
 
 /// Cargo's resolve for one target.
 #[derive(Clone, Copy, Debug)]
-pub struct CargoResolve<'a> {
+pub(crate) struct CargoResolve<'a> {
     /// The output of `cargo tree --edges normal --prefix depth --format ' {p}'`.
     pub tree: &'a str,
     /// The output of `cargo metadata`, for the same target and features.
@@ -60,7 +60,7 @@ impl CargoResolve<'_> {
     ///
     /// # Errors
     /// Returns an error if `cargo tree` lists an unknown package. No cargo is known to do that.
-    pub fn crates(&self, root: &Package) -> Result<Vec<Crate>, UnknownPackage> {
+    pub(crate) fn crates(&self, root: &Package) -> Result<Vec<Crate>, UnknownPackage> {
         let edges = edges(self.tree);
         let packages = Packages::of(self.metadata);
         let mut known: BTreeMap<&str, &Package> = BTreeMap::new();

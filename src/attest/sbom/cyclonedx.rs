@@ -9,7 +9,7 @@ use super::bom::{Bom, Component, ComponentKind};
 use super::license::License;
 
 /// Returns the CycloneDX document.
-pub fn document(bom: &Bom) -> Value {
+pub(super) fn document(bom: &Bom) -> Value {
     let components = bom.components.iter().filter(|(id, _)| **id != bom.root);
     let components: Vec<_> = components.map(|(id, made)| component(id, made)).collect();
     let dependencies: Vec<_> = bom.components.keys().map(|id| dependency(bom, id)).collect();

@@ -6,7 +6,7 @@ use spdx::Expression;
 
 /// The license of a package.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum License {
+pub(crate) enum License {
     /// A license expression (SPDX 2.3, annex D).
     Expression(String),
     /// Free text, or the name of a license file.
@@ -16,7 +16,7 @@ pub enum License {
 
 impl License {
     /// Returns the license of a package, or `None` if it names none.
-    pub fn of(package: &Package) -> Option<License> {
+    pub(crate) fn of(package: &Package) -> Option<License> {
         if let Some(license) = &package.license {
             return Some(License::parse(license));
         }

@@ -7,18 +7,18 @@ use toml::de::{DeTable, DeValue};
 
 /// SHA-256 checksums in hexadecimal digits, by name, version and source of the package.
 #[derive(Debug, Default)]
-pub struct Lock(HashMap<[String; 3], String>);
+pub(crate) struct Lock(HashMap<[String; 3], String>);
 
 impl Lock {
     /// Parses a Cargo.lock. An invalid one has no checksums: cargo has read it before, and would have rejected it.
-    pub fn parse(text: &str) -> Lock {
+    pub(crate) fn parse(text: &str) -> Lock {
         let Ok(document) = DeTable::parse(text) else { return Lock::default() };
         let packages = document.get_ref().get("package").and_then(|packages| packages.get_ref().as_array());
         Lock(packages.into_iter().flatten().filter_map(entry).collect())
     }
 
     /// Returns the checksum of a package, or `None` if it is from git or a local path.
-    pub fn checksum(&self, name: &str, version: &str, source: &str) -> Option<&String> {
+    pub(crate) fn checksum(&self, name: &str, version: &str, source: &str) -> Option<&String> {
         self.0.get(&[name, version, source].map(str::to_owned))
     }
 }

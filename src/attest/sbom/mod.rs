@@ -12,13 +12,13 @@
 //! dependencies, which are marked as not shipped. Dependencies of build scripts and tests are left out. Equal inputs give
 //! equal bytes: there is no random serial number, no local path, and no time but the plan's.
 
-pub mod bom;
-pub mod contents;
-pub mod crates;
+pub(crate) mod bom;
+pub(crate) mod contents;
+pub(crate) mod crates;
 mod cyclonedx;
 mod license;
 mod lock;
-pub mod purl;
+pub(crate) mod purl;
 mod spdx;
 
 use miette::miette;
@@ -26,18 +26,18 @@ use miette::miette;
 use crate::config::SbomFormat;
 use crate::error::Result;
 use crate::image::canonical_json;
-pub use bom::Bom;
-pub use lock::Lock;
+pub(crate) use bom::Bom;
+pub(crate) use lock::Lock;
 
 /// The most bytes of an SBOM: it is read into memory to be verified, and as a document of an image.
-pub const MOST_BYTES: usize = 4 << 20;
+pub(crate) const MOST_BYTES: usize = 4 << 20;
 
 impl Bom {
     /// Returns the SBOM in a format. The error names the subject as `what`.
     ///
     /// # Errors
     /// Returns an error if it has more than [`MOST_BYTES`].
-    pub fn document(&self, format: SbomFormat, what: &str) -> Result<Vec<u8>> {
+    pub(crate) fn document(&self, format: SbomFormat, what: &str) -> Result<Vec<u8>> {
         let json = match format {
             SbomFormat::CycloneDx => cyclonedx::document(self),
             SbomFormat::Spdx => spdx::document(self),

@@ -2,7 +2,7 @@
 
 /// A package URL.
 #[derive(Clone, Debug)]
-pub struct Purl {
+pub(crate) struct Purl {
     name: String,
     version: Option<String>,
     qualifiers: Vec<(&'static str, String)>,
@@ -10,46 +10,54 @@ pub struct Purl {
 
 impl Purl {
     /// Creates the URL of a package. `kind` is a type without namespaces, such as `cargo`.
-    pub fn new(kind: &str, name: &str) -> Purl {
-        Purl { name: format!("pkg:{kind}/{}", encoded(name)), version: None, qualifiers: Vec::new() }
+    pub(crate) fn new(kind: &str, name: &str) -> Purl {
+        Purl { name: format!("pkg:{kind}/{}", percent_encoded(name)), version: None, qualifiers: Vec::new() }
     }
 
     /// Sets the version.
     #[must_use]
-    pub fn version(mut self, version: &str) -> Purl {
-        self.version = Some(encoded(version));
+    pub(crate) fn version(mut self, version: &str) -> Purl {
+        self.version = Some(percent_encoded(version));
         self
     }
 
     /// Adds a qualifier such as `repository_url`, `vcs_url` or `checksum`, unless the value is empty.
     #[must_use]
-    pub fn qualifier(mut self, key: &'static str, value: Option<&str>) -> Purl {
-        self.qualifiers.extend(value.filter(|value| !value.is_empty()).map(|value| (key, encoded(value))));
+    pub(crate) fn qualifier(mut self, key: &'static str, value: Option<&str>) -> Purl {
+        self.qualifiers.extend(value.filter(|value| !value.is_empty()).map(|value| (key, percent_encoded(value))));
         self
     }
 
     /// Returns the text, with sorted qualifiers ("canonical form").
-    pub fn text(mut self) -> String {
+    pub(crate) fn text(mut self) -> String {
         self.qualifiers.sort();
         let mut text = self.name;
-        for (mark, part) in self.version.iter().map(|version| ('@', version)) {
-            text.push(mark);
-            text += part;
+        if let Some(version) = &self.version {
+            text.push('@');
+            text += version;
         }
         for (at, (key, value)) in self.qualifiers.iter().enumerate() {
-            text += &format!("{}{key}={value}", if at == 0 { '?' } else { '&' });
+            text.push(if at == 0 { '?' } else { '&' });
+            text += key;
+            text.push('=');
+            text += value;
         }
         text
     }
 }
 
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
+
 /// Percent-encodes all but letters, digits, `.-_~` and `:` ("Character encoding").
-fn encoded(text: &str) -> String {
+fn percent_encoded(text: &str) -> String {
     let mut all = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b'~' | b':' => all.push(char::from(byte)),
-            other => all += &format!("%{other:02X}"),
+            other => {
+                all.push('%');
+                all.extend([other >> 4, other & 15].map(|digit| char::from(HEX[usize::from(digit)])));
+            }
         }
     }
     all

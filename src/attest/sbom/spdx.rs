@@ -12,7 +12,7 @@ const DOCUMENT: &str = "SPDXRef-DOCUMENT";
 const UNKNOWN: &str = "NOASSERTION";
 
 /// Returns the SPDX document.
-pub fn document(bom: &Bom) -> Value {
+pub(super) fn document(bom: &Bom) -> Value {
     let root = &bom.components[&bom.root];
     let packages: Vec<_> = bom.components.iter().map(|(id, made)| package(id, made)).collect();
     let mut relationships = vec![relationship(DOCUMENT, "DESCRIBES", &name(&bom.root, root))];

@@ -56,9 +56,9 @@ impl Docker {
         let own = image.image.local_names.iter().filter_map(|name| full_name(name));
         let own: HashSet<_> = own.map(|name| without_tag(&name)).collect();
         let older = listed.iter().filter(|one| one.name.as_ref().is_some_and(|name| own.contains(&without_tag(name))));
-        let mut shared = shared_layers(&wanted, &self.layer_chains(older)?);
+        let mut shared = shared_layers(&wanted, &self.layer_chains(older));
         if shared + 1 < wanted.len() {
-            shared = shared.max(shared_layers(&wanted, &self.layer_chains(listed.iter())?));
+            shared = shared.max(shared_layers(&wanted, &self.layer_chains(listed.iter())));
         }
         let known: HashSet<_> = manifest.layers.iter().take(shared).map(|layer| layer.digest().clone()).collect();
         let docker_image = image.docker_image()?;
@@ -144,18 +144,16 @@ impl Docker {
         }
     }
 
-    /// Returns the diffIDs of images, each from the lowest layer.
-    fn layer_chains<'a>(&self, images: impl Iterator<Item = &'a ListedImage>) -> Result<Vec<Vec<String>>> {
+    /// Returns the diffIDs of images, each from the lowest layer, or nothing if the engine fails: then all layers are sent.
+    fn layer_chains<'a>(&self, images: impl Iterator<Item = &'a ListedImage>) -> Vec<Vec<String>> {
         let ids: HashSet<_> = images.map(|image| image.id.as_str()).collect();
         if ids.is_empty() {
-            return Ok(Vec::new());
+            return Vec::new();
         }
         let format = ["image", "inspect", "--format", "{{json .RootFS.Layers}}"];
-        // Fails if an image was removed meanwhile: then all layers are sent.
-        let Ok(output) = self.program.query(format.into_iter().chain(ids)) else {
-            return Ok(Vec::new());
-        };
-        Ok(output.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+        // Fails if an image was removed meanwhile.
+        let output = self.program.query(format.into_iter().chain(ids)).unwrap_or_default();
+        output.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 }
 

@@ -43,7 +43,7 @@ enum ImageStore {
 }
 
 /// The engine behind the program `docker`.
-pub enum DetectedDocker {
+pub(super) enum DetectedDocker {
     /// Docker.
     Docker(Docker),
     /// Podman, installed as `docker`.

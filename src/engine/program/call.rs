@@ -11,7 +11,7 @@ use crate::interrupt;
 
 /// The output of a program that succeeded.
 #[derive(Clone, Debug, Default)]
-pub struct ProgramOutput {
+pub(crate) struct ProgramOutput {
     /// The standard output.
     pub stdout: String,
     /// The number of bytes written to its standard input.
@@ -19,13 +19,13 @@ pub struct ProgramOutput {
 }
 
 /// A command, and its name for errors.
-pub struct NamedCommand {
+pub(super) struct NamedCommand {
     pub command: Command,
     pub name: String,
 }
 
 /// A running program. Threads read its outputs.
-pub struct Call {
+pub(super) struct Call {
     name: String,
     child: Child,
     stdout: Receiver<String>,
@@ -42,7 +42,7 @@ impl Call {
     ///
     /// # Errors
     /// Returns an error if the command cannot be started.
-    pub fn start(named: NamedCommand, stdin: Stdio) -> Result<Call, ProgramError> {
+    pub(super) fn start(named: NamedCommand, stdin: Stdio) -> Result<Call, ProgramError> {
         let NamedCommand { mut command, name } = named;
         let spawned = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = spawned.map_err(|cause| ProgramError::Io { program: name.clone(), cause })?;
@@ -51,7 +51,7 @@ impl Call {
     }
 
     /// Takes the standard input.
-    pub fn take_stdin(&mut self) -> Option<ChildStdin> {
+    pub(super) fn take_stdin(&mut self) -> Option<ChildStdin> {
         self.child.stdin.take()
     }
 
@@ -59,7 +59,7 @@ impl Call {
     ///
     /// # Errors
     /// Returns an error if the program fails or exceeds the limit, or the user interrupts.
-    pub fn wait(mut self, limit: Option<Duration>) -> Result<ProgramOutput, ProgramError> {
+    pub(super) fn wait(mut self, limit: Option<Duration>) -> Result<ProgramOutput, ProgramError> {
         let start = Instant::now();
         let mut stdout = None;
         let status = loop {
@@ -91,7 +91,7 @@ impl Call {
     }
 
     /// Kills the program, and returns the error for that.
-    pub fn fail(&mut self, cause: io::Error) -> ProgramError {
+    pub(super) fn fail(&mut self, cause: io::Error) -> ProgramError {
         self.kill();
         ProgramError::Io { program: self.name.clone(), cause }
     }

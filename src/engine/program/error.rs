@@ -7,7 +7,7 @@ use miette::Diagnostic;
 
 /// A program failed.
 #[derive(Debug, thiserror::Error)]
-pub enum ProgramError {
+pub(crate) enum ProgramError {
     /// It exited with an error.
     #[error("{program}: {message}")]
     Failed {

@@ -12,13 +12,13 @@ use std::time::Duration;
 use crate::environment::Environment;
 use crate::event::transfer::{Counter, Transfer};
 use crate::interrupt;
-pub use call::ProgramOutput;
+pub(super) use call::ProgramOutput;
 use call::{Call, NamedCommand};
-pub use error::ProgramError;
+pub(super) use error::ProgramError;
 
 /// A client program, with the arguments that select an engine.
 #[derive(Clone, Debug)]
-pub struct Program {
+pub(super) struct Program {
     path: PathBuf,
     args: Vec<OsString>,
     environment: Environment,
@@ -29,20 +29,20 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 impl Program {
     /// Finds a program on PATH.
-    pub fn find(environment: &Environment, name: &str) -> Option<Program> {
+    pub(super) fn find(environment: &Environment, name: &str) -> Option<Program> {
         let path = environment.find_program(&[name])?;
         Some(Program { path, args: Vec::new(), environment: environment.clone() })
     }
 
     /// Adds arguments that come first in every call.
     #[must_use]
-    pub fn with(mut self, args: &[&str]) -> Program {
+    pub(super) fn with(mut self, args: &[&str]) -> Program {
         self.args.extend(args.iter().map(OsString::from));
         self
     }
 
     /// Returns a command that is not started yet.
-    pub fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+    pub(super) fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(&self.path);
         self.environment.without_credentials(&mut command);
         // The platform is passed explicitly where it matters.
@@ -65,7 +65,10 @@ impl Program {
     ///
     /// # Errors
     /// Returns an error if the command fails, or takes longer than 30 seconds.
-    pub fn query<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<ProgramOutput, ProgramError> {
+    pub(super) fn query<S: AsRef<OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = S>,
+    ) -> Result<ProgramOutput, ProgramError> {
         Call::start(self.named(args), Stdio::null())?.wait(Some(LIMIT))
     }
 
@@ -73,12 +76,15 @@ impl Program {
     ///
     /// # Errors
     /// Returns an error if the command fails.
-    pub fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<ProgramOutput, ProgramError> {
+    pub(super) fn run<S: AsRef<OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = S>,
+    ) -> Result<ProgramOutput, ProgramError> {
         Call::start(self.named(args), Stdio::null())?.wait(None)
     }
 
     /// Runs a command that cleans up, even after an interrupt. Ignores errors.
-    pub fn clean_up<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) {
+    pub(super) fn clean_up<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) {
         if let Ok(mut call) = Call::start(self.named(args), Stdio::null()) {
             call.ignores_interrupt = true;
             let _ = call.wait(Some(LIMIT));
@@ -89,7 +95,7 @@ impl Program {
     ///
     /// # Errors
     /// Returns an error if the command fails.
-    pub fn run_in<S: AsRef<OsStr>>(
+    pub(super) fn run_in<S: AsRef<OsStr>>(
         &self,
         folder: &Path,
         args: impl IntoIterator<Item = S>,
@@ -103,7 +109,7 @@ impl Program {
     ///
     /// # Errors
     /// Returns an error if the command fails. If `write` fails, the command is killed before it sees the end of the input.
-    pub fn run_with_input<S: AsRef<OsStr>>(
+    pub(super) fn run_with_input<S: AsRef<OsStr>>(
         &self,
         args: impl IntoIterator<Item = S>,
         transfer: &Transfer,
