@@ -11,7 +11,7 @@ use crate::base::embedded::embedded;
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::event::Listener;
-use crate::reference::{BaseReference, OnDisk, Reference};
+use crate::reference::{BaseReference, LayoutReference, Reference};
 use crate::registry::Registry;
 use crate::store::archive::is_tar;
 use crate::store::layout::tag;
@@ -26,7 +26,7 @@ const WAYS: &str = "name the folder of a layout, an archive of one, or an image 
 /// A path that leads to no image, and what is no reference either.
 pub fn reference(text: &str) -> Result<BaseReference> {
     // A path may hold a colon itself.
-    for place in [OnDisk { path: text.into(), name: None }, OnDisk::parse(text)] {
+    for place in [LayoutReference { path: text.into(), name: None }, LayoutReference::parse(text)] {
         if place.path.is_file() && !is_called_as_an_image(&place.path) {
             return Ok(BaseReference::Archive(place));
         }
@@ -90,7 +90,7 @@ impl<'a> Named<'a> {
     /// # Errors
     /// See [`Named::open`].
     pub fn of(reference: &BaseReference, registries: &Registries<'a>) -> Result<Named<'a>> {
-        let on_disk = |place: &OnDisk| place.name.clone();
+        let on_disk = |place: &LayoutReference| place.name.clone();
         let (place, name) = match reference {
             BaseReference::Layout(place) => (Place::Layout(Layout::open(&place.path)?), on_disk(place)),
             BaseReference::Archive(place) => (Place::Archive(Archive::open(&place.path)?), on_disk(place)),

@@ -8,7 +8,7 @@ pub mod subject;
 
 use std::sync::Arc;
 
-use crate::environment::Environment;
+use crate::environment::{Environment, REGISTRY_VARIABLES};
 use crate::error::Result;
 use crate::event::Listener;
 use crate::reference::Reference;
@@ -41,6 +41,8 @@ impl<'a> Registries<'a> {
         let options = Options {
             credential: found.credential,
             credential_source: found.source,
+            is_credential_in_environment: is_target
+                && REGISTRY_VARIABLES.iter().any(|key| self.environment.get(key).is_some()),
             notify: Some(self.listener),
             connections: Arc::clone(&self.connections),
             ..Options::default()

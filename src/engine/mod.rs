@@ -93,7 +93,7 @@ impl Engine {
         }
         let mut tried = Vec::new();
         for kind in CANDIDATES {
-            match Engine::open(&EngineReference { kind, place: None }, environment) {
+            match Engine::open(&EngineReference { kind, instance: None }, environment) {
                 Ok(engine) => return Ok(engine),
                 Err(Absence::Other(error)) => return Err(error),
                 Err(absence) => tried.push(format!("{}: {}", kind.name(), absence.words())),
@@ -107,7 +107,7 @@ impl Engine {
     }
 
     fn open(wanted: &EngineReference, environment: &Environment) -> Result<Engine, Absence> {
-        let place = wanted.place.as_deref();
+        let place = wanted.instance.as_deref();
         match wanted.kind {
             EngineKind::Docker => match Docker::find(environment, place)? {
                 docker::Found::Docker(docker) => Ok(Engine::Docker(docker)),

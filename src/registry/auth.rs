@@ -11,10 +11,10 @@ use reqwest::redirect::Policy;
 use reqwest::{Method, Url};
 use serde::Deserialize;
 
-use super::Options;
 use super::credentials::{Credential, Secret};
-use super::error::{Problem, RequestError};
+use super::error::{RequestError, RequestProblem};
 use super::http::{check_status, client_builder, read_limited};
+use super::options::Options;
 use super::trace::execute;
 use crate::event::Event;
 
@@ -183,7 +183,7 @@ impl Service {
             RequestError::new(
                 &Method::GET,
                 url,
-                Problem::Untrusted(format!("{} names this token service, {why}", host(registry))),
+                RequestProblem::Untrusted(format!("{} names this token service, {why}", host(registry))),
             )
         };
         let url =
@@ -199,7 +199,7 @@ impl Service {
             let port = url.port_or_known_default().unwrap_or(443);
             let found = tokio::net::lookup_host((host(&url), port)).await;
             let addresses: Vec<_> = found
-                .map_err(|error| RequestError::new(&Method::GET, &url, Problem::Connect(error.to_string())))?
+                .map_err(|error| RequestError::new(&Method::GET, &url, RequestProblem::Connect(error.to_string())))?
                 .collect();
             if addresses.iter().any(|address| is_internal(address.ip())) {
                 return Err(refused(&url, "which is an address of this computer or of its network"));
@@ -257,7 +257,7 @@ impl Service {
         let method = if matches!(credential, Credential::IdentityToken(_)) { Method::POST } else { Method::GET };
         let failed = |error| RequestError::transport(&method, &self.url, &error);
         let progress = options.retry.stall_timeout;
-        let silent = || RequestError::new(&method, &self.url, Problem::Timeout(progress.as_secs()));
+        let silent = || RequestError::new(&method, &self.url, RequestProblem::Timeout(progress.as_secs()));
         let answer = tokio::time::timeout(progress, execute(options.notify, request))
             .await
             .map_err(|_| silent())?
@@ -265,7 +265,11 @@ impl Service {
         let mut answer = check_status(&method, &self.url, answer).await?;
         let body = tokio::time::timeout(progress, read_limited(&mut answer, MOST_TOKEN_BYTES)).await;
         read_token(&body.map_err(|_| silent())?.map_err(failed)?).ok_or_else(|| {
-            RequestError::new(&method, &self.url, Problem::InvalidResponse("the answer holds no token".to_owned()))
+            RequestError::new(
+                &method,
+                &self.url,
+                RequestProblem::InvalidResponse("the answer holds no token".to_owned()),
+            )
         })
     }
 }
