@@ -1,4 +1,4 @@
-//! The base inside cargo-oci: the few files that a static program looks for, for machines without a network.
+//! The embedded base: the few files that static programs need, for builds without a network.
 
 use std::fmt::Write as _;
 
@@ -26,10 +26,10 @@ const CERTIFICATES: &str = "etc/ssl/certs/ca-certificates.crt";
 /// The user that programs run as.
 const NONROOT: u64 = 65532;
 
-/// A store with the embedded base as its only image, for every platform that has a target.
+/// Creates a store with the embedded base as its only image, for every platform that has a target.
 ///
 /// # Errors
-/// None that a user can cause: it is written to memory.
+/// Returns no error that a user can cause: it is written to memory.
 pub fn embedded() -> Result<Memory> {
     let memory = Memory::default();
     let mut blob = Vec::new();
@@ -69,8 +69,6 @@ pub fn embedded() -> Result<Memory> {
 }
 
 fn entries() -> Vec<LayerEntry> {
-    let file = |path, text: &str| LayerEntry::file(path, 0o644, FileContent::Bytes(text.as_bytes().to_vec()));
-    let folder = |path, mode, owner| LayerEntry { mode, owner: (owner, owner), ..LayerEntry::directory(path) };
     let os_release = format!(
         "ID=cargo-oci\nNAME=\"cargo oci embedded base\"\nPRETTY_NAME=\"cargo oci embedded base {0}\"\nVERSION_ID=\"{0}\"\n",
         env!("CARGO_PKG_VERSION")
@@ -87,7 +85,15 @@ fn entries() -> Vec<LayerEntry> {
     ]
 }
 
-/// Mozilla's certificate authorities as OpenSSL and others read them (RFC 7468).
+fn file(path: &str, text: &str) -> LayerEntry {
+    LayerEntry::file(path, 0o644, FileContent::Bytes(text.as_bytes().to_vec()))
+}
+
+fn folder(path: &str, mode: u32, owner: u64) -> LayerEntry {
+    LayerEntry { mode, owner: (owner, owner), ..LayerEntry::directory(path) }
+}
+
+/// Returns Mozilla's certificate authorities in PEM (RFC 7468), as OpenSSL and others read them.
 fn certificates() -> String {
     let mut pem = String::new();
     for certificate in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
@@ -111,7 +117,7 @@ mod tests {
     use crate::store::validate::validate;
 
     #[test]
-    fn it_is_a_right_image_for_every_target() {
+    fn embedded_base_is_valid_for_every_target() {
         let memory = embedded().expect("is made");
         let root = memory.resolve(None).expect("one image");
         assert_eq!(validate(&memory, &root), []);
@@ -120,13 +126,13 @@ mod tests {
     }
 
     #[test]
-    fn it_is_the_same_every_time() {
+    fn embedded_base_is_reproducible() {
         let digest = || embedded().expect("is made").resolve(None).expect("one image").digest().clone();
         assert_eq!(digest(), digest());
     }
 
     #[test]
-    fn its_certificates_are_many_and_whole() {
+    fn certificates_are_complete_pem() {
         let pem = certificates();
         assert!(pem.matches("BEGIN CERTIFICATE").count() > 100);
         assert!(pem.lines().all(|line| line.len() <= 64));

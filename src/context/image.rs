@@ -10,7 +10,7 @@ use super::GlobalContext;
 use crate::base::embedded::embedded;
 use crate::error::Result;
 use crate::platform::Platform;
-use crate::reference::{BaseReference, OnDisk, Reference};
+use crate::reference::{BaseReference, LayoutReference, Reference};
 use crate::registry::Registry;
 use crate::store::archive::is_tar;
 use crate::store::layout::tag;
@@ -26,7 +26,7 @@ const WAYS: &str = "name the folder of a layout, an archive of one, or an image 
 /// A path that leads to no image, and what is no reference either.
 pub fn reference(text: &str) -> Result<BaseReference> {
     // A path may hold a colon itself.
-    for place in [OnDisk { path: text.into(), name: None }, OnDisk::parse(text)] {
+    for place in [LayoutReference { path: text.into(), name: None }, LayoutReference::parse(text)] {
         if place.path.is_file() && !is_called_as_an_image(&place.path) {
             return Ok(BaseReference::Archive(place));
         }
@@ -82,7 +82,7 @@ impl<'a> OpenImage<'a> {
     /// # Errors
     /// Returns an error if there is no such place, or if credentials cannot be read.
     pub fn open(reference: &BaseReference, context: &GlobalContext<'a>) -> Result<OpenImage<'a>> {
-        let on_disk = |place: &OnDisk| place.name.clone();
+        let on_disk = |place: &LayoutReference| place.name.clone();
         let (place, name) = match reference {
             BaseReference::Layout(place) => (Place::Layout(Layout::open(&place.path)?), on_disk(place)),
             BaseReference::Archive(place) => (Place::Archive(Archive::open(&place.path)?), on_disk(place)),

@@ -17,7 +17,7 @@ pub mod subject;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use crate::environment::Environment;
+use crate::environment::{Environment, REGISTRY_VARIABLES};
 use crate::error::Result;
 use crate::event::{Event, Listener, Prompt, Question};
 use crate::interrupt::Cancellation;
@@ -99,6 +99,8 @@ impl<'a> GlobalContext<'a> {
         let options = Options {
             credential: found.credential,
             credential_source: found.source,
+            is_credential_in_environment: is_target
+                && REGISTRY_VARIABLES.iter().any(|key| self.environment.get(key).is_some()),
             notify: Some(self.listener),
             connections: Arc::clone(&self.connections),
             ..Options::default()

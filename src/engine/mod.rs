@@ -68,7 +68,7 @@ impl Engine {
         }
         let mut reasons = Vec::new();
         for kind in CANDIDATES {
-            match Engine::open(&EngineReference { kind, place: None }, environment) {
+            match Engine::open(&EngineReference { kind, instance: None }, environment) {
                 Ok(engine) => return Ok(engine),
                 Err(Unavailable::Unusable(error)) => return Err(error),
                 Err(reason) => reasons.push(format!("{}: {}", kind.name(), reason.message())),
@@ -82,7 +82,7 @@ impl Engine {
     }
 
     fn open(selected: &EngineReference, environment: &Environment) -> Result<Engine, Unavailable> {
-        let instance = selected.place.as_deref();
+        let instance = selected.instance.as_deref();
         match selected.kind {
             EngineKind::Docker => match Docker::find(environment, instance)? {
                 DetectedDocker::Docker(docker) => Ok(Engine::Docker(docker)),

@@ -1,36 +1,41 @@
-//! Rust targets by their triple, also those that are not in the table.
+//! Rust targets by their triple, also those outside the table.
 
 use std::str::FromStr;
 
 use target_lexicon::{Architecture, Environment, OperatingSystem, Triple};
 
-use super::{PlatformError, TARGETS, Target};
+use super::error::PlatformError;
+use super::{TARGETS, Target};
 
 impl FromStr for Target {
     type Err = PlatformError;
 
-    /// Reads a triple: of the table, or of any other Linux that images have a name for.
+    /// Parses a triple of the table, or of another Linux target whose architecture OCI has a name for.
     fn from_str(text: &str) -> Result<Self, PlatformError> {
         if let Some(known) = TARGETS.into_iter().find(|target| target.triple == text) {
             return Ok(known);
         }
-        let wrong = |why: &str| PlatformError::Triple(text.to_owned(), why.to_owned());
-        let triple = Triple::from_str(text).map_err(|error| wrong(&error.to_string()))?;
+        let triple = Triple::from_str(text).map_err(|error| unsupported(text, &error.to_string()))?;
         if triple.operating_system != OperatingSystem::Linux {
-            return Err(wrong("images are made of programs for Linux"));
+            return Err(unsupported(text, "it is not for Linux"));
         }
         if matches!(triple.environment, Environment::Android | Environment::Androideabi) {
-            return Err(wrong("its programs are started by Android, which no base has"));
+            return Err(unsupported(text, "it is for Android"));
         }
-        let (architecture, variant) =
-            named(triple.architecture).ok_or_else(|| wrong("images have no name for its architecture"))?;
-        // It is one of few that the user has typed, and is wanted until this process ends.
+        let Some((architecture, variant)) = oci_name(triple.architecture) else {
+            return Err(unsupported(text, "OCI has no name for its architecture"));
+        };
+        // A user types few of them, and they are used until the process ends.
         Ok(Target { triple: String::leak(text.to_owned()), architecture, variant })
     }
 }
 
-/// What images call an architecture, and its variant.
-fn named(architecture: Architecture) -> Option<(&'static str, Option<&'static str>)> {
+fn unsupported(triple: &str, reason: &str) -> PlatformError {
+    PlatformError::Triple { triple: triple.to_owned(), reason: reason.to_owned() }
+}
+
+/// Returns OCI's names for an architecture and its variant.
+fn oci_name(architecture: Architecture) -> Option<(&'static str, Option<&'static str>)> {
     use target_lexicon::{
         Aarch64Architecture as Aarch64, ArmArchitecture as Arm, Mips32Architecture as Mips32,
         Mips64Architecture as Mips64, Riscv64Architecture as Riscv64,
@@ -60,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_triple_of_the_users_own_has_a_platform() {
+    fn triple_outside_the_table_has_a_platform() {
         for (triple, platform, is_static) in [
             ("x86_64-unknown-linux-gnu", "linux/amd64", false),
             ("aarch64-unknown-linux-musl", "linux/arm64/v8", true),
@@ -77,12 +82,12 @@ mod tests {
             assert_eq!(target.elf().little_endian, little, "{triple}");
         }
         for (wrong, why) in [
-            ("x86_64-pc-windows-msvc", "for Linux"),
-            ("wasm32-wasip1", "for Linux"),
+            ("x86_64-pc-windows-msvc", "not for Linux"),
+            ("wasm32-wasip1", "not for Linux"),
             ("sparc64-unknown-linux-gnu", "no name for its architecture"),
-            ("x86_64-linux-android", "by Android"),
-            ("armv7-linux-androideabi", "by Android"),
-            ("nonsense", "is not a Rust target"),
+            ("x86_64-linux-android", "for Android"),
+            ("armv7-linux-androideabi", "for Android"),
+            ("nonsense", "unsupported target"),
         ] {
             let error = wrong.parse::<Target>().expect_err(wrong).to_string();
             assert!(error.contains(why), "{error}");

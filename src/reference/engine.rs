@@ -1,25 +1,24 @@
-//! `NAME[:PLACE]`: an engine, as flag and table name it.
+//! `NAME[:PLACE]`: a container engine, as `--engine` and the key `engine` name it.
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::ReferenceError;
+use super::error::ReferenceError;
 use crate::suggest::hint;
 
-/// An engine, and which of its places where it has several.
+/// An engine, and which of its contexts, clusters or the like.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineReference {
-    /// Which program is talked to.
+    /// The engine.
     pub kind: EngineKind,
-    /// A context of Docker, a connection of Podman, a namespace of containerd, a cluster or a profile of the others; what
-    /// the program takes by itself where there is none.
-    pub place: Option<String>,
+    /// The Docker context, Podman connection, containerd namespace, cluster or profile, or `None` for the engine's default.
+    pub instance: Option<String>,
 }
 
-/// The engines that images are handed to.
+/// The engines that images can be loaded into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineKind {
-    /// Docker, with either of its image stores.
+    /// Docker.
     Docker,
     /// Podman.
     Podman,
@@ -35,7 +34,7 @@ pub enum EngineKind {
     K3d,
 }
 
-/// Each engine's name, and what its place is called.
+/// Each engine's name, and what the engine calls its instances.
 const ENGINES: [(EngineKind, &str, &str); 7] = [
     (EngineKind::Docker, "docker", "CONTEXT"),
     (EngineKind::Podman, "podman", "CONNECTION"),
@@ -47,14 +46,14 @@ const ENGINES: [(EngineKind, &str, &str); 7] = [
 ];
 
 impl EngineKind {
-    /// The names that users write.
+    /// Returns the names of all engines, as users write them.
     pub fn names() -> [&'static str; 7] {
         ENGINES.map(|(_, name, _)| name)
     }
 
-    /// The name that users write.
+    /// Returns the engine's name, as users write it.
     pub fn name(self) -> &'static str {
-        // Every kind is in the table: a test looks.
+        // Every kind is in the table: there is a test for it.
         ENGINES.iter().find(|(kind, ..)| *kind == self).map_or("", |(_, name, _)| name)
     }
 }
@@ -63,20 +62,21 @@ impl FromStr for EngineReference {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        let wrong = |why: String| ReferenceError { text: text.to_owned(), kind: "an engine", why };
-        let (name, place) = match text.split_once(':') {
-            Some((name, place)) => (name, Some(place)),
+        let (name, instance) = match text.split_once(':') {
+            Some((name, instance)) => (name, Some(instance)),
             None => (text, None),
         };
-        let found = ENGINES.iter().find(|(_, known, _)| *known == name);
-        let &(kind, name, what) =
-            found.ok_or_else(|| wrong(format!("there is {}{}", known(), hint(name, EngineKind::names()))))?;
-        match place {
+        let Some(&(kind, name, term)) = ENGINES.iter().find(|(_, known, _)| *known == name) else {
+            let reason = format!("expected {}{}", known(), hint(name, EngineKind::names()));
+            return Err(ReferenceError::new(text, "an engine", reason));
+        };
+        match instance {
             // Programs would take it for a flag.
-            Some(place) if place.is_empty() || place.starts_with('-') => {
-                Err(wrong(format!("behind the colon stands its {what}, as in `{name}:{what}`")))
+            Some(instance) if instance.is_empty() || instance.starts_with('-') => {
+                let reason = format!("expected its {term} after the colon, as in `{name}:{term}`");
+                Err(ReferenceError::new(text, "an engine", reason))
             }
-            place => Ok(EngineReference { kind, place: place.map(str::to_owned) }),
+            instance => Ok(EngineReference { kind, instance: instance.map(str::to_owned) }),
         }
     }
 }
@@ -84,14 +84,14 @@ impl FromStr for EngineReference {
 impl fmt::Display for EngineReference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind.name())?;
-        self.place.iter().try_for_each(|place| write!(f, ":{place}"))
+        self.instance.iter().try_for_each(|instance| write!(f, ":{instance}"))
     }
 }
 
-/// The names, as a person reads a list.
+/// Returns the names as a list in English.
 fn known() -> String {
     let names = EngineKind::names();
-    format!("{} and {}", names[..names.len() - 1].join(", "), names[names.len() - 1])
+    format!("{} or {}", names[..names.len() - 1].join(", "), names[names.len() - 1])
 }
 
 #[cfg(test)]
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_engine_is_read_by_its_name() {
+    fn engine_is_parsed_by_its_name() {
         for (kind, name, _) in ENGINES {
             let engine: EngineReference = name.parse().expect(name);
             assert_eq!((engine.kind, engine.to_string().as_str()), (kind, name));
@@ -107,9 +107,9 @@ mod tests {
     }
 
     #[test]
-    fn a_place_stands_behind_a_colon() {
+    fn engine_instance_follows_a_colon() {
         let engine: EngineReference = "containerd:k8s.io".parse().expect("is right");
-        assert_eq!(engine.place.as_deref(), Some("k8s.io"));
+        assert_eq!(engine.instance.as_deref(), Some("k8s.io"));
         assert_eq!(engine.to_string(), "containerd:k8s.io");
         for wrong in ["docker:", "docker:--host=x"] {
             let error = wrong.parse::<EngineReference>().unwrap_err();
@@ -118,13 +118,13 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_engine_is_refused_with_those_there_are() {
+    fn unknown_engine_is_rejected_with_a_suggestion() {
         let error = "lxc".parse::<EngineReference>().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`lxc` is not an engine: there is docker, podman, nerdctl, containerd, kind, minikube and k3d"
+            "`lxc` is not an engine: expected docker, podman, nerdctl, containerd, kind, minikube or k3d"
         );
         let error = "dokcer:default".parse::<EngineReference>().unwrap_err();
-        assert!(error.to_string().ends_with(" and k3d (did you mean `docker`?)"), "{error}");
+        assert!(error.to_string().ends_with(" or k3d (did you mean `docker`?)"), "{error}");
     }
 }

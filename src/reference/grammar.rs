@@ -1,25 +1,24 @@
-//! The grammar of references, read by hand: the regular expression that oci-spec has for it takes longer to make than all
-//! else that a run does when nothing has changed.
+//! The grammar of references. It is parsed by hand: compiling the regular expression of oci-spec takes longer than all else
+//! in a run without changes.
 
 use oci_spec::distribution::{ParseError, Reference};
 
-/// Docker Hub, whose name may be left out, and its older name.
+/// Docker Hub, whose name is optional, and its old name.
 const HUB: &str = "docker.io";
 const OLD_HUB: &str = "index.docker.io";
-/// What is meant where neither tag nor digest is written.
+/// The default tag.
 const LATEST: &str = "latest";
-const MOST_REPOSITORY_BYTES: usize = 255;
-const MOST_TAG_BYTES: usize = 128;
+const MAX_REPOSITORY_BYTES: usize = 255;
+const MAX_TAG_BYTES: usize = 128;
 
-/// `[HOST[:PORT]/]PATH[:TAG][@DIGEST]`, completed.
+/// Parses `[HOST[:PORT]/]PATH[:TAG][@DIGEST]` and adds the defaults.
 ///
 /// # Errors
-/// As oci-spec's own.
+/// Returns the errors of oci-spec's parser.
 pub fn parse(text: &str) -> Result<Reference, ParseError> {
     if text.is_empty() {
         return Err(ParseError::NameEmpty);
     }
-    let invalid = ParseError::ReferenceInvalidFormat;
     let (rest, digest) = match text.split_once('@') {
         Some((rest, digest)) => (rest, Some(digest)),
         None => (text, None),
@@ -32,10 +31,10 @@ pub fn parse(text: &str) -> Result<Reference, ParseError> {
     };
     let has_form = is_name(name) && tag.is_none_or(is_tag) && digest.is_none_or(is_digest);
     if !has_form {
-        return Err(invalid);
+        return Err(ParseError::ReferenceInvalidFormat);
     }
     let (registry, repository) = split(name);
-    if repository.len() > MOST_REPOSITORY_BYTES {
+    if repository.len() > MAX_REPOSITORY_BYTES {
         return Err(ParseError::NameTooLong);
     }
     digest.map_or(Ok(()), check_length)?;
@@ -48,46 +47,61 @@ pub fn parse(text: &str) -> Result<Reference, ParseError> {
 
 fn is_name(name: &str) -> bool {
     match name.split_once('/') {
-        None => is_part(name),
-        Some((first, rest)) => (is_part(first) || is_host(first)) && rest.split('/').all(is_part),
+        None => is_path_component(name),
+        Some((first, rest)) => (is_path_component(first) || is_host(first)) && rest.split('/').all(is_path_component),
     }
 }
 
-/// Small letters and digits, with `.`, `_`, `__` or dashes between them.
-fn is_part(part: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let is_separator =
-        |between: &[u8]| matches!(between, [] | b"." | b"_" | b"__") || between.iter().all(|b| *b == b'-');
-    let bytes = part.as_bytes();
+/// Whether a text is lowercase letters and digits, separated by `.`, `_`, `__` or dashes.
+fn is_path_component(text: &str) -> bool {
+    let bytes = text.as_bytes();
     let ends = [bytes.first(), bytes.last()];
-    ends.into_iter().all(|end| end.copied().is_some_and(is_plain))
-        && bytes.split(|byte| is_plain(*byte)).all(is_separator)
+    ends.into_iter().all(|end| end.copied().is_some_and(is_lowercase_or_digit))
+        && bytes.split(|byte| is_lowercase_or_digit(*byte)).all(is_separator)
 }
 
-/// Names with dots between them, and a port.
+fn is_lowercase_or_digit(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit()
+}
+
+fn is_separator(bytes: &[u8]) -> bool {
+    matches!(bytes, [] | b"." | b"_" | b"__") || bytes.iter().all(|byte| *byte == b'-')
+}
+
+/// Whether a text is labels, separated by dots, and perhaps a port.
 fn is_host(text: &str) -> bool {
     let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
-    let is_label = |label: &str| {
-        let is_known = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        is_known && !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')
-    };
-    let is_number = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    host.split('.').all(is_label) && port.is_none_or(is_number)
+    host.split('.').all(is_host_label) && port.is_none_or(is_number)
+}
+
+fn is_host_label(label: &str) -> bool {
+    label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && !label.is_empty()
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_tag(tag: &str) -> bool {
-    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let is_known = tag.bytes().all(|byte| is_word(byte) || byte == b'.' || byte == b'-');
-    is_known && tag.bytes().next().is_some_and(is_word) && tag.len() <= MOST_TAG_BYTES
+    tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+        && !tag.is_empty()
+        && !tag.starts_with(['.', '-'])
+        && tag.len() <= MAX_TAG_BYTES
 }
 
-/// An algorithm of words with one of `-_+.` between them, and hex digits.
+/// Whether a text is an algorithm (words separated by one of `-_+.`) and hex digits.
 fn is_digest(digest: &str) -> bool {
     let Some((algorithm, hex)) = digest.split_once(':') else { return false };
-    let is_word = |word: &str| {
-        word.bytes().all(|byte| byte.is_ascii_alphanumeric()) && word.starts_with(|c: char| c.is_ascii_alphabetic())
-    };
-    algorithm.split(['-', '_', '+', '.']).all(is_word) && hex.len() >= 32 && hex.bytes().all(|b| b.is_ascii_hexdigit())
+    algorithm.split(['-', '_', '+', '.']).all(is_algorithm_word)
+        && hex.len() >= 32
+        && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn is_algorithm_word(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_alphanumeric()) && word.starts_with(|c: char| c.is_ascii_alphabetic())
 }
 
 fn check_length(digest: &str) -> Result<(), ParseError> {
@@ -101,31 +115,30 @@ fn check_length(digest: &str) -> Result<(), ParseError> {
     if hex.len() == wanted { Ok(()) } else { Err(ParseError::DigestInvalidLength) }
 }
 
-/// The registry and the repository in it: what is before the first slash is a registry where it has a dot or a port.
+/// Splits a name into registry and repository: the part before the first slash is a registry if it has a dot or a port.
 fn split(name: &str) -> (String, String) {
-    let is_registry = |first: &str| first.contains(['.', ':']) || first == "localhost";
     let (registry, repository) = match name.split_once('/') {
-        Some((first, rest)) if is_registry(first) => (if first == OLD_HUB { HUB } else { first }, rest),
+        Some((OLD_HUB, rest)) => (HUB, rest),
+        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (first, rest),
         _ => (HUB, name),
     };
-    match registry == HUB && !repository.contains('/') {
-        true => (registry.to_owned(), format!("library/{repository}")),
-        false => (registry.to_owned(), repository.to_owned()),
+    if registry == HUB && !repository.contains('/') {
+        return (registry.to_owned(), format!("library/{repository}"));
     }
+    (registry.to_owned(), repository.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Whether both read it alike.
     #[track_caller]
-    fn alike(text: &str) {
+    fn assert_parsed_as_by_oci_spec(text: &str) {
         assert_eq!(parse(text), text.parse::<Reference>(), "{text:?}");
     }
 
     #[test]
-    fn references_are_read_as_oci_spec_reads_them() {
+    fn references_parse_as_in_oci_spec() {
         let long = "a".repeat(128);
         let (sha256, sha512) = (format!("sha256:{}", "0".repeat(64)), format!("sha512:{}", "F".repeat(128)));
         let names = [
@@ -175,27 +188,29 @@ mod tests {
         ];
         for name in names {
             for tag in tags {
-                digests.iter().for_each(|digest| alike(&format!("{name}{tag}{digest}")));
+                for digest in digests {
+                    assert_parsed_as_by_oci_spec(&format!("{name}{tag}{digest}"));
+                }
             }
         }
-        alike(&"a".repeat(256));
-        alike(&format!("a.b/{}", "c/".repeat(127) + "d"));
-        alike(&format!("a.b/{}", "c/".repeat(128) + "d"));
+        assert_parsed_as_by_oci_spec(&"a".repeat(256));
+        assert_parsed_as_by_oci_spec(&format!("a.b/{}", "c/".repeat(127) + "d"));
+        assert_parsed_as_by_oci_spec(&format!("a.b/{}", "c/".repeat(128) + "d"));
     }
 
     #[test]
-    fn random_texts_are_read_as_oci_spec_reads_them() {
+    fn random_texts_parse_as_in_oci_spec() {
         let random = &mut fastrand::Rng::with_seed(1);
         for _ in 0..20_000 {
             let length = random.usize(1..14);
             let some = b"aaab01AZ..--__://@%";
             let text: String = (0..length).map(|_| char::from(some[random.usize(..some.len())])).collect();
-            alike(&text);
+            assert_parsed_as_by_oci_spec(&text);
         }
     }
 
     #[test]
-    fn a_tag_is_ascii_as_the_specification_says() {
+    fn tag_must_be_ascii() {
         assert_eq!(parse("a:ä"), Err(ParseError::ReferenceInvalidFormat));
     }
 }

@@ -1,10 +1,10 @@
-//! Where a key is.
+//! `FILE` or `env://VARIABLE`: a key.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// A key's place: a file, or `env://VAR`, a variable that holds what would be in the file.
+/// A key in a file, or in an environment variable that holds the content of such a file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum KeyReference {
     /// A file.
@@ -14,7 +14,7 @@ pub enum KeyReference {
 }
 
 impl KeyReference {
-    /// The same place, where paths begin in `folder`.
+    /// Returns the same reference, with a relative path resolved from `folder`.
     #[must_use]
     pub fn relative_to(self, folder: &Path) -> KeyReference {
         match self {
@@ -38,13 +38,13 @@ impl FromStr for KeyReference {
 
     fn from_str(text: &str) -> Result<KeyReference, String> {
         match text.split_once("://") {
-            Some(("env", "")) => Err("the variable is missing, as in `env://SIGNING_KEY`".to_owned()),
-            Some(("env", name)) if name.contains(['=', '\0']) => Err(format!("`{name}` cannot be a variable's name")),
+            Some(("env", "")) => Err("expected a variable name, as in `env://SIGNING_KEY`".to_owned()),
+            Some(("env", name)) if name.contains(['=', '\0']) => Err(format!("`{name}` is not a variable name")),
             Some(("env", name)) => Ok(KeyReference::Variable(name.to_owned())),
             Some((scheme, _)) => {
-                Err(format!("there are no keys of {scheme}:// here: name a file, or `env://VARIABLE`"))
+                Err(format!("unsupported key scheme {scheme}://: expected a file or `env://VARIABLE`"))
             }
-            None if text.is_empty() => Err("the key is missing: name a file, or `env://VARIABLE`".to_owned()),
+            None if text.is_empty() => Err("expected a file or `env://VARIABLE`".to_owned()),
             None => Ok(KeyReference::File(text.into())),
         }
     }
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_in_a_file_or_in_a_variable() {
+    fn key_reference_is_a_file_or_a_variable() {
         for text in ["cosign.pub", "/keys/a b.pub", "env://KEY"] {
             assert_eq!(text.parse::<KeyReference>().map(|key| key.to_string()).as_deref(), Ok(text));
         }

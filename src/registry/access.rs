@@ -37,7 +37,7 @@ pub fn explain(error: RequestError, reference: &Reference, options: &Options<'_>
             "run `cargo oci login {registry}`, or check the repository name: some registries return {} for repositories that do not exist",
             status.as_u16()
         )
-    } else if source.starts_with("CARGO_OCI_REGISTRY_") {
+    } else if options.is_credential_in_environment {
         format!("set these variables to other credentials, or unset them and run `cargo oci login {registry}`")
     } else {
         format!("run `cargo oci login {registry}` to replace them, and check the repository name")

@@ -13,10 +13,10 @@ use reqwest::redirect::Policy;
 use reqwest::{Method, Url};
 use serde::Deserialize;
 
-use super::Options;
 use super::credentials::{Credential, Secret};
-use super::error::{Problem, RequestError};
+use super::error::{RequestError, RequestProblem};
 use super::http::{check_status, client_builder, read_limited};
+use super::options::Options;
 use super::trace::execute;
 use crate::event::Event;
 
@@ -186,7 +186,7 @@ impl TokenService {
     async fn at(realm: &str, name: Option<&str>, local: bool, registry: &Url) -> Result<TokenService, RequestError> {
         let rejected = |url: &Url, why: &str| {
             let why = format!("the token service of {} {why}", host(registry));
-            RequestError::new(&Method::GET, url, Problem::Untrusted(why))
+            RequestError::new(&Method::GET, url, RequestProblem::Untrusted(why))
         };
         let url = Url::parse(realm)
             .map_err(|_| rejected(registry, &format!("has an invalid URL: {}", realm.escape_debug())))?;
@@ -201,7 +201,7 @@ impl TokenService {
             let port = url.port_or_known_default().unwrap_or(443);
             let addresses: Vec<_> = tokio::net::lookup_host((host(&url), port))
                 .await
-                .map_err(|error| RequestError::new(&Method::GET, &url, Problem::Connect(error.to_string())))?
+                .map_err(|error| RequestError::new(&Method::GET, &url, RequestProblem::Connect(error.to_string())))?
                 .collect();
             if addresses.iter().any(|address| is_internal(address.ip())) {
                 return Err(rejected(&url, "is on this computer or its local network"));
@@ -260,7 +260,7 @@ impl TokenService {
         let method = if matches!(credential, Credential::IdentityToken(_)) { Method::POST } else { Method::GET };
         let failed = |error| RequestError::transport(&method, &self.url, &error);
         let progress = options.retry.stall_timeout;
-        let silent = || RequestError::new(&method, &self.url, Problem::Timeout(progress.as_secs()));
+        let silent = || RequestError::new(&method, &self.url, RequestProblem::Timeout(progress.as_secs()));
         let answer = tokio::time::timeout(progress, execute(options.notify, request))
             .await
             .map_err(|_| silent())?
@@ -268,7 +268,11 @@ impl TokenService {
         let mut answer = check_status(&method, &self.url, answer).await?;
         let body = tokio::time::timeout(progress, read_limited(&mut answer, MOST_TOKEN_BYTES)).await;
         read_token(&body.map_err(|_| silent())?.map_err(failed)?).ok_or_else(|| {
-            RequestError::new(&method, &self.url, Problem::InvalidResponse("the response holds no token".to_owned()))
+            RequestError::new(
+                &method,
+                &self.url,
+                RequestProblem::InvalidResponse("the response holds no token".to_owned()),
+            )
         })
     }
 }

@@ -99,8 +99,8 @@ impl Authorizer {
         if response.status() != StatusCode::UNAUTHORIZED || !self.is_own(response.url()) {
             return Ok(false);
         }
-        let challenges = response.headers().get_all(WWW_AUTHENTICATE).iter();
-        let challenges = challenges.filter_map(|header| header.to_str().ok()).flat_map(Challenge::parse);
+        let headers = response.headers().get_all(WWW_AUTHENTICATE).iter();
+        let challenges = headers.filter_map(|header| header.to_str().ok()).flat_map(Challenge::parse);
         // Bearer before Basic: a token is worth less to a thief than a password.
         let Some(challenge) = challenges.max_by_key(Challenge::is_bearer) else {
             return Ok(false);

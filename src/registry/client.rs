@@ -8,7 +8,7 @@ use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION};
 use reqwest::{Method, RequestBuilder, Response, Url};
 
 use super::authorizer::Authorizer;
-use super::error::{Problem, RequestError};
+use super::error::{RequestError, RequestProblem};
 use super::http::{check_status, sleep};
 use super::options::Options;
 use super::retry::{Attempts, RateLimit, retry_after};
@@ -104,7 +104,7 @@ impl<'a> Client<'a> {
             response = execute(self.options.notify, request) => {
                 response.map_err(|error| RequestError::transport(method, url, &error))?
             }
-            () = interrupt::wait() => return Err(RequestError::new(method, url, Problem::Interrupted)),
+            () = interrupt::wait() => return Err(RequestError::new(method, url, RequestProblem::Interrupted)),
             waited = timeout => return Err(RequestError::timeout(method, url, waited)),
         };
         if let Some(pause) = retry_after(response.headers()) {
@@ -190,7 +190,7 @@ impl<'a> Client<'a> {
         }
         tokio::select! {
             () = tokio::time::sleep(pause) => Ok(()),
-            () = interrupt::wait() => Err(RequestError { problem: Problem::Interrupted, ..error }),
+            () = interrupt::wait() => Err(RequestError { problem: RequestProblem::Interrupted, ..error }),
         }
     }
 }

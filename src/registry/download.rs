@@ -8,7 +8,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use tokio::runtime::Runtime;
 
 use super::client::Client;
-use super::error::{Problem, RequestError};
+use super::error::{RequestError, RequestProblem};
 use super::http::read_body;
 use super::retry::Attempts;
 use crate::image::digest::sha256;
@@ -185,7 +185,7 @@ impl<'a> BlobReader<'a> {
         };
         let chunk = tokio::select! {
             chunk = tokio::time::timeout(timeout, response.chunk()) => chunk,
-            () = interrupt::wait() => return Err(RequestError::new(&Method::GET, &self.url, Problem::Interrupted)),
+            () = interrupt::wait() => return Err(RequestError::new(&Method::GET, &self.url, RequestProblem::Interrupted)),
         };
         match chunk {
             Ok(Ok(chunk)) => Ok(chunk.map(Vec::from).unwrap_or_default()),
@@ -195,7 +195,7 @@ impl<'a> BlobReader<'a> {
     }
 
     fn broken(&self, cause: &str) -> RequestError {
-        RequestError::new(&Method::GET, &self.url, Problem::Transport(cause.to_owned()))
+        RequestError::new(&Method::GET, &self.url, RequestProblem::Transport(cause.to_owned()))
     }
 
     /// Requests the rest of the content. If the registry cannot send it, the whole is requested, once.

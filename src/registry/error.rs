@@ -17,14 +17,14 @@ pub struct RequestError {
     /// Without query and credentials, which may be secret.
     pub url: String,
     /// What went wrong.
-    pub problem: Problem,
+    pub problem: RequestProblem,
     /// The pause that the registry asks for before the next request.
     pub retry_after: Option<Duration>,
 }
 
 /// What went wrong with a request.
 #[derive(Clone, Debug)]
-pub enum Problem {
+pub enum RequestProblem {
     /// There is no connection.
     Connect(String),
     /// The certificate of the server cannot be verified.
@@ -53,18 +53,18 @@ impl fmt::Display for RequestError {
         let RequestError { method, url, problem, .. } = self;
         write!(f, "{method} {url}")?;
         match problem {
-            Problem::Connect(cause) => write!(f, ": cannot connect: {cause}"),
-            Problem::Certificate(cause) => write!(f, ": cannot verify the server's certificate: {cause}"),
-            Problem::Transport(cause) => write!(f, ": {cause}"),
-            Problem::Timeout(seconds) => write!(f, ": no response within {seconds} seconds"),
-            Problem::Status { status, body } if !body.is_empty() => write!(f, " returned {status}: {body}"),
-            Problem::Status { status, .. } if self.is_push() && is_unsupported(*status) => {
+            RequestProblem::Connect(cause) => write!(f, ": cannot connect: {cause}"),
+            RequestProblem::Certificate(cause) => write!(f, ": cannot verify the server's certificate: {cause}"),
+            RequestProblem::Transport(cause) => write!(f, ": {cause}"),
+            RequestProblem::Timeout(seconds) => write!(f, ": no response within {seconds} seconds"),
+            RequestProblem::Status { status, body } if !body.is_empty() => write!(f, " returned {status}: {body}"),
+            RequestProblem::Status { status, .. } if self.is_push() && is_unsupported(*status) => {
                 write!(f, " returned {status}: the registry is read-only or does not accept pushes")
             }
-            Problem::Status { status, .. } => write!(f, " returned {status}"),
-            Problem::InvalidResponse(cause) => write!(f, " returned an invalid response: {cause}"),
-            Problem::Untrusted(cause) => write!(f, " was not sent: {cause}"),
-            Problem::Interrupted => f.write_str(": interrupted"),
+            RequestProblem::Status { status, .. } => write!(f, " returned {status}"),
+            RequestProblem::InvalidResponse(cause) => write!(f, " returned an invalid response: {cause}"),
+            RequestProblem::Untrusted(cause) => write!(f, " was not sent: {cause}"),
+            RequestProblem::Interrupted => f.write_str(": interrupted"),
         }
     }
 }
@@ -73,23 +73,23 @@ impl Diagnostic for RequestError {
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         let registry = self.registry();
         let help = match &self.problem {
-            Problem::Certificate(problem) => problem.help(registry),
-            Problem::Connect(_) | Problem::Timeout(_) if self.is_local() => {
+            RequestProblem::Certificate(problem) => problem.help(registry),
+            RequestProblem::Connect(_) | RequestProblem::Timeout(_) if self.is_local() => {
                 format!("check that a registry runs at {registry} on this computer")
             }
-            Problem::Connect(_) | Problem::Timeout(_) => {
+            RequestProblem::Connect(_) | RequestProblem::Timeout(_) => {
                 format!("check the host {registry} and the network; set HTTPS_PROXY if the network requires a proxy")
             }
-            Problem::Transport(_) => {
+            RequestProblem::Transport(_) => {
                 format!("try again; if it fails again, check the network between here and {registry}")
             }
-            Problem::Status { status, body } => self.status_help(*status, body),
-            Problem::InvalidResponse(_) => format!("check that {registry} is a container registry"),
-            Problem::Untrusted(_) => {
+            RequestProblem::Status { status, body } => self.status_help(*status, body),
+            RequestProblem::InvalidResponse(_) => format!("check that {registry} is a container registry"),
+            RequestProblem::Untrusted(_) => {
                 "check the registry's host; if it is right, its operator has to fix the address of the token service"
                     .to_owned()
             }
-            Problem::Interrupted => return None,
+            RequestProblem::Interrupted => return None,
         };
         Some(Box::new(help))
     }
@@ -97,26 +97,26 @@ impl Diagnostic for RequestError {
 
 impl RequestError {
     /// Creates an error of a request to `url`.
-    pub fn new(method: &Method, url: &Url, problem: Problem) -> RequestError {
+    pub fn new(method: &Method, url: &Url, problem: RequestProblem) -> RequestError {
         RequestError { method: method.clone(), url: redacted(url), problem, retry_after: None }
     }
 
     /// Creates an error of a request that had no response within `time`.
     pub fn timeout(method: &Method, url: &Url, time: Duration) -> RequestError {
-        RequestError::new(method, url, Problem::Timeout(time.as_secs()))
+        RequestError::new(method, url, RequestProblem::Timeout(time.as_secs()))
     }
 
     /// Creates an error of a response that breaks the protocol.
     pub fn invalid_response(method: &Method, url: &Url, cause: impl Into<String>) -> RequestError {
-        RequestError::new(method, url, Problem::InvalidResponse(cause.into()))
+        RequestError::new(method, url, RequestProblem::InvalidResponse(cause.into()))
     }
 
     /// Creates an error from that of the HTTP client.
     pub fn transport(method: &Method, url: &Url, error: &reqwest::Error) -> RequestError {
         let problem = match CertificateProblem::find(error) {
-            Some(problem) => Problem::Certificate(problem),
-            None if error.is_connect() => Problem::Connect(root_cause(error)),
-            None => Problem::Transport(root_cause(error)),
+            Some(problem) => RequestProblem::Certificate(problem),
+            None if error.is_connect() => RequestProblem::Connect(root_cause(error)),
+            None => RequestProblem::Transport(root_cause(error)),
         };
         RequestError::new(method, url, problem)
     }
@@ -124,7 +124,7 @@ impl RequestError {
     /// Returns the status of an error response.
     pub fn status(&self) -> Option<StatusCode> {
         match &self.problem {
-            Problem::Status { status, .. } => Some(*status),
+            RequestProblem::Status { status, .. } => Some(*status),
             _ => None,
         }
     }
@@ -133,14 +133,17 @@ impl RequestError {
     pub fn is_unanswered(&self) -> bool {
         matches!(
             self.problem,
-            Problem::Connect(_) | Problem::Certificate(_) | Problem::Transport(_) | Problem::Timeout(_)
+            RequestProblem::Connect(_)
+                | RequestProblem::Certificate(_)
+                | RequestProblem::Transport(_)
+                | RequestProblem::Timeout(_)
         )
     }
 
     /// Whether the same request may succeed later.
     pub fn is_transient(&self) -> bool {
         match &self.problem {
-            Problem::Status { status, .. } => matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504),
+            RequestProblem::Status { status, .. } => matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504),
             _ => self.is_unanswered(),
         }
     }
@@ -217,7 +220,7 @@ mod tests {
 
     fn error(method: &Method, status: StatusCode, body: &[u8]) -> RequestError {
         let url = Url::parse("https://ghcr.io/v2/a/blobs/uploads/").expect("a URL");
-        RequestError::new(method, &url, Problem::Status { status, body: ErrorBody::parse(body) })
+        RequestError::new(method, &url, RequestProblem::Status { status, body: ErrorBody::parse(body) })
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::redirect::Policy;
 use reqwest::{ClientBuilder, Method, Response, Url};
 
-use super::error::{Problem, RequestError};
+use super::error::{RequestError, RequestProblem};
 use super::error_body::ErrorBody;
 use super::retry::retry_after;
 
@@ -37,7 +37,7 @@ pub(super) async fn check_status(method: &Method, url: &Url, mut response: Respo
     let retry_after = retry_after(response.headers());
     let body = tokio::time::timeout(ERROR_BODY_TIMEOUT, read_limited(&mut response, MAX_ERROR_BYTES)).await;
     let body = body.ok().and_then(Result::ok).unwrap_or_default();
-    let error = RequestError::new(method, url, Problem::Status { status, body: ErrorBody::parse(&body) });
+    let error = RequestError::new(method, url, RequestProblem::Status { status, body: ErrorBody::parse(&body) });
     Err(RequestError { retry_after, ..error })
 }
 

@@ -44,7 +44,7 @@ pub use self::options::Options;
 pub use self::ping::ping;
 pub use self::pool::Connections;
 use client::Client;
-pub use error::{Problem, RequestError};
+pub use error::{RequestError, RequestProblem};
 pub use retry::Retry;
 use upload::{SubjectStatus, Upload, UploadError, put_manifest};
 

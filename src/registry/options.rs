@@ -14,6 +14,8 @@ pub struct Options<'a> {
     pub credential: Credential,
     /// Where the credential is from, or where none was found; for errors.
     pub credential_source: String,
+    /// Whether the credential is from this process's environment variables.
+    pub is_credential_in_environment: bool,
     /// When requests are repeated, and when they fail.
     pub retry: Retry,
     /// The connection pool.

@@ -114,14 +114,15 @@ fn parse_retry_after(value: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::error::Problem;
+    use crate::registry::error::RequestProblem;
     use crate::registry::error_body::ErrorBody;
     use reqwest::{Method, StatusCode, Url};
 
     fn error(status: u16, retry_after: Option<u64>) -> RequestError {
         let url = Url::parse("https://example.org/v2/").expect("a URL");
         let status = StatusCode::from_u16(status).expect("a status");
-        let error = RequestError::new(&Method::GET, &url, Problem::Status { status, body: ErrorBody::default() });
+        let error =
+            RequestError::new(&Method::GET, &url, RequestProblem::Status { status, body: ErrorBody::default() });
         RequestError { retry_after: retry_after.map(Duration::from_secs), ..error }
     }
 

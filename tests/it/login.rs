@@ -181,9 +181,9 @@ fn login_usage_errors_exit_with_2() {
     assert_says(&login(&[]), &["required arguments were not provided", "<REGISTRY>"]);
     assert_says(&login(&["ghcr.io", "--password-stdin"]), &["--username <USER>"]);
     assert_says(&login(&["ghcr.io", "-u", "x", "-p", "y", "--password-stdin"]), &["cannot be used with"]);
-    assert_says(&login(&["ghcr.io/acme"]), &["`ghcr.io/acme` is not a registry: leave the path out"]);
-    assert_says(&login(&["http://ghcr.io"]), &["leave the scheme out"]);
-    assert_says(&login(&["acme"]), &["its name has a dot or a port in it"]);
+    assert_says(&login(&["ghcr.io/acme"]), &["`ghcr.io/acme` is not a registry: remove the path"]);
+    assert_says(&login(&["http://ghcr.io"]), &["remove the scheme"]);
+    assert_says(&login(&["acme"]), &["expected a host with a dot or a port"]);
     assert_says(&home.fails(2, &["logout"], ""), &["<REGISTRY>"]);
 }
 

@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 
 use super::client::Client;
 use super::download::content_path;
-use super::error::{Problem, RequestError};
+use super::error::{RequestError, RequestProblem};
 use super::http::check_status;
 use super::retry::Attempts;
 use crate::interrupt;
@@ -187,11 +187,11 @@ impl<'a> Upload<'a> {
 
 /// Returns the error of an upload as a transient one if only its session was lost: another attempt starts a new session.
 fn retryable(error: RequestError) -> RequestError {
-    let RequestError { problem: Problem::Status { status: StatusCode::NOT_FOUND, body }, .. } = &error else {
+    let RequestError { problem: RequestProblem::Status { status: StatusCode::NOT_FOUND, body }, .. } = &error else {
         return error;
     };
     if !body.has_code("BLOB_UPLOAD_UNKNOWN") && !body.has_code("BLOB_UPLOAD_INVALID") {
         return error;
     }
-    RequestError { problem: Problem::Transport(format!("the upload session was lost: {body}")), ..error }
+    RequestError { problem: RequestProblem::Transport(format!("the upload session was lost: {body}")), ..error }
 }

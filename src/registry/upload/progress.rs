@@ -8,9 +8,9 @@ use crate::registry::retry::Retry;
 
 /// When the last bytes of a body were taken, and how many remain. Clones share it.
 #[derive(Clone)]
-pub struct Progress(Arc<State>);
+pub struct Progress(Arc<ProgressState>);
 
-struct State {
+struct ProgressState {
     start: Instant,
     /// Milliseconds since `start`.
     last_taken: AtomicU64,
@@ -21,7 +21,11 @@ struct State {
 impl Progress {
     /// Creates the progress of a body that begins now.
     pub fn start() -> Progress {
-        Progress(Arc::new(State { start: Instant::now(), last_taken: AtomicU64::new(0), remaining: AtomicU64::new(0) }))
+        Progress(Arc::new(ProgressState {
+            start: Instant::now(),
+            last_taken: AtomicU64::new(0),
+            remaining: AtomicU64::new(0),
+        }))
     }
 
     /// Records that bytes were taken and that `remaining` bytes are left.

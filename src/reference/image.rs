@@ -1,0 +1,144 @@
+//! `registry/repository:tag@digest`: an image in a registry.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use oci_spec::distribution::{self, ParseError};
+
+use super::error::ReferenceError;
+use super::grammar;
+
+/// A registry, a repository in it, and a tag or a digest of that repository.
+///
+/// Short names are completed as Docker does: `debian` is `docker.io/library/debian:latest`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Reference(distribution::Reference);
+
+impl FromStr for Reference {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        match grammar::parse(text) {
+            Ok(reference) => Ok(Reference(reference)),
+            Err(error) => Err(ReferenceError::new(text, "an image reference", reason(text, &error))),
+        }
+    }
+}
+
+fn reason(text: &str, error: &ParseError) -> String {
+    // A tag may have uppercase letters.
+    let name = text.split('@').next().unwrap_or_default();
+    let tag = name.rfind(':').filter(|colon| !name[*colon..].contains('/'));
+    let name = &name[..tag.unwrap_or(name.len())];
+    match error {
+        ParseError::ReferenceInvalidFormat if name.contains(|c: char| c.is_ascii_uppercase()) => {
+            "repository names must be lowercase".to_owned()
+        }
+        ParseError::ReferenceInvalidFormat => {
+            "expected REGISTRY/REPOSITORY:TAG, such as `ghcr.io/acme/hello:1`".to_owned()
+        }
+        other => other.to_string(),
+    }
+}
+
+impl Reference {
+    /// Returns the registry's name as users write it, with the port: `ghcr.io`, `127.0.0.1:5000`.
+    pub fn registry(&self) -> &str {
+        self.0.registry()
+    }
+
+    /// Returns the repository within the registry: `library/debian`.
+    pub fn repository(&self) -> &str {
+        self.0.repository()
+    }
+
+    /// Returns the digest, or the tag if there is no digest.
+    pub fn name(&self) -> &str {
+        self.0.digest().or(self.0.tag()).unwrap_or("latest")
+    }
+
+    /// Returns the origin of the registry's API: `https://registry-1.docker.io`.
+    ///
+    /// It is plain HTTP for loopback addresses only.
+    pub fn origin(&self) -> String {
+        match self.registry() {
+            "docker.io" | "index.docker.io" => "https://registry-1.docker.io".to_owned(),
+            registry if self.is_local() => format!("http://{registry}"),
+            registry => format!("https://{registry}"),
+        }
+    }
+
+    /// Returns `registry/repository@digest`.
+    pub fn with_digest(&self, digest: &str) -> String {
+        format!("{}/{}@{digest}", self.registry(), self.repository())
+    }
+
+    /// Returns `registry/repository:tag`.
+    pub fn with_tag(&self, tag: &str) -> String {
+        format!("{}/{}:{tag}", self.registry(), self.repository())
+    }
+
+    /// Whether the registry can only be on this computer.
+    pub fn is_local(&self) -> bool {
+        is_loopback(self.registry())
+    }
+}
+
+/// Whether the host of `host[:port]` can only be this computer.
+fn is_loopback(registry: &str) -> bool {
+    let host = registry.rsplit_once(':').map_or(registry, |(host, _port)| host);
+    host == "localhost" || host.ends_with(".localhost") || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Reference {
+        text.parse().expect(text)
+    }
+
+    fn error(text: &str) -> String {
+        text.parse::<Reference>().expect_err(text).to_string()
+    }
+
+    #[test]
+    fn short_names_are_in_docker_hub() {
+        let debian = parse("debian");
+        assert_eq!(debian.repository(), "library/debian");
+        assert_eq!(debian.name(), "latest");
+        assert_eq!(debian.origin(), "https://registry-1.docker.io");
+    }
+
+    #[test]
+    fn digest_takes_precedence_over_tag() {
+        let digest = format!("sha256:{}", "a".repeat(64));
+        assert_eq!(parse(&format!("ghcr.io/a/b:1@{digest}")).name(), digest);
+    }
+
+    #[test]
+    fn origin_is_http_for_loopback_only() {
+        assert_eq!(parse("127.0.0.1:5000/a/b").origin(), "http://127.0.0.1:5000");
+        assert_eq!(parse("localhost:5000/a/b").origin(), "http://localhost:5000");
+        assert_eq!(parse("10.0.0.1:5000/a").origin(), "https://10.0.0.1:5000");
+        assert_eq!(parse("127.example.org/a").origin(), "https://127.example.org");
+    }
+
+    #[test]
+    fn uppercase_repository_is_named_as_the_reason() {
+        for text in ["ghcr.io/Acme/x", "Debian", "Debian:12:slim"] {
+            assert!(error(text).ends_with("repository names must be lowercase"), "{}", error(text));
+        }
+        for text in ["ghcr.io/acme/x:1:RC", "ghcr.io/acme/x:a b", "ghcr.io/acme//x:RC"] {
+            assert!(error(text).contains("such as `ghcr.io/acme/hello:1`"), "{}", error(text));
+        }
+        assert!(error("Not A Reference").contains("`Not A Reference`"));
+    }
+}

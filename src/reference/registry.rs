@@ -1,0 +1,99 @@
+//! Registries and repositories, where images are pushed to.
+
+use std::str::FromStr;
+
+use super::error::ReferenceError;
+use super::image::Reference;
+
+/// A registry by itself, as references begin with it: `ghcr.io`, `127.0.0.1:5000`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistryName(String);
+
+impl RegistryName {
+    /// Returns the name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for RegistryName {
+    type Err = ReferenceError;
+
+    /// Parses a host and a port. Docker's form with a scheme and a version (`https://index.docker.io/v1/`) is accepted, too.
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        let name = text.strip_prefix("https://").unwrap_or(text).trim_end_matches('/');
+        let name = name.strip_suffix("/v1").or(name.strip_suffix("/v2")).unwrap_or(name);
+        let reason = if name.contains("://") {
+            "remove the scheme: only registries on this computer are reached without https"
+        } else if name.contains('/') {
+            "remove the path: credentials are stored for the whole registry"
+        } else if name != "localhost" && !name.contains(['.', ':']) {
+            "expected a host with a dot or a port, such as ghcr.io or localhost:5000"
+        } else if let Ok(reference) = format!("{name}/x").parse::<Reference>() {
+            return Ok(RegistryName(reference.registry().to_owned()));
+        } else {
+            "expected a host name"
+        };
+        Err(ReferenceError::new(text, "a registry", reason))
+    }
+}
+
+/// A repository of a registry, without a tag or digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repository(pub Reference);
+
+impl FromStr for Repository {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        let reference: Reference = text.parse()?;
+        let reason = if text.contains('@') {
+            "remove the digest: the pushed image has its own"
+        // A colon after the last slash begins a tag; one before it a port.
+        } else if text.rsplit('/').next().is_some_and(|name| name.contains(':')) {
+            "remove the tag, and use `--tag` or the key `tags`"
+        } else {
+            return Ok(Repository(reference));
+        };
+        Err(ReferenceError::new(text, "a repository", reason))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn registry_name_is_a_host_and_a_port() {
+        for (text, registry) in [
+            ("ghcr.io", "ghcr.io"),
+            ("127.0.0.1:5000", "127.0.0.1:5000"),
+            ("localhost", "localhost"),
+            ("https://quay.io/v2/", "quay.io"),
+            ("https://index.docker.io/v1/", "docker.io"),
+        ] {
+            assert_eq!(text.parse::<RegistryName>().expect(text).as_str(), registry);
+        }
+        for (text, reason) in [
+            ("http://ghcr.io", "remove the scheme"),
+            ("ghcr.io/acme", "remove the path"),
+            ("robot", "a dot or a port"),
+            ("", "a dot or a port"),
+            ("a b.io", "expected a host name"),
+            ("user:secret@ghcr.io", "expected a host name"),
+        ] {
+            let error = text.parse::<RegistryName>().expect_err(text).to_string();
+            assert!(error.contains("is not a registry") && error.contains(reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn repository_has_neither_tag_nor_digest() {
+        assert!("127.0.0.1:5000/a/b".parse::<Repository>().is_ok());
+        let digest = format!("ghcr.io/a@sha256:{}", "0".repeat(64));
+        for (text, reason) in [("ghcr.io/a/b:1", "--tag"), (digest.as_str(), "remove the digest")] {
+            let error = text.parse::<Repository>().expect_err(text).to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+}
