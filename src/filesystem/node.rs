@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::image::layer::tar_reader::{Attributes, SpecialFile};
 
-/// The index of a [`TreeNode`] in its tree.
+/// The index of a [`Node`] in its tree.
 pub(crate) type NodeId = usize;
 
 /// The root directory of a tree.
@@ -12,14 +12,14 @@ pub(crate) const ROOT: NodeId = 0;
 
 /// A file, directory or other object, under one or more names.
 #[derive(Clone, Debug)]
-pub(crate) struct TreeNode {
+pub(crate) struct Node {
     /// Its type and content.
     pub(crate) kind: NodeKind,
     /// Owner, mode, time and extended attributes.
     pub(crate) attributes: Attributes,
 }
 
-/// The type of a [`TreeNode`].
+/// The type of a [`Node`].
 #[derive(Clone, Debug)]
 pub(crate) enum NodeKind {
     /// A directory.
@@ -58,11 +58,11 @@ pub(crate) struct EntryIndex {
     pub(crate) entry: usize,
 }
 
-impl TreeNode {
+impl Node {
     /// Creates an empty directory with the attributes of one that no entry describes.
-    pub(crate) fn directory() -> TreeNode {
+    pub(crate) fn directory() -> Node {
         let attributes = Attributes { mode: 0o755, ..Attributes::default() };
-        TreeNode { kind: NodeKind::Directory(Children::new()), attributes }
+        Node { kind: NodeKind::Directory(Children::new()), attributes }
     }
 
     /// Returns whether this is a directory.

@@ -5,14 +5,14 @@ use std::collections::{BTreeSet, HashSet};
 use super::change::{Change, MOST_PATH, Name, components};
 use super::error::ApplyError;
 use super::limits::{MOST_DEPTH, MOST_FILES, Usage};
-use super::node::{Child, Children, EntryIndex, NodeId, NodeKind, ROOT, TreeNode};
+use super::node::{Child, Children, EntryIndex, Node, NodeId, NodeKind, ROOT};
 use super::resolver::PathResolver;
 use crate::image::layer::tar_reader::{Attributes, TarEntry, TarEntryKind};
 
 /// The files of an image.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
-    nodes: Vec<TreeNode>,
+    nodes: Vec<Node>,
     /// What the layers have used so far.
     usage: Usage,
     /// The directories from which the current layer has removed all of lower layers: once is enough.
@@ -29,13 +29,13 @@ struct Cleared {
 impl Default for Tree {
     /// Creates an empty root directory that all users may enter.
     fn default() -> Tree {
-        Tree { nodes: vec![TreeNode::directory()], usage: Usage::default(), cleared: Cleared::default() }
+        Tree { nodes: vec![Node::directory()], usage: Usage::default(), cleared: Cleared::default() }
     }
 }
 
 impl Tree {
     /// Returns a node.
-    pub(crate) fn node(&self, id: NodeId) -> &TreeNode {
+    pub(crate) fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id]
     }
 
@@ -113,17 +113,14 @@ impl Tree {
         match entry.kind {
             TarEntryKind::HardLink(target) => self.hard_link(parents, name, &target, origin.layer),
             TarEntryKind::Directory => self.put_directory(parents, name, attributes, origin.layer),
-            TarEntryKind::File(size) => self.put_new(
-                parents,
-                name,
-                TreeNode { kind: NodeKind::File { origin, size }, attributes },
-                origin.layer,
-            ),
+            TarEntryKind::File(size) => {
+                self.put_new(parents, name, Node { kind: NodeKind::File { origin, size }, attributes }, origin.layer)
+            }
             TarEntryKind::Symlink(target) => {
-                self.put_new(parents, name, TreeNode { kind: NodeKind::Symlink(target), attributes }, origin.layer)
+                self.put_new(parents, name, Node { kind: NodeKind::Symlink(target), attributes }, origin.layer)
             }
             TarEntryKind::Special(special) => {
-                self.put_new(parents, name, TreeNode { kind: NodeKind::Special(special), attributes }, origin.layer)
+                self.put_new(parents, name, Node { kind: NodeKind::Special(special), attributes }, origin.layer)
             }
         }
     }
@@ -143,12 +140,12 @@ impl Tree {
                 self.nodes[existing.node].attributes = attributes;
                 existing.node
             }
-            None => self.add(TreeNode { attributes, ..TreeNode::directory() })?,
+            None => self.add(Node { attributes, ..Node::directory() })?,
         };
         self.insert(parent, name, Child { node, layer })
     }
 
-    fn put_new(&mut self, parents: &[Name], name: Name, node: TreeNode, layer: usize) -> Result<(), ApplyError> {
+    fn put_new(&mut self, parents: &[Name], name: Name, node: Node, layer: usize) -> Result<(), ApplyError> {
         let parent = self.create_directories(parents, layer)?;
         let node = self.add(node)?;
         self.insert(parent, name, Child { node, layer })
@@ -242,7 +239,7 @@ impl Tree {
             let node = match self.child(parent, &name) {
                 None => {
                     self.usage.add_implicit_directory()?;
-                    self.add(TreeNode::directory())?
+                    self.add(Node::directory())?
                 }
                 Some(child) => match &self.nodes[child.node].kind {
                     NodeKind::Directory(_) => child.node,
@@ -260,7 +257,7 @@ impl Tree {
         Ok(resolver.current())
     }
 
-    fn add(&mut self, node: TreeNode) -> Result<NodeId, ApplyError> {
+    fn add(&mut self, node: Node) -> Result<NodeId, ApplyError> {
         if self.nodes.len() >= MOST_FILES {
             return Err(ApplyError::TooManyFiles(MOST_FILES));
         }

@@ -28,12 +28,12 @@ const MARGIN: Duration = Duration::from_secs(30);
 
 /// The access that is requested from a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scope {
-    pub repository: String,
+pub(crate) struct Scope {
+    pub(crate) repository: String,
     /// Whether to request write access too.
-    pub push: bool,
+    pub(crate) push: bool,
     /// Other repositories to request read access to.
-    pub others: Vec<String>,
+    pub(crate) others: Vec<String>,
 }
 
 impl Scope {
@@ -52,7 +52,7 @@ impl Scope {
 
 /// How requests to a registry are authorized.
 #[derive(Debug, Default)]
-pub enum Grant {
+pub(crate) enum Grant {
     /// Not at all: the registry has sent no challenge yet.
     #[default]
     Open,
@@ -64,7 +64,7 @@ pub enum Grant {
 
 impl Grant {
     /// Returns the challenge to answer again before a request with this scope, or `None` if the grant covers it.
-    pub fn stale(&self, wanted: &Scope) -> Option<Challenge> {
+    pub(crate) fn stale(&self, wanted: &Scope) -> Option<Challenge> {
         match self {
             Grant::Bearer { scope, renew_at, challenge, .. } if scope != wanted || Instant::now() >= *renew_at => {
                 Some(challenge.clone())
@@ -74,12 +74,11 @@ impl Grant {
     }
 
     /// Returns the value of the `Authorization` header, or `None` if the request goes without one.
-    pub fn header(&self, credential: &Credential) -> Option<HeaderValue> {
+    pub(crate) fn header(&self, credential: &Credential) -> Option<HeaderValue> {
         let text = match (self, credential) {
-            (Grant::Open, _) => return None,
             (Grant::Bearer { token, .. }, _) => format!("Bearer {}", token.expose()),
             (Grant::Basic, Credential::Basic { user, password }) => basic(user, password),
-            (Grant::Basic, _) => return None,
+            (Grant::Open | Grant::Basic, _) => return None,
         };
         let mut value = HeaderValue::from_str(&text).ok()?;
         value.set_sensitive(true);
@@ -93,7 +92,7 @@ fn basic(user: &str, password: &Secret) -> String {
 
 /// A challenge of a `WWW-Authenticate` header.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Challenge {
+pub(crate) enum Challenge {
     /// Asks for user and password.
     Basic,
     /// Asks for a token of the service at `realm`.
@@ -111,7 +110,7 @@ struct TokenResponse {
 impl Challenge {
     /// Returns the challenges of one header, such as `Bearer realm="https://auth.example/token",service="example"`.
     /// Skips schemes other than Basic and Bearer, and all that follows a syntax error.
-    pub fn parse(header: &str) -> Vec<Challenge> {
+    pub(crate) fn parse(header: &str) -> Vec<Challenge> {
         ChallengeParser::new(header).map_while(Result::ok).filter_map(|challenge| Challenge::new(&challenge)).collect()
     }
 
@@ -126,12 +125,12 @@ impl Challenge {
     }
 
     /// Returns whether the challenge asks for a token.
-    pub fn is_bearer(&self) -> bool {
+    pub(crate) fn is_bearer(&self) -> bool {
         matches!(self, Challenge::Bearer { .. })
     }
 
     /// Returns whether `credential` can answer the challenge.
-    pub fn can_be_met(&self, credential: &Credential) -> bool {
+    pub(crate) fn can_be_met(&self, credential: &Credential) -> bool {
         self.is_bearer() || matches!(credential, Credential::Basic { .. })
     }
 
@@ -139,7 +138,7 @@ impl Challenge {
     ///
     /// # Errors
     /// Returns an error if the token service must not be contacted, does not respond, or denies the token.
-    pub async fn answer(
+    pub(crate) async fn answer(
         self,
         scope: &Scope,
         options: &Options<'_>,
@@ -158,7 +157,7 @@ impl Challenge {
             }
         };
         // Short-lived tokens are used for half of their lifetime, not renewed before each request.
-        let used = if lifetime > 2 * MARGIN { lifetime - MARGIN } else { lifetime / 2 };
+        let used = lifetime.saturating_sub(MARGIN).max(lifetime / 2);
         let renew_at = Instant::now().checked_add(used);
         let renew_at = renew_at.unwrap_or_else(|| Instant::now() + Duration::from_secs(86_400));
         Ok(Grant::Bearer { token, scope: scope.clone(), renew_at, challenge: self })

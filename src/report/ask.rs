@@ -13,7 +13,7 @@ use crate::interrupt;
 ///
 /// # Errors
 /// Returns an error if there is no terminal, its input ends, or the user presses Ctrl-C.
-pub fn ask(question: Question, color: ColorChoice) -> io::Result<String> {
+pub(crate) fn ask(question: Question, color: ColorChoice) -> io::Result<String> {
     let text = match question {
         Question::User { registry } => format!("Username for {registry}: "),
         Question::Password { user, registry } => format!("Password for {user} at {registry}: "),

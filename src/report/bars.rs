@@ -21,7 +21,7 @@ const BAR: std::ops::RangeInclusive<usize> = 8..=40;
 
 /// The running transfers.
 #[derive(Debug, Default)]
-pub struct Bars(Vec<Running>);
+pub(crate) struct Bars(Vec<Running>);
 
 #[derive(Debug)]
 struct Running {
@@ -33,28 +33,28 @@ struct Running {
 
 impl Bars {
     /// Adds a transfer.
-    pub fn begin(&mut self, counter: &Arc<Counter>, now: Instant) {
+    pub(crate) fn begin(&mut self, counter: &Arc<Counter>, now: Instant) {
         let samples = VecDeque::from([(now, 0)]);
         self.0.push(Running { counter: Arc::clone(counter), begun: now, samples });
     }
 
     /// Removes a transfer.
-    pub fn end(&mut self, counter: &Counter) {
+    pub(crate) fn end(&mut self, counter: &Counter) {
         self.0.retain(|running| running.counter.id != counter.id);
     }
 
     /// Returns whether no transfer runs.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Returns the counters of the running transfers.
-    pub fn counters(&self) -> impl Iterator<Item = &Counter> {
+    pub(crate) fn counters(&self) -> impl Iterator<Item = &Counter> {
         self.0.iter().map(|running| running.counter.as_ref())
     }
 
     /// Samples the progress of each transfer.
-    pub fn sample(&mut self, now: Instant) {
+    pub(crate) fn sample(&mut self, now: Instant) {
         for running in &mut self.0 {
             running.samples.push_back((now, running.counter.done()));
             while running.samples.len() > 2 && running.samples.front().is_some_and(|(then, _)| now - *then > WINDOW) {
@@ -64,7 +64,7 @@ impl Bars {
     }
 
     /// Returns the bars for a terminal with that many columns and rows.
-    pub fn lines(&self, columns: usize, rows: usize, now: Instant) -> Vec<BarLine> {
+    pub(crate) fn lines(&self, columns: usize, rows: usize, now: Instant) -> Vec<BarLine> {
         let shown = self.0.iter().filter(|running| now - running.begun >= DELAY);
         let mut shown: Vec<_> = shown.map(Row::of).collect();
         // One row is for the cursor.
@@ -82,11 +82,11 @@ impl Bars {
 
 /// A bar as drawn.
 #[derive(Debug, PartialEq, Eq)]
-pub struct BarLine {
+pub(crate) struct BarLine {
     /// With colors.
-    pub text: String,
+    pub(crate) text: String,
     /// Its columns.
-    pub width: usize,
+    pub(crate) width: usize,
 }
 
 /// The content of a bar.
@@ -198,11 +198,8 @@ fn lines(rows: &[Row], columns: usize) -> Vec<BarLine> {
     let mut lines = Vec::new();
     for row in rows {
         let cut: String = row.name.chars().take(name).collect();
-        let mut text = format!("{cut:name$} ");
-        if bar >= *BAR.start() {
-            text.push_str(&format!("{} ", row.bar(bar)));
-        }
-        text.push_str(&format!("{:>amount$} {:>rate$} {:>left$}", row.amount(), row.rate(), row.left()));
+        let drawn = if bar < *BAR.start() { String::new() } else { format!("{} ", row.bar(bar)) };
+        let text = format!("{cut:name$} {drawn}{:>amount$} {:>rate$} {:>left$}", row.amount(), row.rate(), row.left());
         let text: String = text.chars().take(room.saturating_sub(VERB)).collect();
         let text = text.trim_end();
         let width = VERB + text.chars().count();
@@ -257,9 +254,13 @@ mod tests {
         let begun = Instant::now();
         let mut bars = Bars::default();
         let transfers: Vec<_> = (0..8).map(|_| Transfer::begin(None, Activity::Pushing, "x", MIB)).collect();
-        transfers.iter().for_each(|transfer| bars.begin(transfer.counter(), begun));
+        for transfer in &transfers {
+            bars.begin(transfer.counter(), begun);
+        }
         assert_eq!(bars.lines(80, 24, begun), [], "no bar before the delay");
-        transfers.iter().for_each(|transfer| transfer.counter().add(MIB / 2));
+        for transfer in &transfers {
+            transfer.counter().add(MIB / 2);
+        }
         let later = begun + Duration::from_secs(1);
         bars.sample(later);
         let seen = plain(&bars.lines(80, 24, later));
@@ -267,7 +268,9 @@ mod tests {
         assert_eq!(seen[0], "     Pushing x      [=============>             ] 0.5/1.0 MiB 512.0 KiB/s  0:01");
         assert_eq!(seen[4], "     Pushing 4 more [=============>             ] 2.0/4.0 MiB   2.0 MiB/s  0:01");
         assert_eq!(bars.lines(80, 3, later).len(), 2);
-        transfers.iter().for_each(|transfer| bars.end(transfer.counter()));
+        for transfer in &transfers {
+            bars.end(transfer.counter());
+        }
         assert!(bars.is_empty());
     }
 

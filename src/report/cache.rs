@@ -8,7 +8,7 @@ use crate::sanitize::sanitize;
 use crate::store::cache::prune::{BlobKind, CachedBlob};
 
 /// Returns the line of a blob: `DIGEST  SIZE  AGE  KIND`.
-pub fn blob(blob: &CachedBlob, now: SystemTime) -> String {
+pub(crate) fn blob(blob: &CachedBlob, now: SystemTime) -> String {
     let kind = match blob.kind {
         BlobKind::Index => "index",
         BlobKind::Manifest => "manifest",
@@ -22,13 +22,13 @@ pub fn blob(blob: &CachedBlob, now: SystemTime) -> String {
 }
 
 /// Returns the line with the number of blobs and their size.
-pub fn total(blobs: &[CachedBlob]) -> String {
+pub(crate) fn total(blobs: &[CachedBlob]) -> String {
     let bytes = blobs.iter().map(|blob| blob.size).fold(0, u64::saturating_add);
     format!("{} {} {}, {}", verb_column("Cached"), blobs.len(), plural(blobs.len(), "blob"), size(bytes))
 }
 
 /// Returns the line of a corrupt blob.
-pub fn corrupt(digest: &Digest, problem: &str) -> String {
+pub(crate) fn corrupt(digest: &Digest, problem: &str) -> String {
     sanitize(&format!("{digest}: {problem}")).replace('\n', " ")
 }
 

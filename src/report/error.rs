@@ -1,5 +1,7 @@
 //! Errors → text, in cargo's format. An error in a file shows the line.
 
+use std::fmt::Write as _;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use miette::Report;
 
@@ -10,20 +12,20 @@ use crate::sanitize::sanitize;
 const CONTEXT: usize = 1;
 
 /// Returns the message with its causes, the lines of the file it is about, and its help.
-pub fn rendered(error: &Report) -> String {
+pub(crate) fn rendered(error: &Report) -> String {
     let mut text = format!("{ERROR}error{ERROR:#}: {}", sanitize(&error.to_string()));
     let causes: Vec<_> = error.chain().skip(1).map(|cause| sanitize(&cause.to_string())).collect();
     if !causes.is_empty() {
         text.push_str("\n\nCaused by:");
         for cause in causes {
-            text.push_str(&format!("\n  {}", cause.replace('\n', "\n  ")));
+            let _ = write!(text, "\n  {}", cause.replace('\n', "\n  "));
         }
     }
     if let Some(snippet) = snippet(error) {
-        text.push_str(&format!("\n{snippet}"));
+        let _ = write!(text, "\n{snippet}");
     }
     if let Some(help) = error.help() {
-        text.push_str(&format!("\n\n{HELP}help{HELP:#}: {}", sanitize(&help.to_string())));
+        let _ = write!(text, "\n\n{HELP}help{HELP:#}: {}", sanitize(&help.to_string()));
     }
     text
 }

@@ -23,7 +23,7 @@ const WARNING: Style = AnsiColor::BrightYellow.on_default();
 const KEY: Style = Style::new().dimmed();
 
 /// Returns the line for a problem: `DIGEST: problem (which part of the image)`.
-pub fn problem(problem: &Problem) -> String {
+pub(crate) fn problem(problem: &Problem) -> String {
     let part = match problem.part {
         ProblemPart::Index => "the index",
         ProblemPart::Manifest => "the manifest",
@@ -39,14 +39,14 @@ pub fn problem(problem: &Problem) -> String {
 }
 
 /// Returns everything as JSON, with terminal control characters escaped.
-pub fn json(found: &impl Serialize) -> String {
+pub(crate) fn json(found: &impl Serialize) -> String {
     // This cannot fail: all keys are strings, and it writes to memory.
     let text = serde_json::to_string_pretty(found).unwrap_or_default();
     escaped(&text) + "\n"
 }
 
 /// Returns a tree for each image.
-pub fn trees(found: &Inspected) -> Vec<TreeNode> {
+pub(crate) fn trees(found: &Inspected) -> Vec<TreeNode> {
     found.images.iter().map(|image| tree(&found.reference, image)).collect()
 }
 
@@ -169,28 +169,23 @@ fn command(created_by: &str) -> String {
 }
 
 fn config_node(config: &ConfigInfo, manifest: &ManifestInfo, before: &[ManifestInfo]) -> TreeNode {
-    let mut title = TreeLine::new().text(HEADING, "config").plain("  ").text(DIGEST, short(&config.blob.digest));
+    let title = TreeLine::new().text(HEADING, "config").plain("  ").text(DIGEST, short(&config.blob.digest));
     let same = before.iter().find(|other| other.config.as_ref().is_some_and(|other| other.run == config.run));
-    let mut lines = Vec::new();
-    match same.and_then(|other| other.platform.as_ref()) {
-        Some(platform) => title = title.plain(&format!("  same as {platform}")),
-        None => {
-            let created = config.created.clone().into_iter().collect::<Vec<_>>();
-            let facts = [("created", created)]
-                .into_iter()
-                .chain(facts(&config.run, manifest))
-                .filter(|(_, values)| !values.is_empty());
-            let facts: Vec<_> = facts.collect();
-            let width = facts.iter().map(|(key, _)| key.len()).max().unwrap_or_default();
-            for (key, values) in facts {
-                for (at, value) in values.iter().enumerate() {
-                    let key = if at == 0 { key } else { "" };
-                    lines.push(TreeLine::new().text(KEY, &format!("{key:<width$}  ")).wrap_here().plain(value));
-                }
-            }
+    if let Some(platform) = same.and_then(|other| other.platform.as_ref()) {
+        let title = title.plain(&format!("  same as {platform}"));
+        return TreeNode { lines: vec![title], children: Vec::new() };
+    }
+    let created = ("created", config.created.clone().into_iter().collect::<Vec<_>>());
+    let facts: Vec<_> = std::iter::once(created).chain(facts(&config.run, manifest)).collect();
+    let width = facts.iter().filter(|(_, values)| !values.is_empty()).map(|(key, _)| key.len()).max();
+    let width = width.unwrap_or_default();
+    let mut lines = vec![title];
+    for (key, values) in facts {
+        for (at, value) in values.iter().enumerate() {
+            let key = if at == 0 { key } else { "" };
+            lines.push(TreeLine::new().text(KEY, &format!("{key:<width$}  ")).wrap_here().plain(value));
         }
     }
-    lines.insert(0, title);
     TreeNode { lines, children: Vec::new() }
 }
 
@@ -233,7 +228,7 @@ fn annotations<'a>(pairs: impl Iterator<Item = (&'a String, &'a String)>) -> Opt
 }
 
 /// Returns the attachments, below the manifests that they are attached to.
-pub fn attachments(found: &ImageReferrers) -> Vec<TreeNode> {
+pub(crate) fn attachments(found: &ImageReferrers) -> Vec<TreeNode> {
     let mut nodes = found.subjects.iter().map(|subject| subject_node(subject, &found.reference));
     let root = nodes.next().map(|root| TreeNode { children: root.children.into_iter().chain(nodes).collect(), ..root });
     root.into_iter().collect()

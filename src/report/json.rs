@@ -37,6 +37,7 @@
 //! Results come last, one per image. A run without a `result` has failed; the error is on standard error, as text. Cargo
 //! writes its own messages to standard error too.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -137,7 +138,7 @@ pub(super) fn escaped(json: &str) -> String {
     for c in json.chars() {
         if is_terminal_control(c) && c != '\n' {
             // All of them are in the basic multilingual plane.
-            escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
+            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
         } else {
             escaped.push(c);
         }

@@ -19,8 +19,9 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
         Event::Warning { message } => return Some(format!("{WARNING}warning{WARNING:#}: {}", sanitize(message))),
         // Cargo's text, with its colors.
         Event::CargoSaid { line } => return Some(line.clone()),
-        Event::CargoBegun | Event::CargoEnded => return None,
-        Event::TransferBegun { .. } | Event::TransferEnded { .. } => return None,
+        Event::CargoBegun | Event::CargoEnded | Event::TransferBegun { .. } | Event::TransferEnded { .. } => {
+            return None;
+        }
         Event::Waiting { path } => {
             ("Blocking", format!("waiting for another cargo oci to finish writing {}", path.display()))
         }

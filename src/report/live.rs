@@ -154,7 +154,9 @@ impl State {
         let (columns, rows) = size();
         let mut lines = self.bars.lines(columns, rows, now);
         if self.color == ColorChoice::Never {
-            lines.iter_mut().for_each(|line| line.text = strip_str(&line.text).to_string());
+            for line in &mut lines {
+                line.text = strip_str(&line.text).to_string();
+            }
         }
         self.show(&lines, columns);
     }

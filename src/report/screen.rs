@@ -8,17 +8,18 @@ use super::bars::BarLine;
 
 /// The widths of the bars that the terminal shows.
 #[derive(Debug, Default)]
-pub struct Screen {
+pub(crate) struct Screen {
     widths: Vec<usize>,
 }
 
 impl Screen {
     /// Returns the escape sequences that replace the bars on the terminal, which is now `columns` wide.
-    pub fn draw(&mut self, lines: &[BarLine], columns: usize) -> String {
+    pub(crate) fn draw(&mut self, lines: &[BarLine], columns: usize) -> String {
         let mut output = self.up(columns);
         for line in lines {
             // Clear the rest of the line and move down.
-            output.push_str(&format!("{}\x1b[K\n", line.text));
+            output.push_str(&line.text);
+            output.push_str("\x1b[K\n");
         }
         if self.widths.len() + lines.len() > 0 {
             // Clear below: there may have been more bars, or an echoed ^C.

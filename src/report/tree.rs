@@ -1,5 +1,7 @@
 //! A tree of lines → text for a terminal or a pipe.
 
+use std::fmt::Write as _;
+
 use anstyle::Style;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -11,16 +13,16 @@ const MIN_COLUMNS: usize = 20;
 
 /// Lines, and the nodes below them.
 #[derive(Clone, Debug, Default)]
-pub struct TreeNode {
+pub(crate) struct TreeNode {
     /// The branch leads to the first of them.
-    pub lines: Vec<TreeLine>,
+    pub(crate) lines: Vec<TreeLine>,
     /// The nodes below.
-    pub children: Vec<TreeNode>,
+    pub(crate) children: Vec<TreeNode>,
 }
 
 /// A line of text.
 #[derive(Clone, Debug, Default)]
-pub struct TreeLine {
+pub(crate) struct TreeLine {
     parts: Parts,
     fit: Fit,
 }
@@ -39,29 +41,29 @@ enum Fit {
 
 impl TreeLine {
     /// Creates an empty line, which is never cut.
-    pub fn new() -> TreeLine {
+    pub(crate) fn new() -> TreeLine {
         TreeLine::default()
     }
 
     /// Appends text. TreeLine breaks and terminal control characters are escaped.
-    pub fn text(mut self, style: Style, text: &str) -> TreeLine {
+    pub(crate) fn text(mut self, style: Style, text: &str) -> TreeLine {
         self.parts.push((style, sanitize(text).replace('\n', "\\n")));
         self
     }
 
     /// Appends text without a style.
-    pub fn plain(self, text: &str) -> TreeLine {
+    pub(crate) fn plain(self, text: &str) -> TreeLine {
         self.text(Style::new(), text)
     }
 
     /// Cuts the line off at the width of the terminal.
-    pub fn cut(mut self) -> TreeLine {
+    pub(crate) fn cut(mut self) -> TreeLine {
         self.fit = Fit::Cut;
         self
     }
 
     /// Wraps the line at the width of the terminal. The rest is indented to the current column.
-    pub fn wrap_here(mut self) -> TreeLine {
+    pub(crate) fn wrap_here(mut self) -> TreeLine {
         self.fit = Fit::Wrap(self.parts.iter().map(|(_, text)| text.width()).sum());
         self
     }
@@ -133,7 +135,7 @@ fn split_at_word(parts: &[(Style, String)], columns: usize) -> (Parts, Parts) {
 }
 
 /// Draws the tree of each root. Without a width, no line is cut or wrapped.
-pub fn draw(roots: &[TreeNode], width: Option<usize>) -> String {
+pub(crate) fn draw(roots: &[TreeNode], width: Option<usize>) -> String {
     let mut drawn = Drawing { width, text: String::new() };
     for (at, root) in roots.iter().enumerate() {
         if at > 0 {
@@ -166,10 +168,10 @@ impl Drawing {
         for (at, parts) in fitted.enumerate() {
             let prefix = if at == 0 { first } else { others };
             if !prefix.is_empty() {
-                self.text.push_str(&format!("{BRANCHES}{prefix}{BRANCHES:#}"));
+                let _ = write!(self.text, "{BRANCHES}{prefix}{BRANCHES:#}");
             }
             for (style, text) in parts {
-                self.text.push_str(&format!("{style}{text}{style:#}"));
+                let _ = write!(self.text, "{style}{text}{style:#}");
             }
             self.text.truncate(self.text.trim_end_matches(' ').len());
             self.text.push('\n');

@@ -35,12 +35,12 @@ fn http(status: &str, headers: &str, body: &str) -> String {
 
 /// Starts a registry that accepts only the user robot.
 fn registry() -> String {
-    server(|head| match head.contains(AUTH) {
-        true => http("200 OK", "Content-Type: application/json\r\n", "{}"),
-        false => {
-            let body = r#"{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}"#;
-            http("401 Unauthorized", "WWW-Authenticate: Basic realm=\"test\"\r\n", body)
+    server(|head| {
+        if head.contains(AUTH) {
+            return http("200 OK", "Content-Type: application/json\r\n", "{}");
         }
+        let body = r#"{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}"#;
+        http("401 Unauthorized", "WWW-Authenticate: Basic realm=\"test\"\r\n", body)
     })
     .0
 }
@@ -141,9 +141,12 @@ fn login_prefers_a_token_among_several_challenges() {
 fn login_sends_no_password_to_foreign_token_service() {
     let (stranger, heads) = server(|_| http("200 OK", "", r#"{"token":"for everybody"}"#));
     let realm = format!("http://{}/token", stranger.replace("127.0.0.1", "localhost"));
-    let (registry, _) = server(move |head| match head.to_lowercase().contains("authorization: bearer") {
-        true => http("200 OK", "", "{}"),
-        false => http("401 Unauthorized", &format!("WWW-Authenticate: Bearer realm=\"{realm}\"\r\n"), ""),
+    let (registry, _) = server(move |head| {
+        if head.to_lowercase().contains("authorization: bearer") {
+            http("200 OK", "", "{}")
+        } else {
+            http("401 Unauthorized", &format!("WWW-Authenticate: Bearer realm=\"{realm}\"\r\n"), "")
+        }
     });
     let home = Home::new();
     let words = home.fails(1, &["login", &registry, "-u", "robot", "--password-stdin"], "sesame\n");
@@ -162,9 +165,12 @@ fn login_sends_no_password_to_foreign_token_service() {
 
 #[test]
 fn login_accepts_user_with_tenancy() {
-    let (registry, heads) = server(|head| match head.to_lowercase().contains("authorization: basic") {
-        true => http("200 OK", "", "{}"),
-        false => http("401 Unauthorized", "WWW-Authenticate: Basic realm=\"x\"\r\n", ""),
+    let (registry, heads) = server(|head| {
+        if head.to_lowercase().contains("authorization: basic") {
+            http("200 OK", "", "{}")
+        } else {
+            http("401 Unauthorized", "WWW-Authenticate: Basic realm=\"x\"\r\n", "")
+        }
     });
     let home = Home::new();
     home.succeeds(&["login", &registry, "-u", "tenancy/oracle/robot@x.org", "--password-stdin"], "a;b:c>d\n");

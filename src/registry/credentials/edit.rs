@@ -22,7 +22,7 @@ impl ConfigFile {
     ///
     /// # Errors
     /// Returns an error if the file exists and cannot be read.
-    pub fn read_or_new(path: &Path) -> Result<ConfigFile> {
+    pub(crate) fn read_or_new(path: &Path) -> Result<ConfigFile> {
         let file = ConfigFile::read(path)?.filter(|file| !file.text.trim_ascii().is_empty());
         Ok(file.unwrap_or_else(|| ConfigFile { path: path.to_owned(), text: NEW.to_owned() }))
     }
@@ -31,21 +31,18 @@ impl ConfigFile {
     ///
     /// # Errors
     /// Returns an error if the file is invalid.
-    pub fn with_auth(&self, query: &Query, auth: &str) -> Result<ConfigFile> {
+    pub(crate) fn with_auth(&self, query: &Query, auth: &str) -> Result<ConfigFile> {
         let entry = format!("{{\"auth\": {}}}", json!(auth));
         let text = self.parse(|whole| {
             let outer = space(&self.text, whole);
             let inner = deeper(&outer);
-            Ok(match whole.object("auths")? {
-                Some(auths) => {
-                    set(&self.text, &auths, &Entry { key: query.key(), value: &entry, before: &inner, after: &outer })
-                }
-                None => {
-                    let auths = format!("{{{inner}{}: {entry}{outer}}}", json!(query.key()));
-                    let end = if outer.contains('\n') { "\n" } else { "" };
-                    set(&self.text, whole, &Entry { key: "auths", value: &auths, before: &outer, after: end })
-                }
-            })
+            if let Some(auths) = whole.object("auths")? {
+                let entry = Entry { key: query.key(), value: &entry, before: &inner, after: &outer };
+                return Ok(set(&self.text, &auths, &entry));
+            }
+            let auths = format!("{{{inner}{}: {entry}{outer}}}", json!(query.key()));
+            let after = if outer.contains('\n') { "\n" } else { "" };
+            Ok(set(&self.text, whole, &Entry { key: "auths", value: &auths, before: &outer, after }))
         })?;
         Ok(ConfigFile { path: self.path.clone(), text })
     }
@@ -54,7 +51,7 @@ impl ConfigFile {
     ///
     /// # Errors
     /// Returns an error if the file is invalid.
-    pub fn without(&self, query: &Query) -> Result<Option<ConfigFile>> {
+    pub(crate) fn without(&self, query: &Query) -> Result<Option<ConfigFile>> {
         let mut file = self.clone();
         while let Some(text) = file.parse(|whole| without_one(&file.text, whole, query))? {
             file.text = text;
@@ -66,7 +63,7 @@ impl ConfigFile {
     ///
     /// # Errors
     /// Returns an error if the file cannot be written; the old one is then unchanged.
-    pub fn write(&self) -> Result<()> {
+    pub(crate) fn write(&self) -> Result<()> {
         // Never write what cannot be read again.
         self.parse(|_| Ok(()))?;
         write(&self.path, self.text.as_bytes()).map_err(|error| unwritable(&self.path, &error))

@@ -7,10 +7,10 @@ use miette::{Diagnostic, NamedSource, Report, SourceSpan};
 
 /// An error in JSON, without the file that it is in.
 #[derive(Debug)]
-pub struct JsonError {
-    pub message: String,
-    pub span: Range<usize>,
-    pub label: String,
+pub(crate) struct JsonError {
+    pub(crate) message: String,
+    pub(crate) span: Range<usize>,
+    pub(crate) label: String,
 }
 
 /// An error in a file.
@@ -31,12 +31,12 @@ struct JsonErrorInFile {
 
 impl JsonError {
     /// Creates an error about the bytes in `span`.
-    pub fn new(message: String, span: Range<usize>, label: &str) -> JsonError {
+    pub(crate) fn new(message: String, span: Range<usize>, label: &str) -> JsonError {
         JsonError { message, span, label: label.to_owned() }
     }
 
     /// Returns the error for the file at `path` with the content `text`.
-    pub fn within(self, path: &Path, text: &str) -> Report {
+    pub(crate) fn within(self, path: &Path, text: &str) -> Report {
         // Of a value on several lines, only the first is marked.
         let shown = text.get(self.span.clone()).unwrap_or_default();
         let length = shown.find('\n').unwrap_or(shown.len());

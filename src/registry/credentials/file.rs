@@ -27,23 +27,23 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// A file with `auths`, `credHelpers` and `credsStore`, all of them optional.
 #[derive(Clone)]
-pub struct ConfigFile {
+pub(crate) struct ConfigFile {
     /// Its path.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Its content.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 /// The helper that a file configures for a registry.
-pub struct HelperEntry {
+pub(crate) struct HelperEntry {
     /// The program without `docker-credential-`, or `None` if the file disables helpers for this registry.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// The key that configures it: `credHelpers` or `credsStore`.
-    pub key: &'static str,
+    pub(crate) key: &'static str,
 }
 
 /// Returns the files to look for credentials in, highest precedence first. A file may occur twice.
-pub fn paths(environment: &Environment) -> Vec<PathBuf> {
+pub(crate) fn paths(environment: &Environment) -> Vec<PathBuf> {
     let variable = |key: &str| environment.get(key).map(|folder| Path::new(folder).join("containers/auth.json"));
     let in_home = environment.home().map(|home| home.join(".config/containers/auth.json"));
     let of_podman = [variable("XDG_RUNTIME_DIR"), variable("XDG_CONFIG_HOME"), in_home];
@@ -61,7 +61,7 @@ fn named_or_dockers(environment: &Environment) -> impl Iterator<Item = PathBuf> 
 ///
 /// # Errors
 /// Returns an error if the user has no home folder.
-pub fn path_to_store(environment: &Environment) -> Result<PathBuf> {
+pub(crate) fn path_to_store(environment: &Environment) -> Result<PathBuf> {
     named_or_dockers(environment).next().ok_or_else(|| {
         miette!(help = "set DOCKER_CONFIG to a folder", "cannot find a folder for credentials: HOME is not set")
     })
@@ -72,7 +72,7 @@ impl ConfigFile {
     ///
     /// # Errors
     /// Returns an error if the file exists and cannot be read, or is not a JSON object.
-    pub fn read(path: &Path) -> Result<Option<ConfigFile>> {
+    pub(crate) fn read(path: &Path) -> Result<Option<ConfigFile>> {
         let text = match read(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -87,7 +87,7 @@ impl ConfigFile {
     ///
     /// # Errors
     /// Returns an error that shows the line if the content is invalid.
-    pub fn parse<T>(&self, read: impl FnOnce(&JsonObject) -> Result<T, JsonError>) -> Result<T> {
+    pub(crate) fn parse<T>(&self, read: impl FnOnce(&JsonObject) -> Result<T, JsonError>) -> Result<T> {
         let result = JsonObject::parse(&self.text).and_then(|whole| read(&whole));
         result.map_err(|error| error.within(&self.path, &self.text))
     }
@@ -96,7 +96,7 @@ impl ConfigFile {
     ///
     /// # Errors
     /// Returns an error if that part of the file is invalid.
-    pub fn own_helper(&self, query: &Query) -> Result<Option<HelperEntry>> {
+    pub(crate) fn own_helper(&self, query: &Query) -> Result<Option<HelperEntry>> {
         let name = self.parse(|whole| {
             let helpers = whole.object("credHelpers")?;
             let Some((key, value)) = helpers.as_ref().and_then(|helpers| best(helpers, query)) else {
@@ -112,7 +112,7 @@ impl ConfigFile {
     ///
     /// # Errors
     /// Returns an error if that part of the file is invalid.
-    pub fn common_helper(&self) -> Result<Option<HelperEntry>> {
+    pub(crate) fn common_helper(&self) -> Result<Option<HelperEntry>> {
         let name = self.parse(|whole| match whole.get("credsStore") {
             Some(value) => check_name(value.string("`credsStore`")?.unwrap_or_default(), &value),
             None => Ok(None),
@@ -124,7 +124,7 @@ impl ConfigFile {
     ///
     /// # Errors
     /// Returns an error if that part of the file is invalid.
-    pub fn auth(&self, query: &Query) -> Result<Option<Credential>> {
+    pub(crate) fn auth(&self, query: &Query) -> Result<Option<Credential>> {
         self.parse(|whole| {
             let Some(auths) = whole.object("auths")? else { return Ok(None) };
             let mut found: Option<((usize, bool), Credential)> = None;
@@ -195,7 +195,7 @@ fn decoded(auth: &str) -> Option<(String, String)> {
 }
 
 /// Returns the value of `auth` for a user and a password.
-pub fn encoded(user: &str, password: &Secret) -> String {
+pub(crate) fn encoded(user: &str, password: &Secret) -> String {
     BASE64.encode(format!("{user}:{}", password.expose()))
 }
 

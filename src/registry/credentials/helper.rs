@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 const TOKEN_USER: &str = "<token>";
 
 /// A helper, and where it is configured.
-pub struct Helper<'a> {
+pub(crate) struct Helper<'a> {
     environment: &'a Environment,
     program: String,
     key: &'static str,
@@ -59,13 +59,13 @@ impl HelperExit {
 
 impl<'a> Helper<'a> {
     /// Creates the helper that `key` in `file` configures. `name` must not be a path.
-    pub fn new(environment: &'a Environment, name: &str, key: &'static str, file: &Path) -> Helper<'a> {
+    pub(crate) fn new(environment: &'a Environment, name: &str, key: &'static str, file: &Path) -> Helper<'a> {
         let program = format!("docker-credential-{name}");
         Helper { environment, program, key, file: file.to_owned(), limit: LIMIT }
     }
 
     /// Returns the name of its program.
-    pub fn program(&self) -> &str {
+    pub(crate) fn program(&self) -> &str {
         &self.program
     }
 
@@ -73,7 +73,7 @@ impl<'a> Helper<'a> {
     ///
     /// # Errors
     /// Returns an error if the helper is missing, fails, hangs, or writes invalid output.
-    pub fn get(&self, registry: &str) -> Result<Option<Credential>> {
+    pub(crate) fn get(&self, registry: &str) -> Result<Option<Credential>> {
         let ended = self.run("get", registry, registry.as_bytes().to_vec())?;
         if ended.is_not_found() {
             return Ok(None);
@@ -92,7 +92,7 @@ impl<'a> Helper<'a> {
     ///
     /// # Errors
     /// Returns an error if the helper is missing, fails, or hangs.
-    pub fn store(&self, registry: &str, user: &str, password: &Secret) -> Result<()> {
+    pub(crate) fn store(&self, registry: &str, user: &str, password: &Secret) -> Result<()> {
         let credential = json!({ "ServerURL": registry, "Username": user, "Secret": password.expose() });
         let ended = self.run("store", registry, credential.to_string().into_bytes())?;
         self.succeeded(&ended, "store", registry)
@@ -102,7 +102,7 @@ impl<'a> Helper<'a> {
     ///
     /// # Errors
     /// Returns an error if the helper is missing, fails, or hangs.
-    pub fn erase(&self, registry: &str) -> Result<bool> {
+    pub(crate) fn erase(&self, registry: &str) -> Result<bool> {
         if self.get(registry)?.is_none() {
             return Ok(false);
         }

@@ -13,28 +13,28 @@ use super::error::JsonError;
 
 /// A value, as written in the file.
 #[derive(Clone, Copy, Debug)]
-pub struct JsonValue<'a> {
+pub(crate) struct JsonValue<'a> {
     text: &'a str,
     start: usize,
 }
 
 /// An object, with its entries in the order of the file.
 #[derive(Debug)]
-pub struct JsonObject<'a> {
+pub(crate) struct JsonObject<'a> {
     /// Its range in the file, including the braces.
-    pub span: Range<usize>,
+    pub(crate) span: Range<usize>,
     /// Its keys and values.
-    pub entries: Vec<(String, JsonValue<'a>)>,
+    pub(crate) entries: Vec<(String, JsonValue<'a>)>,
 }
 
 impl<'a> JsonValue<'a> {
     /// Returns its range in the file.
-    pub fn span(&self) -> Range<usize> {
+    pub(crate) fn span(&self) -> Range<usize> {
         self.start..self.start + self.text.len()
     }
 
     /// Returns the string, or `None` for `null`, which Docker's files use for a missing value.
-    pub fn string(&self, key: &str) -> Result<Option<String>, JsonError> {
+    pub(crate) fn string(&self, key: &str) -> Result<Option<String>, JsonError> {
         serde_json::from_str(self.text).map_err(|_| self.mismatch(key, "a string"))
     }
 
@@ -43,7 +43,7 @@ impl<'a> JsonValue<'a> {
     }
 
     /// Returns the object, or `None` for `null`.
-    pub fn object(&self, key: &str) -> Result<Option<JsonObject<'a>>, JsonError> {
+    pub(crate) fn object(&self, key: &str) -> Result<Option<JsonObject<'a>>, JsonError> {
         if self.text == "null" {
             return Ok(None);
         }
@@ -60,7 +60,7 @@ impl<'a> JsonObject<'a> {
     ///
     /// # Errors
     /// Returns an error if the file is not a JSON object. The message repeats nothing of the content.
-    pub fn parse(file: &'a str) -> Result<JsonObject<'a>, JsonError> {
+    pub(crate) fn parse(file: &'a str) -> Result<JsonObject<'a>, JsonError> {
         if file.trim_ascii().is_empty() {
             return Ok(JsonObject { span: 0..file.len(), entries: Vec::new() });
         }
@@ -70,17 +70,17 @@ impl<'a> JsonObject<'a> {
     }
 
     /// Returns the value of a key, or `None` if there is none. Of duplicate keys, the last one counts, as in Docker.
-    pub fn get(&self, key: &str) -> Option<JsonValue<'a>> {
+    pub(crate) fn get(&self, key: &str) -> Option<JsonValue<'a>> {
         self.entries.iter().rev().find(|(name, _)| name == key).map(|(_, value)| *value)
     }
 
     /// Returns the object in a key, or `None` if there is none.
-    pub fn object(&self, key: &str) -> Result<Option<JsonObject<'a>>, JsonError> {
+    pub(crate) fn object(&self, key: &str) -> Result<Option<JsonObject<'a>>, JsonError> {
         self.get(key).map_or(Ok(None), |value| value.object(&format!("`{key}`")))
     }
 
     /// Returns the string in a key, or `None` if there is none or it is empty. `path` is the name of the key in errors.
-    pub fn string(&self, key: &str, path: &str) -> Result<Option<String>, JsonError> {
+    pub(crate) fn string(&self, key: &str, path: &str) -> Result<Option<String>, JsonError> {
         let text = self.get(key).map_or(Ok(None), |value| value.string(path))?;
         Ok(text.filter(|text| !text.is_empty()))
     }

@@ -5,19 +5,19 @@ const HUB: &str = "https://index.docker.io/v1/";
 
 /// The repository to find credentials for.
 #[derive(Clone, Debug)]
-pub struct Query<'a> {
+pub(crate) struct Query<'a> {
     registry: String,
     repository: &'a str,
 }
 
 impl<'a> Query<'a> {
     /// Creates a query for `repository` in `registry`. An empty repository matches keys for the whole registry only.
-    pub fn new(registry: &str, repository: &'a str) -> Query<'a> {
+    pub(crate) fn new(registry: &str, repository: &'a str) -> Query<'a> {
         Query { registry: host(registry), repository }
     }
 
     /// Returns the registry's name, as Docker writes it to files and to helpers.
-    pub fn key(&self) -> &str {
+    pub(crate) fn key(&self) -> &str {
         match self.registry.as_str() {
             "docker.io" => HUB,
             registry => registry,
@@ -25,13 +25,13 @@ impl<'a> Query<'a> {
     }
 
     /// Returns the registry's name, as a user types it.
-    pub fn registry(&self) -> &str {
+    pub(crate) fn registry(&self) -> &str {
         &self.registry
     }
 
     /// Returns how well `key` matches, or `None` if it does not. A longer path matches better; of two spellings of one
     /// name, Docker's matches better.
-    pub fn fit(&self, key: &str) -> Option<(usize, bool)> {
+    pub(crate) fn fit(&self, key: &str) -> Option<(usize, bool)> {
         let (registry, path) = split(key);
         let rest = self.repository.strip_prefix(path)?;
         let within = path.is_empty() || rest.is_empty() || rest.starts_with('/');
@@ -39,7 +39,7 @@ impl<'a> Query<'a> {
     }
 
     /// Returns whether `key` stands for the whole registry, in any spelling.
-    pub fn is_whole(&self, key: &str) -> bool {
+    pub(crate) fn is_whole(&self, key: &str) -> bool {
         split(key) == (self.registry.clone(), "")
     }
 }

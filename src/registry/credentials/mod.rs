@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     /// A user's home folder, temporary.
-    pub struct Home {
+    pub(crate) struct Home {
         folder: tempfile::TempDir,
         variables: Vec<(String, String)>,
     }
@@ -111,37 +111,37 @@ mod tests {
 
     impl Home {
         /// Creates one with this file.
-        pub fn with(path: &str, content: &str) -> Home {
+        pub(crate) fn with(path: &str, content: &str) -> Home {
             let home = Home::default();
             home.write(path, content);
             home
         }
 
-        pub fn write(&self, path: &str, content: &str) {
+        pub(crate) fn write(&self, path: &str, content: &str) {
             let path = self.path(path);
             std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
             std::fs::write(path, content).expect("a file");
         }
 
-        pub fn path(&self, path: &str) -> PathBuf {
+        pub(crate) fn path(&self, path: &str) -> PathBuf {
             self.folder.path().join(path)
         }
 
-        pub fn set(&mut self, key: &str, value: &str) {
+        pub(crate) fn set(&mut self, key: &str, value: &str) {
             self.variables.push((key.to_owned(), value.to_owned()));
         }
 
-        pub fn environment(&self) -> Environment {
+        pub(crate) fn environment(&self) -> Environment {
             self.variables.iter().map(|(key, value)| (key, value)).collect()
         }
 
-        pub fn found(&self, registry: &str, repository: &str) -> FoundCredential {
+        pub(crate) fn found(&self, registry: &str, repository: &str) -> FoundCredential {
             find(&self.environment(), registry, repository, false, &CredentialCache::default()).expect("no error")
         }
 
         /// Adds a helper to PATH, with the lines of a shell script.
         #[cfg(unix)]
-        pub fn helper(&mut self, name: &str, script: &str) {
+        pub(crate) fn helper(&mut self, name: &str, script: &str) {
             let path = self.path("bin").join(format!("docker-credential-{name}"));
             std::fs::create_dir_all(self.path("bin")).expect("a folder");
             // Another process writes it: a concurrent fork of this one would keep it open for writing, and such a file

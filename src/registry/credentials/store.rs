@@ -14,20 +14,16 @@ use crate::error::Result;
 pub fn store(environment: &Environment, registry: &str, user: &str, password: &Secret) -> Result<CredentialStore> {
     let query = Query::new(registry, "");
     let file = ConfigFile::read_or_new(&file::path_to_store(environment)?)?;
-    match configured(environment, &file, &query)? {
-        Some(helper) => {
-            helper.store(query.key(), user, password)?;
-            // An old entry in the file would take precedence over the helper.
-            if let Some(file) = file.without(&query)? {
-                file.write()?;
-            }
-            Ok(CredentialStore::Helper(helper.program().to_owned()))
-        }
-        None => {
-            file.with_auth(&query, &file::encoded(user, password))?.write()?;
-            Ok(CredentialStore::File(short(environment, &file.path)))
-        }
+    let Some(helper) = configured(environment, &file, &query)? else {
+        file.with_auth(&query, &file::encoded(user, password))?.write()?;
+        return Ok(CredentialStore::File(short(environment, &file.path)));
+    };
+    helper.store(query.key(), user, password)?;
+    // An old entry in the file would take precedence over the helper.
+    if let Some(file) = file.without(&query)? {
+        file.write()?;
     }
+    Ok(CredentialStore::Helper(helper.program().to_owned()))
 }
 
 /// Erases what [`store`] has stored. Returns where it was, or `None` if there was nothing.
