@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         Command::Attach(args) => (&args.talk, MessageFormat::Human),
         Command::Referrers(args) => (&args.talk, MessageFormat::Human),
         Command::Cache(args) => (args.action.talk(), MessageFormat::Human),
-        Command::Completions(_) | Command::Man(_) => (&TalkArgs::default(), MessageFormat::Human),
+        Command::Schema | Command::Completions(_) | Command::Man(_) => (&TalkArgs::default(), MessageFormat::Human),
     };
     let reporter = Reporter::new(talk, format);
     let listener = |event| reporter.event(&event);
@@ -75,6 +75,7 @@ fn main() -> ExitCode {
             CacheAction::Prune(args) => commands::cache::prune(args, &listener).map(|()| Done::Results(Vec::new())),
         },
         Command::Sbom(args) => commands::sbom::sbom(args, &listener).map(Done::Text),
+        Command::Schema => Ok(Done::Text(commands::schema::schema())),
         Command::Completions(args) => Ok(Done::Text(commands::completions::completions(args))),
         Command::Man(args) => commands::man::man(args).map(Done::Results),
     };

@@ -8,7 +8,7 @@ use std::process::Command;
 use support::process::output;
 use support::project::Project;
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 19] = [
     "build",
     "push",
     "load",
@@ -25,6 +25,7 @@ const COMMANDS: [&str; 18] = [
     "login",
     "logout",
     "cache",
+    "schema",
     "completions",
     "man",
 ];
@@ -90,7 +91,7 @@ fn every_command_has_a_man_page() {
     let read = |path: &str| fs::read_to_string(project.path(path)).expect("a page");
     for (command, page) in COMMANDS.iter().zip(&pages) {
         let command = command.replace('-', "\\-");
-        let begin = format!(".SH SYNOPSIS\n\\fBcargo oci {command}\\fR ");
+        let begin = format!(".SH SYNOPSIS\n\\fBcargo oci {command}\\fR");
         assert!(read(page).contains(&begin), "{}", read(page));
         assert!(read(written[0]).contains(&format!("cargo\\-oci\\-{command}(1)")));
     }

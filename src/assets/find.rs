@@ -8,7 +8,7 @@ use miette::Report;
 use walkdir::WalkDir;
 
 use super::{Places, link};
-use crate::config::{FileRule, Root, is_whiteout};
+use crate::config::{FileRule, PatternRoot, is_whiteout};
 use crate::error::{Result, on_path};
 use crate::interrupt;
 
@@ -53,10 +53,10 @@ pub enum Kind {
 pub fn find(rule: &FileRule, places: &Places) -> Result<Taken> {
     let from = rule.from.get_ref();
     let root = match (from.root, places.out_dir) {
-        (Root::Package, _) => rule.folder(),
-        (Root::Target, _) => places.target_dir,
-        (Root::OutDir, Some(out_dir)) => out_dir,
-        (Root::OutDir, None) => return Err(nothing(rule, "cargo has not said where $OUT_DIR is")),
+        (PatternRoot::Package, _) => rule.folder(),
+        (PatternRoot::Target, _) => places.target_dir,
+        (PatternRoot::OutDir, Some(out_dir)) => out_dir,
+        (PatternRoot::OutDir, None) => return Err(nothing(rule, "cargo has not said where $OUT_DIR is")),
     };
     let start = root.join(&from.fixed);
     let (Ok(root), Ok(_)) = (root.canonicalize(), start.symlink_metadata()) else {
@@ -76,7 +76,7 @@ pub fn find(rule: &FileRule, places: &Places) -> Result<Taken> {
     }
     let named = from.to_string();
     let not_into = match from.root {
-        Root::Package => {
+        PatternRoot::Package => {
             [Some(places.target_dir.to_owned()), resolved(places.target_dir), places.target_dir.canonicalize().ok()]
         }
         _ => [None, None, None],
@@ -232,7 +232,7 @@ fn special(_: &Metadata) -> &'static str {
 }
 
 fn nothing(rule: &FileRule, why: &str) -> Report {
-    rule.mistake(
+    rule.error(
         rule.from.span(),
         format!("`{}` takes nothing: {why}", rule.from.get_ref()),
         "this takes nothing",
@@ -241,7 +241,7 @@ fn nothing(rule: &FileRule, why: &str) -> Report {
 }
 
 fn refused(rule: &FileRule, path: &str, why: &str) -> Report {
-    rule.mistake(
+    rule.error(
         rule.from.span(),
         format!("{path} {why}"),
         "this takes it",

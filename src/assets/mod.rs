@@ -21,7 +21,7 @@ use std::path::Path;
 
 use miette::Report;
 
-use crate::config::{FileRule, Root};
+use crate::config::{FileRule, PatternRoot};
 use crate::error::Result;
 use crate::image::layer::{Content, Entry, EntryKind, ROOT_FOLDERS};
 use find::{Found, Kind};
@@ -61,7 +61,7 @@ pub fn entries(rules: &[FileRule], owners: &[Numbers], places: &Places, binaries
 /// Whether what the rule takes may not be there before cargo has run.
 fn is_generated(rule: &FileRule, target_dir: &Path) -> bool {
     let from = rule.from.get_ref();
-    from.root != Root::Package || rule.folder().join(&from.fixed).starts_with(target_dir)
+    from.root != PatternRoot::Package || rule.folder().join(&from.fixed).starts_with(target_dir)
 }
 
 /// A path in the image, and what goes there.
@@ -103,7 +103,7 @@ fn only(rule: &FileRule, taken: find::Taken) -> Result<Found> {
         _ if taken.is_folder => "is a folder",
         _ => "takes several files",
     };
-    Err(rule.mistake(
+    Err(rule.error(
         rule.to.span(),
         format!("`{from}` {what}, but `{to}` is one file"),
         "this is no folder",
@@ -154,7 +154,7 @@ fn put<'a>(slots: &mut Slots<'a>, placed: Placed<'a>) -> Result<()> {
                 placed.entry.path
             );
             let help = "make one of the patterns narrower, or choose another `to`: nothing is replaced silently";
-            return Err(placed.rule.mistake(placed.rule.from.span(), message, "this is the second of the two", help));
+            return Err(placed.rule.error(placed.rule.from.span(), message, "this is the second of the two", help));
         }
     }
     Ok(())
@@ -177,7 +177,7 @@ fn stand_on_folders(slots: &Slots, binaries: &[String]) -> Result<()> {
     }
     for (path, placed) in slots {
         if matches!(placed.entry.kind, EntryKind::File(_)) && is_the_bases(path) {
-            return Err(placed.rule.mistake(
+            return Err(placed.rule.error(
                 placed.rule.to.span(),
                 format!("`{}` would put a file in the place of the folder /{path}", placed.rule.from.get_ref()),
                 "this takes it there",
@@ -202,7 +202,7 @@ fn above(path: &str) -> impl Iterator<Item = &str> {
 }
 
 fn in_the_way(placed: &Placed, of: &str) -> Report {
-    placed.rule.mistake(
+    placed.rule.error(
         placed.rule.from.span(),
         format!("`{}` puts /{} in the way of {of}", placed.rule.from.get_ref(), placed.entry.path),
         "this takes it there",

@@ -151,7 +151,7 @@ fn unknown(rule: &FileRule, platform: &Platform, kind: &str, name: &str, known: 
         [] => format!("it knows no {kind} by name"),
         known => format!("it knows {}", known[..known.len().min(ENOUGH_NAMES)].join(", ")),
     };
-    rule.mistake(
+    rule.error(
         at,
         format!("the base for {platform} has no {kind} `{name}`"),
         "not there",

@@ -8,7 +8,7 @@ use clap_complete::Shell;
 /// The arguments of `cargo oci completions`.
 #[derive(Args, Clone, Debug)]
 pub struct CompletionsArgs {
-    /// The shell that reads them
+    /// The shell
     #[arg(value_name = "SHELL")]
     pub shell: Shell,
 }
@@ -16,7 +16,7 @@ pub struct CompletionsArgs {
 /// The arguments of `cargo oci man`.
 #[derive(Args, Clone, Debug)]
 pub struct ManArgs {
-    /// The folder to write them to, such as ~/.local/share/man/man1; made where it is not there
+    /// The folder to write to, such as ~/.local/share/man/man1; created if it does not exist
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
 }

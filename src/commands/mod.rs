@@ -13,6 +13,7 @@
 //! | [`sbom`] | `cargo oci sbom`: what an image would be made of |
 //! | [`login`], [`logout`] | `cargo oci login` and `logout`: credentials kept and forgotten |
 //! | [`cache`] | `cargo oci cache`: what is kept between runs |
+//! | [`schema`] | `cargo oci schema`: the JSON Schema of the table |
 //! | [`completions`], [`man`] | `cargo oci completions` and `man`: what was said of the arguments, for shells and as pages |
 //! | `line` | the plan → finished layouts, everything as soon as it can be |
 //! | `together` | work side by side: what fails first stops the rest |
@@ -70,6 +71,7 @@ pub mod referrers;
 mod registries;
 pub mod run;
 pub mod sbom;
+pub mod schema;
 pub mod sign;
 mod subjects;
 mod together;

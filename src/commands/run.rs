@@ -20,7 +20,7 @@ pub fn run(args: &RunArgs, listener: Listener) -> Result<i32> {
     let environment = Environment::of_this_process();
     // The container's variables are not the image's: that is the same with and without them.
     let mut load = args.load.clone();
-    let variables = std::mem::take(&mut load.build.image.env);
+    let variables = load.build.image.table.env.take().unwrap_or_default();
     let loaded = Handover::make(&load, &environment, listener, |plan, engines| {
         one_image(plan)?;
         engines.iter().try_for_each(|engine| engine.check_run(&args.publish, &args.volume))
