@@ -56,7 +56,7 @@ fn validator() -> Validator {
 /// Returns what the schema finds wrong in a Cargo.toml.
 fn problems(validator: &Validator, manifest: &str) -> Vec<String> {
     let document = as_json(manifest).expect("TOML");
-    validator.iter_errors(&document).map(|error| format!("{} in {manifest}", error)).collect()
+    validator.iter_errors(&document).map(|error| format!("{error} in {manifest}")).collect()
 }
 
 #[test]

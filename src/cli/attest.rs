@@ -6,8 +6,8 @@ use std::str::FromStr;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
-use super::TalkArgs;
 use super::inspect::platform;
+use super::login::TalkArgs;
 use crate::config::check::key_value;
 use crate::image::predicate;
 use crate::platform::Platform;
@@ -178,8 +178,9 @@ fn media_type(text: &str) -> Result<String, String> {
 }
 
 fn is_restricted_name(name: &str) -> bool {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || "!#$&-^_.+".contains(c);
-    name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.len() <= 127 && name.chars().all(is_part)
+    name.len() <= 127
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "!#$&-^_.+".contains(c))
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::builder::{EnumValueParser, NonEmptyStringValueParser};
 use clap::{Args, ValueEnum, ValueHint};
 
+use super::cargo::CargoArgs;
+use super::image::ImageArgs;
 use super::table::flags;
-use super::{CargoArgs, ImageArgs};
 
 /// The arguments of `cargo oci bundle`.
 #[derive(Args, Clone, Debug)]

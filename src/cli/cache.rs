@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::TalkArgs;
+use super::login::TalkArgs;
 
 /// The arguments of `cargo oci cache`.
 #[derive(Args, Clone, Debug)]

@@ -12,13 +12,13 @@ use crate::reference::EngineKind;
 
 /// Parses a `T`, and proposes words.
 #[derive(Clone)]
-pub struct Completing<T> {
+pub(crate) struct Completing<T> {
     words: fn() -> Vec<String>,
     parsed: PhantomData<fn() -> T>,
 }
 
 /// Returns a parser for a `T` that proposes these words.
-pub fn completing<T>(words: fn() -> Vec<String>) -> Completing<T> {
+pub(crate) fn completing<T>(words: fn() -> Vec<String>) -> Completing<T> {
     Completing { words, parsed: PhantomData }
 }
 
@@ -38,6 +38,6 @@ where
 }
 
 /// Returns the names of engines.
-pub fn engines() -> Vec<String> {
+pub(crate) fn engines() -> Vec<String> {
     EngineKind::names().map(str::to_owned).to_vec()
 }

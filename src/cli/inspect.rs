@@ -3,7 +3,7 @@
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueHint};
 
-use super::TalkArgs;
+use super::login::TalkArgs;
 use crate::platform::{Platform, PlatformError};
 
 /// Which image, and how it is printed.

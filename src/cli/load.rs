@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-use super::BuildArgs;
+use super::build::BuildArgs;
 use super::completing::{completing, engines};
 use crate::reference::EngineReference;
 

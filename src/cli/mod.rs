@@ -1,8 +1,10 @@
 //! The command line: subcommands, flags and their help.
 
 mod attest;
+mod build;
 mod bundle;
 mod cache;
+mod cargo;
 mod completing;
 mod format;
 mod generate;
@@ -10,27 +12,28 @@ mod image;
 mod inspect;
 mod load;
 mod login;
+mod output;
 mod sbom;
 mod table;
 
-use std::path::PathBuf;
-
 use anstyle::{AnsiColor, Style};
 use clap::builder::Styles;
-use clap::{ArgGroup, Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
-use crate::spelling::hint;
 pub use attest::{
     AttachArgs, Attest, GenerateKeyArgs, ReferrersArgs, Required, SignArgs, SignerArgs, SubjectArgs, VerifyArgs,
 };
+pub use build::{BuildArgs, PushArgs};
 pub use bundle::{BundleArgs, BundleForm};
 pub use cache::{CacheAction, CacheArgs, PruneArgs};
+pub use cargo::CargoArgs;
 pub use format::{MessageFormat, WithFormat};
 pub use generate::{CompletionsArgs, ManArgs};
 pub use image::{ImageArgs, Prebuilt};
 pub use inspect::NamedArgs;
 pub use load::{EngineArgs, LoadArgs, RunArgs};
 pub use login::{LoginArgs, LogoutArgs, PasswordArg, TalkArgs};
+pub use output::{Output, OutputArgs, OutputKind};
 pub use sbom::SbomArgs;
 
 /// Cargo's own colors.
@@ -154,159 +157,6 @@ pub enum Command {
     Man(ManArgs),
 }
 
-/// The arguments of `cargo oci push`.
-#[derive(Args, Clone, Debug, Default)]
-#[command(group(ArgGroup::new("signer").requires("sign")))]
-pub struct PushArgs {
-    /// What is built.
-    #[command(flatten)]
-    pub build: BuildArgs,
-    /// Push without tags: the image can only be pulled by digest
-    #[arg(long, help_heading = "Output")]
-    pub by_digest: bool,
-    /// Sign index and images, as `cargo oci sign` does, before the tags move
-    #[arg(long, requires = "signer", help_heading = "Signing")]
-    pub sign: bool,
-    /// Who signs.
-    #[command(flatten, next_help_heading = "Signing")]
-    pub signer: SignerArgs,
-}
-
-/// The arguments of `cargo oci build`.
-#[derive(Args, Clone, Debug, Default)]
-pub struct BuildArgs {
-    /// What is in the image.
-    #[command(flatten)]
-    pub image: ImageArgs,
-    /// Where it is written.
-    #[command(flatten)]
-    pub output: OutputArgs,
-    /// Cargo's own flags.
-    #[command(flatten)]
-    pub cargo: CargoArgs,
-}
-
-/// What is written in addition to the layout in `target/oci`.
-#[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Output")]
-pub struct OutputArgs {
-    /// Also write the image to oci-dir=PATH, oci-archive=PATH or docker-archive=PATH (repeatable)
-    #[arg(short, long = "output", value_name = "TYPE=PATH")]
-    pub outputs: Vec<Output>,
-    /// Write the result (references, digests, sizes) to FILE as JSON
-    #[arg(long, value_name = "FILE")]
-    pub metadata_file: Option<PathBuf>,
-    /// Also write the SBOMs to this folder: NAME.cdx.json for the index, NAME-linux-amd64.cdx.json for a platform, or .spdx.json
-    #[arg(long, value_name = "DIR")]
-    pub sbom_dir: Option<PathBuf>,
-}
-
-/// An output: a format and a path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Output {
-    /// The format.
-    pub kind: OutputKind,
-    /// The path.
-    pub path: PathBuf,
-}
-
-/// The formats that an image is written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutputKind {
-    /// A folder with an OCI layout.
-    OciDir,
-    /// A tar file with an OCI layout.
-    OciArchive,
-    /// A tar file with an OCI layout that `docker load` reads too.
-    DockerArchive,
-}
-
-impl std::str::FromStr for Output {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (kind, path) = text.split_once('=').unwrap_or((text, ""));
-        let kind = match kind {
-            "oci-dir" => OutputKind::OciDir,
-            "oci-archive" => OutputKind::OciArchive,
-            "docker-archive" => OutputKind::DockerArchive,
-            other => {
-                let hint = hint(other, ["oci-dir", "oci-archive", "docker-archive"]);
-                return Err(format!(
-                    "unknown output type `{other}`{hint}: expected oci-dir, oci-archive or docker-archive"
-                ));
-            }
-        };
-        if path.is_empty() {
-            return Err("missing path: expected TYPE=PATH, such as oci-archive=image.tar".to_owned());
-        }
-        Ok(Output { kind, path: path.into() })
-    }
-}
-
-/// Cargo's own flags, with cargo's own meaning.
-#[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Cargo")]
-pub struct CargoArgs {
-    /// Build an image of this package (repeatable)
-    #[arg(short, long = "package", value_name = "SPEC")]
-    pub packages: Vec<String>,
-    /// Build images of all packages in the workspace that have a table or a binary
-    #[arg(long)]
-    pub workspace: bool,
-    /// Exclude this package (repeatable)
-    #[arg(long, value_name = "SPEC", requires = "workspace")]
-    pub exclude: Vec<String>,
-    /// Put this binary into the image (repeatable)
-    #[arg(long = "bin", value_name = "NAME")]
-    pub bins: Vec<String>,
-    /// Path to Cargo.toml
-    #[arg(long, value_name = "PATH")]
-    pub manifest_path: Option<PathBuf>,
-    /// Space or comma separated list of features to activate
-    #[arg(short = 'F', long, value_name = "FEATURES")]
-    pub features: Vec<String>,
-    /// Activate all available features
-    #[arg(long)]
-    pub all_features: bool,
-    /// Do not activate the `default` feature
-    #[arg(long)]
-    pub no_default_features: bool,
-    /// Build with this profile [default: release]
-    #[arg(long, value_name = "NAME")]
-    pub profile: Option<String>,
-    /// Build with the profile release, the default unless a table sets another.
-    #[arg(short, long, hide = true, conflicts_with = "profile")]
-    pub release: bool,
-    /// Directory for all generated artifacts
-    #[arg(long, value_name = "DIRECTORY")]
-    pub target_dir: Option<PathBuf>,
-    /// Number of parallel jobs
-    #[arg(short, long, value_name = "N", allow_hyphen_values = true)]
-    pub jobs: Option<String>,
-    /// Assert that Cargo.lock will remain unchanged
-    #[arg(long)]
-    pub locked: bool,
-    /// Run without accessing the network, with bases from the cache
-    #[arg(long)]
-    pub offline: bool,
-    /// Equivalent to specifying both --locked and --offline
-    #[arg(long)]
-    pub frozen: bool,
-    /// Override a cargo configuration value (repeatable)
-    #[arg(long, value_name = "KEY=VALUE|PATH")]
-    pub config: Vec<String>,
-    /// Keep the paths of this machine in the binaries, for debuggers that look for sources
-    #[arg(long)]
-    pub no_remap_path_prefix: bool,
-    /// Do not install a missing Rust target through rustup
-    #[arg(long)]
-    pub no_install: bool,
-    /// Output.
-    #[command(flatten)]
-    pub talk: TalkArgs,
-}
-
 /// Returns the arguments without the `oci` that cargo adds: `cargo-oci oci build` is the same as `cargo-oci build`.
 pub fn arguments(typed: impl Iterator<Item = std::ffi::OsString>) -> Vec<std::ffi::OsString> {
     let mut typed: Vec<_> = typed.collect();
@@ -318,6 +168,8 @@ pub fn arguments(typed: impl Iterator<Item = std::ffi::OsString>) -> Vec<std::ff
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     fn build(args: &[&str]) -> Result<BuildArgs, clap::Error> {

@@ -2,7 +2,9 @@
 
 use clap::Args;
 
-use super::{BuildArgs, CargoArgs, ImageArgs};
+use super::build::BuildArgs;
+use super::cargo::CargoArgs;
+use super::image::ImageArgs;
 use crate::config::SbomFormat;
 
 /// The arguments of `cargo oci sbom`.

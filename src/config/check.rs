@@ -11,8 +11,9 @@ pub fn check_tag(tag: &str) -> Result<(), String> {
 }
 
 pub(super) fn is_tag(tag: &str) -> bool {
-    let is_first = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    tag.starts_with(is_first) && tag.chars().all(is_tag_character) && tag.len() <= 128
+    tag.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+        && tag.chars().all(is_tag_character)
+        && tag.len() <= 128
 }
 
 /// Returns whether a tag may contain `c`.
@@ -63,8 +64,9 @@ pub fn check_user(user: &str) -> Result<(), String> {
 
 fn is_account(name: &str) -> bool {
     let is_number = name.bytes().all(|digit| digit.is_ascii_digit());
-    let is_separator = |c: char| c.is_whitespace() || c.is_control() || c == ':';
-    !name.is_empty() && !name.contains(is_separator) && (!is_number || name.parse::<u32>().is_ok())
+    !name.is_empty()
+        && !name.contains(|c: char| c.is_whitespace() || c.is_control() || c == ':')
+        && (!is_number || name.parse::<u32>().is_ok())
 }
 
 /// Checks that `text` is one line without control characters.

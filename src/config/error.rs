@@ -36,6 +36,7 @@ pub struct ValueError {
 
 impl ValueError {
     /// Adds an example of the key as help, unless there is better help.
+    #[must_use]
     pub fn with_example(self, key: &str, example: &str) -> ValueError {
         ValueError { help: self.help.or(Some(format!("write it as in `{key} = {example}`"))), ..self }
     }

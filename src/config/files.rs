@@ -59,7 +59,7 @@ pub enum Account {
 }
 
 /// The keys of a rule, with what they hold.
-pub const RULE_KEYS: [(&str, &str); 4] = [
+pub(crate) const RULE_KEYS: [(&str, &str); 4] = [
     (
         "from",
         "A file, a folder or a pattern, relative to the folder of this Cargo.toml; `target/…` and `$OUT_DIR/…` too",

@@ -34,15 +34,18 @@ impl FromStr for Folder {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let path = text.trim_end_matches('/');
-        // A colon would end it in PATH.
-        let is_valid = |name: &str| !matches!(name, "" | "." | "..") && !name.contains(':');
         match path.strip_prefix('/') {
             Some(names) if names.split('/').any(is_whiteout) => Err(whiteout_in(text)),
-            Some(names) if names.split('/').all(is_valid) => Ok(Folder(path.to_owned())),
+            Some(names) if names.split('/').all(is_name) => Ok(Folder(path.to_owned())),
             _ if !text.is_empty() && path.is_empty() => Ok(Folder("/".to_owned())),
             _ => Err(format!("`{text}` is not an absolute path in the image, without `..` and `:`")),
         }
     }
+}
+
+/// A colon would separate it in PATH.
+fn is_name(name: &str) -> bool {
+    !matches!(name, "" | "." | "..") && !name.contains(':')
 }
 
 impl fmt::Display for Folder {

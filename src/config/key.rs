@@ -94,16 +94,19 @@ impl Flag {
     }
 
     /// Adds a name of one letter.
+    #[must_use]
     pub const fn short(self, short: char) -> Flag {
         Flag { short: Some(short), ..self }
     }
 
     /// Leaves the default out of the help.
+    #[must_use]
     pub const fn hide_default(self) -> Flag {
         Flag { shows_default: false, ..self }
     }
 
     /// Splits values at commas.
+    #[must_use]
     pub const fn split(self) -> Flag {
         Flag { is_split: true, ..self }
     }
@@ -116,6 +119,7 @@ impl Variable {
     }
 
     /// Splits the value at commas.
+    #[must_use]
     pub const fn split(self) -> Variable {
         Variable { is_split: true, ..self }
     }

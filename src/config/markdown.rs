@@ -13,10 +13,10 @@ pub fn markdown() -> String {
     for key in KEYS {
         text += &row(key);
     }
-    text += &format!("| `{IMAGES}` | table of tables | none | | | {IMAGES_HELP} |\n");
+    text.extend(["| `", IMAGES, "` | table of tables | none | | | ", IMAGES_HELP, " |\n"]);
     text += "\nEach table of `files` has these keys:\n\n| key | what it holds |\n| --- | --- |\n";
     for (key, help) in RULE_KEYS {
-        text += &format!("| `{key}` | {help} |\n");
+        text.extend(["| `", key, "` | ", help, " |\n"]);
     }
     text += "\nTags may hold these placeholders: ";
     text += &PLACEHOLDERS.map(|(name, _)| format!("`{{{name}}}`")).join(", ");

@@ -61,11 +61,10 @@ impl FromStr for Pattern {
     type Err = PatternError;
 
     fn from_str(text: &str) -> Result<Pattern, PatternError> {
-        let is_drive = |text: &str| matches!(text.as_bytes(), [letter, b':', b'/', ..] if letter.is_ascii_alphabetic());
         match text {
             "" => return Err(PatternError::Empty),
             text if text.contains('\\') => return Err(PatternError::Backslash),
-            text if text.starts_with('/') || is_drive(text) => return Err(PatternError::Absolute),
+            text if text.starts_with('/') || begins_with_drive(text) => return Err(PatternError::Absolute),
             _ => {}
         }
         let mut parts: Vec<_> = text.split('/').filter(|part| !["", "."].contains(part)).collect();
@@ -92,6 +91,10 @@ impl FromStr for Pattern {
         let takes_folders = wild.last().is_none_or(|last| *last == "**");
         Ok(Pattern { root, fixed: fixed.join("/"), glob, takes_folders, text: text.to_owned() })
     }
+}
+
+fn begins_with_drive(text: &str) -> bool {
+    matches!(text.as_bytes(), [letter, b':', b'/', ..] if letter.is_ascii_alphabetic())
 }
 
 impl fmt::Display for Pattern {

@@ -16,7 +16,7 @@ use crate::git::{self, Commit};
 ///
 /// # Errors
 /// Returns an error if `SOURCE_DATE_EPOCH` is not a number of seconds since 1970.
-pub fn created(environment: &Environment, commit: Option<&Commit>) -> Result<Timestamp> {
+pub(crate) fn created(environment: &Environment, commit: Option<&Commit>) -> Result<Timestamp> {
     let seconds = match environment.get("SOURCE_DATE_EPOCH").map(|value| value.to_string_lossy()) {
         None => commit.map_or(0, |commit| commit.time.max(0)),
         Some(text) => text.parse().ok().filter(|seconds| *seconds >= 0).ok_or_else(|| {
@@ -35,7 +35,7 @@ pub fn created(environment: &Environment, commit: Option<&Commit>) -> Result<Tim
 }
 
 /// Returns a warning if `folder` is in a checkout that git cannot read.
-pub fn unread_commit(folder: &Path, commit: Option<&Commit>) -> Option<String> {
+pub(crate) fn unread_commit(folder: &Path, commit: Option<&Commit>) -> Option<String> {
     let is_checkout = folder.canonicalize().ok()?.ancestors().any(|folder| folder.join(".git").exists());
     let why = match commit {
         None if is_checkout => git::check(folder).err()?,
@@ -45,7 +45,7 @@ pub fn unread_commit(folder: &Path, commit: Option<&Commit>) -> Option<String> {
 }
 
 /// Returns the labels and annotations of the image `name` of a package, under OCI's names (image-spec, `annotations.md`).
-pub fn described(package: &Package, name: &str, commit: Option<&Commit>, created: Timestamp) -> Labels {
+pub(crate) fn described(package: &Package, name: &str, commit: Option<&Commit>, created: Timestamp) -> Labels {
     let revision = commit.map(|commit| if commit.dirty { format!("{}-dirty", commit.sha) } else { commit.sha.clone() });
     let authors = (!package.authors.is_empty()).then(|| package.authors.join(", "));
     let facts = [

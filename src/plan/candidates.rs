@@ -13,7 +13,7 @@ use crate::spelling::nearest;
 
 /// An image of a package, before its plan is made.
 #[derive(Debug)]
-pub struct ImageCandidate<'a> {
+pub(crate) struct ImageCandidate<'a> {
     /// The package.
     pub package: &'a Package,
     /// The name of the image.
@@ -32,7 +32,11 @@ pub struct ImageCandidate<'a> {
 ///
 /// # Errors
 /// Returns an error if a table is wrong, if no image or binary has a given name, or if it is ambiguous which binary is meant.
-pub fn candidates<'a>(packages: &[&'a Package], shared: &Table, args: &BuildArgs) -> Result<Vec<ImageCandidate<'a>>> {
+pub(crate) fn candidates<'a>(
+    packages: &[&'a Package],
+    shared: &Table,
+    args: &BuildArgs,
+) -> Result<Vec<ImageCandidate<'a>>> {
     let several = packages.len() > 1;
     let mut found = Vec::new();
     for package in packages {
@@ -130,14 +134,14 @@ impl ImageCandidate<'_> {
                 None => return Err(self.ambiguous(&all)),
             },
         };
-        let wanted = match flags {
+        let chosen = match flags {
             [] => own,
             flags if several => flags.iter().filter(|bin| has(bin) && own.contains(bin)).cloned().collect(),
             flags => flags.to_vec(),
         };
-        match wanted.iter().find(|bin| !has(bin)) {
+        match chosen.iter().find(|bin| !has(bin)) {
             Some(bin) => Err(self.unknown(bin, &all, flags.is_empty())),
-            None => Ok(each_once(wanted)),
+            None => Ok(each_once(chosen)),
         }
     }
 

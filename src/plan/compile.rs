@@ -14,7 +14,8 @@ use miette::{Context, IntoDiagnostic};
 use super::c_packages::{CPackage, c_packages};
 use super::features::Features;
 use super::image::ImagePlan;
-use super::{Environment, Remap, remap, without_credentials};
+use super::remap::{self, Remap};
+use super::{Environment, without_credentials};
 use crate::cli::CargoArgs;
 use crate::error::{CargoFailed, Result};
 use crate::image::Digest;
@@ -102,8 +103,8 @@ impl<'a> RunGroup<'a> {
         let mut list = Vec::new();
         for (package, features) in &self.packages {
             let package = &metadata[package];
-            let known = |name: &&str| package.features.contains_key(*name);
-            let default = ["default"].into_iter().filter(known).filter(|_| no_default && !features.no_default);
+            let needs_default = no_default && !features.no_default && package.features.contains_key("default");
+            let default = Some("default").filter(|_| needs_default).into_iter();
             let all = package.features.keys().map(String::as_str).filter(|_| features.all);
             let named = features.list.iter().map(String::as_str);
             list.extend(default.chain(all).chain(named).map(|name| format!("{}/{name}", package.name)));
@@ -142,22 +143,7 @@ pub fn plan(
         groups[run].add(image);
         runs_of_images.push(run);
     }
-    let run = |group: &RunGroup| -> Result<CargoRun> {
-        let features = group.features(&workspace.metadata);
-        // The packages that are linked depend on the features.
-        let resolved = if features.is_empty() { None } else { Some(metadata(environment.cargo(), args, &features)?) };
-        let packages = group.packages.iter().map(|(package, _)| *package);
-        let resolved = resolved.as_ref().unwrap_or(workspace);
-        let c_packages = c_packages(&resolved.metadata, packages);
-        let resolve = Resolve {
-            args: shared_args(args).into_iter().chain(features.iter().cloned()).collect(),
-            features: feature_args(args).into_iter().chain(features.iter().map(text)).collect(),
-            packages: super::each_once(group.images.iter().map(|image| image.spec.clone())),
-            known: resolved.digest.clone(),
-        };
-        Ok(CargoRun { args: cargo_args(args, group, features), c_packages, resolve })
-    };
-    let runs = groups.iter().map(run).collect::<Result<_>>()?;
+    let runs = groups.iter().map(|group| cargo_run(group, args, environment, workspace)).collect::<Result<_>>()?;
     for (image, run) in images.iter_mut().zip(runs_of_images) {
         image.run = run;
     }
@@ -165,6 +151,27 @@ pub fn plan(
     let remaps = remap::remaps(args, environment, &workspace.metadata);
     let lock = workspace.metadata.workspace_root.join("Cargo.lock").into();
     Ok(CompilePlan { runs, remaps, lock, install, environment: environment.clone() })
+}
+
+fn cargo_run(
+    group: &RunGroup,
+    args: &CargoArgs,
+    environment: &Environment,
+    workspace: &WorkspaceMetadata,
+) -> Result<CargoRun> {
+    let features = group.features(&workspace.metadata);
+    // The packages that are linked depend on the features.
+    let resolved = if features.is_empty() { None } else { Some(metadata(environment.cargo(), args, &features)?) };
+    let packages = group.packages.iter().map(|(package, _)| *package);
+    let resolved = resolved.as_ref().unwrap_or(workspace);
+    let c_packages = c_packages(&resolved.metadata, packages);
+    let resolve = Resolve {
+        args: shared_args(args).into_iter().chain(features.iter().cloned()).collect(),
+        features: feature_args(args).into_iter().chain(features.iter().map(text)).collect(),
+        packages: super::each_once(group.images.iter().map(|image| image.spec.clone())),
+        known: resolved.digest.clone(),
+    };
+    Ok(CargoRun { args: cargo_args(args, group, features), c_packages, resolve })
 }
 
 /// Runs `cargo metadata` with these features.

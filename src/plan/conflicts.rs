@@ -18,7 +18,7 @@ use crate::harmless::is_order;
 ///
 /// # Errors
 /// Returns an error if two images conflict.
-pub fn check_images(metadata: &Metadata, images: &[ImagePlan], repository: Option<&str>) -> Result<()> {
+pub(crate) fn check_images(metadata: &Metadata, images: &[ImagePlan], repository: Option<&str>) -> Result<()> {
     for (at, image) in images.iter().enumerate() {
         for other in &images[at + 1..] {
             check_names(metadata, image, other, repository)?;
@@ -100,7 +100,7 @@ fn check_binaries(metadata: &Metadata, image: &ImagePlan, other: &ImagePlan) -> 
 }
 
 /// Returns the error that no image of `packages` is left to build.
-pub fn no_image(packages: &[&Package], args: &CargoArgs) -> Report {
+pub(crate) fn no_image(packages: &[&Package], args: &CargoArgs) -> Report {
     let mut all: Vec<_> = packages.iter().flat_map(|package| binaries(package)).collect();
     all.sort_unstable();
     let known = args.bins.iter().find(|bin| all.contains(&bin.as_str()));
@@ -126,7 +126,7 @@ pub fn no_image(packages: &[&Package], args: &CargoArgs) -> Report {
 ///
 /// # Errors
 /// Returns an error if there are several.
-pub fn one_output_for_one_image(images: &[ImagePlan], outputs: &[Output]) -> Result<()> {
+pub(crate) fn one_output_for_one_image(images: &[ImagePlan], outputs: &[Output]) -> Result<()> {
     match images {
         [_, _, ..] if !outputs.is_empty() => Err(miette!(
             help = "choose one image with `--package` or `--image`; the layouts of all are in target/oci",
@@ -141,7 +141,7 @@ pub fn one_output_for_one_image(images: &[ImagePlan], outputs: &[Output]) -> Res
 ///
 /// # Errors
 /// Returns an error if the folder has a control character in its name.
-pub fn results_are_lines(target_dir: &Path) -> Result<()> {
+pub(crate) fn results_are_lines(target_dir: &Path) -> Result<()> {
     // Results are relative to the current folder if they can be.
     let current = std::env::current_dir().unwrap_or_default();
     let shown = target_dir.strip_prefix(current).unwrap_or(target_dir).to_string_lossy();
@@ -158,7 +158,7 @@ pub fn results_are_lines(target_dir: &Path) -> Result<()> {
 ///
 /// # Errors
 /// Returns an error if an output cannot be written.
-pub fn outputs_can_be_written(args: &OutputArgs) -> Result<()> {
+pub(crate) fn outputs_can_be_written(args: &OutputArgs) -> Result<()> {
     let archives = args.outputs.iter().filter(|output| output.kind != OutputKind::OciDir);
     for path in archives.map(|output| &output.path).chain(&args.metadata_file) {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -28,7 +28,7 @@ const DEFAULT_BIN_DIR: &str = "/app";
 const DEFAULT_TAG: &str = "latest";
 
 /// What the images of one run have in common.
-pub struct Facts<'a> {
+pub(crate) struct Facts<'a> {
     pub args: &'a BuildArgs,
     /// Flags over environment variables.
     pub overrides: Table,
@@ -43,7 +43,7 @@ impl Facts<'_> {
     ///
     /// # Errors
     /// Returns an error if a tag cannot be made, or if a rule of `files` needs a build script that does not exist.
-    pub fn image(&self, candidate: ImageCandidate) -> Result<ImagePlan> {
+    pub(crate) fn image(&self, candidate: ImageCandidate) -> Result<ImagePlan> {
         let ImageCandidate { package, name, table, bins, .. } = candidate;
         let table = self.overrides.clone().over(table);
         let bin_dir =

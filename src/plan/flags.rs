@@ -13,7 +13,7 @@ use crate::error::Result;
 ///
 /// # Errors
 /// Returns an error if two targets are for one platform.
-pub fn flags(args: &ImageArgs) -> Result<Table> {
+pub(crate) fn flags(args: &ImageArgs) -> Result<Table> {
     for (at, target) in args.targets.iter().enumerate() {
         if let Some(other) = args.targets[..at].iter().find(|other| other.platform() == target.platform()) {
             return Err(miette!(
@@ -36,7 +36,7 @@ pub fn flags(args: &ImageArgs) -> Result<Table> {
 ///
 /// # Errors
 /// Returns an error if a variable has an invalid value.
-pub fn variables(environment: &Environment) -> Result<Table> {
+pub(crate) fn variables(environment: &Environment) -> Result<Table> {
     let mut table = Table::default();
     for key in KEYS {
         let Some(variable) = key.variable else { continue };
@@ -51,7 +51,7 @@ pub fn variables(environment: &Environment) -> Result<Table> {
 }
 
 /// Returns the flag or the variable that overrides the key `repository`, if there is one.
-pub fn repository_override(flags: &Table, variables: &Table) -> Option<&'static str> {
+pub(crate) fn repository_override(flags: &Table, variables: &Table) -> Option<&'static str> {
     if flags.repository.is_some() {
         return Some("`--repository`");
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use cargo_metadata::PackageId;
 use jiff::Timestamp;
-use miette::miette;
+use miette::{Report, miette};
 
 use super::features::Features;
 use crate::config::{FileRule, Folder, Labels, Port, SbomFormat, Signal};
@@ -152,24 +152,26 @@ impl ImagePlan {
             PlatformChoice::One(target) => (target.platform() == *platform).then_some(*target),
             PlatformChoice::All => platform.target(),
         });
-        let target = target.ok_or_else(|| match platform.target() {
-            None => miette!(
-                help = "choose a platform that the engine emulates, such as `--platform linux/amd64`, or another engine with `--engine`",
-                "Rust has no musl target for {platform}"
-            ),
-            Some(_) => {
-                let names: Vec<_> = self.platforms.iter().map(ToString::to_string).collect();
-                miette!(
-                    help = format!("add {platform} to the key `platforms`, or choose with `--platform {}`", names[0]),
-                    "the image {} is built for {}, not for {platform}",
-                    self.name,
-                    names.join(", ")
-                )
-            }
-        })?;
+        let target = target.ok_or_else(|| self.no_platform(platform))?;
         self.platforms = vec![PlatformChoice::One(target)];
         let name = format!("{}@{}", self.name, target.platform().to_string().replace('/', "-"));
         self.layout.set_file_name(name);
         Ok(())
+    }
+
+    fn no_platform(&self, platform: &Platform) -> Report {
+        if platform.target().is_none() {
+            return miette!(
+                help = "choose a platform that the engine emulates, such as `--platform linux/amd64`, or another engine with `--engine`",
+                "Rust has no musl target for {platform}"
+            );
+        }
+        let names: Vec<_> = self.platforms.iter().map(ToString::to_string).collect();
+        miette!(
+            help = format!("add {platform} to the key `platforms`, or choose with `--platform {}`", names[0]),
+            "the image {} is built for {}, not for {platform}",
+            self.name,
+            names.join(", ")
+        )
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use miette::miette;
 
-use super::ImagePlan;
+use super::image::ImagePlan;
 use crate::cli::Prebuilt;
 use crate::error::Result;
 use crate::platform::{Platform, PlatformChoice};
@@ -21,7 +21,7 @@ impl Prebuilt {
 /// # Errors
 /// Returns an error if a platform is given twice or not built for, if a binary is missing, or if one file is given for several
 /// binaries.
-pub fn check(prebuilt: &[Prebuilt], images: &[ImagePlan]) -> Result<()> {
+pub(crate) fn check(prebuilt: &[Prebuilt], images: &[ImagePlan]) -> Result<()> {
     for (at, given) in prebuilt.iter().enumerate() {
         let platform = given.target.platform();
         if prebuilt[..at].iter().any(|other| other.target.platform() == platform) {

@@ -21,7 +21,7 @@ pub struct Remap {
 
 /// Returns all replacements, or none if `--no-remap-path-prefix` is given. Folders within others come after them: rustc
 /// applies the last that matches.
-pub fn remaps(args: &CargoArgs, environment: &Environment, workspace: &Metadata) -> Vec<Remap> {
+pub(crate) fn remaps(args: &CargoArgs, environment: &Environment, workspace: &Metadata) -> Vec<Remap> {
     if args.no_remap_path_prefix || flags_of_arguments_count(args, environment) {
         return Vec::new();
     }
@@ -45,7 +45,7 @@ pub fn remaps(args: &CargoArgs, environment: &Environment, workspace: &Metadata)
 }
 
 /// Returns a warning if binaries contain paths of this machine without `--no-remap-path-prefix`.
-pub fn warning(args: &CargoArgs, environment: &Environment) -> Option<String> {
+pub(crate) fn warning(args: &CargoArgs, environment: &Environment) -> Option<String> {
     let is_unexpected = !args.no_remap_path_prefix && flags_of_arguments_count(args, environment);
     is_unexpected.then(|| {
         "binaries will contain paths of this machine, because `--config` sets `rustflags`: set them in RUSTFLAGS or in a file \
@@ -70,11 +70,19 @@ fn sets_rustflags(config: &str) -> bool {
 
 /// Returns the folders that packages of registries are in: in cargo's home, or vendored.
 fn registries(workspace: &Metadata) -> BTreeSet<&Path> {
-    let is_of_registry = |source: &str| source.starts_with("registry+") || source.starts_with("sparse+");
-    let packages = workspace.packages.iter();
-    let packages =
-        packages.filter(|package| package.source.as_ref().is_some_and(|source| is_of_registry(&source.repr)));
-    packages.filter_map(|package| package.manifest_path.parent()?.parent()).map(|folder| folder.as_std_path()).collect()
+    let mut folders = BTreeSet::new();
+    for package in &workspace.packages {
+        if package.source.as_ref().is_some_and(|source| is_of_registry(&source.repr))
+            && let Some(folder) = package.manifest_path.parent().and_then(|folder| folder.parent())
+        {
+            folders.insert(folder.as_std_path());
+        }
+    }
+    folders
+}
+
+fn is_of_registry(source: &str) -> bool {
+    source.starts_with("registry+") || source.starts_with("sparse+")
 }
 
 #[cfg(all(test, unix))]

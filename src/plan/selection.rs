@@ -12,11 +12,11 @@ use crate::spelling::nearest;
 ///
 /// # Errors
 /// Returns an error if no package of the workspace has a given name, or if none is given for a virtual workspace.
-pub fn packages<'a>(metadata: &'a Metadata, args: &CargoArgs) -> Result<Vec<&'a Package>> {
+pub(crate) fn packages<'a>(metadata: &'a Metadata, args: &CargoArgs) -> Result<Vec<&'a Package>> {
     let members = metadata.workspace_packages();
     if args.workspace {
-        let is_excluded = |member: &&Package| args.exclude.iter().any(|spec| is_named(member, spec));
-        return Ok(members.into_iter().filter(|member| !is_excluded(member)).collect());
+        let included = members.into_iter().filter(|member| !args.exclude.iter().any(|spec| is_named(member, spec)));
+        return Ok(included.collect());
     }
     if !args.packages.is_empty() {
         return named(&members, &args.packages);
@@ -38,7 +38,7 @@ pub fn packages<'a>(metadata: &'a Metadata, args: &CargoArgs) -> Result<Vec<&'a 
 }
 
 /// Returns warnings about `--exclude` that match no member, with cargo's words.
-pub fn unknown_exclusions(metadata: &Metadata, args: &CargoArgs) -> Vec<String> {
+pub(crate) fn unknown_exclusions(metadata: &Metadata, args: &CargoArgs) -> Vec<String> {
     let members = metadata.workspace_packages();
     let unknown = args.exclude.iter().filter(|spec| !members.iter().any(|member| is_named(member, spec)));
     let (patterns, names): (Vec<&String>, Vec<&String>) = unknown.partition(|spec| spec.contains(WILDCARDS));
@@ -100,7 +100,7 @@ fn unknown_package(members: &[&Package], spec: &str) -> Report {
 }
 
 /// Returns the names of a package's binaries.
-pub fn binaries(package: &Package) -> Vec<&str> {
+pub(crate) fn binaries(package: &Package) -> Vec<&str> {
     let targets = package.targets.iter().filter(|target| target.kind.contains(&TargetKind::Bin));
     targets.map(|target| target.name.as_str()).collect()
 }

@@ -14,7 +14,7 @@ use crate::git::{self, Commit};
 
 /// What git knows about the folder. Branch and tag are only read if a template needs them.
 #[derive(Debug)]
-pub struct Git<'a> {
+pub(crate) struct Git<'a> {
     folder: &'a Path,
     commit: Option<&'a Commit>,
     branch: OnceCell<Option<String>>,
@@ -23,7 +23,7 @@ pub struct Git<'a> {
 
 /// The values of the placeholders for one image.
 #[derive(Clone, Copy, Debug)]
-pub struct Values<'a> {
+pub(crate) struct Values<'a> {
     /// The image's name.
     pub name: &'a str,
     /// The package's version.
@@ -36,7 +36,7 @@ pub struct Values<'a> {
 
 impl<'a> Git<'a> {
     /// Returns the values for `folder`.
-    pub fn new(folder: &'a Path, commit: Option<&'a Commit>) -> Git<'a> {
+    pub(crate) fn new(folder: &'a Path, commit: Option<&'a Commit>) -> Git<'a> {
         Git { folder, commit, branch: OnceCell::new(), tag: OnceCell::new() }
     }
 
@@ -93,7 +93,7 @@ impl Values<'_> {
     ///
     /// # Errors
     /// Returns an error if a placeholder has no value, or if a tag becomes too long.
-    pub fn tags(&self, templates: &[TagTemplate]) -> Result<Vec<String>> {
+    pub(crate) fn tags(&self, templates: &[TagTemplate]) -> Result<Vec<String>> {
         let tags = templates.iter().map(|template| {
             let tag = template.expand(|placeholder| self.get(placeholder)).and_then(|tag| match check_tag(&tag) {
                 Ok(()) => Ok(tag),
