@@ -1,25 +1,26 @@
-//! Every key of the table, at every place where it can be said: flag, environment, image, package, workspace, default.
+//! The precedence of every key: flag, environment variable, image, package, workspace, default.
 
 mod support;
 
 use cargo_oci::cli::{Cli, Command};
+use cargo_oci::config::key::KeyDefault;
 use cargo_oci::config::{KEYS, Labels};
 use cargo_oci::plan::{self, Environment, ImagePlan, Request};
 use clap::Parser;
 
 use support::project::Project;
 
-/// A key, and what is said of it at each place.
+/// A key, and its value at each level.
 struct Key {
     name: &'static str,
     default: &'static str,
     /// In the tables of workspace, package and image.
     tables: [&'static str; 3],
-    /// A variable, its value, and what that means.
+    /// A variable, its value, and the value of the key.
     variable: Option<[&'static str; 3]>,
-    /// Flags, and what they mean.
+    /// Flags, and the value of the key.
     flags: Option<(&'static [&'static str], &'static str)>,
-    /// What the plan says of it, as a table would.
+    /// The value in the plan, as TOML.
     planned: fn(&ImagePlan) -> String,
 }
 
@@ -276,7 +277,7 @@ fn project() -> Project {
         .fold(project, |project, name| project.file(&format!("src/bin/{name}.rs"), "fn main() {}\n"))
 }
 
-/// What is planned of the image `y`.
+/// Returns the plan of the image `y`.
 fn planned(project: &Project, args: &[&str], variables: &[[&str; 3]]) -> ImagePlan {
     let manifest = project.path("Cargo.toml").display().to_string();
     let typed = ["cargo-oci", "build", "--image", "y", "--offline", "--manifest-path", &manifest];
@@ -289,7 +290,7 @@ fn planned(project: &Project, args: &[&str], variables: &[[&str; 3]]) -> ImagePl
 }
 
 #[test]
-fn the_strongest_place_that_says_something_counts_for_every_key() {
+fn keys_follow_the_documented_precedence() {
     let table = |place: &str, at: usize| {
         let lines = ALL.iter().map(|key| format!("{} = {}\n", key.name, key.tables[at])).collect::<String>();
         format!("[{place}]\n{lines}")
@@ -321,7 +322,7 @@ fn the_strongest_place_that_says_something_counts_for_every_key() {
 }
 
 #[test]
-fn what_is_started_is_one_of_the_binaries_that_go_in() {
+fn entrypoint_is_one_of_the_chosen_binaries() {
     let of_a = project().append("Cargo.toml", "[package.metadata.oci.images.y]\nbins = [\"a\"]\ncmd = [\"-1\"]\n");
     let starts = |project: &Project, args: &[&str]| {
         let image = planned(project, args, &[]);
@@ -341,7 +342,7 @@ fn what_is_started_is_one_of_the_binaries_that_go_in() {
 }
 
 #[test]
-fn a_program_that_is_nowhere_is_told() {
+fn missing_entrypoint_gives_a_warning() {
     let missing = |entrypoint: &str| {
         let table = format!("[package.metadata.oci.images.y]\nentrypoint = [\"{entrypoint}\"]\nbins = [\"a\"]\n");
         planned(&project().append("Cargo.toml", &table), &[], &[]).missing_program()
@@ -354,7 +355,15 @@ fn a_program_that_is_nowhere_is_told() {
 }
 
 #[test]
-fn every_key_is_tried_here() {
+fn precedence_test_covers_every_key() {
     let here: Vec<_> = ALL.iter().map(|key| key.name).collect();
     assert_eq!(here, KEYS.iter().map(|key| key.name).collect::<Vec<_>>());
+    for (key, row) in ALL.iter().zip(KEYS) {
+        // The plan writes platforms with their variant, and the formats of SBOMs as an array.
+        if let KeyDefault::Value(default) = row.default
+            && !["platforms", "sbom"].contains(&key.name)
+        {
+            assert_eq!(key.default, default, "{}", key.name);
+        }
+    }
 }

@@ -100,7 +100,7 @@ keys! {
         variable: Some(Variable::new("CARGO_OCI_REPOSITORY", "ghcr.io/you/hello")),
     }
     tags: NonEmpty<TagTemplate> {
-        help: "Tag the image; a tag may hold placeholders such as {version} and {git.short}",
+        help: "Set the tags of the image; a tag may contain placeholders such as {version} and {git.short}",
         name: "tags",
         default: KeyDefault::Value(r#"["latest"]"#),
         example: r#"["latest", "{version}", "{git.short}"]"#,

@@ -18,7 +18,7 @@ pub fn markdown() -> String {
     for (key, help) in RULE_KEYS {
         text.extend(["| `", key, "` | ", help, " |\n"]);
     }
-    text += "\nTags may hold these placeholders: ";
+    text += "\nTags may contain these placeholders: ";
     text += &PLACEHOLDERS.map(|(name, _)| format!("`{{{name}}}`")).join(", ");
     text + ".\nCharacters that a tag must not contain become `-`.\n"
 }

@@ -1,4 +1,4 @@
-//! Tables as users write them, right and wrong.
+//! Tables as users write them, valid and invalid.
 
 use super::*;
 use crate::config::key::KeyDefault;
@@ -19,7 +19,7 @@ fn parse(body: &str) -> Result<Table, (String, String, String)> {
 }
 
 #[test]
-fn a_package_without_a_table_has_the_defaults() {
+fn package_without_a_table_has_the_defaults() {
     let section = |text: &str| Section::parse(text, PACKAGE).map_err(|error| error.message);
     assert_eq!(section("[package]\nname = 'x'"), Ok(Section::default()));
     let off = section("[package]\nmetadata.oci = false").expect("is right");
@@ -29,7 +29,7 @@ fn a_package_without_a_table_has_the_defaults() {
 }
 
 #[test]
-fn every_key_is_read() {
+fn table_reads_every_type_of_value() {
     let table = parse(
         r#"base = "scratch"
         platforms = ["linux/amd64", "all"]
@@ -68,7 +68,7 @@ fn every_key_is_read() {
 }
 
 #[test]
-fn every_row_of_keys_is_a_key() {
+fn keys_read_their_examples_and_reject_wrong_types() {
     for key in KEYS {
         let (name, example) = (key.name, key.example);
         assert!(section(&format!("{name} = {example}")).is_ok(), "{name}");
@@ -84,7 +84,7 @@ fn every_row_of_keys_is_a_key() {
 }
 
 #[test]
-fn every_variable_of_a_key_takes_its_example() {
+fn variables_of_keys_parse_their_examples() {
     for (key, variable) in KEYS.iter().filter_map(|key| Some((key, key.variable?))) {
         let example = variable.example.trim_matches('\'');
         let items: Vec<_> = if variable.is_split { example.split(',').collect() } else { vec![example] };
@@ -93,7 +93,7 @@ fn every_variable_of_a_key_takes_its_example() {
 }
 
 #[test]
-fn an_unknown_key_is_named_with_the_nearest_known_one() {
+fn unknown_key_suggests_the_nearest_known_one() {
     let (message, label, at) = parse("platform = []").expect_err("unknown");
     assert_eq!(message, "unknown key `platform` in the table metadata.oci");
     assert_eq!((label.as_str(), at.as_str()), ("did you mean `platforms`?", "platform"));
@@ -103,7 +103,7 @@ fn an_unknown_key_is_named_with_the_nearest_known_one() {
 }
 
 #[test]
-fn wrong_values_are_shown_where_they_are() {
+fn wrong_values_are_shown_at_their_position() {
     for (body, part) in [
         ("platforms = [\"linux/amd64\", \"windows/amd64\"]", "\"windows/amd64\""),
         ("tags = [\"a b\"]", "\"a b\""),
@@ -146,7 +146,7 @@ fn wrong_values_are_shown_where_they_are() {
 }
 
 #[test]
-fn a_binary_that_the_package_does_not_have_is_shown_where_it_is_named() {
+fn unknown_binary_is_shown_at_its_position() {
     let whose = Whose::Package { image: "x", binaries: &["x", "x-migrate"] };
     for table in ["", ".images.y"] {
         let text = format!("[package.metadata.oci{table}]\nbins = [\"x\", \"x-migrat\"]");
@@ -157,7 +157,7 @@ fn a_binary_that_the_package_does_not_have_is_shown_where_it_is_named() {
 }
 
 #[test]
-fn images_are_a_packages() {
+fn images_key_is_only_for_packages() {
     let text = "[workspace.metadata.oci.images.y]\n";
     let error = Section::parse(text, Whose::Workspace).map(|_| ()).map_err(|error| error.message);
     assert_eq!(error, Err("`images` is only allowed in [package.metadata.oci]".to_owned()));
@@ -181,7 +181,7 @@ fn tables_merge_key_by_key_and_arrays_replace() {
 }
 
 #[test]
-fn an_image_of_other_binaries_does_not_start_the_one_above() {
+fn image_with_other_bins_inherits_no_entrypoint() {
     let package = parse("entrypoint = [\"/app/a\"]\ncmd = [\"--listen\"]\nuser = \"1\"").expect("is right");
     let other = parse("bins = [\"b\"]").expect("is right").over(package.clone());
     assert_eq!((other.entrypoint, other.cmd, other.user), (None, None, Some(User("1".to_owned()))));
@@ -193,7 +193,7 @@ fn an_image_of_other_binaries_does_not_start_the_one_above() {
 }
 
 #[test]
-fn a_rule_of_files_is_read_and_its_errors_are_shown_where_they_are() {
+fn file_rule_errors_are_shown_at_their_position() {
     let table = parse("[[package.metadata.oci.files]]\nfrom = \"a\"\nto = \"/b/\"\nowner = \"0:web\"");
     let rules = table.expect("is right").files.expect("rules");
     assert_eq!((rules[0].from.get_ref().fixed.as_str(), rules[0].to.get_ref().as_str()), ("a", "/b/"));
