@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use cargo_oci::cli::{Cli, MessageFormat, TalkArgs, arguments};
-use cargo_oci::commands;
+use cargo_oci::cli::{MessageFormat, TalkArgs, arguments};
+use cargo_oci::commands::{self, Cli};
 use cargo_oci::compile::linker::as_compiler;
 use cargo_oci::context::GlobalContext;
 use cargo_oci::environment::Environment;

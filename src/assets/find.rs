@@ -8,7 +8,7 @@ use miette::Report;
 use walkdir::WalkDir;
 
 use super::link;
-use crate::config::{FileRule, Root, is_whiteout};
+use crate::config::{FileRule, PatternRoot, is_whiteout};
 use crate::error::{Result, cannot_read};
 use crate::interrupt;
 
@@ -62,10 +62,10 @@ pub(crate) enum MatchedKind {
 pub(crate) fn find(rule: &FileRule, dirs: &SourceDirs) -> Result<Matches> {
     let from = rule.from.get_ref();
     let root = match (from.root, dirs.out_dir) {
-        (Root::Package, _) => rule.folder(),
-        (Root::Target, _) => dirs.target_dir,
-        (Root::OutDir, Some(out_dir)) => out_dir,
-        (Root::OutDir, None) => return Err(no_match(rule, "cargo reported no $OUT_DIR")),
+        (PatternRoot::Package, _) => rule.folder(),
+        (PatternRoot::Target, _) => dirs.target_dir,
+        (PatternRoot::OutDir, Some(out_dir)) => out_dir,
+        (PatternRoot::OutDir, None) => return Err(no_match(rule, "cargo reported no $OUT_DIR")),
     };
     let start = root.join(&from.fixed);
     let (Ok(root), Ok(_)) = (root.canonicalize(), start.symlink_metadata()) else {
@@ -85,7 +85,7 @@ pub(crate) fn find(rule: &FileRule, dirs: &SourceDirs) -> Result<Matches> {
     }
     let named = from.to_string();
     let mut excluded = Vec::new();
-    if from.root == Root::Package {
+    if from.root == PatternRoot::Package {
         excluded.push(dirs.target_dir.to_owned());
         excluded.extend(canonicalize_parent(dirs.target_dir));
         excluded.extend(dirs.target_dir.canonicalize().ok());
@@ -245,7 +245,7 @@ fn special_file(_: &Metadata) -> &'static str {
 }
 
 fn no_match(rule: &FileRule, why: &str) -> Report {
-    rule.mistake(
+    rule.error(
         rule.from.span(),
         format!("`{}` matches nothing: {why}", rule.from.get_ref()),
         "this matches nothing",
@@ -257,7 +257,7 @@ fn no_match(rule: &FileRule, why: &str) -> Report {
 }
 
 fn invalid(rule: &FileRule, path: &str, why: &str) -> Report {
-    rule.mistake(
+    rule.error(
         rule.from.span(),
         format!("{path} {why}"),
         "this matches it",

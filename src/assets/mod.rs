@@ -21,7 +21,7 @@ use std::path::Path;
 
 use miette::Report;
 
-use crate::config::{FileRule, Root};
+use crate::config::{FileRule, PatternRoot};
 use crate::error::Result;
 use crate::image::layer::{EntryKind, FileContent, LayerEntry, ROOT_FOLDERS};
 pub(crate) use find::SourceDirs;
@@ -58,7 +58,7 @@ pub(crate) fn entries(
 /// Returns whether the files of a rule may not exist before cargo has run.
 fn is_generated(rule: &FileRule, target_dir: &Path) -> bool {
     let from = rule.from.get_ref();
-    from.root != Root::Package || rule.folder().join(&from.fixed).starts_with(target_dir)
+    from.root != PatternRoot::Package || rule.folder().join(&from.fixed).starts_with(target_dir)
 }
 
 /// An entry, and the rule that makes it.
@@ -101,7 +101,7 @@ fn single_file(rule: &FileRule, matches: find::Matches) -> Result<MatchedFile> {
         _ if matches.is_directory => "is a directory",
         _ => "matches several files",
     };
-    Err(rule.mistake(
+    Err(rule.error(
         rule.to.span(),
         format!("`{from}` {what}, but `{to}` is one file"),
         "not a directory",
@@ -152,7 +152,7 @@ fn insert<'a>(planned: &mut EntriesByPath<'a>, new: PlannedEntry<'a>) -> Result<
                 new.entry.path
             );
             let help = "choose a narrower pattern for one of them, or another `to`";
-            return Err(new.rule.mistake(new.rule.from.span(), message, "the second of the two", help));
+            return Err(new.rule.error(new.rule.from.span(), message, "the second of the two", help));
         }
     }
     Ok(())
@@ -175,7 +175,7 @@ fn check_conflicts(planned: &EntriesByPath, binaries: &[String]) -> Result<()> {
     }
     for (path, entry) in planned {
         if matches!(entry.entry.kind, EntryKind::File(_)) && is_standard_directory(path) {
-            return Err(entry.rule.mistake(
+            return Err(entry.rule.error(
                 entry.rule.to.span(),
                 format!("`{}` would replace the directory /{path} by a file", entry.rule.from.get_ref()),
                 "this puts it there",
@@ -200,7 +200,7 @@ fn parents(path: &str) -> impl Iterator<Item = &str> {
 }
 
 fn conflicts(planned: &PlannedEntry, with: &str) -> Report {
-    planned.rule.mistake(
+    planned.rule.error(
         planned.rule.from.span(),
         format!("`{}` puts /{}, which conflicts with {with}", planned.rule.from.get_ref(), planned.entry.path),
         "this puts it there",

@@ -85,7 +85,7 @@ fn unknown(rule: &FileRule, platform: &Platform, kind: &str, name: &str, known: 
             format!("write a number, or a {kind} of the base, such as {names}")
         }
     };
-    rule.mistake(at, format!("the base for {platform} has no {kind} `{name}`"), "not in the base", &help)
+    rule.error(at, format!("the base for {platform} has no {kind} `{name}`"), "not in the base", &help)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::layers::Layers;
 use crate::assets::{self, BaseLayers, OwnerIds, SourceDirs};
 use crate::base::Base;
 use crate::compile::OutDir;
-use crate::config::Root;
+use crate::config::PatternRoot;
 use crate::error::Result;
 use crate::event::{Event, Listener};
 use crate::image::layer::{Layer, LayerEntry, with_parents};
@@ -97,7 +97,7 @@ impl Assets<'_> {
     }
 
     fn depends_on_out_dir(&self) -> bool {
-        self.plan.files.iter().any(|rule| rule.from.get_ref().root == Root::OutDir)
+        self.plan.files.iter().any(|rule| rule.from.get_ref().root == PatternRoot::OutDir)
     }
 }
 

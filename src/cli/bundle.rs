@@ -5,39 +5,42 @@ use std::path::PathBuf;
 use clap::builder::{EnumValueParser, NonEmptyStringValueParser};
 use clap::{Args, ValueEnum, ValueHint};
 
-use super::{CargoArgs, ImageArgs};
+use super::cargo::CargoArgs;
+use super::image::ImageArgs;
+use super::table::flags;
+use super::{Arguments, TalkArgs};
 
 /// The arguments of `cargo oci bundle`.
 #[derive(Args, Clone, Debug)]
 pub struct BundleArgs {
-    /// The bundle, which must not be there yet [default: target/oci/NAME.bundle, or .bundle.tar]
+    /// Where to write the bundle; must not exist yet [default: target/oci/NAME.bundle, or .bundle.tar]
     pub path: Option<PathBuf>,
     /// Unpack this image instead of building one: a registry reference, `oci:PATH[:NAME]`, `oci-archive:PATH[:NAME]`, or
-    /// the path of a layout or an archive, with or without `:TAG` or `@DIGEST` behind it
+    /// the path of a layout or an archive, optionally with `:TAG` or `@DIGEST`
     #[arg(
         long,
         value_name = "REF|PATH",
         value_hint = ValueHint::AnyPath,
         requires = "path",
-        conflicts_with_all = BUILDING,
+        conflicts_with_all = for_building(),
         value_parser = NonEmptyStringValueParser::new()
     )]
     pub from: Option<String>,
-    /// Make it for a user without rights: all files are yours, and you are root in the container
+    /// Write a bundle for rootless runtimes: you own all files, and are root in the container
     #[arg(long)]
     pub rootless: bool,
-    /// The form: a folder, or a tar file of one, which needs no rights to be made
+    /// Write a folder, or a tar file of one, which needs no privileges
     #[arg(short, long, value_name = "FORM", value_parser = EnumValueParser::<BundleForm>::new(), default_value = "dir")]
     pub output: BundleForm,
-    /// What the image is made of.
+    /// What is in the image.
     #[command(flatten)]
     pub image: ImageArgs,
-    /// Cargo's own.
+    /// Cargo's own flags.
     #[command(flatten)]
     pub cargo: CargoArgs,
 }
 
-/// A form of a bundle.
+/// The form of a bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum BundleForm {
     /// A folder.
@@ -46,25 +49,15 @@ pub enum BundleForm {
     Tar,
 }
 
-/// What is about building only.
-const BUILDING: [&str; 35] = [
+/// The flags about what is in an image that `--from` takes too: what is started, and for which platform.
+const FOR_ANY_IMAGE: [&str; 3] = ["entrypoint", "cmd", "platforms"];
+
+/// The other flags for building.
+const FOR_BUILDING: [&str; 22] = [
     "targets",
     "prebuilt",
     "images",
-    "expose",
-    "compression",
-    "sbom",
-    "provenance",
-    "auditable",
-    "base",
-    "tags",
-    "repositories",
     "no_index",
-    "env",
-    "user",
-    "workdir",
-    "labels",
-    "annotations",
     "packages",
     "workspace",
     "exclude",
@@ -84,3 +77,15 @@ const BUILDING: [&str; 35] = [
     "no_remap_path_prefix",
     "no_install",
 ];
+
+/// Returns the arguments that are only for images that are built.
+fn for_building() -> Vec<&'static str> {
+    let keys = flags().map(|(key, _)| key.name).filter(|name| !FOR_ANY_IMAGE.contains(name));
+    keys.chain(FOR_BUILDING).collect()
+}
+
+impl Arguments for BundleArgs {
+    fn talk(&self) -> TalkArgs {
+        self.cargo.talk.clone()
+    }
+}

@@ -4,36 +4,36 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::TalkArgs;
+use super::{Arguments, TalkArgs};
 
 /// The arguments of `cargo oci cache`.
 #[derive(Args, Clone, Debug)]
 pub struct CacheArgs {
-    /// What is asked of it.
+    /// The action.
     #[command(subcommand)]
     pub action: CacheAction,
 }
 
-/// What a cache is asked.
+/// Actions on the cache.
 #[derive(Clone, Debug, Subcommand)]
 pub enum CacheAction {
-    /// Print where it is
+    /// Print the path of the cache
     Path(TalkArgs),
-    /// List what is in it: digest, size, days since it was used, and what it looks like
+    /// List the blobs in the cache: digest, size, days since last use, and kind
     List(TalkArgs),
-    /// Remove what has not been used for long, or all of it
+    /// Remove blobs that were not used recently, or all
     ///
-    /// Builds do this once a day, with 30 days and 10 GiB. What is removed is pulled or made again when it is wanted.
+    /// Builds do this once a day, with 30 days and 10 GiB. Removed blobs are pulled or made again when they are needed.
     Prune(PruneArgs),
-    /// Hash all of it, and remove what is not what its digest says
+    /// Verify the digests of all blobs, and remove corrupt ones
     ///
-    /// Each is a line on stdout, `DIGEST: what is wrong`, and the exit status is 1 then. Builds need no such care: they hash
-    /// what they use.
+    /// Prints a line `DIGEST: what is wrong` to stdout for each, and exits with status 1 then. Builds do not depend on this:
+    /// they verify what they use.
     Verify(TalkArgs),
 }
 
 impl CacheAction {
-    /// How much is said.
+    /// Returns the arguments about output.
     pub fn talk(&self) -> &TalkArgs {
         match self {
             CacheAction::Path(talk) | CacheAction::List(talk) | CacheAction::Verify(talk) => talk,
@@ -45,13 +45,13 @@ impl CacheAction {
 /// The arguments of `cargo oci cache prune`.
 #[derive(Args, Clone, Debug)]
 pub struct PruneArgs {
-    /// Remove what was not used for so long: 12h, 30d, 8w
+    /// Remove blobs that were not used for this long: 12h, 30d, 8w
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub older_than: Option<Duration>,
-    /// Remove what was used least lately, until no more than this is left: 500MB, 2GiB
+    /// Remove the least recently used blobs until the cache is this small: 500MB, 2GiB
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub max_size: Option<u64>,
-    /// How much is said.
+    /// Output.
     #[command(flatten)]
     pub talk: TalkArgs,
 }
@@ -75,16 +75,14 @@ const SIZES: [(&str, u64); 13] = [
 ];
 
 fn time(text: &str) -> Result<Duration, String> {
-    in_units(text, &TIMES)
-        .map(Duration::from_secs)
-        .ok_or_else(|| "write it as a number with s, m, h, d or w".to_owned())
+    in_units(text, &TIMES).map(Duration::from_secs).ok_or_else(|| "expected a number with s, m, h, d or w".to_owned())
 }
 
 fn size(text: &str) -> Result<u64, String> {
-    in_units(text, &SIZES).ok_or_else(|| "write it as a number with B, KB, MB, GB, KiB, MiB or GiB".to_owned())
+    in_units(text, &SIZES).ok_or_else(|| "expected a number with B, KB, MB, GB, KiB, MiB or GiB".to_owned())
 }
 
-/// A number with one of these units behind it; nothing alone needs none.
+/// Parses a number and its unit. Zero needs no unit.
 fn in_units(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let text = text.trim().to_ascii_lowercase();
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -97,12 +95,18 @@ fn in_units(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     number.checked_mul(*factor)
 }
 
+impl Arguments for CacheArgs {
+    fn talk(&self) -> TalkArgs {
+        self.action.talk().clone()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn times_and_sizes_have_units() {
+    fn times_and_sizes_need_units() {
         assert_eq!(time("30d"), Ok(Duration::from_secs(30 * 24 * 60 * 60)));
         assert_eq!(
             (size("500MB"), size("2GiB"), size("2 g"), size("0")),

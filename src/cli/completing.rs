@@ -1,4 +1,4 @@
-//! Values that shells propose, of arguments that take others too.
+//! Values that shells propose, for arguments that take other values too.
 
 use std::error::Error;
 use std::ffi::OsStr;
@@ -8,19 +8,18 @@ use std::str::FromStr;
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Arg, Command};
 
-use crate::platform::TARGETS;
 use crate::reference::EngineKind;
 
-/// Reads a `T` as always, and knows words for one.
+/// Parses a `T`, and proposes words.
 #[derive(Clone)]
-pub struct Completing<T> {
+pub(crate) struct Completing<T> {
     words: fn() -> Vec<String>,
-    read: PhantomData<fn() -> T>,
+    parsed: PhantomData<fn() -> T>,
 }
 
-/// Reads a `T`, and proposes these words.
-pub fn completing<T>(words: fn() -> Vec<String>) -> Completing<T> {
-    Completing { words, read: PhantomData }
+/// Returns a parser for a `T` that proposes these words.
+pub(crate) fn completing<T>(words: fn() -> Vec<String>) -> Completing<T> {
+    Completing { words, parsed: PhantomData }
 }
 
 impl<T> TypedValueParser for Completing<T>
@@ -38,18 +37,7 @@ where
     }
 }
 
-/// Words for what is built for.
-pub fn platforms() -> Vec<String> {
-    let platforms = TARGETS.iter().map(|target| target.platform().to_string());
-    platforms.chain(["host", "all"].map(str::to_owned)).collect()
-}
-
-/// Words for bases that are in no registry.
-pub fn bases() -> Vec<String> {
-    ["embedded", "scratch"].map(str::to_owned).to_vec()
-}
-
-/// Words for engines.
-pub fn engines() -> Vec<String> {
+/// Returns the names of engines.
+pub(crate) fn engines() -> Vec<String> {
     EngineKind::names().map(str::to_owned).to_vec()
 }

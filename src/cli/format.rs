@@ -1,25 +1,47 @@
-//! In which form a command tells what it does.
+//! The format of a command's standard output.
+
+use std::ops::Deref;
 
 use clap::{Args, ValueEnum};
 
-/// The arguments of a command, and the form in which it tells what it does.
+use super::{Arguments, TalkArgs};
+
+/// The arguments of a command, with the format of its output.
 #[derive(Args, Clone, Debug, Default)]
-pub struct Told<A: Args> {
-    /// What is done.
+pub struct WithFormat<A: Args> {
+    /// The arguments.
     #[command(flatten)]
     pub args: A,
-    /// What is written to standard output
+    /// Write standard output in this format
     #[arg(long, value_name = "FORM", value_enum, default_value_t, help_heading = "Output")]
     pub message_format: MessageFormat,
 }
 
-/// What is written to standard output.
+impl<A: Args> Deref for WithFormat<A> {
+    type Target = A;
+
+    fn deref(&self) -> &A {
+        &self.args
+    }
+}
+
+impl<A: Args + Arguments> Arguments for WithFormat<A> {
+    fn talk(&self) -> TalkArgs {
+        self.args.talk()
+    }
+
+    fn message_format(&self) -> MessageFormat {
+        self.message_format
+    }
+}
+
+/// The format of standard output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum MessageFormat {
-    /// The result: a line for each image
+    /// A line for each image: the result
     #[default]
     Human,
-    /// A JSON object a line for each event and each result, told apart by `reason`: pulling, transfer-progress,
-    /// layered, finished, pushed, loaded, warning, …; with -v also request; last result, whose `value` is that line
+    /// A line of JSON for each event, then for each result; `reason` is pulling, transfer-progress, layered, finished,
+    /// pushed, loaded, warning, … and with -v request; the last is result, with that line as `value`
     Json,
 }

@@ -3,31 +3,37 @@
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueHint};
 
-use super::TalkArgs;
+use super::{Arguments, TalkArgs};
 use crate::platform::{Platform, PlatformError};
 
-/// Which image, and how it is told of.
+/// Which image, and how it is printed.
 #[derive(Args, Clone, Debug)]
 pub struct NamedArgs {
-    /// A registry reference, the path of a layout or an archive with or without `:TAG` or `@DIGEST` behind it,
-    /// `oci:PATH[:NAME]`, `oci-archive:PATH[:NAME]` or `embedded`
+    /// A registry reference, the path of a layout or an archive, optionally with `:TAG` or `@DIGEST`, `oci:PATH[:NAME]`,
+    /// `oci-archive:PATH[:NAME]` or `embedded`
     #[arg(value_name = "REF|PATH", value_hint = ValueHint::AnyPath, value_parser = NonEmptyStringValueParser::new())]
     pub image: String,
-    /// Look at the image for this platform alone: linux/amd64, linux/arm64, …, or `host`
+    /// Read only the image for this platform: linux/amd64, linux/arm64, … or `host`
     #[arg(long, value_name = "PLATFORM", value_parser = platform)]
     pub platform: Option<Platform>,
-    /// Print what is found as JSON
+    /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// How much is said.
+    /// Output.
     #[command(flatten)]
     pub talk: TalkArgs,
 }
 
-/// A platform of any image, also one that cannot be built for.
+/// Parses a platform, also one that Rust has no target for.
 pub(super) fn platform(text: &str) -> Result<Platform, PlatformError> {
     match text {
         "host" => Ok(Platform::host()),
         text => text.parse(),
+    }
+}
+
+impl Arguments for NamedArgs {
+    fn talk(&self) -> TalkArgs {
+        self.talk.clone()
     }
 }

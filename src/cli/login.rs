@@ -6,24 +6,25 @@ use std::str::FromStr;
 
 use clap::{Args, ColorChoice};
 
+use super::Arguments;
 use crate::reference::RegistryName;
 
 /// The arguments of `cargo oci login`.
 #[derive(Args, Clone, Debug)]
 pub struct LoginArgs {
-    /// The registry, as image names begin with it: ghcr.io, docker.io, 127.0.0.1:5000
+    /// The registry, as in image names: ghcr.io, docker.io, 127.0.0.1:5000
     #[arg(value_name = "REGISTRY")]
     pub registry: RegistryName,
-    /// The user there; some registries want more, such as `tenancy/user`
+    /// Log in as this user; some registries need more, such as `tenancy/user`
     #[arg(short, long, value_name = "USER")]
     pub username: Option<String>,
-    /// The password or access token; others on this machine can see it while this runs
+    /// Use this password or access token; other users of this machine can see it while this runs
     #[arg(short, long, value_name = "PASSWORD", conflicts_with = "password_stdin")]
-    pub password: Option<Typed>,
+    pub password: Option<PasswordArg>,
     /// Read the password from standard input
     #[arg(long, requires = "username")]
     pub password_stdin: bool,
-    /// How much is said.
+    /// Output.
     #[command(flatten)]
     pub talk: TalkArgs,
 }
@@ -31,21 +32,21 @@ pub struct LoginArgs {
 /// The arguments of `cargo oci logout`.
 #[derive(Args, Clone, Debug)]
 pub struct LogoutArgs {
-    /// The registry, as it was named to `cargo oci login`
+    /// The registry, as given to `cargo oci login`
     #[arg(value_name = "REGISTRY")]
     pub registry: RegistryName,
-    /// How much is said.
+    /// Output.
     #[command(flatten)]
     pub talk: TalkArgs,
 }
 
-/// How much is said, and in which colours.
+/// How much is printed, and in which colors.
 #[derive(Args, Clone, Debug, Default)]
 pub struct TalkArgs {
-    /// Print nothing but errors and the result
+    /// Print only errors and the result
     #[arg(short, long, env = "CARGO_TERM_QUIET", value_parser = quiet)]
     pub quiet: bool,
-    /// Use verbose output: the requests that are made, and that of cargo (-vv: more of it)
+    /// Print requests, and cargo's verbose output (-vv: very verbose)
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Coloring: auto, always, never
@@ -53,25 +54,37 @@ pub struct TalkArgs {
     pub color: Option<ColorChoice>,
 }
 
-/// The value of the variable: the flag has none.
+/// Parses the variable: the flag has no value.
 fn quiet(text: &str) -> Result<bool, String> {
-    text.parse().map_err(|_| "CARGO_TERM_QUIET is to be `true` or `false`".to_owned())
+    text.parse().map_err(|_| "CARGO_TERM_QUIET must be `true` or `false`".to_owned())
 }
 
-/// A password that was typed as an argument. It does not print itself.
+/// A password argument. Its debug output does not contain it.
 #[derive(Clone)]
-pub struct Typed(pub String);
+pub struct PasswordArg(pub String);
 
-impl fmt::Debug for Typed {
+impl fmt::Debug for PasswordArg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
     }
 }
 
-impl FromStr for Typed {
+impl FromStr for PasswordArg {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Typed(text.to_owned()))
+        Ok(PasswordArg(text.to_owned()))
+    }
+}
+
+impl Arguments for LoginArgs {
+    fn talk(&self) -> TalkArgs {
+        self.talk.clone()
+    }
+}
+
+impl Arguments for LogoutArgs {
+    fn talk(&self) -> TalkArgs {
+        self.talk.clone()
     }
 }

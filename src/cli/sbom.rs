@@ -2,26 +2,35 @@
 
 use clap::Args;
 
-use super::{BuildArgs, CargoArgs, ImageArgs};
+use super::build::BuildArgs;
+use super::cargo::CargoArgs;
+use super::image::ImageArgs;
+use super::{Arguments, TalkArgs};
 use crate::config::SbomFormat;
 
 /// The arguments of `cargo oci sbom`.
 #[derive(Args, Clone, Debug)]
 pub struct SbomArgs {
-    /// The format: cyclonedx or spdx
+    /// Print this format: cyclonedx or spdx
     #[arg(long, value_name = "FORMAT", default_value = "cyclonedx")]
     pub format: SbomFormat,
-    /// What the image is made of.
+    /// What is in the image.
     #[command(flatten)]
     pub image: ImageArgs,
-    /// Cargo's own.
+    /// Cargo's own flags.
     #[command(flatten)]
     pub cargo: CargoArgs,
 }
 
 impl SbomArgs {
-    /// The build that it is asked of.
+    /// Returns the arguments of the build that it describes.
     pub fn build(&self) -> BuildArgs {
         BuildArgs { image: self.image.clone(), cargo: self.cargo.clone(), ..BuildArgs::default() }
+    }
+}
+
+impl Arguments for SbomArgs {
+    fn talk(&self) -> TalkArgs {
+        self.cargo.talk.clone()
     }
 }

@@ -4,23 +4,26 @@ use clap::{Arg, Command, CommandFactory};
 use clap_complete::{Shell, generate};
 
 use super::Outcome;
-use crate::cli::{Cli, CompletionsArgs};
+use crate::cli::CompletionsArgs;
+use crate::context::GlobalContext;
+use crate::error::Result;
 
 /// Completes `cargo oci` in bash with what completes `cargo-oci`. Cargo's completion in zsh does so by itself.
 const IN_BASH: &str = include_str!("completions.bash");
 
 /// Returns the script that a shell reads.
-pub fn run(args: &CompletionsArgs) -> Outcome {
-    Outcome::Text(match args.shell {
+pub fn run<C: CommandFactory>(args: &CompletionsArgs, _: &GlobalContext) -> Result<Outcome> {
+    Ok(Outcome::Text(match args.shell {
         // clap_complete 4.6 has two names for the subcommands of a program with a hyphen, and finds none of them.
         Shell::Bash => {
-            script(Shell::Bash, alone("cargo_oci")).replace("-o default cargo_oci", "-o default cargo-oci") + IN_BASH
+            script(Shell::Bash, alone::<C>("cargo_oci")).replace("-o default cargo_oci", "-o default cargo-oci")
+                + IN_BASH
         }
         // Beside what fish knows of cargo.
-        Shell::Fish => script(Shell::Fish, alone("cargo-oci")) + &script(Shell::Fish, within_cargo()),
-        Shell::Zsh => script(Shell::Zsh, alone("cargo-oci").mut_subcommands(|command| command.mut_args(for_zsh))),
-        shell => script(shell, alone("cargo-oci")),
-    })
+        Shell::Fish => script(Shell::Fish, alone::<C>("cargo-oci")) + &script(Shell::Fish, within_cargo::<C>()),
+        Shell::Zsh => script(Shell::Zsh, alone::<C>("cargo-oci").mut_subcommands(|command| command.mut_args(for_zsh))),
+        shell => script(shell, alone::<C>("cargo-oci")),
+    }))
 }
 
 fn script(shell: Shell, mut command: Command) -> String {
@@ -30,8 +33,8 @@ fn script(shell: Shell, mut command: Command) -> String {
     String::from_utf8_lossy(&script).into_owned()
 }
 
-fn alone(name: &'static str) -> Command {
-    Cli::command().name(name)
+fn alone<C: CommandFactory>(name: &'static str) -> Command {
+    C::command().name(name)
 }
 
 /// Escapes colons in the names of values: one would end the name.
@@ -42,7 +45,7 @@ fn for_zsh(arg: Arg) -> Arg {
 }
 
 /// Returns a cargo that has the subcommand `oci` alone.
-fn within_cargo() -> Command {
-    let ours = Cli::command().name("oci").disable_version_flag(true);
+fn within_cargo<C: CommandFactory>() -> Command {
+    let ours = C::command().name("oci").disable_version_flag(true);
     Command::new("cargo").disable_help_flag(true).disable_help_subcommand(true).subcommand(ours)
 }

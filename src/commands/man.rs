@@ -8,17 +8,18 @@ use clap_mangen::Man;
 use miette::IntoDiagnostic;
 
 use super::Outcome;
-use crate::cli::{Cli, ManArgs};
+use crate::cli::ManArgs;
+use crate::context::GlobalContext;
 use crate::error::{Result, on_path};
 
 /// Writes the page of each subcommand; returns their paths.
 ///
 /// # Errors
 /// Returns an error if the folder cannot be written.
-pub fn run(args: &ManArgs) -> Result<Outcome> {
+pub fn run<C: CommandFactory>(args: &ManArgs, _: &GlobalContext) -> Result<Outcome> {
     fs::create_dir_all(&args.folder).map_err(|error| on_path("create", &args.folder, error))?;
     // `man cargo-oci-build` finds the page of a subcommand by its name.
-    let mut all = Cli::command().name("cargo-oci").display_name("cargo-oci").disable_help_subcommand(true);
+    let mut all = C::command().name("cargo-oci").display_name("cargo-oci").disable_help_subcommand(true);
     all.build();
     let mut commands = vec![all.clone()];
     for command in all.get_subcommands().filter(|command| !command.is_hide_set()) {

@@ -1,57 +1,207 @@
 //! The subcommands, one file each: arguments → verbs → [`Outcome`].
 //!
-//! A new one is a file here, its arguments in [`cli`](crate::cli), and a line in [`run`].
+//! A new one is a file here, its arguments in [`cli`](crate::cli), and an entry in the list below.
 
-pub mod attach;
-pub mod build;
-pub mod bundle;
-pub mod cache;
-pub mod completions;
-pub mod generate_key;
-pub mod inspect;
-pub mod load;
-pub mod login;
-pub mod logout;
-pub mod man;
+mod attach;
+mod build;
+mod bundle;
+mod cache;
+mod completions;
+mod generate_key;
+mod inspect;
+mod load;
+mod login;
+mod logout;
+mod man;
 mod outcome;
-pub mod push;
-pub mod referrers;
-pub mod run;
-pub mod sbom;
-pub mod sign;
-pub mod validate;
-pub mod verify;
+mod push;
+mod referrers;
+mod run;
+mod sbom;
+mod schema;
+mod sign;
+mod validate;
+mod verify;
+
+use anstyle::{AnsiColor, Style};
+use clap::builder::Styles;
+use clap::{Parser, Subcommand};
 
 pub use outcome::Outcome;
 
-use crate::cli::Command;
+use crate::cli::{
+    Arguments, AttachArgs, BuildArgs, BundleArgs, CacheArgs, CompletionsArgs, GenerateKeyArgs, LoadArgs, LoginArgs,
+    LogoutArgs, ManArgs, MessageFormat, NamedArgs, PushArgs, ReferrersArgs, RunArgs, SbomArgs, SchemaArgs, SignArgs,
+    TalkArgs, VerifyArgs, WithFormat,
+};
 use crate::context::GlobalContext;
 use crate::error::Result;
 
-/// Runs a subcommand.
-///
-/// # Errors
-/// Returns an error if it cannot do what it was asked for; what it wrote and where is said in its own file.
-pub fn run(command: &Command, context: &GlobalContext) -> Result<Outcome> {
-    let _entered = context.cancellation.enter();
-    match command {
-        Command::Build(typed) => build::run(&typed.args, context),
-        Command::Push(typed) => push::run(&typed.args, context),
-        Command::Load(typed) => load::run(&typed.args, context),
-        Command::Run(args) => run::run(args, context),
-        Command::Bundle(typed) => bundle::run(&typed.args, context),
-        Command::Inspect(args) => inspect::run(args, context),
-        Command::Sbom(args) => sbom::run(args, context),
-        Command::Validate(args) => validate::run(args, context),
-        Command::GenerateKey(args) => generate_key::run(args, context),
-        Command::Sign(args) => sign::run(args, context),
-        Command::Verify(args) => verify::run(args, context),
-        Command::Attach(args) => attach::run(args, context),
-        Command::Referrers(args) => referrers::run(args, context),
-        Command::Login(args) => login::run(args, context),
-        Command::Logout(args) => logout::run(args, context),
-        Command::Cache(args) => cache::run(args, context),
-        Command::Completions(args) => Ok(completions::run(args)),
-        Command::Man(args) => man::run(args),
+/// Cargo's own colors.
+const STYLES: Styles = Styles::styled()
+    .header(bold(AnsiColor::BrightGreen))
+    .usage(bold(AnsiColor::BrightGreen))
+    .literal(bold(AnsiColor::BrightCyan))
+    .placeholder(AnsiColor::Cyan.on_default())
+    .error(bold(AnsiColor::BrightRed))
+    .valid(bold(AnsiColor::BrightCyan))
+    .invalid(bold(AnsiColor::BrightYellow));
+
+const fn bold(color: AnsiColor) -> Style {
+    color.on_default().bold()
+}
+
+/// Ship a Rust crate as a multi-arch container image: no Docker, no Dockerfile
+#[derive(Debug, Parser)]
+#[command(name = "cargo oci", bin_name = "cargo oci", version, styles = STYLES)]
+pub struct Cli {
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Defines [`Command`] and [`run`] from entries `Name(Arguments) => function`, whose comments are the help texts.
+macro_rules! commands {
+    ($($(#[$help:meta])* $name:ident($args:ty) => $run:expr,)*) => {
+        /// The subcommands.
+        #[derive(Debug, Subcommand)]
+        pub enum Command {
+            $($(#[$help])* $name($args),)*
+        }
+
+        impl Command {
+            /// Returns how much is printed.
+            pub fn talk(&self) -> TalkArgs {
+                match self {
+                    $(Command::$name(args) => args.talk(),)*
+                }
+            }
+
+            /// Returns the form of what is printed to stdout.
+            pub fn message_format(&self) -> MessageFormat {
+                match self {
+                    $(Command::$name(args) => args.message_format(),)*
+                }
+            }
+        }
+
+        /// Runs a subcommand.
+        ///
+        /// # Errors
+        /// Returns an error if it cannot do what it was asked for. Its own file says what it has written then.
+        pub fn run(command: &Command, context: &GlobalContext) -> Result<Outcome> {
+            let _entered = context.cancellation.enter();
+            match command {
+                $(Command::$name(args) => $run(args, context),)*
+            }
+        }
+    };
+}
+
+commands! {
+    /// Build an image and write it as an OCI layout
+    ///
+    /// Compiles the crate for each platform, layers the binaries on the base and writes a multi-arch OCI index to
+    /// target/oci/NAME. Prints a line for each image: `oci:target/oci/NAME@sha256:…`.
+    Build(WithFormat<BuildArgs>) => build::run,
+    /// Build an image and push it to a registry
+    ///
+    /// Skips blobs that the registry has, and mounts base layers without downloading them if it can. Moves the tags last.
+    /// Prints a line for each repository: `REGISTRY/REPOSITORY@sha256:…`.
+    Push(WithFormat<PushArgs>) => push::run,
+    /// Build an image and load it into Docker, Podman, nerdctl, containerd, kind, minikube or k3d
+    ///
+    /// Builds for the engine's own platform, or for `--platform`, and sends only what the engine lacks. Prints the name of
+    /// the image in the engine: `NAME:TAG`.
+    Load(WithFormat<LoadArgs>) => load::run,
+    /// Build an image, load it and run it, like `cargo run`
+    ///
+    /// The program gets the terminal and the signals, and its exit status is the status of this command. Arguments after `--`
+    /// replace the image's `cmd`.
+    Run(RunArgs) => run::run,
+    /// Build an image and unpack it as a bundle for runc, crun and youki
+    ///
+    /// A bundle is a folder `rootfs` with the files of the image for one platform, and a `config.json` made from the image's
+    /// config. `--from` unpacks any other image and needs no crate. Prints the path of the bundle.
+    Bundle(WithFormat<BundleArgs>) => bundle::run,
+    /// Inspect an image: platforms, layers, configuration, attachments
+    ///
+    /// The image is in a registry, a layout or an archive; without a name, all images of a layout are shown. Layers are not
+    /// read. Prints a tree, or JSON.
+    Inspect(NamedArgs) => inspect::run,
+    /// Print the SBOM without building the image
+    ///
+    /// It is the SBOM that `cargo oci build` attaches, without the digests of binaries and image, which only a build knows.
+    /// For one platform, it is the SBOM of that platform's image, else of the index.
+    Sbom(SbomArgs) => sbom::run,
+    /// Verify every digest, size and diffID of an image
+    ///
+    /// Reads the whole image; without a name, all images of a layout or archive. Prints a line `DIGEST: what is wrong` for
+    /// each problem, and exits with status 1 then. `--json` prints one object, which also lists what was checked.
+    Validate(NamedArgs) => validate::run,
+    /// Generate a key pair for signing
+    ///
+    /// Writes PREFIX.key, the private key, readable only by you and encrypted with a password, and PREFIX.pub, the public
+    /// key: ECDSA P-256, as `cosign generate-key-pair` writes them. The password comes from COSIGN_PASSWORD or a prompt.
+    /// Prints both paths.
+    GenerateKey(GenerateKeyArgs) => generate_key::run,
+    /// Sign an image in a registry or a layout
+    ///
+    /// Signs the index, the image for each platform, and their SBOMs and provenance as cosign 3 does with a key: as sigstore
+    /// bundles, attached as referrers. Skips what the key has signed already. Verify with `cosign verify --key FILE
+    /// --insecure-ignore-tlog`: signatures with a key are not in a transparency log. To sign without a key (Fulcio, Rekor),
+    /// install cargo-oci with the feature `keyless`. Prints the image's name with its digest.
+    Sign(SignArgs) => sign::run,
+    /// Verify the signature of an image and its attachments
+    ///
+    /// Checks that the key has signed the index, with `cargo oci sign` or cosign 3, and that attachments and attestations of
+    /// index and images are unchanged. Reports whether there are SBOMs and provenance. Prints the image's name with the
+    /// digest that was verified.
+    Verify(VerifyArgs) => verify::run,
+    /// Attach a file to an image in a registry or a layout
+    ///
+    /// Does nothing if the same content is attached with the same type. Prints the name of the artifact with its digest.
+    Attach(AttachArgs) => attach::run,
+    /// List what is attached to an image: signatures, SBOMs, other files
+    ///
+    /// Reads the referrers of the index and of the image for each platform. Prints a tree, or JSON.
+    Referrers(ReferrersArgs) => referrers::run,
+    /// Log in to a registry
+    ///
+    /// Checks the password with the registry, and stores it in the credential helper that is configured for the registry,
+    /// else in the file where Docker and Podman look for it. Prompts for the user and the password unless they are given.
+    Login(LoginArgs) => login::run,
+    /// Log out of a registry
+    Logout(LogoutArgs) => logout::run,
+    /// Manage the cache of pulled bases and built layers
+    ///
+    /// It is in the user's cache folder, or in CARGO_OCI_CACHE_DIR.
+    Cache(CacheArgs) => cache::run,
+    /// Print the JSON Schema of the table in Cargo.toml
+    ///
+    /// Editors with taplo, such as VS Code with Even Better TOML, complete and check [package.metadata.oci] and
+    /// [workspace.metadata.oci] with it.
+    Schema(SchemaArgs) => schema::run,
+    /// Print shell completions for `cargo oci` and `cargo-oci`
+    ///
+    /// For bash, add `source <(cargo oci completions bash)` to ~/.bashrc. For fish, add `cargo oci completions fish | source`
+    /// to ~/.config/fish/config.fish. For zsh, write them to a file `_cargo-oci` in a folder of $fpath. In elvish and
+    /// PowerShell, only `cargo-oci` is completed.
+    Completions(CompletionsArgs) => completions::run::<Cli>,
+    /// Write man pages: cargo-oci.1, and one for each command
+    ///
+    /// They hold the same text as `cargo oci help`. Prints the path of each.
+    Man(ManArgs) => man::run::<Cli>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn cli_definition_is_valid() {
+        Cli::command().debug_assert();
     }
 }

@@ -21,7 +21,7 @@ use crate::publish::engines::{EngineImage, load};
 pub fn run(args: &RunArgs, context: &GlobalContext) -> Result<Outcome> {
     // Variables are the container's, not the image's: the image is the same with and without them.
     let mut load_args = args.load.clone();
-    let variables = std::mem::take(&mut load_args.build.image.env);
+    let variables = load_args.build.image.table.env.take().unwrap_or_default();
     let loaded = load(&load_args, context, |plan, engines| {
         check_one_image(plan)?;
         engines.iter().try_for_each(|engine| engine.check_run(&args.publish, &args.volume))

@@ -1,98 +1,119 @@
-//! What values have to be, in tables, flags and variables alike; where one is not, why.
+//! Rules for values, in tables, flags and variables alike.
 
 use crate::sanitize::is_terminal_control;
 
-/// Whether `tag` is one after the distribution-spec ("Pulling manifests"); if not, why.
+/// Checks a tag by the rules of the distribution-spec ("Pulling manifests").
 ///
 /// # Errors
-/// The rule that it breaks.
+/// Returns the rule that it breaks.
 pub fn check_tag(tag: &str) -> Result<(), String> {
-    match is_tag(tag) {
-        true => Ok(()),
-        false => Err(no_tag(tag)),
-    }
+    if is_tag(tag) { Ok(()) } else { Err(invalid_tag(tag)) }
 }
 
 pub(super) fn is_tag(tag: &str) -> bool {
-    let begins = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    tag.starts_with(begins) && tag.chars().all(is_in_tags) && tag.len() <= 128
+    tag.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+        && tag.chars().all(is_tag_character)
+        && tag.len() <= 128
 }
 
-/// Whether a tag may hold it.
-pub(super) fn is_in_tags(c: char) -> bool {
+/// Returns whether a tag may contain `c`.
+pub(super) fn is_tag_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || "._-".contains(c)
 }
 
-pub(super) fn no_tag(text: &str) -> String {
+pub(super) fn invalid_tag(text: &str) -> String {
     format!(
-        "`{text}` is not a tag: a tag has 1 to 128 letters, digits, `_`, `.` and `-`, and begins with none of the last two"
+        "invalid tag `{text}`: tags have 1 to 128 letters, digits, `_`, `.` and `-`, and do not begin with `.` or `-`"
     )
 }
 
-/// Whether there is something in `text`; if not, that.
+/// Checks that `text` is not empty.
 ///
 /// # Errors
-/// When it is empty.
+/// Returns an error if it is.
 pub fn check_filled(text: &str) -> Result<(), String> {
-    match text.is_empty() {
-        true => Err("this is empty: leave the key out for the default".to_owned()),
-        false => Ok(()),
+    if text.is_empty() {
+        return Err("the value must not be empty: remove the key for the default".to_owned());
     }
+    Ok(())
 }
 
-/// Whether `workdir` is an absolute path in the image; if not, that.
+/// Checks that `workdir` is an absolute path in the image.
 ///
 /// # Errors
-/// The rule that it breaks.
+/// Returns the rule that it breaks.
 pub fn check_workdir(workdir: &str) -> Result<(), String> {
     check_line(workdir)?;
-    match workdir.starts_with('/') {
-        true => Ok(()),
-        false => Err(format!("`{workdir}` is not an absolute path in the image")),
+    if !workdir.starts_with('/') {
+        return Err(format!("`{workdir}` is not an absolute path in the image"));
     }
+    Ok(())
 }
 
-/// Whether `user` is a user, and perhaps a group behind a colon: names, or numbers that Linux has (image-spec, `config.md`,
-/// "User").
+/// Checks a user and an optional group after a colon: names, or numbers that Linux has (image-spec, `config.md`, "User").
 ///
 /// # Errors
-/// The rule that it breaks.
+/// Returns the rule that it breaks.
 pub fn check_user(user: &str) -> Result<(), String> {
-    let is_right = |name: &str| {
-        let is_number = name.bytes().all(|digit| digit.is_ascii_digit());
-        let is_odd = |c: char| c.is_whitespace() || c.is_control() || c == ':';
-        !name.is_empty() && !name.contains(is_odd) && (!is_number || name.parse::<u32>().is_ok())
-    };
     let (name, group) = user.split_once(':').unwrap_or((user, "0"));
-    match is_right(name) && is_right(group) {
-        true => Ok(()),
-        false => {
-            Err(format!("`{user}` is not a user: write a name or a number, and a group of that kind behind a colon"))
-        }
+    if !is_account(name) || !is_account(group) {
+        return Err(format!("invalid user `{user}`: expected USER or USER:GROUP, each a name or a number"));
     }
+    Ok(())
 }
 
-/// Whether `text` has one line and no orders to a terminal in it.
+fn is_account(name: &str) -> bool {
+    let is_number = name.bytes().all(|digit| digit.is_ascii_digit());
+    !name.is_empty()
+        && !name.contains(|c: char| c.is_whitespace() || c.is_control() || c == ':')
+        && (!is_number || name.parse::<u32>().is_ok())
+}
+
+/// Checks that `text` is one line without control characters.
 ///
 /// # Errors
-/// When it holds one, or a character that nobody sees.
+/// Returns an error if it holds one, or an invisible character.
 pub fn check_line(text: &str) -> Result<(), String> {
     match text.chars().find(|c| is_terminal_control(*c)) {
         None => Ok(()),
-        // Who does not see it can search for its number.
+        // The character may be invisible; its number can be searched for.
         Some(c) => {
-            Err(format!("control characters and invisible ones are not allowed here: U+{:04X} is one", c as u32))
+            Err(format!("control characters and invisible characters are not allowed: found U+{:04X}", c as u32))
         }
     }
 }
 
-/// Whether `feature` is one feature: cargo would read several where there is a space or a comma.
+/// Checks that `feature` is one feature: cargo splits at spaces and commas.
 ///
 /// # Errors
-/// The rule that it breaks.
+/// Returns the rule that it breaks.
 pub fn check_feature(feature: &str) -> Result<(), String> {
-    match feature.is_empty() || feature.contains([' ', ',']) {
-        true => Err(format!("`{feature}` is not the name of one feature")),
-        false => Ok(()),
+    if feature.is_empty() || feature.contains([' ', ',']) {
+        return Err(format!("invalid feature `{feature}`: expected the name of one feature"));
     }
+    Ok(())
+}
+
+/// Splits `KEY=VALUE`.
+///
+/// # Errors
+/// Returns an error if there is no key, or it has control characters.
+pub fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => {
+            check_line(key)?;
+            Ok((key.to_owned(), value.to_owned()))
+        }
+        _ => Err("expected KEY=VALUE".to_owned()),
+    }
+}
+
+/// Returns whether a file of this name in a layer deletes another (image-spec, `layer.md`, "Whiteouts").
+pub fn is_whiteout(name: &str) -> bool {
+    name.starts_with(".wh.")
+}
+
+/// Returns the error that `path` contains a whiteout.
+pub(super) fn whiteout_in(path: &str) -> String {
+    format!("`{path}` would delete files of the base: in a layer, names that begin with `.wh.` do that")
 }

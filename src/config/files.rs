@@ -1,48 +1,51 @@
-//! The key `files`: which files go in beside the binaries, where to, and whose they are there.
+//! The key `files`: which files are copied into the image, where to, and who owns them there.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use miette::{NamedSource, Report};
+use miette::Report;
+use serde_json::{Value as Json, json};
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::check::{is_whiteout, whiteout_in};
+use super::document::{array, in_order, parsed, string, table, wrong_value};
+use super::error::ValueError;
 use super::pattern::Pattern;
-use super::value::{Mistake, array_of, checked, in_order, parsed, wrong_type};
-use super::{ConfigError, nearest};
+use super::value::KeyValue;
 use crate::image::passwd::parse_id;
-use crate::sanitize::{sanitize, sanitize_in_place};
+use crate::suggest::nearest;
 
 /// One rule of `files`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileRule {
-    /// What goes in.
+    /// What is copied.
     pub from: Spanned<Pattern>,
-    /// Where to: an absolute path in the image, without `.` and `..`; a folder where it ends in `/`.
+    /// Where to: an absolute path in the image, without `.` and `..`; a folder if it ends in `/`.
     pub to: Spanned<String>,
-    /// The mode of files; by the executable bit where there is none.
+    /// The mode of files; `None` for one by the executable bit.
     pub mode: Option<u32>,
-    /// Whose they are; root's where there is none.
+    /// The owner; `None` for root.
     pub owner: Option<Spanned<Owner>>,
-    /// Where the rule is written.
-    manifest: Manifest,
+    /// The file that the rule is written in.
+    source: ManifestSource,
 }
 
-/// The Cargo.toml that a rule is written in: mistakes in it are also found after it was read.
+/// The Cargo.toml that a rule is written in: errors in it are also found after it was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Manifest {
+pub(super) struct ManifestSource {
     pub path: PathBuf,
     pub text: Arc<str>,
 }
 
-/// `user[:group]`, each by number or by a name that the base knows.
+/// `user[:group]`, each a number or a name that the base knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     /// The user.
     pub user: Account,
-    /// The group; where there is none, the user's own: of a number the same number.
+    /// The group; `None` for the user's own, which for a number is the same number.
     pub group: Option<Account>,
 }
 
@@ -55,120 +58,139 @@ pub enum Account {
     Name(String),
 }
 
-/// The keys of a rule.
-const KEYS: [&str; 4] = ["from", "to", "mode", "owner"];
+/// The keys of a rule, with what they hold.
+pub(crate) const RULE_KEYS: [(&str, &str); 4] = [
+    (
+        "from",
+        "A file, a folder or a pattern, relative to the folder of this Cargo.toml; `target/…` and `$OUT_DIR/…` too",
+    ),
+    ("to", "An absolute path in the image; a folder if it ends in `/`"),
+    ("mode", "The mode of the files in octal, such as `0644`; by default 0755 for executable files, else 0644"),
+    ("owner", "`user[:group]`, each a number or a name in the base; by default `0:0`"),
+];
 /// setuid, setgid, sticky, and the permissions.
 const ALL_BITS: u32 = 0o7777;
 
 impl FileRule {
-    /// The folder that paths begin in.
+    /// Returns the folder that paths are relative to.
     pub fn folder(&self) -> &Path {
-        match self.manifest.path.parent() {
+        match self.source.path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         }
     }
 
-    /// A mistake in the rule, shown `at` a part of it.
-    pub fn mistake(&self, at: Range<usize>, message: String, label: &str, help: &str) -> Report {
-        Mistake { message, at, label: label.to_owned(), help: Some(help.to_owned()) }
-            .within(&self.manifest.path, &self.manifest.text)
+    /// Returns an error that shows the part of the rule `at` this position.
+    pub fn error(&self, at: Range<usize>, message: String, label: &str, help: &str) -> Report {
+        ValueError { message, at, label: label.to_owned(), help: Some(help.to_owned()) }
+            .within(&self.source.path, &self.source.text)
             .into()
     }
 
-    pub(super) fn written_in(mut self, manifest: &Manifest) -> FileRule {
-        self.manifest = manifest.clone();
+    pub(super) fn written_in(mut self, source: &ManifestSource) -> FileRule {
+        self.source = source.clone();
         self
     }
 }
 
-impl Mistake {
-    pub(super) fn within(self, path: &Path, text: &str) -> ConfigError {
-        // All of this is drawn as it stands.
-        let path = sanitize(&path.display().to_string());
-        ConfigError {
-            message: self.message,
-            manifest: NamedSource::new(path, sanitize_in_place(text)).with_language("toml"),
-            at: self.at.into(),
-            label: sanitize(&self.label),
-            help: self.help,
-        }
+impl KeyValue for Vec<FileRule> {
+    const TYPE: &'static str = "array of tables";
+    const IS_LIST: bool = true;
+
+    fn read(value: &Spanned<DeValue>) -> Result<Vec<FileRule>, ValueError> {
+        array(value, "an array of tables")?.iter().map(rule).collect()
+    }
+
+    fn parse(_: &[&str]) -> Result<Vec<FileRule>, String> {
+        Err("only Cargo.toml can set this".to_owned())
+    }
+
+    fn schema() -> Json {
+        let patterns = [
+            // Not absolute, no backslash, no `..`, no variable but $OUT_DIR.
+            r"^(?!/|[A-Za-z]:/)(?!.*\\)(?!(.*/)?\.\.(/|$))(?!\$(?!OUT_DIR(/|$))).",
+            r"^(?!.*/\.\.(/|$))(?!.*/\.wh\.)/",
+            r"^0?[0-7]{3,4}$",
+            r"^[^\s:]+(:[^\s:]+)?$",
+        ];
+        let properties = RULE_KEYS.iter().zip(patterns).map(|((key, help), pattern)| {
+            ((*key).to_owned(), json!({ "type": "string", "pattern": pattern, "description": help }))
+        });
+        let properties = Json::Object(properties.collect());
+        let rule = json!({ "type": "object", "properties": properties, "required": ["from", "to"], "additionalProperties": false });
+        json!({ "type": "array", "items": rule })
     }
 }
 
-/// The rules in the order they were written; none is the way to take nothing over from the workspace.
-pub(super) fn rules(value: &Spanned<DeValue>) -> Result<Vec<FileRule>, Mistake> {
-    array_of(value, "an array of tables")?.iter().map(rule).collect()
-}
-
-fn rule(value: &Spanned<DeValue>) -> Result<FileRule, Mistake> {
-    let keys = value.get_ref().as_table().ok_or_else(|| wrong_type(value, "a table", value.get_ref()))?;
+fn rule(value: &Spanned<DeValue>) -> Result<FileRule, ValueError> {
     let (mut from, mut to, mut mode, mut owner) = (None, None, None, None);
-    for (key, value) in in_order(keys) {
+    for (key, value) in in_order(table(value, "a table")?) {
         match key.get_ref().as_ref() {
             "from" => from = Some(Spanned::new(value.span(), parsed(value)?)),
-            "to" => to = Some(Spanned::new(value.span(), clean(&checked(value, check_to)?))),
+            "to" => to = Some(Spanned::new(value.span(), destination(value)?)),
             "mode" => mode = Some(parsed::<Mode>(value)?.0),
             "owner" => owner = Some(Spanned::new(value.span(), parsed(value)?)),
             other => return Err(unknown_key(other, key.span())),
         }
     }
-    let missing = |key: &str| Mistake {
-        message: format!("a rule of `files` needs the key `{key}`"),
-        at: value.span(),
-        label: format!("there is no `{key}`"),
-        help: None,
-    };
     Ok(FileRule {
-        from: from.ok_or_else(|| missing("from"))?,
-        to: to.ok_or_else(|| missing("to"))?,
+        from: from.ok_or_else(|| missing_key("from", value))?,
+        to: to.ok_or_else(|| missing_key("to", value))?,
         mode,
         owner,
-        manifest: Manifest::default(),
+        source: ManifestSource::default(),
     })
 }
 
-fn unknown_key(key: &str, at: Range<usize>) -> Mistake {
-    Mistake {
+fn missing_key(key: &str, rule: &Spanned<DeValue>) -> ValueError {
+    ValueError {
+        message: format!("missing key `{key}` in a rule of `files`"),
+        at: rule.span(),
+        label: format!("missing `{key}`"),
+        help: None,
+    }
+}
+
+fn unknown_key(key: &str, at: Range<usize>) -> ValueError {
+    let keys = RULE_KEYS.map(|(key, _)| key);
+    ValueError {
         message: format!("unknown key `{key}` in a rule of `files`"),
         at,
-        label: match nearest(key, KEYS) {
-            Some(known) => format!("did you mean `{known}`?"),
-            None => "no such key".to_owned(),
-        },
-        help: Some(format!("the keys are {}", KEYS.join(", "))),
+        label: nearest(key, keys).map_or_else(|| "unknown key".to_owned(), |known| format!("did you mean `{known}`?")),
+        help: Some(format!("the keys are {}", keys.join(", "))),
     }
 }
 
-/// A destination without `.` and needless slashes.
+fn destination(value: &Spanned<DeValue>) -> Result<String, ValueError> {
+    let to = string(value)?;
+    check_destination(&to).map_err(|why| wrong_value(value, why))?;
+    Ok(clean(&to))
+}
+
+/// Returns a destination without `.` and repeated slashes.
 fn clean(to: &str) -> String {
     let parts: Vec<_> = to.split('/').filter(|part| !["", "."].contains(part)).collect();
-    match (parts.is_empty(), to.ends_with('/')) {
-        (true, _) => "/".to_owned(),
-        (false, true) => format!("/{}/", parts.join("/")),
-        (false, false) => format!("/{}", parts.join("/")),
+    if parts.is_empty() {
+        return "/".to_owned();
     }
+    let end = if to.ends_with('/') { "/" } else { "" };
+    format!("/{}{end}", parts.join("/"))
 }
 
-fn check_to(to: &str) -> Result<(), String> {
+fn check_destination(to: &str) -> Result<(), String> {
     if !to.starts_with('/') {
-        return Err(format!("`{to}` is not an absolute path in the image: it has to begin with `/`"));
+        return Err(format!("`{to}` is not an absolute path in the image: it must begin with `/`"));
     }
     if to.split('/').any(|part| part == "..") {
-        return Err(format!("`{to}` goes up by `..`: write where it ends"));
+        return Err(format!("`{to}` must not contain `..`"));
     }
     if to.split('/').any(is_whiteout) {
-        return Err(format!("`{to}` would delete files of the base: names that begin with `.wh.` do that in a layer"));
+        return Err(whiteout_in(to));
     }
     Ok(())
 }
 
-/// Whether a layer would take a file of this name for an order to delete one (image-spec, `layer.md`, "Whiteouts").
-pub fn is_whiteout(name: &str) -> bool {
-    name.starts_with(".wh.")
-}
-
-/// A mode as `chmod` takes it.
+/// A mode, as `chmod` parses it.
 struct Mode(u32);
 
 impl FromStr for Mode {
@@ -177,10 +199,9 @@ impl FromStr for Mode {
     fn from_str(text: &str) -> Result<Mode, String> {
         let is_octal = (3..=5).contains(&text.len()) && text.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
         let bits = is_octal.then(|| u32::from_str_radix(text, 8).ok()).flatten();
-        match bits.filter(|bits| *bits <= ALL_BITS) {
-            Some(bits) => Ok(Mode(bits)),
-            None => Err(format!("`{text}` is not a mode: it has three or four octal digits, such as 0644 or 0755")),
-        }
+        let bits = bits.filter(|bits| *bits <= ALL_BITS);
+        bits.map(Mode)
+            .ok_or_else(|| format!("invalid mode `{text}`: expected three or four octal digits, such as 0644"))
     }
 }
 
@@ -192,22 +213,26 @@ impl FromStr for Owner {
             Some((user, group)) => (user, Some(group)),
             None => (text, None),
         };
-        let account = |account: &str| match account {
-            "" => None,
-            digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => parse_id(digits).map(Account::Number),
-            name if name.contains([':', ' ']) => None,
-            name => Some(Account::Name(name.to_owned())),
-        };
-        let wrong = || {
+        let invalid = || {
             format!(
-                "`{text}` is no owner: write a user, or a user and a group as in `0:0`, by number or by name in the base"
+                "invalid owner `{text}`: expected USER or USER:GROUP, each a number or a name in the base, such as `0:0`"
             )
         };
         Ok(Owner {
-            user: account(user).ok_or_else(wrong)?,
-            group: group.map(|group| account(group).ok_or_else(wrong)).transpose()?,
+            user: account(user).ok_or_else(invalid)?,
+            group: group.map(|group| account(group).ok_or_else(invalid)).transpose()?,
         })
     }
+}
+
+fn account(text: &str) -> Option<Account> {
+    if text.is_empty() || text.contains([':', ' ']) {
+        return None;
+    }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return parse_id(text).map(Account::Number);
+    }
+    Some(Account::Name(text.to_owned()))
 }
 
 #[cfg(test)]
@@ -215,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mode_is_octal_as_chmod_takes_it() {
+    fn mode_is_octal_as_for_chmod() {
         for (text, mode) in [("644", 0o644), ("0755", 0o755), ("4755", 0o4755), ("01777", 0o1777)] {
             assert_eq!(text.parse::<Mode>().map(|mode| mode.0), Ok(mode));
         }
@@ -225,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn an_owner_is_a_user_and_maybe_a_group() {
+    fn owner_is_a_user_and_an_optional_group() {
         let name = |name: &str| Account::Name(name.to_owned());
         for (text, user, group) in [
             ("0:0", Account::Number(0), Some(Account::Number(0))),
@@ -242,12 +267,12 @@ mod tests {
     }
 
     #[test]
-    fn a_destination_is_absolute_and_says_whether_it_is_a_folder() {
+    fn destination_keeps_its_trailing_slash() {
         for (to, cleaned) in [("/", "/"), ("//srv/./www//", "/srv/www/"), ("/etc/x.toml", "/etc/x.toml")] {
-            assert_eq!((check_to(to), clean(to).as_str()), (Ok(()), cleaned));
+            assert_eq!((check_destination(to), clean(to).as_str()), (Ok(()), cleaned));
         }
         for to in ["", "srv/", "/srv/../etc/x", "/srv/.wh.x", "/.wh..wh..opq"] {
-            assert!(check_to(to).is_err(), "{to}");
+            assert!(check_destination(to).is_err(), "{to}");
         }
     }
 }

@@ -3,24 +3,27 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::is_whiteout;
+use serde_json::{Value as Json, json};
 
-/// An absolute path in an image, without a slash at its end (but for the root) and without `.` and `..`.
+use super::check::{is_whiteout, whiteout_in};
+use super::value::Text;
+
+/// An absolute path in an image, without `.` and `..`, and without a trailing slash unless it is the root.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Folder(String);
 
 impl Folder {
-    /// The path of what is called `name` in it.
+    /// Returns the path of `name` in the folder.
     pub fn join(&self, name: &str) -> String {
         format!("{}/{name}", self.0.trim_end_matches('/'))
     }
 
-    /// The path.
+    /// Returns the path.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it is the root of all.
+    /// Returns whether it is the root.
     pub fn is_root(&self) -> bool {
         self.0 == "/"
     }
@@ -31,17 +34,18 @@ impl FromStr for Folder {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let path = text.trim_end_matches('/');
-        // A colon would end it in PATH.
-        let is_right = |name: &str| !matches!(name, "" | "." | "..") && !name.contains(':');
         match path.strip_prefix('/') {
-            Some(names) if names.split('/').any(is_whiteout) => {
-                Err(format!("`{text}` would delete files of the base: names that begin with `.wh.` do that in a layer"))
-            }
-            Some(names) if names.split('/').all(is_right) => Ok(Folder(path.to_owned())),
+            Some(names) if names.split('/').any(is_whiteout) => Err(whiteout_in(text)),
+            Some(names) if names.split('/').all(is_name) => Ok(Folder(path.to_owned())),
             _ if !text.is_empty() && path.is_empty() => Ok(Folder("/".to_owned())),
             _ => Err(format!("`{text}` is not an absolute path in the image, without `..` and `:`")),
         }
     }
+}
+
+/// A colon would separate it in PATH.
+fn is_name(name: &str) -> bool {
+    !matches!(name, "" | "." | "..") && !name.contains(':')
 }
 
 impl fmt::Display for Folder {
@@ -50,12 +54,18 @@ impl fmt::Display for Folder {
     }
 }
 
+impl Text for Folder {
+    fn schema() -> Json {
+        json!({ "type": "string", "pattern": "^(?!.*/\\.wh\\.)/" })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_absolute_and_says_where_it_is() {
+    fn folder_must_be_an_absolute_path() {
         let folder = |text: &str| text.parse::<Folder>();
         for (text, path, program) in
             [("/app", "/app", "/app/x"), ("/usr/local/bin/", "/usr/local/bin", "/usr/local/bin/x"), ("/", "/", "/x")]

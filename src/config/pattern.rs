@@ -1,97 +1,100 @@
-//! `from` of the key `files`: where it begins, the folder or file it names, and the pattern of what is below.
+//! `from` of the key `files`: the folder it starts in, the file or folder it names, and the pattern for what is below.
 
 use std::fmt;
 use std::str::FromStr;
 
 use globset::{Glob, GlobBuilder};
 
-/// What a `from` says.
+/// A parsed `from`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pattern {
-    /// Where its path begins.
-    pub root: Root,
+    /// The folder that its path starts in.
+    pub root: PatternRoot,
     /// The path up to the first part with a wildcard, without `.` and needless slashes; empty for the root itself.
     pub fixed: String,
-    /// The wildcards, for paths below `fixed`; nothing where all of the path is fixed.
+    /// The wildcards, for paths below `fixed`; `None` if it has none.
     pub glob: Option<Glob>,
-    /// Whether folders are taken for themselves, so also empty ones.
+    /// Whether folders match too, so that empty ones are copied.
     pub takes_folders: bool,
-    /// As it is written.
+    /// The text in Cargo.toml.
     text: String,
 }
 
-/// Where the path of a `from` begins.
+/// The folder that the path of a `from` starts in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Root {
-    /// In the folder of the Cargo.toml that it is written in.
+pub enum PatternRoot {
+    /// The folder of the Cargo.toml that it is written in.
     Package,
-    /// In cargo's target folder, wherever that is: `target/…`.
+    /// Cargo's target folder, wherever that is: `target/…`.
     Target,
-    /// In the folder that the package's build script writes to: `$OUT_DIR/…`.
+    /// The folder that the package's build script writes to: `$OUT_DIR/…`.
     OutDir,
 }
 
-/// Why a `from` is none.
+/// Why a `from` is invalid.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unusable {
-    /// Nothing.
-    #[error("this is empty: name a file, a folder or a pattern; `.` is the whole package")]
+pub enum PatternError {
+    /// It is empty.
+    #[error("`from` must not be empty: name a file, a folder or a pattern; `.` is the whole package")]
     Empty,
-    /// Windows' way to divide a path.
-    #[error("`\\` divides no path here: write `/`, on every system")]
+    /// The path separator of Windows.
+    #[error("`\\` is not a path separator here: use `/` on every system")]
     Backslash,
-    /// A path of this computer.
-    #[error("this is an absolute path: what goes in is named from the folder of this Cargo.toml")]
+    /// An absolute path.
+    #[error("`from` must be relative to the folder of this Cargo.toml")]
     Absolute,
     /// `..`.
-    #[error("`..` leaves the folder of this Cargo.toml: what goes in is inside of it")]
+    #[error("`from` must stay within the folder of this Cargo.toml: remove `..`")]
     Outside,
     /// A variable that is not `OUT_DIR`.
-    #[error("`{0}` means nothing here: `$OUT_DIR` is the one variable that may begin a path")]
+    #[error("unknown variable `{0}`: only `$OUT_DIR` may begin a path")]
     Variable(String),
-    /// A pattern that no one can read.
-    #[error("this is not a pattern: {0}")]
+    /// An invalid pattern.
+    #[error("invalid pattern: {0}")]
     Glob(String),
 }
 
-/// What makes a part of a path a pattern.
+/// The characters that make a part of a path a pattern.
 const WILDCARDS: [char; 4] = ['*', '?', '[', '{'];
 
 impl FromStr for Pattern {
-    type Err = Unusable;
+    type Err = PatternError;
 
-    fn from_str(text: &str) -> Result<Pattern, Unusable> {
-        let is_drive = |text: &str| matches!(text.as_bytes(), [letter, b':', b'/', ..] if letter.is_ascii_alphabetic());
+    fn from_str(text: &str) -> Result<Pattern, PatternError> {
         match text {
-            "" => return Err(Unusable::Empty),
-            text if text.contains('\\') => return Err(Unusable::Backslash),
-            text if text.starts_with('/') || is_drive(text) => return Err(Unusable::Absolute),
+            "" => return Err(PatternError::Empty),
+            text if text.contains('\\') => return Err(PatternError::Backslash),
+            text if text.starts_with('/') || begins_with_drive(text) => return Err(PatternError::Absolute),
             _ => {}
         }
         let mut parts: Vec<_> = text.split('/').filter(|part| !["", "."].contains(part)).collect();
         if parts.contains(&"..") {
-            return Err(Unusable::Outside);
+            return Err(PatternError::Outside);
         }
         let root = match parts.first() {
-            Some(&"target") => Root::Target,
-            Some(&"$OUT_DIR") => Root::OutDir,
-            Some(part) if part.starts_with('$') => return Err(Unusable::Variable((*part).to_owned())),
-            _ => Root::Package,
+            Some(&"target") => PatternRoot::Target,
+            Some(&"$OUT_DIR") => PatternRoot::OutDir,
+            Some(part) if part.starts_with('$') => return Err(PatternError::Variable((*part).to_owned())),
+            _ => PatternRoot::Package,
         };
-        if root != Root::Package {
+        if root != PatternRoot::Package {
             parts.remove(0);
         }
         let wild = parts.iter().position(|part| part.contains(WILDCARDS));
         let (fixed, wild) = parts.split_at(wild.unwrap_or(parts.len()));
         let glob = match wild {
             [] => None,
-            // A `*` stays in its folder, and so does a `?`, which is one byte. `[*]` is a star.
+            // `*` and `?` do not match `/`, and `?` matches one byte. `[*]` matches a star.
             parts => Some(GlobBuilder::new(&parts.join("/")).literal_separator(true).backslash_escape(false).build()),
         };
-        let glob = glob.transpose().map_err(|error| Unusable::Glob(error.kind().to_string()))?;
+        let glob = glob.transpose().map_err(|error| PatternError::Glob(error.kind().to_string()))?;
         let takes_folders = wild.last().is_none_or(|last| *last == "**");
         Ok(Pattern { root, fixed: fixed.join("/"), glob, takes_folders, text: text.to_owned() })
     }
+}
+
+fn begins_with_drive(text: &str) -> bool {
+    matches!(text.as_bytes(), [letter, b':', b'/', ..] if letter.is_ascii_alphabetic())
 }
 
 impl fmt::Display for Pattern {
@@ -101,9 +104,9 @@ impl fmt::Display for Pattern {
 }
 
 impl Pattern {
-    /// Whether what it names may not be there before cargo has run.
+    /// Returns whether the files may not exist before cargo has run.
     pub fn is_generated(&self) -> bool {
-        self.root != Root::Package
+        self.root != PatternRoot::Package
     }
 }
 
@@ -121,18 +124,18 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_fixed_up_to_its_first_wildcard() {
+    fn pattern_is_fixed_up_to_its_first_wildcard() {
         for (text, root, fixed, glob) in [
-            ("assets/**", Root::Package, "assets", Some("**")),
-            ("assets/css/*.css", Root::Package, "assets/css", Some("*.css")),
-            ("a/{b,c/d}/e", Root::Package, "a", Some("{b,c/d}/e")),
-            ("./assets//css/", Root::Package, "assets/css", None),
-            (".", Root::Package, "", None),
-            ("config.toml", Root::Package, "config.toml", None),
-            ("target/doc/**", Root::Target, "doc", Some("**")),
-            ("$OUT_DIR", Root::OutDir, "", None),
-            ("$OUT_DIR/a.txt", Root::OutDir, "a.txt", None),
-            ("targets/a", Root::Package, "targets/a", None),
+            ("assets/**", PatternRoot::Package, "assets", Some("**")),
+            ("assets/css/*.css", PatternRoot::Package, "assets/css", Some("*.css")),
+            ("a/{b,c/d}/e", PatternRoot::Package, "a", Some("{b,c/d}/e")),
+            ("./assets//css/", PatternRoot::Package, "assets/css", None),
+            (".", PatternRoot::Package, "", None),
+            ("config.toml", PatternRoot::Package, "config.toml", None),
+            ("target/doc/**", PatternRoot::Target, "doc", Some("**")),
+            ("$OUT_DIR", PatternRoot::OutDir, "", None),
+            ("$OUT_DIR/a.txt", PatternRoot::OutDir, "a.txt", None),
+            ("targets/a", PatternRoot::Package, "targets/a", None),
         ] {
             let read = pattern(text);
             let wild = read.glob.as_ref().map(Glob::glob);
@@ -141,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn wildcards_mean_what_they_mean_in_a_shell_and_hidden_files_are_files() {
+    fn wildcards_match_as_in_a_shell() {
         for (text, path, is) in [
             ("a/*.css", "x.css", true),
             ("a/*.css", "b/x.css", false),
@@ -162,25 +165,25 @@ mod tests {
     }
 
     #[test]
-    fn folders_come_for_themselves_where_all_of_a_folder_is_meant() {
+    fn pattern_matches_folders_if_it_names_all() {
         for (text, is) in [("a", true), ("a/**", true), ("a/*", false), ("a/**/*.css", false), (".", true)] {
             assert_eq!(pattern(text).takes_folders, is, "{text}");
         }
     }
 
     #[test]
-    fn what_is_no_path_in_the_package_is_refused() {
+    fn pattern_rejects_paths_outside_the_package() {
         for (text, why) in [
-            ("", Unusable::Empty),
-            ("a\\b", Unusable::Backslash),
-            ("/etc/passwd", Unusable::Absolute),
-            ("C:/a", Unusable::Absolute),
-            ("a/../../b", Unusable::Outside),
-            ("$HOME/a", Unusable::Variable("$HOME".to_owned())),
+            ("", PatternError::Empty),
+            ("a\\b", PatternError::Backslash),
+            ("/etc/passwd", PatternError::Absolute),
+            ("C:/a", PatternError::Absolute),
+            ("a/../../b", PatternError::Outside),
+            ("$HOME/a", PatternError::Variable("$HOME".to_owned())),
         ] {
             assert_eq!(text.parse::<Pattern>(), Err(why), "{text}");
         }
-        assert!(matches!("a/[b".parse::<Pattern>(), Err(Unusable::Glob(_))));
-        assert!(matches!("a/{b".parse::<Pattern>(), Err(Unusable::Glob(_))));
+        assert!(matches!("a/[b".parse::<Pattern>(), Err(PatternError::Glob(_))));
+        assert!(matches!("a/{b".parse::<Pattern>(), Err(PatternError::Glob(_))));
     }
 }

@@ -1,10 +1,14 @@
-//! Ports that an image says it listens on: `8080`, `8080/tcp`, `53/udp`.
+//! Ports that an image declares: `8080`, `8080/tcp`, `53/udp`.
 
 use std::fmt;
 use std::num::NonZeroU16;
 use std::str::FromStr;
 
-/// A port and its protocol, in the form of image configs: `8080/tcp` (image-spec, `config.md`, "ExposedPorts").
+use serde_json::{Value as Json, json};
+
+use super::value::Text;
+
+/// A port and its protocol, as image configs write it: `8080/tcp` (image-spec, `config.md`, "ExposedPorts").
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Port {
     number: NonZeroU16,
@@ -20,11 +24,11 @@ impl FromStr for Port {
     fn from_str(text: &str) -> Result<Self, String> {
         let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
         let protocol = PROTOCOLS.into_iter().find(|known| *known == protocol);
-        // `+1` is a number to Rust.
+        // Rust parses `+1` too.
         let number = number.parse().ok().filter(|_| number.bytes().all(|digit| digit.is_ascii_digit()));
         match (number, protocol) {
             (Some(number), Some(protocol)) => Ok(Port { number, protocol }),
-            _ => Err(format!("`{text}` is not a port: write 1 to 65535, and `/tcp`, `/udp` or `/sctp` behind it")),
+            _ => Err(format!("invalid port `{text}`: expected 1 to 65535, with `/tcp`, `/udp` or `/sctp` after it")),
         }
     }
 }
@@ -35,12 +39,19 @@ impl fmt::Display for Port {
     }
 }
 
+impl Text for Port {
+    fn schema() -> Json {
+        let number = "0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
+        json!({ "type": "string", "pattern": format!("^{number}(/({}))?$", PROTOCOLS.join("|")) })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_port_without_a_protocol_is_tcps() {
+    fn port_defaults_to_tcp() {
         let port = |text: &str| text.parse::<Port>().map(|port| port.to_string());
         assert_eq!(port("8080").as_deref(), Ok("8080/tcp"));
         assert_eq!(port("65535/sctp").as_deref(), Ok("65535/sctp"));

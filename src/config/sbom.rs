@@ -3,7 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::suggest::hint;
+use serde_json::{Value as Json, json};
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::document::{some_strings, string, wrong_type, wrong_value};
+use super::error::ValueError;
+use super::value::KeyValue;
+use crate::suggest::{hint, nearest};
 
 /// A format that an SBOM is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,7 +25,7 @@ impl SbomFormat {
     /// All of them.
     pub const ALL: [SbomFormat; 2] = [SbomFormat::CycloneDx, SbomFormat::Spdx];
 
-    /// As it is written in a table, and on the command line.
+    /// Returns its name in a table and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             SbomFormat::CycloneDx => "cyclonedx",
@@ -26,7 +33,7 @@ impl SbomFormat {
         }
     }
 
-    /// Its media type (IANA), which is also the artifact type of what carries one.
+    /// Returns its media type (IANA), which is also the artifact type of its manifest.
     pub fn media_type(self) -> &'static str {
         match self {
             SbomFormat::CycloneDx => "application/vnd.cyclonedx+json",
@@ -34,7 +41,7 @@ impl SbomFormat {
         }
     }
 
-    /// How the names of such files end.
+    /// Returns the extension of its files.
     pub fn extension(self) -> &'static str {
         match self {
             SbomFormat::CycloneDx => "cdx.json",
@@ -54,16 +61,16 @@ impl FromStr for SbomFormat {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = SbomFormat::ALL.into_iter().find(|format| format.name() == text);
-        found.ok_or_else(|| format!("`{text}` is no format of SBOMs: there are cyclonedx and spdx"))
+        found.ok_or_else(|| format!("unknown SBOM format `{text}`: expected cyclonedx or spdx"))
     }
 }
 
-/// One that was typed, where nothing but the message can say what was meant.
-fn typed(text: &str) -> Result<SbomFormat, String> {
+/// Parses a value of the flag: the message alone can hold the hint.
+fn format_of_flag(text: &str) -> Result<SbomFormat, String> {
     text.parse().map_err(|why: String| why + &hint(text, SbomFormat::ALL.map(SbomFormat::name)))
 }
 
-/// The formats that SBOMs are written in, each once; none of them for none at all.
+/// The formats that SBOMs are written in, each once; empty for no SBOM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SbomFormats(pub Vec<SbomFormat>);
 
@@ -88,7 +95,43 @@ impl FromStr for SbomFormats {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "false" => Ok(SbomFormats(Vec::new())),
-            text => text.split(',').map(|format| typed(format.trim())).collect(),
+            text => text.split(',').map(|format| format_of_flag(format.trim())).collect(),
         }
     }
+}
+
+impl KeyValue for SbomFormats {
+    const TYPE: &'static str = "string, array of strings or `false`";
+
+    fn read(value: &Spanned<DeValue>) -> Result<SbomFormats, ValueError> {
+        match value.get_ref() {
+            DeValue::Boolean(false) => Ok(SbomFormats(Vec::new())),
+            DeValue::String(_) => Ok(SbomFormats(vec![format_of_table(value)?])),
+            DeValue::Array(_) => some_strings(value)?.iter().map(format_of_table).collect(),
+            _ => Err(wrong_type(value, "an SBOM format, an array of them, or `false`")),
+        }
+    }
+
+    fn parse(texts: &[&str]) -> Result<SbomFormats, String> {
+        texts.last().copied().unwrap_or_default().parse()
+    }
+
+    fn schema() -> Json {
+        let format = json!({ "type": "string", "enum": SbomFormat::ALL.map(SbomFormat::name) });
+        let list = json!({ "type": "array", "items": format, "minItems": 1 });
+        json!({ "anyOf": [format, list, { "const": false }] })
+    }
+
+    fn words() -> Vec<String> {
+        SbomFormat::ALL.iter().map(|format| format.name().to_owned()).chain(["false".to_owned()]).collect()
+    }
+}
+
+fn format_of_table(value: &Spanned<DeValue>) -> Result<SbomFormat, ValueError> {
+    let text = string(value)?;
+    text.parse().map_err(|message| ValueError {
+        label: nearest(&text, SbomFormat::ALL.map(SbomFormat::name))
+            .map_or_else(|| "unknown format".to_owned(), |near| format!("did you mean `{near}`?")),
+        ..wrong_value(value, message)
+    })
 }

@@ -1,56 +1,68 @@
 //! Signals, by name or number.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use serde_json::{Value as Json, json};
+
+use super::value::Text;
 use crate::suggest::nearest;
 
-/// A signal of Linux, as image configs hold it: `SIGTERM`, `SIGRTMIN+3` or `15`.
+/// A signal of Linux, as image configs write it: `SIGTERM`, `SIGRTMIN+3` or `15`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signal(String);
 
-/// signal(7), with the names that mean the same.
+/// The names of signal(7), with synonyms.
 const NAMES: [&str; 34] = [
     "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL", "PIPE", "POLL",
     "PROF", "PWR", "QUIT", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP", "TTIN", "TTOU", "URG", "USR1",
     "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ",
 ];
-/// The highest number, which is that of SIGRTMAX.
+/// The highest number, SIGRTMAX.
 const LAST: u8 = 64;
-/// How far real-time signals are from each other at most.
+/// The distance from SIGRTMIN to SIGRTMAX.
 const REAL_TIME: u8 = 30;
 
 impl FromStr for Signal {
     type Err = String;
 
-    /// Reads a name with or without `SIG`, in any case, or a number.
+    /// Parses a name with or without `SIG`, in any case, or a number.
     fn from_str(text: &str) -> Result<Self, String> {
-        let number = |text: &str, range: std::ops::RangeInclusive<u8>| {
-            let digits = text.bytes().all(|digit| digit.is_ascii_digit());
-            text.parse().ok().filter(|number| digits && range.contains(number))
-        };
         if let Some(number) = number(text, 1..=LAST) {
             return Ok(Signal(number.to_string()));
         }
         let upper = text.to_ascii_uppercase();
         let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-        let is_real_time = || {
-            let (rest, sign) = match name.strip_prefix("RTMIN") {
-                Some(rest) => (rest, '+'),
-                None => (name.strip_prefix("RTMAX")?, '-'),
-            };
-            let distance = rest.strip_prefix(sign).and_then(|distance| number(distance, 1..=REAL_TIME));
-            (rest.is_empty() || distance.is_some()).then_some(())
-        };
-        match NAMES.contains(&name) || is_real_time().is_some() {
-            true => Ok(Signal(format!("SIG{name}"))),
-            false => {
-                let hint = nearest(name, NAMES).map(|near| format!(" (did you mean `SIG{near}`?)")).unwrap_or_default();
-                Err(format!(
-                    "`{text}` is not a signal{hint}: write its name, such as SIGTERM, or its number, 1 to {LAST}"
-                ))
-            }
+        if NAMES.contains(&name) || is_real_time(name) {
+            return Ok(Signal(format!("SIG{name}")));
         }
+        let hint = nearest(name, NAMES).map(|near| format!(" (did you mean `SIG{near}`?)")).unwrap_or_default();
+        Err(format!("unknown signal `{text}`{hint}: expected a name such as SIGTERM, or a number from 1 to {LAST}"))
+    }
+}
+
+/// Parses digits alone: Rust takes signs too.
+fn number(text: &str, range: RangeInclusive<u8>) -> Option<u8> {
+    let is_number = text.bytes().all(|digit| digit.is_ascii_digit());
+    text.parse().ok().filter(|number| is_number && range.contains(number))
+}
+
+/// Returns whether `name` is RTMIN, RTMAX, `RTMIN+N` or `RTMAX-N`.
+fn is_real_time(name: &str) -> bool {
+    let distance = match (name.strip_prefix("RTMIN"), name.strip_prefix("RTMAX")) {
+        (Some(""), _) | (_, Some("")) => return true,
+        (Some(rest), _) => rest.strip_prefix('+'),
+        (_, Some(rest)) => rest.strip_prefix('-'),
+        (None, None) => None,
+    };
+    distance.is_some_and(|distance| number(distance, 1..=REAL_TIME).is_some())
+}
+
+impl Text for Signal {
+    fn schema() -> Json {
+        let number = "0*([1-9]|[1-5][0-9]|6[0-4])";
+        json!({ "type": "string", "pattern": format!("^({number}|[A-Za-z][A-Za-z0-9]*([+-][0-9]+)?)$") })
     }
 }
 
@@ -65,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signal_is_a_name_or_a_number() {
+    fn signal_is_a_name_or_a_number() {
         let signal = |text: &str| text.parse::<Signal>().map(|signal| signal.to_string());
         for (text, written) in [
             ("SIGTERM", "SIGTERM"),

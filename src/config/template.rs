@@ -3,25 +3,28 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::check::{is_in_tags, is_tag, no_tag};
-use super::nearest;
+use serde_json::{Value as Json, json};
 
-/// A tag, or what one is made of when it is known what is built.
+use super::check::{invalid_tag, is_tag, is_tag_character};
+use super::value::Text;
+use crate::suggest::nearest;
+
+/// A tag, or a template that makes one when it is known what is built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagTemplate {
     text: String,
-    parts: Vec<Part>,
+    parts: Vec<TagPart>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+enum TagPart {
     Text(String),
-    Field(Field),
+    Placeholder(Placeholder),
 }
 
-/// What a placeholder stands for.
+/// A placeholder of a tag template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
+pub enum Placeholder {
     /// The image's local name.
     Name,
     /// The package's version.
@@ -45,33 +48,35 @@ pub enum Field {
 }
 
 /// Every placeholder, as it is written.
-pub const FIELDS: [(&str, Field); 10] = [
-    ("name", Field::Name),
-    ("version", Field::Version),
-    ("version.major", Field::Major),
-    ("version.minor", Field::Minor),
-    ("version.patch", Field::Patch),
-    ("profile", Field::Profile),
-    ("git.sha", Field::GitSha),
-    ("git.short", Field::GitShort),
-    ("git.branch", Field::GitBranch),
-    ("git.tag", Field::GitTag),
+pub const PLACEHOLDERS: [(&str, Placeholder); 10] = [
+    ("name", Placeholder::Name),
+    ("version", Placeholder::Version),
+    ("version.major", Placeholder::Major),
+    ("version.minor", Placeholder::Minor),
+    ("version.patch", Placeholder::Patch),
+    ("profile", Placeholder::Profile),
+    ("git.sha", Placeholder::GitSha),
+    ("git.short", Placeholder::GitShort),
+    ("git.branch", Placeholder::GitBranch),
+    ("git.tag", Placeholder::GitTag),
 ];
 
 impl TagTemplate {
-    /// Whether it is a tag as it stands.
+    /// Returns whether it has no placeholders.
     pub fn is_plain(&self) -> bool {
-        self.parts.iter().all(|part| matches!(part, Part::Text(_)))
+        self.parts.iter().all(|part| matches!(part, TagPart::Text(_)))
     }
 
-    /// The tag, with what `value` says of each placeholder; what a tag may not hold becomes `-`.
+    /// Returns the tag, with the value of each placeholder. Characters that a tag must not contain become `-`.
     ///
     /// # Errors
-    /// The first of `value`.
-    pub fn expand<E>(&self, mut value: impl FnMut(Field) -> Result<String, E>) -> Result<String, E> {
+    /// Returns the first error of `value`.
+    pub fn expand<E>(&self, mut value: impl FnMut(Placeholder) -> Result<String, E>) -> Result<String, E> {
         let parts = self.parts.iter().map(|part| match part {
-            Part::Text(text) => Ok(text.clone()),
-            Part::Field(field) => Ok(value(*field)?.chars().map(|c| if is_in_tags(c) { c } else { '-' }).collect()),
+            TagPart::Text(text) => Ok(text.clone()),
+            TagPart::Placeholder(placeholder) => {
+                Ok(value(*placeholder)?.chars().map(|c| if is_tag_character(c) { c } else { '-' }).collect())
+            }
         });
         parts.collect()
     }
@@ -90,36 +95,40 @@ impl FromStr for TagTemplate {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
-            let (name, behind) = after.split_once('}').ok_or_else(|| format!("a `{{` of `{text}` is never closed"))?;
+            let (name, behind) = after.split_once('}').ok_or_else(|| format!("unclosed `{{` in `{text}`"))?;
             if !before.is_empty() {
-                parts.push(Part::Text(before.to_owned()));
+                parts.push(TagPart::Text(before.to_owned()));
             }
-            parts.push(Part::Field(field(name)?));
+            parts.push(TagPart::Placeholder(placeholder(name)?));
             rest = behind;
         }
         if !rest.is_empty() {
-            parts.push(Part::Text(rest.to_owned()));
+            parts.push(TagPart::Text(rest.to_owned()));
         }
         let template = TagTemplate { text: text.to_owned(), parts };
-        // What its own letters make wrong is wrong whatever the placeholders will stand for.
+        // Its own characters must be right whatever the values of the placeholders.
         let sample = template.expand(|_| Ok::<_, String>("x".to_owned()))?;
-        match is_tag(&sample) {
-            true => Ok(template),
-            false => Err(no_tag(text)),
-        }
+        if is_tag(&sample) { Ok(template) } else { Err(invalid_tag(text)) }
     }
 }
 
-fn field(name: &str) -> Result<Field, String> {
-    if let Some((_, field)) = FIELDS.iter().find(|(known, _)| *known == name) {
-        return Ok(*field);
+fn placeholder(name: &str) -> Result<Placeholder, String> {
+    if let Some((_, placeholder)) = PLACEHOLDERS.iter().find(|(known, _)| *known == name) {
+        return Ok(*placeholder);
     }
-    let known = FIELDS.map(|(known, _)| format!("{{{known}}}")).join(" ");
-    let hint = match nearest(name, FIELDS.iter().map(|(known, _)| *known)) {
-        Some(near) => format!("did you mean `{{{near}}}`? "),
-        None => String::new(),
-    };
-    Err(format!("unknown placeholder `{{{name}}}`: {hint}there are {known}"))
+    let known = PLACEHOLDERS.map(|(known, _)| format!("{{{known}}}")).join(" ");
+    let hint = nearest(name, PLACEHOLDERS.iter().map(|(known, _)| *known));
+    let hint = hint.map(|near| format!("did you mean `{{{near}}}`? ")).unwrap_or_default();
+    Err(format!("unknown placeholder `{{{name}}}`: {hint}the placeholders are {known}"))
+}
+
+impl Text for TagTemplate {
+    fn schema() -> Json {
+        let placeholders = PLACEHOLDERS.map(|(name, _)| name.replace('.', "\\."));
+        let placeholder = format!("\\{{({})\\}}", placeholders.join("|"));
+        let pattern = format!("^([A-Za-z0-9_]|{placeholder})([A-Za-z0-9_.-]|{placeholder})*$");
+        json!({ "type": "string", "pattern": pattern })
+    }
 }
 
 #[cfg(test)]
@@ -132,14 +141,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_tag_may_not_hold_becomes_a_dash() {
+    fn invalid_characters_in_placeholders_become_dashes() {
         assert_eq!(expand("v{version}", "1.2.3-rc.1+build.5"), "v1.2.3-rc.1-build.5");
         assert_eq!(expand("{git.branch}-{profile}", "feature/ä b"), "feature---b-feature---b");
         assert_eq!(expand("latest", "x"), "latest");
     }
 
     #[test]
-    fn an_unknown_placeholder_is_told_with_those_that_are_known() {
+    fn unknown_placeholder_lists_the_known_ones() {
         let error = "v{verison}".parse::<TagTemplate>().unwrap_err();
         assert!(error.contains("unknown placeholder `{verison}`: did you mean `{version}`?"), "{error}");
         assert!(error.contains("{name} {version} {version.major}") && error.contains("{git.tag}"), "{error}");
@@ -147,13 +156,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_tag_around_placeholders_is_refused_as_written() {
+    fn template_rejects_invalid_text_around_placeholders() {
         for (wrong, why) in [
-            ("-{version}", "`-{version}` is not a tag"),
-            ("{version} x", "`{version} x` is not a tag"),
-            ("v}", "`v}` is not a tag"),
-            ("{version", "never closed"),
-            ("", "`` is not a tag"),
+            ("-{version}", "invalid tag `-{version}`"),
+            ("{version} x", "invalid tag `{version} x`"),
+            ("v}", "invalid tag `v}`"),
+            ("{version", "unclosed `{`"),
+            ("", "invalid tag ``"),
         ] {
             let error = wrong.parse::<TagTemplate>().expect_err(wrong);
             assert!(error.contains(why), "{error}");

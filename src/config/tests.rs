@@ -1,13 +1,17 @@
-//! Tables as users write them, right and wrong.
+//! Tables as users write them, valid and invalid.
 
 use super::*;
+use crate::config::key::KeyDefault;
+use crate::config::keys::IMAGES_EXAMPLE;
+use crate::config::text::User;
+use crate::config::value::Arguments;
 use crate::reference::BaseReference;
 
 const PACKAGE: Whose = Whose::Package { image: "x", binaries: &[] };
 
 fn section(body: &str) -> Result<Section, (String, String, String)> {
     let text = format!("[package]\nname = \"x\"\n[package.metadata.oci]\n{body}\n");
-    Section::parse(&text, PACKAGE).map_err(|mistake| (mistake.message, mistake.label, text[mistake.at].to_owned()))
+    Section::parse(&text, PACKAGE).map_err(|error| (error.message, error.label, text[error.at].to_owned()))
 }
 
 fn parse(body: &str) -> Result<Table, (String, String, String)> {
@@ -15,8 +19,8 @@ fn parse(body: &str) -> Result<Table, (String, String, String)> {
 }
 
 #[test]
-fn a_package_without_a_table_has_the_defaults() {
-    let section = |text: &str| Section::parse(text, PACKAGE).map_err(|mistake| mistake.message);
+fn package_without_a_table_has_the_defaults() {
+    let section = |text: &str| Section::parse(text, PACKAGE).map_err(|error| error.message);
     assert_eq!(section("[package]\nname = 'x'"), Ok(Section::default()));
     let off = section("[package]\nmetadata.oci = false").expect("is right");
     assert!(off.is_off && off.table.is_none());
@@ -25,7 +29,7 @@ fn a_package_without_a_table_has_the_defaults() {
 }
 
 #[test]
-fn every_key_is_read() {
+fn table_reads_every_type_of_value() {
     let table = parse(
         r#"base = "scratch"
         platforms = ["linux/amd64", "all"]
@@ -50,58 +54,46 @@ fn every_key_is_read() {
     )
     .expect("is right");
     assert_eq!(table.base, Some(BaseReference::Scratch));
-    assert_eq!(table.cmd, Some(Vec::new()));
-    assert_eq!(table.env, [("Z".to_owned(), "1".to_owned()), ("A".to_owned(), "2".to_owned())]);
-    assert_eq!(table.platforms.map(|platforms| platforms.len()), Some(2));
+    assert_eq!(table.cmd, Some(Arguments(Vec::new())));
+    assert_eq!(table.env, Some(vec![("Z".to_owned(), "1".to_owned()), ("A".to_owned(), "2".to_owned())]));
+    assert_eq!(table.platforms.map(|platforms| platforms.0.len()), Some(2));
     assert_eq!(table.bin_dir.map(|folder| folder.join("a")).as_deref(), Some("/usr/local/bin/a"));
     let ports: Vec<_> = table.expose.unwrap_or_default().iter().map(ToString::to_string).collect();
     assert_eq!(ports, ["8080/tcp", "53/udp"]);
     assert_eq!(table.stop_signal.map(|signal| signal.to_string()).as_deref(), Some("SIGQUIT"));
-    assert_eq!(table.labels["a.b"].as_deref(), Some("c"));
-    assert_eq!(table.labels["e"], None);
+    let labels = table.labels.expect("labels");
+    assert_eq!((labels["a.b"].as_deref(), labels["e"].as_deref()), (Some("c"), None));
     assert_eq!(table.features.map(|features| features.len()), Some(2));
     assert_eq!((table.no_default_features, table.all_features), (Some(true), Some(false)));
 }
 
 #[test]
-fn every_listed_key_is_a_key() {
-    for (key, example) in KEYS {
-        assert!(section(&format!("{key} = {example}")).is_ok(), "{key}");
-        let (message, _, at) = section(&format!("{key} = 1")).expect_err("a wrong type");
-        assert!(message.starts_with("wrong type"), "{key}: {message}");
+fn keys_read_their_examples_and_reject_wrong_types() {
+    for key in KEYS {
+        let (name, example) = (key.name, key.example);
+        assert!(section(&format!("{name} = {example}")).is_ok(), "{name}");
+        let (message, _, at) = section(&format!("{name} = 1")).expect_err("a wrong type");
+        assert!(message.starts_with("expected "), "{name}: {message}");
         assert_eq!(at, "1");
-        // What a package can say, each of its images can, and all of them but images.
-        let image = section(&format!("images.y.{key} = {example}"));
-        assert_eq!(image.is_ok(), key != IMAGES, "{key}");
+        assert!(section(&format!("images.y.{name} = {example}")).is_ok(), "{name}");
+        if let KeyDefault::Value(value) = key.default {
+            assert!(section(&format!("{name} = {value}")).is_ok(), "{name}");
+        }
+    }
+    assert!(section(&format!("{IMAGES} = {IMAGES_EXAMPLE}")).is_ok());
+}
+
+#[test]
+fn variables_of_keys_parse_their_examples() {
+    for (key, variable) in KEYS.iter().filter_map(|key| Some((key, key.variable?))) {
+        let example = variable.example.trim_matches('\'');
+        let items: Vec<_> = if variable.is_split { example.split(',').collect() } else { vec![example] };
+        assert_eq!(key.set(&mut Table::default(), &items), Ok(()), "{}", variable.name);
     }
 }
 
-const README: &str = include_str!("../../README.md");
-
 #[test]
-fn the_readme_lists_every_key_in_order() {
-    let rows = README.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
-    let listed: Vec<_> = rows.map(|(key, _)| key).collect();
-    assert_eq!(listed, KEYS.map(|(key, _)| key));
-}
-
-#[test]
-fn the_readme_lists_every_placeholder_and_its_example_is_right() {
-    let (_, placeholders) = README.split_once("**Placeholders**").expect("the placeholders");
-    let (placeholders, _) = placeholders.split_once(';').expect("their end");
-    let listed: Vec<_> = placeholders.split('`').filter(|word| word.starts_with('{')).collect();
-    assert_eq!(listed, template::FIELDS.map(|(field, _)| format!("{{{field}}}")));
-
-    let (_, example) = README.split_once("```toml\n").expect("an example");
-    let (example, _) = example.split_once("```").expect("its end");
-    let whose = Whose::Package { image: "hello", binaries: &["hello", "hello-migrate"] };
-    let section = Section::parse(example, whose).map_err(|mistake| mistake.message).expect("is right");
-    let [(name, migrate)] = &section.images[..] else { panic!("{section:?}") };
-    assert_eq!((name.as_str(), &migrate.bins), ("hello-migrate", &Some(vec!["hello-migrate".to_owned()])));
-}
-
-#[test]
-fn an_unknown_key_is_named_with_the_nearest_known_one() {
+fn unknown_key_suggests_the_nearest_known_one() {
     let (message, label, at) = parse("platform = []").expect_err("unknown");
     assert_eq!(message, "unknown key `platform` in the table metadata.oci");
     assert_eq!((label.as_str(), at.as_str()), ("did you mean `platforms`?", "platform"));
@@ -111,7 +103,7 @@ fn an_unknown_key_is_named_with_the_nearest_known_one() {
 }
 
 #[test]
-fn wrong_values_are_shown_where_they_are() {
+fn wrong_values_are_shown_at_their_position() {
     for (body, part) in [
         ("platforms = [\"linux/amd64\", \"windows/amd64\"]", "\"windows/amd64\""),
         ("tags = [\"a b\"]", "\"a b\""),
@@ -154,22 +146,21 @@ fn wrong_values_are_shown_where_they_are() {
 }
 
 #[test]
-fn a_binary_that_the_package_does_not_have_is_shown_where_it_is_named() {
+fn unknown_binary_is_shown_at_its_position() {
     let whose = Whose::Package { image: "x", binaries: &["x", "x-migrate"] };
     for table in ["", ".images.y"] {
         let text = format!("[package.metadata.oci{table}]\nbins = [\"x\", \"x-migrat\"]");
-        let mistake =
-            Section::parse(&text, whose).map(|_| ()).map_err(|mistake| (mistake.label, text[mistake.at].to_owned()));
-        assert_eq!(mistake, Err(("did you mean `x-migrate`?".to_owned(), "\"x-migrat\"".to_owned())));
+        let error = Section::parse(&text, whose).map(|_| ()).map_err(|error| (error.label, text[error.at].to_owned()));
+        assert_eq!(error, Err(("did you mean `x-migrate`?".to_owned(), "\"x-migrat\"".to_owned())));
     }
     assert!(Section::parse("[package.metadata.oci]\nbins = [\"x-migrate\"]", whose).is_ok());
 }
 
 #[test]
-fn images_are_a_packages() {
+fn images_key_is_only_for_packages() {
     let text = "[workspace.metadata.oci.images.y]\n";
-    let mistake = Section::parse(text, Whose::Workspace).map(|_| ()).map_err(|mistake| mistake.message);
-    assert_eq!(mistake, Err("`images` belongs into [package.metadata.oci]".to_owned()));
+    let error = Section::parse(text, Whose::Workspace).map(|_| ()).map_err(|error| error.message);
+    assert_eq!(error, Err("`images` is only allowed in [package.metadata.oci]".to_owned()));
 }
 
 #[test]
@@ -181,27 +172,28 @@ fn tables_merge_key_by_key_and_arrays_replace() {
     .expect("is right");
     let merged = own.over(defaults);
     // A may now hold B.
-    assert_eq!(merged.env, [("B".to_owned(), "2".to_owned()), ("A".to_owned(), "1".to_owned())]);
-    assert_eq!(merged.tags.map(|tags| tags.len()), Some(1));
-    assert_eq!(merged.user.as_deref(), Some("1"));
+    assert_eq!(merged.env, Some(vec![("B".to_owned(), "2".to_owned()), ("A".to_owned(), "1".to_owned())]));
+    assert_eq!(merged.tags.map(|tags| tags.0.len()), Some(1));
+    assert_eq!(merged.user, Some(User("1".to_owned())));
     assert_eq!(merged.expose, Some(Vec::new()));
-    assert_eq!((merged.labels["l"].as_deref(), merged.labels["m"].as_deref()), (None, Some("2")));
+    let labels = merged.labels.expect("labels");
+    assert_eq!((labels["l"].as_deref(), labels["m"].as_deref()), (None, Some("2")));
 }
 
 #[test]
-fn an_image_of_other_binaries_does_not_start_the_one_above() {
+fn image_with_other_bins_inherits_no_entrypoint() {
     let package = parse("entrypoint = [\"/app/a\"]\ncmd = [\"--listen\"]\nuser = \"1\"").expect("is right");
     let other = parse("bins = [\"b\"]").expect("is right").over(package.clone());
-    assert_eq!((other.entrypoint, other.cmd, other.user.as_deref()), (None, None, Some("1")));
+    assert_eq!((other.entrypoint, other.cmd, other.user), (None, None, Some(User("1".to_owned()))));
     let same = parse("user = \"2\"").expect("is right").over(package.clone());
-    assert_eq!((same.cmd, same.user.as_deref()), (package.cmd, Some("2")));
+    assert_eq!((same.cmd, same.user), (package.cmd, Some(User("2".to_owned()))));
     let package = parse("bins = [\"b\"]\ncmd = [\"--listen\"]").expect("is right");
     let again = parse("bins = [\"b\"]").expect("is right").over(package.clone());
     assert_eq!(again.cmd, package.cmd);
 }
 
 #[test]
-fn a_rule_of_files_is_read_and_its_mistakes_are_shown_where_they_are() {
+fn file_rule_errors_are_shown_at_their_position() {
     let table = parse("[[package.metadata.oci.files]]\nfrom = \"a\"\nto = \"/b/\"\nowner = \"0:web\"");
     let rules = table.expect("is right").files.expect("rules");
     assert_eq!((rules[0].from.get_ref().fixed.as_str(), rules[0].to.get_ref().as_str()), ("a", "/b/"));

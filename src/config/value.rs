@@ -1,200 +1,275 @@
-//! Values of the table → what they mean, or the mistake in them and where it is.
+//! What a key holds: read from TOML, from flags and from variables, merged, and described for editors.
 
-use std::ops::Range;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
 
+use serde_json::{Value as Json, json};
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
-use super::check::check_line;
-use super::{Folder, SbomFormat, SbomFormats};
-use crate::suggest::nearest;
+use super::check::{check_line, key_value};
+use super::document::{any_string, pairs, parsed, some_strings, string, strings, wrong_type, wrong_value};
+use super::error::ValueError;
 
-/// A mistake, before it is known which file it is in.
-pub struct Mistake {
-    pub message: String,
-    pub at: Range<usize>,
-    pub label: String,
-    pub help: Option<String>,
-}
+/// The type of a key's value.
+pub trait KeyValue: Sized {
+    /// The type as the documentation names it.
+    const TYPE: &'static str;
+    /// Whether it has several items: then a flag for it can be repeated.
+    const IS_LIST: bool = false;
 
-impl Mistake {
-    /// With an example of the key that it is about, where there is no better help.
-    pub fn with_example(self, (key, example): &(&str, &str)) -> Mistake {
-        Mistake { help: self.help.or(Some(format!("write it as in `{key} = {example}`"))), ..self }
+    /// Reads a value of TOML.
+    ///
+    /// # Errors
+    /// Returns an error if it is of another type, or wrong.
+    fn read(value: &Spanned<DeValue>) -> Result<Self, ValueError>;
+
+    /// Reads the values of a flag or a variable; one unless it is a list.
+    ///
+    /// # Errors
+    /// Returns what is wrong with the first wrong value.
+    fn parse(texts: &[&str]) -> Result<Self, String>;
+
+    /// Returns the JSON Schema of a value of TOML.
+    fn schema() -> Json;
+
+    /// Returns the values that a shell proposes.
+    fn words() -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Merges this value with the one that it would inherit.
+    #[must_use]
+    fn over(self, _inherited: Self) -> Self {
+        self
     }
 }
 
-/// A value of another type than `wanted`.
-pub fn wrong_type(value: &Spanned<DeValue>, wanted: &str, found: &DeValue) -> Mistake {
-    let article = if found.type_str().starts_with(['a', 'i', 'o']) { "an" } else { "a" };
-    Mistake {
-        message: format!("wrong type: {wanted} is wanted here"),
-        at: value.span(),
-        label: format!("this is {article} {}", found.type_str()),
-        help: None,
+/// A value that is written as one string.
+pub trait Text: FromStr<Err: Display> {
+    /// Returns the JSON Schema of the string.
+    fn schema() -> Json {
+        json!({ "type": "string" })
+    }
+
+    /// Returns the values that a shell proposes.
+    fn words() -> Vec<String> {
+        Vec::new()
     }
 }
 
-/// The entries in the order they were written, which is not the map's.
-pub fn in_order<'a, 'i>(
-    table: &'a DeTable<'i>,
-) -> Vec<(&'a Spanned<std::borrow::Cow<'i, str>>, &'a Spanned<DeValue<'i>>)> {
-    let mut entries: Vec<_> = table.iter().collect();
-    entries.sort_by_key(|(key, _)| key.span().start);
-    entries
+/// Labels or annotations. `None` removes one that would be set otherwise.
+pub type Labels = BTreeMap<String, Option<String>>;
+
+/// Environment variables, in the order they are written.
+pub type Variables = Vec<(String, String)>;
+
+/// An array that must not be empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NonEmpty<T>(pub Vec<T>);
+
+/// A program and its first arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program(pub Vec<String>);
+
+/// Arguments, which may be any strings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arguments(pub Vec<String>);
+
+fn parse_all<T: FromStr<Err: Display>>(texts: &[&str]) -> Result<Vec<T>, String> {
+    texts.iter().map(|text| text.parse().map_err(|error: T::Err| error.to_string())).collect()
 }
 
-/// A string that Linux can hand to a program: whatever is in it, but for NUL.
-pub fn any_string(value: &Spanned<DeValue>) -> Result<String, Mistake> {
-    match value.get_ref() {
-        DeValue::String(text) if text.contains('\0') => {
-            Err(bad_value(value, "no program can be given a NUL character".to_owned()))
+impl<T: Text> KeyValue for T {
+    const TYPE: &'static str = "string";
+
+    fn read(value: &Spanned<DeValue>) -> Result<T, ValueError> {
+        parsed(value)
+    }
+
+    fn parse(texts: &[&str]) -> Result<T, String> {
+        texts.last().copied().unwrap_or_default().parse().map_err(|error: T::Err| error.to_string())
+    }
+
+    fn schema() -> Json {
+        <T as Text>::schema()
+    }
+
+    fn words() -> Vec<String> {
+        <T as Text>::words()
+    }
+}
+
+/// An array that may be empty, which removes what is inherited.
+impl<T: Text> KeyValue for Vec<T> {
+    const TYPE: &'static str = "array of strings";
+    const IS_LIST: bool = true;
+
+    fn read(value: &Spanned<DeValue>) -> Result<Vec<T>, ValueError> {
+        strings(value)?.iter().map(parsed).collect()
+    }
+
+    fn parse(texts: &[&str]) -> Result<Vec<T>, String> {
+        parse_all(texts)
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "array", "items": <T as Text>::schema() })
+    }
+
+    fn words() -> Vec<String> {
+        <T as Text>::words()
+    }
+}
+
+impl<T: Text> KeyValue for NonEmpty<T> {
+    const TYPE: &'static str = "array of strings";
+    const IS_LIST: bool = true;
+
+    fn read(value: &Spanned<DeValue>) -> Result<NonEmpty<T>, ValueError> {
+        some_strings(value)?.iter().map(parsed).collect::<Result<_, _>>().map(NonEmpty)
+    }
+
+    fn parse(texts: &[&str]) -> Result<NonEmpty<T>, String> {
+        parse_all(texts).map(NonEmpty)
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "array", "items": <T as Text>::schema(), "minItems": 1 })
+    }
+
+    fn words() -> Vec<String> {
+        <T as Text>::words()
+    }
+}
+
+impl KeyValue for bool {
+    const TYPE: &'static str = "boolean";
+
+    fn read(value: &Spanned<DeValue>) -> Result<bool, ValueError> {
+        value.get_ref().as_bool().ok_or_else(|| wrong_type(value, "a boolean"))
+    }
+
+    fn parse(texts: &[&str]) -> Result<bool, String> {
+        let text = texts.last().copied().unwrap_or_default();
+        text.parse().map_err(|_| format!("expected `true` or `false`, found `{text}`"))
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "boolean" })
+    }
+
+    fn words() -> Vec<String> {
+        ["true", "false"].map(str::to_owned).to_vec()
+    }
+}
+
+impl KeyValue for Program {
+    const TYPE: &'static str = "array of strings";
+    const IS_LIST: bool = true;
+
+    fn read(value: &Spanned<DeValue>) -> Result<Program, ValueError> {
+        let items = some_strings(value)?;
+        let parts = items.iter().map(any_string).collect::<Result<Vec<_>, _>>()?;
+        if let (Some(name), Some(item)) = (parts.first(), items.iter().next())
+            && name.is_empty()
+        {
+            return Err(wrong_value(item, "the program name must not be empty".to_owned()));
         }
-        DeValue::String(text) => Ok(text.to_string()),
-        other => Err(wrong_type(value, "a string", other)),
+        Ok(Program(parts))
+    }
+
+    fn parse(texts: &[&str]) -> Result<Program, String> {
+        if texts.iter().any(|text| text.is_empty()) {
+            return Err("the value must not be empty".to_owned());
+        }
+        Ok(Program(texts.iter().map(ToString::to_string).collect()))
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "array", "items": [{ "type": "string", "minLength": 1 }], "additionalItems": { "type": "string" }, "minItems": 1 })
     }
 }
 
-/// A string without orders to a terminal.
-pub fn string(value: &Spanned<DeValue>) -> Result<String, Mistake> {
-    let text = any_string(value)?;
-    match check_line(&text) {
-        Ok(()) => Ok(text),
-        Err(why) => Err(bad_value(value, why)),
+impl KeyValue for Arguments {
+    const TYPE: &'static str = "array of strings";
+    const IS_LIST: bool = true;
+
+    fn read(value: &Spanned<DeValue>) -> Result<Arguments, ValueError> {
+        strings(value)?.iter().map(any_string).collect::<Result<_, _>>().map(Arguments)
+    }
+
+    fn parse(texts: &[&str]) -> Result<Arguments, String> {
+        Ok(Arguments(texts.iter().map(ToString::to_string).collect()))
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "array", "items": { "type": "string" } })
     }
 }
 
-/// A program and its arguments.
-pub fn program(value: &Spanned<DeValue>) -> Result<Vec<String>, Mistake> {
-    let parts = list(value, any_string)?;
-    match array(value)?.iter().next() {
-        Some(first) if parts[0].is_empty() => Err(bad_value(first, "the program has no name".to_owned())),
-        _ => Ok(parts),
+/// Names that tables of strings may have.
+const NAMES: &str = "^[^=\\x00-\\x1f\\x7f]+$";
+
+impl KeyValue for Variables {
+    const TYPE: &'static str = "table of strings";
+    const IS_LIST: bool = true;
+
+    fn read(value: &Spanned<DeValue>) -> Result<Variables, ValueError> {
+        pairs(value, any_string)
+    }
+
+    fn parse(texts: &[&str]) -> Result<Variables, String> {
+        texts.iter().map(|text| key_value(text)).collect()
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "object", "additionalProperties": { "type": "string" }, "propertyNames": { "pattern": NAMES } })
+    }
+
+    /// A variable comes last where it was set last: its value may refer to those before it.
+    fn over(self, mut inherited: Variables) -> Variables {
+        inherited.retain(|(known, _)| self.iter().all(|(key, _)| key != known));
+        inherited.extend(self);
+        inherited
     }
 }
 
-fn bad_value(value: &Spanned<DeValue>, why: String) -> Mistake {
-    Mistake { message: why, at: value.span(), label: "here".to_owned(), help: None }
+impl KeyValue for Labels {
+    const TYPE: &'static str = "table of strings or `false`";
+    const IS_LIST: bool = true;
+
+    fn read(value: &Spanned<DeValue>) -> Result<Labels, ValueError> {
+        Ok(pairs(value, string_or_false)?.into_iter().collect())
+    }
+
+    fn parse(texts: &[&str]) -> Result<Labels, String> {
+        let mut labels = Labels::new();
+        for text in texts {
+            check_line(text)?;
+            let (key, value) = key_value(text)?;
+            labels.insert(key, Some(value));
+        }
+        Ok(labels)
+    }
+
+    fn schema() -> Json {
+        let value = json!({ "anyOf": [{ "type": "string", "pattern": "^[^\\x00-\\x1f\\x7f]*$" }, { "const": false }] });
+        json!({ "type": "object", "additionalProperties": value, "propertyNames": { "pattern": NAMES } })
+    }
+
+    fn over(self, mut inherited: Labels) -> Labels {
+        inherited.extend(self);
+        inherited
+    }
 }
 
-/// A string that `check` finds right.
-pub fn checked(value: &Spanned<DeValue>, check: fn(&str) -> Result<(), String>) -> Result<String, Mistake> {
-    let text = string(value)?;
-    check(&text).map_err(|why| bad_value(value, why))?;
-    Ok(text)
-}
-
-/// A string that can be read as a `T`.
-pub fn parsed<T>(value: &Spanned<DeValue>) -> Result<T, Mistake>
-where
-    T: std::str::FromStr<Err: std::fmt::Display>,
-{
-    string(value)?.parse().map_err(|error: T::Err| bad_value(value, error.to_string()))
-}
-
-/// An array of strings.
-pub fn array<'a, 'i>(value: &'a Spanned<DeValue<'i>>) -> Result<&'a toml::de::DeArray<'i>, Mistake> {
-    array_of(value, "an array of strings")
-}
-
-/// A table.
-pub fn table_of<'a, 'i>(value: &'a Spanned<DeValue<'i>>, wanted: &str) -> Result<&'a DeTable<'i>, Mistake> {
-    let found = value.get_ref();
-    found.as_table().ok_or_else(|| wrong_type(value, wanted, found))
-}
-
-/// True or false.
-pub fn boolean(value: &Spanned<DeValue>) -> Result<bool, Mistake> {
-    let found = value.get_ref();
-    found.as_bool().ok_or_else(|| wrong_type(value, "true or false", found))
-}
-
-/// A string without control characters, or `false` for none.
-pub fn string_or_false(value: &Spanned<DeValue>) -> Result<Option<String>, Mistake> {
+/// Reads a string, or `false` for none.
+fn string_or_false(value: &Spanned<DeValue>) -> Result<Option<String>, ValueError> {
     match value.get_ref() {
         DeValue::Boolean(false) => Ok(None),
         DeValue::String(_) => string(value).map(Some),
-        other => Err(wrong_type(value, "a string, or false for none,", other)),
-    }
-}
-
-/// Formats of SBOMs: one, several, or `false` for none.
-pub fn sbom(value: &Spanned<DeValue>) -> Result<SbomFormats, Mistake> {
-    let format = |value: &Spanned<DeValue>| {
-        let text = string(value)?;
-        text.parse::<SbomFormat>().map_err(|message| {
-            let near = nearest(&text, SbomFormat::ALL.map(SbomFormat::name));
-            let label = near.map_or_else(|| "no such format".to_owned(), |near| format!("did you mean `{near}`?"));
-            Mistake { label, ..bad_value(value, message) }
-        })
-    };
-    match value.get_ref() {
-        DeValue::Boolean(false) => Ok(SbomFormats(Vec::new())),
-        DeValue::String(_) => Ok(SbomFormats(vec![format(value)?])),
-        DeValue::Array(_) => Ok(list(value, format)?.into_iter().collect()),
-        other => Err(wrong_type(value, "a format of SBOMs, an array of them, or false for none,", other)),
-    }
-}
-
-/// A folder that a volume can be mounted over.
-pub fn volume(value: &Spanned<DeValue>) -> Result<Folder, Mistake> {
-    let folder: Folder = parsed(value)?;
-    match folder.is_root() {
-        true => Err(bad_value(value, "the root of the image cannot be a volume".to_owned())),
-        false => Ok(folder),
-    }
-}
-
-/// An array, which may be empty: that takes away what is inherited.
-pub fn several<T>(
-    value: &Spanned<DeValue>,
-    item: impl Fn(&Spanned<DeValue>) -> Result<T, Mistake>,
-) -> Result<Vec<T>, Mistake> {
-    array(value)?.iter().map(item).collect()
-}
-
-/// An array of what is `wanted`.
-pub fn array_of<'a, 'i>(value: &'a Spanned<DeValue<'i>>, wanted: &str) -> Result<&'a toml::de::DeArray<'i>, Mistake> {
-    let found = value.get_ref();
-    found.as_array().ok_or_else(|| wrong_type(value, wanted, found))
-}
-
-/// An array of strings that says something: an empty one would leave nothing to build, start or name.
-pub fn list<T>(
-    value: &Spanned<DeValue>,
-    item: impl Fn(&Spanned<DeValue>) -> Result<T, Mistake>,
-) -> Result<Vec<T>, Mistake> {
-    let items = array(value)?;
-    if items.is_empty() {
-        return Err(bad_value(
-            value,
-            "an empty array is not allowed here: leave the key out for the default".to_owned(),
-        ));
-    }
-    items.iter().map(item).collect()
-}
-
-/// A table of strings and the like, in the order it was written.
-pub fn pairs<T>(
-    value: &Spanned<DeValue>,
-    item: fn(&Spanned<DeValue>) -> Result<T, Mistake>,
-) -> Result<Vec<(String, T)>, Mistake> {
-    in_order(table_of(value, "a table of strings")?)
-        .into_iter()
-        .map(|(key, value)| {
-            let name = key.get_ref().as_ref();
-            match check_name(name) {
-                Ok(()) => Ok((name.to_owned(), item(value)?)),
-                Err(message) => Err(Mistake { message, at: key.span(), label: "here".to_owned(), help: None }),
-            }
-        })
-        .collect()
-}
-
-fn check_name(name: &str) -> Result<(), String> {
-    match name {
-        "" => Err("a name cannot be empty".to_owned()),
-        _ if name.contains('=') => Err(format!("`{name}` cannot be a name: `=` is not allowed in one")),
-        _ => check_line(name),
+        _ => Err(wrong_type(value, "a string or `false`")),
     }
 }

@@ -1,38 +1,70 @@
-//! The key `base-verify`: what has to have signed the base.
+//! The key `base-verify`: the key that the base must be signed with.
 
+use std::path::Path;
+
+use serde_json::{Value as Json, json};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::nearest;
-use super::value::{Mistake, in_order, parsed, table_of};
+use super::document::{in_order, parsed, table};
+use super::error::ValueError;
+use super::value::KeyValue;
 use crate::reference::KeyReference;
+use crate::suggest::nearest;
+
+/// `{ key = "…" }`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseVerify(pub KeyReference);
 
 /// The one key of such a table.
 const KEY: &str = "key";
 
-/// The key of `{ key = "…" }`.
-pub(super) fn verified(value: &Spanned<DeValue>) -> Result<KeyReference, Mistake> {
-    let mut found = None;
-    for (key, value) in in_order(table_of(value, "a table")?) {
-        match key.get_ref().as_ref() {
-            KEY => found = Some(parsed(value)?),
-            other => {
-                return Err(Mistake {
-                    message: format!("unknown key `{other}` in `base-verify`"),
-                    at: key.span(),
-                    label: match nearest(other, [KEY]) {
-                        Some(known) => format!("did you mean `{known}`?"),
-                        None => "no such key".to_owned(),
-                    },
-                    help: None,
-                });
+impl BaseVerify {
+    /// Returns the same, with paths relative to `folder`.
+    #[must_use]
+    pub(super) fn relative_to(self, folder: &Path) -> BaseVerify {
+        BaseVerify(self.0.relative_to(folder))
+    }
+}
+
+impl KeyValue for BaseVerify {
+    const TYPE: &'static str = "table";
+
+    fn read(value: &Spanned<DeValue>) -> Result<BaseVerify, ValueError> {
+        let mut found = None;
+        for (key, value) in in_order(table(value, "a table")?) {
+            match key.get_ref().as_ref() {
+                KEY => found = Some(parsed(value)?),
+                other => {
+                    return Err(ValueError {
+                        message: format!("unknown key `{other}` in `base-verify`"),
+                        at: key.span(),
+                        label: nearest(other, [KEY])
+                            .map_or_else(|| "unknown key".to_owned(), |known| format!("did you mean `{known}`?")),
+                        help: None,
+                    });
+                }
             }
         }
+        found.map(BaseVerify).ok_or_else(|| ValueError {
+            message: "missing key `key` in `base-verify`".to_owned(),
+            at: value.span(),
+            label: "missing `key`".to_owned(),
+            help: None,
+        })
     }
-    found.ok_or_else(|| Mistake {
-        message: "`base-verify` needs the key `key`".to_owned(),
-        at: value.span(),
-        label: "there is no `key`".to_owned(),
-        help: None,
-    })
+
+    fn parse(_: &[&str]) -> Result<BaseVerify, String> {
+        Err("only Cargo.toml can set this".to_owned())
+    }
+
+    fn schema() -> Json {
+        // A file, or a variable: of all schemes, only env:// is known.
+        let key = json!({
+            "type": "string",
+            "pattern": "^(env://[^=]+|(?!.*://).+)$",
+            "description": "A file with a public key, or `env://VAR`"
+        });
+        json!({ "type": "object", "properties": { "key": key }, "required": ["key"], "additionalProperties": false })
+    }
 }

@@ -1,4 +1,4 @@
-//! What Cargo.toml and git say of an image, without being asked.
+//! The labels and annotations that come from Cargo.toml and git.
 
 use std::path::Path;
 
@@ -12,44 +12,41 @@ use crate::environment::Environment;
 use crate::error::Result;
 use crate::git::{self, Commit};
 
-/// The time of all that is made: `SOURCE_DATE_EPOCH`, else that of the commit, else 1970.
+/// Returns the time of everything in the images: `SOURCE_DATE_EPOCH`, else the time of the commit, else 1970.
 ///
 /// # Errors
-/// A `SOURCE_DATE_EPOCH` that is not a number of seconds since 1970.
-pub fn created(environment: &Environment, commit: Option<&Commit>) -> Result<Timestamp> {
+/// Returns an error if `SOURCE_DATE_EPOCH` is not a number of seconds since 1970.
+pub(crate) fn created(environment: &Environment, commit: Option<&Commit>) -> Result<Timestamp> {
     let seconds = match environment.get("SOURCE_DATE_EPOCH").map(|value| value.to_string_lossy()) {
         None => commit.map_or(0, |commit| commit.time.max(0)),
         Some(text) => text.parse().ok().filter(|seconds| *seconds >= 0).ok_or_else(|| {
             miette!(
-                help = "set it to a number such as that of `git log -1 --format=%ct`, or unset it",
-                "SOURCE_DATE_EPOCH is `{text}`, not a number of seconds since 1970"
+                help = "set it to a number, such as the output of `git log -1 --format=%ct`, or unset it",
+                "invalid SOURCE_DATE_EPOCH `{text}`: expected a number of seconds since 1970"
             )
         })?,
     };
     Timestamp::from_second(seconds).map_err(|_| {
         miette!(
-            help = "set SOURCE_DATE_EPOCH to the number of `git log -1 --format=%ct`",
-            "{seconds} seconds after 1970 is not a time that can be written"
+            help = "set it to a number, such as the output of `git log -1 --format=%ct`, or unset it",
+            "invalid SOURCE_DATE_EPOCH `{seconds}`: the time is out of range"
         )
     })
 }
 
-/// What is missing in images that are built in a checkout which git cannot read.
-pub fn unread_commit(folder: &Path, commit: Option<&Commit>) -> Option<String> {
+/// Returns a warning if `folder` is in a checkout that git cannot read.
+pub(crate) fn unread_commit(folder: &Path, commit: Option<&Commit>) -> Option<String> {
     let is_checkout = folder.canonicalize().ok()?.ancestors().any(|folder| folder.join(".git").exists());
     let why = match commit {
         None if is_checkout => git::check(folder).err()?,
         _ => return None,
     };
-    Some(format!("images have no revision and no time of the commit, because git does not say them: {why}"))
+    Some(format!("images will have no revision and no commit time: git cannot read the checkout: {why}"))
 }
 
-/// Labels and annotations for the image `name` of a package, under OCI's names (image-spec, `annotations.md`).
-pub fn described(package: &Package, name: &str, commit: Option<&Commit>, created: Timestamp) -> Labels {
-    let revision = commit.map(|commit| match commit.dirty {
-        true => format!("{}-dirty", commit.sha),
-        false => commit.sha.clone(),
-    });
+/// Returns the labels and annotations of the image `name` of a package, under OCI's names (image-spec, `annotations.md`).
+pub(crate) fn described(package: &Package, name: &str, commit: Option<&Commit>, created: Timestamp) -> Labels {
+    let revision = commit.map(|commit| if commit.dirty { format!("{}-dirty", commit.sha) } else { commit.sha.clone() });
     let authors = (!package.authors.is_empty()).then(|| package.authors.join(", "));
     let facts = [
         (annotation::ANNOTATION_TITLE, Some(package.name.to_string())),
@@ -62,14 +59,14 @@ pub fn described(package: &Package, name: &str, commit: Option<&Commit>, created
         (annotation::ANNOTATION_AUTHORS, authors),
         (annotation::ANNOTATION_REVISION, revision),
         (annotation::ANNOTATION_CREATED, Some(created.to_string())),
-        // Not a tag, which would make another image of the same files: that is in the layout's index.json.
+        // Not the tag: two tags of the same files must be the same image. Tags are in the layout's index.json.
         (annotation::ANNOTATION_REF_NAME, Some(name.to_owned())),
     ];
     let facts = facts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), one_line(&value?))));
     facts.filter(|(_, value)| !value.is_empty()).map(|(key, value)| (key, Some(value))).collect()
 }
 
-/// A description may have several lines in Cargo.toml; an annotation has one.
+/// Returns a text as one line: descriptions in Cargo.toml may have several.
 fn one_line(text: &str) -> String {
     let words: Vec<_> =
         text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
@@ -87,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_is_the_environments_then_the_commits_then_1970() {
+    fn created_is_from_environment_commit_or_1970() {
         assert_eq!(at("5", 7).expect("a time"), 5);
         assert_eq!(at("", 7).expect("a time"), 7);
         assert_eq!(created(&Environment::default(), None).expect("a time").to_string(), "1970-01-01T00:00:00Z");
@@ -96,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_description_becomes_one_line() {
+    fn descriptions_become_one_line() {
         assert_eq!(one_line(" A tool\n  for you.\u{7} "), "A tool for you.");
     }
 }

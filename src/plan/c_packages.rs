@@ -7,20 +7,20 @@ use cargo_metadata::{DependencyKind, Metadata, Node, PackageId, TargetKind};
 /// A package that compiles C code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CPackage {
-    /// As cargo's messages name it.
+    /// Its id in cargo's messages.
     pub id: PackageId,
     /// Its name and version.
     pub name: String,
 }
 
-/// Build-dependencies by which a package tells that it compiles C code. `links` does not: it is also set by packages
-/// that only want to be there once.
+/// The build-dependencies of packages that compile C code. `links` is no sign of it: packages also set it to be linked only
+/// once.
 const C_BUILDERS: [&str; 7] = ["cc", "cmake", "bindgen", "cxx-build", "autotools", "nasm-rs", "cpp_build"];
 
-/// The packages that binaries of `roots` are linked with and that compile C code, in the order of their names.
+/// Returns the packages that binaries of `roots` are linked with and that compile C code, by name.
 ///
-/// Build scripts and procedural macros run here, and are compiled for here: what they use does not count.
-pub fn c_packages<'a>(metadata: &Metadata, roots: impl Iterator<Item = &'a PackageId>) -> Vec<CPackage> {
+/// Build scripts and procedural macros run on this machine and are compiled for it: their dependencies do not count.
+pub(crate) fn c_packages<'a>(metadata: &Metadata, roots: impl Iterator<Item = &'a PackageId>) -> Vec<CPackage> {
     let packages: HashMap<_, _> = metadata.packages.iter().map(|package| (&package.id, package)).collect();
     let nodes = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
     let nodes: HashMap<_, _> = nodes.map(|node| (&node.id, node)).collect();
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    /// Writes a package without code, whose build script (if it has build-dependencies) does nothing.
+    /// Writes a package without code and with an empty build script.
     fn package(root: &Path, name: &str, rest: &str) {
         let folder = root.join(name);
         std::fs::create_dir_all(folder.join("src")).expect("a folder");
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn c_code_counts_where_it_is_linked_for_linux() {
+    fn c_packages_are_those_linked_for_linux() {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path();
         let on = |kind: &str, name: &str| format!("[{kind}.{name}]\npath = \"../{name}\"\n");

@@ -1,8 +1,8 @@
-//! What cargo is run for, and as few times as it can be: images → runs of cargo, and their arguments.
+//! Images → as few runs of cargo as possible, and their arguments.
 //!
-//! One run builds for all targets and packages, also where their features differ: those are named `PACKAGE/FEATURE`. There
-//! is one more run for each further profile, for a package that is built with two sets of features, and for one whose
-//! features are written `DEPENDENCY/FEATURE`, which cargo would understand of all packages.
+//! One run builds for all targets and packages, even if their features differ: these are written `PACKAGE/FEATURE`. There is one
+//! more run for each other profile, for a package that is built with two sets of features, and for a package with features
+//! `DEPENDENCY/FEATURE`, which cargo would apply to all packages.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use miette::{Context, IntoDiagnostic};
 use super::c_packages::{CPackage, c_packages};
 use super::features::Features;
 use super::image::ImagePlan;
-use super::{Remap, remap};
+use super::remap::{self, Remap};
 use crate::cli::CargoArgs;
 use crate::environment::Environment;
 use crate::error::{CargoFailed, Result};
@@ -26,11 +26,11 @@ use crate::image::digest::sha256;
 pub struct CompilePlan {
     /// The runs of cargo, at least one.
     pub runs: Vec<CargoRun>,
-    /// The folders that programs are not to name.
+    /// The folders that are replaced in binaries.
     pub remaps: Vec<Remap>,
     /// The Cargo.lock of the workspace.
     pub lock: PathBuf,
-    /// Whether a missing standard library may be installed.
+    /// Whether a missing Rust target may be installed.
     pub install: bool,
     /// The environment of this process.
     pub environment: Environment,
@@ -39,11 +39,11 @@ pub struct CompilePlan {
 /// One run of cargo.
 #[derive(Clone, Debug)]
 pub struct CargoRun {
-    /// Cargo's arguments, but for `--target`.
+    /// Cargo's arguments, without `--target`.
     pub args: Vec<OsString>,
-    /// Packages that the binaries are linked with and that compile C code.
+    /// The packages that the binaries are linked with and that compile C code.
     pub c_packages: Vec<CPackage>,
-    /// How cargo is asked what they are built from.
+    /// How to resolve the packages that they are built from.
     pub resolve: Resolve,
 }
 
@@ -60,16 +60,16 @@ pub struct Resolve {
     pub known: Digest,
 }
 
-/// What cargo knows of a workspace.
+/// The output of `cargo metadata`.
 #[derive(Debug)]
 pub struct WorkspaceMetadata {
-    /// Its answer.
+    /// The packages.
     pub metadata: Metadata,
-    /// Of the bytes of that.
+    /// The digest of the output.
     pub digest: Digest,
 }
 
-/// Images that one run of cargo makes.
+/// The images that one run of cargo builds.
 struct RunGroup<'a> {
     profile: &'a str,
     packages: Vec<(&'a PackageId, &'a Features)>,
@@ -78,11 +78,14 @@ struct RunGroup<'a> {
 
 impl<'a> RunGroup<'a> {
     fn has_room_for(&self, image: &ImagePlan) -> bool {
-        let agrees = |(package, features): &(&PackageId, &Features)| match **package == image.package {
-            true => **features == image.features,
-            false => features.can_share() && image.features.can_share(),
-        };
-        self.profile == image.profile && self.packages.iter().all(agrees)
+        self.profile == image.profile
+            && self.packages.iter().all(|(package, features)| {
+                if **package == image.package {
+                    **features == image.features
+                } else {
+                    features.can_share() && image.features.can_share()
+                }
+            })
     }
 
     fn add(&mut self, image: &'a ImagePlan) {
@@ -100,8 +103,8 @@ impl<'a> RunGroup<'a> {
         let mut list = Vec::new();
         for (package, features) in &self.packages {
             let package = &metadata[package];
-            let known = |name: &&str| package.features.contains_key(*name);
-            let default = ["default"].into_iter().filter(known).filter(|_| no_default && !features.no_default);
+            let needs_default = no_default && !features.no_default && package.features.contains_key("default");
+            let default = Some("default").filter(|_| needs_default).into_iter();
             let all = package.features.keys().map(String::as_str).filter(|_| features.all);
             let named = features.list.iter().map(String::as_str);
             list.extend(default.chain(all).chain(named).map(|name| format!("{}/{name}", package.name)));
@@ -120,10 +123,10 @@ fn arguments(no_default: bool, all: bool, list: &[String]) -> Vec<OsString> {
     arguments
 }
 
-/// Decides which run makes which image, and writes it into the images.
+/// Plans the runs of cargo, and sets the run of each image.
 ///
 /// # Errors
-/// When cargo does not know a feature: it has said so.
+/// Returns an error if cargo does not know a feature, which it has reported.
 pub fn plan(
     args: &CargoArgs,
     environment: &Environment,
@@ -140,25 +143,7 @@ pub fn plan(
         groups[run].add(image);
         runs_of_images.push(run);
     }
-    let run = |group: &RunGroup| -> Result<CargoRun> {
-        let features = group.features(&workspace.metadata);
-        // Which packages are linked with depends on the features.
-        let resolved = match features.is_empty() {
-            true => None,
-            false => Some(metadata(environment, args, &features)?),
-        };
-        let packages = group.packages.iter().map(|(package, _)| *package);
-        let resolved = resolved.as_ref().unwrap_or(workspace);
-        let c_packages = c_packages(&resolved.metadata, packages);
-        let resolve = Resolve {
-            args: shared_args(args).into_iter().chain(features.iter().cloned()).collect(),
-            features: typed_features(args).into_iter().chain(features.iter().map(text)).collect(),
-            packages: super::each_once(group.images.iter().map(|image| image.spec.clone())),
-            known: resolved.digest.clone(),
-        };
-        Ok(CargoRun { args: cargo_args(args, group, features), c_packages, resolve })
-    };
-    let runs = groups.iter().map(run).collect::<Result<_>>()?;
+    let runs = groups.iter().map(|group| cargo_run(group, args, environment, workspace)).collect::<Result<_>>()?;
     for (image, run) in images.iter_mut().zip(runs_of_images) {
         image.run = run;
     }
@@ -168,16 +153,37 @@ pub fn plan(
     Ok(CompilePlan { runs, remaps, lock, install, environment: environment.clone() })
 }
 
-/// What cargo knows of the workspace, with these features.
+fn cargo_run(
+    group: &RunGroup,
+    args: &CargoArgs,
+    environment: &Environment,
+    workspace: &WorkspaceMetadata,
+) -> Result<CargoRun> {
+    let features = group.features(&workspace.metadata);
+    // The packages that are linked depend on the features.
+    let resolved = if features.is_empty() { None } else { Some(metadata(environment, args, &features)?) };
+    let packages = group.packages.iter().map(|(package, _)| *package);
+    let resolved = resolved.as_ref().unwrap_or(workspace);
+    let c_packages = c_packages(&resolved.metadata, packages);
+    let resolve = Resolve {
+        args: shared_args(args).into_iter().chain(features.iter().cloned()).collect(),
+        features: feature_args(args).into_iter().chain(features.iter().map(text)).collect(),
+        packages: crate::unique::each_once(group.images.iter().map(|image| image.spec.clone())),
+        known: resolved.digest.clone(),
+    };
+    Ok(CargoRun { args: cargo_args(args, group, features), c_packages, resolve })
+}
+
+/// Runs `cargo metadata` with these features.
 ///
 /// # Errors
-/// When cargo cannot be run or understood; [`CargoFailed`] when it has said why.
+/// Returns an error if cargo cannot be run or its output cannot be read; [`CargoFailed`] if it has reported why.
 pub fn metadata(environment: &Environment, args: &CargoArgs, features: &[OsString]) -> Result<WorkspaceMetadata> {
     let cargo = environment.cargo();
     let mut command = Command::new(cargo);
     environment.without_credentials(&mut command);
     command.args(["metadata", "--format-version", "1"]);
-    // What is downloaded and looked at is what the images are linked with, not all that other systems would need.
+    // Only packages that images can be linked with, not those for other systems.
     for target in &crate::platform::TARGETS[..2] {
         command.args(["--filter-platform", target.triple]);
     }
@@ -195,10 +201,10 @@ pub fn metadata(environment: &Environment, args: &CargoArgs, features: &[OsStrin
     let digest = sha256(&output.stdout);
     let text = String::from_utf8(output.stdout).into_diagnostic()?;
     let metadata = MetadataCommand::parse(text).into_diagnostic();
-    Ok(WorkspaceMetadata { metadata: metadata.wrap_err("cannot read the answer of `cargo metadata`")?, digest })
+    Ok(WorkspaceMetadata { metadata: metadata.wrap_err("cannot read the output of `cargo metadata`")?, digest })
 }
 
-/// The arguments that every cargo command understands.
+/// Returns the arguments that every cargo command takes.
 fn common_args(args: &CargoArgs) -> Vec<OsString> {
     let mut common = shared_args(args);
     if let Some(color) = args.talk.color {
@@ -208,7 +214,7 @@ fn common_args(args: &CargoArgs) -> Vec<OsString> {
     common
 }
 
-/// Those of them that say what is looked at, and not what is said of it.
+/// Returns those of them that do not only change what cargo prints.
 fn shared_args(args: &CargoArgs) -> Vec<OsString> {
     let mut common: Vec<OsString> = Vec::new();
     let mut value = |flag: &str, value: &OsStr| common.extend([flag.into(), value.to_owned()]);
@@ -233,8 +239,8 @@ fn shared_args(args: &CargoArgs) -> Vec<OsString> {
     common
 }
 
-/// The features that were typed, as cargo's arguments.
-fn typed_features(args: &CargoArgs) -> Vec<String> {
+/// Returns the features of the command line, as cargo's arguments.
+fn feature_args(args: &CargoArgs) -> Vec<String> {
     let list: Vec<_> = args.features.iter().map(|features| format!("--features={features}")).collect();
     let all = args.all_features.then(|| "--all-features".to_owned());
     let none = args.no_default_features.then(|| "--no-default-features".to_owned());
@@ -255,7 +261,7 @@ fn cargo_args(args: &CargoArgs, group: &RunGroup, features: Vec<OsString>) -> Ve
     for image in &group.images {
         let spec = [("--package", image.spec.as_str())];
         for argument in spec.into_iter().chain(image.bins.iter().map(|bin| ("--bin", bin.as_str()))) {
-            // Several images may be of one package, and have one binary in common.
+            // Several images may share a package or a binary.
             if !named.contains(&argument) {
                 value(argument.0, argument.1.as_ref());
                 named.push(argument);

@@ -1,5 +1,4 @@
-//! What the images of one run have in common, and each of them made of it: flags over environment over tables over
-//! defaults.
+//! The plan of each image: from flags, environment variables, tables and defaults.
 
 use std::num::NonZero;
 use std::path::Path;
@@ -9,30 +8,30 @@ use jiff::Timestamp;
 use miette::Report;
 
 use super::annotations::described;
-use super::candidates::Candidate;
+use super::candidates::ImageCandidate;
 use super::features::Features;
-use super::flags::repositories;
 use super::image::ImagePlan;
 use super::tags::{Git, Values};
 use super::{DEFAULT_BASE, PROFILE};
 use crate::cli::{BuildArgs, CargoArgs};
-use crate::config::{FileRule, Folder, Labels, Root, Table};
-use crate::environment::Environment;
+use crate::config::value::{Arguments, KeyValue, NonEmpty, Program};
+use crate::config::{BaseVerify, FileRule, Folder, PatternRoot, Repositories, Table};
 use crate::error::Result;
 use crate::git::Commit;
 use crate::image::CompressionOptions;
 use crate::platform::{PlatformChoice, TARGETS};
 use crate::reference::BaseReference;
 
-/// The folder of the binaries of an image that names none.
+/// The folder of the binaries of an image without the key `bin-dir`.
 const DEFAULT_BIN_DIR: &str = "/app";
+/// The tag of an image without the key `tags`.
+const DEFAULT_TAG: &str = "latest";
 
 /// What the images of one run have in common.
-pub struct Facts<'a> {
+pub(crate) struct Facts<'a> {
     pub args: &'a BuildArgs,
     /// Flags over environment variables.
-    pub typed: Table,
-    pub environment: &'a Environment,
+    pub overrides: Table,
     pub commit: Option<&'a Commit>,
     pub git: Git<'a>,
     pub created: Timestamp,
@@ -40,24 +39,21 @@ pub struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    /// The plan of an image.
+    /// Returns the plan of an image.
     ///
     /// # Errors
-    /// A tag that cannot be made; a variable that holds what the image cannot.
-    pub fn image(&self, candidate: Candidate) -> Result<ImagePlan> {
-        let Candidate { package, name, table, bins, .. } = candidate;
-        let table = self.typed.clone().over(table);
-        let bin_dir = table.bin_dir.map_or_else(|| DEFAULT_BIN_DIR.parse::<Folder>().map_err(Report::msg), Ok)?;
-        let entrypoint = table.entrypoint.unwrap_or_else(|| vec![bin_dir.join(&bins[0])]);
-        let features = Features::of(&self.args.cargo, &table.features, table.no_default_features, table.all_features);
-        let profile = profile(&self.args.cargo, table.profile);
+    /// Returns an error if a tag cannot be made, or if a rule of `files` needs a build script that does not exist.
+    pub(crate) fn image(&self, candidate: ImageCandidate) -> Result<ImagePlan> {
+        let ImageCandidate { package, name, table, bins, .. } = candidate;
+        let table = self.overrides.clone().over(table);
+        let bin_dir =
+            table.bin_dir.clone().map_or_else(|| DEFAULT_BIN_DIR.parse::<Folder>().map_err(Report::msg), Ok)?;
+        let features = Features::of(&self.args.cargo, &table);
+        let entrypoint = table.entrypoint.unwrap_or_else(|| Program(vec![bin_dir.join(&bins[0])]));
+        let profile = profile(&self.args.cargo, table.profile.map(|profile| profile.0));
         let described = described(package, &name, self.commit, self.created);
-        let over_described = |labels: Labels| {
-            let mut all = described.clone();
-            all.extend(labels);
-            all
-        };
-        let templates = table.tags.map_or_else(|| "latest".parse().map(|tag| vec![tag]).map_err(Report::msg), Ok)?;
+        let tags =
+            table.tags.map_or_else(|| DEFAULT_TAG.parse().map(|tag| NonEmpty(vec![tag])).map_err(Report::msg), Ok)?;
         let values = Values { name: &name, version: &package.version, profile: &profile, git: &self.git };
         let files = table.files.unwrap_or_default();
         has_out_dir(package, &files)?;
@@ -66,33 +62,34 @@ impl Facts<'_> {
             spec: format!("{}@{}", package.name, package.version),
             version: package.version.to_string(),
             bins,
-            tags: values.tags(&templates)?,
-            is_tagged_by_template: templates.iter().any(|template| !template.is_plain()),
+            tags: values.tags(&tags.0)?,
+            is_tagged_by_template: tags.0.iter().any(|tag| !tag.is_plain()),
             profile,
             features,
             run: 0,
             bin_dir,
             base: table.base.map_or_else(default_base, Ok)?,
-            base_verify: table.base_verify,
-            platforms: table
-                .platforms
-                .unwrap_or_else(|| TARGETS[..2].iter().copied().map(PlatformChoice::One).collect()),
-            entrypoint,
-            cmd: table.cmd.unwrap_or_default(),
-            env: table.env,
-            user: table.user,
-            workdir: table.workdir,
+            base_verify: table.base_verify.map(|BaseVerify(key)| key),
+            platforms: table.platforms.map_or_else(
+                || TARGETS[..2].iter().copied().map(PlatformChoice::One).collect(),
+                |platforms| platforms.0,
+            ),
+            entrypoint: entrypoint.0,
+            cmd: table.cmd.map(|Arguments(cmd)| cmd).unwrap_or_default(),
+            env: table.env.unwrap_or_default(),
+            user: table.user.map(|user| user.0),
+            workdir: table.workdir.map(|workdir| workdir.0),
             expose: table.expose.unwrap_or_default(),
-            volumes: table.volumes.unwrap_or_default(),
+            volumes: table.volumes.unwrap_or_default().into_iter().map(|volume| volume.0).collect(),
             stop_signal: table.stop_signal,
-            labels: over_described(table.labels),
-            annotations: over_described(table.annotations),
+            labels: table.labels.unwrap_or_default().over(described.clone()),
+            annotations: table.annotations.unwrap_or_default().over(described),
             packing: CompressionOptions {
                 compression: table.compression.unwrap_or_default(),
                 threads: threads(self.args.cargo.jobs.as_deref()),
             },
             no_index: self.args.image.no_index,
-            repositories: repositories(&self.args.image, self.environment, table.repository)?,
+            repositories: table.repository.map(|Repositories(all)| all).unwrap_or_default(),
             engine: table.engine,
             files,
             sbom: table.sbom.unwrap_or_default().0,
@@ -107,7 +104,7 @@ impl Facts<'_> {
     }
 }
 
-/// As many as cargo is allowed jobs: so many, all processors but so many, or one for each.
+/// Returns the number of jobs that cargo may run: `N`, the number of processors minus `N`, or that number.
 fn threads(jobs: Option<&str>) -> NonZero<usize> {
     let processors = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     match jobs.and_then(|jobs| jobs.parse::<isize>().ok()) {
@@ -122,20 +119,20 @@ fn default_base() -> Result<BaseReference> {
     DEFAULT_BASE.parse().map_err(Report::from_err)
 }
 
-/// Flag, else table, else default.
+/// Returns the profile: by flag, by table, else the default.
 fn profile(args: &CargoArgs, table: Option<String>) -> String {
     let typed = args.profile.clone().or_else(|| args.release.then(|| PROFILE.to_owned()));
     typed.or(table).unwrap_or_else(|| PROFILE.to_owned())
 }
 
-/// Only a build script has a folder of its own to write to.
+/// Checks that a package with rules for `$OUT_DIR` has a build script.
 fn has_out_dir(package: &Package, files: &[FileRule]) -> Result<()> {
     let has_script = package.targets.iter().any(|target| target.kind.contains(&TargetKind::CustomBuild));
-    match files.iter().find(|rule| rule.from.get_ref().root == Root::OutDir) {
-        Some(rule) if !has_script => Err(rule.mistake(
+    match files.iter().find(|rule| rule.from.get_ref().root == PatternRoot::OutDir) {
+        Some(rule) if !has_script => Err(rule.error(
             rule.from.span(),
-            format!("the package {} has no build script, and so no $OUT_DIR", package.name),
-            "nothing writes there",
+            format!("the package {} has no build script, which would set $OUT_DIR", package.name),
+            "no build script writes there",
             "add a build.rs that writes the file to the folder in the environment variable OUT_DIR",
         )),
         _ => Ok(()),

@@ -1,29 +1,33 @@
 //! The features that a package is built with.
 
 use crate::cli::CargoArgs;
+use crate::config::Table;
 
-/// Features of one package, as its tables name them.
+/// The features of one package, from its tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Features {
-    /// These.
+    /// These features.
     pub list: Vec<String>,
-    /// Not the default ones.
+    /// Whether the default features are off.
     pub no_default: bool,
-    /// All of them.
+    /// Whether all features are on.
     pub all: bool,
 }
 
 impl Features {
-    /// Those of the tables; none of them where cargo's own flags say which.
-    pub fn of(args: &CargoArgs, list: &Option<Vec<String>>, no_default: Option<bool>, all: Option<bool>) -> Features {
+    /// Returns the features of a table, or none if cargo's own flags select features.
+    pub fn of(args: &CargoArgs, table: &Table) -> Features {
         if !args.features.is_empty() || args.no_default_features || args.all_features {
             return Features::default();
         }
-        let list = list.clone().unwrap_or_default();
-        Features { list, no_default: no_default.unwrap_or_default(), all: all.unwrap_or_default() }
+        Features {
+            list: table.features.iter().flatten().map(|feature| feature.0.clone()).collect(),
+            no_default: table.no_default_features.unwrap_or_default(),
+            all: table.all_features.unwrap_or_default(),
+        }
     }
 
-    /// Whether they stand for themselves, with `PACKAGE/` before each.
+    /// Returns whether each can be written as `PACKAGE/FEATURE`.
     pub(super) fn can_share(&self) -> bool {
         !self.list.iter().any(|feature| feature.contains('/'))
     }

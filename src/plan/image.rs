@@ -1,10 +1,10 @@
-//! What one image is made of.
+//! The plan of one image.
 
 use std::path::PathBuf;
 
 use cargo_metadata::PackageId;
 use jiff::Timestamp;
-use miette::miette;
+use miette::{Report, miette};
 
 use super::features::Features;
 use super::unit::Unit;
@@ -18,7 +18,7 @@ use crate::reference::{BaseReference, EngineReference, KeyReference, Reference};
 /// One image.
 #[derive(Clone, Debug)]
 pub struct ImagePlan {
-    /// The local name: the package's, or its own where the package has several.
+    /// The local name: the package's, or its own if the package has several.
     pub name: String,
     /// The package, as cargo's messages name it.
     pub package: PackageId,
@@ -26,19 +26,19 @@ pub struct ImagePlan {
     pub spec: String,
     /// The package's version.
     pub version: String,
-    /// Its binaries that go in.
+    /// The binaries in the image.
     pub bins: Vec<String>,
     /// The profile they are built with.
     pub profile: String,
-    /// The package's features that they are built with, beside those of the command line.
+    /// The package's features that they are built with, in addition to those of the command line.
     pub features: Features,
-    /// Which of the runs of cargo makes them.
+    /// The index of the cargo run that builds them.
     pub run: usize,
-    /// The folder that they are put in.
+    /// Their folder in the image.
     pub bin_dir: Folder,
-    /// The image below.
+    /// The base image.
     pub base: BaseReference,
-    /// The key that has to have signed it.
+    /// The key that must have signed it.
     pub base_verify: Option<KeyReference>,
     /// What to build for.
     pub platforms: Vec<PlatformChoice>,
@@ -48,45 +48,45 @@ pub struct ImagePlan {
     pub cmd: Vec<String>,
     /// Environment variables, not yet expanded.
     pub env: Vec<(String, String)>,
-    /// The user; the base's where there is none.
+    /// The user; `None` for the base's.
     pub user: Option<String>,
-    /// The working directory; the base's where there is none.
+    /// The working directory; `None` for the base's.
     pub workdir: Option<String>,
-    /// Ports, beside the base's.
+    /// Ports, in addition to the base's.
     pub expose: Vec<Port>,
-    /// Volumes, beside the base's.
+    /// Volumes, in addition to the base's.
     pub volumes: Vec<Folder>,
-    /// The signal that asks it to end; the base's where there is none.
+    /// The signal that stops it; `None` for the base's.
     pub stop_signal: Option<Signal>,
     /// Labels of the config, with those from Cargo.toml and git.
     pub labels: Labels,
     /// Annotations of image and index, with those from Cargo.toml and git.
     pub annotations: Labels,
-    /// How our layers are compressed.
+    /// How layers are compressed.
     pub packing: CompressionOptions,
     /// The tags.
     pub tags: Vec<String>,
     /// Whether a tag was made from a template.
     pub is_tagged_by_template: bool,
-    /// Whether the one manifest goes without an index.
+    /// Whether there is a plain manifest instead of an index.
     pub no_index: bool,
-    /// Where it is pushed to: repositories, with their registries.
+    /// The repositories that it is pushed to.
     pub repositories: Vec<Reference>,
-    /// The engine it is handed to; the first that answers where there is none.
+    /// The engine it is loaded into; `None` for the first that answers.
     pub engine: Option<EngineReference>,
-    /// The one time of all that is made: seconds since 1970.
+    /// The time of everything in the image.
     pub created: Timestamp,
     /// The folder of the OCI layout.
     pub layout: PathBuf,
-    /// Files beside the binaries.
+    /// Files in addition to the binaries.
     pub files: Vec<FileRule>,
-    /// The formats of the SBOMs that are attached; none for no SBOM.
+    /// The formats of the SBOMs that are attached; empty for no SBOM.
     pub sbom: Vec<SbomFormat>,
-    /// Whether it is attached how it came about.
+    /// Whether SLSA provenance is attached.
     pub provenance: bool,
-    /// Whether its programs hold the list of their crates.
+    /// Whether the list of crates is embedded into its binaries.
     pub auditable: bool,
-    /// Where its sources are developed, as Cargo.toml says.
+    /// The repository of the sources, from Cargo.toml.
     pub source: Option<String>,
     /// Cargo's target folder.
     pub target_dir: PathBuf,
@@ -98,17 +98,17 @@ impl ImagePlan {
         Unit { package: self.package.clone(), run: self.run, target }
     }
 
-    /// [`ImagePlan::created`] as the mtime in archives: whole seconds since 1970.
+    /// Returns [`ImagePlan::created`] as the mtime in archives: seconds since 1970.
     pub fn mtime(&self) -> u64 {
         self.created.as_second().unsigned_abs()
     }
 
-    /// Where assets go, as the rules say it, each place once.
+    /// Returns the destinations of the rules of `files`, each once.
     pub fn asset_places(&self) -> Vec<String> {
-        super::each_once(self.files.iter().map(|rule| rule.to.get_ref().clone()))
+        crate::unique::each_once(self.files.iter().map(|rule| rule.to.get_ref().clone()))
     }
 
-    /// What is said of a program to start that is in no layer of ours, where no base can have it either.
+    /// Returns a warning if the entrypoint is in none of our layers, and no base can have it.
     pub fn missing_program(&self) -> Option<String> {
         let program = self.entrypoint.first()?;
         let name = program.strip_prefix(self.bin_dir.as_str())?.strip_prefix('/')?;
@@ -117,61 +117,67 @@ impl ImagePlan {
         if ROOT_FOLDERS.contains(&top) || is_asset || self.bins.iter().any(|bin| bin == name) {
             return None;
         }
-        Some(format!("the image {} starts {program}, but its binaries are {}", self.name, self.bins.join(", ")))
+        Some(format!(
+            "the entrypoint of the image {} is {program}, but its binaries are {}",
+            self.name,
+            self.bins.join(", ")
+        ))
     }
 
-    /// What is built for, each target once; nothing where that is for the base to say.
+    /// Returns the targets, each once, or `None` if they depend on the base.
     pub fn targets(&self) -> Option<Vec<Target>> {
-        let target = |choice: &PlatformChoice| match choice {
+        let targets = self.platforms.iter().map(|choice| match choice {
             PlatformChoice::One(target) => Some(*target),
             PlatformChoice::All => None,
-        };
-        self.platforms.iter().map(target).collect::<Option<Vec<_>>>().map(super::each_once)
+        });
+        targets.collect::<Option<Vec<_>>>().map(crate::unique::each_once)
     }
 
-    /// What engines call it, without a tag: the repositories it is pushed to, else its own name.
+    /// Returns its names in engines, without tags: the repositories it is pushed to, else its local name.
     pub fn local_names(&self) -> Vec<String> {
-        let repository = |reference: &Reference| format!("{}/{}", reference.registry(), reference.repository());
-        match &self.repositories[..] {
-            [] => vec![self.name.clone()],
-            repositories => repositories.iter().map(repository).collect(),
+        if self.repositories.is_empty() {
+            return vec![self.name.clone()];
         }
+        let names = self.repositories.iter().map(|name| format!("{}/{}", name.registry(), name.repository()));
+        names.collect()
     }
 
-    /// `NAME:TAG` for all its names and tags.
+    /// Returns `NAME:TAG` for all names and tags.
     pub fn tagged_names(&self) -> Vec<String> {
         let names = self.local_names();
         names.iter().flat_map(|name| self.tags.iter().map(move |tag| format!("{name}:{tag}"))).collect()
     }
 
-    /// Builds for `platform` alone. Its layout is another than that of the whole image, which stays as it is:
-    /// `target/oci/NAME@linux-arm64`.
+    /// Restricts the image to one platform. Its layout becomes `target/oci/NAME@linux-arm64`, so that the layout of the whole
+    /// image stays as it is.
     ///
     /// # Errors
-    /// When the image is not made for that platform.
+    /// Returns an error if the image is not built for that platform.
     pub fn narrow(&mut self, platform: &Platform) -> Result<()> {
         let target = self.platforms.iter().find_map(|choice| match choice {
             PlatformChoice::One(target) => (target.platform() == *platform).then_some(*target),
             PlatformChoice::All => platform.target(),
         });
-        let target = target.ok_or_else(|| match platform.target() {
-            None => miette!(
-                help = "choose one that the engine emulates, such as `--platform linux/amd64`, or another engine with `--engine`",
-                "Rust has no musl target that makes programs for {platform}"
-            ),
-            Some(_) => {
-                let names: Vec<_> = self.platforms.iter().map(ToString::to_string).collect();
-                miette!(
-                    help = format!("add {platform} to the key `platforms`, or choose with `--platform {}`", names[0]),
-                    "{} is made for {}, not for {platform}",
-                    self.name,
-                    names.join(", ")
-                )
-            }
-        })?;
+        let target = target.ok_or_else(|| self.no_platform(platform))?;
         self.platforms = vec![PlatformChoice::One(target)];
         let name = format!("{}@{}", self.name, target.platform().to_string().replace('/', "-"));
         self.layout.set_file_name(name);
         Ok(())
+    }
+
+    fn no_platform(&self, platform: &Platform) -> Report {
+        if platform.target().is_none() {
+            return miette!(
+                help = "choose a platform that the engine emulates, such as `--platform linux/amd64`, or another engine with `--engine`",
+                "Rust has no musl target for {platform}"
+            );
+        }
+        let names: Vec<_> = self.platforms.iter().map(ToString::to_string).collect();
+        miette!(
+            help = format!("add {platform} to the key `platforms`, or choose with `--platform {}`", names[0]),
+            "the image {} is built for {}, not for {platform}",
+            self.name,
+            names.join(", ")
+        )
     }
 }

@@ -1,9 +1,9 @@
-//! Arguments, Cargo.toml, environment and git → [`Plan`]: everything is decided here, and nothing is done.
+//! Arguments, Cargo.toml, environment and git → [`Plan`]: decides everything, does nothing.
 //!
 //! | file | what it decides |
 //! | --- | --- |
-//! | `selection`, `candidates` | which packages, and which images of them |
-//! | [`image`], `facts` | one image, and how it is made of all that is known |
+//! | `selection`, `candidates` | the packages, and their images |
+//! | [`image`], `facts` | one image, and how it follows from flags, variables and tables |
 //! | [`request`] | what a plan is made from, and what for |
 //! | `flags` | flags and environment variables, as tables |
 //! | `annotations`, `tags` | what Cargo.toml and git say about an image |
@@ -50,37 +50,37 @@ pub const DEFAULT_BASE: &str = "gcr.io/distroless/static-debian12:nonroot";
 /// The profile of an image without the key `profile`.
 const PROFILE: &str = "release";
 
-/// All that will be done.
+/// Everything that will be done.
 #[derive(Debug)]
 pub struct Plan {
     /// What cargo compiles.
     pub compile: CompilePlan,
     /// The commit that is checked out.
     pub commit: Option<Commit>,
-    /// What need not be compiled.
+    /// Binaries that are compiled already.
     pub prebuilt: Vec<Prebuilt>,
-    /// The images made of it.
+    /// The images.
     pub images: Vec<ImagePlan>,
-    /// Whether no registry is asked for a base.
+    /// Whether bases come from the cache only.
     pub is_offline: bool,
-    /// What is written besides the layouts.
+    /// What is written in addition to the layouts.
     pub outputs: Vec<Output>,
-    /// Where the result is written as JSON.
+    /// The file that the result is written to as JSON.
     pub metadata_file: Option<PathBuf>,
-    /// The folder that SBOMs are written to as files.
+    /// The folder that SBOMs are written to.
     pub sbom_dir: Option<PathBuf>,
-    /// What the user may want to know of it.
+    /// Warnings about it.
     pub warnings: Vec<String>,
 }
 
-/// Decides everything.
+/// Makes the plan.
 ///
 /// # Errors
-/// Any mistake in arguments, Cargo.toml and environment; nothing has been done then.
+/// Returns an error if arguments, Cargo.toml or environment are wrong. Nothing has been done then.
 pub fn make(request: &Request, environment: &Environment) -> Result<Plan> {
     let args = request.args;
     let folder = manifest_folder(args.cargo.manifest_path.as_deref())?;
-    // The commit does not depend on the packages: git is asked while cargo reads them.
+    // The commit does not depend on the packages: git runs while cargo reads them.
     let (metadata, commit) = std::thread::scope(|scope| {
         let commit = scope.spawn(|| git::commit(&folder));
         (compile::metadata(environment, &args.cargo, &[]), commit.join().unwrap_or_default())
@@ -88,10 +88,12 @@ pub fn make(request: &Request, environment: &Environment) -> Result<Plan> {
     let workspace = metadata?;
     let metadata = &workspace.metadata;
     let shared = Section::read(metadata.workspace_root.join("Cargo.toml").as_std_path(), Whose::Workspace)?;
+    let flags = flags::flags(&args.image)?;
+    let variables = flags::variables(environment)?;
+    let repository_override = flags::repository_override(&flags, &variables);
     let facts = facts::Facts {
         args,
-        typed: flags::flags(&args.image)?.over(flags::variables(environment)?),
-        environment,
+        overrides: flags.over(variables),
         created: annotations::created(environment, commit.as_ref())?,
         commit: commit.as_ref(),
         git: tags::Git::new(&folder, commit.as_ref()),
@@ -113,7 +115,7 @@ pub fn make(request: &Request, environment: &Environment) -> Result<Plan> {
         return Err(conflicts::no_image(&packages, &args.cargo));
     }
     conflicts::one_output_for_one_image(&images, &args.output.outputs)?;
-    conflicts::each_in_its_place(metadata, &images, flags::repository_typed(&args.image, environment))?;
+    conflicts::check_images(metadata, &images, repository_override)?;
     conflicts::outputs_can_be_written(&args.output)?;
     prebuilt::check(&args.image.prebuilt, &images)?;
     let compile = compile::plan(&args.cargo, environment, &workspace, &mut images)?;
@@ -131,24 +133,13 @@ pub fn make(request: &Request, environment: &Environment) -> Result<Plan> {
     })
 }
 
-/// Each of them once, at its first place.
-fn each_once<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<T> {
-    let mut kept = Vec::new();
-    for item in items {
-        if !kept.contains(&item) {
-            kept.push(item);
-        }
-    }
-    kept
-}
-
-/// The folder of the Cargo.toml that cargo will find; an error of ours where it would find none.
+/// Returns the folder of the Cargo.toml that cargo will find.
 fn manifest_folder(given: Option<&Path>) -> Result<PathBuf> {
     let help =
-        "run it in a package's folder, or name its Cargo.toml with `--manifest-path`; `cargo new NAME` makes a package";
+        "change to the folder of a package, or choose it with `--manifest-path`; `cargo new NAME` creates a package";
     if let Some(path) = given {
         if !path.is_file() {
-            return Err(miette!(help = help, "there is no file {}", path.display()));
+            return Err(miette!(help = help, "cannot find {}", path.display()));
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         return Ok(folder.unwrap_or(Path::new(".")).to_owned());
@@ -157,5 +148,5 @@ fn manifest_folder(given: Option<&Path>) -> Result<PathBuf> {
     let found = current.ancestors().find(|folder| folder.join("Cargo.toml").is_file());
     found
         .map(Path::to_owned)
-        .ok_or_else(|| miette!(help = help, "there is no Cargo.toml in {} or a folder above it", current.display()))
+        .ok_or_else(|| miette!(help = help, "cannot find Cargo.toml in {} or any parent folder", current.display()))
 }

@@ -1,41 +1,39 @@
-//! Programs that were compiled before: which files they are.
+//! Binaries that are compiled already: the files.
 
 use std::path::PathBuf;
 
 use miette::miette;
 
-use super::ImagePlan;
+use super::image::ImagePlan;
 use crate::cli::Prebuilt;
 use crate::error::Result;
 use crate::platform::{Platform, PlatformChoice};
 
 impl Prebuilt {
-    /// The file of a program: in the folder, or the file itself.
+    /// Returns the file of a binary: in the folder, or the file itself.
     pub fn program(&self, name: &str) -> PathBuf {
-        match self.path.is_dir() {
-            true => self.path.join(name),
-            false => self.path.clone(),
-        }
+        if self.path.is_dir() { self.path.join(name) } else { self.path.clone() }
     }
 }
 
-/// Sees to it that every program of the platforms is there, and each once.
+/// Checks that there is a file for every binary and platform.
 ///
 /// # Errors
-/// A platform that comes twice, or that nothing is built for; a program that is missing; one file for several programs.
-pub fn check(prebuilt: &[Prebuilt], images: &[ImagePlan]) -> Result<()> {
+/// Returns an error if a platform is given twice or not built for, if a binary is missing, or if one file is given for several
+/// binaries.
+pub(crate) fn check(prebuilt: &[Prebuilt], images: &[ImagePlan]) -> Result<()> {
     for (at, given) in prebuilt.iter().enumerate() {
         let platform = given.target.platform();
         if prebuilt[..at].iter().any(|other| other.target.platform() == platform) {
             return Err(miette!(
-                help = "put several programs into one folder, under their names, and name that",
-                "`--prebuilt` names programs for {platform} twice"
+                help = "put all binaries into one folder, under their names, and pass that folder",
+                "`--prebuilt` is given twice for {platform}"
             ));
         }
         if !images.iter().any(|image| is_for(image, &platform)) {
             return Err(miette!(
-                help = format!("add it with `--platform {platform}`, which also leaves out what is not wanted"),
-                "`--prebuilt` has programs for {platform}, which nothing is built for"
+                help = format!("add the platform with `--platform`, or remove `--prebuilt {platform}=…`"),
+                "`--prebuilt` is given for {platform}, but no image is built for it"
             ));
         }
         let mut programs: Vec<_> =
@@ -45,8 +43,8 @@ pub fn check(prebuilt: &[Prebuilt], images: &[ImagePlan]) -> Result<()> {
         if programs.len() > 1 && given.path.is_file() {
             let names: Vec<_> = programs.iter().map(|(_, bin)| bin.as_str()).collect();
             return Err(miette!(
-                help = "put them into one folder, under their names, and name that",
-                "{} is one program, and {} are wanted: {}",
+                help = "put them into one folder, under their names, and pass that folder",
+                "{} is a file, but {} binaries are needed: {}",
                 given.path.display(),
                 names.len(),
                 names.join(", ")
@@ -54,8 +52,8 @@ pub fn check(prebuilt: &[Prebuilt], images: &[ImagePlan]) -> Result<()> {
         }
         if let Some(missing) = programs.iter().map(|(_, bin)| given.program(bin)).find(|path| !path.is_file()) {
             return Err(miette!(
-                help = "name a program, or a folder that holds the programs under their names",
-                "there is no program {} for {platform}",
+                help = "pass a binary, or a folder with the binaries under their names",
+                "cannot find the binary {} for {platform}",
                 missing.display()
             ));
         }
@@ -66,7 +64,7 @@ pub fn check(prebuilt: &[Prebuilt], images: &[ImagePlan]) -> Result<()> {
 fn is_for(image: &ImagePlan, platform: &Platform) -> bool {
     image.platforms.iter().any(|choice| match choice {
         PlatformChoice::One(target) => target.platform() == *platform,
-        // Which these are is known with the base.
+        // The base decides which these are.
         PlatformChoice::All => true,
     })
 }

@@ -1,7 +1,6 @@
-//! The folders of this computer that are not to be seen in programs, and what is written there in their place.
+//! The folders of this machine that are replaced in binaries.
 //!
-//! A program holds the paths of its sources, in the messages of panics at least: it would be another one in another
-//! folder, and of another user.
+//! Binaries contain the paths of their sources, at least in panic messages. They would differ by folder and user.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,17 +10,18 @@ use cargo_metadata::Metadata;
 use crate::cli::CargoArgs;
 use crate::environment::Environment;
 
-/// A folder, and what it is called in programs.
+/// A folder, and its replacement in binaries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remap {
-    /// Where it is.
+    /// The folder.
     pub from: PathBuf,
-    /// The same on all computers.
+    /// The replacement, the same on all machines.
     pub to: &'static str,
 }
 
-/// All of them, and none where that was asked for. Those within others come behind them: the last one counts.
-pub fn remaps(args: &CargoArgs, environment: &Environment, workspace: &Metadata) -> Vec<Remap> {
+/// Returns all replacements, or none if `--no-remap-path-prefix` is given. Folders within others come after them: rustc
+/// applies the last that matches.
+pub(crate) fn remaps(args: &CargoArgs, environment: &Environment, workspace: &Metadata) -> Vec<Remap> {
     if args.no_remap_path_prefix || flags_of_arguments_count(args, environment) {
         return Vec::new();
     }
@@ -37,43 +37,52 @@ pub fn remaps(args: &CargoArgs, environment: &Environment, workspace: &Metadata)
         .chain([(workspace.workspace_root.clone().into(), "/workspace"), (target, "/workspace/target")])
         .chain(registries)
         .filter_map(|(from, to)| Some(Remap { from: std::path::absolute(from).ok()?, to }))
-        // A user without a home is at the root, where everything is.
+        // The home of a user without one is the root, which contains everything.
         .filter(|remap| remap.from.parent().is_some())
         .collect();
     all.sort_by_key(|remap| remap.from.components().count());
     all
 }
 
-/// What to say where programs name folders and that was not asked for.
-pub fn warning(args: &CargoArgs, environment: &Environment) -> Option<String> {
-    let is_unsaid = !args.no_remap_path_prefix && flags_of_arguments_count(args, environment);
-    is_unsaid.then(|| {
-        "programs name folders of this computer, because of the `rustflags` in a `--config`: where they come from a \
-         file of cargo's configuration or from RUSTFLAGS, folders are renamed; --no-remap-path-prefix says it is meant"
+/// Returns a warning if binaries contain paths of this machine without `--no-remap-path-prefix`.
+pub(crate) fn warning(args: &CargoArgs, environment: &Environment) -> Option<String> {
+    let is_unexpected = !args.no_remap_path_prefix && flags_of_arguments_count(args, environment);
+    is_unexpected.then(|| {
+        "binaries will contain paths of this machine, because `--config` sets `rustflags`: set them in RUSTFLAGS or in a file \
+         of cargo's configuration, or pass --no-remap-path-prefix to silence this warning"
             .to_owned()
     })
 }
 
-/// Whether there are flags for the compiler among cargo's arguments, where cargo finds them. Ours would take their place, or
-/// could not be joined with them.
+/// Returns whether `--config` sets rustflags, and cargo uses them. Ours would replace them, or could not be merged with them.
 fn flags_of_arguments_count(args: &CargoArgs, environment: &Environment) -> bool {
-    let names_flags = |text: &str| text.contains("rustflags");
-    let has_flags = |config: &String| match Path::new(config).is_file() {
-        true => std::fs::read_to_string(config).is_ok_and(|text| names_flags(&text)),
-        false => names_flags(config),
-    };
     let in_environment = ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS"].iter().any(|variable| environment.is_set(variable));
-    !in_environment && args.config.iter().any(has_flags)
+    !in_environment && args.config.iter().any(|config| sets_rustflags(config))
 }
 
-/// Where the packages of registries lie: a folder of cargo's that is named after the registry, or where it was told that
-/// they are.
+/// `config` is a file or TOML.
+fn sets_rustflags(config: &str) -> bool {
+    if !Path::new(config).is_file() {
+        return config.contains("rustflags");
+    }
+    std::fs::read_to_string(config).is_ok_and(|text| text.contains("rustflags"))
+}
+
+/// Returns the folders that packages of registries are in: in cargo's home, or vendored.
 fn registries(workspace: &Metadata) -> BTreeSet<&Path> {
-    let is_of_registry = |source: &str| source.starts_with("registry+") || source.starts_with("sparse+");
-    let packages = workspace.packages.iter();
-    let packages =
-        packages.filter(|package| package.source.as_ref().is_some_and(|source| is_of_registry(&source.repr)));
-    packages.filter_map(|package| package.manifest_path.parent()?.parent()).map(|folder| folder.as_std_path()).collect()
+    let mut folders = BTreeSet::new();
+    for package in &workspace.packages {
+        if package.source.as_ref().is_some_and(|source| is_of_registry(&source.repr))
+            && let Some(folder) = package.manifest_path.parent().and_then(|folder| folder.parent())
+        {
+            folders.insert(folder.as_std_path());
+        }
+    }
+    folders
+}
+
+fn is_of_registry(source: &str) -> bool {
+    source.starts_with("registry+") || source.starts_with("sparse+")
 }
 
 #[cfg(all(test, unix))]
@@ -82,7 +91,7 @@ mod tests {
     use clap::Parser;
 
     #[derive(Parser)]
-    struct Typed {
+    struct CommandLine {
         #[command(flatten)]
         cargo: CargoArgs,
     }
@@ -97,7 +106,7 @@ mod tests {
             "target_directory": format!("{root}/target"), "workspace_default_members": [], "resolve": null,
         });
         let metadata = serde_json::from_value(metadata).expect("metadata");
-        let args = Typed::parse_from([&["cargo"], typed].concat()).cargo;
+        let args = CommandLine::parse_from([&["cargo"], typed].concat()).cargo;
         let environment = [("HOME", home), ("USERPROFILE", home)].into_iter().collect();
         let all = remaps(&args, &environment, &metadata).into_iter();
         all.map(|remap| (remap.from.display().to_string(), remap.to)).collect()
@@ -108,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_within_another_comes_behind_it() {
+    fn remaps_of_inner_folders_come_last() {
         let registry = "/home/me/.cargo/registry/src/x-1";
         let expected = [
             ("/home/me", "/home"),
@@ -121,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_without_a_home_and_folders_that_are_elsewhere_are_known() {
+    fn remaps_work_without_home_and_with_vendored_packages() {
         let expected = [
             ("/src", "/workspace"),
             ("/.cargo", "/cargo"),

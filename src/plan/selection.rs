@@ -8,15 +8,15 @@ use crate::cli::CargoArgs;
 use crate::error::Result;
 use crate::suggest::nearest;
 
-/// The packages that the arguments select.
+/// Returns the packages that the arguments select.
 ///
 /// # Errors
-/// A name that no package of the workspace has; no name where the workspace has no package of its own.
-pub fn packages<'a>(metadata: &'a Metadata, args: &CargoArgs) -> Result<Vec<&'a Package>> {
+/// Returns an error if no package of the workspace has a given name, or if none is given for a virtual workspace.
+pub(crate) fn packages<'a>(metadata: &'a Metadata, args: &CargoArgs) -> Result<Vec<&'a Package>> {
     let members = metadata.workspace_packages();
     if args.workspace {
-        let is_excluded = |member: &&Package| args.exclude.iter().any(|spec| is_named(member, spec));
-        return Ok(members.into_iter().filter(|member| !is_excluded(member)).collect());
+        let included = members.into_iter().filter(|member| !args.exclude.iter().any(|spec| is_named(member, spec)));
+        return Ok(included.collect());
     }
     if !args.packages.is_empty() {
         return named(&members, &args.packages);
@@ -24,20 +24,21 @@ pub fn packages<'a>(metadata: &'a Metadata, args: &CargoArgs) -> Result<Vec<&'a 
     if let Some(package) = metadata.root_package() {
         return Ok(vec![package]);
     }
-    // `default-members`, where it narrows the members down.
+    // `default-members`, if they are not all members.
     let default = metadata.workspace_default_packages();
     if default.len() < members.len() {
         return Ok(default);
     }
     Err(miette!(
-        help = format!("choose with `--package NAME` ({}), or take all with `--workspace`", with_binaries(&members)),
-        "{} is a workspace without a package of its own, and no package was chosen",
+        help =
+            format!("choose a package with `--package NAME` ({}), or all with `--workspace`", with_binaries(&members)),
+        "{} is a virtual workspace, and no package is selected",
         metadata.workspace_root.join("Cargo.toml")
     ))
 }
 
-/// What `--exclude` names and no member is, as cargo warns of it.
-pub fn unknown_exclusions(metadata: &Metadata, args: &CargoArgs) -> Vec<String> {
+/// Returns warnings about `--exclude` that match no member, with cargo's words.
+pub(crate) fn unknown_exclusions(metadata: &Metadata, args: &CargoArgs) -> Vec<String> {
     let members = metadata.workspace_packages();
     let unknown = args.exclude.iter().filter(|spec| !members.iter().any(|member| is_named(member, spec)));
     let (patterns, names): (Vec<&String>, Vec<&String>) = unknown.partition(|spec| spec.contains(WILDCARDS));
@@ -49,18 +50,18 @@ pub fn unknown_exclusions(metadata: &Metadata, args: &CargoArgs) -> Vec<String> 
     [warning("package(s)", names), warning("package pattern(s)", patterns)].into_iter().flatten().collect()
 }
 
-/// Whether a package is what `spec` names: its name, its name and version, its id, or a pattern of its name.
+/// Returns whether `spec` matches a package: its name, its name and version, its id, or a pattern for its name.
 fn is_named(member: &Package, spec: &str) -> bool {
     let with_version = format!("{}@{}", member.name, member.version);
-    [member.name.as_str(), &with_version, &member.id.repr].contains(&spec) || fits(spec, member.name.as_str())
+    [member.name.as_str(), &with_version, &member.id.repr].contains(&spec) || matches(spec, member.name.as_str())
 }
 
-/// What makes a name a pattern (cargo's `is_glob_pattern`).
+/// The characters that make a name a pattern (cargo's `is_glob_pattern`).
 const WILDCARDS: [char; 4] = ['*', '?', '[', ']'];
 
-/// Whether `name` fits a pattern with `*`, `?` and `[…]`, as cargo reads them.
-fn fits(pattern: &str, name: &str) -> bool {
-    // Braces mean nothing there.
+/// Returns whether `name` matches a pattern with `*`, `?` and `[…]`, as in cargo.
+fn matches(pattern: &str, name: &str) -> bool {
+    // Braces have no meaning in cargo.
     let pattern = pattern.replace('{', "[{]").replace('}', "[}]");
     pattern.contains(WILDCARDS) && Glob::new(&pattern).is_ok_and(|glob| glob.compile_matcher().is_match(name))
 }
@@ -71,18 +72,20 @@ fn with_binaries(members: &[&Package]) -> String {
     names.join(", ")
 }
 
-/// The members with these names, each once.
+/// Returns the members with these names, each once.
 fn named<'a>(members: &[&'a Package], specs: &[String]) -> Result<Vec<&'a Package>> {
     let mut found: Vec<&Package> = Vec::new();
     for spec in specs {
         let before = found.len();
-        let fitting = members.iter().copied().filter(|member| is_named(member, spec));
-        let fitting: Vec<_> = fitting.collect();
-        if fitting.is_empty() {
+        let matching: Vec<_> = members.iter().copied().filter(|member| is_named(member, spec)).collect();
+        if matching.is_empty() {
             return Err(unknown_package(members, spec));
         }
-        let fresh: Vec<_> = fitting.into_iter().filter(|member| !found[..before].contains(member)).collect();
-        found.extend(fresh);
+        for member in matching {
+            if !found[..before].contains(&member) {
+                found.push(member);
+            }
+        }
     }
     Ok(found)
 }
@@ -96,8 +99,8 @@ fn unknown_package(members: &[&Package], spec: &str) -> Report {
     miette!(help = help, "the workspace has no package `{spec}`")
 }
 
-/// The names of a package's binaries.
-pub fn binaries(package: &Package) -> Vec<&str> {
+/// Returns the names of a package's binaries.
+pub(crate) fn binaries(package: &Package) -> Vec<&str> {
     let targets = package.targets.iter().filter(|target| target.kind.contains(&TargetKind::Bin));
     targets.map(|target| target.name.as_str()).collect()
 }
@@ -107,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_are_cargos() {
+    fn package_patterns_match_as_in_cargo() {
         for (pattern, name, is) in [
             ("serv*", "server", true),
             ("*", "x", true),
@@ -119,10 +122,10 @@ mod tests {
             ("m[a-c]?", "mb1", true),
             ("{a,b}", "a", false),
             ("m[", "m[", false),
-            // This one takes no time, however often a star could stand for something else.
+            // This one must not take exponential time.
             ("*a".repeat(30).as_str(), "ab".repeat(30).as_str(), false),
         ] {
-            assert_eq!(fits(pattern, name), is, "{pattern} {name}");
+            assert_eq!(matches(pattern, name), is, "{pattern} {name}");
         }
     }
 }

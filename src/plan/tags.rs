@@ -1,4 +1,4 @@
-//! Templates of tags → tags.
+//! Tag templates → tags.
 
 use std::cell::OnceCell;
 use std::path::Path;
@@ -6,24 +6,24 @@ use std::path::Path;
 use cargo_metadata::semver::Version;
 use miette::{Context, miette};
 
-use super::each_once;
 use crate::config::check::check_tag;
-use crate::config::{Field, TagTemplate};
+use crate::config::{Placeholder, TagTemplate};
 use crate::error::Result;
 use crate::git::{self, Commit};
+use crate::unique::each_once;
 
-/// What git says of the folder that is built in. What only templates want is asked when one wants it.
+/// What git knows about the folder. Branch and tag are only read if a template needs them.
 #[derive(Debug)]
-pub struct Git<'a> {
+pub(crate) struct Git<'a> {
     folder: &'a Path,
     commit: Option<&'a Commit>,
     branch: OnceCell<Option<String>>,
     tag: OnceCell<Option<String>>,
 }
 
-/// What the placeholders of one image stand for.
+/// The values of the placeholders for one image.
 #[derive(Clone, Copy, Debug)]
-pub struct Values<'a> {
+pub(crate) struct Values<'a> {
     /// The image's name.
     pub name: &'a str,
     /// The package's version.
@@ -35,71 +35,71 @@ pub struct Values<'a> {
 }
 
 impl<'a> Git<'a> {
-    /// What is known of `folder`.
-    pub fn new(folder: &'a Path, commit: Option<&'a Commit>) -> Git<'a> {
+    /// Returns the values for `folder`.
+    pub(crate) fn new(folder: &'a Path, commit: Option<&'a Commit>) -> Git<'a> {
         Git { folder, commit, branch: OnceCell::new(), tag: OnceCell::new() }
     }
 
-    fn value(&self, field: Field) -> Result<String> {
+    fn value(&self, placeholder: Placeholder) -> Result<String> {
         let Some(commit) = self.commit else {
             return Err(match git::check(self.folder) {
-                Ok(()) => miette!(help = "make a first commit: `git commit`", "there is no commit yet"),
+                Ok(()) => miette!(help = "commit first: `git commit`", "the repository has no commits"),
                 Err(why) => miette!(
                     help = "build in a checkout, with git on PATH, or use a tag without `{git.…}`",
-                    "git knows no commit of {}: {why}",
+                    "cannot read the commit of {}: {why}",
                     self.folder.display()
                 ),
             });
         };
-        let known = match field {
-            Field::GitBranch => self.branch.get_or_init(|| git::branch(self.folder)).clone(),
-            Field::GitTag => self.tag.get_or_init(|| git::tag(self.folder)).clone(),
-            Field::GitShort => commit.sha.get(..7).map(str::to_owned),
+        let known = match placeholder {
+            Placeholder::GitBranch => self.branch.get_or_init(|| git::branch(self.folder)).clone(),
+            Placeholder::GitTag => self.tag.get_or_init(|| git::tag(self.folder)).clone(),
+            Placeholder::GitShort => commit.sha.get(..7).map(str::to_owned),
             _ => Some(commit.sha.clone()),
         };
-        known.ok_or_else(|| match field {
-            Field::GitBranch => {
-                miette!(
-                    help = "check a branch out: `git switch BRANCH`",
-                    "the commit is checked out by itself, without a branch"
-                )
+        known.ok_or_else(|| match placeholder {
+            Placeholder::GitBranch => {
+                miette!(help = "check out a branch: `git switch BRANCH`", "no branch is checked out (detached HEAD)")
             }
-            _ => miette!(help = self.ways_to_a_tag(), "there is no tag at the commit {}", commit.sha),
+            _ => miette!(help = self.help_for_tags(), "the commit {} has no tag", commit.sha),
         })
     }
 
-    fn ways_to_a_tag(&self) -> &'static str {
-        match git::is_shallow(self.folder) {
-            true => "a shallow clone may lack its tags: `git fetch --tags` brings them",
-            false => "tag it first: `git tag NAME`",
+    fn help_for_tags(&self) -> &'static str {
+        if git::is_shallow(self.folder) {
+            "fetch the tags, which a shallow clone may lack: `git fetch --tags`"
+        } else {
+            "tag it first: `git tag NAME`"
         }
     }
 }
 
 impl Values<'_> {
-    fn get(&self, field: Field) -> Result<String> {
-        Ok(match field {
-            Field::Name => self.name.to_owned(),
-            Field::Version => self.version.to_string(),
-            Field::Major => self.version.major.to_string(),
-            Field::Minor => self.version.minor.to_string(),
-            Field::Patch => self.version.patch.to_string(),
-            Field::Profile => self.profile.to_owned(),
-            Field::GitSha | Field::GitShort | Field::GitBranch | Field::GitTag => self.git.value(field)?,
+    fn get(&self, placeholder: Placeholder) -> Result<String> {
+        Ok(match placeholder {
+            Placeholder::Name => self.name.to_owned(),
+            Placeholder::Version => self.version.to_string(),
+            Placeholder::Major => self.version.major.to_string(),
+            Placeholder::Minor => self.version.minor.to_string(),
+            Placeholder::Patch => self.version.patch.to_string(),
+            Placeholder::Profile => self.profile.to_owned(),
+            Placeholder::GitSha | Placeholder::GitShort | Placeholder::GitBranch | Placeholder::GitTag => {
+                self.git.value(placeholder)?
+            }
         })
     }
 
-    /// The tags that the templates make, each once.
+    /// Returns the tags of the templates, each once.
     ///
     /// # Errors
-    /// A placeholder that stands for nothing here; a tag that becomes too long.
-    pub fn tags(&self, templates: &[TagTemplate]) -> Result<Vec<String>> {
+    /// Returns an error if a placeholder has no value, or if a tag becomes too long.
+    pub(crate) fn tags(&self, templates: &[TagTemplate]) -> Result<Vec<String>> {
         let tags = templates.iter().map(|template| {
-            let tag = template.expand(|field| self.get(field)).and_then(|tag| match check_tag(&tag) {
+            let tag = template.expand(|placeholder| self.get(placeholder)).and_then(|tag| match check_tag(&tag) {
                 Ok(()) => Ok(tag),
-                Err(why) => Err(miette!(help = "change it in the key `tags` or in `--tag`", "{why}")),
+                Err(why) => Err(miette!(help = "shorten it in the key `tags` or in `--tag`", "{why}")),
             });
-            tag.wrap_err_with(|| format!("the tag `{template}` of {} cannot be made", self.name))
+            tag.wrap_err_with(|| format!("cannot make the tag `{template}` of {}", self.name))
         });
         Ok(each_once(tags.collect::<Result<Vec<_>>>()?))
     }
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn placeholders_stand_for_what_is_built_and_no_tag_comes_twice() {
+    fn tags_expand_placeholders_without_duplicates() {
         let commit = Commit { sha: "0123456789abcdef".to_owned(), time: 0, dirty: false };
         let templates = [
             "latest",
@@ -135,14 +135,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_here_is_an_error_that_says_why() {
+    fn tag_fails_without_the_value_of_a_placeholder() {
         let error = tags(&["v{git.sha}"], None).expect_err("no git");
-        assert_eq!(error.to_string(), "the tag `v{git.sha}` of hello cannot be made");
-        assert!(error.root_cause().to_string().contains("git knows no commit of /: "), "{error:?}");
+        assert_eq!(error.to_string(), "cannot make the tag `v{git.sha}` of hello");
+        assert!(error.root_cause().to_string().contains("cannot read the commit of /: "), "{error:?}");
     }
 
     #[test]
-    fn a_tag_that_becomes_too_long_is_an_error() {
+    fn tag_fails_if_it_becomes_too_long() {
         let template = format!("{}{{version}}", "x".repeat(120));
         let error = tags(&[&template], None).expect_err("too long");
         assert!(error.root_cause().to_string().contains("1 to 128"), "{error:?}");

@@ -67,12 +67,12 @@ pub fn unpack(
 /// Puts arguments in the place of what the image starts: a new entrypoint does not get the old one's arguments.
 fn override_command(config: &mut Object, args: &ImageArgs) {
     let run = object_in(config, "config");
-    if !args.entrypoint.is_empty() {
-        run.insert("Entrypoint".to_owned(), json!(args.entrypoint));
+    if let Some(entrypoint) = &args.table.entrypoint {
+        run.insert("Entrypoint".to_owned(), json!(entrypoint.0));
         run.remove("Cmd");
     }
-    if !args.cmd.is_empty() {
-        run.insert("Cmd".to_owned(), json!(args.cmd));
+    if let Some(cmd) = &args.table.cmd {
+        run.insert("Cmd".to_owned(), json!(cmd.0));
     }
 }
 

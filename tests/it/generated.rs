@@ -6,7 +6,7 @@ use crate::support::environment;
 use crate::support::process::output;
 use crate::support::project::Project;
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 19] = [
     "build",
     "push",
     "load",
@@ -23,6 +23,7 @@ const COMMANDS: [&str; 18] = [
     "login",
     "logout",
     "cache",
+    "schema",
     "completions",
     "man",
 ];
@@ -88,7 +89,7 @@ fn man_pages_cover_every_command() {
     let read = |path: &str| fs::read_to_string(project.path(path)).expect("a page");
     for (command, page) in COMMANDS.iter().zip(&pages) {
         let command = command.replace('-', "\\-");
-        let begin = format!(".SH SYNOPSIS\n\\fBcargo oci {command}\\fR ");
+        let begin = format!(".SH SYNOPSIS\n\\fBcargo oci {command}\\fR");
         assert!(read(page).contains(&begin), "{}", read(page));
         assert!(read(written[0]).contains(&format!("cargo\\-oci\\-{command}(1)")));
     }

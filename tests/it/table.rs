@@ -1,6 +1,7 @@
 //! Precedence of every setting: flag, environment variable, image, package, workspace, default.
 
-use cargo_oci::cli::{Cli, Command};
+use cargo_oci::commands::{Cli, Command};
+use cargo_oci::config::key::KeyDefault;
 use cargo_oci::config::{KEYS, Labels};
 use cargo_oci::environment::Environment;
 use cargo_oci::plan::{self, ImagePlan, Request};
@@ -15,9 +16,9 @@ struct Key {
     default: &'static str,
     /// The values in the tables of workspace, package and image.
     tables: [&'static str; 3],
-    /// A variable, its value, and what that means.
+    /// A variable, its value, and the value of the key.
     variable: Option<[&'static str; 3]>,
-    /// Flags, and what they mean.
+    /// Flags, and the value of the key.
     flags: Option<(&'static [&'static str], &'static str)>,
     /// The plan's value, as in a table.
     planned: fn(&ImagePlan) -> String,
@@ -358,6 +359,14 @@ fn missing_entrypoint_is_reported() {
 
 #[test]
 fn keys_are_all_covered() {
-    let here: Vec<_> = ALL.iter().map(|key| key.name).chain(["images"]).collect();
-    assert_eq!(here, KEYS.map(|(key, _)| key));
+    let here: Vec<_> = ALL.iter().map(|key| key.name).collect();
+    assert_eq!(here, KEYS.iter().map(|key| key.name).collect::<Vec<_>>());
+    for (key, row) in ALL.iter().zip(KEYS) {
+        // The plan writes platforms with their variant, and the formats of SBOMs as an array.
+        if let KeyDefault::Value(default) = row.default
+            && !["platforms", "sbom"].contains(&key.name)
+        {
+            assert_eq!(key.default, default, "{}", key.name);
+        }
+    }
 }

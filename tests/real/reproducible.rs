@@ -190,7 +190,7 @@ fn path_remapping_keeps_user_rustflags() {
     let ran =
         nowhere.build(&["--platform", "linux/amd64", "--config", "build.rustflags = ['--cfg', 'mine']"]).succeeds();
     assert!(holds(&program, &real) && holds(&program, "flag that counts"));
-    assert!(ran.stderr.contains("programs name folders of this computer"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("binaries will contain paths of this machine"), "{}", ran.stderr);
 }
 
 fn rustup_home() -> PathBuf {

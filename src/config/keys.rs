@@ -1,0 +1,287 @@
+//! The keys of the table. To add one, add a row.
+//!
+//! The field of [`Table`], reading, merging, the flag, the environment variable, the row in docs/configuration.md and the JSON
+//! Schema come from the row. The type of the value implements [`KeyValue`]; for most it exists already.
+
+use super::files::FileRule;
+use super::folder::Folder;
+use super::key::{Flag, Key, KeyDefault, ValueFunctions, Variable};
+use super::port::Port;
+use super::repositories::Repositories;
+use super::sbom::SbomFormats;
+use super::signal::Signal;
+use super::template::TagTemplate;
+use super::text::{BinName, Feature, Profile, User, Volume, WorkingDir};
+use super::value::{Arguments, KeyValue, Labels, NonEmpty, Program, Variables};
+use super::verify::BaseVerify;
+use crate::image::Compression;
+use crate::platform::PlatformChoice;
+use crate::reference::{BaseReference, EngineReference};
+
+/// The key whose tables are more images of the package. It is the one key without a row: it has tables, no value.
+pub const IMAGES: &str = "images";
+/// An example of [`IMAGES`].
+pub const IMAGES_EXAMPLE: &str = r#"{ migrate = { bins = ["hello-migrate"] } }"#;
+/// What [`IMAGES`] does.
+pub const IMAGES_HELP: &str =
+    "Build more images of the package: tables with these keys, by name, which inherit from this table";
+
+/// Defines the struct [`Table`] and the list [`KEYS`] from rows `field: Type { help: …, …the other fields of Key… }`.
+macro_rules! keys {
+    ($($field:ident: $type:ty { help: $help:literal, $($rest:tt)* })*) => {
+        /// What a table sets. All keys are optional.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct Table {$(
+            #[doc = $help]
+            pub $field: Option<$type>,
+        )*}
+
+        /// All keys but [`IMAGES`], in the order of the documentation.
+        pub const KEYS: &[Key<Table>] = &[$(Key {
+            help: $help,
+            value: ValueFunctions {
+                type_name: <$type as KeyValue>::TYPE,
+                is_list: <$type as KeyValue>::IS_LIST,
+                schema: <$type as KeyValue>::schema,
+                words: <$type as KeyValue>::words,
+                read: |table, value| {
+                    table.$field = Some(KeyValue::read(value)?);
+                    Ok(())
+                },
+                parse: |table, texts| {
+                    table.$field = Some(KeyValue::parse(texts)?);
+                    Ok(())
+                },
+                inherit: |table, inherited| table.$field = merge(table.$field.take(), inherited.$field.take()),
+            },
+            $($rest)*
+        }),*];
+    };
+}
+
+fn merge<T: KeyValue>(own: Option<T>, inherited: Option<T>) -> Option<T> {
+    match (own, inherited) {
+        (Some(own), Some(inherited)) => Some(own.over(inherited)),
+        (own, inherited) => own.or(inherited),
+    }
+}
+
+keys! {
+    base: BaseReference {
+        help: "Use this base image: a registry reference, `oci:PATH[:NAME]`, `oci-archive:PATH[:NAME]`, `embedded` or `scratch`",
+        name: "base",
+        default: KeyDefault::Value(r#""gcr.io/distroless/static-debian12:nonroot""#),
+        example: r#""gcr.io/distroless/static-debian12:nonroot""#,
+        flag: Some(Flag::new("base", "REF")),
+        variable: Some(Variable::new("CARGO_OCI_BASE", "gcr.io/distroless/static-debian12:nonroot")),
+    }
+    base_verify: BaseVerify {
+        help: "Require that the base is signed with this key: `{ key = \"FILE\" }` or `{ key = \"env://VAR\" }`",
+        name: "base-verify",
+        default: KeyDefault::None,
+        example: r#"{ key = "base.pub" }"#,
+        flag: None,
+        variable: None,
+    }
+    platforms: NonEmpty<PlatformChoice> {
+        help: "Build for these platforms: linux/amd64, linux/arm64, …, `host`, or `all` for every platform of the base",
+        name: "platforms",
+        default: KeyDefault::Value(r#"["linux/amd64", "linux/arm64"]"#),
+        example: r#"["linux/amd64", "linux/arm64"]"#,
+        flag: Some(Flag::new("platform", "LIST").split().hide_default()),
+        variable: Some(Variable::new("CARGO_OCI_PLATFORMS", "linux/amd64,linux/arm64").split()),
+    }
+    repository: Repositories {
+        help: "Push to this repository, such as ghcr.io/acme/hello",
+        name: "repository",
+        default: KeyDefault::None,
+        example: r#""ghcr.io/acme/hello""#,
+        flag: Some(Flag::new("repository", "REPO")),
+        variable: Some(Variable::new("CARGO_OCI_REPOSITORY", "ghcr.io/you/hello")),
+    }
+    tags: NonEmpty<TagTemplate> {
+        help: "Set the tags of the image; a tag may contain placeholders such as {version} and {git.short}",
+        name: "tags",
+        default: KeyDefault::Value(r#"["latest"]"#),
+        example: r#"["latest", "{version}", "{git.short}"]"#,
+        flag: Some(Flag::new("tag", "TAG").short('t').split()),
+        variable: Some(Variable::new("CARGO_OCI_TAGS", "'latest,{version}'").split()),
+    }
+    bins: NonEmpty<BinName> {
+        help: "Put these binaries into the image",
+        name: "bins",
+        default: KeyDefault::Words("`default-run`, else the binary named as the package, else the only binary"),
+        example: r#"["hello", "hello-migrate"]"#,
+        flag: Some(Flag::declared_elsewhere("bin")),
+        variable: None,
+    }
+    bin_dir: Folder {
+        help: "Put the binaries into this folder of the image",
+        name: "bin-dir",
+        default: KeyDefault::Value(r#""/app""#),
+        example: r#""/app""#,
+        flag: None,
+        variable: None,
+    }
+    entrypoint: Program {
+        help: "Start this program, with these first arguments",
+        name: "entrypoint",
+        default: KeyDefault::Words("the first of `bins`"),
+        example: r#"["/app/hello"]"#,
+        flag: Some(Flag::new("entrypoint", "ARG")),
+        variable: None,
+    }
+    cmd: Arguments {
+        help: "Pass these arguments to the program by default",
+        name: "cmd",
+        default: KeyDefault::None,
+        example: r#"["--listen", "0.0.0.0:8080"]"#,
+        flag: Some(Flag::new("cmd", "ARG")),
+        variable: None,
+    }
+    env: Variables {
+        help: "Set environment variables; $NAME and ${NAME} are the base's, $$ is a dollar sign",
+        name: "env",
+        default: KeyDefault::Words("those of the base, with `bin-dir` at the end of PATH"),
+        example: r#"{ RUST_LOG = "info", PATH = "/opt/bin:$PATH" }"#,
+        flag: Some(Flag::new("env", "K=V")),
+        variable: None,
+    }
+    user: User {
+        help: "Run as this user, and this group after a colon",
+        name: "user",
+        default: KeyDefault::Words("the base's"),
+        example: r#""65532:65532""#,
+        flag: Some(Flag::new("user", "USER[:GROUP]")),
+        variable: None,
+    }
+    workdir: WorkingDir {
+        help: "Start the program in this folder",
+        name: "workdir",
+        default: KeyDefault::Words("the base's"),
+        example: r#""/srv""#,
+        flag: Some(Flag::new("workdir", "PATH")),
+        variable: None,
+    }
+    expose: Vec<Port> {
+        help: "Declare these ports, such as 8080 or 53/udp, in addition to the base's",
+        name: "expose",
+        default: KeyDefault::None,
+        example: r#"["8080/tcp", "9000/udp"]"#,
+        flag: Some(Flag::new("expose", "PORT").split()),
+        variable: None,
+    }
+    volumes: Vec<Volume> {
+        help: "Declare these folders as volumes, in addition to the base's",
+        name: "volumes",
+        default: KeyDefault::None,
+        example: r#"["/data"]"#,
+        flag: None,
+        variable: None,
+    }
+    stop_signal: Signal {
+        help: "Stop the container with this signal, a name or a number",
+        name: "stop-signal",
+        default: KeyDefault::Words("the base's"),
+        example: r#""SIGTERM""#,
+        flag: None,
+        variable: None,
+    }
+    labels: Labels {
+        help: "Add labels to the image config; `false` in the table removes one",
+        name: "labels",
+        default: KeyDefault::Words("from Cargo.toml and git"),
+        example: r#"{ "com.acme.team" = "payments", "org.opencontainers.image.authors" = false }"#,
+        flag: Some(Flag::new("label", "K=V")),
+        variable: None,
+    }
+    annotations: Labels {
+        help: "Add annotations to images and index; `false` in the table removes one",
+        name: "annotations",
+        default: KeyDefault::Words("from Cargo.toml and git"),
+        example: r#"{ "com.acme.tier" = "1", "org.opencontainers.image.authors" = false }"#,
+        flag: Some(Flag::new("annotation", "K=V")),
+        variable: None,
+    }
+    compression: Compression {
+        help: "Compress layers with gzip, zstd or none",
+        name: "compression",
+        default: KeyDefault::Value(r#""gzip""#),
+        example: r#""zstd""#,
+        flag: Some(Flag::new("compression", "KIND")),
+        variable: None,
+    }
+    features: Vec<Feature> {
+        help: "Build with these features; cargo's flags about features replace this key and the next two",
+        name: "features",
+        default: KeyDefault::None,
+        example: r#"["tls"]"#,
+        flag: Some(Flag::declared_elsewhere("features")),
+        variable: None,
+    }
+    no_default_features: bool {
+        help: "Build without the default features",
+        name: "no-default-features",
+        default: KeyDefault::Value("false"),
+        example: "true",
+        flag: Some(Flag::declared_elsewhere("no-default-features")),
+        variable: None,
+    }
+    all_features: bool {
+        help: "Build with all features",
+        name: "all-features",
+        default: KeyDefault::Value("false"),
+        example: "true",
+        flag: Some(Flag::declared_elsewhere("all-features")),
+        variable: None,
+    }
+    profile: Profile {
+        help: "Build with this profile",
+        name: "profile",
+        default: KeyDefault::Value(r#""release""#),
+        example: r#""release""#,
+        flag: Some(Flag::declared_elsewhere("profile")),
+        variable: None,
+    }
+    engine: EngineReference {
+        help: "Load into this engine: docker, podman, nerdctl, containerd, kind, minikube or k3d, with its context, connection, \
+               namespace, cluster or profile after a colon",
+        name: "engine",
+        default: KeyDefault::Words("the first of docker, podman, nerdctl and containerd that answers"),
+        example: r#""podman""#,
+        flag: Some(Flag::declared_elsewhere("engine")),
+        variable: None,
+    }
+    files: Vec<FileRule> {
+        help: "Copy files into the image, in a layer below the binaries",
+        name: "files",
+        default: KeyDefault::None,
+        example: r#"[{ from = "assets/**", to = "/srv/www/", mode = "0644", owner = "0:0" }]"#,
+        flag: None,
+        variable: None,
+    }
+    sbom: SbomFormats {
+        help: "Attach SBOMs in these formats: cyclonedx, spdx, both, or `false` for none",
+        name: "sbom",
+        default: KeyDefault::Value(r#""cyclonedx""#),
+        example: r#"["cyclonedx", "spdx"]"#,
+        flag: Some(Flag::new("sbom", "FORMATS")),
+        variable: None,
+    }
+    provenance: bool {
+        help: "Attach SLSA provenance to the image",
+        name: "provenance",
+        default: KeyDefault::Value("true"),
+        example: "false",
+        flag: Some(Flag::new("provenance", "BOOL")),
+        variable: None,
+    }
+    auditable: bool {
+        help: "Embed the list of crates into the binaries, as `cargo auditable` does",
+        name: "auditable",
+        default: KeyDefault::Value("false"),
+        example: "true",
+        flag: Some(Flag::new("auditable", "BOOL")),
+        variable: None,
+    }
+}

@@ -1,0 +1,137 @@
+//! What is made of the list of keys for editors and readers: the JSON Schema, and the tables in docs/configuration.md.
+//!
+//! `UPDATE_SNAPSHOTS=1` writes the schema's file, and `UPDATE_DOCS=1` the tables.
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cargo_oci::config::document::as_json;
+use cargo_oci::config::markdown::markdown;
+use cargo_oci::config::schema;
+use jsonschema::Validator;
+
+use support::project::Project;
+
+/// Cases of the snapshots that a schema cannot see: what the package, the folder or the base has, and rules beyond
+/// patterns.
+const UNSEEN: &[&str] = &[
+    "tables: a base that is no reference",
+    "tables: a signal that is none",
+    "tables: a character that nobody sees in a label",
+    "tables: a signal that is none, of the workspace",
+    "files: a pattern that takes nothing",
+    "files: a pattern that fits nothing",
+    "files: a file that is not there",
+    "files: a pattern that is none",
+    "files: a folder for a file",
+    "files: a file where the binary is",
+    "files: two files for one place",
+    "files: a link to an absolute path",
+    "files: a link out of the package",
+    "files: a link that leads nowhere",
+    "files: a link that leads into itself",
+    "files: links that lead to each other",
+    "files: a pipe",
+    "files: a whiteout",
+    "files: $OUT_DIR without a build script",
+    "files: an owner that the base does not know",
+    "files: a group that the base does not know",
+    "files: an owner by name over scratch",
+];
+
+fn path(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(path(name)).unwrap_or_default().replace("\r\n", "\n")
+}
+
+fn validator() -> Validator {
+    jsonschema::validator_for(&schema::document()).expect("a schema")
+}
+
+/// Returns what the schema finds wrong in a Cargo.toml.
+fn problems(validator: &Validator, manifest: &str) -> Vec<String> {
+    let document = as_json(manifest).expect("TOML");
+    validator.iter_errors(&document).map(|error| format!("{error} in {manifest}")).collect()
+}
+
+#[test]
+fn schema_file_is_what_the_command_prints() {
+    let printed = Project::empty("x").oci(&["schema"]).succeeds().stdout;
+    let name = "docs/cargo-oci.schema.json";
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        fs::write(path(name), &printed).expect("a file is written");
+    }
+    assert!(printed == read(name), "{name} is stale; UPDATE_SNAPSHOTS=1 writes it");
+}
+
+#[test]
+fn docs_list_every_key() {
+    let (begin, end) = ("<!-- keys: begin -->\n", "<!-- keys: end -->");
+    let name = "docs/configuration.md";
+    let page = read(name);
+    let (before, rest) = page.split_once(begin).expect("the begin of the keys");
+    let (listed, after) = rest.split_once(end).expect("the end of the keys");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(path(name), format!("{before}{begin}{}{end}{after}", markdown())).expect("a file is written");
+        return;
+    }
+    assert!(listed == markdown(), "the keys in {name} are stale; UPDATE_DOCS=1 writes them");
+}
+
+#[test]
+fn schema_accepts_fixtures_and_examples() {
+    let validator = validator();
+    let mut manifests = Vec::new();
+    for fixture in fs::read_dir(path("fixtures")).expect("fixtures") {
+        let manifest = fixture.expect("a fixture").path().join("Cargo.toml");
+        manifests.push(fs::read_to_string(manifest).expect("a Cargo.toml"));
+    }
+    assert!(manifests.iter().any(|manifest| manifest.contains("[package.metadata.oci]")));
+    let page = read("docs/configuration.md");
+    let examples = page.split("```toml\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0.to_owned()));
+    manifests.extend(examples);
+    for manifest in manifests {
+        assert_eq!(problems(&validator, &manifest), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn schema_rejects_the_wrong_tables_of_snapshots() {
+    let validator = validator();
+    let mut unseen = Vec::new();
+    let mut count = 0;
+    for area in ["tables", "files"] {
+        for case in read(&format!("tests/snapshots/{area}.txt")).split("=== ").skip(1) {
+            let title = format!("{area}: {}", case.lines().next().expect("a title"));
+            let Some(manifest) = shown(case) else { continue };
+            count += 1;
+            if problems(&validator, &manifest).is_empty() {
+                unseen.push(title);
+            }
+        }
+    }
+    assert!(count > 50, "{count}");
+    assert_eq!(unseen, UNSEEN);
+}
+
+/// Returns the lines of a Cargo.toml that an error shows: its own and those around it.
+fn shown(case: &str) -> Option<String> {
+    let lines = case.lines().filter_map(|line| {
+        let (number, text) = line.split_once(" │ ")?;
+        number.trim().parse::<usize>().ok().map(|_| text)
+    });
+    let lines: Vec<_> = lines.collect();
+    let mut manifest = lines.join("\n");
+    if lines.is_empty() || as_json(&manifest).is_err() {
+        return None;
+    }
+    if !manifest.contains(".metadata") {
+        manifest = format!("[package.metadata.oci]\n{manifest}");
+    }
+    Some(manifest)
+}
