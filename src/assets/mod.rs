@@ -51,7 +51,7 @@ pub fn check(rules: &[FileRule], target_dir: &Path, binaries: &[String]) -> Resu
 /// the slash at their beginning, where something else goes.
 ///
 /// # Errors
-/// A [mistake](FileRule::mistake) in a rule: it takes nothing, or what no image should hold, or would put it where
+/// An [error](FileRule::error) in a rule: it takes nothing, or what no image should hold, or would put it where
 /// something else is. Files that cannot be read.
 pub fn entries(rules: &[FileRule], owners: &[Numbers], places: &Places, binaries: &[String]) -> Result<Vec<Entry>> {
     let slots = collect(rules.iter().zip(owners.iter().copied()), places, binaries)?;

@@ -28,7 +28,7 @@ pub struct Below<'a> {
 /// Whose the files of each rule are. The base's layers are read only where a rule names someone.
 ///
 /// # Errors
-/// A [mistake](FileRule::mistake) in a rule that names someone whom the base does not know; a base that cannot be read.
+/// An [error](FileRule::error) in a rule that names someone whom the base does not know; a base that cannot be read.
 pub fn owners(rules: &[FileRule], below: &Below) -> Result<Vec<Numbers>> {
     let is_name = |account: &Account| matches!(account, Account::Name(_));
     let owners = rules.iter().filter_map(|rule| rule.owner.as_ref()).map(|owner| owner.get_ref());
