@@ -11,8 +11,8 @@ use super::repositories::Repositories;
 use super::sbom::SbomFormats;
 use super::signal::Signal;
 use super::template::TagTemplate;
-use super::text::{BinName, Feature, Profile, User, Volume, WorkingDir};
-use super::value::{Arguments, KeyValue, Labels, NonEmpty, Program, Variables};
+use super::text::{BinName, Feature, Profile, UserAndGroup, VolumeFolder, WorkingDir};
+use super::value::{Arguments, Entrypoint, KeyValue, Labels, NonEmpty, Variables};
 use super::verify::BaseVerify;
 use crate::image::Compression;
 use crate::platform::PlatformChoice;
@@ -123,7 +123,7 @@ keys! {
         flag: None,
         variable: None,
     }
-    entrypoint: Program {
+    entrypoint: Entrypoint {
         help: "Start this program, with these first arguments",
         name: "entrypoint",
         default: KeyDefault::Words("the first of `bins`"),
@@ -147,7 +147,7 @@ keys! {
         flag: Some(Flag::new("env", "K=V")),
         variable: None,
     }
-    user: User {
+    user: UserAndGroup {
         help: "Run as this user, and this group after a colon",
         name: "user",
         default: KeyDefault::Words("the base's"),
@@ -171,7 +171,7 @@ keys! {
         flag: Some(Flag::new("expose", "PORT").split()),
         variable: None,
     }
-    volumes: Vec<Volume> {
+    volumes: Vec<VolumeFolder> {
         help: "Declare these folders as volumes, in addition to the base's",
         name: "volumes",
         default: KeyDefault::None,

@@ -93,8 +93,8 @@ impl Section {
                 Whose::Package { image, binaries } if key.get_ref() == IMAGES => {
                     section.images = images(value, image, binaries)?;
                 }
-                Whose::Package { binaries, .. } => set(&mut table, key, value, &Place { image: None, binaries })?,
-                Whose::Workspace => set(&mut table, key, value, &Place { image: None, binaries: &[] })?,
+                Whose::Package { binaries, .. } => set(&mut table, key, value, &KeyContext { image: None, binaries })?,
+                Whose::Workspace => set(&mut table, key, value, &KeyContext { image: None, binaries: &[] })?,
             }
         }
         Ok(Section { table: Some(table), ..section })
@@ -113,7 +113,7 @@ impl Section {
 }
 
 /// Where a key is written.
-struct Place<'a> {
+struct KeyContext<'a> {
     /// The image, if it is in a table `images.NAME`.
     image: Option<&'a str>,
     /// The package's binaries; empty if they are not known.
@@ -130,7 +130,7 @@ fn images(value: &Spanned<DeValue>, own: &str, binaries: &[&str]) -> Result<Vec<
         let mut image = Table::default();
         let entries = table(value, "a table").map_err(|error| error.with_example(IMAGES, IMAGES_EXAMPLE))?;
         for (key, value) in in_order(entries) {
-            set(&mut image, key, value, &Place { image: Some(name), binaries })?;
+            set(&mut image, key, value, &KeyContext { image: Some(name), binaries })?;
         }
         images.push((name.to_owned(), image));
     }
@@ -154,7 +154,12 @@ fn check_image_name(key: &Spanned<Cow<str>>, own: &str) -> Result<(), ValueError
     Err(ValueError { message, at: key.span(), label: label.to_owned(), help: Some(help) })
 }
 
-fn set(table: &mut Table, key: &Spanned<Cow<str>>, value: &Spanned<DeValue>, place: &Place) -> Result<(), ValueError> {
+fn set(
+    table: &mut Table,
+    key: &Spanned<Cow<str>>,
+    value: &Spanned<DeValue>,
+    context: &KeyContext,
+) -> Result<(), ValueError> {
     if key.get_ref() == IMAGES {
         return Err(ValueError {
             message: "`images` is only allowed in [package.metadata.oci]".to_owned(),
@@ -163,10 +168,10 @@ fn set(table: &mut Table, key: &Spanned<Cow<str>>, value: &Spanned<DeValue>, pla
             help: Some("move it to [package.metadata.oci]".to_owned()),
         });
     }
-    let known = known(key, place)?;
+    let known = known(key, context)?;
     (known.value.read)(table, value).map_err(|error| error.with_example(known.name, known.example))?;
-    if known.name == BINS && !place.binaries.is_empty() {
-        strings(value)?.iter().try_for_each(|name| check_binary(name, place.binaries))?;
+    if known.name == BINS && !context.binaries.is_empty() {
+        strings(value)?.iter().try_for_each(|name| check_binary(name, context.binaries))?;
     }
     Ok(())
 }
@@ -187,14 +192,14 @@ fn check_binary(value: &Spanned<DeValue>, binaries: &[&str]) -> Result<(), Value
 }
 
 /// Returns the row of [`KEYS`] for a key.
-fn known(key: &Spanned<Cow<str>>, place: &Place) -> Result<&'static Key<Table>, ValueError> {
+fn known(key: &Spanned<Cow<str>>, context: &KeyContext) -> Result<&'static Key<Table>, ValueError> {
     let name = key.get_ref().as_ref();
     if let Some(known) = KEYS.iter().find(|known| known.name == name) {
         return Ok(known);
     }
-    let table = place.image.map_or_else(|| "metadata.oci".to_owned(), |image| format!("metadata.oci.images.{image}"));
+    let table = context.image.map_or_else(|| "metadata.oci".to_owned(), |image| format!("metadata.oci.images.{image}"));
     // Images have no images of their own.
-    let images = Some(IMAGES).filter(|_| place.image.is_none());
+    let images = Some(IMAGES).filter(|_| context.image.is_none());
     let keys: Vec<_> = KEYS.iter().map(|known| known.name).chain(images).collect();
     Err(ValueError {
         message: format!("unknown key `{name}` in the table {table}"),

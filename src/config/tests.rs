@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::key::KeyDefault;
 use crate::config::keys::IMAGES_EXAMPLE;
-use crate::config::text::User;
+use crate::config::text::UserAndGroup;
 use crate::config::value::Arguments;
 use crate::reference::BaseReference;
 
@@ -174,7 +174,7 @@ fn tables_merge_key_by_key_and_arrays_replace() {
     // A may now hold B.
     assert_eq!(merged.env, Some(vec![("B".to_owned(), "2".to_owned()), ("A".to_owned(), "1".to_owned())]));
     assert_eq!(merged.tags.map(|tags| tags.0.len()), Some(1));
-    assert_eq!(merged.user, Some(User("1".to_owned())));
+    assert_eq!(merged.user, Some(UserAndGroup("1".to_owned())));
     assert_eq!(merged.expose, Some(Vec::new()));
     let labels = merged.labels.expect("labels");
     assert_eq!((labels["l"].as_deref(), labels["m"].as_deref()), (None, Some("2")));
@@ -184,9 +184,9 @@ fn tables_merge_key_by_key_and_arrays_replace() {
 fn image_with_other_bins_inherits_no_entrypoint() {
     let package = parse("entrypoint = [\"/app/a\"]\ncmd = [\"--listen\"]\nuser = \"1\"").expect("is right");
     let other = parse("bins = [\"b\"]").expect("is right").over(package.clone());
-    assert_eq!((other.entrypoint, other.cmd, other.user), (None, None, Some(User("1".to_owned()))));
+    assert_eq!((other.entrypoint, other.cmd, other.user), (None, None, Some(UserAndGroup("1".to_owned()))));
     let same = parse("user = \"2\"").expect("is right").over(package.clone());
-    assert_eq!((same.cmd, same.user), (package.cmd, Some(User("2".to_owned()))));
+    assert_eq!((same.cmd, same.user), (package.cmd, Some(UserAndGroup("2".to_owned()))));
     let package = parse("bins = [\"b\"]\ncmd = [\"--listen\"]").expect("is right");
     let again = parse("bins = [\"b\"]").expect("is right").over(package.clone());
     assert_eq!(again.cmd, package.cmd);

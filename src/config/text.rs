@@ -46,7 +46,7 @@ checked! {
     /// The name of a binary.
     BinName, check_line, json!({ "type": "string" });
     /// `user[:group]`, each a name or a number.
-    User, check_user, json!({ "type": "string", "pattern": "^[^\\s:]+(:[^\\s:]+)?$" });
+    UserAndGroup, check_user, json!({ "type": "string", "pattern": "^[^\\s:]+(:[^\\s:]+)?$" });
     /// An absolute path in the image to start in.
     WorkingDir, check_workdir, json!({ "type": "string", "pattern": "^/" });
     /// A feature of the package.
@@ -57,9 +57,9 @@ checked! {
 
 /// A folder that a volume can be mounted over: any but the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Volume(pub Folder);
+pub struct VolumeFolder(pub Folder);
 
-impl FromStr for Volume {
+impl FromStr for VolumeFolder {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -67,11 +67,11 @@ impl FromStr for Volume {
         if folder.is_root() {
             return Err("the root of the image cannot be a volume".to_owned());
         }
-        Ok(Volume(folder))
+        Ok(VolumeFolder(folder))
     }
 }
 
-impl Text for Volume {
+impl Text for VolumeFolder {
     fn schema() -> Json {
         json!({ "type": "string", "pattern": "^/.*[^/]" })
     }

@@ -71,7 +71,7 @@ pub struct NonEmpty<T>(pub Vec<T>);
 
 /// A program and its first arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Program(pub Vec<String>);
+pub struct Entrypoint(pub Vec<String>);
 
 /// Arguments, which may be any strings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,11 +165,11 @@ impl KeyValue for bool {
     }
 }
 
-impl KeyValue for Program {
+impl KeyValue for Entrypoint {
     const TYPE: &'static str = "array of strings";
     const IS_LIST: bool = true;
 
-    fn read(value: &Spanned<DeValue>) -> Result<Program, ValueError> {
+    fn read(value: &Spanned<DeValue>) -> Result<Entrypoint, ValueError> {
         let items = some_strings(value)?;
         let parts = items.iter().map(any_string).collect::<Result<Vec<_>, _>>()?;
         if let (Some(name), Some(item)) = (parts.first(), items.iter().next())
@@ -177,14 +177,14 @@ impl KeyValue for Program {
         {
             return Err(wrong_value(item, "the program name must not be empty".to_owned()));
         }
-        Ok(Program(parts))
+        Ok(Entrypoint(parts))
     }
 
-    fn parse(texts: &[&str]) -> Result<Program, String> {
+    fn parse(texts: &[&str]) -> Result<Entrypoint, String> {
         if texts.iter().any(|text| text.is_empty()) {
             return Err("the value must not be empty".to_owned());
         }
-        Ok(Program(texts.iter().map(ToString::to_string).collect()))
+        Ok(Entrypoint(texts.iter().map(ToString::to_string).collect()))
     }
 
     fn schema() -> Json {

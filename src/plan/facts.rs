@@ -14,7 +14,7 @@ use super::image::ImagePlan;
 use super::tags::{Git, Values};
 use super::{DEFAULT_BASE, PROFILE};
 use crate::cli::{BuildArgs, CargoArgs};
-use crate::config::value::{Arguments, KeyValue, NonEmpty, Program};
+use crate::config::value::{Arguments, Entrypoint, KeyValue, NonEmpty};
 use crate::config::{BaseVerify, FileRule, Folder, PatternRoot, Repositories, Table};
 use crate::error::Result;
 use crate::git::Commit;
@@ -49,7 +49,7 @@ impl Facts<'_> {
         let bin_dir =
             table.bin_dir.clone().map_or_else(|| DEFAULT_BIN_DIR.parse::<Folder>().map_err(Report::msg), Ok)?;
         let features = Features::of(&self.args.cargo, &table);
-        let entrypoint = table.entrypoint.unwrap_or_else(|| Program(vec![bin_dir.join(&bins[0])]));
+        let entrypoint = table.entrypoint.unwrap_or_else(|| Entrypoint(vec![bin_dir.join(&bins[0])]));
         let profile = profile(&self.args.cargo, table.profile.map(|profile| profile.0));
         let described = described(package, &name, self.commit, self.created);
         let tags =
