@@ -154,7 +154,7 @@ impl Source for Registry<'_> {
         let found = found.map_err(|error| self.missing(name, error))?;
         match Digest::try_from(name) {
             Ok(wanted) if wanted != *found.digest() => {
-                Err(miette!("expected {wanted}, but {} returned {}", self.place(), found.digest()))
+                Err(miette!("{} returned {} when asked for {wanted}", self.place(), found.digest()))
             }
             _ => Ok(found),
         }
