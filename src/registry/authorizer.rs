@@ -1,4 +1,4 @@
-//! The grant of a registry: requested when a challenge comes, renewed when it ends, shown to the registry and nobody else.
+//! Authorizes requests: requests a grant after a challenge, renews it before it expires, and sends it to the registry only.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

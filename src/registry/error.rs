@@ -216,11 +216,35 @@ pub fn redacted(url: &Url) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
+    use crate::registry::Connections;
 
     fn error(method: &Method, status: StatusCode, body: &[u8]) -> RequestError {
         let url = Url::parse("https://ghcr.io/v2/a/blobs/uploads/").expect("a URL");
         RequestError::new(method, &url, RequestProblem::Status { status, body: ErrorBody::parse(body) })
+    }
+
+    #[test]
+    fn untrusted_certificate_is_reported_by_its_type() {
+        let http = Connections::default().http(true).expect("a client");
+        let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        let key = rustls::pki_types::PrivateKeyDer::Pkcs8(signed.signing_key.serialize_der().into());
+        let config = rustls::ServerConfig::builder().with_no_client_auth();
+        let config = config.with_single_cert(vec![signed.cert.der().clone()], key).expect("a configuration");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("https://{}/v2/", listener.local_addr().expect("an address"));
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let mut tls = rustls::ServerConnection::new(config.into()).expect("a connection");
+            let _ = tls.complete_io(&mut stream);
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let error = runtime.block_on(http.get(&url).send()).expect_err("an unknown authority");
+        let error = RequestError::transport(&Method::GET, &Url::parse(&url).expect("a URL"), &error);
+        let cause = "cannot verify the server's certificate: unknown certificate authority";
+        assert_eq!(error.to_string(), format!("GET {url}: {cause}"));
     }
 
     #[test]

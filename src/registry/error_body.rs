@@ -27,7 +27,7 @@ impl ErrorBody {
         } else {
             messages.join("; ")
         };
-        // A page for browsers says nothing in a terminal.
+        // HTML is unreadable in a terminal.
         let text = if text.starts_with('<') { String::new() } else { escaped(&text) };
         ErrorBody { codes, text }
     }

@@ -21,7 +21,7 @@ pub async fn execute(notify: Option<Listener<'_>>, request: RequestBuilder) -> r
     Ok(response)
 }
 
-/// Returns the URL without secrets, among them the name of an upload: who knows it can write there.
+/// Returns the URL without secrets. The name of an upload is one: whoever knows it can write there.
 fn public_url(url: &Url) -> String {
     const UPLOADS: &str = "/blobs/uploads/";
     let url = redacted(url);
