@@ -133,23 +133,23 @@ pub fn assemble(
 }
 
 /// Returns the object at `key`. Creates it if it is missing or `null`, as Go serializes an empty one.
+#[allow(clippy::missing_panics_doc, clippy::unwrap_used)]
 pub fn object_in<'a>(parent: &'a mut Object, key: &str) -> &'a mut Object {
     let value = parent.entry(key).or_insert(Value::Null);
     if !value.is_object() {
         *value = Value::Object(Object::new());
     }
     // The lines above make it an object.
-    #[allow(clippy::unwrap_used)]
     value.as_object_mut().unwrap()
 }
 
+#[allow(clippy::unwrap_used)]
 fn array_in<'a>(parent: &'a mut Object, key: &str) -> &'a mut Vec<Value> {
     let value = parent.entry(key).or_insert(Value::Null);
     if !value.is_array() {
         *value = Value::Array(Vec::new());
     }
     // The lines above make it an array.
-    #[allow(clippy::unwrap_used)]
     value.as_array_mut().unwrap()
 }
 
@@ -219,6 +219,7 @@ mod tests {
         value.as_object().expect("an object").clone()
     }
 
+    #[allow(clippy::needless_pass_by_value)]
     fn assembled(base: Value, settings: &Settings) -> Value {
         let platform = "linux/arm64/v8".parse().expect("a platform");
         Value::Object(assemble(&object(base), &platform, settings, &[]).expect("assembles"))

@@ -1,6 +1,6 @@
 //! Digests: content identifiers (image-spec, `descriptor.md`, "Digests").
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::{self, Read, Write};
 
 pub use oci_spec::image::Digest;
@@ -61,15 +61,19 @@ impl Hasher {
     }
 
     /// Returns the digest of all bytes.
+    #[allow(clippy::missing_panics_doc, clippy::unwrap_used)]
     pub fn finish(self) -> Digest {
         let (name, hash) = match self {
             Hasher::Sha256(sha) => ("sha256", sha.finalize().to_vec()),
             Hasher::Sha512(sha) => ("sha512", sha.finalize().to_vec()),
         };
-        let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut digest = format!("{name}:");
+        for byte in hash {
+            // Writing to a string cannot fail.
+            let _ = write!(digest, "{byte:02x}");
+        }
         // The name of an algorithm and the right number of lowercase hex digits are a valid digest.
-        #[allow(clippy::unwrap_used)]
-        Digest::try_from(format!("{name}:{hex}")).unwrap()
+        Digest::try_from(digest).unwrap()
     }
 }
 

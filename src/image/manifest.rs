@@ -256,6 +256,7 @@ mod tests {
         json!({"mediaType": MediaType::ImageConfig, "size": 0, "digest": sha256(b"")})
     }
 
+    #[allow(clippy::needless_pass_by_value)]
     fn parse_json(media_type: MediaType, content: Value) -> Result<Manifest, ManifestError> {
         Manifest::parse(&media_type, &canonical_json(&content))
     }

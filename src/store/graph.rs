@@ -38,7 +38,7 @@ pub enum NodeContent {
     /// A blob, or a document that the walk does not descend into. It was not read.
     Leaf,
     /// A manifest or an index.
-    Document(Manifest),
+    Document(Box<Manifest>),
     /// A manifest or an index that cannot be used.
     Unusable(GraphError),
 }
@@ -129,7 +129,7 @@ impl Iterator for GraphWalk<'_> {
                         let are_listed = manifest.is_index();
                         let children = manifest.children().into_iter().rev();
                         self.pending.extend(children.map(|child| (child, depth + 1, are_listed)));
-                        NodeContent::Document(manifest)
+                        NodeContent::Document(Box::new(manifest))
                     }
                     Err(error) => NodeContent::Unusable(error),
                 }

@@ -74,6 +74,7 @@ mod tests {
         gzip.write_all(content).and_then(|()| gzip.finish()).expect("gzip into memory")
     }
 
+    #[allow(clippy::needless_pass_by_value)]
     fn read(media_type: MediaType, blob: &[u8]) -> Result<Vec<u8>, String> {
         let mut tar = Vec::new();
         let read = decompress(&media_type, blob).and_then(|mut reader| reader.read_to_end(&mut tar));

@@ -43,8 +43,8 @@ impl Cache {
         if let Ok(metadata) = fs::metadata(&root) {
             check_owner(&root, &metadata)?;
         }
-        let cannot_use = |error: io::Error| on_path("use the cache", &root, error);
-        let mut cache = Cache { root: root.clone(), lock: None, verified: Mutex::default() };
+        let mut cache = Cache { root, lock: None, verified: Mutex::default() };
+        let cannot_use = |error: io::Error| on_path("use the cache", &cache.root, error);
         let lock = match cache.open_lock() {
             Ok(lock) => lock,
             // The blobs can still be read.

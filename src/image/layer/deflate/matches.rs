@@ -45,6 +45,7 @@ pub struct MatchFinder {
 
 impl MatchFinder {
     /// Creates an empty table.
+    #[allow(clippy::large_stack_arrays)]
     pub fn new() -> MatchFinder {
         MatchFinder { table: Box::new([[0; 2]; 1 << HASH_BITS]) }
     }

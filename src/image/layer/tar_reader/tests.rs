@@ -84,7 +84,9 @@ fn names_have_the_priority_of_go() {
     let name = |parts: &[(Header, &[u8])]| all(&tar(parts)).expect("reads").remove(0).0;
     let records = |records: &[(&[u8], &[u8])]| {
         let mut bytes = Vec::new();
-        records.iter().for_each(|(key, value)| pax::append(&mut bytes, key, value));
+        for (key, value) in records {
+            pax::append(&mut bytes, key, value);
+        }
         bytes
     };
     let both = records(&[(b"path", b"pax"), (b"linkpath", b"pax-to")]);
@@ -126,7 +128,7 @@ fn tar_reader_rejects_truncated_invalid_and_oversized_input() {
     assert_eq!(all(&whole[..1024]).expect("it may end without zeros").len(), 1);
     assert!(all(&[b'x'; 512]).unwrap_err().to_string().contains("not a tar"));
     let message = |parts: &[(Header, &[u8])]| all(&tar(parts)).expect_err("is rejected").to_string();
-    assert!(message(&[(header(EntryType::GNULongName, 2 << 20), &[b'n'; 2 << 20])]).contains("exceeds the limit"));
+    assert!(message(&[(header(EntryType::GNULongName, 2 << 20), &vec![b'n'; 2 << 20])]).contains("exceeds the limit"));
     assert!(message(&[(header(EntryType::GNUSparse, 0), b"")]).contains("sparse"));
     assert!(message(&[(header(EntryType::new(b'Z'), 0), b"")]).contains("unknown entry type 0x5a"));
     assert!(message(&[(header(EntryType::Symlink, 0), b"")]).contains("has no target"));
