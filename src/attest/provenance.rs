@@ -11,8 +11,8 @@ use super::statement::Statement;
 use crate::image::{Digest, predicate};
 use crate::reference::BaseReference;
 
-/// How builds of this program are described, and what the parameters mean: a name for what the README says under
-/// "Provenance". It will be its address once the project has one that stays.
+/// How builds of this program are described, and what the parameters mean: a name for what docs/supply-chain.md
+/// says under "Provenance". It will be its address once the project has one that stays.
 pub const BUILD_TYPE: &str = "urn:cargo-oci:build:1";
 /// This program, whoever runs it: a signature tells who that was.
 const BUILDER: &str = "urn:cargo-oci";

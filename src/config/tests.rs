@@ -76,30 +76,6 @@ fn every_listed_key_is_a_key() {
     }
 }
 
-const README: &str = include_str!("../../README.md");
-
-#[test]
-fn the_readme_lists_every_key_in_order() {
-    let rows = README.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
-    let listed: Vec<_> = rows.map(|(key, _)| key).collect();
-    assert_eq!(listed, KEYS.map(|(key, _)| key));
-}
-
-#[test]
-fn the_readme_lists_every_placeholder_and_its_example_is_right() {
-    let (_, placeholders) = README.split_once("**Placeholders**").expect("the placeholders");
-    let (placeholders, _) = placeholders.split_once(';').expect("their end");
-    let listed: Vec<_> = placeholders.split('`').filter(|word| word.starts_with('{')).collect();
-    assert_eq!(listed, template::FIELDS.map(|(field, _)| format!("{{{field}}}")));
-
-    let (_, example) = README.split_once("```toml\n").expect("an example");
-    let (example, _) = example.split_once("```").expect("its end");
-    let whose = Whose::Package { image: "hello", binaries: &["hello", "hello-migrate"] };
-    let section = Section::parse(example, whose).map_err(|mistake| mistake.message).expect("is right");
-    let [(name, migrate)] = &section.images[..] else { panic!("{section:?}") };
-    assert_eq!((name.as_str(), &migrate.bins), ("hello-migrate", &Some(vec!["hello-migrate".to_owned()])));
-}
-
 #[test]
 fn an_unknown_key_is_named_with_the_nearest_known_one() {
     let (message, label, at) = parse("platform = []").expect_err("unknown");
