@@ -11,7 +11,7 @@ use super::statement::Statement;
 use crate::image::{Digest, predicate};
 use crate::release::Release;
 
-/// The build type: it defines the parameters, which the README describes under "Provenance".
+/// The build type: it defines the parameters, which docs/supply-chain.md describes under "Provenance".
 pub(crate) const BUILD_TYPE: &str = "urn:cargo-oci:build:1";
 /// The builder: this program, whoever runs it.
 const BUILDER: &str = "urn:cargo-oci";

@@ -10,12 +10,14 @@ mod bodies;
 #[cfg(target_os = "linux")]
 mod bundle;
 mod cache;
+mod docs;
 mod floors;
 mod generated;
 mod golden;
 mod inspect;
 #[cfg(unix)]
 mod login;
+mod schema;
 mod secrets;
 mod signing;
 #[cfg(target_os = "linux")] // the words of the system's own errors are Linux's

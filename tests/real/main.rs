@@ -9,6 +9,7 @@ mod build;
 mod bundle;
 mod cache;
 mod described;
+mod docs;
 mod engines;
 mod failures;
 mod inspect;

@@ -3,14 +3,17 @@
 #![allow(dead_code)] // every test program uses a part of it
 
 pub mod base;
+pub mod cli_reference;
 pub mod container;
 pub mod cosign;
 pub mod engine;
 pub mod environment;
 pub mod handmade;
 pub mod home;
+pub mod markdown;
 pub mod process;
 pub mod project;
+pub mod recording;
 pub mod referrers;
 pub mod registry;
 #[cfg(feature = "keyless")]

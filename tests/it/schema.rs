@@ -2,8 +2,6 @@
 //!
 //! `UPDATE_SNAPSHOTS=1` writes the schema's file, and `UPDATE_DOCS=1` the tables.
 
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +10,7 @@ use cargo_oci::config::markdown::markdown;
 use cargo_oci::config::schema;
 use jsonschema::Validator;
 
-use support::project::Project;
+use crate::support::project::Project;
 
 /// Cases of the snapshots that a schema cannot see: what the package, the folder or the base has, and rules beyond
 /// patterns.
