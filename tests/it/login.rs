@@ -150,12 +150,12 @@ fn login_sends_no_password_to_foreign_token_service() {
     });
     let home = Home::new();
     let words = home.fails(1, &["login", &registry, "-u", "robot", "--password-stdin"], "sesame\n");
-    assert_says(&words, &[&format!("error: cannot ask {registry} about the user `robot` with this password: ")]);
+    assert_says(&words, &[&format!("error: cannot ask {registry} whether it accepts the user `robot` with this password: ")]);
     assert_says(
         &words,
         &[
             "the registry's token service localhost is in another domain; credentials were not sent",
-            "help: nothing was sent there",
+            "help: nothing was stored",
         ],
     );
     let heads = heads.lock().expect("no thread panicked");
@@ -205,7 +205,7 @@ fn login_without_terminal_needs_user_and_password() {
     assert_says(&login(&["-u", "x", "--password-stdin"], "\n"), &["error: the password is empty", "help: "]);
     assert_says(&login(&["-u", "", "-p", "x"], ""), &["error: the user name is empty", "--username"]);
     let words = login(&["-u", "robot:sesame", "--password-stdin"], "x");
-    assert_says(&words, &["error: the name of a user holds no colon", "help: leave the password out of it"]);
+    assert_says(&words, &["error: a user name cannot have a colon", "help: leave the password out of it"]);
     assert!(!words.contains("sesame"), "{words}");
     let long = "x".repeat(70_000);
     assert_says(&login(&["-u", "x", "--password-stdin"], &long), &["is longer than 64 KiB"]);
