@@ -1,20 +1,18 @@
 //! `cargo oci bundle`: build, or take another image, then unpack it as a runtime bundle.
 
-use std::path::PathBuf;
-
 use miette::{IntoDiagnostic, miette};
 
 use super::Outcome;
 use crate::base::Base;
 use crate::build::Build;
-use crate::bundle::{BundleFormat, BundleOutput};
-use crate::cli::{BuildArgs, BundleArgs, BundleForm, ImageArgs};
+use crate::bundle::BundleOutput;
+use crate::cli::{BuildArgs, BundleArgs, ImageArgs};
 use crate::context::GlobalContext;
 use crate::context::image::reference;
 use crate::error::{Result, or_help};
-use crate::plan::{Plan, Purpose, Request};
+use crate::plan::{Purpose, Request};
 use crate::platform::{PlatformChoice, Target};
-use crate::publish::bundles::{bundle_image, unpack};
+use crate::publish::bundles::{bundle_image, bundle_output, bundle_paths, unpack};
 
 /// Makes the bundle of every image that the arguments select; returns their paths.
 ///
@@ -35,7 +33,7 @@ fn built(args: &BundleArgs, platform: Target, context: &GlobalContext) -> Result
     let request = Request { args: &build, purpose: Purpose::Bundle(platform.platform()) };
     let built = Build { request, complete: true, attach: false, context }.run(
         |plan| {
-            outputs = paths(args, plan)?.into_iter().map(|path| output(args, path)).collect();
+            outputs = bundle_paths(args, plan)?.into_iter().map(|path| bundle_output(args, path)).collect();
             outputs.iter().try_for_each(BundleOutput::check)?;
             // The folder of all layouts is created with the first of them.
             outputs.iter().filter(|_| args.path.is_some()).try_for_each(BundleOutput::check_parent)
@@ -51,7 +49,7 @@ fn built(args: &BundleArgs, platform: Target, context: &GlobalContext) -> Result
 
 fn other(args: &BundleArgs, from: &str, platform: Target, context: &GlobalContext) -> Result<BundleOutput> {
     let path = args.path.clone().ok_or_else(|| miette!("`--from` needs the path of the bundle"))?;
-    let output = output(args, path);
+    let output = bundle_output(args, path);
     output.check()?;
     output.check_parent()?;
     let bundled = reference(from).and_then(|from| bundle_image(&from, platform, &args.image, &output, context));
@@ -75,34 +73,5 @@ fn platform(args: &ImageArgs) -> Result<Target> {
             help = "choose one, as in `--platform linux/arm64`, and make another bundle for the next",
             "cannot make one bundle for several platforms"
         )),
-    }
-}
-
-fn output(args: &BundleArgs, path: PathBuf) -> BundleOutput {
-    let format = match args.output {
-        BundleForm::Dir => BundleFormat::Directory,
-        BundleForm::Tar => BundleFormat::Tar,
-    };
-    BundleOutput { path, format, rootless: args.rootless }
-}
-
-/// Returns the paths of the bundles of the plan's images.
-fn paths(args: &BundleArgs, plan: &Plan) -> Result<Vec<PathBuf>> {
-    let extension = match args.output {
-        BundleForm::Dir => "bundle",
-        BundleForm::Tar => "bundle.tar",
-    };
-    match (&args.path, &plan.images[..]) {
-        (Some(path), [_]) => Ok(vec![path.clone()]),
-        (Some(path), images) => Err(miette!(
-            help = "choose one image with `--package` or `--image`, or omit the path",
-            "cannot write {} bundles to {}",
-            images.len(),
-            path.display()
-        )),
-        // Next to the layout, whose name may have the platform in it.
-        (None, images) => {
-            Ok(images.iter().map(|plan| plan.layout.with_file_name(format!("{}.{extension}", plan.name))).collect())
-        }
     }
 }

@@ -1,19 +1,18 @@
 //! `cargo oci verify`: verify the signatures of an image, and what is attached to it.
 
 use miette::{Context, miette};
-use oci_spec::image::Descriptor;
 
 use super::Outcome;
 use crate::attest::PublicKey;
-use crate::attest::verify::{Verification, verify_referrers};
+use crate::attest::verify::Verification;
 use crate::cli::{Required, VerifyArgs};
 use crate::context::image::{OpenImage, reference};
-use crate::context::subject::{SignableManifest, signable_manifests};
+use crate::context::subject::SignableManifest;
 use crate::context::{GlobalContext, key};
 use crate::error::{Result, or_help};
 use crate::event::Event;
 use crate::image::predicate;
-use crate::inspect::referrers::group_by_subject;
+use crate::publish::verify::{ImageVerifier, missing};
 use crate::reference::BaseReference;
 
 /// Verifies the image that is named; returns its name with the digest that was verified.
@@ -37,7 +36,7 @@ fn verify(args: &VerifyArgs, reference: &BaseReference, key: &PublicKey, context
     let root = image.root()?;
     let pinned = reference.with_digest(root.digest().as_ref());
     let key_name = args.key.to_string();
-    let found = Verifier { image: &image, key, key_name: &key_name, name: &pinned }.all(&root)?;
+    let found = ImageVerifier { image: &image, key, key_name: &key_name, name: &pinned }.verify(&root)?;
     for (manifest, known) in &found {
         report(manifest, known, context);
     }
@@ -63,35 +62,6 @@ const WANTED: [(Required, &str, &[&str]); 2] = [
     (Required::Provenance, "provenance", &[predicate::PROVENANCE]),
 ];
 
-/// Verifies what is attached to an image.
-struct Verifier<'a> {
-    image: &'a OpenImage<'a>,
-    key: &'a PublicKey,
-    /// The name of the key, for errors.
-    key_name: &'a str,
-    /// The name of the image, for errors.
-    name: &'a str,
-}
-
-impl Verifier<'_> {
-    /// Returns what is known of every manifest of an image. The index must be signed: the manifests in it are named by their
-    /// digests, and need no signatures of their own.
-    fn all(&self, root: &Descriptor) -> Result<Vec<(SignableManifest, Verification)>> {
-        let source = self.image.source();
-        let listed = group_by_subject(source, self.image.entries());
-        let mut found = Vec::new();
-        for manifest in signable_manifests(source, root)? {
-            let digest = manifest.descriptor.digest();
-            let known = verify_referrers(source, &self.image.referrers(digest, &listed)?, digest, self.key)?;
-            if digest == root.digest() && !known.is_signed() {
-                return Err(known.not_signed_error(self.name, self.key_name));
-            }
-            found.push((manifest, known));
-        }
-        Ok(found)
-    }
-}
-
 fn report(manifest: &SignableManifest, known: &Verification, context: &GlobalContext) {
     let signed = known.statements.iter().map(|signed| &*signed.statement.predicate_type);
     let mut said: Vec<String> = signed.map(|kind| predicate::title(kind).to_owned()).collect();
@@ -102,22 +72,4 @@ fn report(manifest: &SignableManifest, known: &Verification, context: &GlobalCon
         let digest = manifest.descriptor.digest().clone();
         context.report(Event::Verified { image: manifest.what.clone(), digest, said });
     }
-}
-
-/// Returns the manifests that lack something a signed image should have: it must be attached to the index, or else to each
-/// manifest. With `is_signed`, only what the key has signed counts.
-fn missing(types: &[&str], is_signed: bool, found: &[(SignableManifest, Verification)]) -> Option<String> {
-    let has = |known: &Verification| {
-        types.iter().any(|own| known.has_statement(own) || !is_signed && known.unsigned.contains(own))
-    };
-    let [(_, root), images @ ..] = found else { return None };
-    if has(root) {
-        return None;
-    }
-    let missing = images.iter().filter(|(_, known)| !has(known)).map(|(manifest, _)| manifest.what.as_str());
-    let missing: Vec<_> = missing.collect();
-    if missing.len() == images.len() {
-        return Some("the image".to_owned());
-    }
-    (!missing.is_empty()).then(|| missing.join(", "))
 }

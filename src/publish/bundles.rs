@@ -1,18 +1,21 @@
 //! An image → a runtime bundle.
 
+use std::path::PathBuf;
+
 use miette::miette;
 use oci_spec::image::Descriptor;
 use serde_json::json;
 
 use crate::base::{Base, BaseImage};
-use crate::bundle::{self, BundleImage, BundleOutput};
-use crate::cli::ImageArgs;
+use crate::bundle::{self, BundleFormat, BundleImage, BundleOutput};
+use crate::cli::{BundleArgs, BundleForm, ImageArgs};
 use crate::context::GlobalContext;
 use crate::context::base::Bases;
 use crate::error::Result;
 use crate::event::Event;
 use crate::event::transfer::Activity;
 use crate::image::config::{Object, object_in};
+use crate::plan::Plan;
 use crate::platform::{PlatformChoice, Target};
 use crate::reference::BaseReference;
 use crate::store::layer::layers_of;
@@ -62,6 +65,39 @@ pub fn unpack(
     let source = ProgressSource { source, activity: Activity::Bundling, listener: context.listener };
     let image = BundleImage { source: &source, name, config, layers: layers_of(config, layers)? };
     bundle::write(&image, output, context.listener)
+}
+
+/// Returns the bundle that goes to `path`.
+pub fn bundle_output(args: &BundleArgs, path: PathBuf) -> BundleOutput {
+    let format = match args.output {
+        BundleForm::Dir => BundleFormat::Directory,
+        BundleForm::Tar => BundleFormat::Tar,
+    };
+    BundleOutput { path, format, rootless: args.rootless }
+}
+
+/// Returns the paths of the bundles of the images of a plan.
+///
+/// # Errors
+/// Returns an error if one path is given for several images.
+pub fn bundle_paths(args: &BundleArgs, plan: &Plan) -> Result<Vec<PathBuf>> {
+    let extension = match args.output {
+        BundleForm::Dir => "bundle",
+        BundleForm::Tar => "bundle.tar",
+    };
+    match (&args.path, &plan.images[..]) {
+        (Some(path), [_]) => Ok(vec![path.clone()]),
+        (Some(path), images) => Err(miette!(
+            help = "choose one image with `--package` or `--image`, or omit the path",
+            "cannot write {} bundles to {}",
+            images.len(),
+            path.display()
+        )),
+        // Next to the layout, whose name may have the platform in it.
+        (None, images) => {
+            Ok(images.iter().map(|plan| plan.layout.with_file_name(format!("{}.{extension}", plan.name))).collect())
+        }
+    }
 }
 
 /// Puts arguments in the place of what the image starts: a new entrypoint does not get the old one's arguments.

@@ -1,4 +1,4 @@
-//! Committed layouts → registries, engines and bundles.
+//! Images → registries, engines and bundles; their signatures.
 //!
 //! A push sends blobs → manifests by digest → index → tags, to every repository of an image.
 
@@ -6,6 +6,8 @@ pub mod bundles;
 mod destination;
 pub mod engines;
 mod referrers;
+pub mod sign;
+pub mod verify;
 
 use std::sync::OnceLock;
 

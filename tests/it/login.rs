@@ -150,7 +150,10 @@ fn login_sends_no_password_to_foreign_token_service() {
     });
     let home = Home::new();
     let words = home.fails(1, &["login", &registry, "-u", "robot", "--password-stdin"], "sesame\n");
-    assert_says(&words, &[&format!("error: cannot ask {registry} whether it accepts the user `robot` with this password: ")]);
+    assert_says(
+        &words,
+        &[&format!("error: cannot ask {registry} whether it accepts the user `robot` with this password: ")],
+    );
     assert_says(
         &words,
         &[

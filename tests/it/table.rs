@@ -352,7 +352,10 @@ fn missing_entrypoint_is_reported() {
             let table = format!("[package.metadata.oci.images.y]\nentrypoint = [\"{entrypoint}\"]\nbins = [\"a\"]\n");
             planned(&project().append("Cargo.toml", &table), &[], &[]).missing_program()
         };
-        assert_eq!(missing("/app/nope").as_deref(), Some("the entrypoint of the image y is /app/nope, but its binaries are a"));
+        assert_eq!(
+            missing("/app/nope").as_deref(),
+            Some("the entrypoint of the image y is /app/nope, but its binaries are a")
+        );
         assert_eq!((missing("/app/a"), missing("/sbin/init")), (None, None));
     });
 }

@@ -1,0 +1,84 @@
+//! Signatures of an image that is in a registry or a layout.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use miette::miette;
+use serde_json::Value;
+
+use crate::attest::sign::{SubjectSigner, unsigned_statements};
+use crate::attest::{Signer, Statement};
+use crate::context::subject::{SignableManifest, Subject};
+use crate::error::{Result, cannot_read};
+use crate::event::Listener;
+use crate::parallel::{MANY, each};
+use crate::store::{MAX_DOCUMENT_BYTES, Memory};
+
+/// Signs an image where it is.
+pub struct ImageSigner<'a> {
+    /// Signs.
+    pub signer: &'a Signer,
+    /// The image.
+    pub image: &'a Subject<'a>,
+    /// Whether SBOMs and provenance stay unsigned.
+    pub image_only: bool,
+    /// Receives what is signed.
+    pub listener: Listener<'a>,
+}
+
+impl ImageSigner<'_> {
+    /// Signs manifests of it, `statements` about each, and what is attached to each.
+    ///
+    /// # Errors
+    /// Returns an error if what is attached cannot be read, or nothing can be attached.
+    pub fn sign(&self, manifests: &[SignableManifest], statements: &[Statement]) -> Result<()> {
+        let place = self.image.place();
+        let memory = Memory::default();
+        let signed = each(manifests, MANY, |manifest| {
+            let digest = manifest.descriptor.digest();
+            let listed = place.referrers(digest)?;
+            let mut all = vec![Statement::signature(digest)];
+            all.extend_from_slice(statements);
+            if !self.image_only {
+                all.extend(unsigned_statements(place, &listed, digest, &self.image.repository)?);
+            }
+            let (signer, subject) = (self.signer, &manifest.descriptor);
+            let missing =
+                SubjectSigner { signer, subject, listed: &listed, source: place }.sign_missing(&all, &memory)?;
+            Ok((all, missing))
+        })?;
+        let missing: Vec<_> = signed.iter().flat_map(|(_, missing)| missing.iter().cloned()).collect();
+        if !missing.is_empty() {
+            place.attach(&missing, &memory)?;
+        }
+        for (manifest, (statements, missing)) in manifests.iter().zip(&signed) {
+            (self.listener)(manifest.signed(place.location(), statements, missing.is_empty()));
+        }
+        Ok(())
+    }
+}
+
+/// Reads the predicate of a statement from a JSON file.
+///
+/// # Errors
+/// Returns an error if the file cannot be read, is not JSON, or is too large.
+pub fn read_predicate(path: &Path) -> Result<Value> {
+    let mut text = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_DOCUMENT_BYTES + 1).read_to_end(&mut text));
+    let read = read.map_err(|error| cannot_read(path, error))?;
+    if read as u64 > MAX_DOCUMENT_BYTES {
+        return Err(miette!(
+            help = "attach it as it is, with `cargo oci attach`, and sign a smaller document that names its digest",
+            "{} exceeds the limit of {MAX_DOCUMENT_BYTES} bytes for a statement",
+            path.display()
+        ));
+    }
+    serde_json::from_slice(&text).map_err(|error| {
+        miette!(
+            help = "a statement holds JSON; `cargo oci attach` takes any file",
+            "{} is not JSON: {error}",
+            path.display()
+        )
+    })
+}

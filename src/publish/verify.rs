@@ -1,0 +1,62 @@
+//! Verification of an image that is anywhere.
+
+use oci_spec::image::Descriptor;
+
+use crate::attest::PublicKey;
+use crate::attest::verify::{Verification, verify_referrers};
+use crate::context::image::OpenImage;
+use crate::context::subject::{SignableManifest, signable_manifests};
+use crate::error::Result;
+use crate::inspect::referrers::group_by_subject;
+
+/// Verifies an image, and what is attached to it.
+pub struct ImageVerifier<'a> {
+    /// The image.
+    pub image: &'a OpenImage<'a>,
+    /// The key that must have signed it.
+    pub key: &'a PublicKey,
+    /// The name of the key, for errors.
+    pub key_name: &'a str,
+    /// The name of the image, for errors.
+    pub name: &'a str,
+}
+
+impl ImageVerifier<'_> {
+    /// Returns what is known of every manifest of an image. The index must be signed: the manifests in it are named by their
+    /// digests, and need no signatures of their own.
+    ///
+    /// # Errors
+    /// Returns an error if the key has not signed the index, or an attachment is not what was attached.
+    pub fn verify(&self, root: &Descriptor) -> Result<Vec<(SignableManifest, Verification)>> {
+        let source = self.image.source();
+        let listed = group_by_subject(source, self.image.entries());
+        let mut found = Vec::new();
+        for manifest in signable_manifests(source, root)? {
+            let digest = manifest.descriptor.digest();
+            let known = verify_referrers(source, &self.image.referrers(digest, &listed)?, digest, self.key)?;
+            if digest == root.digest() && !known.is_signed() {
+                return Err(known.not_signed_error(self.name, self.key_name));
+            }
+            found.push((manifest, known));
+        }
+        Ok(found)
+    }
+}
+
+/// Returns the manifests that lack something a signed image should have: it must be attached to the index, or else to each
+/// manifest. With `is_signed`, only what the key has signed counts.
+pub fn missing(types: &[&str], is_signed: bool, found: &[(SignableManifest, Verification)]) -> Option<String> {
+    let has = |known: &Verification| {
+        types.iter().any(|own| known.has_statement(own) || !is_signed && known.unsigned.contains(own))
+    };
+    let [(_, root), images @ ..] = found else { return None };
+    if has(root) {
+        return None;
+    }
+    let missing = images.iter().filter(|(_, known)| !has(known)).map(|(manifest, _)| manifest.what.as_str());
+    let missing: Vec<_> = missing.collect();
+    if missing.len() == images.len() {
+        return Some("the image".to_owned());
+    }
+    (!missing.is_empty()).then(|| missing.join(", "))
+}
