@@ -208,7 +208,7 @@ fn login_without_terminal_needs_user_and_password() {
     assert_says(&login(&["-u", "x", "--password-stdin"], "\n"), &["error: the password is empty", "help: "]);
     assert_says(&login(&["-u", "", "-p", "x"], ""), &["error: the user name is empty", "--username"]);
     let words = login(&["-u", "robot:sesame", "--password-stdin"], "x");
-    assert_says(&words, &["error: a user name cannot have a colon", "help: leave the password out of it"]);
+    assert_says(&words, &["error: a user name cannot have a colon", "help: omit the password from it"]);
     assert!(!words.contains("sesame"), "{words}");
     let long = "x".repeat(70_000);
     assert_says(&login(&["-u", "x", "--password-stdin"], &long), &["is longer than 64 KiB"]);
