@@ -140,6 +140,22 @@ fn sources(folder: &Path, read: &mut impl FnMut(&str)) {
 }
 
 #[test]
+fn troubleshooting_page_quotes_errors_of_today() {
+    let page = Page::read(PathBuf::from("docs/troubleshooting.md"));
+    let mut code = String::new();
+    sources(&root_path(Path::new("src")), &mut |text| code += text);
+    let mut problems = Vec::new();
+    for (index, line) in page.prose() {
+        let Some(error) = line.strip_prefix("| ").and_then(|row| row.split(" | ").next()) else { continue };
+        for quoted in error.split('`').skip(1).step_by(2) {
+            let unknown = quoted.split('…').map(str::trim).find(|part| !code.contains(part));
+            problems.extend(unknown.map(|part| format!("{}: no error says `{part}`", page.at(index))));
+        }
+    }
+    none(&problems);
+}
+
+#[test]
 fn configuration_examples_are_accepted() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let manifest = folder.path().join("Cargo.toml");
