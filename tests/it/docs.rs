@@ -30,8 +30,10 @@ fn command_lines_in_docs_parse() {
     let mut problems = Vec::new();
     for page in pages() {
         for block in page.blocks() {
-            // `keyless` is for a cargo-oci with that feature, and `text` is no command line.
-            if block.info == "text" || (block.info.contains("keyless") && !cfg!(feature = "keyless")) {
+            // `keyless` is for a cargo-oci with that feature, and `text` and `diff` are no command lines.
+            if ["text", "diff"].contains(&block.info.as_str())
+                || (block.info.contains("keyless") && !cfg!(feature = "keyless"))
+            {
                 continue;
             }
             for call in cargo_oci_calls(&page.shell(&block)) {
