@@ -30,7 +30,7 @@ fn command_lines_in_docs_parse() {
     let mut problems = Vec::new();
     for page in pages() {
         for block in page.blocks() {
-            // `keyless` is for a cargo-oci with that feature, and `text` and `diff` are no command lines.
+            // `keyless` is for a cargo-oci with that feature, and `text` and `diff` hold no command lines.
             if ["text", "diff"].contains(&block.info.as_str())
                 || (block.info.contains("keyless") && !cfg!(feature = "keyless"))
             {
