@@ -84,7 +84,8 @@ keys! {
         variable: None,
     }
     platforms: NonEmpty<PlatformChoice> {
-        help: "Build for these platforms: linux/amd64, linux/arm64, …, `host`, or `all` for every platform of the base",
+        help: "Build for these platforms: linux/amd64, linux/arm64, …, `host` for this machine, or `all` for every platform of the \
+               base that Rust has a musl target for",
         name: "platforms",
         default: KeyDefault::Value(r#"["linux/amd64", "linux/arm64"]"#),
         example: r#"["linux/amd64", "linux/arm64"]"#,
@@ -92,7 +93,7 @@ keys! {
         variable: Some(Variable::new("CARGO_OCI_PLATFORMS", "linux/amd64,linux/arm64").split()),
     }
     repository: Repositories {
-        help: "Push to this repository, such as ghcr.io/acme/hello",
+        help: "Push to this repository, such as ghcr.io/acme/hello, without a tag",
         name: "repository",
         default: KeyDefault::None,
         example: r#""ghcr.io/acme/hello""#,
@@ -140,7 +141,8 @@ keys! {
         variable: None,
     }
     env: Variables {
-        help: "Set environment variables; $NAME and ${NAME} are the base's, $$ is a dollar sign",
+        help: "Set environment variables; $NAME and ${NAME} expand to the base's value or that of an earlier variable, $$ is a \
+               dollar sign",
         name: "env",
         default: KeyDefault::Words("those of the base, with `bin-dir` at the end of PATH"),
         example: r#"{ RUST_LOG = "info", PATH = "/opt/bin:$PATH" }"#,
@@ -148,7 +150,7 @@ keys! {
         variable: None,
     }
     user: UserAndGroup {
-        help: "Run as this user, and this group after a colon",
+        help: "Run as this user, by name or number, and this group after a colon",
         name: "user",
         default: KeyDefault::Words("the base's"),
         example: r#""65532:65532""#,
@@ -156,7 +158,7 @@ keys! {
         variable: None,
     }
     workdir: WorkingDir {
-        help: "Start the program in this folder",
+        help: "Start the program in this working directory",
         name: "workdir",
         default: KeyDefault::Words("the base's"),
         example: r#""/srv""#,
@@ -164,7 +166,7 @@ keys! {
         variable: None,
     }
     expose: Vec<Port> {
-        help: "Declare these ports, such as 8080 or 53/udp, in addition to the base's",
+        help: "Declare these ports, such as 8080 or 53/udp (tcp, udp or sctp), in addition to the base's",
         name: "expose",
         default: KeyDefault::None,
         example: r#"["8080/tcp", "9000/udp"]"#,

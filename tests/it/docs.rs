@@ -30,8 +30,10 @@ fn command_lines_in_docs_parse() {
     let mut problems = Vec::new();
     for page in pages() {
         for block in page.blocks() {
-            // `keyless` is for a cargo-oci with that feature, and `text` is no command line.
-            if block.info == "text" || (block.info.contains("keyless") && !cfg!(feature = "keyless")) {
+            // `keyless` is for a cargo-oci with that feature, and `text` and `diff` hold no command lines.
+            if ["text", "diff"].contains(&block.info.as_str())
+                || (block.info.contains("keyless") && !cfg!(feature = "keyless"))
+            {
                 continue;
             }
             for call in cargo_oci_calls(&page.shell(&block)) {
@@ -137,6 +139,22 @@ fn sources(folder: &Path, read: &mut impl FnMut(&str)) {
             read(&fs::read_to_string(&path).expect("a source"));
         }
     }
+}
+
+#[test]
+fn troubleshooting_page_quotes_errors_of_today() {
+    let page = Page::read(PathBuf::from("docs/troubleshooting.md"));
+    let mut code = String::new();
+    sources(&root_path(Path::new("src")), &mut |text| code += text);
+    let mut problems = Vec::new();
+    for (index, line) in page.prose() {
+        let Some(error) = line.strip_prefix("| ").and_then(|row| row.split(" | ").next()) else { continue };
+        for quoted in error.split('`').skip(1).step_by(2) {
+            let unknown = quoted.split('…').map(str::trim).find(|part| !code.contains(part));
+            problems.extend(unknown.map(|part| format!("{}: no error says `{part}`", page.at(index))));
+        }
+    }
+    none(&problems);
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! What is made of the list of keys for editors and readers: the JSON Schema, and the tables in docs/configuration.md.
+//! What is made of the list of keys for editors and readers: the JSON Schema, and the table in docs/configuration.md.
 //!
-//! `UPDATE_SNAPSHOTS=1` writes the schema's file, and `UPDATE_DOCS=1` the tables.
+//! `UPDATE_DOCS=1 cargo test docs` writes both.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -58,13 +58,13 @@ fn problems(validator: &Validator, manifest: &str) -> Vec<String> {
 }
 
 #[test]
-fn schema_file_is_what_the_command_prints() {
+fn docs_have_the_schema_of_the_command() {
     let printed = Project::empty("x").oci(&["schema"]).succeeds().stdout;
     let name = "docs/cargo-oci.schema.json";
-    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+    if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(path(name), &printed).expect("a file is written");
     }
-    assert!(printed == read(name), "{name} is stale; UPDATE_SNAPSHOTS=1 writes it");
+    assert!(printed == read(name), "{name} is stale; UPDATE_DOCS=1 writes it");
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn schema_rejects_the_wrong_tables_of_snapshots() {
 /// Returns the lines of a Cargo.toml that an error shows: its own and those around it.
 fn shown(case: &str) -> Option<String> {
     let lines = case.lines().filter_map(|line| {
-        let (number, text) = line.split_once(" │ ")?;
+        let (number, text) = line.split_once(" | ")?;
         number.trim().parse::<usize>().ok().map(|_| text)
     });
     let lines: Vec<_> = lines.collect();

@@ -194,9 +194,9 @@ pub fn is_shown(shown: &[String], output: &str) -> bool {
 }
 
 /// Returns output as a page shows it in the place of `shown`. A single `…` alone on a line stays, with as many lines
-/// before and after it.
+/// before and after it, and so does a `…` inside a line that still fits.
 pub fn elided(shown: &[String], output: &str) -> Vec<String> {
-    let output: Vec<_> = output.lines().map(|line| line.trim_end().to_owned()).collect();
+    let output: Vec<_> = output.lines().map(|line| shortened(shown, line)).collect();
     let mut gaps = shown.iter().enumerate().filter(|(_, line)| is_gap(line));
     let (Some((before, gap)), None) = (gaps.next(), gaps.next()) else { return output };
     let after = shown.len() - before - 1;
@@ -204,6 +204,12 @@ pub fn elided(shown: &[String], output: &str) -> Vec<String> {
         return output;
     }
     [&output[..before], std::slice::from_ref(gap), &output[output.len() - after..]].concat()
+}
+
+/// Returns a line of output as one of the lines with `…` shows it, or whole.
+fn shortened(shown: &[String], line: &str) -> String {
+    let fits = |shown: &&String| shown.contains('…') && !is_gap(shown) && is_line(&normal(shown), &normal(line));
+    shown.iter().find(fits).map_or_else(|| line.trim_end().to_owned(), Clone::clone)
 }
 
 /// Whether a line stands for any lines. It may continue a tree.
