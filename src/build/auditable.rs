@@ -21,7 +21,7 @@ use crate::store::{Cache, atomic};
 const FOLDER: &str = "oci-auditable";
 
 /// Who makes them.
-pub struct Auditable<'a> {
+pub(crate) struct Auditable<'a> {
     /// What was planned.
     pub plan: &'a Plan,
     /// What was made before.
@@ -32,7 +32,7 @@ pub struct Auditable<'a> {
 
 impl Auditable<'_> {
     /// Whether there is anything to do: a program is that of all images of its package.
-    pub fn is_wanted(plan: &Plan) -> bool {
+    pub(crate) fn is_wanted(plan: &Plan) -> bool {
         plan.images.iter().any(|image| image.auditable)
     }
 
@@ -40,7 +40,7 @@ impl Auditable<'_> {
     ///
     /// # Errors
     /// Of reading it, and of writing the other one.
-    pub fn program(&self, binary: &Binary) -> Result<Binary> {
+    pub(crate) fn program(&self, binary: &Binary) -> Result<Binary> {
         let is_its = |image: &&ImagePlan| image.unit(binary.unit.target) == binary.unit;
         let Some(image) = self.plan.images.iter().filter(is_its).find(|image| image.auditable) else {
             return Ok(binary.clone());

@@ -20,7 +20,7 @@ use crate::store::Source;
 use crate::store::layer::layers_of;
 
 /// The files of bases, each read once.
-pub struct DynamicLinkCheck<'a> {
+pub(crate) struct DynamicLinkCheck<'a> {
     bases: &'a Bases<'a>,
     read: Vec<(BaseReference, Platform, Files)>,
 }
@@ -42,7 +42,7 @@ const MOST_LIBRARY: u64 = 64 << 20;
 
 impl<'a> DynamicLinkCheck<'a> {
     /// Of no base yet.
-    pub fn new(bases: &'a Bases<'a>) -> DynamicLinkCheck<'a> {
+    pub(crate) fn new(bases: &'a Bases<'a>) -> DynamicLinkCheck<'a> {
         DynamicLinkCheck { bases, read: Vec::new() }
     }
 
@@ -50,7 +50,7 @@ impl<'a> DynamicLinkCheck<'a> {
     ///
     /// # Errors
     /// See above; of reading the base.
-    pub fn has_loader(&mut self, image: &ImagePlan, base: &BaseImage) -> Result<()> {
+    pub(crate) fn has_loader(&mut self, image: &ImagePlan, base: &BaseImage) -> Result<()> {
         let files = self.files(image, base)?;
         let is_loader = |name: &Vec<u8>| LOADERS.iter().any(|start| name.starts_with(start));
         match files.names.iter().any(is_loader) {
@@ -69,7 +69,7 @@ impl<'a> DynamicLinkCheck<'a> {
     ///
     /// # Errors
     /// What is missing; of reading the base.
-    pub fn can_start(&mut self, program: &Binary, image: &ImagePlan, base: &BaseImage) -> Result<()> {
+    pub(crate) fn can_start(&mut self, program: &Binary, image: &ImagePlan, base: &BaseImage) -> Result<()> {
         if program.needs.is_empty() {
             return Ok(());
         }

@@ -18,7 +18,7 @@ use crate::store::Source;
 use crate::store::layer::layers_of;
 
 /// The assets of an image.
-pub struct Assets<'a> {
+pub(crate) struct Assets<'a> {
     /// Which are wanted.
     pub plan: &'a ImagePlan,
     /// What they go over.
@@ -31,7 +31,7 @@ pub struct Assets<'a> {
 ///
 /// # Errors
 /// A mistake in a rule; folders that cannot be read.
-pub fn check(plan: &ImagePlan) -> Result<()> {
+pub(crate) fn check(plan: &ImagePlan) -> Result<()> {
     assets::check(&plan.files, &plan.target_dir, &binaries(plan))
 }
 
@@ -39,7 +39,7 @@ pub fn check(plan: &ImagePlan) -> Result<()> {
 ///
 /// # Errors
 /// An owner whom the base does not know; a base that cannot be read.
-pub fn owners(plan: &ImagePlan, base: &Base, source: &dyn Source) -> Result<Vec<Vec<OwnerIds>>> {
+pub(crate) fn owners(plan: &ImagePlan, base: &Base, source: &dyn Source) -> Result<Vec<Vec<OwnerIds>>> {
     let mut owners: Vec<Vec<OwnerIds>> = Vec::new();
     if plan.files.is_empty() {
         return Ok(owners);
@@ -63,7 +63,7 @@ impl Assets<'_> {
     ///
     /// # Errors
     /// A mistake in a rule that only shows after cargo has run; of reading files, and of writing the layout.
-    pub fn layers(&self, layers: &Layers, out_dirs: &[OutDir], listener: Listener) -> Result<Vec<Layer>> {
+    pub(crate) fn layers(&self, layers: &Layers, out_dirs: &[OutDir], listener: Listener) -> Result<Vec<Layer>> {
         let mut made: Vec<(&Vec<OwnerIds>, Option<&Path>, Layer)> = Vec::new();
         let mut astray = BTreeSet::new();
         for (below, owners) in self.base.images.iter().zip(self.owners) {

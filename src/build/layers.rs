@@ -24,7 +24,7 @@ use crate::store::fingerprint::Fingerprint;
 use crate::store::{Cache, LayoutWriter, Sink};
 
 /// Where layers of a layout come from, and go to.
-pub struct Layers<'a> {
+pub(crate) struct Layers<'a> {
     /// The layout.
     pub writer: LayoutWriter,
     /// What is kept of the runs before.
@@ -50,7 +50,7 @@ impl Layers<'_> {
     ///
     /// # Errors
     /// Of reading what goes in, and of writing the layout.
-    pub fn layer(&self, entries: &[LayerEntry], name: &str) -> Result<Layer> {
+    pub(crate) fn layer(&self, entries: &[LayerEntry], name: &str) -> Result<Layer> {
         if let Some(entry) = entries.iter().find(|entry| entry.path.split('/').any(is_whiteout)) {
             let why = "would delete files of the base: names that begin with `.wh.` do that";
             return Err(miette!("/{} {why}", entry.path));

@@ -20,7 +20,7 @@ use crate::store::{Layout, LayoutWriter, Sink, Source, atomic, copy, read};
 ///
 /// # Errors
 /// Of writing; what was at such a place before is then as it was.
-pub fn write(
+pub(crate) fn write(
     plan: &Plan,
     image_plan: &ImagePlan,
     layout: &Layout,
@@ -85,7 +85,7 @@ fn docker_image(image: &BuiltImage) -> Result<DockerImage<'_>> {
 ///
 /// # Errors
 /// Of writing; a file that was there before is then as it was.
-pub fn write_metadata(path: &Path, built: &[BuiltImage]) -> Result<()> {
+pub(crate) fn write_metadata(path: &Path, built: &[BuiltImage]) -> Result<()> {
     let text = serde_json::to_vec_pretty(&json!({ "images": built })).into_diagnostic()?;
     atomic::replace(path, |file| file.write_all(&text)).map_err(|error| on_path("write", path, error))
 }

@@ -25,7 +25,7 @@ use crate::reference::BaseReference;
 use crate::store::{LayoutWriter, Memory};
 
 /// An image, and all that is known of how it came about.
-pub struct Attachments<'a> {
+pub(crate) struct Attachments<'a> {
     /// All that was planned.
     pub whole: &'a Plan,
     /// The image, in that.
@@ -52,7 +52,7 @@ impl Attachments<'_> {
     ///
     /// # Errors
     /// Of making it, and of writing the layout.
-    pub fn attach(&self, image: &BuiltImage, writer: &LayoutWriter) -> Result<Vec<BuiltAttachment>> {
+    pub(crate) fn attach(&self, image: &BuiltImage, writer: &LayoutWriter) -> Result<Vec<BuiltAttachment>> {
         let attach = |attachment: Attachment| attachment.attach(self.plan, writer);
         self.sboms(image)?.into_iter().chain(self.provenances(image)).map(attach).collect()
     }
@@ -154,7 +154,7 @@ impl Attachments<'_> {
     ///
     /// # Errors
     /// When it is too large.
-    pub fn unbuilt(&self, format: SbomFormat) -> Result<Vec<u8>> {
+    pub(crate) fn unbuilt(&self, format: SbomFormat) -> Result<Vec<u8>> {
         let bom = |below: &crate::base::BaseImage| self.bom(below.target, &below.platform, None);
         let boms: Vec<_> = self.base.images.iter().map(bom).collect::<Result<_>>()?;
         match &boms[..] {
@@ -219,7 +219,7 @@ fn without_place(base: &BaseReference) -> String {
 ///
 /// # Errors
 /// When there are several.
-pub fn only<T>(images: &[T]) -> Result<&T> {
+pub(crate) fn only<T>(images: &[T]) -> Result<&T> {
     match images {
         [image] => Ok(image),
         images => Err(miette!(

@@ -16,7 +16,7 @@ use crate::inspect::{ImageInfo, ImageReader, Inspected};
 ///
 /// # Errors
 /// Returns an error if there is no such image, none for the platform, or it is not what its digests say.
-pub fn run(args: &NamedArgs, context: &GlobalContext) -> Result<Outcome> {
+pub(crate) fn run(args: &NamedArgs, context: &GlobalContext) -> Result<Outcome> {
     let reference = reference(&args.image)?;
     let failure = || format!("cannot inspect {reference}");
     let image = OpenImage::open(&reference, context).wrap_err_with(failure)?;

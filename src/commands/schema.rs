@@ -7,6 +7,6 @@ use crate::context::GlobalContext;
 use crate::error::Result;
 
 /// Returns the JSON Schema of `metadata.oci` in Cargo.toml.
-pub fn run(_: &SchemaArgs, _: &GlobalContext) -> Result<Outcome> {
+pub(crate) fn run(_: &SchemaArgs, _: &GlobalContext) -> Result<Outcome> {
     Ok(Outcome::Text(schema()))
 }

@@ -16,7 +16,7 @@ use crate::store::validate::validate_all;
 ///
 /// # Errors
 /// Returns an error if there is no such image, or none for the platform.
-pub fn run(args: &NamedArgs, context: &GlobalContext) -> Result<Outcome> {
+pub(crate) fn run(args: &NamedArgs, context: &GlobalContext) -> Result<Outcome> {
     let reference = reference(&args.image)?;
     let failure = || format!("cannot validate {reference}");
     let image = OpenImage::open(&reference, context).wrap_err_with(failure)?;

@@ -1,13 +1,13 @@
 //! Runs cargo, mostly once for all packages and targets: its messages → [`Binary`].
 
-pub mod elf;
+pub(crate) mod elf;
 pub mod linker;
-pub mod release;
-pub mod remap;
-pub mod resolve;
-pub mod section;
-pub mod target;
-pub mod versions;
+pub(crate) mod release;
+pub(crate) mod remap;
+pub(crate) mod resolve;
+pub(crate) mod section;
+pub(crate) mod target;
+pub(crate) mod versions;
 
 use std::collections::HashSet;
 use std::io::BufReader;
@@ -25,7 +25,7 @@ use crate::platform::Target;
 
 use elf::Needs;
 use linker::Linkers;
-pub use target::Toolchain;
+pub(crate) use target::Toolchain;
 
 /// A program that cargo built.
 #[derive(Clone, Debug, PartialEq, Eq)]

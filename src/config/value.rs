@@ -13,7 +13,7 @@ use super::document::{any_string, pairs, parsed, some_strings, string, strings, 
 use super::error::ValueError;
 
 /// The type of a key's value.
-pub trait KeyValue: Sized {
+pub(crate) trait KeyValue: Sized {
     /// The type as the documentation names it.
     const TYPE: &'static str;
     /// Whether it has several items: then a flag for it can be repeated.
@@ -47,7 +47,7 @@ pub trait KeyValue: Sized {
 }
 
 /// A value that is written as one string.
-pub trait Text: FromStr<Err: Display> {
+pub(crate) trait Text: FromStr<Err: Display> {
     /// Returns the JSON Schema of the string.
     fn schema() -> Json {
         json!({ "type": "string" })
@@ -63,7 +63,7 @@ pub trait Text: FromStr<Err: Display> {
 pub type Labels = BTreeMap<String, Option<String>>;
 
 /// Environment variables, in the order they are written.
-pub type Variables = Vec<(String, String)>;
+pub(crate) type Variables = Vec<(String, String)>;
 
 /// An array that must not be empty.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -24,7 +24,7 @@ use crate::store::{Archive, Cache, Layout, Memory, Source};
 use crate::suggest::nearest;
 
 /// The bases of one run, each opened, resolved and read once.
-pub struct Bases<'a> {
+pub(crate) struct Bases<'a> {
     cache: Arc<Cache>,
     /// Whether layers are brought here; else they stay where they are until someone reads them.
     pull: bool,
@@ -60,7 +60,7 @@ impl BaseSource<'_> {
 
 impl<'a> Bases<'a> {
     /// None opened yet; what is pulled goes to `cache`.
-    pub fn new(context: &'a GlobalContext<'a>, pull: bool, is_offline: bool) -> Result<Bases<'a>> {
+    pub(crate) fn new(context: &'a GlobalContext<'a>, pull: bool, is_offline: bool) -> Result<Bases<'a>> {
         Ok(Bases { cache: context.cache()?, pull, is_offline, context, opened: Vec::new() })
     }
 
@@ -75,12 +75,12 @@ impl<'a> Bases<'a> {
     }
 
     /// Returns what the bases were opened with.
-    pub fn context(&self) -> &'a GlobalContext<'a> {
+    pub(crate) fn context(&self) -> &'a GlobalContext<'a> {
         self.context
     }
 
     /// Returns whether registries must not be asked.
-    pub fn is_offline(&self) -> bool {
+    pub(crate) fn is_offline(&self) -> bool {
         self.is_offline
     }
 
@@ -88,7 +88,7 @@ impl<'a> Bases<'a> {
     ///
     /// # Errors
     /// When it was not read.
-    pub fn source(&self, reference: &BaseReference) -> Result<&dyn Source> {
+    pub(crate) fn source(&self, reference: &BaseReference) -> Result<&dyn Source> {
         Ok(self.opened(reference)?.source.source())
     }
 
@@ -96,7 +96,7 @@ impl<'a> Bases<'a> {
     ///
     /// # Errors
     /// When it cannot be had, or is not an image for the platforms that are wanted.
-    pub fn read(&mut self, image: &ImagePlan) -> Result<Base> {
+    pub(crate) fn read(&mut self, image: &ImagePlan) -> Result<Base> {
         self.find(&image.base, &image.platforms).map_err(|error| no_base(&image.base, error))
     }
 
@@ -104,7 +104,7 @@ impl<'a> Bases<'a> {
     ///
     /// # Errors
     /// When they cannot be had, or there is none for one of the platforms.
-    pub fn find(&mut self, reference: &BaseReference, platforms: &[PlatformChoice]) -> Result<Base> {
+    pub(crate) fn find(&mut self, reference: &BaseReference, platforms: &[PlatformChoice]) -> Result<Base> {
         let at = match self.opened.iter().position(|(known, _)| known == reference) {
             Some(at) => at,
             None => {
@@ -128,7 +128,7 @@ impl<'a> Bases<'a> {
     ///
     /// # Errors
     /// Layers that cannot be had.
-    pub fn fetch(&self) -> Result<()> {
+    pub(crate) fn fetch(&self) -> Result<()> {
         let references = self.opened.iter().map(|(reference, _)| reference);
         references
             .into_iter()
@@ -139,7 +139,7 @@ impl<'a> Bases<'a> {
     ///
     /// # Errors
     /// Layers that cannot be had.
-    pub fn fetch_one(&self, reference: &BaseReference) -> Result<()> {
+    pub(crate) fn fetch_one(&self, reference: &BaseReference) -> Result<()> {
         let Opened { source, read, .. } = self.opened(reference)?;
         read.iter().try_for_each(|(_, base)| match source {
             BaseSource::Pulled(through) if self.pull => pull(through, reference, base, self.context.listener),

@@ -24,7 +24,7 @@ const WAYS: &str = "name the folder of a layout, an archive of one, or an image 
 ///
 /// # Errors
 /// A path that leads to no image, and what is no reference either.
-pub fn reference(text: &str) -> Result<BaseReference> {
+pub(crate) fn reference(text: &str) -> Result<BaseReference> {
     // A path may hold a colon itself.
     for place in [LayoutReference { path: text.into(), name: None }, LayoutReference::parse(text)] {
         if place.path.is_file() && !is_called_as_an_image(&place.path) {
@@ -54,7 +54,7 @@ fn is_called_as_an_image(path: &Path) -> bool {
 }
 
 /// Images where a text says that they are: nothing is read yet but a list of them.
-pub struct OpenImage<'a> {
+pub(crate) struct OpenImage<'a> {
     place: Place<'a>,
     /// The tag or digest of the one that is meant.
     name: Option<String>,
@@ -69,7 +69,7 @@ enum Place<'a> {
 }
 
 /// An image, and what it is called where it is.
-pub struct ImageRoot {
+pub(crate) struct ImageRoot {
     /// Its index, or its manifest where it has no index.
     pub descriptor: Descriptor,
     /// Its tags there.
@@ -81,7 +81,7 @@ impl<'a> OpenImage<'a> {
     ///
     /// # Errors
     /// Returns an error if there is no such place, or if credentials cannot be read.
-    pub fn open(reference: &BaseReference, context: &GlobalContext<'a>) -> Result<OpenImage<'a>> {
+    pub(crate) fn open(reference: &BaseReference, context: &GlobalContext<'a>) -> Result<OpenImage<'a>> {
         let on_disk = |place: &LayoutReference| place.name.clone();
         let (place, name) = match reference {
             BaseReference::Layout(place) => (Place::Layout(Layout::open(&place.path)?), on_disk(place)),
@@ -97,7 +97,7 @@ impl<'a> OpenImage<'a> {
     }
 
     /// Where their content is.
-    pub fn source(&self) -> &dyn Source {
+    pub(crate) fn source(&self) -> &dyn Source {
         match &self.place {
             Place::Layout(layout) => layout,
             Place::Archive(archive) => archive,
@@ -107,7 +107,7 @@ impl<'a> OpenImage<'a> {
     }
 
     /// All that a layout or an archive lists; nothing of a registry.
-    pub fn entries(&self) -> &[Descriptor] {
+    pub(crate) fn entries(&self) -> &[Descriptor] {
         match &self.place {
             Place::Layout(layout) => layout.entries(),
             Place::Archive(archive) => archive.entries(),
@@ -119,7 +119,11 @@ impl<'a> OpenImage<'a> {
     ///
     /// # Errors
     /// When a registry does not say.
-    pub fn referrers(&self, subject: &Digest, listed: &HashMap<String, Vec<Descriptor>>) -> Result<Vec<Descriptor>> {
+    pub(crate) fn referrers(
+        &self,
+        subject: &Digest,
+        listed: &HashMap<String, Vec<Descriptor>>,
+    ) -> Result<Vec<Descriptor>> {
         match &self.place {
             Place::Registry(registry) => registry.referrers(subject),
             _ => Ok(listed.get(subject.as_ref()).cloned().unwrap_or_default()),
@@ -130,7 +134,7 @@ impl<'a> OpenImage<'a> {
     ///
     /// # Errors
     /// When there is none, or several and none was named; no answer.
-    pub fn root(&self) -> Result<Descriptor> {
+    pub(crate) fn root(&self) -> Result<Descriptor> {
         self.source().resolve(self.name.as_deref())
     }
 
@@ -138,7 +142,7 @@ impl<'a> OpenImage<'a> {
     ///
     /// # Errors
     /// When there is none, or no answer.
-    pub fn roots(&self) -> Result<Vec<ImageRoot>> {
+    pub(crate) fn roots(&self) -> Result<Vec<ImageRoot>> {
         let mut roots = Vec::new();
         if self.name.is_some() || self.entries().is_empty() {
             let root = self.source().resolve(self.name.as_deref())?;
@@ -164,7 +168,7 @@ impl<'a> OpenImage<'a> {
 }
 
 /// Returns the error of an image that is there, but for other platforms.
-pub fn no_image_for(platform: &Platform, source: &dyn Source, available: &[Platform]) -> Report {
+pub(crate) fn no_image_for(platform: &Platform, source: &dyn Source, available: &[Platform]) -> Report {
     let names = each_once(available.iter().map(ToString::to_string));
     let help = if names.is_empty() {
         "it has no platform at all".to_owned()

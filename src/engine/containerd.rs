@@ -23,7 +23,7 @@ const LOADING: &str = "cargo-oci.invalid/loading";
 
 /// A namespace of containerd.
 #[derive(Debug)]
-pub struct Containerd {
+pub(crate) struct Containerd {
     program: Program,
     title: String,
     platform: Platform,

@@ -1,6 +1,6 @@
 //! What happened, as data: the workshops tell it, and only [`report`](crate::report) puts it into words.
 
-pub mod transfer;
+pub(crate) mod transfer;
 
 use std::path::PathBuf;
 use std::sync::Arc;

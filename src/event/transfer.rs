@@ -59,14 +59,14 @@ impl Counter {
 }
 
 /// A transfer that runs: its beginning is told when it is made, and its end when it is dropped.
-pub struct Transfer<'a> {
+pub(crate) struct Transfer<'a> {
     counter: Arc<Counter>,
     listener: Option<Listener<'a>>,
 }
 
 impl<'a> Transfer<'a> {
     /// Begins with nothing done.
-    pub fn begin(listener: Option<Listener<'a>>, activity: Activity, name: &str, total: u64) -> Transfer<'a> {
+    pub(crate) fn begin(listener: Option<Listener<'a>>, activity: Activity, name: &str, total: u64) -> Transfer<'a> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let counter = Counter { id, activity, name: name.to_owned(), total, done: AtomicU64::new(0) };
@@ -76,13 +76,13 @@ impl<'a> Transfer<'a> {
     }
 
     /// The same with a blob, which is called by the beginning of its digest.
-    pub fn of_blob(listener: Option<Listener<'a>>, activity: Activity, blob: &Descriptor) -> Transfer<'a> {
+    pub(crate) fn of_blob(listener: Option<Listener<'a>>, activity: Activity, blob: &Descriptor) -> Transfer<'a> {
         let hex = blob.digest().digest();
         Transfer::begin(listener, activity, hex.get(..12).unwrap_or(hex), blob.size())
     }
 
     /// What counts its bytes.
-    pub fn counter(&self) -> &Arc<Counter> {
+    pub(crate) fn counter(&self) -> &Arc<Counter> {
         &self.counter
     }
 

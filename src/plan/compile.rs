@@ -62,7 +62,7 @@ pub struct Resolve {
 
 /// The output of `cargo metadata`.
 #[derive(Debug)]
-pub struct WorkspaceMetadata {
+pub(crate) struct WorkspaceMetadata {
     /// The packages.
     pub metadata: Metadata,
     /// The digest of the output.
@@ -127,7 +127,7 @@ fn arguments(no_default: bool, all: bool, list: &[String]) -> Vec<OsString> {
 ///
 /// # Errors
 /// Returns an error if cargo does not know a feature, which it has reported.
-pub fn plan(
+pub(crate) fn plan(
     args: &CargoArgs,
     environment: &Environment,
     workspace: &WorkspaceMetadata,
@@ -178,7 +178,11 @@ fn cargo_run(
 ///
 /// # Errors
 /// Returns an error if cargo cannot be run or its output cannot be read; [`CargoFailed`] if it has reported why.
-pub fn metadata(environment: &Environment, args: &CargoArgs, features: &[OsString]) -> Result<WorkspaceMetadata> {
+pub(crate) fn metadata(
+    environment: &Environment,
+    args: &CargoArgs,
+    features: &[OsString],
+) -> Result<WorkspaceMetadata> {
     let cargo = environment.cargo();
     let mut command = Command::new(cargo);
     environment.without_credentials(&mut command);

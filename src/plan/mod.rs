@@ -14,15 +14,15 @@
 mod annotations;
 mod c_packages;
 mod candidates;
-pub mod compile;
+pub(crate) mod compile;
 mod conflicts;
 mod facts;
 mod features;
 mod flags;
-pub mod image;
+pub(crate) mod image;
 mod prebuilt;
 mod remap;
-pub mod request;
+pub(crate) mod request;
 mod selection;
 mod tags;
 mod unit;
@@ -31,13 +31,11 @@ use std::path::{Path, PathBuf};
 
 use miette::{Context, IntoDiagnostic, miette};
 
-pub use c_packages::CPackage;
-pub use compile::{CargoRun, CompilePlan, Resolve, WorkspaceMetadata};
-pub use features::Features;
+pub(crate) use compile::{CargoRun, CompilePlan, Resolve};
 pub use image::ImagePlan;
-pub use remap::Remap;
+pub(crate) use remap::Remap;
 pub use request::{OnlyPlatform, Purpose, Request};
-pub use unit::Unit;
+pub(crate) use unit::Unit;
 
 use crate::cli::{Output, Prebuilt};
 use crate::config::{Section, Whose};

@@ -22,7 +22,7 @@ use crate::store::{ProgressSource, Source};
 ///
 /// # Errors
 /// Returns an error if the image cannot be had, is not for the platform, or the bundle cannot be written.
-pub fn bundle_image(
+pub(crate) fn bundle_image(
     reference: &BaseReference,
     platform: Target,
     args: &ImageArgs,
@@ -42,7 +42,7 @@ pub fn bundle_image(
 ///
 /// # Errors
 /// Returns an error if its layers cannot be read, or the bundle cannot be written.
-pub fn unpack(
+pub(crate) fn unpack(
     source: &dyn Source,
     name: &str,
     base: &Base,

@@ -23,7 +23,7 @@ use crate::store::{Layout, Sink, Source, copy};
 const FRESH: Duration = Duration::from_secs(5);
 
 /// A repository that an image goes to.
-pub struct Destination<'a> {
+pub(crate) struct Destination<'a> {
     /// The number of the image in the plan.
     pub image: usize,
     /// The repository.
@@ -40,7 +40,7 @@ struct Tagged {
 }
 
 /// An image that goes to a repository.
-pub struct Upload<'a> {
+pub(crate) struct Upload<'a> {
     /// What was planned.
     pub plan: &'a ImagePlan,
     /// What was built.
@@ -58,13 +58,17 @@ impl<'a> Destination<'a> {
     ///
     /// # Errors
     /// Returns an error if credentials cannot be read, or TLS cannot be set up.
-    pub fn connect(image: usize, repository: &Reference, context: &GlobalContext<'a>) -> Result<Destination<'a>> {
+    pub(crate) fn connect(
+        image: usize,
+        repository: &Reference,
+        context: &GlobalContext<'a>,
+    ) -> Result<Destination<'a>> {
         let registry = context.connect(repository, true)?;
         Ok(Destination { image, repository: repository.clone(), registry, tagged: Mutex::default() })
     }
 
     /// Returns the context of an error.
-    pub fn failure(&self, plan: &ImagePlan) -> String {
+    pub(crate) fn failure(&self, plan: &ImagePlan) -> String {
         format!("cannot push {} to {}", plan.name, self.registry.location())
     }
 
@@ -72,7 +76,7 @@ impl<'a> Destination<'a> {
     ///
     /// # Errors
     /// Returns an error if the registry does not answer.
-    pub fn tagged(&self, tags: &[String]) -> Result<Vec<Option<Descriptor>>> {
+    pub(crate) fn tagged(&self, tags: &[String]) -> Result<Vec<Option<Descriptor>>> {
         if let Some(Tagged { asked, manifests }) = &*lock(&self.tagged)
             && asked.elapsed() < FRESH
         {
@@ -87,7 +91,7 @@ impl<'a> Destination<'a> {
     ///
     /// # Errors
     /// Returns the first failure; then no tag has moved.
-    pub fn push(&self, upload: &Upload, context: &GlobalContext) -> Result<()> {
+    pub(crate) fn push(&self, upload: &Upload, context: &GlobalContext) -> Result<()> {
         let Upload { plan, image, tags, source, signer } = upload;
         let root = &image.root;
         let tagged = self.tagged(tags)?;
@@ -129,7 +133,7 @@ impl<'a> Destination<'a> {
     }
 
     /// Returns whether a tag stands for what was built last: then there may well be nothing to send.
-    pub fn has_last_build(&self, plan: &ImagePlan) -> bool {
+    pub(crate) fn has_last_build(&self, plan: &ImagePlan) -> bool {
         let Ok(last) = Layout::open(&plan.layout) else { return false };
         let tagged = lock(&self.tagged);
         let mut there = tagged.iter().flat_map(|tagged| tagged.manifests.iter().flatten());
@@ -137,7 +141,7 @@ impl<'a> Destination<'a> {
     }
 
     /// Lets layers of a base in the same registry be mounted instead of sent.
-    pub fn mount<'l>(&self, base: &BaseReference, layers: impl IntoIterator<Item = &'l Descriptor>) {
+    pub(crate) fn mount<'l>(&self, base: &BaseReference, layers: impl IntoIterator<Item = &'l Descriptor>) {
         if let BaseReference::Registry(base) = base
             && base.registry() == self.repository.registry()
         {

@@ -41,10 +41,10 @@ use crate::reference::Reference;
 use crate::store::{Missing, Sink, Source, read};
 
 pub use self::options::Options;
-pub use self::ping::ping;
-pub use self::pool::Connections;
+pub(crate) use self::ping::ping;
+pub(crate) use self::pool::Connections;
 use client::Client;
-pub use error::{RequestError, RequestProblem};
+pub(crate) use error::RequestError;
 pub use retry::Retry;
 use upload::{SubjectStatus, Upload, UploadError, put_manifest};
 

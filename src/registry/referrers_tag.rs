@@ -36,7 +36,7 @@ struct List {
 ///
 /// # Errors
 /// Returns an error if there is no valid response, or if the tag is no list.
-pub async fn referrers(client: &Client<'_>, subject: &Digest) -> Result<Option<Vec<Descriptor>>> {
+pub(crate) async fn referrers(client: &Client<'_>, subject: &Digest) -> Result<Option<Vec<Descriptor>>> {
     let Some(list) = get(client, &tag_of(subject)).await? else { return Ok(None) };
     match Manifest::parse(&MediaType::ImageIndex, &canonical_json(&list.content)).map(Manifest::into_index) {
         Ok(Some(entries)) => Ok(Some(entries)),
@@ -51,7 +51,7 @@ pub async fn referrers(client: &Client<'_>, subject: &Digest) -> Result<Option<V
 ///
 /// # Errors
 /// Returns an error if a request fails, or if other clients overwrite the list each time.
-pub async fn add(client: &Client<'_>, manifests: &[&Document], subject: &Digest) -> Result<()> {
+pub(crate) async fn add(client: &Client<'_>, manifests: &[&Document], subject: &Digest) -> Result<()> {
     let tag = tag_of(subject);
     let mut wanted = Vec::new();
     for manifest in manifests {

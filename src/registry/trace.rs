@@ -12,7 +12,7 @@ use crate::event::{Event, Listener};
 ///
 /// # Errors
 /// Returns an error if there is no response.
-pub async fn execute(notify: Option<Listener<'_>>, request: RequestBuilder) -> reqwest::Result<Response> {
+pub(crate) async fn execute(notify: Option<Listener<'_>>, request: RequestBuilder) -> reqwest::Result<Response> {
     let (http, request) = request.build_split();
     let request = request?;
     let mut traced = Request::start(notify, &request);

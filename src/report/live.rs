@@ -26,7 +26,7 @@ const JSON_PAUSE: Duration = Duration::from_secs(1);
 
 /// The running transfers, and the terminal that shows them.
 #[derive(Debug)]
-pub struct Live(Option<Arc<Mutex<State>>>);
+pub(crate) struct Live(Option<Arc<Mutex<State>>>);
 
 struct State {
     bars: Bars,
@@ -42,7 +42,7 @@ struct State {
 }
 
 /// Returns whether to draw bars on standard error, by cargo's rules.
-pub fn are_bars_enabled() -> bool {
+pub(crate) fn are_bars_enabled() -> bool {
     let variable = |name| std::env::var_os(name);
     let is_dumb = variable("TERM").is_some_and(|term| term == "dumb");
     let is_ci = variable("CI").is_some() || variable("TF_BUILD").is_some();
@@ -52,7 +52,7 @@ pub fn are_bars_enabled() -> bool {
 
 impl Live {
     /// Creates one that draws bars, writes JSON, does both, or nothing.
-    pub fn new(has_bars: bool, has_json: bool, color: ColorChoice) -> Live {
+    pub(crate) fn new(has_bars: bool, has_json: bool, color: ColorChoice) -> Live {
         let state = State {
             bars: Bars::default(),
             screen: Screen::default(),
@@ -66,7 +66,7 @@ impl Live {
     }
 
     /// Adds a transfer.
-    pub fn begin(&self, counter: &Arc<Counter>) {
+    pub(crate) fn begin(&self, counter: &Arc<Counter>) {
         let Some(shared) = &self.0 else { return };
         let mut state = lock(shared);
         state.bars.begin(counter, Instant::now());
@@ -78,7 +78,7 @@ impl Live {
     }
 
     /// Removes a transfer.
-    pub fn end(&self, counter: &Counter) {
+    pub(crate) fn end(&self, counter: &Counter) {
         let Some(shared) = &self.0 else { return };
         let mut state = lock(shared);
         state.bars.end(counter);
@@ -89,7 +89,7 @@ impl Live {
     }
 
     /// Hides the bars while cargo runs, or shows them again.
-    pub fn pause(&self, is_paused: bool) {
+    pub(crate) fn pause(&self, is_paused: bool) {
         let Some(shared) = &self.0 else { return };
         let mut state = lock(shared);
         state.clear();
@@ -97,7 +97,7 @@ impl Live {
     }
 
     /// Prints something with the bars removed, then draws them again.
-    pub fn print<T>(&self, print: impl FnOnce() -> T) -> T {
+    pub(crate) fn print<T>(&self, print: impl FnOnce() -> T) -> T {
         let Some(shared) = &self.0 else { return print() };
         let mut state = lock(shared);
         state.clear();

@@ -22,7 +22,7 @@ mod error;
 mod image;
 pub mod json;
 pub mod lines;
-pub mod live;
+pub(crate) mod live;
 mod screen;
 mod tree;
 

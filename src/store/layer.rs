@@ -22,7 +22,7 @@ const MIN_TAR_LIMIT: u64 = 16 << 20;
 ///
 /// # Errors
 /// Returns an error if a diffID is not a valid digest.
-pub fn layers_of(config: &Object, layers: &[Descriptor]) -> Result<Vec<Layer>> {
+pub(crate) fn layers_of(config: &Object, layers: &[Descriptor]) -> Result<Vec<Layer>> {
     let diff_ids = strings(config.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids")));
     let layers = layers.iter().cloned().zip(diff_ids).map(|(descriptor, diff_id)| {
         let diff_id = Digest::try_from(diff_id).map(DiffId).into_diagnostic()?;

@@ -12,7 +12,7 @@ use crate::event::transfer::{Activity, Transfer};
 use crate::image::media_type::is_layer;
 
 /// A source that reports the reading of layers as [`Transfer`]s. Documents are too small to report.
-pub struct ProgressSource<'a> {
+pub(crate) struct ProgressSource<'a> {
     /// The inner source.
     pub source: &'a dyn Source,
     /// Why the layers are read.

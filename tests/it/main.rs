@@ -2,6 +2,9 @@
 //!
 //! `cargo test` runs them all, `cargo test --test it push` those about a word.
 
+// No item of a test program is reachable from outside, and `support` is shared by two of them.
+#![allow(unreachable_pub)]
+
 #[path = "../support/mod.rs"]
 mod support;
 

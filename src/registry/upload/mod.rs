@@ -22,15 +22,15 @@ use super::retry::Attempts;
 use crate::interrupt;
 use crate::store::Source;
 use body::BlobBody;
-pub use body::UploadError;
-pub use manifest::{SubjectStatus, put_manifest};
+pub(crate) use body::UploadError;
+pub(crate) use manifest::{SubjectStatus, put_manifest};
 use session::{Session, add_digest, location};
 
 /// How long the cancellation of a session may take after Ctrl-C.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An upload of one blob.
-pub struct Upload<'a> {
+pub(crate) struct Upload<'a> {
     body: BlobBody<'a>,
 }
 
@@ -44,7 +44,7 @@ enum Start {
 
 impl<'a> Upload<'a> {
     /// Creates an upload of the blob of `source`.
-    pub fn new(
+    pub(crate) fn new(
         client: &'a Client<'a>,
         runtime: &'a Runtime,
         descriptor: &'a Descriptor,
@@ -57,7 +57,7 @@ impl<'a> Upload<'a> {
     ///
     /// # Errors
     /// Returns an error if the blob cannot be read, or if all attempts to send it failed.
-    pub fn run(&self, mount_from: Option<&str>) -> Result<(), UploadError> {
+    pub(crate) fn run(&self, mount_from: Option<&str>) -> Result<(), UploadError> {
         let (client, runtime) = (self.body.client, self.body.runtime);
         let mut session = match mount_from.map(|repository| runtime.block_on(self.mount(repository))) {
             Some(Ok(Start::Exists)) => return Ok(()),
