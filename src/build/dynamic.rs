@@ -53,15 +53,16 @@ impl<'a> DynamicLinkCheck<'a> {
     pub(crate) fn has_loader(&mut self, image: &ImagePlan, base: &BaseImage) -> Result<()> {
         let files = self.files(image, base)?;
         let is_loader = |name: &Vec<u8>| LOADERS.iter().any(|start| name.starts_with(start));
-        match files.names.iter().any(is_loader) {
-            true => Ok(()),
-            false => Err(refused(
+        if files.names.iter().any(is_loader) {
+            Ok(())
+        } else {
+            Err(refused(
                 base,
-                format!(
+                &format!(
                     "programs for {} are dynamic, and the base {} has no loader for them",
                     base.target.triple, image.base
                 ),
-            )),
+            ))
         }
     }
 
@@ -85,7 +86,7 @@ impl<'a> DynamicLinkCheck<'a> {
             let missing = missing.join(" and ");
             return Err(refused(
                 base,
-                format!("{}: it needs {missing}, which the base {} does not have", dynamic(program), image.base),
+                &format!("{}: it needs {missing}, which the base {} does not have", dynamic(program), image.base),
             ));
         }
         self.check_versions(program, image, base)
@@ -126,20 +127,19 @@ impl<'a> DynamicLinkCheck<'a> {
 
     fn files(&mut self, image: &ImagePlan, base: &BaseImage) -> Result<&mut Files> {
         let known = self.read.iter().position(|(from, platform, _)| (from, platform) == (&image.base, &base.platform));
-        let known = match known {
-            Some(known) => known,
-            None => {
-                let layers = layers_of(&base.config, &base.layers)?;
-                let tree = merge(self.bases.source(&image.base)?, &layers);
-                let tree = tree.wrap_err_with(|| format!("cannot look into the base {}", image.base))?;
-                let names = names(&tree);
-                self.read.push((
-                    image.base.clone(),
-                    base.platform.clone(),
-                    Files { layers, tree, names, versions: HashMap::new() },
-                ));
-                self.read.len() - 1
-            }
+        let known = if let Some(known) = known {
+            known
+        } else {
+            let layers = layers_of(&base.config, &base.layers)?;
+            let tree = merge(self.bases.source(&image.base)?, &layers);
+            let tree = tree.wrap_err_with(|| format!("cannot look into the base {}", image.base))?;
+            let names = names(&tree);
+            self.read.push((
+                image.base.clone(),
+                base.platform.clone(),
+                Files { layers, tree, names, versions: HashMap::new() },
+            ));
+            self.read.len() - 1
         };
         Ok(&mut self.read[known].2)
     }
@@ -208,7 +208,7 @@ fn dynamic(program: &Binary) -> String {
     format!("{} for {} is dynamic", program.name, program.unit.target.platform())
 }
 
-fn refused(base: &BaseImage, message: String) -> Report {
+fn refused(base: &BaseImage, message: &str) -> Report {
     miette!(
         help = format!(
             "choose a base with glibc with `--base`, such as gcr.io/distroless/cc-debian12; or make a static program with \

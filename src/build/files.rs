@@ -47,12 +47,11 @@ pub(crate) fn owners(plan: &ImagePlan, base: &Base, source: &dyn Source) -> Resu
     for (at, below) in base.images.iter().enumerate() {
         // The same layers know the same names.
         let known = base.images[..at].iter().position(|other| other.layers == below.layers);
-        owners.push(match known {
-            Some(known) => owners[known].clone(),
-            None => {
-                let layers = layers_of(&below.config, &below.layers)?;
-                assets::owners(&plan.files, &BaseLayers { platform: &below.platform, source, layers: &layers })?
-            }
+        owners.push(if let Some(known) = known {
+            owners[known].clone()
+        } else {
+            let layers = layers_of(&below.config, &below.layers)?;
+            assets::owners(&plan.files, &BaseLayers { platform: &below.platform, source, layers: &layers })?
         });
     }
     Ok(owners)
@@ -71,15 +70,14 @@ impl Assets<'_> {
             let out_dir = out_dirs.iter().rfind(|out_dir| out_dir.unit == unit).filter(|_| self.depends_on_out_dir());
             let out_dir = out_dir.map(|out_dir| out_dir.path.as_path());
             let same = made.iter().find(|(other, folder, _)| (*other, *folder) == (owners, out_dir));
-            let layer = match same {
-                Some((_, _, layer)) => layer.clone(),
-                None => {
-                    let entries = self.entries(owners, out_dir)?;
-                    let links = assets::dangling_links(&entries).into_iter();
-                    astray.extend(links.map(|(path, target)| (path.to_owned(), target.to_owned())));
-                    let name = format!("{} (files)", self.plan.name);
-                    layers.layer(&entries, &name).wrap_err("cannot make the layer of `files`")?
-                }
+            let layer = if let Some((_, _, layer)) = same {
+                layer.clone()
+            } else {
+                let entries = self.entries(owners, out_dir)?;
+                let links = assets::dangling_links(&entries).into_iter();
+                astray.extend(links.map(|(path, target)| (path.to_owned(), target.to_owned())));
+                let name = format!("{} (files)", self.plan.name);
+                layers.layer(&entries, &name).wrap_err("cannot make the layer of `files`")?
             };
             made.push((owners, out_dir, layer));
         }

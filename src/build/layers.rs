@@ -3,6 +3,7 @@
 //! What is looked at first is the metadata of the files that go in, and then their content: both are much quicker than to
 //! compress them.
 
+use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -115,6 +116,7 @@ impl Layers<'_> {
     }
 
     /// All that a layer is made of, but for the content of files.
+    #[allow(clippy::unnecessary_debug_formatting)] // it escapes line breaks
     fn about(&self, entries: &[LayerEntry]) -> String {
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let mut about = format!("{} by {COMPRESSOR}, at {}", self.packing.compression, self.time);
@@ -125,7 +127,8 @@ impl Layers<'_> {
                 EntryKind::File(FileContent::Path(path)) => format!("file {:?}", absolute(path)),
                 EntryKind::File(FileContent::Bytes(bytes)) => format!("bytes {}", crate::image::digest::sha256(bytes)),
             };
-            about += &format!("\n{path:?} {mode:o} {owner:?} {kind}");
+            // Writing to a string does not fail.
+            let _ = write!(about, "\n{path:?} {mode:o} {owner:?} {kind}");
         }
         about
     }

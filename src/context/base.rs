@@ -105,13 +105,12 @@ impl<'a> Bases<'a> {
     /// # Errors
     /// When they cannot be had, or there is none for one of the platforms.
     pub(crate) fn find(&mut self, reference: &BaseReference, platforms: &[PlatformChoice]) -> Result<Base> {
-        let at = match self.opened.iter().position(|(known, _)| known == reference) {
-            Some(at) => at,
-            None => {
-                let opened = self.open(reference)?;
-                self.opened.push((reference.clone(), opened));
-                self.opened.len() - 1
-            }
+        let at = if let Some(at) = self.opened.iter().position(|(known, _)| known == reference) {
+            at
+        } else {
+            let opened = self.open(reference)?;
+            self.opened.push((reference.clone(), opened));
+            self.opened.len() - 1
         };
         let Opened { source, root: Some(root), read } = &mut self.opened[at].1 else {
             return Ok(Base::scratch(platforms));

@@ -41,7 +41,10 @@ pub(crate) fn reference(text: &str) -> Result<BaseReference> {
     }
     // What lies in a folder that is there, or is called as a file, is hardly one of Docker Hub's.
     let is_beside = Path::new(text).parent().is_some_and(|folder| folder != Path::new("") && folder.is_dir());
-    if text.starts_with(['.', '/', '~']) || is_beside || text.ends_with(".tar") {
+    if text.starts_with(['.', '/', '~'])
+        || is_beside
+        || Path::new(text).extension().is_some_and(|extension| extension == "tar")
+    {
         return Err(miette!(help = WAYS, "there is no OCI layout in {text}"));
     }
     parsed

@@ -44,12 +44,11 @@ impl<'a> LazyRegistry<'a> {
             return Err(Report::from(Offline { name: wanted.to_owned() }));
         }
         let _alone = lock(&self.connecting);
-        match self.registry.get() {
-            Some(registry) => Ok(registry),
-            None => {
-                let registry = self.context.connect(&self.reference, false)?;
-                Ok(self.registry.get_or_init(|| registry))
-            }
+        if let Some(registry) = self.registry.get() {
+            Ok(registry)
+        } else {
+            let registry = self.context.connect(&self.reference, false)?;
+            Ok(self.registry.get_or_init(|| registry))
         }
     }
 }

@@ -215,14 +215,14 @@ fn expand(text: &str, variables: &[(String, String)]) -> Result<String, String> 
 mod tests {
     use super::*;
 
-    fn object(value: Value) -> Object {
+    fn object(value: &Value) -> Object {
         value.as_object().expect("an object").clone()
     }
 
     #[allow(clippy::needless_pass_by_value)]
     fn assembled(base: Value, settings: &Settings) -> Value {
         let platform = "linux/arm64/v8".parse().expect("a platform");
-        Value::Object(assemble(&object(base), &platform, settings, &[]).expect("assembles"))
+        Value::Object(assemble(&object(&base), &platform, settings, &[]).expect("assembles"))
     }
 
     fn env(pairs: &[(&str, &str)]) -> Settings {
@@ -294,7 +294,7 @@ mod tests {
     #[test]
     fn layers_extend_diff_ids_and_history() {
         let base =
-            object(json!({"rootfs": {"diff_ids": ["sha256:a", "sha256:b"]}, "history": [{"created_by": "base"}]}));
+            object(&json!({"rootfs": {"diff_ids": ["sha256:a", "sha256:b"]}, "history": [{"created_by": "base"}]}));
         let layer = History { diff_id: DiffId(crate::image::digest::sha256(b"")), created_by: "us".to_owned() };
         let platform = "linux/amd64".parse().expect("a platform");
         let config = assemble(&base, &platform, &Settings::default(), &[layer]).expect("assembles");

@@ -26,6 +26,7 @@ const COARSE_TICK: Duration = Duration::from_secs(2);
 impl Fingerprint {
     /// Returns the fingerprint of a file, or `None` if the system has no ctime.
     #[cfg(unix)]
+    #[allow(clippy::unnecessary_wraps)] // other systems have `None`
     pub(crate) fn of(metadata: &Metadata) -> Option<Fingerprint> {
         use std::os::unix::fs::MetadataExt;
         Some(Fingerprint {
@@ -39,7 +40,7 @@ impl Fingerprint {
 
     /// Returns `None`: without a ctime, changes cannot be detected.
     #[cfg(not(unix))]
-    pub fn of(_: &Metadata) -> Option<Fingerprint> {
+    pub(crate) fn of(_: &Metadata) -> Option<Fingerprint> {
         None
     }
 

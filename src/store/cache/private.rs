@@ -34,7 +34,7 @@ pub(crate) fn check_owner(root: &Path, metadata: &fs::Metadata) -> Result<()> {
 /// # Errors
 /// None.
 #[cfg(not(unix))]
-pub fn check_owner(_: &Path, _: &fs::Metadata) -> Result<()> {
+pub(crate) fn check_owner(_: &Path, _: &fs::Metadata) -> Result<()> {
     Ok(())
 }
 
