@@ -13,7 +13,7 @@ use super::settings::{settings, unknown_variable, with_base};
 use crate::base::{Base, BaseImage};
 use crate::compile::{Binary, OutDir};
 use crate::error::{Result, cannot_read};
-use crate::event::transfer::Activity;
+use crate::event::counter::Activity;
 use crate::event::{BuiltBase, BuiltImage, BuiltManifest, Event, Listener};
 use crate::image::config::{History, assemble};
 use crate::image::layer::{FileContent, Layer, LayerEntry, with_parents};

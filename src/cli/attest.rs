@@ -7,7 +7,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
 use super::inspect::platform;
-use super::{Arguments, TalkArgs};
+use super::talk::{Arguments, TalkArgs};
 use crate::config::check::key_value;
 use crate::image::predicate;
 use crate::platform::Platform;

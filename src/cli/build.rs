@@ -6,7 +6,7 @@ use super::attest::SignerArgs;
 use super::cargo::CargoArgs;
 use super::image::ImageArgs;
 use super::output::OutputArgs;
-use super::{Arguments, TalkArgs};
+use super::talk::{Arguments, TalkArgs};
 
 /// The arguments of `cargo oci push`.
 #[derive(Args, Clone, Debug, Default)]

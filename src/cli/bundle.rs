@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum, ValueHint};
 use super::cargo::CargoArgs;
 use super::image::ImageArgs;
 use super::table::flags;
-use super::{Arguments, TalkArgs};
+use super::talk::{Arguments, TalkArgs};
 
 /// The arguments of `cargo oci bundle`.
 #[derive(Args, Clone, Debug)]

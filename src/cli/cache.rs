@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::{Arguments, TalkArgs};
+use super::talk::{Arguments, TalkArgs};
 
 /// The arguments of `cargo oci cache`.
 #[derive(Args, Clone, Debug)]

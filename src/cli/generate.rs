@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap_complete::Shell;
 
-use super::{Arguments, TalkArgs};
+use super::talk::{Arguments, TalkArgs};
 
 /// The arguments of `cargo oci completions`.
 #[derive(Args, Clone, Debug)]

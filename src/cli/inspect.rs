@@ -3,7 +3,7 @@
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueHint};
 
-use super::{Arguments, TalkArgs};
+use super::talk::{Arguments, TalkArgs};
 use crate::platform::{Platform, PlatformError};
 
 /// Which image, and how it is printed.

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::build::BuildArgs;
 use super::completing::{completing, engines};
-use super::{Arguments, TalkArgs};
+use super::talk::{Arguments, TalkArgs};
 use crate::reference::EngineReference;
 
 /// The arguments of `cargo oci load`.

@@ -4,9 +4,9 @@ use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
-use clap::{Args, ColorChoice};
+use clap::Args;
 
-use super::Arguments;
+use super::talk::{Arguments, TalkArgs};
 use crate::reference::RegistryName;
 
 /// The arguments of `cargo oci login`.
@@ -38,25 +38,6 @@ pub struct LogoutArgs {
     /// Output.
     #[command(flatten)]
     pub talk: TalkArgs,
-}
-
-/// How much is printed, and in which colors.
-#[derive(Args, Clone, Debug, Default)]
-pub struct TalkArgs {
-    /// Print only errors and the result
-    #[arg(short, long, env = "CARGO_TERM_QUIET", value_parser = quiet)]
-    pub quiet: bool,
-    /// Print requests, and cargo's verbose output (-vv: very verbose)
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-    /// Coloring: auto, always, never
-    #[arg(long, value_name = "WHEN", env = "CARGO_TERM_COLOR", hide_env = true)]
-    pub color: Option<ColorChoice>,
-}
-
-/// Parses the variable: the flag has no value.
-fn quiet(text: &str) -> Result<bool, String> {
-    text.parse().map_err(|_| "CARGO_TERM_QUIET must be `true` or `false`".to_owned())
 }
 
 /// A password argument. Its debug output does not contain it.

@@ -5,7 +5,7 @@ use clap::Args;
 use super::build::BuildArgs;
 use super::cargo::CargoArgs;
 use super::image::ImageArgs;
-use super::{Arguments, TalkArgs};
+use super::talk::{Arguments, TalkArgs};
 use crate::config::SbomFormat;
 
 /// The arguments of `cargo oci sbom`.

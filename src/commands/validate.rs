@@ -8,7 +8,7 @@ use crate::context::GlobalContext;
 use crate::context::image::{OpenImage, no_image_for, reference};
 use crate::error::Result;
 use crate::event::Event;
-use crate::event::transfer::Activity;
+use crate::event::counter::Activity;
 use crate::store::ProgressSource;
 use crate::store::validate::validate_all;
 

@@ -4,7 +4,8 @@ use miette::miette;
 use oci_spec::image::Descriptor;
 
 use crate::error::Result;
-use crate::event::transfer::{Activity, Transfer};
+use crate::event::counter::Activity;
+use crate::event::transfer::Transfer;
 use crate::event::{BuiltImage, BuiltManifest, Listener};
 use crate::image::Digest;
 use crate::store::archive::{ArchiveContents, DockerImage};

@@ -1,5 +1,6 @@
 //! What happened, as data: the workshops tell it, and only [`report`](crate::report) puts it into words.
 
+pub(crate) mod counter;
 pub(crate) mod transfer;
 
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use serde::Serialize;
 
 use crate::image::Digest;
 use crate::platform::Platform;
-use transfer::Counter;
+use counter::Counter;
 
 /// One thing a user may want to see while it happens.
 #[derive(Clone, Debug)]

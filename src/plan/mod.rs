@@ -43,11 +43,6 @@ use crate::environment::Environment;
 use crate::error::Result;
 use crate::git::{self, Commit};
 
-/// The base of an image without the key `base`.
-pub const DEFAULT_BASE: &str = "gcr.io/distroless/static-debian12:nonroot";
-/// The profile of an image without the key `profile`.
-const PROFILE: &str = "release";
-
 /// Everything that will be done.
 #[derive(Debug)]
 pub struct Plan {

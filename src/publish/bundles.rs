@@ -11,7 +11,7 @@ use crate::context::GlobalContext;
 use crate::context::base::Bases;
 use crate::error::Result;
 use crate::event::Event;
-use crate::event::transfer::Activity;
+use crate::event::counter::Activity;
 use crate::image::config::{Object, object_in};
 use crate::platform::{PlatformChoice, Target};
 use crate::reference::BaseReference;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::lines::{UNITS, in_unit, size, unit_of, verb_column};
-use crate::event::transfer::{Activity, Counter};
+use crate::event::counter::{Activity, Counter};
 use crate::sanitize::sanitize;
 
 /// A shorter transfer gets no bar: it would only flicker.

@@ -43,7 +43,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::event::transfer::{Activity, Counter};
+use crate::event::counter::{Activity, Counter};
 use crate::event::{BuiltImage, Event};
 use crate::sanitize::is_terminal_control;
 

@@ -12,9 +12,10 @@ use anstream::adapter::strip_str;
 use terminal_size::{Height, Width, terminal_size_of};
 
 use super::bars::{BarLine, Bars};
+use super::json;
 use super::screen::Screen;
-use super::{json, to_stdout};
-use crate::event::transfer::Counter;
+use super::stdout::to_stdout;
+use crate::event::counter::Counter;
 use crate::interrupt;
 use crate::parallel::lock;
 

@@ -8,7 +8,8 @@ use super::reflink::ShareableFile;
 use super::source::Source;
 use crate::error::Result;
 use crate::event::Listener;
-use crate::event::transfer::{Activity, Transfer};
+use crate::event::counter::Activity;
+use crate::event::transfer::Transfer;
 use crate::image::media_type::is_layer;
 
 /// A source that reports the reading of layers as [`Transfer`]s. Documents are too small to report.

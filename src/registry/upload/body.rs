@@ -16,7 +16,8 @@ use tokio::sync::mpsc;
 
 use super::progress::Progress;
 use crate::error::Result;
-use crate::event::transfer::{Activity, Counter, Transfer};
+use crate::event::counter::{Activity, Counter};
+use crate::event::transfer::Transfer;
 use crate::interrupt::inherit;
 use crate::registry::client::Client;
 use crate::registry::error::RequestError;
