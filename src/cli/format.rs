@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use clap::Args;
 
-use super::talk::{Arguments, MessageFormat, TalkArgs};
+use super::talk::{CommandArgs, MessageFormat, TalkArgs};
 
 /// The arguments of a command, with the format of its output.
 #[derive(Args, Clone, Debug, Default)]
@@ -25,7 +25,7 @@ impl<A: Args> Deref for WithFormat<A> {
     }
 }
 
-impl<A: Args + Arguments> Arguments for WithFormat<A> {
+impl<A: Args + CommandArgs> CommandArgs for WithFormat<A> {
     fn talk(&self) -> TalkArgs {
         self.args.talk()
     }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use super::talk::{Arguments, TalkArgs};
+use super::talk::{CommandArgs, TalkArgs};
 use crate::reference::RegistryName;
 
 /// The arguments of `cargo oci login`.
@@ -58,13 +58,13 @@ impl FromStr for PasswordArg {
     }
 }
 
-impl Arguments for LoginArgs {
+impl CommandArgs for LoginArgs {
     fn talk(&self) -> TalkArgs {
         self.talk.clone()
     }
 }
 
-impl Arguments for LogoutArgs {
+impl CommandArgs for LogoutArgs {
     fn talk(&self) -> TalkArgs {
         self.talk.clone()
     }

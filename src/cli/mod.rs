@@ -32,7 +32,7 @@ pub use load::{EngineArgs, LoadArgs, RunArgs};
 pub use login::{LoginArgs, LogoutArgs, PasswordArg};
 pub use output::{Output, OutputArgs, OutputKind};
 pub use sbom::SbomArgs;
-pub use talk::{Arguments, MessageFormat, TalkArgs};
+pub use talk::{CommandArgs, MessageFormat, TalkArgs};
 
 /// Returns the arguments without the `oci` that cargo adds: `cargo-oci oci build` is the same as `cargo-oci build`.
 pub fn arguments(typed: impl Iterator<Item = std::ffi::OsString>) -> Vec<std::ffi::OsString> {

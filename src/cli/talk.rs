@@ -3,7 +3,7 @@
 use clap::{Args, ColorChoice, ValueEnum};
 
 /// The arguments of a subcommand.
-pub trait Arguments {
+pub trait CommandArgs {
     /// Returns how much the subcommand prints.
     fn talk(&self) -> TalkArgs;
 

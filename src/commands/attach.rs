@@ -34,7 +34,7 @@ pub(crate) fn run(args: &AttachArgs, context: &GlobalContext) -> Result<Outcome>
 }
 
 fn attach(args: &AttachArgs, reference: &BaseReference, context: &GlobalContext) -> Result<Outcome> {
-    let file = Attachment::open(args)?;
+    let file = AttachedFile::open(args)?;
     let image = Subject::open(reference, context)?;
     let subject = subject(&image, args.platform.as_ref())?;
     let annotations = args.annotations.iter().cloned().collect();
@@ -62,13 +62,13 @@ fn subject(image: &Subject, platform: Option<&Platform>) -> Result<Descriptor> {
 }
 
 /// A file, and its descriptor.
-struct Attachment {
+struct AttachedFile {
     path: PathBuf,
     descriptor: Descriptor,
 }
 
-impl Attachment {
-    fn open(args: &AttachArgs) -> Result<Attachment> {
+impl AttachedFile {
+    fn open(args: &AttachArgs) -> Result<AttachedFile> {
         let path = args.file.clone();
         let failed = |error: io::Error| cannot_read(&path, error);
         let mut file = File::open(&path).map_err(failed)?;
@@ -83,11 +83,11 @@ impl Attachment {
         if let Some(name) = path.file_name().and_then(|name| name.to_str()) {
             descriptor.set_annotations(Some([(TITLE.to_owned(), name.to_owned())].into()));
         }
-        Ok(Attachment { path, descriptor })
+        Ok(AttachedFile { path, descriptor })
     }
 }
 
-impl Source for Attachment {
+impl Source for AttachedFile {
     fn resolve(&self, _: Option<&str>) -> Result<Descriptor> {
         Ok(self.descriptor.clone())
     }

@@ -12,7 +12,7 @@ use super::sbom::SbomFormats;
 use super::signal::Signal;
 use super::template::TagTemplate;
 use super::text::{BinName, Feature, Profile, UserAndGroup, VolumeFolder, WorkingDir};
-use super::value::{Arguments, Entrypoint, KeyValue, Labels, NonEmpty, Variables};
+use super::value::{Arguments, Entrypoint, EnvEntries, KeyValue, Labels, NonEmpty};
 use super::verify::BaseVerify;
 use crate::image::Compression;
 use crate::platform::PlatformChoice;
@@ -139,7 +139,7 @@ keys! {
         flag: Some(Flag::new("cmd", "ARG")),
         variable: None,
     }
-    env: Variables {
+    env: EnvEntries {
         help: "Set environment variables; $NAME and ${NAME} are the base's, $$ is a dollar sign",
         name: "env",
         default: KeyDefault::Words("those of the base, with `bin-dir` at the end of PATH"),

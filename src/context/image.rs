@@ -58,13 +58,13 @@ fn is_called_as_an_image(path: &Path) -> bool {
 
 /// Images where a text says that they are: nothing is read yet but a list of them.
 pub(crate) struct OpenImage<'a> {
-    place: Place<'a>,
+    place: OpenLocation<'a>,
     /// The tag or digest of the one that is meant.
     name: Option<String>,
 }
 
 /// Where images can be.
-enum Place<'a> {
+enum OpenLocation<'a> {
     Layout(Layout),
     Archive(Archive),
     Registry(Box<Registry<'a>>),
@@ -87,13 +87,13 @@ impl<'a> OpenImage<'a> {
     pub(crate) fn open(reference: &BaseReference, context: &GlobalContext<'a>) -> Result<OpenImage<'a>> {
         let on_disk = |place: &LayoutReference| place.name.clone();
         let (place, name) = match reference {
-            BaseReference::Layout(place) => (Place::Layout(Layout::open(&place.path)?), on_disk(place)),
-            BaseReference::Archive(place) => (Place::Archive(Archive::open(&place.path)?), on_disk(place)),
+            BaseReference::Layout(place) => (OpenLocation::Layout(Layout::open(&place.path)?), on_disk(place)),
+            BaseReference::Archive(place) => (OpenLocation::Archive(Archive::open(&place.path)?), on_disk(place)),
             BaseReference::Registry(reference) => {
                 let registry = context.connect(reference, false)?;
-                (Place::Registry(Box::new(registry)), Some(reference.name().to_owned()))
+                (OpenLocation::Registry(Box::new(registry)), Some(reference.name().to_owned()))
             }
-            BaseReference::Embedded => (Place::Memory(embedded()?), None),
+            BaseReference::Embedded => (OpenLocation::Memory(embedded()?), None),
             BaseReference::Scratch => return Err(miette!(help = WAYS, "there is nothing in `scratch` to look at")),
         };
         Ok(OpenImage { place, name })
@@ -102,19 +102,19 @@ impl<'a> OpenImage<'a> {
     /// Where their content is.
     pub(crate) fn source(&self) -> &dyn Source {
         match &self.place {
-            Place::Layout(layout) => layout,
-            Place::Archive(archive) => archive,
-            Place::Registry(registry) => registry.as_ref(),
-            Place::Memory(memory) => memory,
+            OpenLocation::Layout(layout) => layout,
+            OpenLocation::Archive(archive) => archive,
+            OpenLocation::Registry(registry) => registry.as_ref(),
+            OpenLocation::Memory(memory) => memory,
         }
     }
 
     /// All that a layout or an archive lists; nothing of a registry.
     pub(crate) fn entries(&self) -> &[Descriptor] {
         match &self.place {
-            Place::Layout(layout) => layout.entries(),
-            Place::Archive(archive) => archive.entries(),
-            Place::Registry(_) | Place::Memory(_) => &[],
+            OpenLocation::Layout(layout) => layout.entries(),
+            OpenLocation::Archive(archive) => archive.entries(),
+            OpenLocation::Registry(_) | OpenLocation::Memory(_) => &[],
         }
     }
 
@@ -128,7 +128,7 @@ impl<'a> OpenImage<'a> {
         listed: &HashMap<String, Vec<Descriptor>>,
     ) -> Result<Vec<Descriptor>> {
         match &self.place {
-            Place::Registry(registry) => registry.referrers(subject),
+            OpenLocation::Registry(registry) => registry.referrers(subject),
             _ => Ok(listed.get(subject.as_ref()).cloned().unwrap_or_default()),
         }
     }
@@ -161,7 +161,7 @@ impl<'a> OpenImage<'a> {
             let same = self.entries().iter().filter(|entry| entry.digest() == root.descriptor.digest());
             root.tags = same.filter_map(tag).map(str::to_owned).collect();
         }
-        if let (Place::Registry(_), Some(name), [root]) = (&self.place, &self.name, &mut roots[..])
+        if let (OpenLocation::Registry(_), Some(name), [root]) = (&self.place, &self.name, &mut roots[..])
             && Digest::try_from(name.as_str()).is_err()
         {
             root.tags.push(name.clone());

@@ -17,7 +17,7 @@ use crate::store::layout::LayoutEdit;
 use crate::store::{Referrers, Source, read};
 
 /// A place where something can be attached.
-pub(crate) enum Place<'a> {
+pub(crate) enum SubjectLocation<'a> {
     /// A repository.
     Registry(Box<Registry<'a>>),
     /// A layout on disk.
@@ -26,7 +26,7 @@ pub(crate) enum Place<'a> {
 
 /// An image there.
 pub(crate) struct Subject<'a> {
-    place: Place<'a>,
+    place: SubjectLocation<'a>,
     /// Its index, or its manifest where it has no index.
     pub root: Descriptor,
     /// Its name with its digest, for whoever uses it next.
@@ -68,10 +68,10 @@ impl<'a> Subject<'a> {
         let (place, name) = match reference {
             BaseReference::Registry(reference) => {
                 let registry = context.connect(reference, true)?;
-                (Place::Registry(Box::new(registry)), Some(reference.name()))
+                (SubjectLocation::Registry(Box::new(registry)), Some(reference.name()))
             }
             BaseReference::Layout(place) => {
-                (Place::Layout(LayoutEdit::open(&place.path, context.listener)?), place.name.as_deref())
+                (SubjectLocation::Layout(LayoutEdit::open(&place.path, context.listener)?), place.name.as_deref())
             }
             other => {
                 return Err(miette!(
@@ -100,11 +100,11 @@ impl<'a> Subject<'a> {
     }
 }
 
-impl Place<'_> {
+impl SubjectLocation<'_> {
     fn referrers(&self) -> &dyn Referrers {
         match self {
-            Place::Registry(registry) => registry.as_ref(),
-            Place::Layout(layout) => layout,
+            SubjectLocation::Registry(registry) => registry.as_ref(),
+            SubjectLocation::Layout(layout) => layout,
         }
     }
 }

@@ -21,10 +21,10 @@ thread_local! {
 
 /// Asks the work of a run, or of a part of it, to stop.
 #[derive(Clone, Debug, Default)]
-pub struct Cancellation(Arc<State>);
+pub struct Cancellation(Arc<CancellationState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct CancellationState {
     /// Of the work that this is a part of.
     parent: Option<Cancellation>,
     /// The signal that asked for it; 0 for none.
@@ -50,7 +50,7 @@ impl Cancellation {
     /// Creates one for a part of the work, which stops with the whole, and may be stopped alone.
     #[must_use]
     pub fn child(&self) -> Cancellation {
-        Cancellation(Arc::new(State { parent: Some(self.clone()), ..State::default() }))
+        Cancellation(Arc::new(CancellationState { parent: Some(self.clone()), ..CancellationState::default() }))
     }
 
     /// Makes this the cancellation of this thread until the result is dropped.

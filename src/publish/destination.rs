@@ -40,7 +40,7 @@ struct Tagged {
 }
 
 /// An image that goes to a repository.
-pub(crate) struct Upload<'a> {
+pub(crate) struct TaggedImage<'a> {
     /// What was planned.
     pub plan: &'a ImagePlan,
     /// What was built.
@@ -91,8 +91,8 @@ impl<'a> Destination<'a> {
     ///
     /// # Errors
     /// Returns the first failure; then no tag has moved.
-    pub(crate) fn push(&self, upload: &Upload, context: &GlobalContext) -> Result<()> {
-        let Upload { plan, image, tags, source, signer } = upload;
+    pub(crate) fn push(&self, upload: &TaggedImage, context: &GlobalContext) -> Result<()> {
+        let TaggedImage { plan, image, tags, source, signer } = upload;
         let root = &image.root;
         let tagged = self.tagged(tags)?;
         let is_there = tagged.iter().any(|there| is(there.as_ref(), root));

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 use miette::{Context, miette};
 
-use self::destination::{Destination, Upload};
+use self::destination::{Destination, TaggedImage};
 use crate::attest::Signer;
 use crate::build::Built;
 use crate::build::hooks::{Hooks, ImageBase};
@@ -50,7 +50,7 @@ impl<'a> Destinations<'a> {
             let (plan, image) = (&built.plan.images[destination.image], &built.images[destination.image]);
             let layout = &built.layouts[destination.image];
             let source = Fallback { primary: layout, secondary: built.bases.source(&plan.base)? };
-            let upload = Upload { plan, image, tags: self.tags(plan), source: &source, signer: self.signer };
+            let upload = TaggedImage { plan, image, tags: self.tags(plan), source: &source, signer: self.signer };
             destination.push(&upload, self.context).wrap_err_with(|| destination.failure(plan))?;
             results.push(destination.repository.with_digest(image.digest.as_ref()));
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use reqwest::header::{HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{Response, StatusCode, Url};
 
-use super::auth::{Challenge, Grant, Scope};
+use super::auth::{Challenge, Grant, TokenScope};
 use super::error::RequestError;
 use super::options::Options;
 use crate::parallel::lock;
@@ -131,8 +131,8 @@ impl Authorizer {
         lock(&self.grant).stale(&self.scope())
     }
 
-    fn scope(&self) -> Scope {
-        Scope {
+    fn scope(&self) -> TokenScope {
+        TokenScope {
             repository: self.repository.clone(),
             push: self.pushes.load(Ordering::Relaxed),
             others: lock(&self.mounts_from).clone(),

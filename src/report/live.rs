@@ -27,9 +27,9 @@ const JSON_PAUSE: Duration = Duration::from_secs(1);
 
 /// The running transfers, and the terminal that shows them.
 #[derive(Debug)]
-pub(crate) struct Live(Option<Arc<Mutex<State>>>);
+pub(crate) struct Live(Option<Arc<Mutex<LiveState>>>);
 
-struct State {
+struct LiveState {
     bars: Bars,
     screen: Screen,
     color: ColorChoice,
@@ -54,7 +54,7 @@ pub(crate) fn are_bars_enabled() -> bool {
 impl Live {
     /// Creates one that draws bars, writes JSON, does both, or nothing.
     pub(crate) fn new(has_bars: bool, has_json: bool, color: ColorChoice) -> Live {
-        let state = State {
+        let state = LiveState {
             bars: Bars::default(),
             screen: Screen::default(),
             color,
@@ -113,7 +113,7 @@ impl Live {
 }
 
 /// Redraws until no transfer runs.
-fn watch(shared: &Weak<Mutex<State>>) {
+fn watch(shared: &Weak<Mutex<LiveState>>) {
     loop {
         thread::sleep(PAUSE);
         let Some(shared) = shared.upgrade() else { return };
@@ -134,7 +134,7 @@ fn watch(shared: &Weak<Mutex<State>>) {
     }
 }
 
-impl State {
+impl LiveState {
     /// Writes the progress in JSON, if it is due.
     fn write(&mut self, now: Instant) {
         if self.written.is_none_or(|written| now - written < JSON_PAUSE) {
@@ -179,7 +179,7 @@ fn size() -> (usize, usize) {
     (columns.into(), rows.into())
 }
 
-impl fmt::Debug for State {
+impl fmt::Debug for LiveState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.bars.fmt(f)
     }

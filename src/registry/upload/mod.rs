@@ -30,7 +30,7 @@ use session::{Session, add_digest, location};
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An upload of one blob.
-pub(crate) struct Upload<'a> {
+pub(crate) struct BlobUpload<'a> {
     body: BlobBody<'a>,
 }
 
@@ -42,15 +42,15 @@ enum Start {
     Session(Session),
 }
 
-impl<'a> Upload<'a> {
+impl<'a> BlobUpload<'a> {
     /// Creates an upload of the blob of `source`.
     pub(crate) fn new(
         client: &'a Client<'a>,
         runtime: &'a Runtime,
         descriptor: &'a Descriptor,
         source: &'a dyn Source,
-    ) -> Upload<'a> {
-        Upload { body: BlobBody { client, runtime, descriptor, source, transfer: OnceLock::new() } }
+    ) -> BlobUpload<'a> {
+        BlobUpload { body: BlobBody { client, runtime, descriptor, source, transfer: OnceLock::new() } }
     }
 
     /// Mounts the blob from another repository of the registry if that works, and sends it otherwise.

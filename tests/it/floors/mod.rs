@@ -27,6 +27,21 @@ fn arrows_go_down_the_floors_without_circles() {
 }
 
 #[test]
+fn type_names_are_unique() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (name, file) in Crate::read(&source).types() {
+        files.entry(name).or_default().insert(file);
+    }
+    let twice: String = files
+        .iter()
+        .filter(|(_, files)| files.len() > 1)
+        .map(|(name, files)| format!("{name}: {}\n", list(files)))
+        .collect();
+    assert!(twice.is_empty(), "{twice}");
+}
+
+#[test]
 fn arrows_lead_to_files_that_define_items() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let write = |path: &str, text: &str| {
