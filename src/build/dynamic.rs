@@ -52,8 +52,7 @@ impl<'a> DynamicLinkCheck<'a> {
     /// See above; of reading the base.
     pub(crate) fn has_loader(&mut self, image: &ImagePlan, base: &BaseImage) -> Result<()> {
         let files = self.files(image, base)?;
-        let is_loader = |name: &Vec<u8>| LOADERS.iter().any(|start| name.starts_with(start));
-        if files.names.iter().any(is_loader) {
+        if files.names.iter().any(|name| LOADERS.iter().any(|start| name.starts_with(start))) {
             Ok(())
         } else {
             Err(refused(
@@ -75,10 +74,10 @@ impl<'a> DynamicLinkCheck<'a> {
             return Ok(());
         }
         let files = self.files(image, base)?;
-        let is_file = |path: &&String| {
-            files.tree.find(path).is_some_and(|node| matches!(files.tree.node(node).kind, NodeKind::File { .. }))
-        };
-        let interpreter = program.needs.interpreter.iter().find(|path| !is_file(path));
+        let interpreter = program.needs.interpreter.iter().find(|path| {
+            let node = files.tree.find(path);
+            !node.is_some_and(|node| matches!(files.tree.node(node).kind, NodeKind::File { .. }))
+        });
         let interpreter = interpreter.map(|path| format!("the interpreter {path}"));
         let libraries = program.needs.libraries.iter().filter(|name| !files.names.contains(name.as_bytes()));
         let missing: Vec<_> = interpreter.into_iter().chain(libraries.cloned()).collect();
@@ -98,11 +97,14 @@ impl<'a> DynamicLinkCheck<'a> {
         let files = self.files(image, base)?;
         let needed = &program.needs.versions;
         files.read_versions(needed.iter().map(|version| version.library.as_str()), source)?;
-        let lacks = |version: &&SymbolVersion| {
-            let has = files.versions.get(&version.library).and_then(Option::as_ref);
-            has.is_some_and(|has| !has.contains(&version.name))
-        };
-        let Some(missing) = needed.iter().filter(lacks).max_by_key(|version| versions::parse(&version.name)) else {
+        let Some(missing) = needed
+            .iter()
+            .filter(|version| {
+                let has = files.versions.get(&version.library).and_then(Option::as_ref);
+                has.is_some_and(|has| !has.contains(&version.name))
+            })
+            .max_by_key(|version| versions::parse(&version.name))
+        else {
             return Ok(());
         };
         let SymbolVersion { library, name } = missing;

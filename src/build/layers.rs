@@ -4,7 +4,7 @@
 //! compress them.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -94,11 +94,11 @@ impl Layers<'_> {
         }
         // That it is the layer of that tar is not believed either.
         let layer = Layer { descriptor: descriptor.clone(), diff_id: tar.clone() };
-        let read = |entries: &mut crate::image::layer::tar_reader::TarReader<&mut dyn std::io::Read>| {
+        let read = layer.read(self.cache.as_ref(), |entries| {
             while entries.next_entry().map_err(read_error)?.is_some() {}
             Ok(())
-        };
-        if layer.read(self.cache.as_ref(), read).is_err() {
+        });
+        if read.is_err() {
             return Ok(false);
         }
         self.writer.push(descriptor, self.cache.as_ref()).wrap_err("cannot use the layer of the cache").map(|()| true)
@@ -108,9 +108,10 @@ impl Layers<'_> {
         let size = layer::tar_size(entries).into_diagnostic()?;
         let mut blob = self.writer.create_blob()?;
         let transfer = Transfer::begin(Some(self.listener), Activity::Layering, name, size);
-        let done = |bytes| transfer.counter().add(bytes);
-        let layer = layer::write_with_progress(entries, self.time, self.packing, blob.as_file_mut(), &done)
-            .map_err(|error| on_path("write in", blob.path().parent().unwrap_or(blob.path()), error))?;
+        let layer = layer::write_with_progress(entries, self.time, self.packing, blob.as_file_mut(), &|bytes| {
+            transfer.counter().add(bytes);
+        })
+        .map_err(|error| on_path("write in", blob.path().parent().unwrap_or(blob.path()), error))?;
         self.writer.add_blob(&layer.descriptor, blob)?;
         self.cache.put_layer(&layer.diff_id, size, self.packing.compression, &layer.descriptor);
         Ok(layer)
@@ -119,7 +120,6 @@ impl Layers<'_> {
     /// All that a layer is made of, but for the content of files.
     #[allow(clippy::unnecessary_debug_formatting)] // it escapes line breaks
     fn about(&self, entries: &[LayerEntry]) -> String {
-        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let mut about = format!("{} by {COMPRESSOR}, at {}", self.packing.compression, self.time);
         for LayerEntry { path, kind, mode, owner } in entries {
             let kind = match kind {
@@ -135,7 +135,11 @@ impl Layers<'_> {
     }
 }
 
-/// Those of all files that go in; nothing where one of them has none.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Returns the fingerprints of all files in the layer, or `None` if one of them has none.
 fn stamps(entries: &[LayerEntry]) -> Option<Vec<Fingerprint>> {
     let paths = entries.iter().filter_map(|entry| match &entry.kind {
         EntryKind::File(FileContent::Path(path)) => Some(path),

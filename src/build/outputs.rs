@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::cli::{Output, OutputKind};
 use crate::config::SbomFormat;
 use crate::error::{Result, on_path};
-use crate::event::{BuiltAttachment, BuiltImage, BuiltManifest, Event, Listener};
+use crate::event::{BuiltImage, Event, Listener};
 use crate::plan::{ImagePlan, Plan};
 use crate::platform::Platform;
 use crate::store::archive::{ArchiveContents, DockerImage};
@@ -61,10 +61,11 @@ fn copy_layout(layout: &Layout, image: &BuiltImage, path: &Path, listener: Liste
 /// Writes the SBOMs as files, under the names that they have among what is attached.
 fn write_sboms(folder: &Path, layout: &Layout, image: &BuiltImage, listener: Listener) -> Result<()> {
     fs::create_dir_all(folder).map_err(|error| on_path("create", folder, error))?;
-    let is_sbom = |attached: &&BuiltAttachment| {
-        SbomFormat::ALL.iter().any(|format| format.media_type() == attached.artifact_type)
-    };
-    for attached in image.attached.iter().filter(is_sbom) {
+    for attached in image
+        .attached
+        .iter()
+        .filter(|attached| SbomFormat::ALL.iter().any(|format| format.media_type() == attached.artifact_type))
+    {
         let path = folder.join(&attached.file);
         let content = read(layout, &attached.content)?;
         atomic::replace(&path, |file| file.write_all(&content)).map_err(|error| on_path("write", &path, error))?;
@@ -75,8 +76,8 @@ fn write_sboms(folder: &Path, layout: &Layout, image: &BuiltImage, listener: Lis
 
 /// The one image that Docker's own format can name: that of this computer's architecture, else the first.
 fn docker_image(image: &BuiltImage) -> Result<DockerImage<'_>> {
-    let is_host = |manifest: &&BuiltManifest| manifest.platform == Platform::host();
-    let manifest = image.manifests.iter().find(is_host).or(image.manifests.first());
+    let manifest =
+        image.manifests.iter().find(|manifest| manifest.platform == Platform::host()).or(image.manifests.first());
     let manifest = manifest.ok_or_else(|| miette!("the image {} has no platform", image.name))?;
     Ok(DockerImage { manifest: &manifest.descriptor, names: image.tagged_names() })
 }

@@ -59,8 +59,8 @@ mod tests {
 
     #[test]
     fn arguments_drop_the_oci_of_cargo() {
-        let read = |typed: &[&str]| arguments(typed.iter().map(Into::into));
-        assert_eq!(read(&["cargo-oci", "oci", "build"]), read(&["cargo-oci", "build"]));
+        let typed = ["cargo-oci", "oci", "build"].map(Into::into);
+        assert_eq!(arguments(typed.into_iter()), ["cargo-oci", "build"]);
     }
 
     #[test]

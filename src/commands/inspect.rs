@@ -29,10 +29,13 @@ pub(crate) fn run(args: &NamedArgs, context: &GlobalContext) -> Result<Outcome> 
     Ok(Outcome::Inspected(Inspected { reference: reference.to_string(), images }, args.json))
 }
 
+fn is_image(root: &ImageRoot) -> bool {
+    is_document(root.descriptor.media_type()) && !is_referrers_list(&root.descriptor)
+}
+
 /// Reads the roots. Artifacts are shown at what they are attached to.
 fn read_all(reader: &ImageReader, roots: Vec<ImageRoot>) -> Result<Vec<ImageInfo>> {
     let one = roots.len() == 1;
-    let is_image = |root: &ImageRoot| is_document(root.descriptor.media_type()) && !is_referrers_list(&root.descriptor);
     let (mut images, mut platforms) = (Vec::new(), Vec::new());
     for root in roots.into_iter().filter(|root| one || is_image(root)) {
         let (image, found) = reader.image(&root.descriptor, root.tags)?;

@@ -144,7 +144,9 @@ mod tests {
 
     #[test]
     fn remaps_of_the_user_take_precedence() {
-        let added = |theirs: &str| flags_with("", &[(VARIABLE, theirs)]).variable.map(|(_, flags)| flags);
+        fn added(theirs: &str) -> Option<String> {
+            flags_with("", &[(VARIABLE, theirs)]).variable.map(|(_, flags)| flags)
+        }
         for theirs in
             ["--remap-path-prefix=/a b=x", "--remap-path-prefix=/a b/c=x=y", "--remap-path-prefix\u{1f}/a b=x"]
         {

@@ -43,6 +43,12 @@ struct Opened<'a> {
     read: Vec<(Vec<PlatformChoice>, Base)>,
 }
 
+impl<'a> Opened<'a> {
+    fn new(source: BaseSource<'a>, root: Option<Descriptor>) -> Opened<'a> {
+        Opened { source, root, read: Vec::new() }
+    }
+}
+
 /// Where a base's content is.
 enum BaseSource<'a> {
     Pulled(PullThrough<'a>),
@@ -153,9 +159,8 @@ impl<'a> Bases<'a> {
     }
 
     fn open(&mut self, reference: &BaseReference) -> Result<Opened<'a>> {
-        let opened = |source, root| Opened { source, root, read: Vec::new() };
         let (source, name): (Box<dyn Source + Send>, _) = match reference {
-            BaseReference::Scratch => return Ok(opened(BaseSource::Local(Box::new(Memory::default())), None)),
+            BaseReference::Scratch => return Ok(Opened::new(BaseSource::Local(Box::new(Memory::default())), None)),
             BaseReference::Embedded => (Box::new(embedded()?), None),
             BaseReference::Layout(place) => (Box::new(Layout::open(&place.path)?), place.name.as_deref()),
             BaseReference::Archive(place) => (Box::new(Archive::open(&place.path)?), place.name.as_deref()),
@@ -164,11 +169,11 @@ impl<'a> Bases<'a> {
                 let origin = LazyRegistry::new(reference.clone(), self.is_offline, self.context);
                 let through = self.cache.pull_through(Box::new(origin), self.pull);
                 let root = self.resolve(&through, reference)?;
-                return Ok(opened(BaseSource::Pulled(through), Some(root)));
+                return Ok(Opened::new(BaseSource::Pulled(through), Some(root)));
             }
         };
         let root = source.resolve(name)?;
-        Ok(opened(BaseSource::Local(source), Some(root)))
+        Ok(Opened::new(BaseSource::Local(source), Some(root)))
     }
 
     /// What a reference stands for: the registry is asked what a tag does, and nobody what a digest does.
@@ -248,9 +253,9 @@ mod tests {
 
     #[test]
     fn who_mistypes_a_base_without_a_registry_is_told() {
-        let help = |base: &str| {
+        fn help(base: &str) -> Option<String> {
             no_base(&base.parse().expect(base), miette!(help = "look", "not there")).help().map(|help| help.to_string())
-        };
+        }
         assert_eq!(help("embeded").as_deref(), Some("did you mean `embedded`?"));
         assert_eq!(help("scrtach").as_deref(), Some("did you mean `scratch`?"));
         for other in ["static", "ghcr.io/acme/embeded", "oci:scrach"] {

@@ -85,10 +85,9 @@ impl<'a> OpenImage<'a> {
     /// # Errors
     /// Returns an error if there is no such place, or if credentials cannot be read.
     pub(crate) fn open(reference: &BaseReference, context: &GlobalContext<'a>) -> Result<OpenImage<'a>> {
-        let on_disk = |place: &LayoutReference| place.name.clone();
         let (place, name) = match reference {
-            BaseReference::Layout(place) => (OpenLocation::Layout(Layout::open(&place.path)?), on_disk(place)),
-            BaseReference::Archive(place) => (OpenLocation::Archive(Archive::open(&place.path)?), on_disk(place)),
+            BaseReference::Layout(place) => (OpenLocation::Layout(Layout::open(&place.path)?), place.name.clone()),
+            BaseReference::Archive(place) => (OpenLocation::Archive(Archive::open(&place.path)?), place.name.clone()),
             BaseReference::Registry(reference) => {
                 let registry = context.connect(reference, false)?;
                 (OpenLocation::Registry(Box::new(registry)), Some(reference.name().to_owned()))

@@ -46,8 +46,9 @@ fn private(key: &KeyReference, context: &GlobalContext) -> Result<PrivateKey> {
     if let KeyReference::Variable(variable) = key {
         context.environment.hide_key(variable);
     }
-    let mut password = || password(context, Question::KeyPassword { key: &name });
-    let read = text(key, &context.environment).and_then(|text| PrivateKey::from_pem(&text, &name, &mut password));
+    let read = text(key, &context.environment).and_then(|text| {
+        PrivateKey::from_pem(&text, &name, &mut || password(context, Question::KeyPassword { key: &name }))
+    });
     read.map_err(|error| or_help(error, || FILE.to_owned())).wrap_err_with(|| format!("cannot use the key {name}"))
 }
 

@@ -90,8 +90,9 @@ pub(super) fn known_layers(cache: &Cache, images: &[InventoryImage], platform: &
 }
 
 fn collect_layers(cache: &Cache, root: &Descriptor, platform: &Platform, layers: &mut HashSet<Digest>) {
-    let is_wanted = |image: &Descriptor| image == root || platform_of(image).as_ref() == Some(platform);
-    for node in GraphWalk::new(cache, std::slice::from_ref(root)).descend_into(is_wanted) {
+    for node in GraphWalk::new(cache, std::slice::from_ref(root))
+        .descend_into(|image| image == root || platform_of(image).as_ref() == Some(platform))
+    {
         if let NodeContent::Document(manifest) = node.content
             && let ManifestContent::Image { layers: own, .. } = manifest.content
         {

@@ -331,8 +331,10 @@ pub struct BuiltAttachment {
 impl BuiltImage {
     /// `NAME:TAG` for every name and every tag.
     pub fn tagged_names(&self) -> Vec<String> {
-        let tagged = |name: &String| self.tags.iter().map(|tag| format!("{name}:{tag}")).collect::<Vec<_>>();
-        self.local_names.iter().flat_map(tagged).collect()
+        self.local_names
+            .iter()
+            .flat_map(|name| self.tags.iter().map(|tag| format!("{name}:{tag}")).collect::<Vec<_>>())
+            .collect()
     }
 }
 

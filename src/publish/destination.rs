@@ -33,6 +33,8 @@ pub(crate) struct Destination<'a> {
     tagged: Mutex<Option<Tagged>>,
 }
 
+const CANNOT_ATTACH: &str = "cannot attach SBOM, provenance or signatures";
+
 /// What the tags of an image stand for in a repository.
 struct Tagged {
     asked: Instant,
@@ -100,9 +102,8 @@ impl<'a> Destination<'a> {
         let cache = context.cache()?;
         let referrers =
             ReferrersUpload { image, manifests: &manifests, layout: *source, signer: *signer, cache: &cache };
-        let cannot_attach = || "cannot attach SBOM, provenance or signatures";
         // Signed once, however often it is sent: transparency logs keep everything.
-        let missing = referrers.missing(&self.registry, is_there).wrap_err_with(cannot_attach)?;
+        let missing = referrers.missing(&self.registry, is_there).wrap_err(CANNOT_ATTACH)?;
         let attach = || missing.as_ref().map_or(Ok(()), |missing| referrers.attach(&self.registry, missing));
         let is_attached = if is_there {
             // A tag that is right has all its content behind it: a registry takes no manifest without.
@@ -119,7 +120,7 @@ impl<'a> Destination<'a> {
         };
         // Whoever follows a tag finds what is attached. Registries that take it only now are asked again.
         if !is_attached {
-            attach().wrap_err_with(cannot_attach)?;
+            attach().wrap_err(CANNOT_ATTACH)?;
         }
         if let Some(missing) = &missing {
             referrers.report_signed(&self.registry, missing, context.listener);

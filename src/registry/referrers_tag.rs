@@ -4,7 +4,7 @@
 use miette::{Report, miette};
 use oci_spec::image::{Descriptor, Digest, MediaType};
 use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MATCH};
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::client::Client;
@@ -119,14 +119,14 @@ async fn put(
     condition: Option<HeaderValue>,
 ) -> Result<(), RequestError> {
     let url = client.url(&format!("manifests/{tag}"));
-    let edit = |request: RequestBuilder| {
+    let response = client.send(Method::PUT, &url, |request| {
         let request = request.header(CONTENT_TYPE, MediaType::ImageIndex.to_string()).body(content.to_vec());
         match &condition {
             Some(etag) => request.header(IF_MATCH, etag),
             None => request,
         }
-    };
-    match client.send(Method::PUT, &url, edit).await {
+    });
+    match response.await {
         Err(error) if error.status() == Some(StatusCode::PRECONDITION_FAILED) => Ok(()),
         response => response.map(drop),
     }

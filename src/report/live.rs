@@ -1,6 +1,7 @@
 //! Live progress: a thread redraws the bars of transfers ten times a second. With JSON, it writes the progress every
 //! second.
 
+use std::env::var_os;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, Weak};
@@ -44,10 +45,9 @@ struct LiveState {
 
 /// Returns whether to draw bars on standard error, by cargo's rules.
 pub(crate) fn are_bars_enabled() -> bool {
-    let variable = |name| std::env::var_os(name);
-    let is_dumb = variable("TERM").is_some_and(|term| term == "dumb");
-    let is_ci = variable("CI").is_some() || variable("TF_BUILD").is_some();
-    let when = variable("CARGO_TERM_PROGRESS_WHEN").unwrap_or_default();
+    let is_dumb = var_os("TERM").is_some_and(|term| term == "dumb");
+    let is_ci = var_os("CI").is_some() || var_os("TF_BUILD").is_some();
+    let when = var_os("CARGO_TERM_PROGRESS_WHEN").unwrap_or_default();
     io::stderr().is_terminal() && when != "never" && (when == "always" || !is_dumb && !is_ci)
 }
 

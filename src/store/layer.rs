@@ -144,12 +144,11 @@ mod tests {
     }
 
     fn read(memory: &Memory, layer: &Layer) -> Result<(), String> {
-        let visit = |entries: &mut TarReader<&mut dyn Read>| {
+        let read = layer.read(memory, |entries| {
             while entries.next_entry().map_err(read_error)?.is_some() {}
             Ok(())
-        };
-        let message = |error: Report| error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        layer.read(memory, visit).map_err(message)
+        });
+        read.map_err(|error| error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": "))
     }
 
     #[test]

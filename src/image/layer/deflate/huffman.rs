@@ -169,8 +169,8 @@ mod tests {
     #[test]
     fn huffman_codes_match_the_specification_example() {
         let code = HuffmanCode::from_lengths([3, 3, 3, 3, 3, 2, 4, 4]);
-        let forward = |symbol: usize| code.bits[symbol].reverse_bits() >> (16 - code.lengths[symbol]);
-        let bits: Vec<_> = (0..8).map(forward).collect();
+        let bits: Vec<_> =
+            (0..8).map(|symbol| code.bits[symbol].reverse_bits() >> (16 - code.lengths[symbol])).collect();
         assert_eq!(bits, [0b010, 0b011, 0b100, 0b101, 0b110, 0b00, 0b1110, 0b1111]);
     }
 }

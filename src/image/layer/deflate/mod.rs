@@ -146,25 +146,24 @@ fn write_symbols<const N: usize>(
         let entry = (u32::from(literals.bits[symbol]) | (extra as u32) << code) << 8 | (code + extra_bits);
         lengths[length - 3] = entry;
     }
-    let push = |bits: &mut BitWriter, entry: u32| bits.push((entry >> 8).into(), entry & 0xff);
     let mut rest = content;
     for &Sequence { literals, match_length, distance_minus_one } in &block.sequences {
         let (run, after_run) = rest.split_at(literals as usize);
         let mut groups = run.chunks_exact(4);
         for group in &mut groups {
             for byte in group {
-                push(bits, literal[usize::from(*byte)]);
+                push_entry(bits, literal[usize::from(*byte)]);
             }
             bits.flush();
         }
         for byte in groups.remainder() {
-            push(bits, literal[usize::from(*byte)]);
+            push_entry(bits, literal[usize::from(*byte)]);
         }
         bits.flush();
         if match_length == 0 {
             break;
         }
-        push(bits, lengths[usize::from(match_length - 3) & 0xff]);
+        push_entry(bits, lengths[usize::from(match_length - 3) & 0xff]);
         let distance = usize::from(distance_minus_one) + 1;
         let symbol = distance_symbol(distance);
         bits.push(distances.bits[symbol].into(), distances.lengths[symbol].into());
@@ -175,6 +174,11 @@ fn write_symbols<const N: usize>(
     }
     bits.push(literals.bits[END_OF_BLOCK].into(), literals.lengths[END_OF_BLOCK].into());
     bits.flush();
+}
+
+#[inline]
+fn push_entry(bits: &mut BitWriter, entry: u32) {
+    bits.push((entry >> 8).into(), entry & 0xff);
 }
 
 #[cfg(test)]
