@@ -91,8 +91,9 @@ impl Environment {
     /// Returns the first file with one of these names in the folders of PATH.
     pub fn find_program(&self, names: &[&str]) -> Option<PathBuf> {
         let folders: Vec<_> = std::env::split_paths(self.get("PATH")?).collect();
-        let file = |name: &str| format!("{name}{}", std::env::consts::EXE_SUFFIX);
-        let mut paths = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(file(name))));
+        let mut paths = names.iter().flat_map(|name| {
+            folders.iter().map(move |folder| folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
+        });
         paths.find(|path| path.is_file())
     }
 }

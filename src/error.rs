@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use miette::{Diagnostic, LabeledSpan, Report, SourceCode};
 
 /// A result whose error has a message for the user.
-pub type Result<T, E = Report> = std::result::Result<T, E>;
+pub(crate) type Result<T, E = Report> = std::result::Result<T, E>;
 
 /// A file operation failed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {file}")]
-pub struct FileError {
+pub(crate) struct FileError {
     action: String,
     /// The path, or a description of the file.
     file: String,
@@ -62,25 +62,25 @@ impl Diagnostic for FileError {
 }
 
 /// Returns an error that `path` cannot be read.
-pub fn cannot_read(path: &Path, cause: io::Error) -> Report {
+pub(crate) fn cannot_read(path: &Path, cause: io::Error) -> Report {
     let (action, file) = ("read".to_owned(), path.display().to_string());
     FileError { action, file, access: Access::Read, cause }.into()
 }
 
 /// Returns an error that `action` (such as "write") failed on `path`.
-pub fn on_path(action: &str, path: &Path, cause: io::Error) -> Report {
+pub(crate) fn on_path(action: &str, path: &Path, cause: io::Error) -> Report {
     let (action, file) = (action.to_owned(), path.display().to_string());
     FileError { action, file, access: Access::Write, cause }.into()
 }
 
 /// Returns an error that nothing can be created in `directory`.
-pub fn in_directory(directory: &Path, cause: io::Error) -> Report {
+pub(crate) fn in_directory(directory: &Path, cause: io::Error) -> Report {
     let access = Access::CreateIn(directory.to_owned());
     FileError { action: "write in".to_owned(), file: directory.display().to_string(), access, cause }.into()
 }
 
 /// Returns an error that `action` failed on a file of an image, which has no path on disk yet.
-pub fn on_image_file(action: &str, file: &str, cause: io::Error) -> Report {
+pub(crate) fn on_image_file(action: &str, file: &str, cause: io::Error) -> Report {
     let file = format!("{file} of the image");
     FileError { action: action.to_owned(), file, access: Access::Write, cause }.into()
 }
@@ -119,20 +119,20 @@ impl Diagnostic for WithHelp {
 }
 
 /// Returns the error with this help, unless it has one.
-pub fn or_help(error: Report, help: impl FnOnce() -> String) -> Report {
+pub(crate) fn or_help(error: Report, help: impl FnOnce() -> String) -> Report {
     let has_help = error.help().is_some();
     if has_help { error } else { with_help(error, help()) }
 }
 
 /// Returns the error with this help in place of its own.
-pub fn with_help(error: Report, help: String) -> Report {
+pub(crate) fn with_help(error: Report, help: String) -> Report {
     WithHelp { error, help }.into()
 }
 
 /// Cargo failed and has printed why: its exit status becomes ours.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("cargo failed with status {status}")]
-pub struct CargoFailed {
+pub(crate) struct CargoFailed {
     /// Cargo's exit status.
     pub status: i32,
 }
@@ -144,7 +144,7 @@ pub struct CargoFailed {
     "`pip install ziglang` brings one for every target; or set CC_{} to a compiler of yours that builds for it",
     targets.join(" and CC_").replace('-', "_")
 ))]
-pub struct NoCCompiler {
+pub(crate) struct NoCCompiler {
     /// Name and version of the package.
     pub package: String,
     /// The target triples without a C compiler.

@@ -17,7 +17,7 @@ pub struct Commit {
 
 /// Returns the commit that is checked out in the repository around `folder`, or `None` without git, a repository or a
 /// commit.
-pub fn commit(folder: &Path) -> Option<Commit> {
+pub(crate) fn commit(folder: &Path) -> Option<Commit> {
     let mut log = spawn(folder, &["log", "-1", "--no-show-signature", "--format=%H %ct"])?;
     // The two commands do not depend on each other: run them at the same time.
     let mut status = spawn(folder, &["status", "--porcelain", "--untracked-files=no", "--ignore-submodules"])?;
@@ -27,12 +27,12 @@ pub fn commit(folder: &Path) -> Option<Commit> {
 }
 
 /// Returns the branch that is checked out, or `None` if HEAD is detached.
-pub fn branch(folder: &Path) -> Option<String> {
+pub(crate) fn branch(folder: &Path) -> Option<String> {
     first_line(folder, &["symbolic-ref", "--quiet", "--short", "HEAD"])
 }
 
 /// Returns the tag of the commit that is checked out. Of several tags, the highest version is returned.
-pub fn tag(folder: &Path) -> Option<String> {
+pub(crate) fn tag(folder: &Path) -> Option<String> {
     first_line(folder, &["tag", "--points-at", "HEAD", "--sort=-version:refname"])
 }
 
@@ -40,7 +40,7 @@ pub fn tag(folder: &Path) -> Option<String> {
 ///
 /// # Errors
 /// Returns git's message if it cannot, or why git cannot be run.
-pub fn check(folder: &Path) -> Result<(), String> {
+pub(crate) fn check(folder: &Path) -> Result<(), String> {
     let output = command(folder, &["rev-parse", "--git-dir"]).stderr(Stdio::piped()).output();
     let output = output.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => "there is no `git` on PATH".to_owned(),
@@ -53,7 +53,7 @@ pub fn check(folder: &Path) -> Result<(), String> {
 }
 
 /// Whether the repository around `folder` is a shallow clone.
-pub fn is_shallow(folder: &Path) -> bool {
+pub(crate) fn is_shallow(folder: &Path) -> bool {
     first_line(folder, &["rev-parse", "--is-shallow-repository"]).is_some_and(|line| line == "true")
 }
 

@@ -8,12 +8,12 @@ use crate::error::Result;
 use crate::interrupt::{Cancellation, inherit};
 
 /// How many requests at a time that take no longer than an answer: a far registry is waited for once, and not for each.
-pub const MANY: usize = 16;
+pub(crate) const MANY: usize = 16;
 /// How many transfers at a time, which take longer.
-pub const FEW: usize = 4;
+pub(crate) const FEW: usize = 4;
 
 /// Returns the value behind a lock, also after a thread that held it has panicked: the values here are whole at every step.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -21,7 +21,11 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 ///
 /// # Errors
 /// Returns the first error. No other item is begun then.
-pub fn each<T: Sync, R: Send>(items: &[T], width: usize, work: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
+pub(crate) fn each<T: Sync, R: Send>(
+    items: &[T],
+    width: usize,
+    work: impl Fn(&T) -> Result<R> + Sync,
+) -> Result<Vec<R>> {
     each_of(&[(items, width)], work)
 }
 
@@ -29,7 +33,10 @@ pub fn each<T: Sync, R: Send>(items: &[T], width: usize, work: impl Fn(&T) -> Re
 ///
 /// # Errors
 /// Returns the first error. No other item is begun then.
-pub fn each_of<T: Sync, R: Send>(lists: &[(&[T], usize)], work: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
+pub(crate) fn each_of<T: Sync, R: Send>(
+    lists: &[(&[T], usize)],
+    work: impl Fn(&T) -> Result<R> + Sync,
+) -> Result<Vec<R>> {
     let failure: Mutex<Option<Report>> = Mutex::default();
     let done = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -64,19 +71,19 @@ fn next<T>(items: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
 }
 
 /// Work of different kinds that is done at the same time, on threads of a [`std::thread::scope`].
-pub struct Scope {
+pub(crate) struct Scope {
     cancellation: Cancellation,
     failure: Mutex<Option<Report>>,
 }
 
 impl Scope {
     /// Creates a scope in which nothing has failed. It stops with the work of this thread.
-    pub fn new() -> Scope {
+    pub(crate) fn new() -> Scope {
         Scope { cancellation: Cancellation::current().child(), failure: Mutex::default() }
     }
 
     /// Does a part of the work on this thread; returns `None` if that fails, which stops the other parts.
-    pub fn run<T>(&self, work: impl FnOnce() -> Result<T>) -> Option<T> {
+    pub(crate) fn run<T>(&self, work: impl FnOnce() -> Result<T>) -> Option<T> {
         let _entered = self.cancellation.enter();
         let error = match work() {
             Ok(done) => return Some(done),
@@ -94,7 +101,7 @@ impl Scope {
     ///
     /// # Errors
     /// Returns the first failure.
-    pub fn finish(self) -> Result<()> {
+    pub(crate) fn finish(self) -> Result<()> {
         lock(&self.failure).take().map_or(Ok(()), Err)
     }
 }

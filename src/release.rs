@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The release of a program of the toolchain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Release {
+pub(crate) struct Release {
     /// `rustc` or `cargo`.
     pub program: String,
     /// The version, such as `1.96.0`.

@@ -2,7 +2,7 @@
 
 /// Whether `c` controls a terminal or is invisible in one: control characters, line separators, direction marks and
 /// zero-width characters. Zero-width joiners are allowed, because emoji and some scripts need them.
-pub fn is_terminal_control(c: char) -> bool {
+pub(crate) fn is_terminal_control(c: char) -> bool {
     let is_invisible = matches!(
         c,
         '\u{61c}'
@@ -18,7 +18,7 @@ pub fn is_terminal_control(c: char) -> bool {
 }
 
 /// Returns `text` with all terminal control characters but line feeds escaped.
-pub fn sanitize(text: &str) -> String {
+pub(crate) fn sanitize(text: &str) -> String {
     let mut sanitized = String::with_capacity(text.len());
     for c in text.chars() {
         if is_terminal_control(c) && c != '\n' {
@@ -32,7 +32,7 @@ pub fn sanitize(text: &str) -> String {
 
 /// Returns `text` with each terminal control character replaced by a visible one of as many bytes, so that positions in
 /// the text stay valid.
-pub fn sanitize_in_place(text: &str) -> String {
+pub(crate) fn sanitize_in_place(text: &str) -> String {
     text.chars().map(same_length).collect()
 }
 

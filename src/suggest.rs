@@ -4,7 +4,7 @@
 const MIN_PREFIX_CHARS: usize = 3;
 
 /// Returns the word of `known` that is nearest to `word`, or `None` if none is near.
-pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = known.into_iter().filter_map(|known| Some((distance(word, known)?, known)));
     near.min_by_key(|(distance, _)| *distance).map(|(_, known)| known)
 }
@@ -24,7 +24,7 @@ fn distance(word: &str, known: &str) -> Option<usize> {
 }
 
 /// Returns ` (did you mean …?)` for the nearest of `known`, or an empty string if none is near.
-pub fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     nearest(word, known).map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default()
 }
 

@@ -38,15 +38,19 @@ pub(crate) enum LinkError {
 /// # Errors
 /// Returns an error if nothing is there, or it is outside of `root`.
 pub(crate) fn resolve(path: &Path, root: &Path) -> Result<PathBuf, LinkError> {
-    let target = || fs::read_link(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
     match path.canonicalize() {
         Ok(resolved) if resolved.starts_with(root) => Ok(resolved),
-        Ok(_) => Err(LinkError::Outside(target())),
+        Ok(_) => Err(LinkError::Outside(target(path))),
         Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&error.kind()) => {
-            Err(LinkError::Dangling(target()))
+            Err(LinkError::Dangling(target(path)))
         }
-        Err(error) => Err(LinkError::Unresolved(target(), error)),
+        Err(error) => Err(LinkError::Unresolved(target(path), error)),
     }
+}
+
+/// Returns the target of a link, or the path of any other file.
+fn target(path: &Path) -> String {
+    fs::read_link(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
 /// Returns the target of the link `path`, each step of which must stay in `root`.

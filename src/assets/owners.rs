@@ -39,8 +39,11 @@ pub(crate) fn owners(rules: &[FileRule], base: &BaseLayers) -> Result<Vec<OwnerI
 }
 
 fn has_name(owner: &Owner) -> bool {
-    let is_name = |account: &Account| matches!(account, Account::Name(_));
     is_name(&owner.user) || owner.group.as_ref().is_some_and(is_name)
+}
+
+fn is_name(account: &Account) -> bool {
+    matches!(account, Account::Name(_))
 }
 
 fn owner_ids(rule: &FileRule, users: &UserDatabase, platform: &Platform) -> Result<OwnerIds> {

@@ -13,7 +13,7 @@ use crate::store::{Source, read};
 
 /// A base for one platform.
 #[derive(Clone, Debug)]
-pub struct BaseImage {
+pub(crate) struct BaseImage {
     /// The target that builds for it.
     pub target: Target,
     /// The platform, with the variant as the base writes it.

@@ -17,7 +17,7 @@ use crate::store::graph::{GraphError, GraphWalk, NodeContent};
 const MAX_IMAGES: usize = 1_000;
 
 /// An image of a base, of which only the platform is known.
-pub struct ListedImage {
+pub(crate) struct ListedImage {
     pub platform: Platform,
     manifest: Descriptor,
 }
@@ -27,7 +27,7 @@ impl ListedImage {
     ///
     /// # Errors
     /// Returns an error if it is not an image for its platform, or contradicts itself.
-    pub fn read(&self, source: &dyn Source, target: Target) -> Result<BaseImage> {
+    pub(crate) fn read(&self, source: &dyn Source, target: Target) -> Result<BaseImage> {
         BaseImage::read(source, &self.manifest, &self.platform, target)
     }
 }
@@ -36,7 +36,7 @@ impl ListedImage {
 ///
 /// # Errors
 /// Returns an error if it is neither an index nor an image, or exceeds a limit.
-pub fn list_images(source: &dyn Source, root: &Descriptor) -> Result<Vec<ListedImage>> {
+pub(crate) fn list_images(source: &dyn Source, root: &Descriptor) -> Result<Vec<ListedImage>> {
     let (mut found, mut seen) = (Vec::new(), HashSet::new());
     // A manifest whose platform the index lists is only read when it is chosen.
     let walk = GraphWalk::new(source, std::slice::from_ref(root)).descend_into(|entry| !has_known_platform(entry));

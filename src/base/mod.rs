@@ -1,6 +1,6 @@
 //! A base image, by its small documents: for each platform, what is below our layers.
 
-pub mod embedded;
+pub(crate) mod embedded;
 mod image;
 mod listing;
 
@@ -10,12 +10,12 @@ use oci_spec::image::Descriptor;
 use crate::error::Result;
 use crate::platform::{PlatformChoice, TARGETS, Target};
 use crate::store::Source;
-pub use image::BaseImage;
+pub(crate) use image::BaseImage;
 use listing::{ListedImage, list_images};
 
 /// A base image, of which only the small documents have been read.
 #[derive(Clone, Debug)]
-pub struct Base {
+pub(crate) struct Base {
     /// The descriptor that its reference named when this run began, or `None` for `scratch`.
     pub root: Option<Descriptor>,
     /// Its images for the chosen platforms, in that order.
@@ -24,7 +24,7 @@ pub struct Base {
 
 impl Base {
     /// Creates `scratch`: a base without files, for any platform.
-    pub fn scratch(choices: &[PlatformChoice]) -> Base {
+    pub(crate) fn scratch(choices: &[PlatformChoice]) -> Base {
         let mut images = Vec::new();
         for choice in choices {
             match choice {
@@ -39,7 +39,7 @@ impl Base {
     ///
     /// # Errors
     /// Returns an error if it is not an image, contradicts itself, or has no image for a chosen platform.
-    pub fn read(source: &dyn Source, root: Descriptor, choices: &[PlatformChoice]) -> Result<Base> {
+    pub(crate) fn read(source: &dyn Source, root: Descriptor, choices: &[PlatformChoice]) -> Result<Base> {
         let images = read_images(source, &root, choices)?;
         Ok(Base { root: Some(root), images })
     }

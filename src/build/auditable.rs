@@ -12,7 +12,7 @@ use crate::compile::{Binary, section};
 use crate::error::{Result, cannot_read, on_path};
 use crate::image::Digest;
 use crate::image::digest::sha256;
-use crate::plan::{ImagePlan, Plan};
+use crate::plan::Plan;
 use crate::store::cache::records::RecordKind;
 use crate::store::fingerprint::Fingerprint;
 use crate::store::{Cache, atomic};
@@ -21,7 +21,7 @@ use crate::store::{Cache, atomic};
 const FOLDER: &str = "oci-auditable";
 
 /// Who makes them.
-pub struct Auditable<'a> {
+pub(crate) struct Auditable<'a> {
     /// What was planned.
     pub plan: &'a Plan,
     /// What was made before.
@@ -32,7 +32,7 @@ pub struct Auditable<'a> {
 
 impl Auditable<'_> {
     /// Whether there is anything to do: a program is that of all images of its package.
-    pub fn is_wanted(plan: &Plan) -> bool {
+    pub(crate) fn is_wanted(plan: &Plan) -> bool {
         plan.images.iter().any(|image| image.auditable)
     }
 
@@ -40,9 +40,14 @@ impl Auditable<'_> {
     ///
     /// # Errors
     /// Of reading it, and of writing the other one.
-    pub fn program(&self, binary: &Binary) -> Result<Binary> {
-        let is_its = |image: &&ImagePlan| image.unit(binary.unit.target) == binary.unit;
-        let Some(image) = self.plan.images.iter().filter(is_its).find(|image| image.auditable) else {
+    pub(crate) fn program(&self, binary: &Binary) -> Result<Binary> {
+        let Some(image) = self
+            .plan
+            .images
+            .iter()
+            .filter(|image| image.unit(binary.unit.target) == binary.unit)
+            .find(|image| image.auditable)
+        else {
             return Ok(binary.clone());
         };
         let crates = self.inputs.crates(image, binary.unit.target);
@@ -79,9 +84,8 @@ impl Auditable<'_> {
             atomic::replace(path, |file| file.write_all(&made)).map_err(failed)?;
         }
         // It can be started where it is, as what it was made of.
-        let permissions = |path: &PathBuf| fs::metadata(path).map(|found| found.permissions());
-        let wanted = permissions(&binary.path).map_err(failed)?;
-        if permissions(path).map_err(failed)? != wanted {
+        let wanted = fs::metadata(&binary.path).map_err(failed)?.permissions();
+        if fs::metadata(path).map_err(failed)?.permissions() != wanted {
             fs::set_permissions(path, wanted).map_err(failed)?;
         }
         if let (Some(from), Some(to)) = (stamp(&binary.path), stamp(path)) {

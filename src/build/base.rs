@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::plan::ImagePlan;
 
 /// A base, and what was looked up in its layers.
-pub struct PreparedBase {
+pub(crate) struct PreparedBase {
     /// The base.
     pub base: Base,
     /// For each of its platforms, the owner of the files of each rule.
@@ -17,7 +17,7 @@ pub struct PreparedBase {
 }
 
 /// What is known of a base.
-pub enum BaseState {
+pub(crate) enum BaseState {
     /// It was not looked at yet.
     Unknown,
     /// Its documents were read.
@@ -30,7 +30,7 @@ pub enum BaseState {
 ///
 /// # Errors
 /// Returns an error if the base cannot be had, is not signed as it must be, or the image does not fit it.
-pub fn read(image: &ImagePlan, bases: &mut Bases) -> Result<Base> {
+pub(crate) fn read(image: &ImagePlan, bases: &mut Bases) -> Result<Base> {
     let base = bases.read(image)?;
     BaseVerifier::new(bases).check(image, &base)?;
     settings::check(image, &base)?;
@@ -41,7 +41,7 @@ pub fn read(image: &ImagePlan, bases: &mut Bases) -> Result<Base> {
 ///
 /// # Errors
 /// Returns an error if the base cannot be read, or does not know an owner.
-pub fn prepare(image: &ImagePlan, base: Base, bases: &Bases) -> Result<PreparedBase> {
+pub(crate) fn prepare(image: &ImagePlan, base: Base, bases: &Bases) -> Result<PreparedBase> {
     let owners = files::owners(image, &base, bases.source(&image.base)?)?;
     Ok(PreparedBase { base, owners })
 }

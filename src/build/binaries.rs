@@ -14,7 +14,7 @@ use crate::plan::{ImagePlan, Plan};
 use crate::platform::Target;
 
 /// The binaries of a plan, and where they come from.
-pub struct Binaries<'a> {
+pub(crate) struct Binaries<'a> {
     plan: &'a Plan,
     prebuilt: Vec<Binary>,
     /// The targets that each run of cargo compiles for.
@@ -26,7 +26,7 @@ impl<'a> Binaries<'a> {
     ///
     /// # Errors
     /// Returns an error if a prebuilt binary is missing, or built for another platform.
-    pub fn new(plan: &'a Plan, images: &[PlannedImage]) -> Result<Binaries<'a>> {
+    pub(crate) fn new(plan: &'a Plan, images: &[PlannedImage]) -> Result<Binaries<'a>> {
         let mut binaries = Binaries { plan, prebuilt: Vec::new(), compiled: vec![Vec::new(); plan.compile.runs.len()] };
         for image in images {
             for target in image.targets() {
@@ -41,7 +41,7 @@ impl<'a> Binaries<'a> {
     }
 
     /// Returns whether there is anything to compile.
-    pub fn need_cargo(&self) -> bool {
+    pub(crate) fn need_cargo(&self) -> bool {
         self.compiled.iter().any(|targets| !targets.is_empty())
     }
 
@@ -49,7 +49,7 @@ impl<'a> Binaries<'a> {
     ///
     /// # Errors
     /// Returns an error if one cannot, or cannot be read.
-    pub fn check_bases(&self, images: &[PlannedImage], bases: &Bases, toolchain: &Toolchain) -> Result<()> {
+    pub(crate) fn check_bases(&self, images: &[PlannedImage], bases: &Bases, toolchain: &Toolchain) -> Result<()> {
         let mut check = DynamicLinkCheck::new(bases);
         for image in images {
             for base in image.base().into_iter().flat_map(|base| &base.images) {
@@ -66,7 +66,7 @@ impl<'a> Binaries<'a> {
     ///
     /// # Errors
     /// Returns an error if cargo fails, or a binary is not what its target promises.
-    pub fn make(
+    pub(crate) fn make(
         &self,
         jobs: &[ImageJob],
         toolchain: Option<&Toolchain>,
@@ -92,7 +92,7 @@ impl<'a> Binaries<'a> {
 ///
 /// # Errors
 /// Returns an error if it cannot, or cannot be read.
-pub fn check(image: &ImagePlan, base: &Base, binaries: &[Binary], check: &mut DynamicLinkCheck) -> Result<()> {
+pub(crate) fn check(image: &ImagePlan, base: &Base, binaries: &[Binary], check: &mut DynamicLinkCheck) -> Result<()> {
     for base in &base.images {
         for name in &image.bins {
             check.can_start(find(binaries, image, name, base.target)?, image, base)?;

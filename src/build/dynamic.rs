@@ -20,7 +20,7 @@ use crate::store::Source;
 use crate::store::layer::layers_of;
 
 /// The files of bases, each read once.
-pub struct DynamicLinkCheck<'a> {
+pub(crate) struct DynamicLinkCheck<'a> {
     bases: &'a Bases<'a>,
     read: Vec<(BaseReference, Platform, Files)>,
 }
@@ -42,7 +42,7 @@ const MOST_LIBRARY: u64 = 64 << 20;
 
 impl<'a> DynamicLinkCheck<'a> {
     /// Of no base yet.
-    pub fn new(bases: &'a Bases<'a>) -> DynamicLinkCheck<'a> {
+    pub(crate) fn new(bases: &'a Bases<'a>) -> DynamicLinkCheck<'a> {
         DynamicLinkCheck { bases, read: Vec::new() }
     }
 
@@ -50,18 +50,18 @@ impl<'a> DynamicLinkCheck<'a> {
     ///
     /// # Errors
     /// See above; of reading the base.
-    pub fn has_loader(&mut self, image: &ImagePlan, base: &BaseImage) -> Result<()> {
+    pub(crate) fn has_loader(&mut self, image: &ImagePlan, base: &BaseImage) -> Result<()> {
         let files = self.files(image, base)?;
-        let is_loader = |name: &Vec<u8>| LOADERS.iter().any(|start| name.starts_with(start));
-        match files.names.iter().any(is_loader) {
-            true => Ok(()),
-            false => Err(refused(
+        if files.names.iter().any(|name| LOADERS.iter().any(|start| name.starts_with(start))) {
+            Ok(())
+        } else {
+            Err(refused(
                 base,
-                format!(
+                &format!(
                     "programs for {} are dynamic, and the base {} has no loader for them",
                     base.target.triple, image.base
                 ),
-            )),
+            ))
         }
     }
 
@@ -69,15 +69,15 @@ impl<'a> DynamicLinkCheck<'a> {
     ///
     /// # Errors
     /// What is missing; of reading the base.
-    pub fn can_start(&mut self, program: &Binary, image: &ImagePlan, base: &BaseImage) -> Result<()> {
+    pub(crate) fn can_start(&mut self, program: &Binary, image: &ImagePlan, base: &BaseImage) -> Result<()> {
         if program.needs.is_empty() {
             return Ok(());
         }
         let files = self.files(image, base)?;
-        let is_file = |path: &&String| {
-            files.tree.find(path).is_some_and(|node| matches!(files.tree.node(node).kind, NodeKind::File { .. }))
-        };
-        let interpreter = program.needs.interpreter.iter().find(|path| !is_file(path));
+        let interpreter = program.needs.interpreter.iter().find(|path| {
+            let node = files.tree.find(path);
+            !node.is_some_and(|node| matches!(files.tree.node(node).kind, NodeKind::File { .. }))
+        });
         let interpreter = interpreter.map(|path| format!("the interpreter {path}"));
         let libraries = program.needs.libraries.iter().filter(|name| !files.names.contains(name.as_bytes()));
         let missing: Vec<_> = interpreter.into_iter().chain(libraries.cloned()).collect();
@@ -85,7 +85,7 @@ impl<'a> DynamicLinkCheck<'a> {
             let missing = missing.join(" and ");
             return Err(refused(
                 base,
-                format!("{}: it needs {missing}, which the base {} does not have", dynamic(program), image.base),
+                &format!("{}: it needs {missing}, which the base {} does not have", dynamic(program), image.base),
             ));
         }
         self.check_versions(program, image, base)
@@ -97,11 +97,14 @@ impl<'a> DynamicLinkCheck<'a> {
         let files = self.files(image, base)?;
         let needed = &program.needs.versions;
         files.read_versions(needed.iter().map(|version| version.library.as_str()), source)?;
-        let lacks = |version: &&SymbolVersion| {
-            let has = files.versions.get(&version.library).and_then(Option::as_ref);
-            has.is_some_and(|has| !has.contains(&version.name))
-        };
-        let Some(missing) = needed.iter().filter(lacks).max_by_key(|version| versions::parse(&version.name)) else {
+        let Some(missing) = needed
+            .iter()
+            .filter(|version| {
+                let has = files.versions.get(&version.library).and_then(Option::as_ref);
+                has.is_some_and(|has| !has.contains(&version.name))
+            })
+            .max_by_key(|version| versions::parse(&version.name))
+        else {
             return Ok(());
         };
         let SymbolVersion { library, name } = missing;
@@ -126,20 +129,19 @@ impl<'a> DynamicLinkCheck<'a> {
 
     fn files(&mut self, image: &ImagePlan, base: &BaseImage) -> Result<&mut Files> {
         let known = self.read.iter().position(|(from, platform, _)| (from, platform) == (&image.base, &base.platform));
-        let known = match known {
-            Some(known) => known,
-            None => {
-                let layers = layers_of(&base.config, &base.layers)?;
-                let tree = merge(self.bases.source(&image.base)?, &layers);
-                let tree = tree.wrap_err_with(|| format!("cannot look into the base {}", image.base))?;
-                let names = names(&tree);
-                self.read.push((
-                    image.base.clone(),
-                    base.platform.clone(),
-                    Files { layers, tree, names, versions: HashMap::new() },
-                ));
-                self.read.len() - 1
-            }
+        let known = if let Some(known) = known {
+            known
+        } else {
+            let layers = layers_of(&base.config, &base.layers)?;
+            let tree = merge(self.bases.source(&image.base)?, &layers);
+            let tree = tree.wrap_err_with(|| format!("cannot look into the base {}", image.base))?;
+            let names = names(&tree);
+            self.read.push((
+                image.base.clone(),
+                base.platform.clone(),
+                Files { layers, tree, names, versions: HashMap::new() },
+            ));
+            self.read.len() - 1
         };
         Ok(&mut self.read[known].2)
     }
@@ -208,7 +210,7 @@ fn dynamic(program: &Binary) -> String {
     format!("{} for {} is dynamic", program.name, program.unit.target.platform())
 }
 
-fn refused(base: &BaseImage, message: String) -> Report {
+fn refused(base: &BaseImage, message: &str) -> Report {
     miette!(
         help = format!(
             "choose a base with glibc with `--base`, such as gcr.io/distroless/cc-debian12; or make a static program with \

@@ -18,7 +18,7 @@ use crate::store::Source;
 use crate::store::layer::layers_of;
 
 /// The assets of an image.
-pub struct Assets<'a> {
+pub(crate) struct Assets<'a> {
     /// Which are wanted.
     pub plan: &'a ImagePlan,
     /// What they go over.
@@ -31,7 +31,7 @@ pub struct Assets<'a> {
 ///
 /// # Errors
 /// A mistake in a rule; folders that cannot be read.
-pub fn check(plan: &ImagePlan) -> Result<()> {
+pub(crate) fn check(plan: &ImagePlan) -> Result<()> {
     assets::check(&plan.files, &plan.target_dir, &binaries(plan))
 }
 
@@ -39,7 +39,7 @@ pub fn check(plan: &ImagePlan) -> Result<()> {
 ///
 /// # Errors
 /// An owner whom the base does not know; a base that cannot be read.
-pub fn owners(plan: &ImagePlan, base: &Base, source: &dyn Source) -> Result<Vec<Vec<OwnerIds>>> {
+pub(crate) fn owners(plan: &ImagePlan, base: &Base, source: &dyn Source) -> Result<Vec<Vec<OwnerIds>>> {
     let mut owners: Vec<Vec<OwnerIds>> = Vec::new();
     if plan.files.is_empty() {
         return Ok(owners);
@@ -47,12 +47,11 @@ pub fn owners(plan: &ImagePlan, base: &Base, source: &dyn Source) -> Result<Vec<
     for (at, below) in base.images.iter().enumerate() {
         // The same layers know the same names.
         let known = base.images[..at].iter().position(|other| other.layers == below.layers);
-        owners.push(match known {
-            Some(known) => owners[known].clone(),
-            None => {
-                let layers = layers_of(&below.config, &below.layers)?;
-                assets::owners(&plan.files, &BaseLayers { platform: &below.platform, source, layers: &layers })?
-            }
+        owners.push(if let Some(known) = known {
+            owners[known].clone()
+        } else {
+            let layers = layers_of(&below.config, &below.layers)?;
+            assets::owners(&plan.files, &BaseLayers { platform: &below.platform, source, layers: &layers })?
         });
     }
     Ok(owners)
@@ -63,7 +62,7 @@ impl Assets<'_> {
     ///
     /// # Errors
     /// A mistake in a rule that only shows after cargo has run; of reading files, and of writing the layout.
-    pub fn layers(&self, layers: &Layers, out_dirs: &[OutDir], listener: Listener) -> Result<Vec<Layer>> {
+    pub(crate) fn layers(&self, layers: &Layers, out_dirs: &[OutDir], listener: Listener) -> Result<Vec<Layer>> {
         let mut made: Vec<(&Vec<OwnerIds>, Option<&Path>, Layer)> = Vec::new();
         let mut astray = BTreeSet::new();
         for (below, owners) in self.base.images.iter().zip(self.owners) {
@@ -71,15 +70,14 @@ impl Assets<'_> {
             let out_dir = out_dirs.iter().rfind(|out_dir| out_dir.unit == unit).filter(|_| self.depends_on_out_dir());
             let out_dir = out_dir.map(|out_dir| out_dir.path.as_path());
             let same = made.iter().find(|(other, folder, _)| (*other, *folder) == (owners, out_dir));
-            let layer = match same {
-                Some((_, _, layer)) => layer.clone(),
-                None => {
-                    let entries = self.entries(owners, out_dir)?;
-                    let links = assets::dangling_links(&entries).into_iter();
-                    astray.extend(links.map(|(path, target)| (path.to_owned(), target.to_owned())));
-                    let name = format!("{} (files)", self.plan.name);
-                    layers.layer(&entries, &name).wrap_err("cannot make the layer of `files`")?
-                }
+            let layer = if let Some((_, _, layer)) = same {
+                layer.clone()
+            } else {
+                let entries = self.entries(owners, out_dir)?;
+                let links = assets::dangling_links(&entries).into_iter();
+                astray.extend(links.map(|(path, target)| (path.to_owned(), target.to_owned())));
+                let name = format!("{} (files)", self.plan.name);
+                layers.layer(&entries, &name).wrap_err("cannot make the layer of `files`")?
             };
             made.push((owners, out_dir, layer));
         }

@@ -10,7 +10,7 @@ use crate::plan::ImagePlan;
 use crate::store::Source;
 
 /// What a caller does with images while cargo runs. `()` does nothing.
-pub trait Hooks: Sync {
+pub(crate) trait Hooks: Sync {
     /// Called as soon as there is a plan.
     ///
     /// # Errors
@@ -39,7 +39,7 @@ pub trait Hooks: Sync {
 impl Hooks for () {}
 
 /// The base of the image with the same number in the plan.
-pub struct ImageBase<'a> {
+pub(crate) struct ImageBase<'a> {
     /// The image.
     pub plan: &'a ImagePlan,
     /// Its base.
@@ -50,7 +50,7 @@ pub struct ImageBase<'a> {
 
 impl ImageBase<'_> {
     /// Returns the layers of the base for all platforms, each once.
-    pub fn layers(&self) -> Vec<Descriptor> {
+    pub(crate) fn layers(&self) -> Vec<Descriptor> {
         let mut seen = HashSet::new();
         let layers = self.base.images.iter().flat_map(|image| &image.layers);
         layers.filter(|layer| seen.insert(layer.digest())).cloned().collect()

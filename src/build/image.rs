@@ -13,7 +13,7 @@ use super::settings::{settings, unknown_variable, with_base};
 use crate::base::{Base, BaseImage};
 use crate::compile::{Binary, OutDir};
 use crate::error::{Result, cannot_read};
-use crate::event::transfer::Activity;
+use crate::event::counter::Activity;
 use crate::event::{BuiltBase, BuiltImage, BuiltManifest, Event, Listener};
 use crate::image::config::{History, assemble};
 use crate::image::layer::{FileContent, Layer, LayerEntry, with_parents};
@@ -24,7 +24,7 @@ use crate::reference::BaseReference;
 use crate::store::{ProgressSource, Sink, Source, copy};
 
 /// One image, and where its parts go.
-pub struct ImageBuilder<'a> {
+pub(crate) struct ImageBuilder<'a> {
     /// What is wanted.
     pub plan: &'a ImagePlan,
     /// Its layers, and its layout.
@@ -39,7 +39,7 @@ impl ImageBuilder<'_> {
     ///
     /// # Errors
     /// Of reading the base, and of writing the layout.
-    pub fn base(&self, base: &Base, source: &dyn Source, complete: bool) -> Result<()> {
+    pub(crate) fn base(&self, base: &Base, source: &dyn Source, complete: bool) -> Result<()> {
         let layers: Vec<_> = base.images.iter().flat_map(|image| image.layers.clone()).collect();
         if complete || !matches!(self.plan.base, BaseReference::Registry(_)) {
             let source = ProgressSource { source, activity: Activity::Copying, listener: self.listener };
@@ -53,7 +53,7 @@ impl ImageBuilder<'_> {
     ///
     /// # Errors
     /// Of reading the binaries, and of writing the layout.
-    pub fn binaries(&self, target: Target, binaries: &[Binary]) -> Result<Layer> {
+    pub(crate) fn binaries(&self, target: Target, binaries: &[Binary]) -> Result<Layer> {
         let mut entries = Vec::new();
         for binary in binaries {
             // A program that was named may be behind a link.
@@ -71,7 +71,12 @@ impl ImageBuilder<'_> {
     ///
     /// # Errors
     /// Of reading the assets, and of writing the layout.
-    pub fn finish(&self, prepared: &PreparedBase, out_dirs: &[OutDir], binaries: Vec<Layer>) -> Result<BuiltImage> {
+    pub(crate) fn finish(
+        &self,
+        prepared: &PreparedBase,
+        out_dirs: &[OutDir],
+        binaries: Vec<Layer>,
+    ) -> Result<BuiltImage> {
         let PreparedBase { base, owners } = prepared;
         let writer = &self.layers.writer;
         let assets = Assets { plan: self.plan, base, owners };

@@ -31,7 +31,7 @@ use crate::store::fingerprint::Fingerprint;
 const CRATES: &str = "crates 1";
 
 /// What binaries are built from and with.
-pub struct Inputs<'a> {
+pub(crate) struct Inputs<'a> {
     plan: &'a Plan,
     cache: &'a Cache,
     /// What everything was compiled with; empty if all binaries are prebuilt.
@@ -52,7 +52,7 @@ struct Wanted<'a> {
 }
 
 /// An image, and what it is built for.
-pub struct ImageTargets<'a> {
+pub(crate) struct ImageTargets<'a> {
     /// The image.
     pub plan: &'a ImagePlan,
     /// Its targets.
@@ -64,7 +64,7 @@ impl<'a> Inputs<'a> {
     ///
     /// # Errors
     /// Returns an error if cargo or a program of the toolchain does not answer.
-    pub fn find(
+    pub(crate) fn find(
         plan: &'a Plan,
         cache: &'a Arc<Cache>,
         toolchain: Option<&Toolchain>,
@@ -100,12 +100,12 @@ impl<'a> Inputs<'a> {
     }
 
     /// Returns the digest of Cargo.lock, or `None` if there is none.
-    pub fn lock(&self) -> Option<Digest> {
+    pub(crate) fn lock(&self) -> Option<Digest> {
         (!self.lock.is_empty()).then(|| sha256(self.lock.as_bytes()))
     }
 
     /// Returns the crates that the binaries of an image are built from for a target, their own package first.
-    pub fn crates(&self, image: &ImagePlan, target: Target) -> &[Crate] {
+    pub(crate) fn crates(&self, image: &ImagePlan, target: Target) -> &[Crate] {
         let found = self.crates.get(&image.unit(target));
         found.map(Vec::as_slice).unwrap_or_default()
     }
@@ -149,7 +149,7 @@ impl<'a> Inputs<'a> {
     ///
     /// # Errors
     /// Returns an error if it cannot be read.
-    pub fn digest(&self, program: &Path) -> Result<Digest> {
+    pub(crate) fn digest(&self, program: &Path) -> Result<Digest> {
         self.while_same(program, "digest", || {
             let mut hashed = HashWriter::new(io::sink());
             let read = File::open(program).and_then(|mut file| io::copy(&mut file, &mut hashed));

@@ -16,7 +16,7 @@ use crate::plan::ImagePlan;
 use crate::platform::Target;
 
 /// An image, and what is known of it before its layout is begun.
-pub struct PlannedImage<'a> {
+pub(crate) struct PlannedImage<'a> {
     /// What is wanted.
     pub plan: &'a ImagePlan,
     /// What is known of its base.
@@ -25,7 +25,7 @@ pub struct PlannedImage<'a> {
 
 impl PlannedImage<'_> {
     /// Returns the base, or `None` if it was not looked at yet.
-    pub fn base(&self) -> Option<&Base> {
+    pub(crate) fn base(&self) -> Option<&Base> {
         match &self.base {
             BaseState::Unknown => None,
             BaseState::Read(base) | BaseState::Prepared(PreparedBase { base, .. }) => Some(base),
@@ -33,7 +33,7 @@ impl PlannedImage<'_> {
     }
 
     /// Returns what the image is built for.
-    pub fn targets(&self) -> Vec<Target> {
+    pub(crate) fn targets(&self) -> Vec<Target> {
         match self.base() {
             Some(base) => base.images.iter().map(|image| image.target).collect(),
             None => self.plan.targets().unwrap_or_default(),
@@ -42,7 +42,7 @@ impl PlannedImage<'_> {
 }
 
 /// An image that is being built.
-pub struct ImageJob<'a> {
+pub(crate) struct ImageJob<'a> {
     /// What is wanted.
     pub plan: &'a ImagePlan,
     /// What it is built for.
@@ -58,7 +58,7 @@ pub struct ImageJob<'a> {
 
 impl<'a> ImageJob<'a> {
     /// Creates the job of an image of which nothing is written yet.
-    pub fn new(image: PlannedImage<'a>, builder: ImageBuilder<'a>) -> ImageJob<'a> {
+    pub(crate) fn new(image: PlannedImage<'a>, builder: ImageBuilder<'a>) -> ImageJob<'a> {
         let targets = image.targets();
         let (documents, prepared) = match image.base {
             BaseState::Unknown => (None, OnceLock::new()),
@@ -69,17 +69,17 @@ impl<'a> ImageJob<'a> {
     }
 
     /// Returns the documents of the base, if they are all that is known of it.
-    pub fn documents(&self) -> Option<&Base> {
+    pub(crate) fn documents(&self) -> Option<&Base> {
         self.documents.as_ref()
     }
 
     /// Returns whether everything about the base is known.
-    pub fn is_prepared(&self) -> bool {
+    pub(crate) fn is_prepared(&self) -> bool {
         self.prepared.get().is_some()
     }
 
     /// Keeps all that is known of the base.
-    pub fn set_prepared(&self, base: PreparedBase) {
+    pub(crate) fn set_prepared(&self, base: PreparedBase) {
         // A base is prepared once.
         let _ = self.prepared.set(base);
     }
@@ -88,7 +88,7 @@ impl<'a> ImageJob<'a> {
     ///
     /// # Errors
     /// Returns an error if it was not prepared.
-    pub fn prepared(&self) -> Result<&PreparedBase> {
+    pub(crate) fn prepared(&self) -> Result<&PreparedBase> {
         self.prepared.get().ok_or_else(|| miette!("the base {} was not prepared", self.plan.base))
     }
 
@@ -96,7 +96,7 @@ impl<'a> ImageJob<'a> {
     ///
     /// # Errors
     /// Returns an error if the binaries cannot be read, or the layout cannot be written.
-    pub fn write_binaries(&self, target: Target, binaries: &[Binary]) -> Result<()> {
+    pub(crate) fn write_binaries(&self, target: Target, binaries: &[Binary]) -> Result<()> {
         let layer = self.builder.binaries(target, binaries)?;
         lock(&self.layers).insert(target, layer);
         Ok(())
@@ -106,7 +106,7 @@ impl<'a> ImageJob<'a> {
     ///
     /// # Errors
     /// Returns an error if cargo did not build them.
-    pub fn layer(&self, target: Target) -> Result<Layer> {
+    pub(crate) fn layer(&self, target: Target) -> Result<Layer> {
         let layer = lock(&self.layers).get(&target).cloned();
         layer.ok_or_else(|| miette!("cargo did not build the binaries for {}", target.triple))
     }

@@ -3,7 +3,8 @@
 //! What is looked at first is the metadata of the files that go in, and then their content: both are much quicker than to
 //! compress them.
 
-use std::path::Path;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -14,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::config::is_whiteout;
 use crate::error::{Result, on_path};
 use crate::event::Listener;
-use crate::event::transfer::{Activity, Transfer};
+use crate::event::counter::Activity;
+use crate::event::transfer::Transfer;
 use crate::image::layer::compression::COMPRESSOR;
 use crate::image::layer::{self, EntryKind, FileContent, Layer, LayerEntry};
 use crate::image::{CompressionOptions, DiffId};
@@ -24,7 +26,7 @@ use crate::store::fingerprint::Fingerprint;
 use crate::store::{Cache, LayoutWriter, Sink};
 
 /// Where layers of a layout come from, and go to.
-pub struct Layers<'a> {
+pub(crate) struct Layers<'a> {
     /// The layout.
     pub writer: LayoutWriter,
     /// What is kept of the runs before.
@@ -50,7 +52,7 @@ impl Layers<'_> {
     ///
     /// # Errors
     /// Of reading what goes in, and of writing the layout.
-    pub fn layer(&self, entries: &[LayerEntry], name: &str) -> Result<Layer> {
+    pub(crate) fn layer(&self, entries: &[LayerEntry], name: &str) -> Result<Layer> {
         if let Some(entry) = entries.iter().find(|entry| entry.path.split('/').any(is_whiteout)) {
             let why = "would delete files of the base: names that begin with `.wh.` do that";
             return Err(miette!("/{} {why}", entry.path));
@@ -92,11 +94,11 @@ impl Layers<'_> {
         }
         // That it is the layer of that tar is not believed either.
         let layer = Layer { descriptor: descriptor.clone(), diff_id: tar.clone() };
-        let read = |entries: &mut crate::image::layer::tar_reader::TarReader<&mut dyn std::io::Read>| {
+        let read = layer.read(self.cache.as_ref(), |entries| {
             while entries.next_entry().map_err(read_error)?.is_some() {}
             Ok(())
-        };
-        if layer.read(self.cache.as_ref(), read).is_err() {
+        });
+        if read.is_err() {
             return Ok(false);
         }
         self.writer.push(descriptor, self.cache.as_ref()).wrap_err("cannot use the layer of the cache").map(|()| true)
@@ -106,17 +108,18 @@ impl Layers<'_> {
         let size = layer::tar_size(entries).into_diagnostic()?;
         let mut blob = self.writer.create_blob()?;
         let transfer = Transfer::begin(Some(self.listener), Activity::Layering, name, size);
-        let done = |bytes| transfer.counter().add(bytes);
-        let layer = layer::write_with_progress(entries, self.time, self.packing, blob.as_file_mut(), &done)
-            .map_err(|error| on_path("write in", blob.path().parent().unwrap_or(blob.path()), error))?;
+        let layer = layer::write_with_progress(entries, self.time, self.packing, blob.as_file_mut(), &|bytes| {
+            transfer.counter().add(bytes);
+        })
+        .map_err(|error| on_path("write in", blob.path().parent().unwrap_or(blob.path()), error))?;
         self.writer.add_blob(&layer.descriptor, blob)?;
         self.cache.put_layer(&layer.diff_id, size, self.packing.compression, &layer.descriptor);
         Ok(layer)
     }
 
     /// All that a layer is made of, but for the content of files.
+    #[allow(clippy::unnecessary_debug_formatting)] // it escapes line breaks
     fn about(&self, entries: &[LayerEntry]) -> String {
-        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let mut about = format!("{} by {COMPRESSOR}, at {}", self.packing.compression, self.time);
         for LayerEntry { path, kind, mode, owner } in entries {
             let kind = match kind {
@@ -125,13 +128,18 @@ impl Layers<'_> {
                 EntryKind::File(FileContent::Path(path)) => format!("file {:?}", absolute(path)),
                 EntryKind::File(FileContent::Bytes(bytes)) => format!("bytes {}", crate::image::digest::sha256(bytes)),
             };
-            about += &format!("\n{path:?} {mode:o} {owner:?} {kind}");
+            // Writing to a string does not fail.
+            let _ = write!(about, "\n{path:?} {mode:o} {owner:?} {kind}");
         }
         about
     }
 }
 
-/// Those of all files that go in; nothing where one of them has none.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Returns the fingerprints of all files in the layer, or `None` if one of them has none.
 fn stamps(entries: &[LayerEntry]) -> Option<Vec<Fingerprint>> {
     let paths = entries.iter().filter_map(|entry| match &entry.kind {
         EntryKind::File(FileContent::Path(path)) => Some(path),

@@ -19,15 +19,15 @@ mod base;
 mod binaries;
 mod dynamic;
 mod files;
-pub mod hooks;
+pub(crate) mod hooks;
 mod image;
-pub mod inputs;
+pub(crate) mod inputs;
 mod job;
 mod layers;
 mod outputs;
 mod pending;
 mod pipeline;
-pub mod referrers;
+pub(crate) mod referrers;
 mod settings;
 mod verify_base;
 
@@ -45,7 +45,7 @@ use crate::plan::{self, ImagePlan, Plan, Request};
 use crate::store::Layout;
 
 /// What is to be built.
-pub struct Build<'a> {
+pub(crate) struct Build<'a> {
     /// What the plan is made from.
     pub request: Request<'a>,
     /// Whether layouts get the layers of bases in registries too; else these are left where they are.
@@ -57,7 +57,7 @@ pub struct Build<'a> {
 }
 
 /// Images that were built.
-pub struct Built<'a> {
+pub(crate) struct Built<'a> {
     /// What was planned.
     pub plan: Plan,
     /// The bases.
@@ -73,7 +73,7 @@ impl<'a> Build<'a> {
     ///
     /// # Errors
     /// Returns the first failure; then every layout is as it was before.
-    pub fn run(&self, check: impl FnOnce(&Plan) -> Result<()>, hooks: &dyn Hooks) -> Result<Built<'a>> {
+    pub(crate) fn run(&self, check: impl FnOnce(&Plan) -> Result<()>, hooks: &dyn Hooks) -> Result<Built<'a>> {
         let environment = &self.context.environment;
         // Which toolchain it is does not depend on the plan: it is asked while the plan is made.
         let (plan, toolchain) = std::thread::scope(|scope| {
@@ -99,7 +99,7 @@ impl<'a> Build<'a> {
 
 impl Built<'_> {
     /// Returns each image with its plan and its layout.
-    pub fn each(&self) -> impl Iterator<Item = (&ImagePlan, &BuiltImage, &Layout)> {
+    pub(crate) fn each(&self) -> impl Iterator<Item = (&ImagePlan, &BuiltImage, &Layout)> {
         self.plan
             .images
             .iter()
@@ -112,7 +112,7 @@ impl Built<'_> {
     ///
     /// # Errors
     /// Returns an error if it cannot be written.
-    pub fn write_outputs(&self, context: &GlobalContext) -> Result<()> {
+    pub(crate) fn write_outputs(&self, context: &GlobalContext) -> Result<()> {
         for (plan, image, layout) in self.each() {
             outputs::write(&self.plan, plan, layout, image, context.listener)?;
         }

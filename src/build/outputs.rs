@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::cli::{Output, OutputKind};
 use crate::config::SbomFormat;
 use crate::error::{Result, on_path};
-use crate::event::{BuiltAttachment, BuiltImage, BuiltManifest, Event, Listener};
+use crate::event::{BuiltImage, Event, Listener};
 use crate::plan::{ImagePlan, Plan};
 use crate::platform::Platform;
 use crate::store::archive::{ArchiveContents, DockerImage};
@@ -20,7 +20,7 @@ use crate::store::{Layout, LayoutWriter, Sink, Source, atomic, copy, read};
 ///
 /// # Errors
 /// Of writing; what was at such a place before is then as it was.
-pub fn write(
+pub(crate) fn write(
     plan: &Plan,
     image_plan: &ImagePlan,
     layout: &Layout,
@@ -61,10 +61,11 @@ fn copy_layout(layout: &Layout, image: &BuiltImage, path: &Path, listener: Liste
 /// Writes the SBOMs as files, under the names that they have among what is attached.
 fn write_sboms(folder: &Path, layout: &Layout, image: &BuiltImage, listener: Listener) -> Result<()> {
     fs::create_dir_all(folder).map_err(|error| on_path("create", folder, error))?;
-    let is_sbom = |attached: &&BuiltAttachment| {
-        SbomFormat::ALL.iter().any(|format| format.media_type() == attached.artifact_type)
-    };
-    for attached in image.attached.iter().filter(is_sbom) {
+    for attached in image
+        .attached
+        .iter()
+        .filter(|attached| SbomFormat::ALL.iter().any(|format| format.media_type() == attached.artifact_type))
+    {
         let path = folder.join(&attached.file);
         let content = read(layout, &attached.content)?;
         atomic::replace(&path, |file| file.write_all(&content)).map_err(|error| on_path("write", &path, error))?;
@@ -75,8 +76,8 @@ fn write_sboms(folder: &Path, layout: &Layout, image: &BuiltImage, listener: Lis
 
 /// The one image that Docker's own format can name: that of this computer's architecture, else the first.
 fn docker_image(image: &BuiltImage) -> Result<DockerImage<'_>> {
-    let is_host = |manifest: &&BuiltManifest| manifest.platform == Platform::host();
-    let manifest = image.manifests.iter().find(is_host).or(image.manifests.first());
+    let manifest =
+        image.manifests.iter().find(|manifest| manifest.platform == Platform::host()).or(image.manifests.first());
     let manifest = manifest.ok_or_else(|| miette!("the image {} has no platform", image.name))?;
     Ok(DockerImage { manifest: &manifest.descriptor, names: image.tagged_names() })
 }
@@ -85,7 +86,7 @@ fn docker_image(image: &BuiltImage) -> Result<DockerImage<'_>> {
 ///
 /// # Errors
 /// Of writing; a file that was there before is then as it was.
-pub fn write_metadata(path: &Path, built: &[BuiltImage]) -> Result<()> {
+pub(crate) fn write_metadata(path: &Path, built: &[BuiltImage]) -> Result<()> {
     let text = serde_json::to_vec_pretty(&json!({ "images": built })).into_diagnostic()?;
     atomic::replace(path, |file| file.write_all(&text)).map_err(|error| on_path("write", path, error))
 }

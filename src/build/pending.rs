@@ -9,7 +9,7 @@ use crate::parallel::lock;
 use crate::platform::Target;
 
 /// A layer of binaries, all of which are there.
-pub struct CompleteLayer<'a> {
+pub(crate) struct CompleteLayer<'a> {
     /// Its image.
     pub job: &'a ImageJob<'a>,
     /// What the binaries were built for.
@@ -19,14 +19,14 @@ pub struct CompleteLayer<'a> {
 }
 
 /// Layers that wait for binaries.
-pub struct PendingLayers<'a> {
+pub(crate) struct PendingLayers<'a> {
     waiting: Mutex<Vec<CompleteLayer<'a>>>,
     complete: Sender<CompleteLayer<'a>>,
 }
 
 impl<'a> PendingLayers<'a> {
     /// Creates the layers of all images, without binaries; `complete` receives those that have all.
-    pub fn new(jobs: &'a [ImageJob<'a>], complete: Sender<CompleteLayer<'a>>) -> PendingLayers<'a> {
+    pub(crate) fn new(jobs: &'a [ImageJob<'a>], complete: Sender<CompleteLayer<'a>>) -> PendingLayers<'a> {
         let layers = jobs.iter().flat_map(|job| {
             job.targets.iter().map(move |target| CompleteLayer { job, target: *target, binaries: Vec::new() })
         });
@@ -34,7 +34,7 @@ impl<'a> PendingLayers<'a> {
     }
 
     /// Adds a binary to the layers that it belongs to.
-    pub fn arrived(&self, binary: &Binary) {
+    pub(crate) fn arrived(&self, binary: &Binary) {
         let mut waiting = lock(&self.waiting);
         for layer in waiting.iter_mut().filter(|layer| layer.job.plan.unit(layer.target) == binary.unit) {
             let is_new = layer.binaries.iter().all(|known| known.name != binary.name);

@@ -37,7 +37,7 @@ use crate::store::{Cache, Layout, LayoutWriter};
 const NOTHING_TO_COMPILE: Duration = Duration::from_millis(500);
 
 /// Makes the images of a plan.
-pub struct Pipeline<'a> {
+pub(crate) struct Pipeline<'a> {
     /// What is wanted.
     pub plan: &'a Plan,
     /// What the run has.
@@ -55,7 +55,7 @@ impl Pipeline<'_> {
     ///
     /// # Errors
     /// Returns the first failure; then every layout is as it was before.
-    pub fn run(
+    pub(crate) fn run(
         &self,
         bases: &mut Bases,
         toolchain: Option<Toolchain>,

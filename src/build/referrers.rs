@@ -25,7 +25,7 @@ use crate::reference::BaseReference;
 use crate::store::{LayoutWriter, Memory};
 
 /// An image, and all that is known of how it came about.
-pub struct Attachments<'a> {
+pub(crate) struct Attachments<'a> {
     /// All that was planned.
     pub whole: &'a Plan,
     /// The image, in that.
@@ -52,9 +52,12 @@ impl Attachments<'_> {
     ///
     /// # Errors
     /// Of making it, and of writing the layout.
-    pub fn attach(&self, image: &BuiltImage, writer: &LayoutWriter) -> Result<Vec<BuiltAttachment>> {
-        let attach = |attachment: Attachment| attachment.attach(self.plan, writer);
-        self.sboms(image)?.into_iter().chain(self.provenances(image)).map(attach).collect()
+    pub(crate) fn attach(&self, image: &BuiltImage, writer: &LayoutWriter) -> Result<Vec<BuiltAttachment>> {
+        self.sboms(image)?
+            .into_iter()
+            .chain(self.provenances(image))
+            .map(|attachment| attachment.attach(self.plan, writer))
+            .collect()
     }
 
     /// One statement about index and images, attached to each of them: whoever has one of their digests finds it.
@@ -68,13 +71,15 @@ impl Attachments<'_> {
         let subjects: Vec<_> = root.into_iter().chain(images).collect();
         let named = subjects.iter().map(|(name, subject)| (name.clone(), subject.digest().clone())).collect();
         let bytes = self.provenance(named).bytes();
-        let attachment = |(_, subject): (String, &Descriptor)| Attachment {
-            subject: subject.clone(),
-            artifact_type: IN_TOTO,
-            file: format!("{}.provenance.json", self.plan.name),
-            bytes: bytes.clone(),
-        };
-        subjects.into_iter().map(attachment).collect()
+        subjects
+            .into_iter()
+            .map(|(_, subject): (String, &Descriptor)| Attachment {
+                subject: subject.clone(),
+                artifact_type: IN_TOTO,
+                file: format!("{}.provenance.json", self.plan.name),
+                bytes: bytes.clone(),
+            })
+            .collect()
     }
 
     fn provenance(&self, subjects: Vec<(String, Digest)>) -> Statement {
@@ -154,9 +159,9 @@ impl Attachments<'_> {
     ///
     /// # Errors
     /// When it is too large.
-    pub fn unbuilt(&self, format: SbomFormat) -> Result<Vec<u8>> {
-        let bom = |below: &crate::base::BaseImage| self.bom(below.target, &below.platform, None);
-        let boms: Vec<_> = self.base.images.iter().map(bom).collect::<Result<_>>()?;
+    pub(crate) fn unbuilt(&self, format: SbomFormat) -> Result<Vec<u8>> {
+        let images = self.base.images.iter();
+        let boms: Vec<_> = images.map(|below| self.bom(below.target, &below.platform, None)).collect::<Result<_>>()?;
         match &boms[..] {
             [bom] => bom.document(format, &self.plan.name),
             boms => of_index(self.named(None), boms).document(format, &self.plan.name),
@@ -171,15 +176,17 @@ impl Attachments<'_> {
         let plan = self.plan;
         let name = platform.map_or_else(|| plan.name.clone(), |platform| format!("{}-{platform}", plan.name));
         let what = platform.map_or_else(|| plan.name.clone(), |platform| format!("{} for {platform}", plan.name));
-        let document = |format: &SbomFormat| {
-            Ok(Attachment {
-                subject: subject.clone(),
-                artifact_type: format.media_type(),
-                file: format!("{}.{}", name.replace('/', "-"), format.extension()),
-                bytes: bom.document(*format, &what)?,
+        plan.sbom
+            .iter()
+            .map(|format| {
+                Ok(Attachment {
+                    subject: subject.clone(),
+                    artifact_type: format.media_type(),
+                    file: format!("{}.{}", name.replace('/', "-"), format.extension()),
+                    bytes: bom.document(*format, &what)?,
+                })
             })
-        };
-        plan.sbom.iter().map(document).collect()
+            .collect()
     }
 }
 
@@ -219,7 +226,7 @@ fn without_place(base: &BaseReference) -> String {
 ///
 /// # Errors
 /// When there are several.
-pub fn only<T>(images: &[T]) -> Result<&T> {
+pub(crate) fn only<T>(images: &[T]) -> Result<&T> {
     match images {
         [image] => Ok(image),
         images => Err(miette!(

@@ -11,7 +11,7 @@ use crate::plan::ImagePlan;
 use crate::reference::BaseReference;
 
 /// Returns what the plan sets in the config of an image.
-pub fn settings(plan: &ImagePlan, base: &Base) -> Settings {
+pub(crate) fn settings(plan: &ImagePlan, base: &Base) -> Settings {
     Settings {
         entrypoint: plan.entrypoint.clone(),
         cmd: plan.cmd.clone(),
@@ -31,7 +31,7 @@ pub fn settings(plan: &ImagePlan, base: &Base) -> Settings {
 ///
 /// # Errors
 /// Returns an error if the settings do not fit the base.
-pub fn check(plan: &ImagePlan, base: &Base) -> Result<()> {
+pub(crate) fn check(plan: &ImagePlan, base: &Base) -> Result<()> {
     if plan.no_index && base.images.len() != 1 {
         return Err(miette!(
             help = "choose one platform with `--platform`, or omit `--no-index`",
@@ -49,7 +49,7 @@ pub fn check(plan: &ImagePlan, base: &Base) -> Result<()> {
 
 /// Returns labels or annotations with the name and digest of the base, if others can find it in a registry (image-spec,
 /// `annotations.md`).
-pub fn with_base(plan: &ImagePlan, base: &Base, values: &Labels) -> Labels {
+pub(crate) fn with_base(plan: &ImagePlan, base: &Base, values: &Labels) -> Labels {
     let mut values = values.clone();
     if let (BaseReference::Registry(reference), Some(root)) = (&plan.base, &base.root) {
         let facts = [
@@ -64,7 +64,7 @@ pub fn with_base(plan: &ImagePlan, base: &Base, values: &Labels) -> Labels {
 }
 
 /// Returns the error of a setting that names a variable which neither it nor the base has.
-pub fn unknown_variable(plan: &ImagePlan, error: &UnknownVariable) -> Report {
+pub(crate) fn unknown_variable(plan: &ImagePlan, error: &UnknownVariable) -> Report {
     miette!(
         help = "write `$$` for a dollar sign, or set the variable before it is used",
         "cannot configure the image {}: {error}",

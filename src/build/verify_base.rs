@@ -18,7 +18,7 @@ use crate::reference::{BaseReference, KeyReference};
 use crate::store::cache::records::RecordKind;
 
 /// Verifies signatures of bases.
-pub struct BaseVerifier<'a> {
+pub(crate) struct BaseVerifier<'a> {
     is_offline: bool,
     /// Has the cache, which keeps signatures: they are verified again, and not asked for.
     context: &'a GlobalContext<'a>,
@@ -26,7 +26,7 @@ pub struct BaseVerifier<'a> {
 
 impl<'a> BaseVerifier<'a> {
     /// Verifies with what the bases were opened with.
-    pub fn new(bases: &Bases<'a>) -> BaseVerifier<'a> {
+    pub(crate) fn new(bases: &Bases<'a>) -> BaseVerifier<'a> {
         BaseVerifier { context: bases.context(), is_offline: bases.is_offline() }
     }
 
@@ -35,7 +35,7 @@ impl<'a> BaseVerifier<'a> {
     ///
     /// # Errors
     /// Returns an error if the key cannot be read, or has not signed the base.
-    pub fn check(&self, image: &ImagePlan, base: &Base) -> Result<()> {
+    pub(crate) fn check(&self, image: &ImagePlan, base: &Base) -> Result<()> {
         match (&image.base_verify, &base.root) {
             (Some(key), Some(root)) if image.base != BaseReference::Embedded => {
                 let public = key::public(key, &self.context.environment)?;

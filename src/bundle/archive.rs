@@ -164,7 +164,7 @@ impl<'a> BundleArchive<'a> {
         match u64::try_from(seconds) {
             Ok(seconds) if nanos == 0 && seconds < 1 << 33 => header.set_mtime(seconds),
             _ => {
-                pax::append(&mut records, b"mtime", pax::write_time(attributes.mtime.0, attributes.mtime.1).as_bytes())
+                pax::append(&mut records, b"mtime", pax::write_time(attributes.mtime.0, attributes.mtime.1).as_bytes());
             }
         }
         let old = header.as_old_mut();

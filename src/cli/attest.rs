@@ -7,7 +7,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
 use super::inspect::platform;
-use super::{Arguments, TalkArgs};
+use super::talk::{CommandArgs, TalkArgs};
 use crate::config::check::key_value;
 use crate::image::predicate;
 use crate::platform::Platform;
@@ -183,31 +183,31 @@ fn is_restricted_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "!#$&-^_.+".contains(c))
 }
 
-impl Arguments for GenerateKeyArgs {
+impl CommandArgs for GenerateKeyArgs {
     fn talk(&self) -> TalkArgs {
         self.talk.clone()
     }
 }
 
-impl Arguments for SignArgs {
+impl CommandArgs for SignArgs {
     fn talk(&self) -> TalkArgs {
         self.talk.clone()
     }
 }
 
-impl Arguments for VerifyArgs {
+impl CommandArgs for VerifyArgs {
     fn talk(&self) -> TalkArgs {
         self.talk.clone()
     }
 }
 
-impl Arguments for AttachArgs {
+impl CommandArgs for AttachArgs {
     fn talk(&self) -> TalkArgs {
         self.talk.clone()
     }
 }
 
-impl Arguments for ReferrersArgs {
+impl CommandArgs for ReferrersArgs {
     fn talk(&self) -> TalkArgs {
         self.talk.clone()
     }

@@ -6,7 +6,7 @@ use super::attest::SignerArgs;
 use super::cargo::CargoArgs;
 use super::image::ImageArgs;
 use super::output::OutputArgs;
-use super::{Arguments, TalkArgs};
+use super::talk::{CommandArgs, TalkArgs};
 
 /// The arguments of `cargo oci push`.
 #[derive(Args, Clone, Debug, Default)]
@@ -40,13 +40,13 @@ pub struct BuildArgs {
     pub cargo: CargoArgs,
 }
 
-impl Arguments for BuildArgs {
+impl CommandArgs for BuildArgs {
     fn talk(&self) -> TalkArgs {
         self.cargo.talk.clone()
     }
 }
 
-impl Arguments for PushArgs {
+impl CommandArgs for PushArgs {
     fn talk(&self) -> TalkArgs {
         self.build.cargo.talk.clone()
     }

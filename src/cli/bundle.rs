@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum, ValueHint};
 use super::cargo::CargoArgs;
 use super::image::ImageArgs;
 use super::table::flags;
-use super::{Arguments, TalkArgs};
+use super::talk::{CommandArgs, TalkArgs};
 
 /// The arguments of `cargo oci bundle`.
 #[derive(Args, Clone, Debug)]
@@ -84,7 +84,7 @@ fn for_building() -> Vec<&'static str> {
     keys.chain(FOR_BUILDING).collect()
 }
 
-impl Arguments for BundleArgs {
+impl CommandArgs for BundleArgs {
     fn talk(&self) -> TalkArgs {
         self.cargo.talk.clone()
     }

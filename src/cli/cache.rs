@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::{Arguments, TalkArgs};
+use super::talk::{CommandArgs, TalkArgs};
 
 /// The arguments of `cargo oci cache`.
 #[derive(Args, Clone, Debug)]
@@ -95,7 +95,7 @@ fn in_units(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     number.checked_mul(*factor)
 }
 
-impl Arguments for CacheArgs {
+impl CommandArgs for CacheArgs {
     fn talk(&self) -> TalkArgs {
         self.action.talk().clone()
     }

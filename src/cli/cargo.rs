@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::login::TalkArgs;
+use super::talk::TalkArgs;
 
 /// Cargo's own flags, with cargo's own meaning.
 #[derive(Args, Clone, Debug, Default)]

@@ -1,10 +1,10 @@
-//! The format of a command's standard output.
+//! The flag for the format of a command's standard output.
 
 use std::ops::Deref;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::{Arguments, TalkArgs};
+use super::talk::{CommandArgs, MessageFormat, TalkArgs};
 
 /// The arguments of a command, with the format of its output.
 #[derive(Args, Clone, Debug, Default)]
@@ -25,7 +25,7 @@ impl<A: Args> Deref for WithFormat<A> {
     }
 }
 
-impl<A: Args + Arguments> Arguments for WithFormat<A> {
+impl<A: Args + CommandArgs> CommandArgs for WithFormat<A> {
     fn talk(&self) -> TalkArgs {
         self.args.talk()
     }
@@ -33,15 +33,4 @@ impl<A: Args + Arguments> Arguments for WithFormat<A> {
     fn message_format(&self) -> MessageFormat {
         self.message_format
     }
-}
-
-/// The format of standard output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum MessageFormat {
-    /// A line for each image: the result
-    #[default]
-    Human,
-    /// A line of JSON for each event, then for each result; `reason` is pulling, transfer-progress, layered, finished,
-    /// pushed, loaded, warning, … and with -v request; the last is result, with that line as `value`
-    Json,
 }

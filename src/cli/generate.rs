@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap_complete::Shell;
 
-use super::{Arguments, TalkArgs};
+use super::talk::{CommandArgs, TalkArgs};
 
 /// The arguments of `cargo oci completions`.
 #[derive(Args, Clone, Debug)]
@@ -27,19 +27,19 @@ pub struct ManArgs {
 #[derive(Args, Clone, Debug)]
 pub struct SchemaArgs {}
 
-impl Arguments for CompletionsArgs {
+impl CommandArgs for CompletionsArgs {
     fn talk(&self) -> TalkArgs {
         TalkArgs::default()
     }
 }
 
-impl Arguments for ManArgs {
+impl CommandArgs for ManArgs {
     fn talk(&self) -> TalkArgs {
         TalkArgs::default()
     }
 }
 
-impl Arguments for SchemaArgs {
+impl CommandArgs for SchemaArgs {
     fn talk(&self) -> TalkArgs {
         TalkArgs::default()
     }

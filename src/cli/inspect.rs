@@ -3,7 +3,7 @@
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueHint};
 
-use super::{Arguments, TalkArgs};
+use super::talk::{CommandArgs, TalkArgs};
 use crate::platform::{Platform, PlatformError};
 
 /// Which image, and how it is printed.
@@ -32,7 +32,7 @@ pub(super) fn platform(text: &str) -> Result<Platform, PlatformError> {
     }
 }
 
-impl Arguments for NamedArgs {
+impl CommandArgs for NamedArgs {
     fn talk(&self) -> TalkArgs {
         self.talk.clone()
     }

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::build::BuildArgs;
 use super::completing::{completing, engines};
-use super::{Arguments, TalkArgs};
+use super::talk::{CommandArgs, TalkArgs};
 use crate::reference::EngineReference;
 
 /// The arguments of `cargo oci load`.
@@ -52,13 +52,13 @@ pub struct RunArgs {
     pub engine_args: Vec<String>,
 }
 
-impl Arguments for LoadArgs {
+impl CommandArgs for LoadArgs {
     fn talk(&self) -> TalkArgs {
         self.build.cargo.talk.clone()
     }
 }
 
-impl Arguments for RunArgs {
+impl CommandArgs for RunArgs {
     fn talk(&self) -> TalkArgs {
         self.load.build.cargo.talk.clone()
     }

@@ -4,9 +4,9 @@ use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
-use clap::{Args, ColorChoice};
+use clap::Args;
 
-use super::Arguments;
+use super::talk::{CommandArgs, TalkArgs};
 use crate::reference::RegistryName;
 
 /// The arguments of `cargo oci login`.
@@ -40,25 +40,6 @@ pub struct LogoutArgs {
     pub talk: TalkArgs,
 }
 
-/// How much is printed, and in which colors.
-#[derive(Args, Clone, Debug, Default)]
-pub struct TalkArgs {
-    /// Print only errors and the result
-    #[arg(short, long, env = "CARGO_TERM_QUIET", value_parser = quiet)]
-    pub quiet: bool,
-    /// Print requests, and cargo's verbose output (-vv: very verbose)
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-    /// Coloring: auto, always, never
-    #[arg(long, value_name = "WHEN", env = "CARGO_TERM_COLOR", hide_env = true)]
-    pub color: Option<ColorChoice>,
-}
-
-/// Parses the variable: the flag has no value.
-fn quiet(text: &str) -> Result<bool, String> {
-    text.parse().map_err(|_| "CARGO_TERM_QUIET must be `true` or `false`".to_owned())
-}
-
 /// A password argument. Its debug output does not contain it.
 #[derive(Clone)]
 pub struct PasswordArg(pub String);
@@ -77,13 +58,13 @@ impl FromStr for PasswordArg {
     }
 }
 
-impl Arguments for LoginArgs {
+impl CommandArgs for LoginArgs {
     fn talk(&self) -> TalkArgs {
         self.talk.clone()
     }
 }
 
-impl Arguments for LogoutArgs {
+impl CommandArgs for LogoutArgs {
     fn talk(&self) -> TalkArgs {
         self.talk.clone()
     }

@@ -15,6 +15,7 @@ mod login;
 mod output;
 mod sbom;
 mod table;
+mod talk;
 
 pub use attest::{
     AttachArgs, Attest, GenerateKeyArgs, ReferrersArgs, Required, SignArgs, SignerArgs, SubjectArgs, VerifyArgs,
@@ -23,25 +24,15 @@ pub use build::{BuildArgs, PushArgs};
 pub use bundle::{BundleArgs, BundleForm};
 pub use cache::{CacheAction, CacheArgs, PruneArgs};
 pub use cargo::CargoArgs;
-pub use format::{MessageFormat, WithFormat};
+pub use format::WithFormat;
 pub use generate::{CompletionsArgs, ManArgs, SchemaArgs};
 pub use image::{ImageArgs, Prebuilt};
 pub use inspect::NamedArgs;
 pub use load::{EngineArgs, LoadArgs, RunArgs};
-pub use login::{LoginArgs, LogoutArgs, PasswordArg, TalkArgs};
+pub use login::{LoginArgs, LogoutArgs, PasswordArg};
 pub use output::{Output, OutputArgs, OutputKind};
 pub use sbom::SbomArgs;
-
-/// The arguments of a subcommand.
-pub trait Arguments {
-    /// Returns how much the subcommand prints.
-    fn talk(&self) -> TalkArgs;
-
-    /// Returns the form of what it prints to stdout.
-    fn message_format(&self) -> MessageFormat {
-        MessageFormat::Human
-    }
-}
+pub use talk::{CommandArgs, MessageFormat, TalkArgs};
 
 /// Returns the arguments without the `oci` that cargo adds: `cargo-oci oci build` is the same as `cargo-oci build`.
 pub fn arguments(typed: impl Iterator<Item = std::ffi::OsString>) -> Vec<std::ffi::OsString> {
@@ -68,8 +59,8 @@ mod tests {
 
     #[test]
     fn arguments_drop_the_oci_of_cargo() {
-        let read = |typed: &[&str]| arguments(typed.iter().map(Into::into));
-        assert_eq!(read(&["cargo-oci", "oci", "build"]), read(&["cargo-oci", "build"]));
+        let typed = ["cargo-oci", "oci", "build"].map(Into::into);
+        assert_eq!(arguments(typed.into_iter()), ["cargo-oci", "build"]);
     }
 
     #[test]

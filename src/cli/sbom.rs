@@ -5,7 +5,7 @@ use clap::Args;
 use super::build::BuildArgs;
 use super::cargo::CargoArgs;
 use super::image::ImageArgs;
-use super::{Arguments, TalkArgs};
+use super::talk::{CommandArgs, TalkArgs};
 use crate::config::SbomFormat;
 
 /// The arguments of `cargo oci sbom`.
@@ -29,7 +29,7 @@ impl SbomArgs {
     }
 }
 
-impl Arguments for SbomArgs {
+impl CommandArgs for SbomArgs {
     fn talk(&self) -> TalkArgs {
         self.cargo.talk.clone()
     }

@@ -19,7 +19,7 @@ use crate::store::FileSource;
 ///
 /// # Errors
 /// Returns an error if the file cannot be read, there is no such image, or nothing can be attached where it is.
-pub fn run(args: &AttachArgs, context: &GlobalContext) -> Result<Outcome> {
+pub(crate) fn run(args: &AttachArgs, context: &GlobalContext) -> Result<Outcome> {
     let reference = reference(&args.subject.image)?;
     let attached = attach(args, &reference, context);
     attached.wrap_err_with(|| format!("cannot attach {} to {reference}", args.file.display()))

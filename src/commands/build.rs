@@ -12,7 +12,7 @@ use crate::plan::Request;
 /// # Errors
 /// Returns the first failure: then every layout is as it was before, unless it was one of the other outputs, which are
 /// written from the finished layouts.
-pub fn run(args: &BuildArgs, context: &GlobalContext) -> Result<Outcome> {
+pub(crate) fn run(args: &BuildArgs, context: &GlobalContext) -> Result<Outcome> {
     let built = Build { request: Request::new(args), complete: true, attach: true, context }.run(|_| Ok(()), &())?;
     built.write_outputs(context)?;
     Ok(Outcome::Results(built.images.into_iter().map(|image| image.reference).collect()))

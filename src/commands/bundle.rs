@@ -18,7 +18,7 @@ use crate::publish::bundles::{bundle_image, bundle_output, bundle_paths, unpack}
 ///
 /// # Errors
 /// Returns the first failure; then that bundle does not exist.
-pub fn run(args: &BundleArgs, context: &GlobalContext) -> Result<Outcome> {
+pub(crate) fn run(args: &BundleArgs, context: &GlobalContext) -> Result<Outcome> {
     let platform = platform(&args.image)?;
     let outputs = match &args.from {
         Some(from) => vec![other(args, from, platform, context)?],

@@ -13,7 +13,7 @@ use crate::store::cache::prune::Limits;
 ///
 /// # Errors
 /// Returns an error if no folder for the cache is known, or it cannot be used.
-pub fn run(args: &CacheArgs, context: &GlobalContext) -> Result<Outcome> {
+pub(crate) fn run(args: &CacheArgs, context: &GlobalContext) -> Result<Outcome> {
     match &args.action {
         CacheAction::Path(_) => Ok(Outcome::Results(vec![context.environment.cache_folder()?.display().to_string()])),
         CacheAction::List(_) => Ok(Outcome::CacheEntries(context.cache()?.blobs())),

@@ -12,7 +12,8 @@ use crate::error::Result;
 const IN_BASH: &str = include_str!("completions.bash");
 
 /// Returns the script that a shell reads.
-pub fn run<C: CommandFactory>(args: &CompletionsArgs, _: &GlobalContext) -> Result<Outcome> {
+#[allow(clippy::unnecessary_wraps)] // as the other commands
+pub(crate) fn run<C: CommandFactory>(args: &CompletionsArgs, _: &GlobalContext) -> Result<Outcome> {
     Ok(Outcome::Text(match args.shell {
         // clap_complete 4.6 has two names for the subcommands of a program with a hyphen, and finds none of them.
         Shell::Bash => {

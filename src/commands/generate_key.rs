@@ -20,7 +20,7 @@ use crate::secret::Secret;
 /// # Errors
 /// Returns an error if one of the files exists or cannot be written, or there is no terminal to ask for a password. Then no
 /// file was written.
-pub fn run(args: &GenerateKeyArgs, context: &GlobalContext) -> Result<Outcome> {
+pub(crate) fn run(args: &GenerateKeyArgs, context: &GlobalContext) -> Result<Outcome> {
     let prefix = args.output.display();
     let (private, public) = (PathBuf::from(format!("{prefix}.key")), PathBuf::from(format!("{prefix}.pub")));
     for path in [&private, &public] {

@@ -16,7 +16,7 @@ use crate::inspect::{ImageInfo, ImageReader, Inspected};
 ///
 /// # Errors
 /// Returns an error if there is no such image, none for the platform, or it is not what its digests say.
-pub fn run(args: &NamedArgs, context: &GlobalContext) -> Result<Outcome> {
+pub(crate) fn run(args: &NamedArgs, context: &GlobalContext) -> Result<Outcome> {
     let reference = reference(&args.image)?;
     let failure = || format!("cannot inspect {reference}");
     let image = OpenImage::open(&reference, context).wrap_err_with(failure)?;
@@ -29,10 +29,13 @@ pub fn run(args: &NamedArgs, context: &GlobalContext) -> Result<Outcome> {
     Ok(Outcome::Inspected(Inspected { reference: reference.to_string(), images }, args.json))
 }
 
+fn is_image(root: &ImageRoot) -> bool {
+    is_document(root.descriptor.media_type()) && !is_referrers_list(&root.descriptor)
+}
+
 /// Reads the roots. Artifacts are shown at what they are attached to.
 fn read_all(reader: &ImageReader, roots: Vec<ImageRoot>) -> Result<Vec<ImageInfo>> {
     let one = roots.len() == 1;
-    let is_image = |root: &ImageRoot| is_document(root.descriptor.media_type()) && !is_referrers_list(&root.descriptor);
     let (mut images, mut platforms) = (Vec::new(), Vec::new());
     for root in roots.into_iter().filter(|root| one || is_image(root)) {
         let (image, found) = reader.image(&root.descriptor, root.tags)?;

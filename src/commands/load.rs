@@ -10,7 +10,7 @@ use crate::publish::engines::{EngineImage, load};
 ///
 /// # Errors
 /// Returns the first failure; then no name of that image stands for something else than before.
-pub fn run(args: &LoadArgs, context: &GlobalContext) -> Result<Outcome> {
+pub(crate) fn run(args: &LoadArgs, context: &GlobalContext) -> Result<Outcome> {
     let loaded = load(args, context, |_, _| Ok(()))?;
     Ok(Outcome::Results(loaded.iter().map(EngineImage::name).collect()))
 }

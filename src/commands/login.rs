@@ -19,7 +19,7 @@ const MOST_BYTES: u64 = 64 << 10;
 ///
 /// # Errors
 /// Returns an error if user or password are unknown, the registry does not accept them, or they cannot be stored.
-pub fn run(args: &LoginArgs, context: &GlobalContext) -> Result<Outcome> {
+pub(crate) fn run(args: &LoginArgs, context: &GlobalContext) -> Result<Outcome> {
     let registry = args.registry.as_str();
     let user = match &args.username {
         Some(user) => user.clone(),

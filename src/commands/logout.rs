@@ -11,7 +11,7 @@ use crate::registry::credentials::{self, Credential, CredentialCache};
 ///
 /// # Errors
 /// Returns an error if they cannot be removed.
-pub fn run(args: &LogoutArgs, context: &GlobalContext) -> Result<Outcome> {
+pub(crate) fn run(args: &LogoutArgs, context: &GlobalContext) -> Result<Outcome> {
     let registry = args.registry.as_str();
     let environment = &context.environment;
     let erased = credentials::erase(environment, registry)?;

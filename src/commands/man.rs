@@ -16,7 +16,7 @@ use crate::error::{Result, on_path};
 ///
 /// # Errors
 /// Returns an error if the folder cannot be written.
-pub fn run<C: CommandFactory>(args: &ManArgs, _: &GlobalContext) -> Result<Outcome> {
+pub(crate) fn run<C: CommandFactory>(args: &ManArgs, _: &GlobalContext) -> Result<Outcome> {
     fs::create_dir_all(&args.folder).map_err(|error| on_path("create", &args.folder, error))?;
     // `man cargo-oci-build` finds the page of a subcommand by its name.
     let mut all = C::command().name("cargo-oci").display_name("cargo-oci").disable_help_subcommand(true);

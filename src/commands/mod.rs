@@ -30,7 +30,7 @@ use clap::{Parser, Subcommand};
 pub use outcome::Outcome;
 
 use crate::cli::{
-    Arguments, AttachArgs, BuildArgs, BundleArgs, CacheArgs, CompletionsArgs, GenerateKeyArgs, LoadArgs, LoginArgs,
+    AttachArgs, BuildArgs, BundleArgs, CacheArgs, CommandArgs, CompletionsArgs, GenerateKeyArgs, LoadArgs, LoginArgs,
     LogoutArgs, ManArgs, MessageFormat, NamedArgs, PushArgs, ReferrersArgs, RunArgs, SbomArgs, SchemaArgs, SignArgs,
     TalkArgs, VerifyArgs, WithFormat,
 };

@@ -12,7 +12,7 @@ use crate::publish::{Destinations, check_repositories};
 ///
 /// # Errors
 /// Returns the first failure; then no tag of that repository has moved.
-pub fn run(args: &PushArgs, context: &GlobalContext) -> Result<Outcome> {
+pub(crate) fn run(args: &PushArgs, context: &GlobalContext) -> Result<Outcome> {
     // A key that cannot be used is an error before anything is built.
     let signer = key::signer(&args.signer, context)?;
     // What is written elsewhere must be whole.

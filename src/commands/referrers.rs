@@ -15,7 +15,7 @@ use crate::reference::BaseReference;
 ///
 /// # Errors
 /// Returns an error if there is no such image, or an attachment cannot be read.
-pub fn run(args: &ReferrersArgs, context: &GlobalContext) -> Result<Outcome> {
+pub(crate) fn run(args: &ReferrersArgs, context: &GlobalContext) -> Result<Outcome> {
     let reference = reference(&args.image)?;
     let found = list(&reference, context).wrap_err_with(|| format!("cannot list what is attached to {reference}"))?;
     Ok(Outcome::Referrers(found, args.json))

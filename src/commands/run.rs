@@ -18,7 +18,7 @@ use crate::publish::engines::{EngineImage, load};
 ///
 /// # Errors
 /// Returns an error if anything fails before the program runs.
-pub fn run(args: &RunArgs, context: &GlobalContext) -> Result<Outcome> {
+pub(crate) fn run(args: &RunArgs, context: &GlobalContext) -> Result<Outcome> {
     // Variables are the container's, not the image's: the image is the same with and without them.
     let mut load_args = args.load.clone();
     let variables = load_args.build.image.table.env.take().unwrap_or_default();

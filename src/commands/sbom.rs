@@ -15,7 +15,7 @@ use crate::plan::{self, Purpose, Request};
 ///
 /// # Errors
 /// Returns an error if the plan has a mistake, the base cannot be had, or cargo does not answer.
-pub fn run(args: &SbomArgs, context: &GlobalContext) -> Result<Outcome> {
+pub(crate) fn run(args: &SbomArgs, context: &GlobalContext) -> Result<Outcome> {
     let request = Request { args: &args.build(), purpose: Purpose::Sbom(args.format) };
     let plan = plan::make(&request, &context.environment)?;
     let image = only(&plan.images)?;

@@ -7,6 +7,7 @@ use crate::context::GlobalContext;
 use crate::error::Result;
 
 /// Returns the JSON Schema of `metadata.oci` in Cargo.toml.
-pub fn run(_: &SchemaArgs, _: &GlobalContext) -> Result<Outcome> {
+#[allow(clippy::unnecessary_wraps)] // as the other commands
+pub(crate) fn run(_: &SchemaArgs, _: &GlobalContext) -> Result<Outcome> {
     Ok(Outcome::Text(schema()))
 }

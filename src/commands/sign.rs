@@ -16,7 +16,7 @@ use crate::reference::BaseReference;
 ///
 /// # Errors
 /// Returns an error if the key cannot be used, there is no such image, or it takes no signature where it is.
-pub fn run(args: &SignArgs, context: &GlobalContext) -> Result<Outcome> {
+pub(crate) fn run(args: &SignArgs, context: &GlobalContext) -> Result<Outcome> {
     let reference = reference(&args.subject.image)?;
     // The arguments are such that one is named.
     let signer = key::signer(&args.signer, context)?

@@ -8,7 +8,7 @@ use crate::context::GlobalContext;
 use crate::context::image::{OpenImage, no_image_for, reference};
 use crate::error::Result;
 use crate::event::Event;
-use crate::event::transfer::Activity;
+use crate::event::counter::Activity;
 use crate::store::ProgressSource;
 use crate::store::validate::validate_all;
 
@@ -16,7 +16,7 @@ use crate::store::validate::validate_all;
 ///
 /// # Errors
 /// Returns an error if there is no such image, or none for the platform.
-pub fn run(args: &NamedArgs, context: &GlobalContext) -> Result<Outcome> {
+pub(crate) fn run(args: &NamedArgs, context: &GlobalContext) -> Result<Outcome> {
     let reference = reference(&args.image)?;
     let failure = || format!("cannot validate {reference}");
     let image = OpenImage::open(&reference, context).wrap_err_with(failure)?;

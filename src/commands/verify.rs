@@ -20,7 +20,7 @@ use crate::reference::BaseReference;
 /// # Errors
 /// Returns an error if the key cannot be used or has not signed the image, there is no such image, or an attachment is not
 /// what was attached.
-pub fn run(args: &VerifyArgs, context: &GlobalContext) -> Result<Outcome> {
+pub(crate) fn run(args: &VerifyArgs, context: &GlobalContext) -> Result<Outcome> {
     let reference = reference(&args.image)?;
     let key = key::public(&args.key, &context.environment)?;
     let verified = verify(args, &reference, &key, context).map_err(|error| {

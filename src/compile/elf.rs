@@ -13,7 +13,7 @@ use crate::platform::{ElfKind, Target};
 
 /// A program that no image of its platform can run.
 #[derive(Debug, Diagnostic, thiserror::Error)]
-pub enum ElfError {
+pub(crate) enum ElfError {
     /// The program is for another operating system.
     #[error("{path} is {kind}, not an ELF program for Linux")]
     #[diagnostic(help(
@@ -96,7 +96,7 @@ impl fmt::Display for Needs {
 ///
 /// # Errors
 /// Returns an error if the program cannot be read, does not match the target or is not static.
-pub fn check_static(path: &Path, target: Target) -> Result<()> {
+pub(crate) fn check_static(path: &Path, target: Target) -> Result<()> {
     let needs = check(path, target)?;
     if !needs.is_empty() {
         return Err(ElfError::Dynamic { path: path.to_owned(), needs: needs.to_string() }.into());
@@ -108,7 +108,7 @@ pub fn check_static(path: &Path, target: Target) -> Result<()> {
 ///
 /// # Errors
 /// Returns an error if the program cannot be read or does not match the target.
-pub fn check(path: &Path, target: Target) -> Result<Needs> {
+pub(crate) fn check(path: &Path, target: Target) -> Result<Needs> {
     let file = std::fs::File::open(path).map_err(|error| cannot_read(path, error))?;
     // Reads headers only: a program may have hundreds of megabytes of debug information.
     let data = object::ReadCache::new(file);

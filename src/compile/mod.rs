@@ -1,13 +1,13 @@
 //! Runs cargo, mostly once for all packages and targets: its messages → [`Binary`].
 
-pub mod elf;
+pub(crate) mod elf;
 pub mod linker;
-pub mod release;
-pub mod remap;
-pub mod resolve;
-pub mod section;
-pub mod target;
-pub mod versions;
+pub(crate) mod release;
+pub(crate) mod remap;
+pub(crate) mod resolve;
+pub(crate) mod section;
+pub(crate) mod target;
+pub(crate) mod versions;
 
 use std::collections::HashSet;
 use std::io::BufReader;
@@ -25,7 +25,7 @@ use crate::platform::Target;
 
 use elf::Needs;
 use linker::Linkers;
-pub use target::Toolchain;
+pub(crate) use target::Toolchain;
 
 /// A program that cargo built.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -251,14 +251,14 @@ mod tests {
 
     #[test]
     fn out_dirs_belong_to_the_target_of_the_script() {
-        let targets = |out_dir: &str| -> Vec<_> {
+        fn targets(out_dir: &str) -> Vec<&'static str> {
             let message = serde_json::json!({
                 "package_id": "x", "linked_libs": [], "linked_paths": [], "cfgs": [], "env": [], "out_dir": out_dir,
             });
             let script = serde_json::from_value(message).expect("a message");
             let found = out_dirs(&[script], &TARGETS, 0);
             found.into_iter().map(|found| found.unit.target.triple).collect()
-        };
+        }
         let own = "/x86_64-unknown-linux-musl/target/aarch64-unknown-linux-musl/release/build/x-1/out";
         assert_eq!(targets(own), ["aarch64-unknown-linux-musl"]);
         assert_eq!(targets("/x86_64-unknown-linux-musl/target/release/build/x-1/out"), [""; 0]);

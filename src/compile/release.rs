@@ -15,7 +15,7 @@ use crate::release::Release;
 ///
 /// # Errors
 /// Returns an error if the program cannot be run, or prints no version.
-pub fn ask(program: &OsStr) -> Result<Release> {
+pub(crate) fn ask(program: &OsStr) -> Result<Release> {
     let output = Command::new(program).arg("--version").stdin(Stdio::null()).output();
     let output = output.into_diagnostic().wrap_err_with(|| format!("cannot run {}", program.display()))?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
@@ -50,7 +50,7 @@ impl Toolchain {
 }
 
 /// Returns the path of cargo, if it is known: on PATH, rustup may have a proxy in its place.
-pub fn cargo(environment: &Environment, toolchain: &Toolchain) -> Option<PathBuf> {
+pub(crate) fn cargo(environment: &Environment, toolchain: &Toolchain) -> Option<PathBuf> {
     let named = PathBuf::from(environment.cargo());
     let file = if named.is_absolute() { named } else { environment.find_program(&["cargo"])? };
     let has_rustup = file.with_file_name(format!("rustup{}", std::env::consts::EXE_SUFFIX)).exists();

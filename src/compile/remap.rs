@@ -19,7 +19,7 @@ const VARIABLE: &str = "CARGO_ENCODED_RUSTFLAGS";
 
 /// How the flags are passed to cargo.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct RemapFlags {
+pub(crate) struct RemapFlags {
     /// Arguments of cargo.
     pub args: Vec<OsString>,
     /// An environment variable.
@@ -30,7 +30,7 @@ pub struct RemapFlags {
 ///
 /// # Errors
 /// Returns an error if cargo's configuration cannot be read for a target.
-pub fn flags(remaps: &[Remap], sysroot: &Path, config: &Config, targets: &[Target]) -> Result<RemapFlags> {
+pub(crate) fn flags(remaps: &[Remap], sysroot: &Path, config: &Config, targets: &[Target]) -> Result<RemapFlags> {
     let library = Remap { from: sysroot.join("lib/rustlib/src/rust"), to: "/rustc" };
     let mut of_targets = Vec::new();
     for target in targets {
@@ -144,7 +144,9 @@ mod tests {
 
     #[test]
     fn remaps_of_the_user_take_precedence() {
-        let added = |theirs: &str| flags_with("", &[(VARIABLE, theirs)]).variable.map(|(_, flags)| flags);
+        fn added(theirs: &str) -> Option<String> {
+            flags_with("", &[(VARIABLE, theirs)]).variable.map(|(_, flags)| flags)
+        }
         for theirs in
             ["--remap-path-prefix=/a b=x", "--remap-path-prefix=/a b/c=x=y", "--remap-path-prefix\u{1f}/a b=x"]
         {

@@ -12,7 +12,7 @@ use crate::platform::Target;
 
 /// What cargo resolved.
 #[derive(Debug)]
-pub struct Resolved {
+pub(crate) struct Resolved {
     /// The output of `cargo tree`: the packages that the binaries are built from.
     pub tree: String,
     /// The output of `cargo metadata`: what these packages are.
@@ -23,7 +23,7 @@ pub struct Resolved {
 ///
 /// # Errors
 /// Returns an error if cargo cannot be run or its output cannot be read, with cargo's own message.
-pub fn resolve(request: &Resolve, environment: &Environment, target: Target) -> Result<Resolved> {
+pub(crate) fn resolve(request: &Resolve, environment: &Environment, target: Target) -> Result<Resolved> {
     let mut tree = vec!["tree", "--edges", "normal", "--prefix", "depth", "--format", " {p}", "--charset", "ascii"];
     tree.extend(request.packages.iter().flat_map(|package| ["--package", package]));
     tree.extend(["--target", target.triple]);

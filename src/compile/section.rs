@@ -15,7 +15,7 @@ use crate::error::Result;
 ///
 /// # Errors
 /// Returns an error if the file is not an ELF program, or its sections cannot be read.
-pub fn add(program: &[u8], name: &str, content: &[u8]) -> Result<Option<Vec<u8>>> {
+pub(crate) fn add(program: &[u8], name: &str, content: &[u8]) -> Result<Option<Vec<u8>>> {
     let added = match FileKind::parse(program) {
         Ok(FileKind::Elf32) => add_to::<elf::FileHeader32<Endianness>>(program, name, content),
         Ok(FileKind::Elf64) => add_to::<elf::FileHeader64<Endianness>>(program, name, content),

@@ -19,7 +19,7 @@ pub struct SymbolVersion {
 ///
 /// # Errors
 /// Returns an error if a section cannot be read.
-pub fn needed<'a, H: FileHeader<Endian = Endianness>, R: ReadRef<'a>>(
+pub(crate) fn needed<'a, H: FileHeader<Endian = Endianness>, R: ReadRef<'a>>(
     sections: &SectionTable<'a, H, R>,
     endian: Endianness,
     data: R,
@@ -42,7 +42,7 @@ pub fn needed<'a, H: FileHeader<Endian = Endianness>, R: ReadRef<'a>>(
 
 /// Returns the names of the versions that a library defines. Returns `None` if it has none or cannot be read: the loader
 /// accepts it, too.
-pub fn defined(library: &[u8]) -> Option<BTreeSet<String>> {
+pub(crate) fn defined(library: &[u8]) -> Option<BTreeSet<String>> {
     match FileKind::parse(library).ok()? {
         FileKind::Elf32 => defined_in::<elf::FileHeader32<Endianness>>(library),
         FileKind::Elf64 => defined_in::<elf::FileHeader64<Endianness>>(library),
@@ -72,7 +72,7 @@ fn text(name: &[u8]) -> String {
 }
 
 /// Splits a version into its prefix and its number, such as `GLIBC_` and 2.34. Returns `None` if it has no number.
-pub fn parse(name: &str) -> Option<(&str, Vec<u32>)> {
+pub(crate) fn parse(name: &str) -> Option<(&str, Vec<u32>)> {
     let at = name.find(|c: char| c.is_ascii_digit())?;
     let (prefix, number) = name.split_at(at);
     let number: Result<_, _> = number.split('.').map(str::parse).collect();

@@ -6,7 +6,7 @@ use crate::sanitize::is_terminal_control;
 ///
 /// # Errors
 /// Returns the rule that it breaks.
-pub fn check_tag(tag: &str) -> Result<(), String> {
+pub(crate) fn check_tag(tag: &str) -> Result<(), String> {
     if is_tag(tag) { Ok(()) } else { Err(invalid_tag(tag)) }
 }
 
@@ -31,7 +31,7 @@ pub(super) fn invalid_tag(text: &str) -> String {
 ///
 /// # Errors
 /// Returns an error if it is.
-pub fn check_filled(text: &str) -> Result<(), String> {
+pub(crate) fn check_filled(text: &str) -> Result<(), String> {
     if text.is_empty() {
         return Err("the value must not be empty: remove the key for the default".to_owned());
     }
@@ -42,7 +42,7 @@ pub fn check_filled(text: &str) -> Result<(), String> {
 ///
 /// # Errors
 /// Returns the rule that it breaks.
-pub fn check_workdir(workdir: &str) -> Result<(), String> {
+pub(crate) fn check_workdir(workdir: &str) -> Result<(), String> {
     check_line(workdir)?;
     if !workdir.starts_with('/') {
         return Err(format!("`{workdir}` is not an absolute path in the image"));
@@ -54,7 +54,7 @@ pub fn check_workdir(workdir: &str) -> Result<(), String> {
 ///
 /// # Errors
 /// Returns the rule that it breaks.
-pub fn check_user(user: &str) -> Result<(), String> {
+pub(crate) fn check_user(user: &str) -> Result<(), String> {
     let (name, group) = user.split_once(':').unwrap_or((user, "0"));
     if !is_account(name) || !is_account(group) {
         return Err(format!("invalid user `{user}`: expected USER or USER:GROUP, each a name or a number"));
@@ -73,7 +73,7 @@ fn is_account(name: &str) -> bool {
 ///
 /// # Errors
 /// Returns an error if it holds one, or an invisible character.
-pub fn check_line(text: &str) -> Result<(), String> {
+pub(crate) fn check_line(text: &str) -> Result<(), String> {
     match text.chars().find(|c| is_terminal_control(*c)) {
         None => Ok(()),
         // The character may be invisible; its number can be searched for.
@@ -87,7 +87,7 @@ pub fn check_line(text: &str) -> Result<(), String> {
 ///
 /// # Errors
 /// Returns the rule that it breaks.
-pub fn check_feature(feature: &str) -> Result<(), String> {
+pub(crate) fn check_feature(feature: &str) -> Result<(), String> {
     if feature.is_empty() || feature.contains([' ', ',']) {
         return Err(format!("invalid feature `{feature}`: expected the name of one feature"));
     }
@@ -98,7 +98,7 @@ pub fn check_feature(feature: &str) -> Result<(), String> {
 ///
 /// # Errors
 /// Returns an error if there is no key, or it has control characters.
-pub fn key_value(text: &str) -> Result<(String, String), String> {
+pub(crate) fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => {
             check_line(key)?;
@@ -109,7 +109,7 @@ pub fn key_value(text: &str) -> Result<(String, String), String> {
 }
 
 /// Returns whether a file of this name in a layer deletes another (image-spec, `layer.md`, "Whiteouts").
-pub fn is_whiteout(name: &str) -> bool {
+pub(crate) fn is_whiteout(name: &str) -> bool {
     name.starts_with(".wh.")
 }
 

@@ -251,7 +251,9 @@ mod tests {
 
     #[test]
     fn owner_is_a_user_and_an_optional_group() {
-        let name = |name: &str| Account::Name(name.to_owned());
+        fn name(name: &str) -> Account {
+            Account::Name(name.to_owned())
+        }
         for (text, user, group) in [
             ("0:0", Account::Number(0), Some(Account::Number(0))),
             ("65532", Account::Number(65532), None),

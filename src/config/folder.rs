@@ -66,15 +66,14 @@ mod tests {
 
     #[test]
     fn folder_must_be_an_absolute_path() {
-        let folder = |text: &str| text.parse::<Folder>();
         for (text, path, program) in
             [("/app", "/app", "/app/x"), ("/usr/local/bin/", "/usr/local/bin", "/usr/local/bin/x"), ("/", "/", "/x")]
         {
-            let folder = folder(text).expect(text);
+            let folder = text.parse::<Folder>().expect(text);
             assert_eq!((folder.as_str(), folder.join("x").as_str()), (path, program));
         }
         for wrong in ["", "app", "./app", "/a/../b", "/a//b", "/a/./b", "/a:b"] {
-            assert!(folder(wrong).is_err(), "{wrong}");
+            assert!(wrong.parse::<Folder>().is_err(), "{wrong}");
         }
     }
 }

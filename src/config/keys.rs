@@ -12,7 +12,7 @@ use super::sbom::SbomFormats;
 use super::signal::Signal;
 use super::template::TagTemplate;
 use super::text::{BinName, Feature, Profile, UserAndGroup, VolumeFolder, WorkingDir};
-use super::value::{Arguments, Entrypoint, KeyValue, Labels, NonEmpty, Variables};
+use super::value::{Arguments, Entrypoint, EnvEntries, KeyValue, Labels, NonEmpty};
 use super::verify::BaseVerify;
 use crate::image::Compression;
 use crate::platform::PlatformChoice;
@@ -21,9 +21,9 @@ use crate::reference::{BaseReference, EngineReference};
 /// The key whose tables are more images of the package. It is the one key without a row: it has tables, no value.
 pub const IMAGES: &str = "images";
 /// An example of [`IMAGES`].
-pub const IMAGES_EXAMPLE: &str = r#"{ migrate = { bins = ["hello-migrate"] } }"#;
+pub(crate) const IMAGES_EXAMPLE: &str = r#"{ migrate = { bins = ["hello-migrate"] } }"#;
 /// What [`IMAGES`] does.
-pub const IMAGES_HELP: &str =
+pub(crate) const IMAGES_HELP: &str =
     "Build more images of the package: tables with these keys, by name, which inherit from this table";
 
 /// Defines the struct [`Table`] and the list [`KEYS`] from rows `field: Type { help: …, …the other fields of Key… }`.
@@ -140,7 +140,7 @@ keys! {
         flag: Some(Flag::new("cmd", "ARG")),
         variable: None,
     }
-    env: Variables {
+    env: EnvEntries {
         help: "Set environment variables; $NAME and ${NAME} expand to the base's value or that of an earlier variable, $$ is a \
                dollar sign",
         name: "env",

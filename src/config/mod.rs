@@ -11,40 +11,39 @@
 //! | [`check`] | rules that flags and tables share |
 //! | [`document`], `error` | values of TOML, and errors with their position |
 
-pub mod check;
+pub(crate) mod check;
 pub mod document;
 mod error;
 mod files;
-pub mod folder;
+pub(crate) mod folder;
 pub mod key;
-pub mod keys;
+pub(crate) mod keys;
 pub mod markdown;
 mod pattern;
-pub mod port;
+pub(crate) mod port;
 mod repositories;
-pub mod sbom;
+pub(crate) mod sbom;
 pub mod schema;
-pub mod section;
-pub mod signal;
+pub(crate) mod section;
+pub(crate) mod signal;
 mod table;
 pub mod template;
 #[cfg(test)]
 mod tests;
-pub mod text;
-pub mod value;
+pub(crate) mod text;
+pub(crate) mod value;
 mod verify;
 
-pub use check::is_whiteout;
-pub use error::{ConfigError, ValueError};
-pub use files::{Account, FileRule, Owner};
-pub use folder::Folder;
+pub(crate) use check::is_whiteout;
+pub(crate) use files::{Account, FileRule, Owner};
+pub(crate) use folder::Folder;
 pub use keys::{IMAGES, KEYS, Table};
-pub use pattern::{Pattern, PatternRoot};
-pub use port::Port;
-pub use repositories::Repositories;
-pub use sbom::{SbomFormat, SbomFormats};
+pub(crate) use pattern::PatternRoot;
+pub(crate) use port::Port;
+pub(crate) use repositories::Repositories;
+pub(crate) use sbom::SbomFormat;
 pub use section::{Section, Whose};
-pub use signal::Signal;
-pub use template::{Placeholder, TagTemplate};
+pub(crate) use signal::Signal;
+pub(crate) use template::{Placeholder, TagTemplate};
 pub use value::Labels;
-pub use verify::BaseVerify;
+pub(crate) use verify::BaseVerify;

@@ -13,7 +13,7 @@ use super::document::{any_string, pairs, parsed, some_strings, string, strings, 
 use super::error::ValueError;
 
 /// The type of a key's value.
-pub trait KeyValue: Sized {
+pub(crate) trait KeyValue: Sized {
     /// The type as the documentation names it.
     const TYPE: &'static str;
     /// Whether it has several items: then a flag for it can be repeated.
@@ -47,7 +47,7 @@ pub trait KeyValue: Sized {
 }
 
 /// A value that is written as one string.
-pub trait Text: FromStr<Err: Display> {
+pub(crate) trait Text: FromStr<Err: Display> {
     /// Returns the JSON Schema of the string.
     fn schema() -> Json {
         json!({ "type": "string" })
@@ -63,7 +63,7 @@ pub trait Text: FromStr<Err: Display> {
 pub type Labels = BTreeMap<String, Option<String>>;
 
 /// Environment variables, in the order they are written.
-pub type Variables = Vec<(String, String)>;
+pub(crate) type EnvEntries = Vec<(String, String)>;
 
 /// An array that must not be empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -212,15 +212,15 @@ impl KeyValue for Arguments {
 /// Names that tables of strings may have.
 const NAMES: &str = "^[^=\\x00-\\x1f\\x7f]+$";
 
-impl KeyValue for Variables {
+impl KeyValue for EnvEntries {
     const TYPE: &'static str = "table of strings";
     const IS_LIST: bool = true;
 
-    fn read(value: &Spanned<DeValue>) -> Result<Variables, ValueError> {
+    fn read(value: &Spanned<DeValue>) -> Result<EnvEntries, ValueError> {
         pairs(value, any_string)
     }
 
-    fn parse(texts: &[&str]) -> Result<Variables, String> {
+    fn parse(texts: &[&str]) -> Result<EnvEntries, String> {
         texts.iter().map(|text| key_value(text)).collect()
     }
 
@@ -229,7 +229,7 @@ impl KeyValue for Variables {
     }
 
     /// A variable comes last where it was set last: its value may refer to those before it.
-    fn over(self, mut inherited: Variables) -> Variables {
+    fn over(self, mut inherited: EnvEntries) -> EnvEntries {
         inherited.retain(|(known, _)| self.iter().all(|(key, _)| key != known));
         inherited.extend(self);
         inherited

@@ -24,7 +24,7 @@ use crate::store::{Archive, Cache, Layout, Memory, Source};
 use crate::suggest::nearest;
 
 /// The bases of one run, each opened, resolved and read once.
-pub struct Bases<'a> {
+pub(crate) struct Bases<'a> {
     cache: Arc<Cache>,
     /// Whether layers are brought here; else they stay where they are until someone reads them.
     pull: bool,
@@ -41,6 +41,12 @@ struct Opened<'a> {
     root: Option<Descriptor>,
     /// What was read of it for which platforms.
     read: Vec<(Vec<PlatformChoice>, Base)>,
+}
+
+impl<'a> Opened<'a> {
+    fn new(source: BaseSource<'a>, root: Option<Descriptor>) -> Opened<'a> {
+        Opened { source, root, read: Vec::new() }
+    }
 }
 
 /// Where a base's content is.
@@ -60,7 +66,7 @@ impl BaseSource<'_> {
 
 impl<'a> Bases<'a> {
     /// None opened yet; what is pulled goes to `cache`.
-    pub fn new(context: &'a GlobalContext<'a>, pull: bool, is_offline: bool) -> Result<Bases<'a>> {
+    pub(crate) fn new(context: &'a GlobalContext<'a>, pull: bool, is_offline: bool) -> Result<Bases<'a>> {
         Ok(Bases { cache: context.cache()?, pull, is_offline, context, opened: Vec::new() })
     }
 
@@ -75,12 +81,12 @@ impl<'a> Bases<'a> {
     }
 
     /// Returns what the bases were opened with.
-    pub fn context(&self) -> &'a GlobalContext<'a> {
+    pub(crate) fn context(&self) -> &'a GlobalContext<'a> {
         self.context
     }
 
     /// Returns whether registries must not be asked.
-    pub fn is_offline(&self) -> bool {
+    pub(crate) fn is_offline(&self) -> bool {
         self.is_offline
     }
 
@@ -88,7 +94,7 @@ impl<'a> Bases<'a> {
     ///
     /// # Errors
     /// When it was not read.
-    pub fn source(&self, reference: &BaseReference) -> Result<&dyn Source> {
+    pub(crate) fn source(&self, reference: &BaseReference) -> Result<&dyn Source> {
         Ok(self.opened(reference)?.source.source())
     }
 
@@ -96,7 +102,7 @@ impl<'a> Bases<'a> {
     ///
     /// # Errors
     /// When it cannot be had, or is not an image for the platforms that are wanted.
-    pub fn read(&mut self, image: &ImagePlan) -> Result<Base> {
+    pub(crate) fn read(&mut self, image: &ImagePlan) -> Result<Base> {
         self.find(&image.base, &image.platforms).map_err(|error| no_base(&image.base, error))
     }
 
@@ -104,14 +110,13 @@ impl<'a> Bases<'a> {
     ///
     /// # Errors
     /// When they cannot be had, or there is none for one of the platforms.
-    pub fn find(&mut self, reference: &BaseReference, platforms: &[PlatformChoice]) -> Result<Base> {
-        let at = match self.opened.iter().position(|(known, _)| known == reference) {
-            Some(at) => at,
-            None => {
-                let opened = self.open(reference)?;
-                self.opened.push((reference.clone(), opened));
-                self.opened.len() - 1
-            }
+    pub(crate) fn find(&mut self, reference: &BaseReference, platforms: &[PlatformChoice]) -> Result<Base> {
+        let at = if let Some(at) = self.opened.iter().position(|(known, _)| known == reference) {
+            at
+        } else {
+            let opened = self.open(reference)?;
+            self.opened.push((reference.clone(), opened));
+            self.opened.len() - 1
         };
         let Opened { source, root: Some(root), read } = &mut self.opened[at].1 else {
             return Ok(Base::scratch(platforms));
@@ -128,7 +133,7 @@ impl<'a> Bases<'a> {
     ///
     /// # Errors
     /// Layers that cannot be had.
-    pub fn fetch(&self) -> Result<()> {
+    pub(crate) fn fetch(&self) -> Result<()> {
         let references = self.opened.iter().map(|(reference, _)| reference);
         references
             .into_iter()
@@ -139,7 +144,7 @@ impl<'a> Bases<'a> {
     ///
     /// # Errors
     /// Layers that cannot be had.
-    pub fn fetch_one(&self, reference: &BaseReference) -> Result<()> {
+    pub(crate) fn fetch_one(&self, reference: &BaseReference) -> Result<()> {
         let Opened { source, read, .. } = self.opened(reference)?;
         read.iter().try_for_each(|(_, base)| match source {
             BaseSource::Pulled(through) if self.pull => pull(through, reference, base, self.context.listener),
@@ -154,9 +159,8 @@ impl<'a> Bases<'a> {
     }
 
     fn open(&mut self, reference: &BaseReference) -> Result<Opened<'a>> {
-        let opened = |source, root| Opened { source, root, read: Vec::new() };
         let (source, name): (Box<dyn Source + Send>, _) = match reference {
-            BaseReference::Scratch => return Ok(opened(BaseSource::Local(Box::new(Memory::default())), None)),
+            BaseReference::Scratch => return Ok(Opened::new(BaseSource::Local(Box::new(Memory::default())), None)),
             BaseReference::Embedded => (Box::new(embedded()?), None),
             BaseReference::Layout(place) => (Box::new(Layout::open(&place.path)?), place.name.as_deref()),
             BaseReference::Archive(place) => (Box::new(Archive::open(&place.path)?), place.name.as_deref()),
@@ -165,11 +169,11 @@ impl<'a> Bases<'a> {
                 let origin = LazyRegistry::new(reference.clone(), self.is_offline, self.context);
                 let through = self.cache.pull_through(Box::new(origin), self.pull);
                 let root = self.resolve(&through, reference)?;
-                return Ok(opened(BaseSource::Pulled(through), Some(root)));
+                return Ok(Opened::new(BaseSource::Pulled(through), Some(root)));
             }
         };
         let root = source.resolve(name)?;
-        Ok(opened(BaseSource::Local(source), Some(root)))
+        Ok(Opened::new(BaseSource::Local(source), Some(root)))
     }
 
     /// What a reference stands for: the registry is asked what a tag does, and nobody what a digest does.
@@ -249,9 +253,9 @@ mod tests {
 
     #[test]
     fn who_mistypes_a_base_without_a_registry_is_told() {
-        let help = |base: &str| {
+        fn help(base: &str) -> Option<String> {
             no_base(&base.parse().expect(base), miette!(help = "look", "not there")).help().map(|help| help.to_string())
-        };
+        }
         assert_eq!(help("embeded").as_deref(), Some("did you mean `embedded`?"));
         assert_eq!(help("scrtach").as_deref(), Some("did you mean `scratch`?"));
         for other in ["static", "ghcr.io/acme/embeded", "oci:scrach"] {

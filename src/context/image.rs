@@ -24,7 +24,7 @@ const WAYS: &str = "name the folder of a layout, an archive of one, or an image 
 ///
 /// # Errors
 /// A path that leads to no image, and what is no reference either.
-pub fn reference(text: &str) -> Result<BaseReference> {
+pub(crate) fn reference(text: &str) -> Result<BaseReference> {
     // A path may hold a colon itself.
     for place in [LayoutReference { path: text.into(), name: None }, LayoutReference::parse(text)] {
         if place.path.is_file() && !is_called_as_an_image(&place.path) {
@@ -41,7 +41,10 @@ pub fn reference(text: &str) -> Result<BaseReference> {
     }
     // What lies in a folder that is there, or is called as a file, is hardly one of Docker Hub's.
     let is_beside = Path::new(text).parent().is_some_and(|folder| folder != Path::new("") && folder.is_dir());
-    if text.starts_with(['.', '/', '~']) || is_beside || text.ends_with(".tar") {
+    if text.starts_with(['.', '/', '~'])
+        || is_beside
+        || Path::new(text).extension().is_some_and(|extension| extension == "tar")
+    {
         return Err(miette!(help = WAYS, "there is no OCI layout in {text}"));
     }
     parsed
@@ -54,14 +57,14 @@ fn is_called_as_an_image(path: &Path) -> bool {
 }
 
 /// Images where a text says that they are: nothing is read yet but a list of them.
-pub struct OpenImage<'a> {
-    place: Place<'a>,
+pub(crate) struct OpenImage<'a> {
+    place: OpenLocation<'a>,
     /// The tag or digest of the one that is meant.
     name: Option<String>,
 }
 
 /// Where images can be.
-enum Place<'a> {
+enum OpenLocation<'a> {
     Layout(Layout),
     Archive(Archive),
     Registry(Box<Registry<'a>>),
@@ -69,7 +72,7 @@ enum Place<'a> {
 }
 
 /// An image, and what it is called where it is.
-pub struct ImageRoot {
+pub(crate) struct ImageRoot {
     /// Its index, or its manifest where it has no index.
     pub descriptor: Descriptor,
     /// Its tags there.
@@ -81,37 +84,36 @@ impl<'a> OpenImage<'a> {
     ///
     /// # Errors
     /// Returns an error if there is no such place, or if credentials cannot be read.
-    pub fn open(reference: &BaseReference, context: &GlobalContext<'a>) -> Result<OpenImage<'a>> {
-        let on_disk = |place: &LayoutReference| place.name.clone();
+    pub(crate) fn open(reference: &BaseReference, context: &GlobalContext<'a>) -> Result<OpenImage<'a>> {
         let (place, name) = match reference {
-            BaseReference::Layout(place) => (Place::Layout(Layout::open(&place.path)?), on_disk(place)),
-            BaseReference::Archive(place) => (Place::Archive(Archive::open(&place.path)?), on_disk(place)),
+            BaseReference::Layout(place) => (OpenLocation::Layout(Layout::open(&place.path)?), place.name.clone()),
+            BaseReference::Archive(place) => (OpenLocation::Archive(Archive::open(&place.path)?), place.name.clone()),
             BaseReference::Registry(reference) => {
                 let registry = context.connect(reference, false)?;
-                (Place::Registry(Box::new(registry)), Some(reference.name().to_owned()))
+                (OpenLocation::Registry(Box::new(registry)), Some(reference.name().to_owned()))
             }
-            BaseReference::Embedded => (Place::Memory(embedded()?), None),
+            BaseReference::Embedded => (OpenLocation::Memory(embedded()?), None),
             BaseReference::Scratch => return Err(miette!(help = WAYS, "there is nothing in `scratch` to look at")),
         };
         Ok(OpenImage { place, name })
     }
 
     /// Where their content is.
-    pub fn source(&self) -> &dyn Source {
+    pub(crate) fn source(&self) -> &dyn Source {
         match &self.place {
-            Place::Layout(layout) => layout,
-            Place::Archive(archive) => archive,
-            Place::Registry(registry) => registry.as_ref(),
-            Place::Memory(memory) => memory,
+            OpenLocation::Layout(layout) => layout,
+            OpenLocation::Archive(archive) => archive,
+            OpenLocation::Registry(registry) => registry.as_ref(),
+            OpenLocation::Memory(memory) => memory,
         }
     }
 
     /// All that a layout or an archive lists; nothing of a registry.
-    pub fn entries(&self) -> &[Descriptor] {
+    pub(crate) fn entries(&self) -> &[Descriptor] {
         match &self.place {
-            Place::Layout(layout) => layout.entries(),
-            Place::Archive(archive) => archive.entries(),
-            Place::Registry(_) | Place::Memory(_) => &[],
+            OpenLocation::Layout(layout) => layout.entries(),
+            OpenLocation::Archive(archive) => archive.entries(),
+            OpenLocation::Registry(_) | OpenLocation::Memory(_) => &[],
         }
     }
 
@@ -119,9 +121,13 @@ impl<'a> OpenImage<'a> {
     ///
     /// # Errors
     /// When a registry does not say.
-    pub fn referrers(&self, subject: &Digest, listed: &HashMap<String, Vec<Descriptor>>) -> Result<Vec<Descriptor>> {
+    pub(crate) fn referrers(
+        &self,
+        subject: &Digest,
+        listed: &HashMap<String, Vec<Descriptor>>,
+    ) -> Result<Vec<Descriptor>> {
         match &self.place {
-            Place::Registry(registry) => registry.referrers(subject),
+            OpenLocation::Registry(registry) => registry.referrers(subject),
             _ => Ok(listed.get(subject.as_ref()).cloned().unwrap_or_default()),
         }
     }
@@ -130,7 +136,7 @@ impl<'a> OpenImage<'a> {
     ///
     /// # Errors
     /// When there is none, or several and none was named; no answer.
-    pub fn root(&self) -> Result<Descriptor> {
+    pub(crate) fn root(&self) -> Result<Descriptor> {
         self.source().resolve(self.name.as_deref())
     }
 
@@ -138,7 +144,7 @@ impl<'a> OpenImage<'a> {
     ///
     /// # Errors
     /// When there is none, or no answer.
-    pub fn roots(&self) -> Result<Vec<ImageRoot>> {
+    pub(crate) fn roots(&self) -> Result<Vec<ImageRoot>> {
         let mut roots = Vec::new();
         if self.name.is_some() || self.entries().is_empty() {
             let root = self.source().resolve(self.name.as_deref())?;
@@ -154,7 +160,7 @@ impl<'a> OpenImage<'a> {
             let same = self.entries().iter().filter(|entry| entry.digest() == root.descriptor.digest());
             root.tags = same.filter_map(tag).map(str::to_owned).collect();
         }
-        if let (Place::Registry(_), Some(name), [root]) = (&self.place, &self.name, &mut roots[..])
+        if let (OpenLocation::Registry(_), Some(name), [root]) = (&self.place, &self.name, &mut roots[..])
             && Digest::try_from(name.as_str()).is_err()
         {
             root.tags.push(name.clone());
@@ -164,7 +170,7 @@ impl<'a> OpenImage<'a> {
 }
 
 /// Returns the error of an image that is there, but for other platforms.
-pub fn no_image_for(platform: &Platform, source: &dyn Source, available: &[Platform]) -> Report {
+pub(crate) fn no_image_for(platform: &Platform, source: &dyn Source, available: &[Platform]) -> Report {
     let names = each_once(available.iter().map(ToString::to_string));
     let help = if names.is_empty() {
         "it has no platform at all".to_owned()

@@ -26,7 +26,7 @@ const MOST_BYTES: u64 = 64 << 10;
 ///
 /// # Errors
 /// When the key cannot be used; when nothing says who signs without one.
-pub fn signer(args: &SignerArgs, context: &GlobalContext) -> Result<Option<Signer>> {
+pub(crate) fn signer(args: &SignerArgs, context: &GlobalContext) -> Result<Option<Signer>> {
     #[cfg(feature = "keyless")]
     if args.keyless {
         let token = context.environment.get(IDENTITY_TOKEN).and_then(|token| token.to_str());
@@ -46,8 +46,9 @@ fn private(key: &KeyReference, context: &GlobalContext) -> Result<PrivateKey> {
     if let KeyReference::Variable(variable) = key {
         context.environment.hide_key(variable);
     }
-    let mut password = || password(context, Question::KeyPassword { key: &name });
-    let read = text(key, &context.environment).and_then(|text| PrivateKey::from_pem(&text, &name, &mut password));
+    let read = text(key, &context.environment).and_then(|text| {
+        PrivateKey::from_pem(&text, &name, &mut || password(context, Question::KeyPassword { key: &name }))
+    });
     read.map_err(|error| or_help(error, || FILE.to_owned())).wrap_err_with(|| format!("cannot use the key {name}"))
 }
 
@@ -55,7 +56,7 @@ fn private(key: &KeyReference, context: &GlobalContext) -> Result<PrivateKey> {
 ///
 /// # Errors
 /// When it cannot be read, or is no public key.
-pub fn public(key: &KeyReference, environment: &Environment) -> Result<PublicKey> {
+pub(crate) fn public(key: &KeyReference, environment: &Environment) -> Result<PublicKey> {
     let read = text(key, environment).and_then(|text| PublicKey::from_pem(&text));
     read.map_err(|error| or_help(error, || FILE.to_owned())).wrap_err_with(|| format!("cannot use the key {key}"))
 }
@@ -87,7 +88,7 @@ fn text(key: &KeyReference, environment: &Environment) -> Result<Zeroizing<Strin
 ///
 /// # Errors
 /// When there is nobody to ask.
-pub fn password(context: &GlobalContext, question: Question) -> Result<Secret> {
+pub(crate) fn password(context: &GlobalContext, question: Question) -> Result<Secret> {
     if context.environment.is_set(KEY_PASSWORD) {
         let value = context.environment.get(KEY_PASSWORD).unwrap_or_default();
         let text = value.to_str().ok_or_else(|| no_password("the variable COSIGN_PASSWORD holds no text"))?;

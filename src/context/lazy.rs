@@ -14,7 +14,7 @@ use crate::registry::Registry;
 use crate::store::Source;
 
 /// A repository that is connected to when it is first asked.
-pub struct LazyRegistry<'a> {
+pub(crate) struct LazyRegistry<'a> {
     reference: Reference,
     /// Whether it must not be asked.
     is_offline: bool,
@@ -28,14 +28,14 @@ pub struct LazyRegistry<'a> {
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("{name} is not in the cache, and --offline forbids asking the registry")]
 #[diagnostic(help("build once without --offline to fill the cache, or use `--base embedded`"))]
-pub struct Offline {
+pub(crate) struct Offline {
     /// A reference or a digest.
     pub name: String,
 }
 
 impl<'a> LazyRegistry<'a> {
     /// Creates the source of a repository, without a connection.
-    pub fn new(reference: Reference, is_offline: bool, context: &'a GlobalContext<'a>) -> LazyRegistry<'a> {
+    pub(crate) fn new(reference: Reference, is_offline: bool, context: &'a GlobalContext<'a>) -> LazyRegistry<'a> {
         LazyRegistry { reference, is_offline, context, registry: OnceLock::new(), connecting: Mutex::default() }
     }
 
@@ -44,12 +44,11 @@ impl<'a> LazyRegistry<'a> {
             return Err(Report::from(Offline { name: wanted.to_owned() }));
         }
         let _alone = lock(&self.connecting);
-        match self.registry.get() {
-            Some(registry) => Ok(registry),
-            None => {
-                let registry = self.context.connect(&self.reference, false)?;
-                Ok(self.registry.get_or_init(|| registry))
-            }
+        if let Some(registry) = self.registry.get() {
+            Ok(registry)
+        } else {
+            let registry = self.context.connect(&self.reference, false)?;
+            Ok(self.registry.get_or_init(|| registry))
         }
     }
 }

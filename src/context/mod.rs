@@ -8,11 +8,11 @@
 //! | [`key`] | where a key is → the key, with its password |
 //! | [`lazy`] | a registry that is connected to when it is asked something |
 
-pub mod base;
-pub mod image;
-pub mod key;
-pub mod lazy;
-pub mod subject;
+pub(crate) mod base;
+pub(crate) mod image;
+pub(crate) mod key;
+pub(crate) mod lazy;
+pub(crate) mod subject;
 
 use std::io;
 use std::sync::{Arc, Mutex};

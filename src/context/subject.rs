@@ -17,7 +17,7 @@ use crate::store::layout::LayoutEdit;
 use crate::store::{Referrers, Source, read};
 
 /// A place where something can be attached.
-pub enum Place<'a> {
+pub(crate) enum SubjectLocation<'a> {
     /// A repository.
     Registry(Box<Registry<'a>>),
     /// A layout on disk.
@@ -25,8 +25,8 @@ pub enum Place<'a> {
 }
 
 /// An image there.
-pub struct Subject<'a> {
-    place: Place<'a>,
+pub(crate) struct Subject<'a> {
+    place: SubjectLocation<'a>,
     /// Its index, or its manifest where it has no index.
     pub root: Descriptor,
     /// Its name with its digest, for whoever uses it next.
@@ -37,7 +37,7 @@ pub struct Subject<'a> {
 
 /// What signatures are made of: an index, or the image for a platform.
 #[derive(Clone, Debug)]
-pub struct SignableManifest {
+pub(crate) struct SignableManifest {
     /// What it is, for people.
     pub what: String,
     /// What it is for; nothing for an index.
@@ -48,7 +48,7 @@ pub struct SignableManifest {
 
 impl SignableManifest {
     /// That it is signed where it is, `to`: what is said of it, and whether all of that `was_there` before.
-    pub fn signed(&self, to: String, statements: &[Statement], was_there: bool) -> Event {
+    pub(crate) fn signed(&self, to: String, statements: &[Statement], was_there: bool) -> Event {
         Event::Signed {
             image: self.what.clone(),
             digest: self.descriptor.digest().clone(),
@@ -64,14 +64,14 @@ impl<'a> Subject<'a> {
     ///
     /// # Errors
     /// When it is not there, or nothing can be attached where it is.
-    pub fn open(reference: &BaseReference, context: &GlobalContext<'a>) -> Result<Subject<'a>> {
+    pub(crate) fn open(reference: &BaseReference, context: &GlobalContext<'a>) -> Result<Subject<'a>> {
         let (place, name) = match reference {
             BaseReference::Registry(reference) => {
                 let registry = context.connect(reference, true)?;
-                (Place::Registry(Box::new(registry)), Some(reference.name()))
+                (SubjectLocation::Registry(Box::new(registry)), Some(reference.name()))
             }
             BaseReference::Layout(place) => {
-                (Place::Layout(LayoutEdit::open(&place.path, context.listener)?), place.name.as_deref())
+                (SubjectLocation::Layout(LayoutEdit::open(&place.path, context.listener)?), place.name.as_deref())
             }
             other => {
                 return Err(miette!(
@@ -87,7 +87,7 @@ impl<'a> Subject<'a> {
     }
 
     /// Where it is.
-    pub fn place(&self) -> &dyn Referrers {
+    pub(crate) fn place(&self) -> &dyn Referrers {
         self.place.referrers()
     }
 
@@ -95,16 +95,16 @@ impl<'a> Subject<'a> {
     ///
     /// # Errors
     /// See [`signable_manifests`].
-    pub fn signable_manifests(&self) -> Result<Vec<SignableManifest>> {
+    pub(crate) fn signable_manifests(&self) -> Result<Vec<SignableManifest>> {
         signable_manifests(self.place(), &self.root)
     }
 }
 
-impl Place<'_> {
+impl SubjectLocation<'_> {
     fn referrers(&self) -> &dyn Referrers {
         match self {
-            Place::Registry(registry) => registry.as_ref(),
-            Place::Layout(layout) => layout,
+            SubjectLocation::Registry(registry) => registry.as_ref(),
+            SubjectLocation::Layout(layout) => layout,
         }
     }
 }
@@ -113,7 +113,7 @@ impl Place<'_> {
 ///
 /// # Errors
 /// When the index cannot be read.
-pub fn signable_manifests(source: &(impl Source + ?Sized), root: &Descriptor) -> Result<Vec<SignableManifest>> {
+pub(crate) fn signable_manifests(source: &(impl Source + ?Sized), root: &Descriptor) -> Result<Vec<SignableManifest>> {
     let bytes = read(&source, root)?;
     let manifest = Manifest::parse(root.media_type(), &bytes).into_diagnostic()?;
     let Some(entries) = manifest.into_index() else {

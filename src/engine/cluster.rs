@@ -18,7 +18,7 @@ use crate::store::archive::ArchiveContents;
 
 /// A local cluster.
 #[derive(Debug)]
-pub struct Cluster {
+pub(crate) struct Cluster {
     kind: EngineKind,
     program: Program,
     /// The name of the cluster, or the profile of minikube.

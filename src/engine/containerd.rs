@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::process::Command;
 
-use super::inventory::{ListedImage, full_name, missing_names};
+use super::inventory::{InventoryImage, full_name, missing_names};
 use super::local_image::{LoadedImage, LocalImage};
 use super::program::Program;
 use super::run::RunOptions;
@@ -23,7 +23,7 @@ const LOADING: &str = "cargo-oci.invalid/loading";
 
 /// A namespace of containerd.
 #[derive(Debug)]
-pub struct Containerd {
+pub(crate) struct Containerd {
     program: Program,
     title: String,
     platform: Platform,
@@ -83,11 +83,11 @@ impl Containerd {
         Ok(LoadedImage { id: id.clone(), sent: Some(tagged?), was_present: false })
     }
 
-    fn images(&self) -> Result<Vec<ListedImage>> {
+    fn images(&self) -> Result<Vec<InventoryImage>> {
         let lines = self.program.query(["images", "ls"])?.stdout;
         let rows = lines.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
         // REF, TYPE, DIGEST and more.
-        Ok(rows.filter(|row| row.len() > 2).map(|row| ListedImage::new(row[2], row[0])).collect())
+        Ok(rows.filter(|row| row.len() > 2).map(|row| InventoryImage::new(row[2], row[0])).collect())
     }
 
     pub(super) fn run(&self, options: &RunOptions) -> Command {

@@ -17,18 +17,18 @@ use crate::store::{Cache, Source, read};
 
 /// An image that an engine lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ListedImage {
+pub(super) struct InventoryImage {
     /// The engine's id of the image.
     pub id: String,
     /// `NAME:TAG` with its registry, or `None` for an untagged image.
     pub name: Option<String>,
 }
 
-impl ListedImage {
+impl InventoryImage {
     /// Creates an image from the engine's columns. A name with `<none>` is no name.
-    pub(super) fn new(id: &str, name: &str) -> ListedImage {
+    pub(super) fn new(id: &str, name: &str) -> InventoryImage {
         let name = Some(name).filter(|name| !name.contains("<none>")).and_then(full_name);
-        ListedImage { id: id.to_owned(), name }
+        InventoryImage { id: id.to_owned(), name }
     }
 }
 
@@ -36,11 +36,11 @@ impl ListedImage {
 ///
 /// # Errors
 /// Returns an error if the program fails.
-pub(super) fn images(program: &Program) -> Result<Vec<ListedImage>> {
+pub(super) fn images(program: &Program) -> Result<Vec<InventoryImage>> {
     let format = "{{.ID}}\t{{.Repository}}:{{.Tag}}";
     let output = program.query(["image", "ls", "--no-trunc", "--format", format])?;
     let lines = output.stdout.lines().filter_map(|line| line.split_once('\t'));
-    Ok(lines.map(|(id, name)| ListedImage::new(id, name)).collect())
+    Ok(lines.map(|(id, name)| InventoryImage::new(id, name)).collect())
 }
 
 /// Returns `NAME:TAG` with its registry, so that names can be compared, or `None` for an invalid name.
@@ -49,7 +49,7 @@ pub(super) fn full_name(name: &str) -> Option<String> {
 }
 
 /// Returns those of `names` that the image `id` does not have yet, or `None` if the engine has no image `id`.
-pub(super) fn missing_names(images: &[ListedImage], id: &str, names: &[String]) -> Option<Vec<String>> {
+pub(super) fn missing_names(images: &[InventoryImage], id: &str, names: &[String]) -> Option<Vec<String>> {
     if images.iter().all(|image| image.id != id) {
         return None;
     }
@@ -77,7 +77,7 @@ pub(super) fn diff_ids(source: &dyn Source, config: &Descriptor) -> Result<Vec<S
 
 /// Returns the layers of the images that an engine lists by the digest of the manifest or index, as far as the cache has
 /// their manifests. Of an index only `platform` counts: the engine may not have pulled the others.
-pub(super) fn known_layers(cache: &Cache, images: &[ListedImage], platform: &Platform) -> HashSet<Digest> {
+pub(super) fn known_layers(cache: &Cache, images: &[InventoryImage], platform: &Platform) -> HashSet<Digest> {
     let mut layers = HashSet::new();
     let ids: BTreeSet<_> = images.iter().map(|image| image.id.as_str()).collect();
     for id in ids {
@@ -90,8 +90,9 @@ pub(super) fn known_layers(cache: &Cache, images: &[ListedImage], platform: &Pla
 }
 
 fn collect_layers(cache: &Cache, root: &Descriptor, platform: &Platform, layers: &mut HashSet<Digest>) {
-    let is_wanted = |image: &Descriptor| image == root || platform_of(image).as_ref() == Some(platform);
-    for node in GraphWalk::new(cache, std::slice::from_ref(root)).descend_into(is_wanted) {
+    for node in GraphWalk::new(cache, std::slice::from_ref(root))
+        .descend_into(|image| image == root || platform_of(image).as_ref() == Some(platform))
+    {
         if let NodeContent::Document(manifest) = node.content
             && let ManifestContent::Image { layers: own, .. } = manifest.content
         {

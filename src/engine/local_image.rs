@@ -4,7 +4,8 @@ use miette::miette;
 use oci_spec::image::Descriptor;
 
 use crate::error::Result;
-use crate::event::transfer::{Activity, Transfer};
+use crate::event::counter::Activity;
+use crate::event::transfer::Transfer;
 use crate::event::{BuiltImage, BuiltManifest, Listener};
 use crate::image::Digest;
 use crate::store::archive::{ArchiveContents, DockerImage};
@@ -12,7 +13,7 @@ use crate::store::{Cache, Layout};
 
 /// An image that was built and is to be loaded.
 #[derive(Clone, Copy)]
-pub struct LocalImage<'a> {
+pub(crate) struct LocalImage<'a> {
     /// The image and its names.
     pub image: &'a BuiltImage,
     /// The layout that holds it.
@@ -27,7 +28,7 @@ pub struct LocalImage<'a> {
 
 /// An image in an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoadedImage {
+pub(crate) struct LoadedImage {
     /// The engine's id of the image: the digest of the config, the manifest or the index.
     pub id: Digest,
     /// The number of bytes written to the engine, or `None` if it reads the layout itself.
@@ -41,7 +42,7 @@ impl<'a> LocalImage<'a> {
     ///
     /// # Errors
     /// Returns an error if there is none.
-    pub fn manifest(&self) -> Result<&'a BuiltManifest> {
+    pub(crate) fn manifest(&self) -> Result<&'a BuiltManifest> {
         self.image.manifests.first().ok_or_else(|| miette!("the image {} has no platforms", self.image.name))
     }
 
@@ -49,7 +50,7 @@ impl<'a> LocalImage<'a> {
     ///
     /// # Errors
     /// Returns an error if the image has no platforms.
-    pub fn docker_image(&self) -> Result<DockerImage<'a>> {
+    pub(crate) fn docker_image(&self) -> Result<DockerImage<'a>> {
         Ok(DockerImage { manifest: &self.manifest()?.descriptor, names: self.image.tagged_names() })
     }
 
@@ -57,7 +58,7 @@ impl<'a> LocalImage<'a> {
     ///
     /// # Errors
     /// Returns an error if the layout cannot be read.
-    pub fn as_layout(&self) -> Result<ArchiveContents<'a>> {
+    pub(crate) fn as_layout(&self) -> Result<ArchiveContents<'a>> {
         ArchiveContents::of_image(self.layout, &self.image.root, &self.image.tagged_names())
     }
 
@@ -65,17 +66,17 @@ impl<'a> LocalImage<'a> {
     ///
     /// # Errors
     /// Returns an error if the layout cannot be read.
-    pub fn as_both(&self) -> Result<ArchiveContents<'a>> {
+    pub(crate) fn as_both(&self) -> Result<ArchiveContents<'a>> {
         self.as_layout()?.with_docker_image(&self.docker_image()?)
     }
 
     /// Begins the transfer of `contents` to an engine.
-    pub fn transfer(&self, contents: &ArchiveContents) -> Transfer<'a> {
+    pub(crate) fn transfer(&self, contents: &ArchiveContents) -> Transfer<'a> {
         Transfer::begin(Some(self.listener), Activity::Loading, &self.image.name, contents.size())
     }
 
     /// Returns the descriptor of the index, or of the manifest of an image without an index.
-    pub fn root(&self) -> &'a Descriptor {
+    pub(crate) fn root(&self) -> &'a Descriptor {
         &self.image.root
     }
 }

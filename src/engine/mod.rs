@@ -42,7 +42,7 @@ use unavailable::Unavailable;
 
 /// An engine that is available.
 #[derive(Debug)]
-pub enum Engine {
+pub(crate) enum Engine {
     /// Docker, or nerdctl, which has the same interface.
     Docker(Docker),
     /// Podman.
@@ -62,7 +62,7 @@ impl Engine {
     ///
     /// # Errors
     /// Returns an error if the engine is not available or too old; without a selection, if none is available.
-    pub fn find(selected: Option<&EngineReference>, environment: &Environment) -> Result<Engine> {
+    pub(crate) fn find(selected: Option<&EngineReference>, environment: &Environment) -> Result<Engine> {
         if let Some(selected) = selected {
             return Engine::open(selected, environment).map_err(|reason| reason.error(selected));
         }
@@ -99,7 +99,7 @@ impl Engine {
     }
 
     /// Returns the name and version, such as `Docker 28.5.2`.
-    pub fn title(&self) -> &str {
+    pub(crate) fn title(&self) -> &str {
         match self {
             Engine::Docker(docker) => docker.title(),
             Engine::Podman(podman) => podman.title(),
@@ -109,7 +109,7 @@ impl Engine {
     }
 
     /// Returns the platform that the engine runs without emulation.
-    pub fn platform(&self) -> &Platform {
+    pub(crate) fn platform(&self) -> &Platform {
         match self {
             Engine::Docker(docker) => docker.platform(),
             Engine::Podman(podman) => podman.platform(),
@@ -119,7 +119,7 @@ impl Engine {
     }
 
     /// Returns whether the engine stores multi-platform images.
-    pub fn supports_indexes(&self) -> bool {
+    pub(crate) fn supports_indexes(&self) -> bool {
         match self {
             Engine::Docker(docker) => docker.supports_indexes(),
             Engine::Containerd(_) => true,
@@ -131,7 +131,7 @@ impl Engine {
     ///
     /// # Errors
     /// Returns an error if the engine rejects the image, or the image cannot be read. Then no name is changed.
-    pub fn load(&self, image: LocalImage) -> Result<LoadedImage> {
+    pub(crate) fn load(&self, image: LocalImage) -> Result<LoadedImage> {
         match self {
             Engine::Docker(docker) => docker.load(image),
             Engine::Podman(podman) => podman.load(image),
@@ -144,7 +144,7 @@ impl Engine {
     ///
     /// # Errors
     /// Returns an error if the engine does not support that.
-    pub fn check_run(&self, publish: &[String], volumes: &[String]) -> Result<()> {
+    pub(crate) fn check_run(&self, publish: &[String], volumes: &[String]) -> Result<()> {
         match self {
             Engine::Containerd(_) if !publish.is_empty() || !volumes.is_empty() => Err(miette!(
                 help = "pass its own flags, such as `--engine-arg=--net-host` and `--engine-arg=--mount=…`, or select another engine with `--engine`",
@@ -161,7 +161,7 @@ impl Engine {
     }
 
     /// Returns the engine's own name of the image loaded as `name`, so that it runs no other image.
-    pub fn local_name(&self, name: &str) -> String {
+    pub(crate) fn local_name(&self, name: &str) -> String {
         match self {
             Engine::Podman(_) => podman::local_name(name),
             Engine::Containerd(_) => inventory::full_name(name).unwrap_or_else(|| name.to_owned()),
@@ -173,7 +173,7 @@ impl Engine {
     ///
     /// # Errors
     /// Returns an error if the engine does not run containers.
-    pub fn run(&self, options: &RunOptions) -> Result<Command> {
+    pub(crate) fn run(&self, options: &RunOptions) -> Result<Command> {
         match self {
             Engine::Docker(docker) => Ok(docker.run(options)),
             Engine::Podman(podman) => Ok(podman.run(options)),

@@ -21,7 +21,7 @@ use crate::store::archive::ArchiveContents;
 
 /// A Podman.
 #[derive(Debug)]
-pub struct Podman {
+pub(crate) struct Podman {
     program: Program,
     title: String,
     platform: Platform,

@@ -11,7 +11,7 @@ use crate::platform::Platform;
 
 /// The options of a container.
 #[derive(Clone, Debug)]
-pub struct RunOptions<'a> {
+pub(crate) struct RunOptions<'a> {
     /// The image, as `NAME:TAG`.
     pub name: &'a str,
     /// The platform of the image.

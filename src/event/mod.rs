@@ -1,6 +1,7 @@
 //! What happened, as data: the workshops tell it, and only [`report`](crate::report) puts it into words.
 
-pub mod transfer;
+pub(crate) mod counter;
+pub(crate) mod transfer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use serde::Serialize;
 
 use crate::image::Digest;
 use crate::platform::Platform;
-use transfer::Counter;
+use counter::Counter;
 
 /// One thing a user may want to see while it happens.
 #[derive(Clone, Debug)]
@@ -330,8 +331,10 @@ pub struct BuiltAttachment {
 impl BuiltImage {
     /// `NAME:TAG` for every name and every tag.
     pub fn tagged_names(&self) -> Vec<String> {
-        let tagged = |name: &String| self.tags.iter().map(|tag| format!("{name}:{tag}")).collect::<Vec<_>>();
-        self.local_names.iter().flat_map(tagged).collect()
+        self.local_names
+            .iter()
+            .flat_map(|name| self.tags.iter().map(|tag| format!("{name}:{tag}")).collect::<Vec<_>>())
+            .collect()
     }
 }
 

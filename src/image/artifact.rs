@@ -8,15 +8,15 @@ use super::digest::sha256;
 use super::manifest::{Annotations, Document, Manifest, ManifestContent, document};
 
 /// The content of the empty config of an artifact.
-pub const EMPTY: &[u8] = b"{}";
+pub(crate) const EMPTY: &[u8] = b"{}";
 
 /// Returns the descriptor of [`EMPTY`].
-pub fn empty() -> Descriptor {
+pub(crate) fn empty() -> Descriptor {
     Descriptor::new(MediaType::EmptyJSON, EMPTY.len() as u64, sha256(EMPTY))
 }
 
 /// Creates the manifest of an artifact attached to `subject`.
-pub fn artifact(
+pub(crate) fn artifact(
     artifact_type: &str,
     contents: &[Descriptor],
     subject: &Descriptor,
@@ -40,7 +40,7 @@ pub fn artifact(
 
 /// Returns the entry of a manifest in a list of referrers: with artifact type and annotations (distribution-spec,
 /// "Listing Referrers"). The media type of the config replaces a missing artifact type.
-pub fn referrer_entry(descriptor: &Descriptor, manifest: &Manifest) -> Descriptor {
+pub(crate) fn referrer_entry(descriptor: &Descriptor, manifest: &Manifest) -> Descriptor {
     let mut entry = Descriptor::new(descriptor.media_type().clone(), descriptor.size(), descriptor.digest().clone());
     let artifact_type = match &manifest.content {
         ManifestContent::Image { config, .. } => Some(config.media_type().clone()),

@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::digest::DiffId;
-pub use super::json::Object;
+pub(crate) use super::json::Object;
 use super::json::strings;
 use crate::platform::Platform;
 
 /// The settings that override or extend the base's config.
 #[derive(Clone, Debug, Default)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The program and its first arguments. Replaces the base's Entrypoint and Cmd.
     pub entrypoint: Vec<String>,
     /// The default arguments.
@@ -41,7 +41,7 @@ pub struct Settings {
 
 /// What an added layer contributes to the config.
 #[derive(Clone, Debug)]
-pub struct History {
+pub(crate) struct History {
     /// The diffID of the layer.
     pub diff_id: DiffId,
     /// What created the layer.
@@ -49,14 +49,14 @@ pub struct History {
 }
 
 /// The PATH that runtimes use if an image sets none.
-pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// The prefix of labels that describe the base, and would be wrong for an image built on it.
 const BASE_LABELS: &str = "org.opencontainers.image.";
 
 /// The error of an undefined variable.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("env {key} = \"{value}\": {}", reason(name))]
-pub struct UnknownVariable {
+pub(crate) struct UnknownVariable {
     /// The variable whose value refers to it.
     pub key: String,
     /// The value.
@@ -77,7 +77,7 @@ fn reason(name: &str) -> String {
 ///
 /// # Errors
 /// Returns an error if a value in [`Settings::env`] uses an undefined variable.
-pub fn assemble(
+pub(crate) fn assemble(
     base: &Object,
     platform: &Platform,
     settings: &Settings,
@@ -134,7 +134,7 @@ pub fn assemble(
 
 /// Returns the object at `key`. Creates it if it is missing or `null`, as Go serializes an empty one.
 #[allow(clippy::missing_panics_doc, clippy::unwrap_used)]
-pub fn object_in<'a>(parent: &'a mut Object, key: &str) -> &'a mut Object {
+pub(crate) fn object_in<'a>(parent: &'a mut Object, key: &str) -> &'a mut Object {
     let value = parent.entry(key).or_insert(Value::Null);
     if !value.is_object() {
         *value = Value::Object(Object::new());
@@ -215,14 +215,14 @@ fn expand(text: &str, variables: &[(String, String)]) -> Result<String, String> 
 mod tests {
     use super::*;
 
-    fn object(value: Value) -> Object {
+    fn object(value: &Value) -> Object {
         value.as_object().expect("an object").clone()
     }
 
     #[allow(clippy::needless_pass_by_value)]
     fn assembled(base: Value, settings: &Settings) -> Value {
         let platform = "linux/arm64/v8".parse().expect("a platform");
-        Value::Object(assemble(&object(base), &platform, settings, &[]).expect("assembles"))
+        Value::Object(assemble(&object(&base), &platform, settings, &[]).expect("assembles"))
     }
 
     fn env(pairs: &[(&str, &str)]) -> Settings {
@@ -294,7 +294,7 @@ mod tests {
     #[test]
     fn layers_extend_diff_ids_and_history() {
         let base =
-            object(json!({"rootfs": {"diff_ids": ["sha256:a", "sha256:b"]}, "history": [{"created_by": "base"}]}));
+            object(&json!({"rootfs": {"diff_ids": ["sha256:a", "sha256:b"]}, "history": [{"created_by": "base"}]}));
         let layer = History { diff_id: DiffId(crate::image::digest::sha256(b"")), created_by: "us".to_owned() };
         let platform = "linux/amd64".parse().expect("a platform");
         let config = assemble(&base, &platform, &Settings::default(), &[layer]).expect("assembles");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 /// A JSON object.
-pub type Object = Map<String, Value>;
+pub(crate) type Object = Map<String, Value>;
 
 /// Serializes JSON with sorted keys and without spaces, so that equal documents have equal digests.
 pub fn canonical_json(document: &Value) -> Vec<u8> {

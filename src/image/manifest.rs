@@ -11,7 +11,7 @@ use super::media_type::as_oci;
 use crate::platform::Platform;
 
 /// Annotations, in the order in which they are written.
-pub type Annotations = BTreeMap<String, String>;
+pub(crate) type Annotations = BTreeMap<String, String>;
 
 /// A document to write, and the descriptor of its bytes.
 #[derive(Clone, Debug)]
@@ -28,12 +28,12 @@ pub(super) fn document(media_type: MediaType, content: &Value) -> Document {
 }
 
 /// Creates the document of an image config.
-pub fn config(content: Object) -> Document {
+pub(crate) fn config(content: Object) -> Document {
     document(MediaType::ImageConfig, &Value::Object(content))
 }
 
 /// Creates the manifest of an image for one platform.
-pub fn image(config: &Descriptor, layers: &[Descriptor], annotations: &Annotations) -> Document {
+pub(crate) fn image(config: &Descriptor, layers: &[Descriptor], annotations: &Annotations) -> Document {
     let content = json!({
         "schemaVersion": 2,
         "mediaType": MediaType::ImageManifest,
@@ -45,7 +45,7 @@ pub fn image(config: &Descriptor, layers: &[Descriptor], annotations: &Annotatio
 }
 
 /// Creates the index of images for several platforms.
-pub fn index(images: &[(Platform, Descriptor)], annotations: &Annotations) -> Document {
+pub(crate) fn index(images: &[(Platform, Descriptor)], annotations: &Annotations) -> Document {
     let manifests: Vec<Value> = images
         .iter()
         .map(|(platform, descriptor)| {
@@ -71,7 +71,7 @@ pub fn index(images: &[(Platform, Descriptor)], annotations: &Annotations) -> Do
 
 /// A manifest or an index, parsed.
 #[derive(Clone, Debug)]
-pub struct Manifest {
+pub(crate) struct Manifest {
     /// What it refers to.
     pub content: ManifestContent,
     /// Its annotations.
@@ -86,7 +86,7 @@ pub struct Manifest {
 
 /// What a [`Manifest`] refers to.
 #[derive(Clone, Debug)]
-pub enum ManifestContent {
+pub(crate) enum ManifestContent {
     /// The entries of an index.
     Index(Vec<Descriptor>),
     /// The parts of an image or artifact.
@@ -100,7 +100,7 @@ pub enum ManifestContent {
 
 /// The error of an invalid manifest or index.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ManifestError {
+pub(crate) enum ManifestError {
     /// The media type is not that of a manifest or an index.
     #[error("its media type is {0}, which is neither an image nor an index")]
     Type(String),
@@ -130,7 +130,7 @@ impl Manifest {
     ///
     /// # Errors
     /// See [`ManifestError`].
-    pub fn parse(media_type: &MediaType, bytes: &[u8]) -> Result<Manifest, ManifestError> {
+    pub(crate) fn parse(media_type: &MediaType, bytes: &[u8]) -> Result<Manifest, ManifestError> {
         let json: Value = serde_json::from_slice(bytes).map_err(|error| invalid(media_type, error.to_string()))?;
         let artifact_type = json["artifactType"].as_str().filter(|text| !text.is_empty());
         let content = ManifestContent::parse(media_type, &json)?;
@@ -150,7 +150,7 @@ impl Manifest {
     }
 
     /// Returns everything the manifest or index refers to, except its subject.
-    pub fn children(&self) -> Vec<Descriptor> {
+    pub(crate) fn children(&self) -> Vec<Descriptor> {
         match &self.content {
             ManifestContent::Index(entries) => entries.clone(),
             ManifestContent::Image { config, layers } => {
@@ -160,12 +160,12 @@ impl Manifest {
     }
 
     /// Returns whether it is an index.
-    pub fn is_index(&self) -> bool {
+    pub(crate) fn is_index(&self) -> bool {
         matches!(self.content, ManifestContent::Index(_))
     }
 
     /// Returns the entries of an index, or `None` for an image.
-    pub fn into_index(self) -> Option<Vec<Descriptor>> {
+    pub(crate) fn into_index(self) -> Option<Vec<Descriptor>> {
         match self.content {
             ManifestContent::Index(entries) => Some(entries),
             ManifestContent::Image { .. } => None,
@@ -222,7 +222,7 @@ fn descriptor(media_type: &MediaType, key: &str, value: Value) -> Result<Descrip
 }
 
 /// Returns the media type of a document by its content, for readers that know only its digest.
-pub fn sniff(bytes: &[u8]) -> Option<MediaType> {
+pub(crate) fn sniff(bytes: &[u8]) -> Option<MediaType> {
     let json: Value = serde_json::from_slice(bytes).ok()?;
     match json.get("mediaType").and_then(Value::as_str).filter(|media_type| !media_type.is_empty()) {
         Some(media_type) => Some(MediaType::from(media_type)),
@@ -233,12 +233,12 @@ pub fn sniff(bytes: &[u8]) -> Option<MediaType> {
 }
 
 /// Returns whether an index lists the descriptor for no platform (`unknown/unknown`), as it does attestations.
-pub fn is_for_none(descriptor: &Descriptor) -> bool {
+pub(crate) fn is_for_none(descriptor: &Descriptor) -> bool {
     descriptor.platform().as_ref().is_some_and(|platform| platform.os().to_string() == "unknown")
 }
 
 /// Returns the platform that an index lists the descriptor for, or `None` if it lists none or `unknown`.
-pub fn platform_of(descriptor: &Descriptor) -> Option<Platform> {
+pub(crate) fn platform_of(descriptor: &Descriptor) -> Option<Platform> {
     let platform = descriptor.platform().as_ref()?;
     let (os, architecture) = (platform.os().to_string(), platform.architecture().to_string());
     (os != "unknown").then(|| Platform {

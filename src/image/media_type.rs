@@ -3,18 +3,18 @@
 use oci_spec::image::MediaType;
 
 /// Docker's manifest of one image.
-pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+pub(crate) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 /// Docker's index.
-pub const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+pub(crate) const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 /// Docker's image config.
-pub const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+pub(crate) const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 /// Docker's gzip layer.
-pub const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+pub(crate) const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 /// Docker's uncompressed layer.
-pub const DOCKER_LAYER_PLAIN: &str = "application/vnd.docker.image.rootfs.diff.tar";
+pub(crate) const DOCKER_LAYER_PLAIN: &str = "application/vnd.docker.image.rootfs.diff.tar";
 
 /// Returns the OCI equivalent of a Docker media type, or the type itself.
-pub fn as_oci(media_type: &MediaType) -> MediaType {
+pub(crate) fn as_oci(media_type: &MediaType) -> MediaType {
     match media_type.as_ref() {
         DOCKER_MANIFEST => MediaType::ImageManifest,
         DOCKER_INDEX => MediaType::ImageIndex,
@@ -26,16 +26,16 @@ pub fn as_oci(media_type: &MediaType) -> MediaType {
 }
 
 /// Returns whether it is an index or a manifest, which refer to other content.
-pub fn is_document(media_type: &MediaType) -> bool {
+pub(crate) fn is_document(media_type: &MediaType) -> bool {
     matches!(as_oci(media_type), MediaType::ImageIndex | MediaType::ImageManifest)
 }
 
 /// Returns whether it is the config of an image.
-pub fn is_config(media_type: &MediaType) -> bool {
+pub(crate) fn is_config(media_type: &MediaType) -> bool {
     as_oci(media_type) == MediaType::ImageConfig
 }
 
 /// Returns whether it is a layer with a compression that runtimes support.
-pub fn is_layer(media_type: &MediaType) -> bool {
+pub(crate) fn is_layer(media_type: &MediaType) -> bool {
     matches!(as_oci(media_type), MediaType::ImageLayer | MediaType::ImageLayerGzip | MediaType::ImageLayerZstd)
 }

@@ -1,14 +1,14 @@
 //! The documents of an image: digests, layers, configs, manifests and indexes (OCI image-spec 1.1).
 
-pub mod artifact;
-pub mod config;
+pub(crate) mod artifact;
+pub(crate) mod config;
 pub mod digest;
 mod json;
 pub mod layer;
-pub mod manifest;
-pub mod media_type;
-pub mod passwd;
-pub mod predicate;
+pub(crate) mod manifest;
+pub(crate) mod media_type;
+pub(crate) mod passwd;
+pub(crate) mod predicate;
 
 pub use self::json::{canonical_json, canonical_json_pretty, string_map, strings};
 pub use self::layer::Layer;

@@ -2,7 +2,7 @@
 
 /// A line of `/etc/passwd`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PasswdEntry {
+pub(crate) struct PasswdEntry {
     /// The name of the user.
     pub name: String,
     /// The user ID.
@@ -15,7 +15,7 @@ pub struct PasswdEntry {
 
 /// A line of `/etc/group`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GroupEntry {
+pub(crate) struct GroupEntry {
     /// The name of the group.
     pub name: String,
     /// The group ID.
@@ -25,7 +25,7 @@ pub struct GroupEntry {
 }
 
 /// Returns the users of an `/etc/passwd`. Skips invalid lines.
-pub fn parse_passwd(passwd: &[u8]) -> Vec<PasswdEntry> {
+pub(crate) fn parse_passwd(passwd: &[u8]) -> Vec<PasswdEntry> {
     parse_lines(passwd, |fields| match fields {
         [name, _, uid, gid, _, home, ..] => Some(PasswdEntry {
             name: (*name).to_owned(),
@@ -38,7 +38,7 @@ pub fn parse_passwd(passwd: &[u8]) -> Vec<PasswdEntry> {
 }
 
 /// Returns the groups of an `/etc/group`. Skips invalid lines.
-pub fn parse_group(group: &[u8]) -> Vec<GroupEntry> {
+pub(crate) fn parse_group(group: &[u8]) -> Vec<GroupEntry> {
     parse_lines(group, |fields| match fields {
         [name, _, gid, members, ..] => Some(GroupEntry {
             name: (*name).to_owned(),
@@ -60,7 +60,7 @@ fn parse_lines<T>(content: &[u8], parse: impl Fn(&[&str]) -> Option<T>) -> Vec<T
 const MAX_ID: u32 = i32::MAX as u32;
 
 /// Parses a user or group ID. Returns `None` for what is not a number or larger than runtimes accept.
-pub fn parse_id(text: &str) -> Option<u32> {
+pub(crate) fn parse_id(text: &str) -> Option<u32> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| text.parse().ok()).flatten().filter(|number| *number <= MAX_ID)
 }

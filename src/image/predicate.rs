@@ -1,16 +1,16 @@
 //! Predicate types of in-toto statements about an image.
 
 /// A plain signature, as cosign makes it.
-pub const SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
+pub(crate) const SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
 /// A CycloneDX SBOM.
-pub const CYCLONEDX: &str = "https://cyclonedx.org/bom";
+pub(crate) const CYCLONEDX: &str = "https://cyclonedx.org/bom";
 /// An SPDX SBOM.
-pub const SPDX: &str = "https://spdx.dev/Document";
+pub(crate) const SPDX: &str = "https://spdx.dev/Document";
 /// SLSA provenance 1.
-pub const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
+pub(crate) const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
 
 /// Returns the name of a predicate type for people.
-pub fn title(predicate_type: &str) -> &str {
+pub(crate) fn title(predicate_type: &str) -> &str {
     match predicate_type {
         SIGNATURE => "signature",
         PROVENANCE => "provenance",

@@ -29,6 +29,6 @@ impl BlobInfo {
 }
 
 /// Returns the annotations of a descriptor, sorted by key.
-pub fn annotations(descriptor: &Descriptor) -> Annotations {
+pub(crate) fn annotations(descriptor: &Descriptor) -> Annotations {
     descriptor.annotations().clone().into_iter().flatten().collect()
 }

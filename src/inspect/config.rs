@@ -79,7 +79,7 @@ impl ConfigInfo {
 }
 
 /// Returns the history entry of each layer. They are empty if the history has another number of layers.
-pub fn history_steps(content: &Value, layers: usize) -> Vec<HistoryStep> {
+pub(crate) fn history_steps(content: &Value, layers: usize) -> Vec<HistoryStep> {
     let history = content["history"].as_array().into_iter().flatten();
     let steps: Vec<_> = history
         .filter(|step| step["empty_layer"] != true)
@@ -89,13 +89,13 @@ pub fn history_steps(content: &Value, layers: usize) -> Vec<HistoryStep> {
 }
 
 /// Returns the diffID of each layer, or `None` for all if the config has another number of layers.
-pub fn diff_ids(content: &Value, layers: usize) -> Vec<Option<String>> {
+pub(crate) fn diff_ids(content: &Value, layers: usize) -> Vec<Option<String>> {
     let ids = strings(content["rootfs"].get("diff_ids"));
     if ids.len() == layers { ids.into_iter().map(Some).collect() } else { vec![None; layers] }
 }
 
 /// Returns a string, or `None` if it is empty or the value is not a string.
-pub fn text(value: &Value) -> Option<String> {
+pub(crate) fn text(value: &Value) -> Option<String> {
     value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 

@@ -42,11 +42,11 @@
 //! }
 //! ```
 
-pub mod blob;
-pub mod config;
-pub mod image;
+pub(crate) mod blob;
+pub(crate) mod config;
+pub(crate) mod image;
 mod read;
-pub mod referrers;
+pub(crate) mod referrers;
 
-pub use image::{ImageInfo, Inspected};
-pub use read::ImageReader;
+pub(crate) use image::{ImageInfo, Inspected};
+pub(crate) use read::ImageReader;

@@ -19,7 +19,7 @@ use crate::store::graph::{GraphError, GraphWalk, NodeContent};
 use crate::store::{Missing, Source, read};
 
 /// Reads images.
-pub struct ImageReader<'a> {
+pub(crate) struct ImageReader<'a> {
     /// Where the images are.
     pub source: &'a dyn Source,
     /// Lists the referrers in the source.
@@ -36,7 +36,7 @@ impl ImageReader<'_> {
     ///
     /// # Errors
     /// Returns an error if content is missing, is not an image, or does not match its digest.
-    pub fn image(&self, root: &Descriptor, tags: Vec<String>) -> Result<(ImageInfo, Vec<Platform>)> {
+    pub(crate) fn image(&self, root: &Descriptor, tags: Vec<String>) -> Result<(ImageInfo, Vec<Platform>)> {
         let Manifest { content, annotations, .. } = self.document(root)?;
         let (entries, of_index) = match content {
             // Requests the referrers of the index first: a registry that fails here is not asked for all the others.

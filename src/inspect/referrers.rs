@@ -68,21 +68,21 @@ pub struct AttachedBlob {
 }
 
 /// Lists the referrers of a digest.
-pub type ListReferrers<'a> = &'a (dyn Fn(&Digest) -> Result<Vec<Descriptor>> + Sync);
+pub(crate) type ListReferrers<'a> = &'a (dyn Fn(&Digest) -> Result<Vec<Descriptor>> + Sync);
 
 /// The most levels of referrers of referrers.
 const MOST_DEPTH: usize = 4;
 
 /// Returns the digest that an entry of an index attests, or `None` if it is no attestation (BuildKit,
 /// `attestation-storage.md`).
-pub fn attested_digest(descriptor: &Descriptor) -> Option<&str> {
+pub(crate) fn attested_digest(descriptor: &Descriptor) -> Option<&str> {
     let annotations = descriptor.annotations().as_ref()?;
     annotations.get("vnd.docker.reference.digest").map(String::as_str)
 }
 
 /// Returns whether an entry of a layout is the list of referrers of an image, as registries without a referrers API have it
 /// (distribution-spec, "Referrers Tag Schema").
-pub fn is_referrers_list(entry: &Descriptor) -> bool {
+pub(crate) fn is_referrers_list(entry: &Descriptor) -> bool {
     let Some((algorithm, hex)) = tag(entry).and_then(|tag| tag.split_once('-')) else { return false };
     Digest::try_from(format!("{algorithm}:{hex}")).is_ok()
 }
@@ -91,7 +91,7 @@ pub fn is_referrers_list(entry: &Descriptor) -> bool {
 /// in lists ([`is_referrers_list`]).
 ///
 /// Entries that cannot be read are skipped. Reading the image reports them.
-pub fn group_by_subject(source: &dyn Source, entries: &[Descriptor]) -> HashMap<String, Vec<Descriptor>> {
+pub(crate) fn group_by_subject(source: &dyn Source, entries: &[Descriptor]) -> HashMap<String, Vec<Descriptor>> {
     let mut groups: HashMap<String, Vec<Descriptor>> = HashMap::new();
     for entry in entries.iter().filter(|entry| is_document(entry.media_type())) {
         let Ok(bytes) = read(source, entry) else { continue };

@@ -21,10 +21,10 @@ thread_local! {
 
 /// Asks the work of a run, or of a part of it, to stop.
 #[derive(Clone, Debug, Default)]
-pub struct Cancellation(Arc<State>);
+pub struct Cancellation(Arc<CancellationState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct CancellationState {
     /// Of the work that this is a part of.
     parent: Option<Cancellation>,
     /// The signal that asked for it; 0 for none.
@@ -50,7 +50,7 @@ impl Cancellation {
     /// Creates one for a part of the work, which stops with the whole, and may be stopped alone.
     #[must_use]
     pub fn child(&self) -> Cancellation {
-        Cancellation(Arc::new(State { parent: Some(self.clone()), ..State::default() }))
+        Cancellation(Arc::new(CancellationState { parent: Some(self.clone()), ..CancellationState::default() }))
     }
 
     /// Makes this the cancellation of this thread until the result is dropped.
@@ -138,7 +138,7 @@ impl Drop for Entered {
 }
 
 /// Returns `work` such that it has the cancellation of this thread wherever it is done.
-pub fn inherit<R>(work: impl FnOnce() -> R) -> impl FnOnce() -> R {
+pub(crate) fn inherit<R>(work: impl FnOnce() -> R) -> impl FnOnce() -> R {
     let cancellation = Cancellation::current();
     move || {
         let _entered = cancellation.enter();
@@ -147,7 +147,7 @@ pub fn inherit<R>(work: impl FnOnce() -> R) -> impl FnOnce() -> R {
 }
 
 /// Returns whether the work of this thread is to stop.
-pub fn is_set() -> bool {
+pub(crate) fn is_set() -> bool {
     CURRENT.with_borrow(Cancellation::is_set)
 }
 
@@ -155,13 +155,13 @@ pub fn is_set() -> bool {
 ///
 /// # Errors
 /// Returns an error if the work of this thread is to stop.
-pub fn check() -> io::Result<()> {
+pub(crate) fn check() -> io::Result<()> {
     // Not `ErrorKind::Interrupted`: readers take that as a reason to read again.
     if is_set() { Err(io::Error::other("interrupted")) } else { Ok(()) }
 }
 
 /// Ends when the work of this thread is to stop.
-pub async fn wait() {
+pub(crate) async fn wait() {
     let cancellation = Cancellation::current();
     while !cancellation.is_set() {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -172,7 +172,7 @@ pub async fn wait() {
 ///
 /// A terminal sends its interrupt to all programs in front: it is not passed on to one that has it already.
 #[derive(Debug)]
-pub struct Relay {
+pub(crate) struct Relay {
     cancellation: Cancellation,
     process: Process,
 }
@@ -192,12 +192,12 @@ impl Drop for Relay {
 }
 
 /// Passes signals on to the process `id`.
-pub fn relay(id: u32) -> Relay {
+pub(crate) fn relay(id: u32) -> Relay {
     Relay::begin(Process { id, is_in_our_place: false })
 }
 
 /// Passes signals on to the process `id`, which is in the place of this one: it decides when it ends.
-pub fn in_our_place(id: u32) -> Relay {
+pub(crate) fn in_our_place(id: u32) -> Relay {
     Relay::begin(Process { id, is_in_our_place: true })
 }
 

@@ -35,8 +35,8 @@ pub(crate) fn c_packages<'a>(metadata: &Metadata, roots: impl Iterator<Item = &'
         if is_macro || !seen.insert(id) {
             continue;
         }
-        let name = |id: &PackageId| packages.get(id).map_or("", |package| package.name.as_str());
-        if dependencies(node, DependencyKind::Build).any(|id| C_BUILDERS.contains(&name(id))) {
+        let mut of_build = dependencies(node, DependencyKind::Build).filter_map(|id| packages.get(id));
+        if of_build.any(|package| C_BUILDERS.contains(&package.name.as_str())) {
             found.push(CPackage { id: id.clone(), name: format!("{} v{}", package.name, package.version) });
         }
         left.extend(dependencies(node, DependencyKind::Normal));
@@ -66,11 +66,14 @@ mod tests {
         }
     }
 
+    fn on(kind: &str, name: &str) -> String {
+        format!("[{kind}.{name}]\npath = \"../{name}\"\n")
+    }
+
     #[test]
     fn c_packages_are_those_linked_for_linux() {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path();
-        let on = |kind: &str, name: &str| format!("[{kind}.{name}]\npath = \"../{name}\"\n");
         package(root, "cc", "");
         package(
             root,

@@ -123,7 +123,6 @@ impl ImageCandidate<'_> {
     /// Returns an error if there is no such binary, or if it is ambiguous which is meant.
     fn choose(&self, flags: &[String], several: bool) -> Result<Vec<String>> {
         let all = binaries(self.package);
-        let has = |bin: &&String| all.contains(&bin.as_str());
         // A flag chooses among all binaries of the package; if that has several images, among those of the image.
         let own = match &self.table.bins {
             _ if !flags.is_empty() && !self.is_one_of_several => all.iter().map(|bin| (*bin).to_owned()).collect(),
@@ -136,10 +135,12 @@ impl ImageCandidate<'_> {
         };
         let chosen = match flags {
             [] => own,
-            flags if several => flags.iter().filter(|bin| has(bin) && own.contains(bin)).cloned().collect(),
+            flags if several => {
+                flags.iter().filter(|bin| all.contains(&bin.as_str()) && own.contains(bin)).cloned().collect()
+            }
             flags => flags.to_vec(),
         };
-        match chosen.iter().find(|bin| !has(bin)) {
+        match chosen.iter().find(|bin| !all.contains(&bin.as_str())) {
             Some(bin) => Err(self.unknown(bin, &all, flags.is_empty())),
             None => Ok(each_once(chosen)),
         }

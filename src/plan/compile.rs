@@ -62,7 +62,7 @@ pub struct Resolve {
 
 /// The output of `cargo metadata`.
 #[derive(Debug)]
-pub struct WorkspaceMetadata {
+pub(crate) struct WorkspaceMetadata {
     /// The packages.
     pub metadata: Metadata,
     /// The digest of the output.
@@ -127,7 +127,7 @@ fn arguments(no_default: bool, all: bool, list: &[String]) -> Vec<OsString> {
 ///
 /// # Errors
 /// Returns an error if cargo does not know a feature, which it has reported.
-pub fn plan(
+pub(crate) fn plan(
     args: &CargoArgs,
     environment: &Environment,
     workspace: &WorkspaceMetadata,
@@ -178,7 +178,11 @@ fn cargo_run(
 ///
 /// # Errors
 /// Returns an error if cargo cannot be run or its output cannot be read; [`CargoFailed`] if it has reported why.
-pub fn metadata(environment: &Environment, args: &CargoArgs, features: &[OsString]) -> Result<WorkspaceMetadata> {
+pub(crate) fn metadata(
+    environment: &Environment,
+    args: &CargoArgs,
+    features: &[OsString],
+) -> Result<WorkspaceMetadata> {
     let cargo = environment.cargo();
     let mut command = Command::new(cargo);
     environment.without_credentials(&mut command);
@@ -214,18 +218,21 @@ fn common_args(args: &CargoArgs) -> Vec<OsString> {
     common
 }
 
+fn add_flag(args: &mut Vec<OsString>, flag: &str, value: &OsStr) {
+    args.extend([flag.into(), value.to_owned()]);
+}
+
 /// Returns those of them that do not only change what cargo prints.
 fn shared_args(args: &CargoArgs) -> Vec<OsString> {
     let mut common: Vec<OsString> = Vec::new();
-    let mut value = |flag: &str, value: &OsStr| common.extend([flag.into(), value.to_owned()]);
     if let Some(path) = &args.manifest_path {
-        value("--manifest-path", path.as_os_str());
+        add_flag(&mut common, "--manifest-path", path.as_os_str());
     }
     for features in &args.features {
-        value("--features", features.as_ref());
+        add_flag(&mut common, "--features", features.as_ref());
     }
     for config in &args.config {
-        value("--config", config.as_ref());
+        add_flag(&mut common, "--config", config.as_ref());
     }
     for (flag, given) in [
         ("--all-features", args.all_features),
@@ -255,24 +262,23 @@ fn cargo_args(args: &CargoArgs, group: &RunGroup, features: Vec<OsString>) -> Ve
     let mut all: Vec<OsString> = vec!["build".into(), "--message-format=json-render-diagnostics".into()];
     all.extend(common_args(args));
     all.extend(features);
-    let mut value = |flag: &str, value: &OsStr| all.extend([flag.into(), value.to_owned()]);
-    value("--profile", group.profile.as_ref());
+    add_flag(&mut all, "--profile", group.profile.as_ref());
     let mut named: Vec<(&str, &str)> = Vec::new();
     for image in &group.images {
         let spec = [("--package", image.spec.as_str())];
         for argument in spec.into_iter().chain(image.bins.iter().map(|bin| ("--bin", bin.as_str()))) {
             // Several images may share a package or a binary.
             if !named.contains(&argument) {
-                value(argument.0, argument.1.as_ref());
+                add_flag(&mut all, argument.0, argument.1.as_ref());
                 named.push(argument);
             }
         }
     }
     if let Some(folder) = &args.target_dir {
-        value("--target-dir", folder.as_os_str());
+        add_flag(&mut all, "--target-dir", folder.as_os_str());
     }
     if let Some(jobs) = &args.jobs {
-        value("--jobs", jobs.as_ref());
+        add_flag(&mut all, "--jobs", jobs.as_ref());
     }
     if args.talk.verbose > 0 {
         all.push(format!("-{}", "v".repeat(args.talk.verbose.into())).into());

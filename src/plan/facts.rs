@@ -12,7 +12,6 @@ use super::candidates::ImageCandidate;
 use super::features::Features;
 use super::image::ImagePlan;
 use super::tags::{Git, Values};
-use super::{DEFAULT_BASE, PROFILE};
 use crate::cli::{BuildArgs, CargoArgs};
 use crate::config::value::{Arguments, Entrypoint, KeyValue, NonEmpty};
 use crate::config::{BaseVerify, FileRule, Folder, PatternRoot, Repositories, Table};
@@ -22,6 +21,10 @@ use crate::image::CompressionOptions;
 use crate::platform::{PlatformChoice, TARGETS};
 use crate::reference::BaseReference;
 
+/// The base of an image without the key `base`.
+const DEFAULT_BASE: &str = "gcr.io/distroless/static-debian12:nonroot";
+/// The profile of an image without the key `profile`.
+const PROFILE: &str = "release";
 /// The folder of the binaries of an image without the key `bin-dir`.
 const DEFAULT_BIN_DIR: &str = "/app";
 /// The tag of an image without the key `tags`.

@@ -14,15 +14,15 @@
 mod annotations;
 mod c_packages;
 mod candidates;
-pub mod compile;
+pub(crate) mod compile;
 mod conflicts;
 mod facts;
 mod features;
 mod flags;
-pub mod image;
+pub(crate) mod image;
 mod prebuilt;
 mod remap;
-pub mod request;
+pub(crate) mod request;
 mod selection;
 mod tags;
 mod unit;
@@ -31,24 +31,17 @@ use std::path::{Path, PathBuf};
 
 use miette::{Context, IntoDiagnostic, miette};
 
-pub use c_packages::CPackage;
-pub use compile::{CargoRun, CompilePlan, Resolve, WorkspaceMetadata};
-pub use features::Features;
+pub(crate) use compile::{CargoRun, CompilePlan, Resolve};
 pub use image::ImagePlan;
-pub use remap::Remap;
+pub(crate) use remap::Remap;
 pub use request::{OnlyPlatform, Purpose, Request};
-pub use unit::Unit;
+pub(crate) use unit::Unit;
 
 use crate::cli::{Output, Prebuilt};
 use crate::config::{Section, Whose};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::git::{self, Commit};
-
-/// The base of an image without the key `base`.
-pub const DEFAULT_BASE: &str = "gcr.io/distroless/static-debian12:nonroot";
-/// The profile of an image without the key `profile`.
-const PROFILE: &str = "release";
 
 /// Everything that will be done.
 #[derive(Debug)]

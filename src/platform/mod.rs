@@ -9,9 +9,9 @@ mod triple;
 
 use std::fmt;
 
-pub use choice::PlatformChoice;
-pub use elf::ElfKind;
-pub use error::PlatformError;
+pub(crate) use choice::PlatformChoice;
+pub(crate) use elf::ElfKind;
+pub(crate) use error::PlatformError;
 
 /// An operating system, an architecture and its variant, as image indexes and configs name them.
 ///
@@ -41,7 +41,7 @@ const fn target(triple: &'static str, architecture: &'static str, variant: Optio
 }
 
 /// Every platform with a musl target, the most used first.
-pub const TARGETS: [Target; 9] = [
+pub(crate) const TARGETS: [Target; 9] = [
     target("x86_64-unknown-linux-musl", "amd64", None),
     target("aarch64-unknown-linux-musl", "arm64", Some("v8")),
     target("armv7-unknown-linux-musleabihf", "arm", Some("v7")),

@@ -13,7 +13,7 @@ use crate::context::GlobalContext;
 use crate::context::base::Bases;
 use crate::error::Result;
 use crate::event::Event;
-use crate::event::transfer::Activity;
+use crate::event::counter::Activity;
 use crate::image::config::{Object, object_in};
 use crate::plan::Plan;
 use crate::platform::{PlatformChoice, Target};
@@ -25,7 +25,7 @@ use crate::store::{ProgressSource, Source};
 ///
 /// # Errors
 /// Returns an error if the image cannot be had, is not for the platform, or the bundle cannot be written.
-pub fn bundle_image(
+pub(crate) fn bundle_image(
     reference: &BaseReference,
     platform: Target,
     args: &ImageArgs,
@@ -45,7 +45,7 @@ pub fn bundle_image(
 ///
 /// # Errors
 /// Returns an error if its layers cannot be read, or the bundle cannot be written.
-pub fn unpack(
+pub(crate) fn unpack(
     source: &dyn Source,
     name: &str,
     base: &Base,
@@ -68,7 +68,7 @@ pub fn unpack(
 }
 
 /// Returns the bundle that goes to `path`.
-pub fn bundle_output(args: &BundleArgs, path: PathBuf) -> BundleOutput {
+pub(crate) fn bundle_output(args: &BundleArgs, path: PathBuf) -> BundleOutput {
     let format = match args.output {
         BundleForm::Dir => BundleFormat::Directory,
         BundleForm::Tar => BundleFormat::Tar,
@@ -80,7 +80,7 @@ pub fn bundle_output(args: &BundleArgs, path: PathBuf) -> BundleOutput {
 ///
 /// # Errors
 /// Returns an error if one path is given for several images.
-pub fn bundle_paths(args: &BundleArgs, plan: &Plan) -> Result<Vec<PathBuf>> {
+pub(crate) fn bundle_paths(args: &BundleArgs, plan: &Plan) -> Result<Vec<PathBuf>> {
     let extension = match args.output {
         BundleForm::Dir => "bundle",
         BundleForm::Tar => "bundle.tar",

@@ -23,7 +23,7 @@ use crate::store::{Layout, Sink, Source, copy};
 const FRESH: Duration = Duration::from_secs(5);
 
 /// A repository that an image goes to.
-pub struct Destination<'a> {
+pub(crate) struct Destination<'a> {
     /// The number of the image in the plan.
     pub image: usize,
     /// The repository.
@@ -33,6 +33,8 @@ pub struct Destination<'a> {
     tagged: Mutex<Option<Tagged>>,
 }
 
+const CANNOT_ATTACH: &str = "cannot attach SBOM, provenance or signatures";
+
 /// What the tags of an image stand for in a repository.
 struct Tagged {
     asked: Instant,
@@ -40,7 +42,7 @@ struct Tagged {
 }
 
 /// An image that goes to a repository.
-pub struct Upload<'a> {
+pub(crate) struct TaggedImage<'a> {
     /// What was planned.
     pub plan: &'a ImagePlan,
     /// What was built.
@@ -58,13 +60,17 @@ impl<'a> Destination<'a> {
     ///
     /// # Errors
     /// Returns an error if credentials cannot be read, or TLS cannot be set up.
-    pub fn connect(image: usize, repository: &Reference, context: &GlobalContext<'a>) -> Result<Destination<'a>> {
+    pub(crate) fn connect(
+        image: usize,
+        repository: &Reference,
+        context: &GlobalContext<'a>,
+    ) -> Result<Destination<'a>> {
         let registry = context.connect(repository, true)?;
         Ok(Destination { image, repository: repository.clone(), registry, tagged: Mutex::default() })
     }
 
     /// Returns the context of an error.
-    pub fn failure(&self, plan: &ImagePlan) -> String {
+    pub(crate) fn failure(&self, plan: &ImagePlan) -> String {
         format!("cannot push {} to {}", plan.name, self.registry.location())
     }
 
@@ -72,7 +78,7 @@ impl<'a> Destination<'a> {
     ///
     /// # Errors
     /// Returns an error if the registry does not answer.
-    pub fn tagged(&self, tags: &[String]) -> Result<Vec<Option<Descriptor>>> {
+    pub(crate) fn tagged(&self, tags: &[String]) -> Result<Vec<Option<Descriptor>>> {
         if let Some(Tagged { asked, manifests }) = &*lock(&self.tagged)
             && asked.elapsed() < FRESH
         {
@@ -87,8 +93,8 @@ impl<'a> Destination<'a> {
     ///
     /// # Errors
     /// Returns the first failure; then no tag has moved.
-    pub fn push(&self, upload: &Upload, context: &GlobalContext) -> Result<()> {
-        let Upload { plan, image, tags, source, signer } = upload;
+    pub(crate) fn push(&self, upload: &TaggedImage, context: &GlobalContext) -> Result<()> {
+        let TaggedImage { plan, image, tags, source, signer } = upload;
         let root = &image.root;
         let tagged = self.tagged(tags)?;
         let is_there = tagged.iter().any(|there| is(there.as_ref(), root));
@@ -96,9 +102,8 @@ impl<'a> Destination<'a> {
         let cache = context.cache()?;
         let referrers =
             ReferrersUpload { image, manifests: &manifests, layout: *source, signer: *signer, cache: &cache };
-        let cannot_attach = || "cannot attach SBOM, provenance or signatures";
         // Signed once, however often it is sent: transparency logs keep everything.
-        let missing = referrers.missing(&self.registry, is_there).wrap_err_with(cannot_attach)?;
+        let missing = referrers.missing(&self.registry, is_there).wrap_err(CANNOT_ATTACH)?;
         let attach = || missing.as_ref().map_or(Ok(()), |missing| referrers.attach(&self.registry, missing));
         let is_attached = if is_there {
             // A tag that is right has all its content behind it: a registry takes no manifest without.
@@ -115,7 +120,7 @@ impl<'a> Destination<'a> {
         };
         // Whoever follows a tag finds what is attached. Registries that take it only now are asked again.
         if !is_attached {
-            attach().wrap_err_with(cannot_attach)?;
+            attach().wrap_err(CANNOT_ATTACH)?;
         }
         if let Some(missing) = &missing {
             referrers.report_signed(&self.registry, missing, context.listener);
@@ -129,7 +134,7 @@ impl<'a> Destination<'a> {
     }
 
     /// Returns whether a tag stands for what was built last: then there may well be nothing to send.
-    pub fn has_last_build(&self, plan: &ImagePlan) -> bool {
+    pub(crate) fn has_last_build(&self, plan: &ImagePlan) -> bool {
         let Ok(last) = Layout::open(&plan.layout) else { return false };
         let tagged = lock(&self.tagged);
         let mut there = tagged.iter().flat_map(|tagged| tagged.manifests.iter().flatten());
@@ -137,7 +142,7 @@ impl<'a> Destination<'a> {
     }
 
     /// Lets layers of a base in the same registry be mounted instead of sent.
-    pub fn mount<'l>(&self, base: &BaseReference, layers: impl IntoIterator<Item = &'l Descriptor>) {
+    pub(crate) fn mount<'l>(&self, base: &BaseReference, layers: impl IntoIterator<Item = &'l Descriptor>) {
         if let BaseReference::Registry(base) = base
             && base.registry() == self.repository.registry()
         {

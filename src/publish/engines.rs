@@ -18,7 +18,7 @@ use crate::reference::EngineReference;
 use crate::store::Layout;
 
 /// An image that an engine has.
-pub struct EngineImage {
+pub(crate) struct EngineImage {
     /// What was planned.
     pub plan: ImagePlan,
     /// What was built.
@@ -29,7 +29,7 @@ pub struct EngineImage {
 
 impl EngineImage {
     /// Returns what the engine calls it: `NAME:TAG`.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let name = self.image.tagged_names().into_iter().next().unwrap_or_default();
         self.engine.local_name(&name)
     }
@@ -40,7 +40,7 @@ impl EngineImage {
 ///
 /// # Errors
 /// Returns the first failure; then no name of that image stands for something else than before.
-pub fn load(
+pub(crate) fn load(
     args: &LoadArgs,
     context: &GlobalContext,
     check: impl FnOnce(&Plan, &[Arc<Engine>]) -> Result<()>,

@@ -2,18 +2,18 @@
 //!
 //! A push sends blobs → manifests by digest → index → tags, to every repository of an image.
 
-pub mod bundles;
+pub(crate) mod bundles;
 mod destination;
-pub mod engines;
+pub(crate) mod engines;
 mod referrers;
-pub mod sign;
-pub mod verify;
+pub(crate) mod sign;
+pub(crate) mod verify;
 
 use std::sync::OnceLock;
 
 use miette::{Context, miette};
 
-use self::destination::{Destination, Upload};
+use self::destination::{Destination, TaggedImage};
 use crate::attest::Signer;
 use crate::build::Built;
 use crate::build::hooks::{Hooks, ImageBase};
@@ -26,7 +26,7 @@ use crate::store::{Fallback, Sink, copy};
 /// The repositories that the images of a plan go to.
 ///
 /// As hooks of a build, they ask what is there while cargo runs, and send layers of bases ahead.
-pub struct Destinations<'a> {
+pub(crate) struct Destinations<'a> {
     context: &'a GlobalContext<'a>,
     /// Whether no tag is moved.
     by_digest: bool,
@@ -38,7 +38,7 @@ pub struct Destinations<'a> {
 
 impl<'a> Destinations<'a> {
     /// Creates the destinations of a plan that is not made yet.
-    pub fn new(context: &'a GlobalContext<'a>, by_digest: bool, signer: Option<&'a Signer>) -> Destinations<'a> {
+    pub(crate) fn new(context: &'a GlobalContext<'a>, by_digest: bool, signer: Option<&'a Signer>) -> Destinations<'a> {
         Destinations { context, by_digest, signer, open: OnceLock::new() }
     }
 
@@ -46,13 +46,13 @@ impl<'a> Destinations<'a> {
     ///
     /// # Errors
     /// Returns the first failure; then no tag of that repository has moved.
-    pub fn push(&self, built: &Built) -> Result<Vec<String>> {
+    pub(crate) fn push(&self, built: &Built) -> Result<Vec<String>> {
         let mut results = Vec::new();
         for destination in self.open() {
             let (plan, image) = (&built.plan.images[destination.image], &built.images[destination.image]);
             let layout = &built.layouts[destination.image];
             let source = Fallback { primary: layout, secondary: built.bases.source(&plan.base)? };
-            let upload = Upload { plan, image, tags: self.tags(plan), source: &source, signer: self.signer };
+            let upload = TaggedImage { plan, image, tags: self.tags(plan), source: &source, signer: self.signer };
             destination.push(&upload, self.context).wrap_err_with(|| destination.failure(plan))?;
             results.push(destination.repository.with_digest(image.digest.as_ref()));
         }
@@ -116,7 +116,7 @@ impl Hooks for Destinations<'_> {
 ///
 /// # Errors
 /// Returns an error that names the first image without one.
-pub fn check_repositories(plan: &Plan) -> Result<()> {
+pub(crate) fn check_repositories(plan: &Plan) -> Result<()> {
     match plan.images.iter().find(|image| image.repositories.is_empty()) {
         None => Ok(()),
         Some(image) => Err(miette!(

@@ -17,7 +17,7 @@ use crate::store::cache::records::RecordKind;
 use crate::store::{Cache, Fallback, Memory, Referrers, Source};
 
 /// The referrers of an image.
-pub struct ReferrersUpload<'a> {
+pub(crate) struct ReferrersUpload<'a> {
     /// The image.
     pub image: &'a BuiltImage,
     /// Its index and its manifests.
@@ -38,7 +38,7 @@ struct SignedManifest {
 }
 
 /// The referrers that a registry does not have.
-pub struct MissingReferrers {
+pub(crate) struct MissingReferrers {
     referrers: Vec<Descriptor>,
     /// The signatures among them, with what they name.
     signatures: Memory,
@@ -52,7 +52,7 @@ impl ReferrersUpload<'_> {
     ///
     /// # Errors
     /// Returns an error if the registry does not answer, or signing fails.
-    pub fn missing(&self, registry: &Registry, was_there: bool) -> Result<Option<MissingReferrers>> {
+    pub(crate) fn missing(&self, registry: &Registry, was_there: bool) -> Result<Option<MissingReferrers>> {
         if self.signer.is_none() && self.is_attached_already(registry, was_there) {
             return Ok(None);
         }
@@ -82,7 +82,7 @@ impl ReferrersUpload<'_> {
     ///
     /// # Errors
     /// Returns an error if the registry does not take it.
-    pub fn attach(&self, registry: &Registry, missing: &MissingReferrers) -> Result<()> {
+    pub(crate) fn attach(&self, registry: &Registry, missing: &MissingReferrers) -> Result<()> {
         if !missing.referrers.is_empty() {
             let source = Fallback { primary: &missing.signatures, secondary: self.layout };
             registry.attach(&missing.referrers, &source)?;
@@ -92,7 +92,7 @@ impl ReferrersUpload<'_> {
     }
 
     /// Reports what was signed, the index last.
-    pub fn report_signed(&self, registry: &Registry, missing: &MissingReferrers, listener: Listener) {
+    pub(crate) fn report_signed(&self, registry: &Registry, missing: &MissingReferrers, listener: Listener) {
         for (manifest, signed) in self.manifests.iter().zip(&missing.signed).rev() {
             if let Some(SignedManifest { statements, signatures }) = signed {
                 listener(manifest.signed(registry.location(), statements, signatures.is_empty()));

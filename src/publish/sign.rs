@@ -16,7 +16,7 @@ use crate::parallel::{MANY, each};
 use crate::store::{MAX_DOCUMENT_BYTES, Memory};
 
 /// Signs an image where it is.
-pub struct ImageSigner<'a> {
+pub(crate) struct ImageSigner<'a> {
     /// Signs.
     pub signer: &'a Signer,
     /// The image.
@@ -32,7 +32,7 @@ impl ImageSigner<'_> {
     ///
     /// # Errors
     /// Returns an error if what is attached cannot be read, or nothing can be attached.
-    pub fn sign(&self, manifests: &[SignableManifest], statements: &[Statement]) -> Result<()> {
+    pub(crate) fn sign(&self, manifests: &[SignableManifest], statements: &[Statement]) -> Result<()> {
         let place = self.image.place();
         let memory = Memory::default();
         let signed = each(manifests, MANY, |manifest| {
@@ -63,7 +63,7 @@ impl ImageSigner<'_> {
 ///
 /// # Errors
 /// Returns an error if the file cannot be read, is not JSON, or is too large.
-pub fn read_predicate(path: &Path) -> Result<Value> {
+pub(crate) fn read_predicate(path: &Path) -> Result<Value> {
     let mut text = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MAX_DOCUMENT_BYTES + 1).read_to_end(&mut text));
     let read = read.map_err(|error| cannot_read(path, error))?;

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::inspect::referrers::group_by_subject;
 
 /// Verifies an image, and what is attached to it.
-pub struct ImageVerifier<'a> {
+pub(crate) struct ImageVerifier<'a> {
     /// The image.
     pub image: &'a OpenImage<'a>,
     /// The key that must have signed it.
@@ -27,7 +27,7 @@ impl ImageVerifier<'_> {
     ///
     /// # Errors
     /// Returns an error if the key has not signed the index, or an attachment is not what was attached.
-    pub fn verify(&self, root: &Descriptor) -> Result<Vec<(SignableManifest, Verification)>> {
+    pub(crate) fn verify(&self, root: &Descriptor) -> Result<Vec<(SignableManifest, Verification)>> {
         let source = self.image.source();
         let listed = group_by_subject(source, self.image.entries());
         let mut found = Vec::new();
@@ -45,7 +45,7 @@ impl ImageVerifier<'_> {
 
 /// Returns the manifests that lack something a signed image should have: it must be attached to the index, or else to each
 /// manifest. With `is_signed`, only what the key has signed counts.
-pub fn missing(types: &[&str], is_signed: bool, found: &[(SignableManifest, Verification)]) -> Option<String> {
+pub(crate) fn missing(types: &[&str], is_signed: bool, found: &[(SignableManifest, Verification)]) -> Option<String> {
     let has = |known: &Verification| {
         types.iter().any(|own| known.has_statement(own) || !is_signed && known.unsigned.contains(own))
     };

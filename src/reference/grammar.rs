@@ -15,7 +15,7 @@ const MAX_TAG_BYTES: usize = 128;
 ///
 /// # Errors
 /// Returns the errors of oci-spec's parser.
-pub fn parse(text: &str) -> Result<Reference, ParseError> {
+pub(crate) fn parse(text: &str) -> Result<Reference, ParseError> {
     if text.is_empty() {
         return Err(ParseError::NameEmpty);
     }

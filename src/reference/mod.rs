@@ -8,9 +8,8 @@ mod image;
 mod key;
 mod registry;
 
-pub use base::{BaseReference, LayoutReference};
-pub use engine::{EngineKind, EngineReference};
-pub use error::ReferenceError;
-pub use image::Reference;
-pub use key::KeyReference;
-pub use registry::{RegistryName, Repository};
+pub(crate) use base::{BaseReference, LayoutReference};
+pub(crate) use engine::{EngineKind, EngineReference};
+pub(crate) use image::Reference;
+pub(crate) use key::KeyReference;
+pub(crate) use registry::{RegistryName, Repository};

@@ -40,7 +40,7 @@ impl FromStr for RegistryName {
 
 /// A repository of a registry, without a tag or digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Repository(pub Reference);
+pub(crate) struct Repository(pub Reference);
 
 impl FromStr for Repository {
     type Err = ReferenceError;

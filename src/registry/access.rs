@@ -11,7 +11,7 @@ use crate::reference::Reference;
 
 /// Adds to an error that access was denied which credentials were sent, and what to do about it. Other errors are returned
 /// as they are.
-pub fn explain(error: RequestError, reference: &Reference, options: &Options<'_>) -> Report {
+pub(crate) fn explain(error: RequestError, reference: &Reference, options: &Options<'_>) -> Report {
     let registry = reference.registry();
     let Options { credential, credential_source: source, .. } = options;
     let is_anonymous = *credential == Credential::Anonymous;

@@ -28,7 +28,7 @@ const MARGIN: Duration = Duration::from_secs(30);
 
 /// The access that is requested from a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Scope {
+pub(crate) struct TokenScope {
     pub(crate) repository: String,
     /// Whether to request write access too.
     pub(crate) push: bool,
@@ -36,7 +36,7 @@ pub(crate) struct Scope {
     pub(crate) others: Vec<String>,
 }
 
-impl Scope {
+impl TokenScope {
     /// Returns the `scope` parameters of a token request. The scope of the challenge is ignored: some registries send
     /// too narrow or malformed ones. Without a repository, the token proves the identity only.
     fn texts(&self) -> Vec<String> {
@@ -59,12 +59,12 @@ pub(crate) enum Grant {
     /// By user and password.
     Basic,
     /// By a token.
-    Bearer { token: Secret, scope: Scope, renew_at: Instant, challenge: Challenge },
+    Bearer { token: Secret, scope: TokenScope, renew_at: Instant, challenge: Challenge },
 }
 
 impl Grant {
     /// Returns the challenge to answer again before a request with this scope, or `None` if the grant covers it.
-    pub(crate) fn stale(&self, wanted: &Scope) -> Option<Challenge> {
+    pub(crate) fn stale(&self, wanted: &TokenScope) -> Option<Challenge> {
         match self {
             Grant::Bearer { scope, renew_at, challenge, .. } if scope != wanted || Instant::now() >= *renew_at => {
                 Some(challenge.clone())
@@ -140,7 +140,7 @@ impl Challenge {
     /// Returns an error if the token service must not be contacted, does not respond, or denies the token.
     pub(crate) async fn answer(
         self,
-        scope: &Scope,
+        scope: &TokenScope,
         options: &Options<'_>,
         local: bool,
         registry: &Url,
@@ -228,7 +228,7 @@ impl TokenService {
 
     async fn token(
         &self,
-        scope: &Scope,
+        scope: &TokenScope,
         credential: &Credential,
         options: &Options<'_>,
     ) -> Result<(Secret, Duration), RequestError> {
@@ -352,7 +352,7 @@ mod tests {
 
     #[test]
     fn scope_texts_name_actions_and_other_repositories() {
-        let scope = Scope { repository: "a/b".to_owned(), push: true, others: vec!["c".to_owned()] };
+        let scope = TokenScope { repository: "a/b".to_owned(), push: true, others: vec!["c".to_owned()] };
         assert_eq!(scope.texts(), ["repository:a/b:pull,push", "repository:c:pull"]);
     }
 

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use reqwest::header::{HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{Response, StatusCode, Url};
 
-use super::auth::{Challenge, Grant, Scope};
+use super::auth::{Challenge, Grant, TokenScope};
 use super::error::RequestError;
 use super::options::Options;
 use crate::parallel::lock;
 
 /// Authorizes requests to one repository.
-pub struct Authorizer {
+pub(crate) struct Authorizer {
     /// The origin of the registry's API. Credentials are sent nowhere else.
     origin: Url,
     is_local: bool,
@@ -29,11 +29,11 @@ pub struct Authorizer {
 
 /// The number of renewals before a request, kept with its response.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Generation(u64);
+pub(crate) struct Generation(u64);
 
 impl Authorizer {
     /// Creates an authorizer that has no grant yet.
-    pub fn new(origin: Url, is_local: bool, repository: String) -> Authorizer {
+    pub(crate) fn new(origin: Url, is_local: bool, repository: String) -> Authorizer {
         Authorizer {
             origin,
             is_local,
@@ -47,12 +47,12 @@ impl Authorizer {
     }
 
     /// Requests tokens that allow pushes from now on.
-    pub fn allow_push(&self) {
+    pub(crate) fn allow_push(&self) {
         self.pushes.store(true, Ordering::Relaxed);
     }
 
     /// Requests tokens that allow pulls from another repository, too, from now on.
-    pub fn allow_mount_from(&self, repository: &str) {
+    pub(crate) fn allow_mount_from(&self, repository: &str) {
         let mut mounts_from = lock(&self.mounts_from);
         if !mounts_from.iter().any(|known| known == repository) && repository != self.repository {
             mounts_from.push(repository.to_owned());
@@ -60,7 +60,7 @@ impl Authorizer {
     }
 
     /// Returns the number of renewals so far.
-    pub fn generation(&self) -> Generation {
+    pub(crate) fn generation(&self) -> Generation {
         Generation(self.renewals.load(Ordering::Relaxed))
     }
 
@@ -68,7 +68,7 @@ impl Authorizer {
     ///
     /// # Errors
     /// Returns an error if the token service rejects the renewal.
-    pub async fn header(&self, url: &Url, options: &Options<'_>) -> Result<Option<HeaderValue>, RequestError> {
+    pub(crate) async fn header(&self, url: &Url, options: &Options<'_>) -> Result<Option<HeaderValue>, RequestError> {
         if !self.is_own(url) {
             return Ok(None);
         }
@@ -83,7 +83,7 @@ impl Authorizer {
     }
 
     /// Returns the Authorization header of the present grant.
-    pub fn current_header(&self, url: &Url, options: &Options<'_>) -> Option<HeaderValue> {
+    pub(crate) fn current_header(&self, url: &Url, options: &Options<'_>) -> Option<HeaderValue> {
         if !self.is_own(url) {
             return None;
         }
@@ -95,7 +95,11 @@ impl Authorizer {
     ///
     /// # Errors
     /// Returns an error if the token service rejects the credential.
-    pub async fn answer_challenge(&self, response: &Response, options: &Options<'_>) -> Result<bool, RequestError> {
+    pub(crate) async fn answer_challenge(
+        &self,
+        response: &Response,
+        options: &Options<'_>,
+    ) -> Result<bool, RequestError> {
         if response.status() != StatusCode::UNAUTHORIZED || !self.is_own(response.url()) {
             return Ok(false);
         }
@@ -127,8 +131,8 @@ impl Authorizer {
         lock(&self.grant).stale(&self.scope())
     }
 
-    fn scope(&self) -> Scope {
-        Scope {
+    fn scope(&self) -> TokenScope {
+        TokenScope {
             repository: self.repository.clone(),
             push: self.pushes.load(Ordering::Relaxed),
             others: lock(&self.mounts_from).clone(),

@@ -7,7 +7,7 @@ use rustls::CertificateError;
 
 /// Why the certificate of a server is rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CertificateProblem {
+pub(crate) enum CertificateProblem {
     /// It is signed by an authority that this computer does not trust.
     UnknownAuthority,
     /// It is valid for other names than that of the server.
@@ -22,7 +22,7 @@ pub enum CertificateProblem {
 
 impl CertificateProblem {
     /// Finds the problem among the causes of an error, or returns `None` if it has nothing to do with certificates.
-    pub fn find(error: &(dyn Error + 'static)) -> Option<CertificateProblem> {
+    pub(crate) fn find(error: &(dyn Error + 'static)) -> Option<CertificateProblem> {
         let mut cause = Some(error);
         while let Some(error) = cause {
             if let Some(rustls::Error::InvalidCertificate(problem)) = error.downcast_ref() {
@@ -38,7 +38,7 @@ impl CertificateProblem {
     }
 
     /// Returns what the user can do about it.
-    pub fn help(&self, registry: &str) -> String {
+    pub(crate) fn help(&self, registry: &str) -> String {
         match self {
             CertificateProblem::UnknownAuthority => {
                 format!(

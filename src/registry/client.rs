@@ -20,7 +20,7 @@ use crate::parallel::lock;
 use crate::reference::Reference;
 
 /// A client of one repository.
-pub struct Client<'a> {
+pub(crate) struct Client<'a> {
     http: reqwest::Client,
     origin: Url,
     pub(super) repository: String,
@@ -36,7 +36,7 @@ impl<'a> Client<'a> {
     ///
     /// # Errors
     /// Returns an error if TLS cannot be set up.
-    pub fn new(reference: &Reference, options: Options<'a>) -> Result<Client<'a>> {
+    pub(crate) fn new(reference: &Reference, options: Options<'a>) -> Result<Client<'a>> {
         Client::with_repository(reference, reference.repository(), options)
     }
 
@@ -44,7 +44,7 @@ impl<'a> Client<'a> {
     ///
     /// # Errors
     /// Returns an error if TLS cannot be set up.
-    pub fn without_repository(reference: &Reference, options: Options<'a>) -> Result<Client<'a>> {
+    pub(crate) fn without_repository(reference: &Reference, options: Options<'a>) -> Result<Client<'a>> {
         Client::with_repository(reference, "", options)
     }
 
@@ -64,21 +64,21 @@ impl<'a> Client<'a> {
 
     /// Returns the URL of `/v2/`, which tells whether the registry grants access (distribution-spec, "Determining
     /// Support").
-    pub fn api_root(&self) -> Url {
+    pub(crate) fn api_root(&self) -> Url {
         let mut url = self.origin.clone();
         url.set_path("/v2/");
         url
     }
 
     /// Returns the URL of `/v2/REPOSITORY/PATH`.
-    pub fn url(&self, path: &str) -> Url {
+    pub(crate) fn url(&self, path: &str) -> Url {
         let mut url = self.origin.clone();
         url.set_path(&format!("/v2/{}/{path}", self.repository));
         url
     }
 
     /// Creates a request, which has no credentials yet.
-    pub fn request(&self, method: Method, url: &Url) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, url: &Url) -> RequestBuilder {
         self.http.request(method, url.clone()).header(ACCEPT_ENCODING, "identity")
     }
 
@@ -87,7 +87,7 @@ impl<'a> Client<'a> {
     ///
     /// # Errors
     /// Returns an error if there is no response in time, or on Ctrl-C.
-    pub async fn execute(
+    pub(crate) async fn execute(
         &self,
         method: &Method,
         url: &Url,
@@ -115,7 +115,7 @@ impl<'a> Client<'a> {
     }
 
     /// Sends a request once and ignores the response, also after Ctrl-C.
-    pub async fn send_and_forget(&self, method: Method, url: &Url) {
+    pub(crate) async fn send_and_forget(&self, method: Method, url: &Url) {
         let request = self.request(method, url);
         let request = match self.authorizer.current_header(url, &self.options) {
             Some(value) => request.header(AUTHORIZATION, value),
@@ -128,7 +128,7 @@ impl<'a> Client<'a> {
     ///
     /// # Errors
     /// Returns an error if there is no response in time, or if its status is an error.
-    pub async fn send_once(
+    pub(crate) async fn send_once(
         &self,
         method: &Method,
         url: &Url,
@@ -155,7 +155,7 @@ impl<'a> Client<'a> {
     ///
     /// # Errors
     /// Returns the error of the last attempt.
-    pub async fn send(
+    pub(crate) async fn send(
         &self,
         method: Method,
         url: &Url,
@@ -171,7 +171,7 @@ impl<'a> Client<'a> {
     }
 
     /// Returns the error of a request that was tried for `waited`: the last failure, else a timeout.
-    pub fn timeout_error(&self, method: &Method, url: &Url, waited: Duration) -> RequestError {
+    pub(crate) fn timeout_error(&self, method: &Method, url: &Url, waited: Duration) -> RequestError {
         let failure = lock(&self.last_failure).take();
         failure.unwrap_or_else(|| RequestError::timeout(method, url, waited))
     }
@@ -180,7 +180,7 @@ impl<'a> Client<'a> {
     ///
     /// # Errors
     /// Returns `error` if there must not be another attempt.
-    pub async fn back_off(&self, attempts: &mut Attempts<'_>, error: RequestError) -> Result<(), RequestError> {
+    pub(crate) async fn back_off(&self, attempts: &mut Attempts<'_>, error: RequestError) -> Result<(), RequestError> {
         let Some(pause) = attempts.pause(&error) else {
             return Err(error);
         };

@@ -18,16 +18,16 @@ use crate::interrupt;
 use crate::store::MAX_DOCUMENT_BYTES;
 
 /// The limit for manifests and indexes in memory.
-pub const MAX_MANIFEST_BYTES: usize = MAX_DOCUMENT_BYTES as usize;
+pub(crate) const MAX_MANIFEST_BYTES: usize = MAX_DOCUMENT_BYTES as usize;
 
 /// Accepts the media types of manifests and indexes.
-pub fn accept_manifests(request: RequestBuilder) -> RequestBuilder {
+pub(crate) fn accept_manifests(request: RequestBuilder) -> RequestBuilder {
     let types = [MediaType::ImageIndex.to_string(), MediaType::ImageManifest.to_string()];
     request.header(ACCEPT, format!("{}, {DOCKER_INDEX}, {DOCKER_MANIFEST}", types.join(", ")))
 }
 
 /// Returns the path of content within its repository.
-pub fn content_path(descriptor: &Descriptor) -> String {
+pub(crate) fn content_path(descriptor: &Descriptor) -> String {
     let kind = if is_document(descriptor.media_type()) { "manifests" } else { "blobs" };
     format!("{kind}/{}", descriptor.digest())
 }
@@ -41,7 +41,7 @@ fn accept(descriptor: &Descriptor) -> fn(RequestBuilder) -> RequestBuilder {
 ///
 /// # Errors
 /// Returns an error if the response is neither a success nor a 404.
-pub async fn exists(client: &Client<'_>, descriptor: &Descriptor) -> Result<bool, RequestError> {
+pub(crate) async fn exists(client: &Client<'_>, descriptor: &Descriptor) -> Result<bool, RequestError> {
     let url = client.url(&content_path(descriptor));
     let mut found = client.send(Method::HEAD, &url, accept(descriptor)).await;
     // Some registries do not implement HEAD.
@@ -59,7 +59,7 @@ pub async fn exists(client: &Client<'_>, descriptor: &Descriptor) -> Result<bool
 ///
 /// # Errors
 /// Returns an error if there is none, or no valid response.
-pub async fn resolve(client: &Client<'_>, name: &str) -> Result<Descriptor, RequestError> {
+pub(crate) async fn resolve(client: &Client<'_>, name: &str) -> Result<Descriptor, RequestError> {
     let url = client.url(&format!("manifests/{name}"));
     let described = match client.send(Method::HEAD, &url, accept_manifests).await {
         Ok(response) => described(response.headers()),
@@ -77,7 +77,7 @@ pub async fn resolve(client: &Client<'_>, name: &str) -> Result<Descriptor, Requ
 ///
 /// # Errors
 /// Returns an error if the response is neither a success nor a 404.
-pub async fn resolve_tag(client: &Client<'_>, tag: &str) -> Result<Option<Descriptor>, RequestError> {
+pub(crate) async fn resolve_tag(client: &Client<'_>, tag: &str) -> Result<Option<Descriptor>, RequestError> {
     let url = client.url(&format!("manifests/{tag}"));
     let found = match client.send(Method::HEAD, &url, accept_manifests).await {
         Ok(response) => match described(response.headers()) {
@@ -120,7 +120,7 @@ async fn get_manifest(client: &Client<'_>, url: &Url) -> Result<Descriptor, Requ
 }
 
 /// Reads the content of a descriptor from its repository.
-pub struct BlobReader<'a> {
+pub(crate) struct BlobReader<'a> {
     client: &'a Client<'a>,
     runtime: &'a Runtime,
     descriptor: Descriptor,
@@ -140,7 +140,7 @@ impl<'a> BlobReader<'a> {
     ///
     /// # Errors
     /// Returns an error if there is no successful response.
-    pub fn open(
+    pub(crate) fn open(
         client: &'a Client<'a>,
         runtime: &'a Runtime,
         descriptor: &Descriptor,

@@ -11,7 +11,7 @@ use super::error_body::ErrorBody;
 
 /// A failed request.
 #[derive(Clone, Debug, thiserror::Error)]
-pub struct RequestError {
+pub(crate) struct RequestError {
     /// `GET`, …
     pub method: Method,
     /// Without query and credentials, which may be secret.
@@ -24,7 +24,7 @@ pub struct RequestError {
 
 /// What went wrong with a request.
 #[derive(Clone, Debug)]
-pub enum RequestProblem {
+pub(crate) enum RequestProblem {
     /// There is no connection.
     Connect(String),
     /// The certificate of the server cannot be verified.
@@ -97,22 +97,22 @@ impl Diagnostic for RequestError {
 
 impl RequestError {
     /// Creates an error of a request to `url`.
-    pub fn new(method: &Method, url: &Url, problem: RequestProblem) -> RequestError {
+    pub(crate) fn new(method: &Method, url: &Url, problem: RequestProblem) -> RequestError {
         RequestError { method: method.clone(), url: redacted(url), problem, retry_after: None }
     }
 
     /// Creates an error of a request that had no response within `time`.
-    pub fn timeout(method: &Method, url: &Url, time: Duration) -> RequestError {
+    pub(crate) fn timeout(method: &Method, url: &Url, time: Duration) -> RequestError {
         RequestError::new(method, url, RequestProblem::Timeout(time.as_secs()))
     }
 
     /// Creates an error of a response that breaks the protocol.
-    pub fn invalid_response(method: &Method, url: &Url, cause: impl Into<String>) -> RequestError {
+    pub(crate) fn invalid_response(method: &Method, url: &Url, cause: impl Into<String>) -> RequestError {
         RequestError::new(method, url, RequestProblem::InvalidResponse(cause.into()))
     }
 
     /// Creates an error from that of the HTTP client.
-    pub fn transport(method: &Method, url: &Url, error: &reqwest::Error) -> RequestError {
+    pub(crate) fn transport(method: &Method, url: &Url, error: &reqwest::Error) -> RequestError {
         let problem = match CertificateProblem::find(error) {
             Some(problem) => RequestProblem::Certificate(problem),
             None if error.is_connect() => RequestProblem::Connect(root_cause(error)),
@@ -122,7 +122,7 @@ impl RequestError {
     }
 
     /// Returns the status of an error response.
-    pub fn status(&self) -> Option<StatusCode> {
+    pub(crate) fn status(&self) -> Option<StatusCode> {
         match &self.problem {
             RequestProblem::Status { status, .. } => Some(*status),
             _ => None,
@@ -130,7 +130,7 @@ impl RequestError {
     }
 
     /// Whether there was no response.
-    pub fn is_unanswered(&self) -> bool {
+    pub(crate) fn is_unanswered(&self) -> bool {
         matches!(
             self.problem,
             RequestProblem::Connect(_)
@@ -141,7 +141,7 @@ impl RequestError {
     }
 
     /// Whether the same request may succeed later.
-    pub fn is_transient(&self) -> bool {
+    pub(crate) fn is_transient(&self) -> bool {
         match &self.problem {
             RequestProblem::Status { status, .. } => matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504),
             _ => self.is_unanswered(),
@@ -210,7 +210,7 @@ fn root_cause(error: &reqwest::Error) -> String {
 }
 
 /// Returns the URL without what may be secret in it.
-pub fn redacted(url: &Url) -> String {
+pub(crate) fn redacted(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 

@@ -8,7 +8,7 @@ const MAX_TEXT_BYTES: usize = 4 << 10;
 
 /// What a registry says about an error. It displays as text without control characters.
 #[derive(Clone, Debug, Default)]
-pub struct ErrorBody {
+pub(crate) struct ErrorBody {
     /// The error codes, such as `NAME_UNKNOWN`.
     codes: Vec<String>,
     text: String,
@@ -16,7 +16,7 @@ pub struct ErrorBody {
 
 impl ErrorBody {
     /// Parses the registry's JSON; other text is kept as it is, and HTML is dropped.
-    pub fn parse(body: &[u8]) -> ErrorBody {
+    pub(crate) fn parse(body: &[u8]) -> ErrorBody {
         let content: Value = serde_json::from_slice(body).unwrap_or_default();
         let errors = content["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
         let codes: Vec<_> = errors.iter().map(|error| field(error, "code").to_owned()).collect();
@@ -33,17 +33,17 @@ impl ErrorBody {
     }
 
     /// Whether there is nothing to display.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 
     /// Whether the registry gives this error code.
-    pub fn has_code(&self, code: &str) -> bool {
+    pub(crate) fn has_code(&self, code: &str) -> bool {
         self.codes.iter().any(|known| known == code)
     }
 
     /// Whether there is text that has not the form of a registry's errors.
-    pub fn is_foreign(&self) -> bool {
+    pub(crate) fn is_foreign(&self) -> bool {
         self.codes.is_empty() && !self.text.is_empty()
     }
 }

@@ -41,12 +41,12 @@ use crate::reference::Reference;
 use crate::store::{Missing, Sink, Source, read};
 
 pub use self::options::Options;
-pub use self::ping::ping;
-pub use self::pool::Connections;
+pub(crate) use self::ping::ping;
+pub(crate) use self::pool::Connections;
 use client::Client;
-pub use error::{RequestError, RequestProblem};
+pub(crate) use error::RequestError;
 pub use retry::Retry;
-use upload::{SubjectStatus, Upload, UploadError, put_manifest};
+use upload::{BlobUpload, SubjectStatus, UploadError, put_manifest};
 
 /// A repository of a registry.
 pub struct Registry<'a> {
@@ -209,7 +209,7 @@ impl Sink for Registry<'_> {
             };
         }
         let mount_from = lock(&self.mountable).get(descriptor.digest()).cloned();
-        let upload = Upload::new(&self.client, &self.runtime, descriptor, source);
+        let upload = BlobUpload::new(&self.client, &self.runtime, descriptor, source);
         upload.run(mount_from.as_deref()).map_err(|error| match error {
             UploadError::Request(error) => self.explain(error),
             UploadError::Source(error) => error,

@@ -45,7 +45,7 @@ struct CredentialUnchecked {
 /// # Errors
 /// Returns an error if the registry rejects the credential, if the credential must not be sent to its token service, or if
 /// there is no registry.
-pub fn ping(registry: &str, credential: &Credential, listener: Listener) -> Result<()> {
+pub(crate) fn ping(registry: &str, credential: &Credential, listener: Listener) -> Result<()> {
     // A reference has a repository; no access to it is requested.
     let reference: Reference = format!("{registry}/x").parse().into_diagnostic()?;
     let withheld = Mutex::new(None);

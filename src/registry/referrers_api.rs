@@ -17,7 +17,7 @@ const MAX_PAGES: usize = 20;
 ///
 /// # Errors
 /// Returns an error if there is no response.
-pub async fn referrers(client: &Client<'_>, subject: &Digest) -> Result<Option<Vec<Descriptor>>, RequestError> {
+pub(crate) async fn referrers(client: &Client<'_>, subject: &Digest) -> Result<Option<Vec<Descriptor>>, RequestError> {
     let mut url = client.url(&format!("referrers/{subject}"));
     let mut found = Vec::new();
     for _ in 0..MAX_PAGES {

@@ -4,7 +4,7 @@
 use miette::{Report, miette};
 use oci_spec::image::{Descriptor, Digest, MediaType};
 use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MATCH};
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::client::Client;
@@ -36,7 +36,7 @@ struct List {
 ///
 /// # Errors
 /// Returns an error if there is no valid response, or if the tag is no list.
-pub async fn referrers(client: &Client<'_>, subject: &Digest) -> Result<Option<Vec<Descriptor>>> {
+pub(crate) async fn referrers(client: &Client<'_>, subject: &Digest) -> Result<Option<Vec<Descriptor>>> {
     let Some(list) = get(client, &tag_of(subject)).await? else { return Ok(None) };
     match Manifest::parse(&MediaType::ImageIndex, &canonical_json(&list.content)).map(Manifest::into_index) {
         Ok(Some(entries)) => Ok(Some(entries)),
@@ -51,7 +51,7 @@ pub async fn referrers(client: &Client<'_>, subject: &Digest) -> Result<Option<V
 ///
 /// # Errors
 /// Returns an error if a request fails, or if other clients overwrite the list each time.
-pub async fn add(client: &Client<'_>, manifests: &[&Document], subject: &Digest) -> Result<()> {
+pub(crate) async fn add(client: &Client<'_>, manifests: &[&Document], subject: &Digest) -> Result<()> {
     let tag = tag_of(subject);
     let mut wanted = Vec::new();
     for manifest in manifests {
@@ -119,14 +119,14 @@ async fn put(
     condition: Option<HeaderValue>,
 ) -> Result<(), RequestError> {
     let url = client.url(&format!("manifests/{tag}"));
-    let edit = |request: RequestBuilder| {
+    let response = client.send(Method::PUT, &url, |request| {
         let request = request.header(CONTENT_TYPE, MediaType::ImageIndex.to_string()).body(content.to_vec());
         match &condition {
             Some(etag) => request.header(IF_MATCH, etag),
             None => request,
         }
-    };
-    match client.send(Method::PUT, &url, edit).await {
+    });
+    match response.await {
         Err(error) if error.status() == Some(StatusCode::PRECONDITION_FAILED) => Ok(()),
         response => response.map(drop),
     }

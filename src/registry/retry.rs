@@ -46,25 +46,25 @@ impl Default for Retry {
 
 /// The pause that a host has asked for with `Retry-After`.
 #[derive(Debug, Default)]
-pub struct RateLimit(Mutex<Option<Instant>>);
+pub(crate) struct RateLimit(Mutex<Option<Instant>>);
 
 impl RateLimit {
     /// Blocks requests to the host for `pause`, or longer if it is blocked for longer.
-    pub fn extend(&self, pause: Duration) {
+    pub(crate) fn extend(&self, pause: Duration) {
         let end = Instant::now() + pause;
         let mut known = lock(&self.0);
         *known = Some(known.map_or(end, |known| known.max(end)));
     }
 
     /// Returns how long requests are still blocked.
-    pub fn remaining(&self) -> Duration {
+    pub(crate) fn remaining(&self) -> Duration {
         lock(&self.0).map_or(Duration::ZERO, |end| end.saturating_duration_since(Instant::now()))
     }
 }
 
 /// The attempts at one request or transfer.
 #[derive(Debug)]
-pub struct Attempts<'a> {
+pub(crate) struct Attempts<'a> {
     retry: &'a Retry,
     start: Instant,
     failed: u32,
@@ -72,17 +72,17 @@ pub struct Attempts<'a> {
 
 impl<'a> Attempts<'a> {
     /// Creates a count of no attempts.
-    pub fn new(retry: &'a Retry) -> Attempts<'a> {
+    pub(crate) fn new(retry: &'a Retry) -> Attempts<'a> {
         Attempts { retry, start: Instant::now(), failed: 0 }
     }
 
     /// Resets the count after a part of a transfer succeeded.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.failed = 0;
     }
 
     /// Returns the pause before the next attempt, or `None` if there must not be one.
-    pub fn pause(&mut self, error: &RequestError) -> Option<Duration> {
+    pub(crate) fn pause(&mut self, error: &RequestError) -> Option<Duration> {
         self.failed += 1;
         let doubled = self.retry.first_pause.saturating_mul(1 << self.failed.min(16) >> 1);
         // Full jitter: clients that failed together must not come back together.
@@ -96,7 +96,7 @@ impl<'a> Attempts<'a> {
 }
 
 /// Returns the pause that `Retry-After` asks for.
-pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     parse_retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?)
 }
 

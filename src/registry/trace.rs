@@ -12,10 +12,10 @@ use crate::event::{Event, Listener};
 ///
 /// # Errors
 /// Returns an error if there is no response.
-pub async fn execute(notify: Option<Listener<'_>>, request: RequestBuilder) -> reqwest::Result<Response> {
+pub(crate) async fn execute(notify: Option<Listener<'_>>, request: RequestBuilder) -> reqwest::Result<Response> {
     let (http, request) = request.build_split();
     let request = request?;
-    let mut traced = Request::start(notify, &request);
+    let mut traced = TracedRequest::start(notify, &request);
     let response = http.execute(request).await?;
     traced.respond(&response);
     Ok(response)
@@ -32,7 +32,7 @@ fn public_url(url: &Url) -> String {
 }
 
 /// A request in progress, which is reported when it is dropped.
-struct Request<'a> {
+struct TracedRequest<'a> {
     notify: Option<Listener<'a>>,
     method: Method,
     url: String,
@@ -44,11 +44,11 @@ struct Request<'a> {
     redirected_to: Option<String>,
 }
 
-impl<'a> Request<'a> {
-    fn start(notify: Option<Listener<'a>>, request: &reqwest::Request) -> Request<'a> {
+impl<'a> TracedRequest<'a> {
+    fn start(notify: Option<Listener<'a>>, request: &reqwest::Request) -> TracedRequest<'a> {
         let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         let sent = length.or_else(|| Some(request.body().and_then(Body::as_bytes)?.len() as u64));
-        Request {
+        TracedRequest {
             notify,
             method: request.method().clone(),
             url: public_url(request.url()),
@@ -70,7 +70,7 @@ impl<'a> Request<'a> {
     }
 }
 
-impl Drop for Request<'_> {
+impl Drop for TracedRequest<'_> {
     fn drop(&mut self) {
         let Some(notify) = self.notify else { return };
         notify(Event::Request {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::lines::{UNITS, in_unit, size, unit_of, verb_column};
-use crate::event::transfer::{Activity, Counter};
+use crate::event::counter::{Activity, Counter};
 use crate::sanitize::sanitize;
 
 /// A shorter transfer gets no bar: it would only flicker.
@@ -113,13 +113,12 @@ impl Row {
     }
 
     fn sum(rows: &[Row]) -> Row {
-        let sum = |number: fn(&Row) -> u64| rows.iter().map(number).fold(0, u64::saturating_add);
         Row {
             activity: rows[0].activity,
             name: format!("{} more", rows.len()),
-            done: sum(|row| row.done),
-            total: sum(|row| row.total),
-            rate: Some(sum(|row| row.rate.unwrap_or_default())),
+            done: total(rows, |row| row.done),
+            total: total(rows, |row| row.total),
+            rate: Some(total(rows, |row| row.rate.unwrap_or_default())),
         }
     }
 
@@ -185,15 +184,25 @@ fn verb(activity: Activity) -> &'static str {
     }
 }
 
+/// Returns the sum of a number of all rows.
+fn total(rows: &[Row], number: fn(&Row) -> u64) -> u64 {
+    rows.iter().map(number).fold(0, u64::saturating_add)
+}
+
+/// Returns the width of a column.
+fn widest(rows: &[Row], cell: fn(&Row) -> String) -> usize {
+    rows.iter().map(|row| cell(row).chars().count()).max().unwrap_or(0)
+}
+
 /// Returns the rows with aligned columns. On a narrow terminal, the bar is left out first, then the ends of the lines.
 fn lines(rows: &[Row], columns: usize) -> Vec<BarLine> {
-    let widest = |cell: &dyn Fn(&Row) -> String| rows.iter().map(|row| cell(row).chars().count()).max().unwrap_or(0);
     // As wide as they can become, so that columns do not move.
-    let (amount, rate, left) = (widest(&Row::whole_amount), widest(&Row::rate).max(11), widest(&Row::left).max(5));
+    let (amount, rate, left) =
+        (widest(rows, Row::whole_amount), widest(rows, Row::rate).max(11), widest(rows, Row::left).max(5));
     // Some terminals wrap a line that reaches the last column.
     let room = columns.saturating_sub(1);
     let numbers = VERB + 1 + amount + 1 + rate + 1 + left;
-    let name = widest(&|row| row.name.clone()).min(room.saturating_sub(numbers + BAR.start() + 1).max(12));
+    let name = widest(rows, |row| row.name.clone()).min(room.saturating_sub(numbers + BAR.start() + 1).max(12));
     let bar = room.saturating_sub(numbers + name + 1).min(*BAR.end());
     let mut lines = Vec::new();
     for row in rows {
@@ -276,7 +285,9 @@ mod tests {
 
     #[test]
     fn time_left_has_clock_format() {
-        let left = |rate| row("x", 0, Some(rate)).left();
+        fn left(rate: u64) -> String {
+            row("x", 0, Some(rate)).left()
+        }
         assert_eq!([left(MIB), left(MIB / 4), left(10 << 10)], ["0:45", "3:00", "1:16:48"]);
         assert_eq!([left(0), left(1)], ["", ""], "too long");
     }

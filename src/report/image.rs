@@ -190,27 +190,30 @@ fn config_node(config: &ConfigInfo, manifest: &ManifestInfo, before: &[ManifestI
 }
 
 fn facts(run: &ExecutionConfig, manifest: &ManifestInfo) -> impl Iterator<Item = (&'static str, Vec<String>)> + use<> {
-    let one = |value: &Option<String>| value.clone().into_iter().collect::<Vec<_>>();
-    let words = |words: &[String]| {
-        let line = words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
-        Some(line).filter(|_| !words.is_empty()).into_iter().collect::<Vec<_>>()
-    };
     // Without the labels of the base, which has its own node.
     let base = manifest.base.iter().flat_map(|base| [&base.name, &base.digest]).flatten();
     let base: Vec<_> = base.collect();
     let labels = run.labels.iter().filter(|(key, value)| !(is_base(key) && base.contains(value)));
     [
-        ("user", one(&run.user)),
+        ("user", run.user.iter().cloned().collect()),
         ("entrypoint", words(&run.entrypoint)),
         ("cmd", words(&run.cmd)),
         ("env", run.env.clone()),
-        ("workdir", one(&run.workdir)),
+        ("workdir", run.workdir.iter().cloned().collect()),
         ("ports", words(&run.ports)),
         ("volumes", words(&run.volumes)),
-        ("stop-signal", one(&run.stop_signal)),
+        ("stop-signal", run.stop_signal.iter().cloned().collect()),
         ("labels", labels.map(|(key, value)| format!("{key}={value}")).collect()),
     ]
     .into_iter()
+}
+
+/// Returns the words as one line, or no line if there are none.
+fn words(words: &[String]) -> Vec<String> {
+    if words.is_empty() {
+        return Vec::new();
+    }
+    vec![words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")]
 }
 
 /// Returns an argument, quoted if it would be ambiguous without.

@@ -156,18 +156,21 @@ mod tests {
 
     #[test]
     fn request_line_has_status_and_duration() {
-        let line = |by: Option<&str>, status, took, bytes| {
+        fn request_line(by: Option<&str>, status: Option<u16>, took: u64, bytes: Option<u64>) -> String {
             let (method, url) = ("GET".to_owned(), "https://example.org/v2/".to_owned());
             let took = Duration::from_millis(took);
             let event = Event::Request { method, url, by: by.map(str::to_owned), status, took, bytes };
             strip_str(&line(&event, Duration::ZERO).expect("a line")).to_string()
-        };
+        }
         assert_eq!(
-            line(None, Some(200), 12, Some(1229)),
+            request_line(None, Some(200), 12, Some(1229)),
             "     Request GET https://example.org/v2/ 200 (12 ms, 1.2 KiB)"
         );
-        let from = line(Some("https://cdn.example"), Some(404), 1500, None);
+        let from = request_line(Some("https://cdn.example"), Some(404), 1500, None);
         assert_eq!(from, "     Request GET https://example.org/v2/ 404 from https://cdn.example (1.5 s)");
-        assert_eq!(line(None, None, 999, None), "     Request GET https://example.org/v2/ no response (999 ms)");
+        assert_eq!(
+            request_line(None, None, 999, None),
+            "     Request GET https://example.org/v2/ no response (999 ms)"
+        );
     }
 }

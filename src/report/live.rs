@@ -1,6 +1,7 @@
 //! Live progress: a thread redraws the bars of transfers ten times a second. With JSON, it writes the progress every
 //! second.
 
+use std::env::var_os;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, Weak};
@@ -12,9 +13,10 @@ use anstream::adapter::strip_str;
 use terminal_size::{Height, Width, terminal_size_of};
 
 use super::bars::{BarLine, Bars};
+use super::json;
 use super::screen::Screen;
-use super::{json, to_stdout};
-use crate::event::transfer::Counter;
+use super::stdout::to_stdout;
+use crate::event::counter::Counter;
 use crate::interrupt;
 use crate::parallel::lock;
 
@@ -26,9 +28,9 @@ const JSON_PAUSE: Duration = Duration::from_secs(1);
 
 /// The running transfers, and the terminal that shows them.
 #[derive(Debug)]
-pub struct Live(Option<Arc<Mutex<State>>>);
+pub(crate) struct Live(Option<Arc<Mutex<LiveState>>>);
 
-struct State {
+struct LiveState {
     bars: Bars,
     screen: Screen,
     color: ColorChoice,
@@ -42,18 +44,17 @@ struct State {
 }
 
 /// Returns whether to draw bars on standard error, by cargo's rules.
-pub fn are_bars_enabled() -> bool {
-    let variable = |name| std::env::var_os(name);
-    let is_dumb = variable("TERM").is_some_and(|term| term == "dumb");
-    let is_ci = variable("CI").is_some() || variable("TF_BUILD").is_some();
-    let when = variable("CARGO_TERM_PROGRESS_WHEN").unwrap_or_default();
+pub(crate) fn are_bars_enabled() -> bool {
+    let is_dumb = var_os("TERM").is_some_and(|term| term == "dumb");
+    let is_ci = var_os("CI").is_some() || var_os("TF_BUILD").is_some();
+    let when = var_os("CARGO_TERM_PROGRESS_WHEN").unwrap_or_default();
     io::stderr().is_terminal() && when != "never" && (when == "always" || !is_dumb && !is_ci)
 }
 
 impl Live {
     /// Creates one that draws bars, writes JSON, does both, or nothing.
-    pub fn new(has_bars: bool, has_json: bool, color: ColorChoice) -> Live {
-        let state = State {
+    pub(crate) fn new(has_bars: bool, has_json: bool, color: ColorChoice) -> Live {
+        let state = LiveState {
             bars: Bars::default(),
             screen: Screen::default(),
             color,
@@ -66,7 +67,7 @@ impl Live {
     }
 
     /// Adds a transfer.
-    pub fn begin(&self, counter: &Arc<Counter>) {
+    pub(crate) fn begin(&self, counter: &Arc<Counter>) {
         let Some(shared) = &self.0 else { return };
         let mut state = lock(shared);
         state.bars.begin(counter, Instant::now());
@@ -78,7 +79,7 @@ impl Live {
     }
 
     /// Removes a transfer.
-    pub fn end(&self, counter: &Counter) {
+    pub(crate) fn end(&self, counter: &Counter) {
         let Some(shared) = &self.0 else { return };
         let mut state = lock(shared);
         state.bars.end(counter);
@@ -89,7 +90,7 @@ impl Live {
     }
 
     /// Hides the bars while cargo runs, or shows them again.
-    pub fn pause(&self, is_paused: bool) {
+    pub(crate) fn pause(&self, is_paused: bool) {
         let Some(shared) = &self.0 else { return };
         let mut state = lock(shared);
         state.clear();
@@ -97,7 +98,7 @@ impl Live {
     }
 
     /// Prints something with the bars removed, then draws them again.
-    pub fn print<T>(&self, print: impl FnOnce() -> T) -> T {
+    pub(crate) fn print<T>(&self, print: impl FnOnce() -> T) -> T {
         let Some(shared) = &self.0 else { return print() };
         let mut state = lock(shared);
         state.clear();
@@ -112,7 +113,7 @@ impl Live {
 }
 
 /// Redraws until no transfer runs.
-fn watch(shared: &Weak<Mutex<State>>) {
+fn watch(shared: &Weak<Mutex<LiveState>>) {
     loop {
         thread::sleep(PAUSE);
         let Some(shared) = shared.upgrade() else { return };
@@ -133,7 +134,7 @@ fn watch(shared: &Weak<Mutex<State>>) {
     }
 }
 
-impl State {
+impl LiveState {
     /// Writes the progress in JSON, if it is due.
     fn write(&mut self, now: Instant) {
         if self.written.is_none_or(|written| now - written < JSON_PAUSE) {
@@ -178,7 +179,7 @@ fn size() -> (usize, usize) {
     (columns.into(), rows.into())
 }
 
-impl fmt::Debug for State {
+impl fmt::Debug for LiveState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.bars.fmt(f)
     }

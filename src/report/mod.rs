@@ -22,8 +22,9 @@ mod error;
 mod image;
 pub mod json;
 pub mod lines;
-pub mod live;
+pub(crate) mod live;
 mod screen;
+mod stdout;
 mod tree;
 
 use std::io::{self, Write};
@@ -43,6 +44,7 @@ use crate::store::cache::prune::CachedBlob;
 use crate::store::validate::Validated;
 use lines::{ERROR, plural};
 use live::{Live, are_bars_enabled};
+use stdout::to_stdout;
 
 /// Prints events, results and errors.
 #[derive(Debug)]
@@ -202,13 +204,6 @@ fn color_choice(chosen: Option<clap::ColorChoice>, auto: anstream::ColorChoice) 
         Some(clap::ColorChoice::Never) => anstream::ColorChoice::Never,
         Some(clap::ColorChoice::Auto) | None => auto,
     }
-}
-
-/// Prints a line to stdout.
-fn to_stdout(line: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{line}")?;
-    stdout.flush()
 }
 
 /// Returns the exit status of another program as ours.

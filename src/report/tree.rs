@@ -115,9 +115,11 @@ fn split(parts: &[(Style, String)], columns: usize) -> (Parts, Parts) {
             left = left.saturating_sub(width);
         }
         let (begin, end) = text.split_at(at);
-        let kept = |text: &str| (*style, text.to_owned());
-        first.extend(Some(begin).filter(|text| !text.is_empty()).map(kept));
-        rest.extend(Some(end).filter(|text| !text.is_empty()).map(kept));
+        for (part, parts) in [(begin, &mut first), (end, &mut rest)] {
+            if !part.is_empty() {
+                parts.push((*style, part.to_owned()));
+            }
+        }
     }
     (first, rest)
 }
@@ -191,9 +193,16 @@ mod tests {
         TreeNode { lines: vec![line], children }
     }
 
+    fn leaf(text: &str) -> TreeNode {
+        node(TreeLine::new().plain(text), Vec::new())
+    }
+
+    fn root(line: TreeLine) -> [TreeNode; 1] {
+        [node(line, Vec::new())]
+    }
+
     #[test]
     fn tree_has_branches_to_all_nodes() {
-        let leaf = |text| node(TreeLine::new().plain(text), Vec::new());
         let mut middle = node(TreeLine::new().plain("b"), vec![leaf("c"), leaf("d")]);
         middle.lines.push(TreeLine::new().plain("b2"));
         let root = node(TreeLine::new().plain("a"), vec![middle, leaf("e")]);
@@ -203,7 +212,6 @@ mod tests {
     #[test]
     fn long_lines_stay_whole_are_cut_or_wrap() {
         let long = "0123456789abcdefghijklmnopqrstuvwxyz";
-        let root = |line: TreeLine| [node(line, Vec::new())];
         let whole = format!("x {long}\n");
         assert_eq!(drawn(&root(TreeLine::new().plain("x ").plain(long)), Some(24)), whole);
         assert_eq!(drawn(&root(TreeLine::new().plain("x ").plain(long).cut()), Some(24)), "x 0123456789abcdefghijk…\n");
@@ -216,8 +224,10 @@ mod tests {
 
     #[test]
     fn wide_characters_count_twice() {
-        let root = |text: &str| [node(TreeLine::new().plain(text).cut(), Vec::new())];
-        assert_eq!(drawn(&root(&"漢".repeat(20)), Some(25)), format!("{}…\n", "漢".repeat(12)));
-        assert_eq!(drawn(&root("a\u{1b}[1m\nb"), None), "a\\u{1b}[1m\\nb\n");
+        assert_eq!(
+            drawn(&root(TreeLine::new().plain(&"漢".repeat(20)).cut()), Some(25)),
+            format!("{}…\n", "漢".repeat(12))
+        );
+        assert_eq!(drawn(&root(TreeLine::new().plain("a\u{1b}[1m\nb").cut()), None), "a\\u{1b}[1m\\nb\n");
     }
 }

@@ -10,7 +10,7 @@ use super::error::ReadError;
 use crate::error::{Result, on_path};
 
 /// The prefix of temporary files.
-pub const TEMP_PREFIX: &str = ".new-";
+pub(crate) const TEMP_PREFIX: &str = ".new-";
 
 /// Creates a temporary file in `folder`, which is removed when it is dropped.
 ///
@@ -19,7 +19,7 @@ pub const TEMP_PREFIX: &str = ".new-";
 ///
 /// # Errors
 /// Returns an error if the file cannot be created.
-pub fn create_in(folder: &Path) -> io::Result<NamedTempFile> {
+pub(crate) fn create_in(folder: &Path) -> io::Result<NamedTempFile> {
     let mut options = File::options();
     options.read(true).write(true).create_new(true);
     tempfile::Builder::new().prefix(TEMP_PREFIX).make_in(folder, |path| options.open(path))
@@ -30,7 +30,7 @@ pub fn create_in(folder: &Path) -> io::Result<NamedTempFile> {
 ///
 /// # Errors
 /// Returns an error if writing fails. Then an existing file is unchanged.
-pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     // A broken link is replaced itself.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     if fs::metadata(&path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
@@ -47,7 +47,7 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>
 }
 
 /// Makes the names in a folder survive a power failure. Where folders cannot be opened, the file system does that.
-pub fn sync_folder(folder: &Path) {
+pub(crate) fn sync_folder(folder: &Path) {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();
@@ -58,7 +58,7 @@ pub fn sync_folder(folder: &Path) {
 ///
 /// # Errors
 /// Returns a [`ReadError`] if reading fails, or an error that names `path` if writing fails.
-pub fn write_all(file: &mut NamedTempFile, content: &mut dyn Read, path: &Path) -> Result<()> {
+pub(crate) fn write_all(file: &mut NamedTempFile, content: &mut dyn Read, path: &Path) -> Result<()> {
     let mut buffer = vec![0; 128 << 10];
     loop {
         let read = match content.read(&mut buffer) {

@@ -14,7 +14,7 @@ use crate::image::manifest::ManifestContent;
 use crate::parallel::{FEW, MANY, each, each_of};
 
 /// Blobs up to this size take about as long to send as the response to a request.
-pub const SMALL_BLOB: u64 = 256 << 10;
+pub(crate) const SMALL_BLOB: u64 = 256 << 10;
 
 /// Copies `roots` and everything they refer to from `source` to `sink`, children first. Skips what is there.
 ///

@@ -11,7 +11,7 @@ use crate::image::layer::decompress::DecompressError;
 /// The error of content or a tag that a store does not have.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("{location} has no {kind}{name}", kind = if name.contains(':') { "" } else { "tag " })]
-pub struct Missing {
+pub(crate) struct Missing {
     /// A tag or a digest.
     pub name: String,
     /// The location of the store.
@@ -29,10 +29,10 @@ impl Missing {
 /// The error of content that cannot be read. The cause stays available to callers that handle it.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("{prefix}{0}", prefix = if is_self_explanatory(.0) { "" } else { "cannot read the content: " })]
-pub struct ReadError(pub io::Error);
+pub(crate) struct ReadError(pub io::Error);
 
 /// Returns the report of content that cannot be read.
-pub fn read_error(error: io::Error) -> Report {
+pub(crate) fn read_error(error: io::Error) -> Report {
     ReadError(error).into()
 }
 
@@ -44,12 +44,12 @@ fn is_self_explanatory(error: &io::Error) -> bool {
 }
 
 /// How many times larger than its blob a tar may be. Real layers stay below 100.
-pub const MAX_DECOMPRESSION_RATIO: u64 = 200;
+pub(crate) const MAX_DECOMPRESSION_RATIO: u64 = 200;
 
 /// The error of a tar that is so much larger than its blob that it is meant to exhaust disks.
 #[derive(Debug, thiserror::Error)]
 #[error("it decompresses to more than {MAX_DECOMPRESSION_RATIO} times its size: rejected as a decompression bomb")]
-pub struct DecompressionBomb;
+pub(crate) struct DecompressionBomb;
 
 /// Returns how content differs from its descriptor, if that is the error.
 pub(super) fn mismatch(error: &Report) -> Option<&Mismatch> {

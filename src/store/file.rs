@@ -12,7 +12,7 @@ use crate::error::{Result, cannot_read};
 use crate::image::digest::HashWriter;
 
 /// A file whose content is one blob.
-pub struct FileSource {
+pub(crate) struct FileSource {
     path: PathBuf,
     descriptor: Descriptor,
 }
@@ -23,7 +23,7 @@ impl FileSource {
     ///
     /// # Errors
     /// Returns an error if it cannot be read, or is not a regular file.
-    pub fn open(path: &Path, media_type: &str) -> Result<FileSource> {
+    pub(crate) fn open(path: &Path, media_type: &str) -> Result<FileSource> {
         let mut file = File::open(path).map_err(|error| cannot_read(path, error))?;
         if !file.metadata().map_err(|error| cannot_read(path, error))?.is_file() {
             return Err(miette!(help = "pack a folder first: `tar -cf`", "{} is not a file", path.display()));
@@ -39,7 +39,7 @@ impl FileSource {
     }
 
     /// Returns the descriptor of the content.
-    pub fn descriptor(&self) -> &Descriptor {
+    pub(crate) fn descriptor(&self) -> &Descriptor {
         &self.descriptor
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Metadata that changes with a file's content. Programs can restore the size and the mtime, but not the ctime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fingerprint {
+pub(crate) struct Fingerprint {
     device: u64,
     inode: u64,
     size: u64,
@@ -26,7 +26,8 @@ const COARSE_TICK: Duration = Duration::from_secs(2);
 impl Fingerprint {
     /// Returns the fingerprint of a file, or `None` if the system has no ctime.
     #[cfg(unix)]
-    pub fn of(metadata: &Metadata) -> Option<Fingerprint> {
+    #[allow(clippy::unnecessary_wraps)] // other systems have `None`
+    pub(crate) fn of(metadata: &Metadata) -> Option<Fingerprint> {
         use std::os::unix::fs::MetadataExt;
         Some(Fingerprint {
             device: metadata.dev(),
@@ -39,13 +40,13 @@ impl Fingerprint {
 
     /// Returns `None`: without a ctime, changes cannot be detected.
     #[cfg(not(unix))]
-    pub fn of(_: &Metadata) -> Option<Fingerprint> {
+    pub(crate) fn of(_: &Metadata) -> Option<Fingerprint> {
         None
     }
 
     /// Returns whether every change from `now` on yields another fingerprint. A change within the same tick of the clock
     /// as the last one does not.
-    pub fn is_settled_at(&self, now: SystemTime) -> bool {
+    pub(crate) fn is_settled_at(&self, now: SystemTime) -> bool {
         let (seconds, nanos) = self.changed;
         let tick = if nanos == 0 { COARSE_TICK } else { TICK };
         let (Ok(seconds), Ok(nanos)) = (u64::try_from(seconds), u32::try_from(nanos)) else { return false };
@@ -54,7 +55,7 @@ impl Fingerprint {
     }
 
     /// Returns whether both are of the same file.
-    pub fn is_same_file(&self, other: &Fingerprint) -> bool {
+    pub(crate) fn is_same_file(&self, other: &Fingerprint) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
     }
 }

@@ -11,18 +11,18 @@ use crate::image::manifest::{Manifest, ManifestError};
 use crate::image::media_type::is_document;
 
 /// How many indexes may be nested: real images have at most two.
-pub const MAX_DEPTH: usize = 4;
+pub(crate) const MAX_DEPTH: usize = 4;
 
 /// A digest and a size. Content that is listed with two sizes is visited with both, for one of them is wrong.
-pub type NodeKey = (Digest, u64);
+pub(crate) type NodeKey = (Digest, u64);
 
 /// Returns the identity of a node.
-pub fn key(descriptor: &Descriptor) -> NodeKey {
+pub(crate) fn key(descriptor: &Descriptor) -> NodeKey {
     (descriptor.digest().clone(), descriptor.size())
 }
 
 /// A node of the graph.
-pub struct GraphNode {
+pub(crate) struct GraphNode {
     /// The descriptor that refers to it.
     pub descriptor: Descriptor,
     /// How many documents are above it.
@@ -34,7 +34,7 @@ pub struct GraphNode {
 }
 
 /// The content of a [`GraphNode`].
-pub enum NodeContent {
+pub(crate) enum NodeContent {
     /// A blob, or a document that the walk does not descend into. It was not read.
     Leaf,
     /// A manifest or an index.
@@ -45,7 +45,7 @@ pub enum NodeContent {
 
 /// Why a document cannot be used.
 #[derive(Debug)]
-pub enum GraphError {
+pub(crate) enum GraphError {
     /// Reading failed.
     Read(Report),
     /// The document is invalid.
@@ -56,7 +56,7 @@ pub enum GraphError {
 
 impl GraphError {
     /// Returns the error without the name of the document.
-    pub fn into_report(self) -> Report {
+    pub(crate) fn into_report(self) -> Report {
         match self {
             GraphError::Read(error) => error,
             GraphError::Invalid(error) => Report::from_err(error),
@@ -65,7 +65,7 @@ impl GraphError {
     }
 
     /// Returns the error with the name of the document.
-    pub fn in_document(self, descriptor: &Descriptor, source: &dyn Source) -> Report {
+    pub(crate) fn in_document(self, descriptor: &Descriptor, source: &dyn Source) -> Report {
         match self {
             GraphError::Read(error) => error,
             error => {
@@ -79,7 +79,7 @@ impl GraphError {
 type Filter<'a> = Box<dyn Fn(&Descriptor) -> bool + 'a>;
 
 /// A depth-first walk through the graph, parents first. It reads each document once.
-pub struct GraphWalk<'a> {
+pub(crate) struct GraphWalk<'a> {
     source: &'a dyn Source,
     descends: Option<Filter<'a>>,
     /// The nodes to visit, the next one last, with [`GraphNode::depth`] and [`GraphNode::is_listed`].
@@ -89,14 +89,14 @@ pub struct GraphWalk<'a> {
 
 impl<'a> GraphWalk<'a> {
     /// Creates a walk that starts at `roots`.
-    pub fn new(source: &'a dyn Source, roots: &[Descriptor]) -> GraphWalk<'a> {
+    pub(crate) fn new(source: &'a dyn Source, roots: &[Descriptor]) -> GraphWalk<'a> {
         let pending = roots.iter().rev().map(|root| (root.clone(), 0, true)).collect();
         GraphWalk { source, descends: None, pending, seen: HashSet::new() }
     }
 
     /// Limits the walk to documents for which `descends` returns true. The others are leaves.
     #[must_use]
-    pub fn descend_into(mut self, descends: impl Fn(&Descriptor) -> bool + 'a) -> GraphWalk<'a> {
+    pub(crate) fn descend_into(mut self, descends: impl Fn(&Descriptor) -> bool + 'a) -> GraphWalk<'a> {
         self.descends = Some(Box::new(descends));
         self
     }
@@ -144,7 +144,7 @@ impl Iterator for GraphWalk<'_> {
 ///
 /// # Errors
 /// Returns an error if a document cannot be read.
-pub fn reachable(source: &dyn Source, roots: &[Descriptor]) -> Result<Vec<Descriptor>> {
+pub(crate) fn reachable(source: &dyn Source, roots: &[Descriptor]) -> Result<Vec<Descriptor>> {
     let nodes = GraphWalk::new(source, roots);
     nodes
         .map(|node| match node.content {

@@ -22,7 +22,7 @@ const MIN_TAR_LIMIT: u64 = 16 << 20;
 ///
 /// # Errors
 /// Returns an error if a diffID is not a valid digest.
-pub fn layers_of(config: &Object, layers: &[Descriptor]) -> Result<Vec<Layer>> {
+pub(crate) fn layers_of(config: &Object, layers: &[Descriptor]) -> Result<Vec<Layer>> {
     let diff_ids = strings(config.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids")));
     let layers = layers.iter().cloned().zip(diff_ids).map(|(descriptor, diff_id)| {
         let diff_id = Digest::try_from(diff_id).map(DiffId).into_diagnostic()?;
@@ -144,12 +144,11 @@ mod tests {
     }
 
     fn read(memory: &Memory, layer: &Layer) -> Result<(), String> {
-        let visit = |entries: &mut TarReader<&mut dyn Read>| {
+        let read = layer.read(memory, |entries| {
             while entries.next_entry().map_err(read_error)?.is_some() {}
             Ok(())
-        };
-        let message = |error: Report| error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        layer.read(memory, visit).map_err(message)
+        });
+        read.map_err(|error| error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": "))
     }
 
     #[test]

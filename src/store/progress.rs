@@ -8,11 +8,12 @@ use super::reflink::ShareableFile;
 use super::source::Source;
 use crate::error::Result;
 use crate::event::Listener;
-use crate::event::transfer::{Activity, Transfer};
+use crate::event::counter::Activity;
+use crate::event::transfer::Transfer;
 use crate::image::media_type::is_layer;
 
 /// A source that reports the reading of layers as [`Transfer`]s. Documents are too small to report.
-pub struct ProgressSource<'a> {
+pub(crate) struct ProgressSource<'a> {
     /// The inner source.
     pub source: &'a dyn Source,
     /// Why the layers are read.

@@ -10,7 +10,7 @@ use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 
 /// A store with referrers (distribution-spec, "Listing Referrers").
-pub trait Referrers: Source {
+pub(crate) trait Referrers: Source {
     /// Returns the manifests with the given subject, as the store lists them. Their own content has priority over the
     /// list.
     ///
@@ -29,7 +29,7 @@ pub trait Referrers: Source {
 ///
 /// # Errors
 /// Returns an error if `bytes` are not a valid manifest.
-pub fn entry(descriptor: &Descriptor, bytes: &[u8]) -> Result<Descriptor> {
+pub(crate) fn entry(descriptor: &Descriptor, bytes: &[u8]) -> Result<Descriptor> {
     let manifest = Manifest::parse(descriptor.media_type(), bytes).into_diagnostic()?;
     Ok(referrer_entry(descriptor, &manifest))
 }

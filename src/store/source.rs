@@ -62,7 +62,7 @@ impl<S: Source + ?Sized> Source for &S {
 }
 
 /// A source with a second one for what the first lacks.
-pub struct Fallback<'a> {
+pub(crate) struct Fallback<'a> {
     /// The source to ask first.
     pub primary: &'a dyn Source,
     /// The source to ask for what `primary` lacks.
@@ -88,13 +88,13 @@ impl Source for Fallback<'_> {
 }
 
 /// The maximum size of a manifest, an index or a config: registries reject larger manifests.
-pub const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
+pub(crate) const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
 
 /// Returns a reader that verifies the content against its descriptor.
 ///
 /// # Errors
 /// See [`Source::fetch`]. The reader fails if the content does not match the descriptor.
-pub fn open<'a>(source: &'a dyn Source, descriptor: &Descriptor) -> Result<impl Read + 'a> {
+pub(crate) fn open<'a>(source: &'a dyn Source, descriptor: &Descriptor) -> Result<impl Read + 'a> {
     Ok(VerifyReader::new(source.fetch(descriptor)?, descriptor))
 }
 
@@ -102,7 +102,7 @@ pub fn open<'a>(source: &'a dyn Source, descriptor: &Descriptor) -> Result<impl 
 ///
 /// # Errors
 /// See [`Source::fetch`]. Returns an error if the content is too large for a document, or does not match the descriptor.
-pub fn read(source: &dyn Source, descriptor: &Descriptor) -> Result<Vec<u8>> {
+pub(crate) fn read(source: &dyn Source, descriptor: &Descriptor) -> Result<Vec<u8>> {
     let size = descriptor.size();
     if size > MAX_DOCUMENT_BYTES {
         let error = miette!("its {size} bytes exceed the limit of {MAX_DOCUMENT_BYTES}");

@@ -12,7 +12,7 @@ use crate::support::registry::sha256;
 use serde_json::{Value, json};
 
 /// A folder with that image as the layout `base`.
-fn with(image: BaseImage) -> (Project, WrittenBase) {
+fn with(image: &BaseImage) -> (Project, WrittenBase) {
     let project = Project::empty("x");
     let written = image.write(&project.path("base"));
     (project, written)
@@ -60,7 +60,7 @@ fn flip(bytes: &mut [u8]) {
 
 #[test]
 fn validate_of_valid_image_prints_nothing_to_stdout() {
-    let (project, _) = with(BaseImage::new().attestations());
+    let (project, _) = with(&BaseImage::new().attestations());
     BaseImage::new().docker_types().write(&project.path("docker"));
     BaseImage::new().single("linux/arm64/v8").write(&project.path("single"));
     output(
@@ -91,7 +91,7 @@ fn validate_of_valid_image_prints_nothing_to_stdout() {
 
 #[test]
 fn validate_finds_every_flipped_bit() {
-    let (_, written) = with(BaseImage::new());
+    let (_, written) = with(&BaseImage::new());
     let part = written.platform("linux/arm64/v8").clone();
     let shared = "(a layer of linux/amd64, linux/arm64/v8, linux/arm/v7)";
     let cases = [
@@ -104,7 +104,7 @@ fn validate_finds_every_flipped_bit() {
         (&written.digest, "(the index)"),
     ];
     for (digest, what) in cases {
-        let (project, _) = with(BaseImage::new());
+        let (project, _) = with(&BaseImage::new());
         change(&project, digest, |bytes| flip(bytes));
         assert_problem(&problems(&project, "base"), digest, &["its content has the digest sha256:", what]);
     }
@@ -112,16 +112,16 @@ fn validate_finds_every_flipped_bit() {
 
 #[test]
 fn validate_names_truncated_oversized_and_missing_blobs() {
-    let (_, written) = with(BaseImage::new());
+    let (_, written) = with(&BaseImage::new());
     let part = written.platform("linux/amd64").clone();
     for digest in part.layers.iter().chain([&part.config, &part.manifest, &written.digest]) {
-        let (project, _) = with(BaseImage::new());
+        let (project, _) = with(&BaseImage::new());
         change(&project, digest, |bytes| bytes.truncate(bytes.len() / 2));
         assert_problem(&problems(&project, "base"), digest, &["it has only ", " bytes"]);
-        let (project, _) = with(BaseImage::new());
+        let (project, _) = with(&BaseImage::new());
         change(&project, digest, |bytes| bytes.push(0));
         assert_problem(&problems(&project, "base"), digest, &["it has more than ", " bytes"]);
-        let (project, _) = with(BaseImage::new());
+        let (project, _) = with(&BaseImage::new());
         fs::remove_file(crate::support::blob(&project.path("base"), digest)).expect("a blob");
         assert_problem(&problems(&project, "base"), digest, &["it is missing"]);
     }
@@ -129,7 +129,7 @@ fn validate_names_truncated_oversized_and_missing_blobs() {
 
 #[test]
 fn validate_reports_all_problems_at_once() {
-    let (project, written) = with(BaseImage::new());
+    let (project, written) = with(&BaseImage::new());
     let (first, second) = (written.platform("linux/amd64"), written.platform("linux/arm/v7"));
     let wrong = [&first.config, &second.manifest, &first.layers[0], &first.layers[2]];
     for digest in wrong {
@@ -144,7 +144,7 @@ fn validate_reports_all_problems_at_once() {
 
 #[test]
 fn validate_json_lists_problems() {
-    let (project, written) = with(BaseImage::new());
+    let (project, written) = with(&BaseImage::new());
     let part = written.platform("linux/arm64/v8").clone();
     let found = |status: i32| {
         let ran = project.oci(&["validate", "--json", "base"]).run();
@@ -162,7 +162,7 @@ fn validate_json_lists_problems() {
 
 #[test]
 fn validate_checks_one_platform_alone() {
-    let (project, written) = with(BaseImage::new().attestations());
+    let (project, written) = with(&BaseImage::new().attestations());
     let part = written.platform("linux/arm64/v8").clone();
     change(&project, &part.layers[0], |bytes| flip(bytes));
     let of = |platform: &str| project.oci(&["validate", "base", "--platform", platform]);
@@ -308,7 +308,7 @@ sha256:09f7ffc4a3470d6876c844a77bf13cea648d2148ad9a3b1d028f73592c2db7c5
 
 #[test]
 fn inspect_tree_fits_the_screen() {
-    let (project, _) = with(BaseImage::new().attestations());
+    let (project, _) = with(&BaseImage::new().attestations());
     assert_eq!(inspected(&project, &["base", "--platform", "linux/amd64"]), TREE);
     let all = inspected(&project, &["oci:base:nonroot"]);
     assert!(all.starts_with("oci:base:nonroot  12.7 KiB\nsha256:09f7"), "{all}");
@@ -320,7 +320,7 @@ fn inspect_tree_fits_the_screen() {
 
 #[test]
 fn inspect_json_has_all_facts() {
-    let (project, written) = with(BaseImage::new().attestations());
+    let (project, written) = with(&BaseImage::new().attestations());
     let all = json_of(&project, &["base"]);
     assert_eq!(all["reference"], "oci:base");
     let image = &all["images"][0];
@@ -352,7 +352,7 @@ fn inspect_json_has_all_facts() {
 
 #[test]
 fn missing_platform_error_lists_available_ones() {
-    let (project, _) = with(BaseImage::new());
+    let (project, _) = with(&BaseImage::new());
     BaseImage::new().single("linux/arm/v7").write(&project.path("single"));
     for (image, has) in [("base", "linux/amd64, linux/arm64/v8, linux/arm/v7"), ("single", "linux/arm/v7")] {
         let words = project.oci(&["inspect", image, "--platform", "linux/s390x"]).fails(1);
@@ -534,7 +534,7 @@ fn inspect_finds_base_in_annotations_or_labels() {
 
 #[test]
 fn inspect_marks_missing_blobs_and_rejects_corrupt_ones() {
-    let (project, written) = with(BaseImage::new());
+    let (project, written) = with(&BaseImage::new());
     let arm = written.platform("linux/arm/v7");
     fs::remove_file(crate::support::blob(&project.path("base"), &arm.manifest)).expect("a blob");
     assert_says(&inspected(&project, &["base"]), &[&format!("└─ linux/arm/v7  missing\n   {}\n", arm.manifest)]);
@@ -542,7 +542,7 @@ fn inspect_marks_missing_blobs_and_rejects_corrupt_ones() {
     assert_eq!(all["images"][0]["manifests"][2]["missing"], true);
     let amd = written.platform("linux/amd64");
     for digest in [&amd.config, &amd.manifest, &written.digest] {
-        let (project, _) = with(BaseImage::new());
+        let (project, _) = with(&BaseImage::new());
         change(&project, digest, |bytes| flip(bytes));
         let words = project.oci(&["inspect", "base"]).fails(1);
         assert_says(

@@ -286,7 +286,7 @@ fn logout_reports_credentials_left_elsewhere() {
 fn at_a_terminal(home: &Home, args: &str, typed: &[(&str, &str)]) -> (Option<i32>, String) {
     // A password that is typed before the program reads it would be shown by the terminal itself.
     let typing = typed.iter().map(|(question, keys)| {
-        let pause = if question.starts_with("Password") { 1 } else { 0 };
+        let pause = i32::from(question.starts_with("Password"));
         format!("while ! grep -q '{question}' screen; do sleep 0.05; done; sleep {pause}; printf '{keys}'")
     });
     let program = env!("CARGO_BIN_EXE_cargo-oci");

@@ -2,6 +2,11 @@
 //!
 //! `cargo test` runs them all, `cargo test --test it push` those about a word.
 
+// No item of a test program is reachable from outside, and `support` is shared by two of them.
+#![allow(unreachable_pub)]
+// Text that tests build is short, and `format!` is easier to read.
+#![allow(clippy::format_collect, clippy::format_push_string)]
+
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -66,7 +66,9 @@ fn chunked_uploads_survive_repeated_failures() {
     for seed in 0..6 {
         let (problems, met) = run(Scene::in_chunks(seed));
         assert!(problems.is_none(), "seed {seed}: {}", problems.unwrap_or_default());
-        met.into_iter().for_each(|(what, count)| *hits.entry(what).or_insert(0) += count);
+        for (what, count) in met {
+            *hits.entry(what).or_insert(0) += count;
+        }
     }
     assert!(hits["state of an upload"] > 3, "{hits:#?}");
 }
@@ -99,7 +101,9 @@ fn runs() -> &'static Runs {
                         }
                         let (problems, hits) = run(Scene::of(seed));
                         let mut runs = runs.lock().expect("no run panics");
-                        hits.into_iter().for_each(|(what, count)| *runs.hits.entry(what).or_default() += count);
+                        for (what, count) in hits {
+                            *runs.hits.entry(what).or_default() += count;
+                        }
                         runs.failures.extend(problems.map(|why| (seed, why)));
                     }
                 });
@@ -117,9 +121,8 @@ fn run(mut scene: Scene) -> (Option<String>, BTreeMap<String, u64>) {
     let registry = StrictRegistry::start(behaviour);
     let start = Instant::now();
     let mut problems = Vec::new();
-    let checked = catch_unwind(AssertUnwindSafe(|| match scene.is_push {
-        true => push(&scene, &registry, &mut problems),
-        false => pull(&scene, &registry, &mut problems),
+    let checked = catch_unwind(AssertUnwindSafe(|| {
+        if scene.is_push { push(&scene, &registry, &mut problems) } else { pull(&scene, &registry, &mut problems) }
     }));
     if checked.is_err() {
         problems.push("the client panicked".to_owned());
@@ -163,9 +166,10 @@ fn push(scene: &Scene, registry: &StrictRegistry, problems: &mut Vec<String>) {
         target.tag(&root, TAG)
     });
     let is_right = expect(&failed, scene, registry, problems);
-    let (wanted, what) = match is_right {
-        true => (Some(scene.image.index.digest.clone()), "after a success"),
-        false => (before, "after a failure"),
+    let (wanted, what) = if is_right {
+        (Some(scene.image.index.digest.clone()), "after a success")
+    } else {
+        (before, "after a failure")
     };
     let tag = registry.tag(REPOSITORY, TAG);
     if tag != wanted {
@@ -193,9 +197,10 @@ fn pull(scene: &Scene, registry: &StrictRegistry, problems: &mut Vec<String>) {
     let failed = all(scene.twice, || {
         let origin = client(scene, registry)?;
         let root = origin.resolve(Some(TAG))?;
-        match *root.digest() == descriptor(&scene.image.index).digest().clone() {
-            true => copy(&origin, &cache, &[root]),
-            false => Err(miette::miette!("the tag is said to be {}", root.digest())),
+        if *root.digest() == descriptor(&scene.image.index).digest().clone() {
+            copy(&origin, &cache, &[root])
+        } else {
+            Err(miette::miette!("the tag is said to be {}", root.digest()))
         }
     });
     let is_right = expect(&failed, scene, registry, problems);
@@ -253,9 +258,10 @@ fn all(twice: bool, work: impl Fn() -> Result<()> + Sync) -> Vec<Report> {
 }
 
 fn client<'a>(scene: &Scene, registry: &StrictRegistry) -> Result<Registry<'a>> {
-    let credential = match scene.has_credentials {
-        true => Credential::Basic { user: USER.to_owned(), password: Secret::new(PASSWORD.to_owned()) },
-        false => Credential::Anonymous,
+    let credential = if scene.has_credentials {
+        Credential::Basic { user: USER.to_owned(), password: Secret::new(PASSWORD.to_owned()) }
+    } else {
+        Credential::Anonymous
     };
     let retry = Retry {
         attempts: 5,

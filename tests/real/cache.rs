@@ -61,9 +61,10 @@ fn stamps(folder: &Path) -> BTreeMap<PathBuf, (u64, u64, i64, i64, i64, i64)> {
         let found = fs::metadata(&folder).expect("a folder");
         let entries = fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path());
         for path in entries {
-            match path.is_dir() {
-                true => folders.push(path),
-                false => drop(all.insert(path.clone(), stamp(&fs::metadata(&path).expect("a file")))),
+            if path.is_dir() {
+                folders.push(path)
+            } else {
+                drop(all.insert(path.clone(), stamp(&fs::metadata(&path).expect("a file"))))
             }
         }
         all.insert(folder, stamp(&found));

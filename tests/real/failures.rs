@@ -18,9 +18,10 @@ fn snapshot(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
-        match path.is_dir() {
-            true => files.extend(snapshot(&path)),
-            false => files.push((path.clone(), fs::read(&path).expect("a file"))),
+        if path.is_dir() {
+            files.extend(snapshot(&path))
+        } else {
+            files.push((path.clone(), fs::read(&path).expect("a file")))
         }
     }
     files.sort();

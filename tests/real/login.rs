@@ -124,7 +124,7 @@ fn hanging_helper_times_out() {
     assert!((29..40).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
     assert!(!ran.stderr.contains("sesame"), "{ran:?}");
     let mut told = Snapshot::of("real/slow-helper");
-    told.ran("a helper that hangs", &["logout", "ghcr.io"], ran, 1);
+    told.ran("a helper that hangs", &["logout", "ghcr.io"], &ran, 1);
     told.check();
     let still = process::run(environment::command("pgrep").args(["-f", "^sleep 300.125$"]));
     assert!(start.elapsed() > Duration::from_secs(29) && still.stdout.is_empty(), "it is left running: {still:?}");

@@ -1,5 +1,10 @@
 //! Tests with real tools: a cross toolchain, zig, registries, runtimes, QEMU. `.ci/test` installs them all.
 
+// No item of a test program is reachable from outside, and `support` is shared by two of them.
+#![allow(unreachable_pub)]
+// Text that tests build is short, and `format!` is easier to read.
+#![allow(clippy::format_collect, clippy::format_push_string)]
+
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -250,9 +250,9 @@ fn push_by_name(project: &Project, registry: &DockerRegistry, authority: bool) -
 fn refused_by_certificate(area: &str, title: &str, project: &Project, registry: &DockerRegistry, ran: Ran) {
     let mut told = Snapshot::of(area);
     let port = registry.host().rsplit(':').next().expect("a port");
-    told.writing(project.root().display(), "ROOT");
-    told.writing(format!("{TLS_NAME}:{port}"), "REGISTRY");
-    told.ran(title, &["push", "--base", "embedded", "--repository", "REGISTRY/acme/hello"], ran, 1);
+    told.writing(&project.root().display(), "ROOT");
+    told.writing(&format!("{TLS_NAME}:{port}"), "REGISTRY");
+    told.ran(title, &["push", "--base", "embedded", "--repository", "REGISTRY/acme/hello"], &ran, 1);
     told.check();
 }
 

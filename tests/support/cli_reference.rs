@@ -30,7 +30,7 @@ fn section(out: &mut String, command: &Command, build: &Command, name: &str) {
     }
     let usage = command.clone().render_usage().to_string();
     let _ = write!(out, "```text\n{usage}\n```\n\n");
-    let args: Vec<_> = command.get_arguments().filter(is_listed).collect();
+    let args: Vec<_> = command.get_arguments().filter(|arg| is_listed(arg)).collect();
     if command.get_name() == build.get_name() {
         for heading in headings(&args) {
             let rows_of_heading: Vec<_> =
@@ -40,7 +40,7 @@ fn section(out: &mut String, command: &Command, build: &Command, name: &str) {
         return;
     }
     // A group of flags that is the same as that of `build` is described there.
-    let of_build = build.get_arguments().filter(is_listed);
+    let of_build = build.get_arguments().filter(|arg| is_listed(arg));
     let of_build: Vec<_> = of_build.filter_map(|arg| Some((arg.get_help_heading()?, row(arg)))).collect();
     let mut own: Vec<_> = args.iter().map(|arg| row(arg)).collect();
     let mut shared = Vec::new();
@@ -58,7 +58,7 @@ fn section(out: &mut String, command: &Command, build: &Command, name: &str) {
     }
 }
 
-fn is_listed(arg: &&Arg) -> bool {
+fn is_listed(arg: &Arg) -> bool {
     !arg.is_hide_set() && !GENERAL.contains(&arg.get_id().as_str())
 }
 

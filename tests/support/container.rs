@@ -112,15 +112,16 @@ impl User {
     /// A command of that user's, with nothing of this one's environment.
     pub fn command(&self, program: &str) -> Command {
         let mut command = environment::command("setpriv");
-        command.args(self.become_it()).arg(program).current_dir(self.folder.path());
+        command.args(become_nobody()).arg(program).current_dir(self.folder.path());
         command.env("HOME", self.folder.path()).env("XDG_RUNTIME_DIR", self.folder.path());
         command
     }
+}
 
-    fn become_it(&self) -> [String; 5] {
-        let id = NOBODY.to_string();
-        ["--reuid", &id, "--regid", &id, "--clear-groups"].map(str::to_owned)
-    }
+/// Arguments of `setpriv`.
+fn become_nobody() -> [String; 5] {
+    let id = NOBODY.to_string();
+    ["--reuid", &id, "--regid", &id, "--clear-groups"].map(str::to_owned)
 }
 
 /// The user and the group without rights on any Linux.
@@ -168,9 +169,9 @@ impl Container {
             let script = format!("umount {HYBRID_CGROUP} && exec \"$@\"");
             words.extend(["unshare", "--mount", "sh", "-c", &script, "sh"].map(str::to_owned));
         }
-        if let Some(user) = &self.user {
+        if self.user.is_some() {
             words.push("setpriv".to_owned());
-            words.extend(user.become_it());
+            words.extend(become_nobody());
         }
         words.push(program.to_owned());
         let mut command = environment::command(&words[0]);

@@ -208,7 +208,7 @@ impl Layer {
 
     /// With these bytes behind the end of its blob, of which its descriptor knows.
     pub fn with_garbage(mut self, garbage: &[u8]) -> Layer {
-        self.behind = garbage.to_owned();
+        garbage.clone_into(&mut self.behind);
         self
     }
 
@@ -245,7 +245,7 @@ impl Layer {
     /// The next entry has this PAX record.
     pub fn record(mut self, key: &str, value: &[u8]) -> Layer {
         let rest = key.len() + value.len() + 3;
-        let length = (rest + 1..).find(|length| length.to_string().len() + rest == *length).expect("a length");
+        let length = (rest + 1..rest + 20).find(|length| length.to_string().len() + rest == *length).expect("a length");
         self.records.extend(format!("{length} {key}=").into_bytes());
         self.records.extend(value);
         self.records.push(b'\n');

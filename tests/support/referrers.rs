@@ -68,9 +68,10 @@ impl At {
         let at: usize = request.query("at").and_then(|at| at.parse().ok()).unwrap_or_default();
         let page = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": all.get(at..=at).unwrap_or_default() });
         let answer = Answer::new(200).with("Content-Type", INDEX).body(page.to_string().into_bytes());
-        match at + 1 < all.len() {
-            true => answer.with("Link", format!("<{}?at={}>; rel=\"next\"", request.path(), at + 1)),
-            false => answer,
+        if at + 1 < all.len() {
+            answer.with("Link", format!("<{}?at={}>; rel=\"next\"", request.path(), at + 1))
+        } else {
+            answer
         }
     }
 }

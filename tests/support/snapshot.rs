@@ -51,7 +51,7 @@ impl Snapshot {
     }
 
     /// Writes `what` as `name` from now on.
-    pub fn writing(&mut self, what: impl ToString, name: &str) {
+    pub fn writing(&mut self, what: &(impl ToString + ?Sized), name: &str) {
         self.variable.push((what.to_string(), name.to_owned()));
     }
 
@@ -72,7 +72,7 @@ impl Snapshot {
             self.problems.push(format!("!!! {title}\nsomething was compiled or written\n"));
         }
         let root = project.root().display().to_string();
-        self.ran(title, args, Ran { stderr: ran.stderr.replace(&root, "ROOT"), ..ran }, status);
+        self.ran(title, args, &Ran { stderr: ran.stderr.replace(&root, "ROOT"), ..ran }, status);
     }
 
     /// Like [`Snapshot::error`], but in the background: for a call that waits for seconds. The project must stay as it is.
@@ -92,12 +92,12 @@ impl Snapshot {
     }
 
     /// Adds the output of `cargo oci ARGS`, which must have failed with `status`.
-    pub fn ran(&mut self, title: &str, args: &[&str], ran: Ran, status: i32) {
+    pub fn ran(&mut self, title: &str, args: &[&str], ran: &Ran, status: i32) {
         let case = self.case(title, args, ran, status);
         self.cases.push(Case::Done(case));
     }
 
-    fn case(&mut self, title: &str, args: &[&str], ran: Ran, status: i32) -> String {
+    fn case(&mut self, title: &str, args: &[&str], ran: &Ran, status: i32) -> String {
         let words = self.stable(last_words(&ran.stderr)).trim_end().to_owned();
         if ran.status != status || !ran.stdout.is_empty() || !is_telling(&words, status) {
             self.problems.push(format!("!!! {title} (status {})\n{}{}\n", ran.status, ran.stdout, ran.stderr));
@@ -110,7 +110,7 @@ impl Snapshot {
     pub fn heard(&mut self, title: &str, project: &Project, args: &[&str], words: &str) {
         let root = project.root().display().to_string();
         let ran = Ran { stdout: String::new(), stderr: words.replace(&root, "ROOT"), status: 1 };
-        self.ran(title, args, ran, 1);
+        self.ran(title, args, &ran, 1);
     }
 
     /// Replaces what differs in each run: ports, digests, and the text of [`Snapshot::writing`].
@@ -161,7 +161,7 @@ impl Snapshot {
             Case::Done(text) => text,
             Case::Running { title, args, status, call } => {
                 let args: Vec<_> = args.iter().map(String::as_str).collect();
-                self.case(&title, &args, call.join().expect("a call is made"), status)
+                self.case(&title, &args, &call.join().expect("a call is made"), status)
             }
         });
         let text = format!("{}\n", written.collect::<String>().trim_end());
@@ -216,9 +216,10 @@ fn replace(text: &str, begin: &str, is_part: fn(char) -> bool, mut other: impl F
 /// Quotes an argument for a shell.
 fn quoted(arg: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+".contains(c) || c == '…';
-    match !arg.is_empty() && arg.chars().all(is_plain) {
-        true => arg.to_owned(),
-        false => format!("'{}'", arg.escape_debug().to_string().replace("\\\"", "\"")),
+    if !arg.is_empty() && arg.chars().all(is_plain) {
+        arg.to_owned()
+    } else {
+        format!("'{}'", arg.escape_debug().to_string().replace("\\\"", "\""))
     }
 }
 

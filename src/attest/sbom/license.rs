@@ -48,7 +48,9 @@ mod tests {
 
     #[test]
     fn license_with_a_slash_is_an_or() {
-        let expression = |text: &str| License::Expression(text.to_owned());
+        fn expression(text: &str) -> License {
+            License::Expression(text.to_owned())
+        }
         assert_eq!(License::parse("MIT OR Apache-2.0"), expression("MIT OR Apache-2.0"));
         assert_eq!(License::parse("MIT/Apache-2.0"), expression("MIT OR Apache-2.0"));
         assert_eq!(License::parse("Apache-2.0 WITH LLVM-exception"), expression("Apache-2.0 WITH LLVM-exception"));

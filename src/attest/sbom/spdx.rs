@@ -61,23 +61,22 @@ fn package(id: &str, made: &Component) -> Value {
         "licenseConcluded": UNKNOWN,
         "licenseDeclared": UNKNOWN,
     });
-    let mut put = |key: &str, value: Value| package[key] = value;
     if let Some(version) = &made.version {
-        put("versionInfo", json!(version));
+        package["versionInfo"] = json!(version);
     }
     if let Some(description) = &made.description {
-        put("description", json!(description));
+        package["description"] = json!(description);
     }
     if let Some(homepage) = made.homepage.as_ref().or(made.repository.as_ref()) {
-        put("homepage", json!(homepage));
+        package["homepage"] = json!(homepage);
     }
     match &made.license {
-        Some(License::Expression(expression)) => put("licenseDeclared", json!(expression)),
-        Some(License::Text(text)) => put("licenseComments", json!(text)),
+        Some(License::Expression(expression)) => package["licenseDeclared"] = json!(expression),
+        Some(License::Text(text)) => package["licenseComments"] = json!(text),
         None => {}
     }
     if let Some(sha256) = &made.sha256 {
-        put("checksums", json!([{ "algorithm": "SHA256", "checksumValue": sha256 }]));
+        package["checksums"] = json!([{ "algorithm": "SHA256", "checksumValue": sha256 }]);
     }
     let names = [("PACKAGE-MANAGER", "purl", &made.purl), ("SECURITY", "cpe23Type", &made.cpe)];
     let names = names.iter().filter_map(|(category, kind, name)| {
@@ -86,7 +85,7 @@ fn package(id: &str, made: &Component) -> Value {
     });
     let names: Vec<_> = names.collect();
     if !names.is_empty() {
-        put("externalRefs", json!(names));
+        package["externalRefs"] = json!(names);
     }
     package
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{Docker, ImageStore};
 use crate::engine::inventory::{
-    ListedImage, diff_ids, full_name, images, known_layers, missing_names, remember_manifests, shared_layers,
+    InventoryImage, diff_ids, full_name, images, known_layers, missing_names, remember_manifests, shared_layers,
 };
 use crate::engine::local_image::{LoadedImage, LocalImage};
 use crate::engine::program::{ProgramError, ProgramOutput};
@@ -49,7 +49,7 @@ impl Docker {
     }
 
     /// Loads a docker-archive into the classic store.
-    fn load_docker_image(&self, image: LocalImage, listed: &[ListedImage]) -> Result<u64> {
+    fn load_docker_image(&self, image: LocalImage, listed: &[InventoryImage]) -> Result<u64> {
         let manifest = image.manifest()?;
         let wanted = diff_ids(image.layout, &manifest.config)?;
         // An older version of the image shares most layers. Others are only inspected if it does not.
@@ -74,7 +74,7 @@ impl Docker {
 
     /// Loads a layout into containerd's store. The store accepts an incomplete layout without an error: so the image comes
     /// without names, and gets them when it is complete.
-    fn load_layout(&self, image: LocalImage, listed: &[ListedImage]) -> Result<u64> {
+    fn load_layout(&self, image: LocalImage, listed: &[InventoryImage]) -> Result<u64> {
         let known = known_layers(image.cache, listed, &self.platform);
         let mut sent = 0;
         let mut is_complete = false;
@@ -145,7 +145,7 @@ impl Docker {
     }
 
     /// Returns the diffIDs of images, each from the lowest layer, or nothing if the engine fails: then all layers are sent.
-    fn layer_chains<'a>(&self, images: impl Iterator<Item = &'a ListedImage>) -> Vec<Vec<String>> {
+    fn layer_chains<'a>(&self, images: impl Iterator<Item = &'a InventoryImage>) -> Vec<Vec<String>> {
         let ids: HashSet<_> = images.map(|image| image.id.as_str()).collect();
         if ids.is_empty() {
             return Vec::new();

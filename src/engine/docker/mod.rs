@@ -18,7 +18,7 @@ use crate::platform::Platform;
 
 /// A Docker daemon, or containerd behind nerdctl.
 #[derive(Debug)]
-pub struct Docker {
+pub(crate) struct Docker {
     program: Program,
     title: String,
     platform: Platform,

@@ -10,7 +10,8 @@ use std::process::{ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use crate::environment::Environment;
-use crate::event::transfer::{Counter, Transfer};
+use crate::event::counter::Counter;
+use crate::event::transfer::Transfer;
 use crate::interrupt;
 pub(super) use call::ProgramOutput;
 use call::{Call, NamedCommand};

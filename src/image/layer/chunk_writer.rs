@@ -13,7 +13,7 @@ use crate::image::digest::{DiffId, Hasher};
 const HASH_QUEUE: usize = 4;
 
 /// A writer that splits the tar written to it into chunks, and hashes and compresses them.
-pub struct ChunkWriter<'a, W: Write> {
+pub(crate) struct ChunkWriter<'a, W: Write> {
     chunk: Chunk,
     encoder: Encoder<W>,
     to_hash: SyncSender<Arc<Chunk>>,
@@ -26,7 +26,7 @@ impl<'a, W: Write> ChunkWriter<'a, W> {
     ///
     /// # Errors
     /// Returns an error if no thread can be started.
-    pub fn new(encoder: Encoder<W>, on_progress: &'a dyn Fn(u64)) -> io::Result<ChunkWriter<'a, W>> {
+    pub(crate) fn new(encoder: Encoder<W>, on_progress: &'a dyn Fn(u64)) -> io::Result<ChunkWriter<'a, W>> {
         let (to_hash, chunks) = sync_channel::<Arc<Chunk>>(HASH_QUEUE);
         let hashing = thread::Builder::new().name("sha256".to_owned()).spawn(move || hash(chunks.into_iter()))?;
         Ok(ChunkWriter { chunk: Chunk::after(None), encoder, to_hash, hashing, on_progress })
@@ -36,7 +36,7 @@ impl<'a, W: Write> ChunkWriter<'a, W> {
     ///
     /// # Errors
     /// Returns an error if reading or writing fails.
-    pub fn read_from(&mut self, content: &mut impl Read) -> io::Result<u64> {
+    pub(crate) fn read_from(&mut self, content: &mut impl Read) -> io::Result<u64> {
         let mut size = 0;
         loop {
             match content.read(self.chunk.free_space()) {
@@ -70,7 +70,7 @@ impl<'a, W: Write> ChunkWriter<'a, W> {
     ///
     /// # Errors
     /// Returns an error if writing fails.
-    pub fn finish(mut self) -> io::Result<(TarSummary, W)> {
+    pub(crate) fn finish(mut self) -> io::Result<(TarSummary, W)> {
         if !self.chunk.content().is_empty() {
             self.submit()?;
         }

@@ -155,12 +155,12 @@ mod tests {
 
     #[test]
     fn compressor_versions_match_cargo_toml() {
-        let manifest = include_str!("../../../Cargo.toml");
-        let pin = |name: &str| {
-            let line = manifest.lines().find(|line| line.starts_with(&format!("{name} ="))).expect("a dependency");
+        fn pin(name: &str) -> String {
+            let mut lines = include_str!("../../../Cargo.toml").lines();
+            let line = lines.find(|line| line.starts_with(&format!("{name} ="))).expect("a dependency");
             let version = line.split("\"=").nth(1).and_then(|rest| rest.split('"').next());
             format!("{name} {}", version.expect("an exact version"))
-        };
+        }
         let zstd = [format!("zstd {ZSTD_LEVEL}"), pin("zstd"), pin("zstd-sys")].join(", ");
         assert_eq!(COMPRESSOR, format!("gzip 1; {zstd}"));
     }

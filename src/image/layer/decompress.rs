@@ -81,12 +81,15 @@ mod tests {
         read.map(|_| tar).map_err(|error| error.to_string())
     }
 
+    fn frame(content: &[u8]) -> Vec<u8> {
+        zstd::encode_all(content, 3).expect("zstd into memory")
+    }
+
     #[test]
     fn decompress_reads_all_members_and_frames() {
         assert_eq!(read(MediaType::ImageLayer, b"ab"), Ok(b"ab".to_vec()));
         let two = [gzip(b"a"), gzip(b""), gzip(b"b")].concat();
         assert_eq!(read(MediaType::ImageLayerGzip, &two), Ok(b"ab".to_vec()));
-        let frame = |content: &[u8]| zstd::encode_all(content, 3).expect("zstd into memory");
         assert_eq!(read(MediaType::ImageLayerZstd, &[frame(b"a"), frame(b"b")].concat()), Ok(b"ab".to_vec()));
     }
 
@@ -97,8 +100,7 @@ mod tests {
         let whole = gzip(b"abcdef");
         assert!(read(MediaType::ImageLayerGzip, &whole[..whole.len() - 9]).is_err());
         assert!(read(MediaType::ImageLayerGzip, b"no gzip at all").is_err());
-        let frame = zstd::encode_all(&b"a"[..], 3).expect("zstd into memory");
-        assert!(read(MediaType::ImageLayerZstd, &[frame, b"garbage".to_vec()].concat()).is_err());
+        assert!(read(MediaType::ImageLayerZstd, &[frame(b"a"), b"garbage".to_vec()].concat()).is_err());
     }
 
     #[test]

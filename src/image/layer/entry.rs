@@ -85,15 +85,18 @@ mod tests {
         entries.iter().map(|entry| entry.path.as_str()).collect()
     }
 
+    fn file(path: &str) -> LayerEntry {
+        LayerEntry::file(path, 0o644, FileContent::Bytes(Vec::new()))
+    }
+
     #[test]
     fn with_parents_leaves_root_folders_to_base() {
-        let file = |path| LayerEntry::file(path, 0o644, FileContent::Bytes(Vec::new()));
         let entries = with_parents(vec![file("etc/a/b"), file("app/x"), file("app-x/y")], false);
         assert_eq!(paths(&entries), ["app", "app-x", "app-x/y", "app/x", "etc/a", "etc/a/b"]);
         let entries = with_parents(vec![file("etc/a/b")], true);
         assert_eq!(paths(&entries), ["etc", "etc/a", "etc/a/b"]);
-        let folders = || vec![LayerEntry::directory("tmp"), LayerEntry::directory("data")];
-        assert_eq!(paths(&with_parents(folders(), false)), ["data"]);
-        assert_eq!(paths(&with_parents(folders(), true)), ["data", "tmp"]);
+        let folders = vec![LayerEntry::directory("tmp"), LayerEntry::directory("data")];
+        assert_eq!(paths(&with_parents(folders.clone(), false)), ["data"]);
+        assert_eq!(paths(&with_parents(folders, true)), ["data", "tmp"]);
     }
 }

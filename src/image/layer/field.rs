@@ -7,17 +7,17 @@ use tar::Header;
 use super::quote::quote;
 
 /// Returns the error of a tar that is not valid.
-pub fn invalid_data(message: impl Into<String>) -> io::Error {
+pub(crate) fn invalid_data(message: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, message.into())
 }
 
 /// Reads a number that is not negative: see [`signed`].
-pub fn unsigned(field: &[u8]) -> io::Result<u64> {
+pub(crate) fn unsigned(field: &[u8]) -> io::Result<u64> {
     u64::try_from(signed(field)?).map_err(|_| invalid_data("negative number in a tar header"))
 }
 
 /// Reads a number: octal digits, or a binary number if the first bit is set (GNU's extension for large numbers).
-pub fn signed(field: &[u8]) -> io::Result<i64> {
+pub(crate) fn signed(field: &[u8]) -> io::Result<i64> {
     let invalid = || invalid_data(format!("invalid number {} in a tar header", quote(field)));
     if field.first().is_some_and(|first| first & 0x80 != 0) {
         // Two's complement of seven bits in the first byte, and eight in each of the others.
@@ -36,13 +36,13 @@ pub fn signed(field: &[u8]) -> io::Result<i64> {
 
 /// Converts a mode, a user, a group or a part of a device number. The largest 32-bit number is rejected: as a user it
 /// means -1.
-pub fn to_u32(number: u64) -> io::Result<u32> {
+pub(crate) fn to_u32(number: u64) -> io::Result<u32> {
     let converted = u32::try_from(number).ok().filter(|number| *number != u32::MAX);
     converted.ok_or_else(|| invalid_data(format!("number {number} in a tar header is too large")))
 }
 
 /// Returns the major and the minor number of a device.
-pub fn device(header: &Header) -> io::Result<(u32, u32)> {
+pub(crate) fn device(header: &Header) -> io::Result<(u32, u32)> {
     let fields = header.as_ustar().map(|header| (header.dev_major, header.dev_minor));
     let fields = fields.or(header.as_gnu().map(|header| (header.dev_major, header.dev_minor)));
     let (major, minor) = fields.unwrap_or_default();
@@ -50,19 +50,19 @@ pub fn device(header: &Header) -> io::Result<(u32, u32)> {
 }
 
 /// Returns whether a header's checksum is right. The checksum counts its own field as spaces.
-pub fn has_valid_checksum(header: &Header) -> bool {
+pub(crate) fn has_valid_checksum(header: &Header) -> bool {
     let bytes = header.as_bytes();
     let sum: u64 = bytes[..148].iter().chain(&bytes[156..]).map(|byte| u64::from(*byte)).sum();
     unsigned(&bytes[148..156]).ok() == Some(sum + 8 * u64::from(b' '))
 }
 
 /// Returns whether a block holds only zeros, as the two at the end of a tar do.
-pub fn is_zero_block(block: &Header) -> bool {
+pub(crate) fn is_zero_block(block: &Header) -> bool {
     block.as_bytes().iter().all(|byte| *byte == 0)
 }
 
 /// Returns the bytes before the first NUL.
-pub fn until_nul(bytes: &[u8]) -> &[u8] {
+pub(crate) fn until_nul(bytes: &[u8]) -> &[u8] {
     bytes.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 

@@ -13,7 +13,7 @@ const NOT_REGULAR: &str = "no longer a regular file";
 ///
 /// # Errors
 /// Returns an error if the file is not a regular one or cannot be opened.
-pub fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     let file = open_without_following(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other(NOT_REGULAR)) }
 }
@@ -35,19 +35,19 @@ fn open_without_following(path: &Path) -> io::Result<File> {
 }
 
 /// Adds the path, which an [`io::Error`] does not name.
-pub fn error_on(path: &Path, error: &io::Error) -> io::Error {
+pub(crate) fn error_on(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// A reader that fails unless it yields exactly `remaining` bytes: the size in the entry's header.
-pub struct ExactReader<R> {
+pub(crate) struct ExactReader<R> {
     inner: R,
     remaining: u64,
 }
 
 impl<R: Read> ExactReader<R> {
     /// Creates a reader of exactly `size` bytes.
-    pub fn new(inner: R, size: u64) -> ExactReader<R> {
+    pub(crate) fn new(inner: R, size: u64) -> ExactReader<R> {
         ExactReader { inner, remaining: size }
     }
 }

@@ -69,7 +69,6 @@ const WORDS: [&str; 10] = [
 /// secret may begin anywhere. Positions stay the same.
 fn masked(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
-    let is_syntax = |byte: u8| b" \t\r\n{}[]:,\"".contains(&byte);
     let mut rest = text.as_bytes();
     while let Some(&byte) = rest.first() {
         let length = rest.iter().position(|byte| is_syntax(*byte)).unwrap_or(rest.len());
@@ -82,6 +81,10 @@ fn masked(text: &str) -> String {
         }
     }
     masked
+}
+
+fn is_syntax(byte: u8) -> bool {
+    b" \t\r\n{}[]:,\"".contains(&byte)
 }
 
 #[cfg(test)]

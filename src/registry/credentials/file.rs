@@ -9,12 +9,13 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use miette::{Report, miette};
 
+use super::credential::Credential;
 use super::error::JsonError;
 use super::json::{JsonObject, JsonValue};
 use super::key::Query;
-use super::{Credential, Secret};
 use crate::environment::Environment;
 use crate::error::Result;
+use crate::secret::Secret;
 
 /// The size limit of a credentials file.
 const MOST_BYTES: u64 = 1 << 20;

@@ -13,9 +13,10 @@ use miette::{Report, miette};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Credential, Secret};
+use super::credential::Credential;
 use crate::environment::Environment;
 use crate::error::Result;
+use crate::secret::Secret;
 
 /// The time limit of a helper.
 const LIMIT: Duration = Duration::from_secs(30);

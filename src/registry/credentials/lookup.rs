@@ -149,11 +149,11 @@ mod tests {
 
     #[test]
     fn find_prefers_the_longest_path() {
-        let entry = |key: &str| format!(r#""{key}": {{"username": "{key}", "password": "p"}}"#);
-        let entries = |keys: &[&str]| {
-            let entries: Vec<_> = keys.iter().map(|key| entry(key)).collect();
+        fn entries(keys: &[&str]) -> Credential {
+            let entries: Vec<_> =
+                keys.iter().map(|key| format!(r#""{key}": {{"username": "{key}", "password": "p"}}"#)).collect();
             found(&format!(r#"{{"auths": {{{}}}}}"#, entries.join(",")))
-        };
+        }
         let all =
             ["https://ghcr.io/v1/", "ghcr.io", "ghcr.io/acme", "ghcr.io/acme/hello/x", "ghcr.io/other", "quay.io"];
         assert_eq!(entries(&all), basic("ghcr.io/acme", "p"));

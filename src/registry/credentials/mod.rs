@@ -3,6 +3,7 @@
 //! | file | what it does |
 //! | --- | --- |
 //! | `lookup` | the precedence: variables → files, in each `credHelpers` → `auths` → `credsStore` → anonymous |
+//! | `credential` | the kinds of credentials
 //! | `store` | where `login` stores a credential, and `logout` erases it |
 //! | `key` | matches the keys of a file with a registry and a repository |
 //! | `file` | the paths of the files, and the forms of a credential in them |
@@ -10,6 +11,7 @@
 //! | `edit` | adds and removes one entry of a file |
 //! | `json`, `error` | positions in a file, and errors that show the line but no secret |
 
+mod credential;
 mod edit;
 mod error;
 mod file;
@@ -25,29 +27,11 @@ use std::path::{Path, PathBuf};
 use crate::environment::Environment;
 pub use crate::secret::Secret;
 
+pub use credential::Credential;
 use file::{ConfigFile, HelperEntry};
 use helper::Helper;
 pub use lookup::{CredentialCache, find};
 pub use store::{erase, store};
-
-/// What a registry authenticates a user by.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Credential {
-    /// Nothing.
-    #[default]
-    Anonymous,
-    /// A user, and a password or an access token.
-    Basic {
-        /// Without a colon.
-        user: String,
-        /// May contain colons.
-        password: Secret,
-    },
-    /// A token that a token service exchanges for another (OAuth 2's refresh token).
-    IdentityToken(Secret),
-    /// A bearer token that the registry accepts itself.
-    RegistryToken(Secret),
-}
 
 /// A credential and its source.
 #[derive(Clone, Debug)]

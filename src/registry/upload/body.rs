@@ -16,7 +16,8 @@ use tokio::sync::mpsc;
 
 use super::progress::Progress;
 use crate::error::Result;
-use crate::event::transfer::{Activity, Counter, Transfer};
+use crate::event::counter::{Activity, Counter};
+use crate::event::transfer::Transfer;
 use crate::interrupt::inherit;
 use crate::registry::client::Client;
 use crate::registry::error::RequestError;
@@ -30,7 +31,7 @@ const WAITING_BUFFERS: usize = 4;
 const OCTET_STREAM: &str = "application/octet-stream";
 
 /// Why an attempt at an upload failed.
-pub enum UploadError {
+pub(crate) enum UploadError {
     /// The request failed. Another attempt may succeed.
     Request(RequestError),
     /// The blob cannot be read.
@@ -44,7 +45,7 @@ impl From<RequestError> for UploadError {
 }
 
 /// A blob that is sent as the body of requests, whole or in ranges.
-pub struct BlobBody<'a> {
+pub(crate) struct BlobBody<'a> {
     pub client: &'a Client<'a>,
     pub runtime: &'a Runtime,
     pub descriptor: &'a Descriptor,
@@ -59,7 +60,7 @@ impl BlobBody<'_> {
     ///
     /// # Errors
     /// Returns an error if the blob cannot be read, or if there is no response.
-    pub fn send(&self, method: &Method, url: &Url, range: &Range<u64>) -> Result<Response, UploadError> {
+    pub(crate) fn send(&self, method: &Method, url: &Url, range: &Range<u64>) -> Result<Response, UploadError> {
         let response = self.send_once(method, url, range)?;
         let challenge = self.client.authorizer.answer_challenge(&response, &self.client.options);
         if self.runtime.block_on(challenge)? { self.send_once(method, url, range) } else { Ok(response) }

@@ -9,7 +9,7 @@ use crate::registry::error::RequestError;
 
 /// What a registry did with a manifest that names a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SubjectStatus {
+pub(crate) enum SubjectStatus {
     /// It stored the manifest only: the client has to list it as a referrer.
     Unlisted,
     /// It listed the manifest as a referrer of its subject.
@@ -20,7 +20,7 @@ pub enum SubjectStatus {
 ///
 /// # Errors
 /// Returns an error if the registry rejects it, or stores it under another digest.
-pub async fn put_manifest(
+pub(crate) async fn put_manifest(
     client: &Client<'_>,
     descriptor: &Descriptor,
     name: &str,

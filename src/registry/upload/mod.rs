@@ -22,15 +22,15 @@ use super::retry::Attempts;
 use crate::interrupt;
 use crate::store::Source;
 use body::BlobBody;
-pub use body::UploadError;
-pub use manifest::{SubjectStatus, put_manifest};
+pub(crate) use body::UploadError;
+pub(crate) use manifest::{SubjectStatus, put_manifest};
 use session::{Session, add_digest, location};
 
 /// How long the cancellation of a session may take after Ctrl-C.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An upload of one blob.
-pub struct Upload<'a> {
+pub(crate) struct BlobUpload<'a> {
     body: BlobBody<'a>,
 }
 
@@ -42,22 +42,22 @@ enum Start {
     Session(Session),
 }
 
-impl<'a> Upload<'a> {
+impl<'a> BlobUpload<'a> {
     /// Creates an upload of the blob of `source`.
-    pub fn new(
+    pub(crate) fn new(
         client: &'a Client<'a>,
         runtime: &'a Runtime,
         descriptor: &'a Descriptor,
         source: &'a dyn Source,
-    ) -> Upload<'a> {
-        Upload { body: BlobBody { client, runtime, descriptor, source, transfer: OnceLock::new() } }
+    ) -> BlobUpload<'a> {
+        BlobUpload { body: BlobBody { client, runtime, descriptor, source, transfer: OnceLock::new() } }
     }
 
     /// Mounts the blob from another repository of the registry if that works, and sends it otherwise.
     ///
     /// # Errors
     /// Returns an error if the blob cannot be read, or if all attempts to send it failed.
-    pub fn run(&self, mount_from: Option<&str>) -> Result<(), UploadError> {
+    pub(crate) fn run(&self, mount_from: Option<&str>) -> Result<(), UploadError> {
         let (client, runtime) = (self.body.client, self.body.runtime);
         let mut session = match mount_from.map(|repository| runtime.block_on(self.mount(repository))) {
             Some(Ok(Start::Exists)) => return Ok(()),

@@ -8,7 +8,7 @@ use crate::registry::retry::Retry;
 
 /// When the last bytes of a body were taken, and how many remain. Clones share it.
 #[derive(Clone)]
-pub struct Progress(Arc<ProgressState>);
+pub(crate) struct Progress(Arc<ProgressState>);
 
 struct ProgressState {
     start: Instant,
@@ -20,7 +20,7 @@ struct ProgressState {
 
 impl Progress {
     /// Creates the progress of a body that begins now.
-    pub fn start() -> Progress {
+    pub(crate) fn start() -> Progress {
         Progress(Arc::new(ProgressState {
             start: Instant::now(),
             last_taken: AtomicU64::new(0),
@@ -29,14 +29,14 @@ impl Progress {
     }
 
     /// Records that bytes were taken and that `remaining` bytes are left.
-    pub fn taken(&self, remaining: u64) {
+    pub(crate) fn taken(&self, remaining: u64) {
         let millis = u64::try_from(self.0.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.0.last_taken.store(millis, Ordering::Relaxed);
         self.0.remaining.store(remaining + 1, Ordering::Relaxed);
     }
 
     /// Waits until nothing was taken for too long, and returns how long that was.
-    pub async fn stalled(self, retry: &Retry) -> Duration {
+    pub(crate) async fn stalled(self, retry: &Retry) -> Duration {
         loop {
             // After the last byte the registry may take longer: it checks and stores the blob.
             let is_sent = self.0.remaining.load(Ordering::Relaxed) == 1;

@@ -10,7 +10,7 @@ use crate::registry::error::RequestError;
 const CHUNK_BYTES: u64 = 4 << 20;
 
 /// An upload session of a registry.
-pub struct Session {
+pub(crate) struct Session {
     /// Where the next request goes.
     pub url: Url,
     /// The size of a chunk, for uploads in chunks.
@@ -22,7 +22,7 @@ impl Session {
     ///
     /// # Errors
     /// Returns an error without a valid Location.
-    pub fn start(response: &Response, url: &Url) -> Result<Session, RequestError> {
+    pub(crate) fn start(response: &Response, url: &Url) -> Result<Session, RequestError> {
         Ok(Session { url: location(response, url)?, chunk_bytes: chunk_bytes(response.headers()) })
     }
 }
@@ -31,7 +31,7 @@ impl Session {
 ///
 /// # Errors
 /// Returns an error if there is none, or if it leaves TLS.
-pub fn location(response: &Response, requested: &Url) -> Result<Url, RequestError> {
+pub(crate) fn location(response: &Response, requested: &Url) -> Result<Url, RequestError> {
     let value = response.headers().get(LOCATION).ok_or_else(|| invalid(requested, "it has no Location header"))?;
     let text = value.to_str().map_err(|_| invalid(requested, "its Location is not text"))?;
     let url = response.url().join(text).map_err(|_| invalid(requested, "its Location is not a URL"))?;
@@ -46,7 +46,7 @@ fn invalid(url: &Url, cause: &str) -> RequestError {
 }
 
 /// Adds `digest` to the query of a URL, and keeps the other bytes of the query.
-pub fn add_digest(url: &mut Url, digest: &Digest) {
+pub(crate) fn add_digest(url: &mut Url, digest: &Digest) {
     let digest = digest.to_string().replace(':', "%3A");
     let query = match url.query() {
         Some(query) if !query.is_empty() => format!("{query}&digest={digest}"),

@@ -22,7 +22,7 @@ use crate::store::sink::Sink;
 use crate::store::source::{MAX_DOCUMENT_BYTES, Source, open};
 
 /// The mtime of a blob is that of its last use, to a day, so that most uses write nothing.
-pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The cache folder.
 #[derive(Debug)]

@@ -12,11 +12,11 @@
 
 mod blobs;
 mod private;
-pub mod prune;
+pub(crate) mod prune;
 mod pull_through;
-pub mod records;
+pub(crate) mod records;
 #[cfg(test)]
 mod tests;
 
 pub use blobs::Cache;
-pub use pull_through::PullThrough;
+pub(crate) use pull_through::PullThrough;

@@ -12,7 +12,7 @@ use crate::error::Result;
 /// # Errors
 /// Returns an error if others could have written to it.
 #[cfg(unix)]
-pub fn check_owner(root: &Path, metadata: &fs::Metadata) -> Result<()> {
+pub(crate) fn check_owner(root: &Path, metadata: &fs::Metadata) -> Result<()> {
     use std::os::unix::fs::MetadataExt;
     let user = rustix::process::geteuid().as_raw();
     let reason = if metadata.uid() != user {
@@ -34,7 +34,7 @@ pub fn check_owner(root: &Path, metadata: &fs::Metadata) -> Result<()> {
 /// # Errors
 /// None.
 #[cfg(not(unix))]
-pub fn check_owner(_: &Path, _: &fs::Metadata) -> Result<()> {
+pub(crate) fn check_owner(_: &Path, _: &fs::Metadata) -> Result<()> {
     Ok(())
 }
 
@@ -42,7 +42,7 @@ pub fn check_owner(_: &Path, _: &fs::Metadata) -> Result<()> {
 ///
 /// # Errors
 /// Returns an error if it is anything else, or cannot be opened.
-pub fn open_blob(path: &Path) -> io::Result<File> {
+pub(crate) fn open_blob(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(
@@ -79,7 +79,7 @@ fn is_world_writable(metadata: &fs::Metadata) -> bool {
 ///
 /// # Errors
 /// Returns an error if a folder cannot be created.
-pub fn create_private(folder: &Path) -> io::Result<()> {
+pub(crate) fn create_private(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);

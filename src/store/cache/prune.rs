@@ -15,7 +15,7 @@ use crate::image::manifest::sniff;
 use crate::store::source::MAX_DOCUMENT_BYTES;
 
 /// The limits of the daily prune.
-pub const DEFAULT: Limits =
+pub(crate) const DEFAULT: Limits =
     Limits { older_than: Some(Duration::from_secs(30 * 24 * 60 * 60)), max_size: Some(10 << 30) };
 
 /// What to keep in a cache.

@@ -9,7 +9,7 @@ use oci_spec::image::Descriptor;
 use super::blobs::Cache;
 use crate::error::Result;
 use crate::event::Listener;
-use crate::event::transfer::Activity;
+use crate::event::counter::Activity;
 use crate::image::media_type::is_layer;
 use crate::store::copy;
 use crate::store::progress::ProgressSource;

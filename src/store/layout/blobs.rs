@@ -9,11 +9,11 @@ use crate::store::atomic;
 use crate::store::fingerprint::Fingerprint;
 
 /// The fingerprints of verified blobs, by their paths relative to the root.
-pub type Fingerprints = BTreeMap<String, Fingerprint>;
+pub(crate) type Fingerprints = BTreeMap<String, Fingerprint>;
 
 /// What a run knows of the blobs, by their paths relative to the root.
 #[derive(Debug, Default)]
-pub struct BlobSets {
+pub(crate) struct BlobSets {
     /// The blobs of the new layout.
     pub kept: BTreeSet<String>,
     /// Those that did not exist before.
@@ -26,7 +26,7 @@ pub struct BlobSets {
 
 impl BlobSets {
     /// Records a blob that this run has written.
-    pub fn record_written(&mut self, path: String, is_new: bool) {
+    pub(crate) fn record_written(&mut self, path: String, is_new: bool) {
         if is_new {
             self.added.insert(path.clone());
         }
@@ -36,7 +36,7 @@ impl BlobSets {
     }
 
     /// Returns the fingerprints of the blobs to keep. Omits blobs that could change within the tick of the clock.
-    pub fn fingerprints(&self, root: &Path) -> Fingerprints {
+    pub(crate) fn fingerprints(&self, root: &Path) -> Fingerprints {
         let now = SystemTime::now();
         let mut fingerprints = Fingerprints::new();
         for path in &self.kept {
@@ -54,7 +54,7 @@ impl BlobSets {
 
 /// Removes temporary files, and the blobs for which `is_unwanted` returns true. Failing to do so is harmless: nothing
 /// refers to them.
-pub fn sweep(root: &Path, is_unwanted: impl Fn(&str) -> bool) {
+pub(crate) fn sweep(root: &Path, is_unwanted: impl Fn(&str) -> bool) {
     for algorithm in ["sha256", "sha512"] {
         let folder = root.join("blobs").join(algorithm);
         for file in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -77,7 +77,7 @@ fn is_hex(name: &str) -> bool {
 }
 
 /// Returns whether a file has exactly these bytes.
-pub fn has_content(path: &Path, bytes: &[u8]) -> bool {
+pub(crate) fn has_content(path: &Path, bytes: &[u8]) -> bool {
     let same_size = fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == bytes.len() as u64);
     same_size && fs::read(path).is_ok_and(|found| found == bytes)
 }

@@ -24,7 +24,7 @@ use crate::store::source::{Source, open, read};
 
 /// An existing layout, locked for adding to it.
 #[derive(Debug)]
-pub struct LayoutEdit {
+pub(crate) struct LayoutEdit {
     layout: Layout,
     _lock: LayoutLock,
     /// The current content of its `index.json`.
@@ -36,7 +36,7 @@ impl LayoutEdit {
     ///
     /// # Errors
     /// Returns an error if there is no layout, or if it cannot be read or locked.
-    pub fn open(root: &Path, listener: Listener) -> Result<LayoutEdit> {
+    pub(crate) fn open(root: &Path, listener: Listener) -> Result<LayoutEdit> {
         // Locking would create the file that marks a layout.
         Layout::open(root)?;
         let lock = LayoutLock::acquire(root, listener)?;
@@ -44,11 +44,6 @@ impl LayoutEdit {
         let layout = Layout::open(root)?;
         let index = serde_json::from_slice(&layout.index()?).into_diagnostic()?;
         Ok(LayoutEdit { layout, _lock: lock, index: Mutex::new(index) })
-    }
-
-    /// Returns the layout as it was when it was opened.
-    pub fn layout(&self) -> &Layout {
-        &self.layout
     }
 
     fn entries(&self) -> Result<Vec<Descriptor>> {

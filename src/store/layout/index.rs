@@ -13,22 +13,22 @@ use crate::reference::Reference;
 use crate::store::source::{Source, read};
 
 /// The file that lists the images of a layout.
-pub const INDEX: &str = "index.json";
+pub(crate) const INDEX: &str = "index.json";
 /// The file that marks a layout.
-pub const OCI_LAYOUT: &str = "oci-layout";
+pub(crate) const OCI_LAYOUT: &str = "oci-layout";
 /// The content of [`OCI_LAYOUT`].
-pub const OCI_LAYOUT_CONTENT: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
+pub(crate) const OCI_LAYOUT_CONTENT: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 /// The annotation with the full name of an image, which containerd imports it under. It also tells whose image a layout
 /// holds.
 const IMAGE_NAME: &str = "io.containerd.image.name";
 
 /// Returns the path of a blob relative to the root of a layout.
-pub fn blob_path(digest: &Digest) -> String {
+pub(crate) fn blob_path(digest: &Digest) -> String {
     format!("blobs/{}/{}", digest.algorithm(), digest.digest())
 }
 
 /// Creates the entry of `descriptor` for the image name `image` (`NAME:TAG`).
-pub fn index_entry(descriptor: &Descriptor, image: &str) -> Value {
+pub(crate) fn index_entry(descriptor: &Descriptor, image: &str) -> Value {
     let reference = image.parse::<Reference>();
     let mut entry = json!(descriptor);
     entry["annotations"] = json!({
@@ -39,7 +39,7 @@ pub fn index_entry(descriptor: &Descriptor, image: &str) -> Value {
 }
 
 /// Serializes an `index.json` with these entries.
-pub fn write_index(entries: &[Value]) -> Vec<u8> {
+pub(crate) fn write_index(entries: &[Value]) -> Vec<u8> {
     canonical_json(&json!({ "schemaVersion": 2, "mediaType": MediaType::ImageIndex, "manifests": entries }))
 }
 
@@ -47,30 +47,30 @@ pub fn write_index(entries: &[Value]) -> Vec<u8> {
 ///
 /// # Errors
 /// Returns an error if it is invalid.
-pub fn parse_index(index: &[u8]) -> Result<Vec<Descriptor>> {
+pub(crate) fn parse_index(index: &[u8]) -> Result<Vec<Descriptor>> {
     let manifest = Manifest::parse(&MediaType::ImageIndex, index).into_diagnostic()?;
     Ok(manifest.into_index().unwrap_or_default())
 }
 
 /// Returns the tag of an entry.
-pub fn tag(entry: &Descriptor) -> Option<&str> {
+pub(crate) fn tag(entry: &Descriptor) -> Option<&str> {
     entry.annotations().as_ref()?.get(ANNOTATION_REF_NAME).map(String::as_str)
 }
 
 /// Returns the image name of an entry without its tag.
-pub fn image_name(entry: &Descriptor) -> Option<String> {
+pub(crate) fn image_name(entry: &Descriptor) -> Option<String> {
     let reference: Reference = entry.annotations().as_ref()?.get(IMAGE_NAME)?.parse().ok()?;
     Some(reference.with_tag(""))
 }
 
 /// Returns the subject in the manifest of an entry, or `None` if it has none or cannot be read.
-pub fn subject_of(source: &dyn Source, entry: &Descriptor) -> Option<Descriptor> {
+pub(crate) fn subject_of(source: &dyn Source, entry: &Descriptor) -> Option<Descriptor> {
     let bytes = read(source, entry).ok()?;
     Manifest::parse(entry.media_type(), &bytes).ok()?.subject
 }
 
 /// Returns whether an entry is attached to another: it is an artifact, or its manifest has a subject.
-pub fn is_attached(source: &dyn Source, entry: &Descriptor) -> bool {
+pub(crate) fn is_attached(source: &dyn Source, entry: &Descriptor) -> bool {
     entry.artifact_type().is_some() || is_document(entry.media_type()) && subject_of(source, entry).is_some()
 }
 
@@ -78,7 +78,7 @@ pub fn is_attached(source: &dyn Source, entry: &Descriptor) -> bool {
 ///
 /// # Errors
 /// Returns an error if there is no such entry, or several images and no name.
-pub fn resolve_entry(source: &dyn Source, entries: &[Descriptor], name: Option<&str>) -> Result<Descriptor> {
+pub(crate) fn resolve_entry(source: &dyn Source, entries: &[Descriptor], name: Option<&str>) -> Result<Descriptor> {
     let found = match name {
         Some(name) => entries.iter().find(|entry| tag(entry) == Some(name) || entry.digest().as_ref() == name).cloned(),
         None => only_image(source, entries),

@@ -17,7 +17,7 @@ use crate::store::atomic;
 
 /// The `oci-layout` file of a layout, locked by one run at a time.
 #[derive(Debug)]
-pub struct LayoutLock {
+pub(crate) struct LayoutLock {
     file: File,
     /// Whether this run created the file.
     is_new: bool,
@@ -30,7 +30,7 @@ impl LayoutLock {
     ///
     /// # Errors
     /// Returns an error if the folder or the file cannot be created or locked.
-    pub fn acquire(root: &Path, listener: Listener) -> Result<LayoutLock> {
+    pub(crate) fn acquire(root: &Path, listener: Listener) -> Result<LayoutLock> {
         let path = root.join(OCI_LAYOUT);
         loop {
             let new_folders = root.ancestors().take_while(|folder| !folder.exists()).map(Path::to_owned).collect();
@@ -51,7 +51,7 @@ impl LayoutLock {
     ///
     /// # Errors
     /// Returns an error if writing fails.
-    pub fn write(&mut self) -> io::Result<()> {
+    pub(crate) fn write(&mut self) -> io::Result<()> {
         self.file.rewind()?;
         let mut content = String::new();
         self.file.read_to_string(&mut content)?;
@@ -67,12 +67,12 @@ impl LayoutLock {
     ///
     /// # Errors
     /// Returns an error if the handle cannot be duplicated.
-    pub fn try_clone(&self) -> io::Result<File> {
+    pub(crate) fn try_clone(&self) -> io::Result<File> {
         self.file.try_clone()
     }
 
     /// Removes the file and the folders that this run created for it, if they are empty.
-    pub fn release(&self, root: &Path) {
+    pub(crate) fn release(&self, root: &Path) {
         if self.is_new {
             let _ = fs::remove_file(root.join(OCI_LAYOUT));
         }
@@ -101,7 +101,7 @@ fn wait_for_lock(file: &File, root: &Path, listener: Listener) -> io::Result<()>
 ///
 /// # Errors
 /// Returns an error if it holds anything else.
-pub fn check_empty(root: &Path, lock: &LayoutLock) -> Result<()> {
+pub(crate) fn check_empty(root: &Path, lock: &LayoutLock) -> Result<()> {
     let is_ours =
         |name: &str| name == OCI_LAYOUT || !lock.is_new && (name == "blobs" || name.starts_with(atomic::TEMP_PREFIX));
     let mut files = fs::read_dir(root).into_iter().flatten().flatten();
@@ -115,7 +115,7 @@ pub fn check_empty(root: &Path, lock: &LayoutLock) -> Result<()> {
 ///
 /// # Errors
 /// Returns an error if it holds another image, or cannot be read.
-pub fn check_same_image(root: &Path, name: &str) -> Result<()> {
+pub(crate) fn check_same_image(root: &Path, name: &str) -> Result<()> {
     let help = "name another folder, or remove this one first";
     let layout =
         Layout::open(root).map_err(|error| miette!(help = help, "cannot overwrite {}: {error}", root.display()))?;

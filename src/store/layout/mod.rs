@@ -6,12 +6,12 @@
 
 mod blobs;
 mod edit;
-pub mod index;
+pub(crate) mod index;
 mod lock;
 mod read;
 mod writer;
 
-pub use edit::LayoutEdit;
-pub use index::{blob_path, tag};
+pub(crate) use edit::LayoutEdit;
+pub(crate) use index::tag;
 pub use read::Layout;
-pub use writer::{LayoutFolder, LayoutWriter};
+pub(crate) use writer::{LayoutFolder, LayoutWriter};

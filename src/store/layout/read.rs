@@ -71,7 +71,7 @@ impl Layout {
 ///
 /// # Errors
 /// Returns an error if it cannot be read.
-pub fn read_index(path: &Path) -> Result<Vec<u8>> {
+pub(crate) fn read_index(path: &Path) -> Result<Vec<u8>> {
     let mut index = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MAX_DOCUMENT_BYTES).read_to_end(&mut index))

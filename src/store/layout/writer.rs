@@ -37,7 +37,7 @@ use crate::store::{atomic, copy, referrers};
 
 /// A layout that is being written. [`LayoutWriter::commit`] completes it; dropping it undoes everything.
 #[derive(Debug)]
-pub struct LayoutWriter {
+pub(crate) struct LayoutWriter {
     root: PathBuf,
     /// The name of the image, for programs that import the layout.
     name: String,
@@ -54,7 +54,7 @@ pub struct LayoutWriter {
 
 /// Who owns the folder of a layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LayoutFolder {
+pub(crate) enum LayoutFolder {
     /// A folder below `target/oci`: any content is replaced.
     Managed,
     /// A folder that the user named: only a layout of the same image is replaced.
@@ -68,7 +68,7 @@ impl LayoutWriter {
     /// # Errors
     /// Returns an error if the folder cannot be written, or if the user named it and it holds anything but a layout of
     /// this image.
-    pub fn begin(root: &Path, name: &str, folder: LayoutFolder, listener: Listener) -> Result<LayoutWriter> {
+    pub(crate) fn begin(root: &Path, name: &str, folder: LayoutFolder, listener: Listener) -> Result<LayoutWriter> {
         let lock = LayoutLock::acquire(root, listener)?;
         // Look only with the lock: another run may just have finished.
         let existed = root.join(INDEX).exists();
@@ -93,7 +93,7 @@ impl LayoutWriter {
 
     /// Uses the fingerprints in `cache`: unchanged blobs are not read again.
     #[must_use]
-    pub fn with_cache(mut self, cache: &Arc<Cache>) -> LayoutWriter {
+    pub(crate) fn with_cache(mut self, cache: &Arc<Cache>) -> LayoutWriter {
         lock(&self.blobs).verified = cache.get(RecordKind::Layout, &self.record_key()).unwrap_or_default();
         self.cache = Some(Arc::clone(cache));
         self
@@ -109,7 +109,7 @@ impl LayoutWriter {
     ///
     /// # Errors
     /// Returns an error if the file cannot be created.
-    pub fn create_blob(&self) -> Result<NamedTempFile> {
+    pub(crate) fn create_blob(&self) -> Result<NamedTempFile> {
         let folder = self.root.join("blobs").join("sha256");
         fs::create_dir_all(&folder).map_err(|error| on_path("create", &folder, error))?;
         atomic::create_in(&folder).map_err(|error| on_path("write in", &folder, error))
@@ -119,7 +119,7 @@ impl LayoutWriter {
     ///
     /// # Errors
     /// Returns an error if the file cannot be renamed.
-    pub fn add_blob(&self, descriptor: &Descriptor, mut file: NamedTempFile) -> Result<()> {
+    pub(crate) fn add_blob(&self, descriptor: &Descriptor, mut file: NamedTempFile) -> Result<()> {
         let (path, file) = self.write_blob(descriptor, |path| {
             file.flush()?;
             Ok(file.persist(path)?)
@@ -162,7 +162,7 @@ impl LayoutWriter {
     ///
     /// # Errors
     /// Returns an error if it cannot be written.
-    pub fn add_document(&self, document: &Document) -> Result<()> {
+    pub(crate) fn add_document(&self, document: &Document) -> Result<()> {
         let relative = blob_path(document.descriptor.digest());
         let path = self.root.join(&relative);
         if has_content(&path, &document.bytes) {
@@ -178,7 +178,7 @@ impl LayoutWriter {
     ///
     /// # Errors
     /// Returns an error if reading or writing fails.
-    pub fn attach(&self, manifest: &Descriptor, source: &dyn Source) -> Result<()> {
+    pub(crate) fn attach(&self, manifest: &Descriptor, source: &dyn Source) -> Result<()> {
         copy(source, self, std::slice::from_ref(manifest))?;
         let entry = referrers::entry(manifest, &read(source, manifest)?)?;
         lock(&self.entries).push(json!(entry));
@@ -189,7 +189,7 @@ impl LayoutWriter {
     ///
     /// # Errors
     /// Returns an error if `index.json` cannot be written. Then the old layout is unchanged.
-    pub fn commit(mut self) -> Result<Layout> {
+    pub(crate) fn commit(mut self) -> Result<Layout> {
         let index = write_index(&lock(&self.entries));
         let path = self.root.join(INDEX);
         let lock_path = self.root.join(OCI_LAYOUT);

@@ -16,7 +16,7 @@ use crate::store::source::{Source, open};
 
 /// The layers to validate, each once.
 #[derive(Default)]
-pub struct LayerChecks(Vec<LayerCheck>);
+pub(crate) struct LayerChecks(Vec<LayerCheck>);
 
 struct LayerCheck {
     descriptor: Descriptor,
@@ -27,7 +27,7 @@ struct LayerCheck {
 
 impl LayerChecks {
     /// Adds a layer of the image for `platform`.
-    pub fn add(&mut self, descriptor: &Descriptor, diff_id: Option<&String>, platform: Option<&Platform>) {
+    pub(crate) fn add(&mut self, descriptor: &Descriptor, diff_id: Option<&String>, platform: Option<&Platform>) {
         let platforms: Vec<_> = platform.cloned().into_iter().collect();
         match self.0.iter_mut().find(|known| known.is_same(descriptor, diff_id)) {
             Some(known) => {
@@ -39,7 +39,7 @@ impl LayerChecks {
     }
 
     /// Validates all layers. Returns the problems in the order in which the layers were added.
-    pub fn run(&self, source: &dyn Source) -> Vec<Problem> {
+    pub(crate) fn run(&self, source: &dyn Source) -> Vec<Problem> {
         let problems = each(&self.0, FEW, |layer| {
             let error = layer.run(source).err();
             Ok(error.map(|error| Problem::new(&layer.descriptor, ProblemPart::Layer, layer.platforms.clone(), &error)))
@@ -78,7 +78,7 @@ impl LayerCheck {
 }
 
 /// Reads all of a blob and verifies it against its descriptor.
-pub fn verify_blob(source: &dyn Source, descriptor: &Descriptor) -> Result<()> {
+pub(crate) fn verify_blob(source: &dyn Source, descriptor: &Descriptor) -> Result<()> {
     io::copy(&mut open(source, descriptor)?, &mut io::sink()).map_err(ReadError)?;
     Ok(())
 }

@@ -6,7 +6,6 @@
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
@@ -14,58 +13,6 @@ use source::{Arrows, Crate};
 
 /// The floor whose modules do not know each other.
 const WORKSHOPS: &str = "workshops";
-
-/// The circles of today, to be fixed. Nothing may be added.
-const KNOWN_CIRCLES: &[&str] = &[
-    "circle of files: commands/assemble.rs, commands/below.rs",
-    "circle of files: commands/build.rs, commands/line.rs",
-    "circle of files: config/files.rs, config/folder.rs, config/value.rs",
-    "circle of files: image/compression.rs, image/gzip.rs, image/pieces.rs",
-    "circle of files: image/entries.rs, image/pax.rs",
-    "circle of files: plan/compile.rs, plan/image.rs, plan/selection.rs",
-    "circle of files: plan/facts.rs, plan/typed.rs",
-    "circle of files: registry/auth.rs, registry/client.rs",
-    "circle of files: store/file.rs, store/layer.rs",
-];
-
-/// The files of today that use items of a `mod.rs` above them, which uses them in turn: to be fixed. Nothing may be added.
-const KNOWN_BACK: &[&str] = &[
-    "back: assets/find.rs → assets/mod.rs",
-    "back: attest/sbom/cyclonedx.rs → attest/sbom/mod.rs",
-    "back: attest/sbom/spdx.rs → attest/sbom/mod.rs",
-    "back: bundle/archive.rs → bundle/mod.rs",
-    "back: bundle/staging.rs → bundle/mod.rs",
-    "back: bundle/tree/limits.rs → bundle/tree/mod.rs",
-    "back: bundle/tree/walk.rs → bundle/tree/mod.rs",
-    "back: cli/attest.rs → cli/mod.rs",
-    "back: cli/bundle.rs → cli/mod.rs",
-    "back: cli/image.rs → cli/mod.rs",
-    "back: cli/load.rs → cli/mod.rs",
-    "back: cli/sbom.rs → cli/mod.rs",
-    "back: config/files.rs → config/mod.rs",
-    "back: engine/cluster.rs → engine/mod.rs",
-    "back: engine/containerd.rs → engine/mod.rs",
-    "back: engine/docker.rs → engine/mod.rs",
-    "back: engine/podman.rs → engine/mod.rs",
-    "back: event/transfer.rs → event/mod.rs",
-    "back: inspect/attached.rs → inspect/mod.rs",
-    "back: inspect/config.rs → inspect/mod.rs",
-    "back: plan/candidates.rs → plan/mod.rs",
-    "back: plan/compile.rs → plan/mod.rs",
-    "back: plan/facts.rs → plan/mod.rs",
-    "back: plan/image.rs → plan/mod.rs",
-    "back: plan/tags.rs → plan/mod.rs",
-    "back: plan/typed.rs → plan/mod.rs",
-    "back: registry/attach.rs → registry/mod.rs",
-    "back: registry/auth.rs → registry/mod.rs",
-    "back: registry/client.rs → registry/mod.rs",
-    "back: registry/credentials/file.rs → registry/credentials/mod.rs",
-    "back: registry/credentials/helper.rs → registry/credentials/mod.rs",
-    "back: report/live.rs → report/mod.rs",
-    "back: store/cache/through.rs → store/cache/mod.rs",
-    "back: store/layer.rs → store/mod.rs",
-    "back: store/validate/layer.rs → store/validate/mod.rs",
-];
 
 #[test]
 fn arrows_go_down_the_floors_without_circles() {
@@ -75,15 +22,23 @@ fn arrows_go_down_the_floors_without_circles() {
     let floors = Floors::of(&text);
     assert_eq!(floors.modules(), whole.top_modules(), "the table in lib.rs and its modules");
     let found = problems(&floors, &whole.arrows());
-    let known: BTreeSet<_> = KNOWN_CIRCLES.iter().chain(KNOWN_BACK).map(ToString::to_string).collect();
-    let mut text = String::new();
-    for (problem, arrows) in found.iter().filter(|(problem, _)| !known.contains(*problem)) {
-        let _ = writeln!(text, "{problem}\n{arrows}");
-    }
-    for fixed in known.iter().filter(|known| !found.contains_key(*known)) {
-        let _ = writeln!(text, "fixed, so take it out of the known ones: {fixed}");
-    }
+    let text: String = found.iter().map(|(problem, arrows)| format!("{problem}\n{arrows}\n")).collect();
     assert!(text.is_empty(), "{text}");
+}
+
+#[test]
+fn type_names_are_unique() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (name, file) in Crate::read(&source).types() {
+        files.entry(name).or_default().insert(file);
+    }
+    let twice: String = files
+        .iter()
+        .filter(|(_, files)| files.len() > 1)
+        .map(|(name, files)| format!("{name}: {}\n", list(files)))
+        .collect();
+    assert!(twice.is_empty(), "{twice}");
 }
 
 #[test]

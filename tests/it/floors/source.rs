@@ -20,6 +20,8 @@ struct Module {
     file: String,
     /// What it defines itself, other than modules.
     items: BTreeSet<String>,
+    /// Those of them that are types or traits.
+    types: BTreeSet<String>,
     /// What `use` brings in: the name here, and its path.
     imports: Vec<(String, Vec<String>)>,
     /// The modules of `use path::*`.
@@ -50,6 +52,13 @@ impl Crate {
     /// Returns the names of the modules in `lib.rs`.
     pub fn top_modules(&self) -> BTreeSet<String> {
         self.0.keys().filter(|path| path.len() == 1).map(|path| path[0].clone()).collect()
+    }
+
+    /// Returns the names of all types and traits, each with the file that defines it.
+    pub fn types(&self) -> Vec<(String, String)> {
+        let types =
+            |module: &Module| module.types.iter().map(|name| (name.clone(), module.file.clone())).collect::<Vec<_>>();
+        self.0.values().flat_map(types).collect()
     }
 
     /// Returns the uses of one file's items in another.
@@ -86,6 +95,9 @@ impl Crate {
                 continue;
             }
             module.items.extend(name_of(item));
+            if matches!(item, Item::Enum(_) | Item::Struct(_) | Item::Trait(_) | Item::Type(_)) {
+                module.types.extend(name_of(item));
+            }
             Collector { module: &mut module }.visit_item(item);
         }
         self.0.insert(path, module);

@@ -171,7 +171,7 @@ fn credential_errors_match_snapshot() {
     let home = Home::new();
     let mut login = |title: &str, args: &[&str], input: &str| {
         let args = [&["login"], args].concat();
-        told.ran(title, &args, home.oci(&args, input), 1);
+        told.ran(title, &args, &home.oci(&args, input), 1);
     };
     login("nobody to ask for the user", &["ghcr.io"], "");
     login("nobody to ask for the password", &["ghcr.io", "-u", "robot"], "");
@@ -183,7 +183,7 @@ fn credential_errors_match_snapshot() {
     told.later("a registry that is not there", &args, 1, move || Home::new().oci(&args, "sesame"));
     let mut login = |title: &str, args: &[&str], input: &str| {
         let args = [&["login"], args].concat();
-        told.ran(title, &args, home.oci(&args, input), 1);
+        told.ran(title, &args, &home.oci(&args, input), 1);
     };
     for (title, answer) in REFUSALS {
         let registry = always(answer);
@@ -193,6 +193,6 @@ fn credential_errors_match_snapshot() {
     let open = always(|| Answer::new(200));
     let host = open.address().to_string();
     let args = ["login", &host, "-u", "robot", "--password-stdin"];
-    told.ran("a file that cannot be written", &args, home.oci(&args, "sesame"), 1);
+    told.ran("a file that cannot be written", &args, &home.oci(&args, "sesame"), 1);
     told.check();
 }

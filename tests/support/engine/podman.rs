@@ -21,8 +21,7 @@ impl Podman {
     pub fn new() -> Podman {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = |name: &str| json!(folder.path().join(name));
-        let storage =
-            format!("[storage]\ndriver = \"vfs\"\ngraphroot = {}\nrunroot = {}\n", path("root"), path("run"),);
+        let storage = format!("[storage]\ndriver = \"vfs\"\ngraphroot = {}\nrunroot = {}\n", path("root"), path("run"));
         // Podman wants containers to have more open files than this machine may allow, and a network that would stay
         // on this machine. crun does not know the two cgroup hierarchies that a machine may have beside each other.
         let containers = format!(

@@ -138,10 +138,7 @@ impl<'a> Body<'a> {
         let wanted = self.left.min(most);
         let mut bytes = Vec::new();
         self.left -= self.reader.take(wanted).read_to_end(&mut bytes)? as u64;
-        match bytes.len() as u64 == wanted {
-            true => Ok(bytes),
-            false => Err(ErrorKind::UnexpectedEof.into()),
-        }
+        if bytes.len() as u64 == wanted { Ok(bytes) } else { Err(ErrorKind::UnexpectedEof.into()) }
     }
 
     /// All that is still to come.

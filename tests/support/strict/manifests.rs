@@ -57,9 +57,10 @@ impl World {
             return answer.body(bytes.to_vec()).shape(shape);
         }
         // What a tag stands for is whatever comes; a digest can be held against it.
-        let (bytes, shape) = match is_digest(reference) {
-            true => self.content(&digest, &bytes),
-            false => (bytes.to_vec(), self.shape("manifest", reference)),
+        let (bytes, shape) = if is_digest(reference) {
+            self.content(&digest, &bytes)
+        } else {
+            (bytes.to_vec(), self.shape("manifest", reference))
         };
         Answer { pause: self.pause("manifest", reference), ..answer.body(bytes).shape(shape) }
     }

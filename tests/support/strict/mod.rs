@@ -299,9 +299,10 @@ impl World {
 
     /// With the digest in a header, or without.
     fn with_digest(&self, answer: Answer, digest: &str) -> Answer {
-        match self.chaos.pick("digest in a header", digest, &[true, true, false]) {
-            true => answer.with("Docker-Content-Digest", digest),
-            false => answer,
+        if self.chaos.pick("digest in a header", digest, &[true, true, false]) {
+            answer.with("Docker-Content-Digest", digest)
+        } else {
+            answer
         }
     }
 

@@ -129,15 +129,17 @@ impl Scene {
         }
         if self.fault == Some(Fault::WrongInCache) {
             let mut wrong = target.bytes.clone();
-            match random.once_in(2) {
-                true => wrong[0] ^= 1,
-                false => wrong.truncate(random.below(wrong.len())),
+            if random.once_in(2) {
+                wrong[0] ^= 1;
+            } else {
+                wrong.truncate(random.below(wrong.len()));
             }
             self.there.push((target.digest.clone(), wrong));
         }
     }
 
     /// How often a client may ask for what does not pass (registry.md, "Retry").
+    #[allow(clippy::match_same_arms)] // each has its own reason
     pub fn most_final_hits(&self) -> u32 {
         match (self.fault, self.hopeless) {
             // Five attempts, of each of the five blobs, which go up at the same time; HEAD and GET of what is looked for.
@@ -196,17 +198,20 @@ impl Scene {
                     Planned { fault, point: Point::Resume, content: blob, times },
                 ];
             }
-            Fault::WrongBytes | Fault::TooLong | Fault::TooShort => {
-                (Point::Serve, if random.once_in(3) { manifest } else { blob })
-            }
-            Fault::WrongBytesOnce | Fault::TooLongOnce | Fault::TooShortOnce => {
-                (Point::Serve, if random.once_in(3) { manifest } else { blob })
-            }
+            Fault::WrongBytes
+            | Fault::TooLong
+            | Fault::TooShort
+            | Fault::WrongBytesOnce
+            | Fault::TooLongOnce
+            | Fault::TooShortOnce => (Point::Serve, if random.once_in(3) { manifest } else { blob }),
             Fault::ResetInUpload | Fault::SessionLost | Fault::UnauthorizedInUpload => (Point::Upload, blob),
-            Fault::ResetBeforeCommit | Fault::ResetAfterCommit | Fault::ErrorAfterCommit => match random.once_in(3) {
-                true => (Point::PutManifest, document),
-                false => (Point::Upload, blob),
-            },
+            Fault::ResetBeforeCommit | Fault::ResetAfterCommit | Fault::ErrorAfterCommit => {
+                if random.once_in(3) {
+                    (Point::PutManifest, document)
+                } else {
+                    (Point::Upload, blob)
+                }
+            }
             Fault::MountRefused
             | Fault::MountUnauthorized
             | Fault::MountForbidden

@@ -39,10 +39,7 @@ impl Repositories {
 impl Repository {
     /// The digest that a tag or a digest stands for.
     pub fn digest(&self, reference: &str) -> Option<String> {
-        match is_digest(reference) {
-            true => Some(reference.to_owned()),
-            false => self.tags.get(reference).cloned(),
-        }
+        if is_digest(reference) { Some(reference.to_owned()) } else { self.tags.get(reference).cloned() }
     }
 
     /// What a manifest names and is not here: an image's config and layers, an index's manifests.

@@ -76,9 +76,10 @@ impl Step<'_> {
         }
         let status = self.world.chaos.pick("PUT of a blob", digest, &[201, 201, 201, 204, 202, 200]);
         self.world.monitor.hit(&format!("PUT of a blob {status}"));
-        let answer = match self.world.chaos.pick("end of an upload", digest, &[true, true, false]) {
-            true => Answer::new(status).with("Location", format!("/v2/{repository}/blobs/{digest}")),
-            false => Answer::new(status),
+        let answer = if self.world.chaos.pick("end of an upload", digest, &[true, true, false]) {
+            Answer::new(status).with("Location", format!("/v2/{repository}/blobs/{digest}"))
+        } else {
+            Answer::new(status)
         };
         self.world.with_digest(answer, digest)
     }

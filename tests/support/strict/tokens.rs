@@ -161,11 +161,10 @@ impl World {
         let realm = &self.realm;
         let answer =
             answer.with("WWW-Authenticate", format!("{scheme} realm=\"{realm}\",service=\"{SERVICE}\"{scope}{error}"));
-        match self.access == Access::Bearer
-            && self.chaos.pick("second challenge", request.path(), &[false, false, true])
-        {
-            true => answer.with("WWW-Authenticate", "Negotiate"),
-            false => answer,
+        if self.access == Access::Bearer && self.chaos.pick("second challenge", request.path(), &[false, false, true]) {
+            answer.with("WWW-Authenticate", "Negotiate")
+        } else {
+            answer
         }
     }
 

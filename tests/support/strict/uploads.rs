@@ -133,9 +133,10 @@ impl World {
         };
         let answer = Answer::new(202).with("Location", self.location(Place::Registry, request, number));
         let answer = answer.with("Range", "0-0");
-        let answer = match self.chaos.pick("id of uploads", "", &[true, false]) {
-            true => answer.with("Docker-Upload-UUID", format!("00000000-0000-4000-8000-{number:012}")),
-            false => answer,
+        let answer = if self.chaos.pick("id of uploads", "", &[true, false]) {
+            answer.with("Docker-Upload-UUID", format!("00000000-0000-4000-8000-{number:012}"))
+        } else {
+            answer
         };
         match least {
             0 => answer,
@@ -167,7 +168,7 @@ impl World {
         {
             let mut sessions = super::lock(&self.sessions);
             sessions.given.insert(key(&target).to_owned(), number);
-            sessions.all[number].latest = key(&target).to_owned();
+            key(&target).clone_into(&mut sessions.all[number].latest);
         }
         let host = if place == Place::Registry { self.registry } else { self.storage };
         let forms = ["absolute", "path", "path", "host", "relative"];

@@ -1,7 +1,7 @@
 //! Packs bits into bytes, least significant bit first (RFC 1951, 3.1.1).
 
 /// A writer of bits into a buffer that is known to be large enough.
-pub struct BitWriter<'a> {
+pub(crate) struct BitWriter<'a> {
     out: &'a mut [u8],
     at: usize,
     /// Bits that are not written yet.
@@ -10,24 +10,24 @@ pub struct BitWriter<'a> {
 }
 
 /// How many bits can be pushed between two calls of [`BitWriter::flush`].
-pub const MAX_PENDING_BITS: u32 = 56;
+pub(crate) const MAX_PENDING_BITS: u32 = 56;
 
 impl<'a> BitWriter<'a> {
     /// Creates a writer to the start of `out`, which must be at least eight bytes larger than the output.
-    pub fn new(out: &'a mut [u8]) -> BitWriter<'a> {
+    pub(crate) fn new(out: &'a mut [u8]) -> BitWriter<'a> {
         BitWriter { out, at: 0, pending: 0, pending_count: 0 }
     }
 
     /// Adds `count` bits. All higher bits of `bits` must be zero.
     #[inline(always)]
-    pub fn push(&mut self, bits: u64, count: u32) {
+    pub(crate) fn push(&mut self, bits: u64, count: u32) {
         self.pending |= bits << self.pending_count;
         self.pending_count += count;
     }
 
     /// Writes all complete bytes.
     #[inline(always)]
-    pub fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         self.out[self.at..self.at + 8].copy_from_slice(&self.pending.to_le_bytes());
         self.at += (self.pending_count / 8) as usize;
         self.pending >>= self.pending_count & !7;
@@ -35,19 +35,19 @@ impl<'a> BitWriter<'a> {
     }
 
     /// Pads the last byte with zeros and writes it.
-    pub fn align(&mut self) {
+    pub(crate) fn align(&mut self) {
         self.pending_count = self.pending_count.next_multiple_of(8);
         self.flush();
     }
 
     /// Writes bytes. Requires [`BitWriter::align`] before.
-    pub fn write_bytes(&mut self, bytes: &[u8]) {
+    pub(crate) fn write_bytes(&mut self, bytes: &[u8]) {
         self.out[self.at..self.at + bytes.len()].copy_from_slice(bytes);
         self.at += bytes.len();
     }
 
     /// Returns the number of bytes written.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.at
     }
 }

@@ -10,7 +10,7 @@ const MAX_CODE_LENGTH: usize = 7;
 const LENGTH_ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 /// The description of a literal code and a distance code.
-pub struct BlockHeader {
+pub(crate) struct BlockHeader {
     literal_count: usize,
     distance_count: usize,
     /// Run-length encoded code lengths: symbols and the values of their extra bits.
@@ -23,7 +23,7 @@ pub struct BlockHeader {
 
 impl BlockHeader {
     /// Creates the header for two codes.
-    pub fn new(literals: &HuffmanCode<LITERALS>, distances: &HuffmanCode<DISTANCES>) -> BlockHeader {
+    pub(crate) fn new(literals: &HuffmanCode<LITERALS>, distances: &HuffmanCode<DISTANCES>) -> BlockHeader {
         let literal_count = used(&literals.lengths);
         let distance_count = used(&distances.lengths).max(1);
         let mut all = Vec::with_capacity(LITERALS + DISTANCES);
@@ -41,13 +41,13 @@ impl BlockHeader {
     }
 
     /// Returns the size in bits.
-    pub fn cost(&self) -> u64 {
+    pub(crate) fn cost(&self) -> u64 {
         let extra: u64 = self.runs.iter().map(|(symbol, _)| u64::from(extra_bits_of_run(*symbol))).sum();
         5 + 5 + 4 + 3 * self.written_lengths as u64 + self.code.cost(&self.frequencies) + extra
     }
 
     /// Writes the header, after the three bits that begin a block.
-    pub fn write(&self, bits: &mut BitWriter) {
+    pub(crate) fn write(&self, bits: &mut BitWriter) {
         bits.push(self.literal_count as u64 - 257, 5);
         bits.push(self.distance_count as u64 - 1, 5);
         bits.push(self.written_lengths as u64 - 4, 4);

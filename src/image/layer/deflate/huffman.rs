@@ -7,7 +7,7 @@ const MAX_LENGTH: usize = 15;
 
 /// A prefix code for `N` symbols.
 #[derive(Clone, Copy)]
-pub struct HuffmanCode<const N: usize> {
+pub(crate) struct HuffmanCode<const N: usize> {
     /// The code length of each symbol: 0 if the symbol does not occur.
     pub lengths: [u8; N],
     /// The bits of each code in the order in which they are written.
@@ -16,12 +16,12 @@ pub struct HuffmanCode<const N: usize> {
 
 impl<const N: usize> HuffmanCode<N> {
     /// Creates the code for symbol frequencies, with a maximum code length.
-    pub fn new(frequencies: &[u32; N], max_length: usize) -> HuffmanCode<N> {
+    pub(crate) fn new(frequencies: &[u32; N], max_length: usize) -> HuffmanCode<N> {
         HuffmanCode::from_lengths(lengths(frequencies, max_length))
     }
 
     /// Creates the canonical code with these lengths.
-    pub fn from_lengths(lengths: [u8; N]) -> HuffmanCode<N> {
+    pub(crate) fn from_lengths(lengths: [u8; N]) -> HuffmanCode<N> {
         let mut next = [0u16; MAX_LENGTH + 1];
         for &length in lengths.iter().filter(|length| **length > 0) {
             next[usize::from(length)] += 1;
@@ -43,7 +43,7 @@ impl<const N: usize> HuffmanCode<N> {
     }
 
     /// Returns the size in bits of symbols with these frequencies.
-    pub fn cost(&self, frequencies: &[u32]) -> u64 {
+    pub(crate) fn cost(&self, frequencies: &[u32]) -> u64 {
         self.lengths.iter().zip(frequencies).map(|(length, often)| u64::from(*length) * u64::from(*often)).sum()
     }
 }
@@ -169,8 +169,8 @@ mod tests {
     #[test]
     fn huffman_codes_match_the_specification_example() {
         let code = HuffmanCode::from_lengths([3, 3, 3, 3, 3, 2, 4, 4]);
-        let forward = |symbol: usize| code.bits[symbol].reverse_bits() >> (16 - code.lengths[symbol]);
-        let bits: Vec<_> = (0..8).map(forward).collect();
+        let bits: Vec<_> =
+            (0..8).map(|symbol| code.bits[symbol].reverse_bits() >> (16 - code.lengths[symbol])).collect();
         assert_eq!(bits, [0b010, 0b011, 0b100, 0b101, 0b110, 0b00, 0b1110, 0b1111]);
     }
 }

@@ -16,7 +16,7 @@ const SKIP_INTERVAL: usize = 128;
 
 /// Literals, followed by a match.
 #[derive(Clone, Copy)]
-pub struct Sequence {
+pub(crate) struct Sequence {
     /// The number of literals.
     pub literals: u32,
     /// The length of the match: 0 at the end of a block.
@@ -26,7 +26,7 @@ pub struct Sequence {
 }
 
 /// The literals and matches of a block.
-pub struct ParsedBlock {
+pub(crate) struct ParsedBlock {
     /// The literals and matches in order.
     pub sequences: Vec<Sequence>,
     /// The frequencies of literals, lengths and the end of the block.
@@ -39,19 +39,19 @@ pub struct ParsedBlock {
 ///
 /// The upper bits of an entry hold more of the hash, so that most words with another hash are skipped without reading
 /// them.
-pub struct MatchFinder {
+pub(crate) struct MatchFinder {
     table: Box<[[u32; 2]; 1 << HASH_BITS]>,
 }
 
 impl MatchFinder {
     /// Creates an empty table.
     #[allow(clippy::large_stack_arrays)]
-    pub fn new() -> MatchFinder {
+    pub(crate) fn new() -> MatchFinder {
         MatchFinder { table: Box::new([[0; 2]; 1 << HASH_BITS]) }
     }
 
     /// Resets the table to the dictionary that `window` begins with.
-    pub fn reset(&mut self, window: &[u8], dictionary_len: usize) {
+    pub(crate) fn reset(&mut self, window: &[u8], dictionary_len: usize) {
         debug_assert!(window.len() <= 1 << POSITION_BITS, "a window of {} bytes", window.len());
         self.table.fill([0; 2]);
         for at in dictionary_len.saturating_sub(WINDOW)..dictionary_len.min(window.len().saturating_sub(TAIL)) {
@@ -101,7 +101,7 @@ impl MatchFinder {
     }
 
     /// Parses the bytes from `from` to about `to` into `block`. Returns the end.
-    pub fn parse(&mut self, window: &[u8], from: usize, to: usize, block: &mut ParsedBlock) -> usize {
+    pub(crate) fn parse(&mut self, window: &[u8], from: usize, to: usize, block: &mut ParsedBlock) -> usize {
         block.sequences.clear();
         block.literals.fill(0);
         block.distances.fill(0);
@@ -128,7 +128,7 @@ impl MatchFinder {
 
 impl ParsedBlock {
     /// Creates an empty block.
-    pub fn new() -> ParsedBlock {
+    pub(crate) fn new() -> ParsedBlock {
         ParsedBlock { sequences: Vec::new(), literals: [0; LITERALS], distances: [0; DISTANCES] }
     }
 

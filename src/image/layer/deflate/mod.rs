@@ -20,14 +20,14 @@ use self::bits::{BitWriter, MAX_PENDING_BITS};
 use self::header::BlockHeader;
 use self::huffman::HuffmanCode;
 use self::matches::{MatchFinder, ParsedBlock, Sequence};
-pub use self::symbols::WINDOW;
+pub(crate) use self::symbols::WINDOW;
 use self::symbols::{
     DISTANCES, END_OF_BLOCK, MAX_MATCH, distance_symbol, extra_bits_of_distance, extra_bits_of_literal,
     extra_of_distance, extra_of_length, length_symbol,
 };
 
 /// The end of a stream: an empty final block (3.2.6).
-pub const END_OF_STREAM: [u8; 2] = [3, 0];
+pub(crate) const END_OF_STREAM: [u8; 2] = [3, 0];
 
 /// The size of a block in bytes, unless a match at its end is longer.
 const BLOCK_SIZE: usize = 48 << 10;
@@ -41,7 +41,7 @@ const FIXED: u64 = 1;
 const DYNAMIC: u64 = 2;
 
 /// A compressor of chunks, of one stream or of several.
-pub struct Deflate {
+pub(crate) struct Deflate {
     finder: MatchFinder,
     block: ParsedBlock,
     out: Vec<u8>,
@@ -49,13 +49,13 @@ pub struct Deflate {
 
 impl Deflate {
     /// Creates a compressor.
-    pub fn new() -> Deflate {
+    pub(crate) fn new() -> Deflate {
         Deflate { finder: MatchFinder::new(), block: ParsedBlock::new(), out: Vec::new() }
     }
 
     /// Returns the blocks for the content of `window` behind the dictionary, its first `dictionary_len` bytes. They end at
     /// a byte boundary, and none is the final block of a stream.
-    pub fn compress(&mut self, window: &[u8], dictionary_len: usize) -> &[u8] {
+    pub(crate) fn compress(&mut self, window: &[u8], dictionary_len: usize) -> &[u8] {
         let max_len = window.len() - dictionary_len;
         // In the worst case all blocks are stored, each with a header, plus an empty one at the end.
         self.out.resize(max_len + 8 * (max_len / BLOCK_SIZE + 3), 0);
@@ -146,25 +146,24 @@ fn write_symbols<const N: usize>(
         let entry = (u32::from(literals.bits[symbol]) | (extra as u32) << code) << 8 | (code + extra_bits);
         lengths[length - 3] = entry;
     }
-    let push = |bits: &mut BitWriter, entry: u32| bits.push((entry >> 8).into(), entry & 0xff);
     let mut rest = content;
     for &Sequence { literals, match_length, distance_minus_one } in &block.sequences {
         let (run, after_run) = rest.split_at(literals as usize);
         let mut groups = run.chunks_exact(4);
         for group in &mut groups {
             for byte in group {
-                push(bits, literal[usize::from(*byte)]);
+                push_entry(bits, literal[usize::from(*byte)]);
             }
             bits.flush();
         }
         for byte in groups.remainder() {
-            push(bits, literal[usize::from(*byte)]);
+            push_entry(bits, literal[usize::from(*byte)]);
         }
         bits.flush();
         if match_length == 0 {
             break;
         }
-        push(bits, lengths[usize::from(match_length - 3) & 0xff]);
+        push_entry(bits, lengths[usize::from(match_length - 3) & 0xff]);
         let distance = usize::from(distance_minus_one) + 1;
         let symbol = distance_symbol(distance);
         bits.push(distances.bits[symbol].into(), distances.lengths[symbol].into());
@@ -175,6 +174,11 @@ fn write_symbols<const N: usize>(
     }
     bits.push(literals.bits[END_OF_BLOCK].into(), literals.lengths[END_OF_BLOCK].into());
     bits.flush();
+}
+
+#[inline]
+fn push_entry(bits: &mut BitWriter, entry: u32) {
+    bits.push((entry >> 8).into(), entry & 0xff);
 }
 
 #[cfg(test)]

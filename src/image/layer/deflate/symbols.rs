@@ -1,17 +1,17 @@
 //! Maps lengths and distances of matches to symbols and extra bits (RFC 1951, 3.2.5).
 
 /// The minimum length of a match. Deflate allows 3, which hardly saves anything.
-pub const MIN_MATCH: usize = 4;
+pub(crate) const MIN_MATCH: usize = 4;
 /// The maximum length of a match.
-pub const MAX_MATCH: usize = 258;
+pub(crate) const MAX_MATCH: usize = 258;
 /// The maximum distance of a match.
-pub const WINDOW: usize = 32 << 10;
+pub(crate) const WINDOW: usize = 32 << 10;
 /// The symbol for the end of a block.
-pub const END_OF_BLOCK: usize = 256;
+pub(crate) const END_OF_BLOCK: usize = 256;
 /// The number of symbols for literals, the end of a block and lengths.
-pub const LITERALS: usize = 286;
+pub(crate) const LITERALS: usize = 286;
 /// The number of symbols for distances.
-pub const DISTANCES: usize = 30;
+pub(crate) const DISTANCES: usize = 30;
 
 /// For each length from 3: its symbol minus ([`END_OF_BLOCK`] + 1).
 static SLOTS: [u8; 256] = {
@@ -39,25 +39,25 @@ const fn slot(number: u32, leading: u32) -> u8 {
 
 /// Returns the symbol of a length.
 #[inline(always)]
-pub fn length_symbol(length: usize) -> usize {
+pub(crate) fn length_symbol(length: usize) -> usize {
     END_OF_BLOCK + 1 + usize::from(SLOTS[(length - 3) & 0xff])
 }
 
 /// Returns the symbol of a distance.
 #[inline(always)]
-pub fn distance_symbol(distance: usize) -> usize {
+pub(crate) fn distance_symbol(distance: usize) -> usize {
     slot(distance as u32 - 1, 1).into()
 }
 
 /// Returns the extra bits of a length and their number.
-pub fn extra_of_length(length: usize) -> (u64, u32) {
+pub(crate) fn extra_of_length(length: usize) -> (u64, u32) {
     let number = length - 3;
     if length < 11 || length == MAX_MATCH { (0, 0) } else { extra(number, number.ilog2() - 2) }
 }
 
 /// Returns the extra bits of a distance and their number.
 #[inline(always)]
-pub fn extra_of_distance(distance: usize) -> (u64, u32) {
+pub(crate) fn extra_of_distance(distance: usize) -> (u64, u32) {
     let number = distance - 1;
     if number < 4 { (0, 0) } else { extra(number, number.ilog2() - 1) }
 }
@@ -68,7 +68,7 @@ fn extra(number: usize, bits: u32) -> (u64, u32) {
 }
 
 /// Returns the number of extra bits of the symbol of a literal or a length.
-pub fn extra_bits_of_literal(symbol: usize) -> u32 {
+pub(crate) fn extra_bits_of_literal(symbol: usize) -> u32 {
     match symbol.saturating_sub(END_OF_BLOCK + 1) {
         0..8 | 28 => 0,
         slot => slot as u32 / 4 - 1,
@@ -76,7 +76,7 @@ pub fn extra_bits_of_literal(symbol: usize) -> u32 {
 }
 
 /// Returns the number of extra bits of the symbol of a distance.
-pub fn extra_bits_of_distance(symbol: usize) -> u32 {
+pub(crate) fn extra_bits_of_distance(symbol: usize) -> u32 {
     (symbol as u32 / 2).saturating_sub(1)
 }
 
