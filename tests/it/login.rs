@@ -211,7 +211,7 @@ fn login_without_terminal_needs_user_and_password() {
     assert_says(&words, &["error: a user name cannot have a colon", "help: omit the password from it"]);
     assert!(!words.contains("sesame"), "{words}");
     let long = "x".repeat(70_000);
-    assert_says(&login(&["-u", "x", "--password-stdin"], &long), &["is longer than 64 KiB"]);
+    assert_says(&login(&["-u", "x", "--password-stdin"], &long), &["exceeds the limit of 64 KiB"]);
 }
 
 #[test]

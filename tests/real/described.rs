@@ -110,7 +110,7 @@ fn image_without_commit_has_no_revision() {
         let annotations = annotations(&project);
         assert_eq!(annotations.get(key("revision")), None);
         assert_eq!(annotations[key("created")], "1970-01-01T00:00:00Z");
-        assert_eq!(words.contains("warning: images have no revision"), warned, "{words}");
+        assert_eq!(words.contains("warning: images will have no revision"), warned, "{words}");
     };
     // No repository; one without a commit.
     no_revision(&build().succeeds().stderr, false);

@@ -120,7 +120,7 @@ fn changed_binary_sends_docker_one_layer() {
 
         counter.reset();
         let (ran, _) = load();
-        assert!(ran.stderr.contains("Unchanged x:latest is in Docker"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("Unchanged x:latest is already in Docker"), "{}", ran.stderr);
         assert!(counter.sent() < TALK, "{}", counter.sent());
     }
 }
@@ -186,8 +186,8 @@ fn classic_store_rejects_several_platforms() {
     let docker = Docker::start();
     let project = Project::fixture("hello");
     let words = load(&project, docker.env(), &["--platform", "linux/amd64,linux/arm64"]).fails(1);
-    assert!(words.contains("keeps an image for one platform"), "{words}");
-    assert!(words.contains("choose one with `--platform`, such as linux/"), "{words}");
+    assert!(words.contains("keeps an image for one"), "{words}");
+    assert!(words.contains("choose one platform, such as `--platform linux/"), "{words}");
     assert!(!words.contains("Compiling"), "{words}");
 }
 
