@@ -65,13 +65,15 @@ impl<'a> Subject<'a> {
     /// # Errors
     /// When it is not there, or nothing can be attached where it is.
     pub(crate) fn open(reference: &BaseReference, context: &GlobalContext<'a>) -> Result<Subject<'a>> {
-        let (place, name) = match reference {
+        let (place, name, repository) = match reference {
             BaseReference::Registry(reference) => {
                 let registry = context.connect(reference, true)?;
-                (SubjectLocation::Registry(Box::new(registry)), Some(reference.name()))
+                let repository = format!("{}/{}", reference.registry(), reference.repository());
+                (SubjectLocation::Registry(Box::new(registry)), Some(reference.name()), repository)
             }
             BaseReference::Layout(place) => {
-                (SubjectLocation::Layout(LayoutEdit::open(&place.path, context.listener)?), place.name.as_deref())
+                let layout = LayoutEdit::open(&place.path, context.listener)?;
+                (SubjectLocation::Layout(layout), place.name.as_deref(), place.path.display().to_string())
             }
             other => {
                 return Err(miette!(
@@ -82,7 +84,6 @@ impl<'a> Subject<'a> {
         };
         let root = place.referrers().resolve(name)?;
         let pinned = reference.with_digest(root.digest().as_ref());
-        let repository = pinned.rsplit_once('@').map_or("", |(name, _)| name).trim_start_matches("oci:").to_owned();
         Ok(Subject { place, root, pinned, repository })
     }
 
