@@ -21,7 +21,7 @@ pub(crate) struct FileError {
     cause: io::Error,
 }
 
-/// What a failed operation was to do, which decides what the user can do about it.
+/// The kind of a failed operation, which decides on the help.
 #[derive(Debug)]
 enum Access {
     /// Read a file.
@@ -85,7 +85,7 @@ pub(crate) fn on_image_file(action: &str, file: &str, cause: io::Error) -> Repor
     FileError { action: action.to_owned(), file, access: Access::Write, cause }.into()
 }
 
-/// An error with another help text; all else is that of the error.
+/// An error with another help text.
 #[derive(Debug)]
 struct WithHelp {
     error: Report,

@@ -1,4 +1,4 @@
-//! Work side by side: the first failure stops the rest, and is what the user is told.
+//! Parallel work: the first failure stops the rest, and is returned.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,20 +7,20 @@ use miette::Report;
 use crate::error::Result;
 use crate::interrupt::{Cancellation, inherit};
 
-/// How many requests at a time that take no longer than an answer: a far registry is waited for once, and not for each.
+/// The maximum number of parallel requests without content, which take one round trip each.
 pub(crate) const MANY: usize = 16;
-/// How many transfers at a time, which take longer.
+/// The maximum number of parallel transfers.
 pub(crate) const FEW: usize = 4;
 
-/// Returns the value behind a lock, also after a thread that held it has panicked: the values here are whole at every step.
+/// Locks a mutex, even if a thread has panicked while it held the lock: the values are consistent at every step.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Returns what `work` makes of each of `items`, `width` at a time, in their order.
+/// Calls `work` for each item, `width` at a time. Returns the results in the order of the items.
 ///
 /// # Errors
-/// Returns the first error. No other item is begun then.
+/// Returns the first error. No further items are begun.
 pub(crate) fn each<T: Sync, R: Send>(
     items: &[T],
     width: usize,
@@ -29,10 +29,10 @@ pub(crate) fn each<T: Sync, R: Send>(
     each_of(&[(items, width)], work)
 }
 
-/// Does the same for several lists side by side, each with its own width.
+/// Does the same for several lists in parallel, each with its own width.
 ///
 /// # Errors
-/// Returns the first error. No other item is begun then.
+/// Returns the first error. No further items are begun.
 pub(crate) fn each_of<T: Sync, R: Send>(
     lists: &[(&[T], usize)],
     work: impl Fn(&T) -> Result<R> + Sync,
@@ -70,19 +70,19 @@ fn next<T>(items: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
     lock(items).next()
 }
 
-/// Work of different kinds that is done at the same time, on threads of a [`std::thread::scope`].
+/// Different parts of the work, on threads of a [`std::thread::scope`].
 pub(crate) struct Scope {
     cancellation: Cancellation,
     failure: Mutex<Option<Report>>,
 }
 
 impl Scope {
-    /// Creates a scope in which nothing has failed. It stops with the work of this thread.
+    /// Creates a scope, which stops with the work of this thread.
     pub(crate) fn new() -> Scope {
         Scope { cancellation: Cancellation::current().child(), failure: Mutex::default() }
     }
 
-    /// Does a part of the work on this thread; returns `None` if that fails, which stops the other parts.
+    /// Runs a part on this thread. Returns `None` if it fails, which stops the other parts.
     pub(crate) fn run<T>(&self, work: impl FnOnce() -> Result<T>) -> Option<T> {
         let _entered = self.cancellation.enter();
         let error = match work() {

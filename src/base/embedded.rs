@@ -1,4 +1,4 @@
-//! The embedded base: the few files that static programs need, for builds without a network.
+//! The embedded base: the few files that static programs need. It needs no network.
 
 use std::fmt::Write as _;
 
@@ -29,7 +29,7 @@ const NONROOT: u64 = 65532;
 /// Creates a store with the embedded base as its only image, for every platform that has a target.
 ///
 /// # Errors
-/// Returns no error that a user can cause: it is written to memory.
+/// Returns an error only for invalid documents, which are constant.
 pub(crate) fn embedded() -> Result<Memory> {
     let memory = Memory::default();
     let mut blob = Vec::new();

@@ -1,4 +1,4 @@
-//! A base image, by its small documents: for each platform, what is below our layers.
+//! A base image: its manifests and configs, without layers.
 
 pub(crate) mod embedded;
 mod image;
@@ -13,7 +13,7 @@ use crate::store::Source;
 pub(crate) use image::BaseImage;
 use listing::{ListedImage, list_images};
 
-/// A base image, of which only the small documents have been read.
+/// A base image, of which only manifests and configs have been read.
 #[derive(Clone, Debug)]
 pub(crate) struct Base {
     /// The descriptor that its reference named when this run began, or `None` for `scratch`.
@@ -71,7 +71,7 @@ fn read_images(source: &dyn Source, root: &Descriptor, choices: &[PlatformChoice
     Ok(without_repeats(images))
 }
 
-/// Removes images for a target that is there already: a platform that was chosen twice is built once.
+/// Removes images for the same target: a platform that was chosen twice is built once.
 fn without_repeats(images: Vec<BaseImage>) -> Vec<BaseImage> {
     let mut kept: Vec<BaseImage> = Vec::new();
     for image in images {
@@ -112,7 +112,7 @@ mod tests {
     use oci_spec::image::MediaType;
     use serde_json::json;
 
-    /// Stores an image with one layer, which has no real content.
+    /// Stores an image with one layer without content.
     fn single(memory: &Memory, platform: &str, diff_ids: usize) -> Descriptor {
         let platform: Platform = platform.parse().expect("a platform");
         let diff_ids = vec![crate::image::digest::sha256(b""); diff_ids];

@@ -1,4 +1,4 @@
-//! Programs that hold the list of their crates: copies of those that were compiled, beside them.
+//! Auditable programs: copies of the compiled programs with the list of their crates.
 
 use std::fs;
 use std::path::PathBuf;
@@ -17,29 +17,29 @@ use crate::store::cache::records::RecordKind;
 use crate::store::fingerprint::Fingerprint;
 use crate::store::{Cache, atomic};
 
-/// The folder of such programs, in cargo's target folder.
+/// The folder of these programs in cargo's target folder.
 const FOLDER: &str = "oci-auditable";
 
-/// Who makes them.
+/// Adds the lists.
 pub(crate) struct Auditable<'a> {
-    /// What was planned.
+    /// The plan.
     pub plan: &'a Plan,
-    /// What was made before.
+    /// Knows the programs of earlier runs.
     pub cache: &'a Cache,
-    /// What they are made of.
+    /// The crates.
     pub inputs: &'a Inputs<'a>,
 }
 
 impl Auditable<'_> {
-    /// Whether there is anything to do: a program is that of all images of its package.
+    /// Returns whether any image is auditable: images of one package share its programs.
     pub(crate) fn is_wanted(plan: &Plan) -> bool {
         plan.images.iter().any(|image| image.auditable)
     }
 
-    /// The program with its list, where an image wants that; else the program as it is.
+    /// Returns the program with its list if an image is auditable, else the program itself.
     ///
     /// # Errors
-    /// Of reading it, and of writing the other one.
+    /// Returns an error if the program cannot be read, or the copy cannot be written.
     pub(crate) fn program(&self, binary: &Binary) -> Result<Binary> {
         let Some(image) = self
             .plan
@@ -77,13 +77,13 @@ impl Auditable<'_> {
         let program = fs::read(&binary.path).map_err(|error| cannot_read(&binary.path, error))?;
         let made = section::add(&program, auditable::SECTION, list)?.unwrap_or(program);
         let failed = |error| on_path("write", path, error);
-        // One that is the same keeps its time, and its layer need not be made again.
+        // An identical file keeps its modification time, so that its layer is not made again.
         if fs::read(path).ok().as_ref() != Some(&made) {
             let folder = path.parent().ok_or_else(|| miette!("{} is no file", path.display()))?;
             fs::create_dir_all(folder).map_err(|error| on_path("create", folder, error))?;
             atomic::replace(path, |file| file.write_all(&made)).map_err(failed)?;
         }
-        // It can be started where it is, as what it was made of.
+        // The copy can be executed like the original.
         let wanted = fs::metadata(&binary.path).map_err(failed)?.permissions();
         if fs::metadata(path).map_err(failed)?.permissions() != wanted {
             fs::set_permissions(path, wanted).map_err(failed)?;

@@ -8,7 +8,7 @@ use crate::context::base::Bases;
 use crate::error::Result;
 use crate::plan::ImagePlan;
 
-/// A base, and what was looked up in its layers.
+/// A base, and the owners that its layers name.
 pub(crate) struct PreparedBase {
     /// The base.
     pub base: Base,
@@ -16,20 +16,20 @@ pub(crate) struct PreparedBase {
     pub owners: Vec<Vec<OwnerIds>>,
 }
 
-/// What is known of a base.
+/// How much of a base was read.
 pub(crate) enum BaseState {
-    /// It was not looked at yet.
+    /// Nothing.
     Unknown,
-    /// Its documents were read.
+    /// Its documents.
     Read(Base),
-    /// Everything; its layers are where they are read.
+    /// Everything, and its layers are available.
     Prepared(PreparedBase),
 }
 
 /// Reads the documents of the base of an image, and checks that the image fits it.
 ///
 /// # Errors
-/// Returns an error if the base cannot be had, is not signed as it must be, or the image does not fit it.
+/// Returns an error if the base cannot be pulled, is not signed as it must be, or the image does not fit it.
 pub(crate) fn read(image: &ImagePlan, bases: &mut Bases) -> Result<Base> {
     let base = bases.read(image)?;
     BaseVerifier::new(bases).check(image, &base)?;
@@ -37,7 +37,7 @@ pub(crate) fn read(image: &ImagePlan, bases: &mut Bases) -> Result<Base> {
     Ok(base)
 }
 
-/// Looks up in the layers of a base, which are here, what the image needs of them.
+/// Looks up the owners of files in the layers of a base.
 ///
 /// # Errors
 /// Returns an error if the base cannot be read, or does not know an owner.

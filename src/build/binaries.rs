@@ -1,4 +1,4 @@
-//! The binaries of all images: prebuilt or compiled, and such that their base can start them.
+//! The binaries of all images: prebuilt or compiled, and checked against their base.
 
 use miette::miette;
 
@@ -22,7 +22,7 @@ pub(crate) struct Binaries<'a> {
 }
 
 impl<'a> Binaries<'a> {
-    /// Finds out which binaries are prebuilt, and which are to be compiled.
+    /// Finds out which binaries are prebuilt, and which must be compiled.
     ///
     /// # Errors
     /// Returns an error if a prebuilt binary is missing, or built for another platform.
@@ -40,7 +40,7 @@ impl<'a> Binaries<'a> {
         Ok(binaries)
     }
 
-    /// Returns whether there is anything to compile.
+    /// Returns whether anything must be compiled.
     pub(crate) fn need_cargo(&self) -> bool {
         self.compiled.iter().any(|targets| !targets.is_empty())
     }
@@ -62,7 +62,7 @@ impl<'a> Binaries<'a> {
         Ok(())
     }
 
-    /// Compiles what is not prebuilt, and calls `arrived` for each binary that is there.
+    /// Compiles what is not prebuilt, and calls `arrived` for each binary as soon as it is built.
     ///
     /// # Errors
     /// Returns an error if cargo fails, or a binary is not what its target promises.
@@ -107,7 +107,7 @@ fn find<'a>(all: &'a [Binary], image: &ImagePlan, name: &str, target: Target) ->
     found.ok_or_else(|| miette!("cargo did not build `{name}` for {}", target.triple))
 }
 
-/// Returns the binaries of an image that are prebuilt, or `None` if those for the target's platform are to be compiled.
+/// Returns the prebuilt binaries of an image, or `None` if those for the target's platform must be compiled.
 fn prebuilt(plan: &Plan, image: &ImagePlan, target: Target) -> Result<Option<Vec<Binary>>> {
     let Some(given) = plan.prebuilt.iter().find(|given| given.target.platform() == target.platform()) else {
         return Ok(None);

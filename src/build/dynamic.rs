@@ -1,4 +1,5 @@
-//! What dynamic programs need of their base: looked up in its layers, and only where a program is dynamic.
+//! Checks that a base has the loader, the libraries and the versions that dynamic programs need. Bases are read only for
+//! dynamic programs.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::Read;
@@ -25,31 +26,31 @@ pub(crate) struct DynamicLinkCheck<'a> {
     read: Vec<(BaseReference, Platform, Files)>,
 }
 
-/// What is in a base.
+/// The files of a base.
 struct Files {
     layers: Vec<Layer>,
     tree: Tree,
-    /// The names of all files, whatever folder they are in: where a loader looks is written in the image as well.
+    /// The names of all files, in any folder: the folders that a loader searches are configured in the image.
     names: HashSet<Vec<u8>>,
-    /// The versions that a library has, of those that were asked for; nothing of one that has none.
+    /// The symbol versions of the libraries that were looked up; `None` for a library without versions.
     versions: HashMap<String, Option<BTreeSet<String>>>,
 }
 
-/// What the names of programs that load others begin with.
+/// The prefixes of the names of loaders.
 const LOADERS: [&[u8]; 4] = [b"ld-linux", b"ld64.so", b"ld-musl-", b"ld.so"];
-/// No library that is larger is looked into: those with versions have some megabytes.
+/// The maximum size of a library that is read: libraries with versions have a few megabytes.
 const MOST_LIBRARY: u64 = 64 << 20;
 
 impl<'a> DynamicLinkCheck<'a> {
-    /// Of no base yet.
+    /// Creates a check that has read no base yet.
     pub(crate) fn new(bases: &'a Bases<'a>) -> DynamicLinkCheck<'a> {
         DynamicLinkCheck { bases, read: Vec::new() }
     }
 
-    /// Refuses a base that starts no dynamic program at all: before minutes of compiling.
+    /// Checks, before minutes of compiling, that a base can start dynamic programs at all.
     ///
     /// # Errors
-    /// See above; of reading the base.
+    /// Returns an error if the base has no loader, or cannot be read.
     pub(crate) fn has_loader(&mut self, image: &ImagePlan, base: &BaseImage) -> Result<()> {
         let files = self.files(image, base)?;
         if files.names.iter().any(|name| LOADERS.iter().any(|start| name.starts_with(start))) {
@@ -65,10 +66,10 @@ impl<'a> DynamicLinkCheck<'a> {
         }
     }
 
-    /// Sees to it that the base has all that a program needs; a static one needs nothing.
+    /// Checks that the base has all that a program needs. A static program needs nothing.
     ///
     /// # Errors
-    /// What is missing; of reading the base.
+    /// Returns an error if the base lacks something, or cannot be read.
     pub(crate) fn can_start(&mut self, program: &Binary, image: &ImagePlan, base: &BaseImage) -> Result<()> {
         if program.needs.is_empty() {
             return Ok(());
@@ -91,7 +92,7 @@ impl<'a> DynamicLinkCheck<'a> {
         self.check_versions(program, image, base)
     }
 
-    /// The loader starts no program that was linked with newer libraries than there are.
+    /// Checks versions: the loader does not start a program that was linked with newer libraries than the base has.
     fn check_versions(&mut self, program: &Binary, image: &ImagePlan, base: &BaseImage) -> Result<()> {
         let source = self.bases.source(&image.base)?;
         let files = self.files(image, base)?;
@@ -148,7 +149,7 @@ impl<'a> DynamicLinkCheck<'a> {
 }
 
 impl Files {
-    /// Reads which versions these libraries have, unless it has been done.
+    /// Reads the versions of these libraries, unless they were read before.
     fn read_versions<'a>(&mut self, libraries: impl Iterator<Item = &'a str>, source: &dyn Source) -> Result<()> {
         let libraries: HashSet<_> = libraries.filter(|library| !self.versions.contains_key(*library)).collect();
         let mut wanted: HashMap<NodeId, Vec<&str>> = HashMap::new();
@@ -173,7 +174,7 @@ impl Files {
                 content.take(MOST_LIBRARY).read_to_end(&mut library).into_diagnostic()?;
                 let found = defined(&library);
                 for library in libraries {
-                    // A base may have one of a name for each of several machines.
+                    // A base may have a library of that name for each of several machines.
                     let known = versions.entry((*library).to_owned()).or_insert_with(|| Some(BTreeSet::new()));
                     *known = known.take().zip(found.clone()).map(|(known, found)| &known | &found);
                 }
@@ -191,8 +192,8 @@ fn names(tree: &Tree) -> HashSet<Vec<u8>> {
     names
 }
 
-/// Gives the name and the path of all that is in `folder`, which is at `path`, but of folders. A tree is not deep enough
-/// to fill the stack.
+/// Calls `found` with the name and the path of each file below `folder`, which is at `path`. A tree is not deep enough to
+/// fill the stack.
 fn each_file(tree: &Tree, folder: NodeId, path: &mut String, found: &mut impl FnMut(&[u8], &str)) {
     for (name, node) in tree.children(folder) {
         let above = path.len();

@@ -19,33 +19,33 @@ use crate::store::layer::layers_of;
 
 /// The assets of an image.
 pub(crate) struct Assets<'a> {
-    /// Which are wanted.
+    /// The rules.
     pub plan: &'a ImagePlan,
-    /// What they go over.
+    /// The base.
     pub base: &'a Base,
-    /// For each platform, whose the files of each rule are ([`owners`]).
+    /// For each platform, the owner of the files of each rule ([`owners`]).
     pub owners: &'a [Vec<OwnerIds>],
 }
 
-/// Looks at the files that are there already: mistakes are told before minutes of compiling.
+/// Checks the files that exist already: mistakes are reported before minutes of compiling.
 ///
 /// # Errors
-/// A mistake in a rule; folders that cannot be read.
+/// Returns an error if a rule has a mistake, or a folder cannot be read.
 pub(crate) fn check(plan: &ImagePlan) -> Result<()> {
     assets::check(&plan.files, &plan.target_dir, &binaries(plan))
 }
 
-/// For each platform, whose the files of each rule are; `source` has the content of the base.
+/// Returns the owner of the files of each rule, for each platform. `source` has the content of the base.
 ///
 /// # Errors
-/// An owner whom the base does not know; a base that cannot be read.
+/// Returns an error if the base does not know an owner, or cannot be read.
 pub(crate) fn owners(plan: &ImagePlan, base: &Base, source: &dyn Source) -> Result<Vec<Vec<OwnerIds>>> {
     let mut owners: Vec<Vec<OwnerIds>> = Vec::new();
     if plan.files.is_empty() {
         return Ok(owners);
     }
     for (at, below) in base.images.iter().enumerate() {
-        // The same layers know the same names.
+        // The same layers have the same users.
         let known = base.images[..at].iter().position(|other| other.layers == below.layers);
         owners.push(if let Some(known) = known {
             owners[known].clone()
@@ -58,10 +58,11 @@ pub(crate) fn owners(plan: &ImagePlan, base: &Base, source: &dyn Source) -> Resu
 }
 
 impl Assets<'_> {
-    /// Writes the layers: one for each platform, which is mostly the same; none where there are no rules.
+    /// Writes the layer for each platform, which is mostly the same one. Without rules, there are none.
     ///
     /// # Errors
-    /// A mistake in a rule that only shows after cargo has run; of reading files, and of writing the layout.
+    /// Returns an error if a rule has a mistake that only shows after cargo has run, if a file cannot be read, or if the layout
+    /// cannot be written.
     pub(crate) fn layers(&self, layers: &Layers, out_dirs: &[OutDir], listener: Listener) -> Result<Vec<Layer>> {
         let mut made: Vec<(&Vec<OwnerIds>, Option<&Path>, Layer)> = Vec::new();
         let mut astray = BTreeSet::new();
@@ -99,7 +100,7 @@ impl Assets<'_> {
     }
 }
 
-/// Where in the image the binaries go, without the slash at the beginning.
+/// Returns the path of a binary in the image, without the leading slash.
 fn binaries(plan: &ImagePlan) -> Vec<String> {
     plan.bins.iter().map(|bin| plan.bin_dir.join(bin).trim_start_matches('/').to_owned()).collect()
 }

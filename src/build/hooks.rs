@@ -27,7 +27,7 @@ pub(crate) trait Hooks: Sync {
         Ok(())
     }
 
-    /// Called when cargo has something to compile: what can be done with the bases meanwhile.
+    /// Called while cargo compiles, with the bases.
     ///
     /// # Errors
     /// Returns an error if it is useless to go on.

@@ -23,40 +23,40 @@ use crate::platform::Target;
 use crate::reference::BaseReference;
 use crate::store::{ProgressSource, Sink, Source, copy};
 
-/// One image, and where its parts go.
+/// Writes an image to its layout.
 pub(crate) struct ImageBuilder<'a> {
-    /// What is wanted.
+    /// The plan of the image.
     pub plan: &'a ImagePlan,
-    /// Its layers, and its layout.
+    /// Makes its layers, and has its layout.
     pub layers: Layers<'a>,
-    /// Who wants to know what happens.
+    /// Receives events.
     pub listener: Listener<'a>,
 }
 
 impl ImageBuilder<'_> {
-    /// Writes the layers of the base, whose content is in `source`; where the layout is not to be `complete`, those of a
-    /// registry's only stay if they are there already.
+    /// Writes the layers of the base, whose content is in `source`. If the layout need not be `complete`, layers of a registry
+    /// are not copied, but kept if the layout has them.
     ///
     /// # Errors
-    /// Of reading the base, and of writing the layout.
+    /// Returns an error if the base cannot be read, or the layout cannot be written.
     pub(crate) fn base(&self, base: &Base, source: &dyn Source, complete: bool) -> Result<()> {
         let layers: Vec<_> = base.images.iter().flat_map(|image| image.layers.clone()).collect();
         if complete || !matches!(self.plan.base, BaseReference::Registry(_)) {
             let source = ProgressSource { source, activity: Activity::Copying, listener: self.listener };
             return copy(&source, &self.layers.writer, &layers);
         }
-        // What is there is kept: asking does that.
+        // `exists` keeps the blob if the layout has it.
         layers.iter().try_for_each(|layer| self.layers.writer.exists(layer).map(drop))
     }
 
-    /// Writes the layer of the binaries for one target, which are all there.
+    /// Writes the layer of the binaries for one target.
     ///
     /// # Errors
-    /// Of reading the binaries, and of writing the layout.
+    /// Returns an error if the binaries cannot be read, or the layout cannot be written.
     pub(crate) fn binaries(&self, target: Target, binaries: &[Binary]) -> Result<Layer> {
         let mut entries = Vec::new();
         for binary in binaries {
-            // A program that was named may be behind a link.
+            // A prebuilt program may be a link.
             let source = binary.path.canonicalize().map_err(|error| cannot_read(&binary.path, error))?;
             let path = self.plan.bin_dir.join(&binary.name);
             entries.push(LayerEntry::file(path.trim_start_matches('/'), 0o755, FileContent::Path(source)));
@@ -66,11 +66,11 @@ impl ImageBuilder<'_> {
         self.layers.layer(&entries, &name).wrap_err("cannot make the layer of the binaries")
     }
 
-    /// Writes the rest: everything but the layout's index, with which the layout is
+    /// Writes everything else except the layout's index, which is written when the layout is
     /// [committed](crate::store::LayoutWriter::commit). `binaries` are the layers for the platforms of the base.
     ///
     /// # Errors
-    /// Of reading the assets, and of writing the layout.
+    /// Returns an error if the assets cannot be read, or the layout cannot be written.
     pub(crate) fn finish(
         &self,
         prepared: &PreparedBase,
@@ -110,7 +110,7 @@ impl ImageBuilder<'_> {
         })
     }
 
-    /// What the image is called by: its index, or the one manifest where no index is wanted.
+    /// Writes the index, unless the plan wants none. Returns the root of the image.
     fn root(&self, base: &Base, manifests: &[BuiltManifest]) -> Result<Descriptor> {
         if let (true, [manifest]) = (self.plan.no_index, manifests) {
             return Ok(manifest.descriptor.clone());
@@ -121,7 +121,7 @@ impl ImageBuilder<'_> {
         Ok(index.descriptor)
     }
 
-    /// Config and manifest for one platform.
+    /// Writes config and manifest for one platform.
     fn image(&self, base: &Base, below: &BaseImage, assets: Option<Layer>, binaries: Layer) -> Result<BuiltManifest> {
         let (mut layers, mut histories) = (below.layers.clone(), Vec::new());
         let bins = self.plan.bins.iter().map(|bin| self.plan.bin_dir.join(bin)).collect();
@@ -157,14 +157,14 @@ impl ImageBuilder<'_> {
     }
 }
 
-/// All that `root` names and itself, each content once, in bytes.
+/// Returns the size of `root` and all that it refers to in bytes, each blob once.
 fn size(root: &Descriptor, manifests: &[BuiltManifest]) -> u64 {
     let parts = manifests.iter().flat_map(|image| image.layers.iter().chain([&image.config, &image.descriptor]));
     let sizes: BTreeMap<_, _> = parts.chain([root]).map(|part| (part.digest().as_ref(), part.size())).collect();
     sizes.values().sum()
 }
 
-/// The path as the user would type it: from the current folder where it is below that.
+/// Returns the path relative to the current folder if it is below it.
 fn shown(path: &Path) -> String {
     let current = std::env::current_dir().unwrap_or_default();
     let path = path.strip_prefix(current).unwrap_or(path);

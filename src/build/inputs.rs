@@ -1,4 +1,4 @@
-//! What binaries are built from and with: crates, Cargo.lock, toolchain. What was found before is kept in the cache.
+//! The inputs of binaries: crates, Cargo.lock, toolchain. The cache keeps them until something changes.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -27,14 +27,14 @@ use crate::store::Cache;
 use crate::store::cache::records::RecordKind;
 use crate::store::fingerprint::Fingerprint;
 
-/// The version of the format of [`Crate`]s in the cache: those of another release may lack what this one needs.
+/// The version of the format of [`Crate`]s in the cache: records of another release may lack fields.
 const CRATES: &str = "crates 1";
 
-/// What binaries are built from and with.
+/// The inputs of binaries.
 pub(crate) struct Inputs<'a> {
     plan: &'a Plan,
     cache: &'a Cache,
-    /// What everything was compiled with; empty if all binaries are prebuilt.
+    /// The releases of rustc and cargo; empty if all binaries are prebuilt.
     pub tools: Vec<Release>,
     /// The text of Cargo.lock.
     lock: String,
@@ -42,16 +42,16 @@ pub(crate) struct Inputs<'a> {
     crates: HashMap<Unit, Vec<Crate>>,
 }
 
-/// A unit whose crates are asked for.
+/// A unit whose crates are needed.
 struct Wanted<'a> {
     unit: Unit,
     /// Its package, as cargo's arguments name it.
     spec: &'a str,
-    /// Of rustc.
+    /// The flags for rustc.
     flags: Option<Vec<String>>,
 }
 
-/// An image, and what it is built for.
+/// An image and its targets.
 pub(crate) struct ImageTargets<'a> {
     /// The image.
     pub plan: &'a ImagePlan,
@@ -63,7 +63,7 @@ impl<'a> Inputs<'a> {
     /// Finds the inputs of all images that have an SBOM attached (`attach`), or the list of crates in their binaries.
     ///
     /// # Errors
-    /// Returns an error if cargo or a program of the toolchain does not answer.
+    /// Returns an error if cargo or a program of the toolchain fails.
     pub(crate) fn find(
         plan: &'a Plan,
         cache: &'a Arc<Cache>,
@@ -158,7 +158,7 @@ impl<'a> Inputs<'a> {
         })
     }
 
-    /// Returns what was found of a file, which is kept in the cache until the file changes.
+    /// Returns what `find` finds out about a file. The cache keeps it until the file changes.
     fn while_same<T>(&self, file: &Path, what: &str, find: impl FnOnce() -> Result<T>) -> Result<T>
     where
         T: Serialize + DeserializeOwned,

@@ -15,11 +15,11 @@ use crate::parallel::lock;
 use crate::plan::ImagePlan;
 use crate::platform::Target;
 
-/// An image, and what is known of it before its layout is begun.
+/// An image whose layout is not begun yet.
 pub(crate) struct PlannedImage<'a> {
-    /// What is wanted.
+    /// The plan of the image.
     pub plan: &'a ImagePlan,
-    /// What is known of its base.
+    /// The state of its base.
     pub base: BaseState,
 }
 
@@ -32,7 +32,7 @@ impl PlannedImage<'_> {
         }
     }
 
-    /// Returns what the image is built for.
+    /// Returns the targets of the image.
     pub(crate) fn targets(&self) -> Vec<Target> {
         match self.base() {
             Some(base) => base.images.iter().map(|image| image.target).collect(),
@@ -43,9 +43,9 @@ impl PlannedImage<'_> {
 
 /// An image that is being built.
 pub(crate) struct ImageJob<'a> {
-    /// What is wanted.
+    /// The plan of the image.
     pub plan: &'a ImagePlan,
-    /// What it is built for.
+    /// Its targets.
     pub targets: Vec<Target>,
     /// Writes it.
     pub builder: ImageBuilder<'a>,
@@ -57,7 +57,7 @@ pub(crate) struct ImageJob<'a> {
 }
 
 impl<'a> ImageJob<'a> {
-    /// Creates the job of an image of which nothing is written yet.
+    /// Creates the job of an image. Nothing is written yet.
     pub(crate) fn new(image: PlannedImage<'a>, builder: ImageBuilder<'a>) -> ImageJob<'a> {
         let targets = image.targets();
         let (documents, prepared) = match image.base {
@@ -68,23 +68,23 @@ impl<'a> ImageJob<'a> {
         ImageJob { plan: image.plan, targets, builder, documents, prepared, layers: Mutex::default() }
     }
 
-    /// Returns the documents of the base, if they are all that is known of it.
+    /// Returns the documents of the base if its layers were not prepared yet.
     pub(crate) fn documents(&self) -> Option<&Base> {
         self.documents.as_ref()
     }
 
-    /// Returns whether everything about the base is known.
+    /// Returns whether the base is prepared.
     pub(crate) fn is_prepared(&self) -> bool {
         self.prepared.get().is_some()
     }
 
-    /// Keeps all that is known of the base.
+    /// Sets the prepared base.
     pub(crate) fn set_prepared(&self, base: PreparedBase) {
         // A base is prepared once.
         let _ = self.prepared.set(base);
     }
 
-    /// Returns all that is known of the base.
+    /// Returns the prepared base.
     ///
     /// # Errors
     /// Returns an error if it was not prepared.
@@ -92,7 +92,7 @@ impl<'a> ImageJob<'a> {
         self.prepared.get().ok_or_else(|| miette!("the base {} was not prepared", self.plan.base))
     }
 
-    /// Writes the layer of the binaries for a target, which are all there.
+    /// Writes the layer of the binaries for a target.
     ///
     /// # Errors
     /// Returns an error if the binaries cannot be read, or the layout cannot be written.

@@ -1,7 +1,6 @@
-//! Layers of our own: found in the layout or in the cache where they were made before, else made.
+//! The layers that cargo-oci makes. A layer that the layout or the cache has already is not made again.
 //!
-//! What is looked at first is the metadata of the files that go in, and then their content: both are much quicker than to
-//! compress them.
+//! The metadata of the files is compared first, then their content: both are much quicker than compression.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -25,21 +24,21 @@ use crate::store::error::read_error;
 use crate::store::fingerprint::Fingerprint;
 use crate::store::{Cache, LayoutWriter, Sink};
 
-/// Where layers of a layout come from, and go to.
+/// Makes the layers of a layout.
 pub(crate) struct Layers<'a> {
     /// The layout.
     pub writer: LayoutWriter,
-    /// What is kept of the runs before.
+    /// The layers of earlier runs.
     pub cache: Arc<Cache>,
-    /// How their tars are made blobs.
+    /// The compression.
     pub packing: CompressionOptions,
-    /// The time of their files.
+    /// The modification time of the files in the layers, in seconds since 1970.
     pub time: u64,
-    /// Who wants to know how far they are.
+    /// Receives the progress.
     pub listener: Listener<'a>,
 }
 
-/// What was made of files that looked so.
+/// The cache's record of a layer: the fingerprints of its files, its tar and its blob.
 #[derive(Serialize, Deserialize)]
 struct Made {
     stamps: Vec<Fingerprint>,
@@ -48,10 +47,10 @@ struct Made {
 }
 
 impl Layers<'_> {
-    /// The layer of `entries`, written to the layout. While it is made, it is called `name`.
+    /// Writes the layer of `entries` to the layout. Progress reports call it `name`.
     ///
     /// # Errors
-    /// Of reading what goes in, and of writing the layout.
+    /// Returns an error if a file cannot be read, or the layout cannot be written.
     pub(crate) fn layer(&self, entries: &[LayerEntry], name: &str) -> Result<Layer> {
         if let Some(entry) = entries.iter().find(|entry| entry.path.split('/').any(is_whiteout)) {
             let why = "would delete files of the base: names that begin with `.wh.` do that";
@@ -74,7 +73,7 @@ impl Layers<'_> {
         Ok(layer)
     }
 
-    /// One that was made of the same content.
+    /// Returns the layer that was made of the same content before.
     fn known(&self, entries: &[LayerEntry]) -> Result<Option<Layer>> {
         let size = layer::tar_size(entries).into_diagnostic()?;
         if !self.cache.has_layer_of_size(size) {
@@ -87,12 +86,12 @@ impl Layers<'_> {
         Ok(self.is_there(&descriptor, &diff_id)?.then_some(Layer { descriptor, diff_id }))
     }
 
-    /// Whether the layout has it, or has it now.
+    /// Returns whether the layout has the layer, after copying it from the cache if possible.
     fn is_there(&self, descriptor: &Descriptor, tar: &DiffId) -> Result<bool> {
         if self.writer.exists(descriptor)? {
             return Ok(true);
         }
-        // That it is the layer of that tar is not believed either.
+        // Verify that it is the layer of that tar, too.
         let layer = Layer { descriptor: descriptor.clone(), diff_id: tar.clone() };
         let read = layer.read(self.cache.as_ref(), |entries| {
             while entries.next_entry().map_err(read_error)?.is_some() {}
@@ -117,7 +116,7 @@ impl Layers<'_> {
         Ok(layer)
     }
 
-    /// All that a layer is made of, but for the content of files.
+    /// Returns all that determines a layer, except the content of files.
     #[allow(clippy::unnecessary_debug_formatting)] // it escapes line breaks
     fn about(&self, entries: &[LayerEntry]) -> String {
         let mut about = format!("{} by {COMPRESSOR}, at {}", self.packing.compression, self.time);

@@ -2,13 +2,13 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
-//! | `pipeline` | the order of things, everything as soon as it can be done |
+//! | `pipeline` | the order of all steps, each as early as possible |
 //! | [`hooks`] | what a caller does while images are built |
 //! | `job` | one image on its way through the pipeline |
 //! | `base`, `verify_base` | the bases of images: read, verified, prepared |
-//! | `binaries`, `dynamic` | binaries: prebuilt or compiled, and such that their base can start them |
-//! | `pending` | binaries, as they arrive → complete layers |
-//! | `files`, `layers` | the key `files` and binaries → layers, which are not made again |
+//! | `binaries`, `dynamic` | binaries: prebuilt or compiled, and checked against their base |
+//! | `pending` | binaries, as cargo builds them → complete layers |
+//! | `files`, `layers` | the key `files` and binaries → layers, reused if nothing has changed |
 //! | `image`, `settings` | layers and base → config, manifest, index |
 //! | [`inputs`], `auditable` | what binaries are built from: crates, toolchain, Cargo.lock |
 //! | [`referrers`] | SBOMs and provenance, attached in the layout |
@@ -44,21 +44,21 @@ use crate::interrupt::inherit;
 use crate::plan::{self, ImagePlan, Plan, Request};
 use crate::store::Layout;
 
-/// What is to be built.
+/// A build that was requested.
 pub(crate) struct Build<'a> {
-    /// What the plan is made from.
+    /// The arguments of the plan.
     pub request: Request<'a>,
-    /// Whether layouts get the layers of bases in registries too; else these are left where they are.
+    /// Whether layouts get the layers of bases in registries too.
     pub complete: bool,
     /// Whether SBOMs and provenance are attached.
     pub attach: bool,
-    /// What the run has.
+    /// The context of the run.
     pub context: &'a GlobalContext<'a>,
 }
 
 /// Images that were built.
 pub(crate) struct Built<'a> {
-    /// What was planned.
+    /// The plan.
     pub plan: Plan,
     /// The bases.
     pub bases: Bases<'a>,
@@ -75,14 +75,14 @@ impl<'a> Build<'a> {
     /// Returns the first failure; then every layout is as it was before.
     pub(crate) fn run(&self, check: impl FnOnce(&Plan) -> Result<()>, hooks: &dyn Hooks) -> Result<Built<'a>> {
         let environment = &self.context.environment;
-        // Which toolchain it is does not depend on the plan: it is asked while the plan is made.
+        // The toolchain does not depend on the plan: it is looked up while the plan is made.
         let (plan, toolchain) = std::thread::scope(|scope| {
             let toolchain = scope.spawn(inherit(|| Toolchain::find(environment)));
             let plan = plan::make(&self.request, environment);
             (plan, toolchain.join().unwrap_or_else(|_| Err(miette!("a thread panicked"))))
         });
         let plan = plan?;
-        // All binaries may be prebuilt; where none is, a toolchain is needed for sure.
+        // If all binaries are prebuilt, no toolchain is needed.
         let toolchain = if plan.prebuilt.is_empty() { Some(toolchain?) } else { toolchain.ok() };
         check(&plan)?;
         announce(&plan, self.context);
@@ -108,7 +108,7 @@ impl Built<'_> {
             .map(|((plan, image), layout)| (plan, image, layout))
     }
 
-    /// Writes what is wanted besides the layouts.
+    /// Writes the outputs besides the layouts.
     ///
     /// # Errors
     /// Returns an error if it cannot be written.
@@ -123,7 +123,7 @@ impl Built<'_> {
     }
 }
 
-/// Reports what the user may want to know of a plan before minutes of compiling.
+/// Reports warnings and tags of the plan, before minutes of compiling.
 fn announce(plan: &Plan, context: &GlobalContext) {
     for message in &plan.warnings {
         context.warn(message);

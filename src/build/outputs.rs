@@ -1,4 +1,4 @@
-//! What is written besides the layouts in `target/oci`: only a finished layout is ever read for it.
+//! The outputs besides the layouts in `target/oci`, made from finished layouts.
 
 use std::fs;
 use std::path::Path;
@@ -16,10 +16,10 @@ use crate::store::archive::{ArchiveContents, DockerImage};
 use crate::store::layout::LayoutFolder;
 use crate::store::{Layout, LayoutWriter, Sink, Source, atomic, copy, read};
 
-/// Writes a finished layout wherever else the plan says.
+/// Writes the outputs of the plan from a finished layout.
 ///
 /// # Errors
-/// Of writing; what was at such a place before is then as it was.
+/// Returns an error if an output cannot be written; what was there before is then unchanged.
 pub(crate) fn write(
     plan: &Plan,
     image_plan: &ImagePlan,
@@ -58,7 +58,7 @@ fn copy_layout(layout: &Layout, image: &BuiltImage, path: &Path, listener: Liste
     Ok(())
 }
 
-/// Writes the SBOMs as files, under the names that they have among what is attached.
+/// Writes the SBOMs as files, named as in the layout.
 fn write_sboms(folder: &Path, layout: &Layout, image: &BuiltImage, listener: Listener) -> Result<()> {
     fs::create_dir_all(folder).map_err(|error| on_path("create", folder, error))?;
     for attached in image
@@ -74,7 +74,7 @@ fn write_sboms(folder: &Path, layout: &Layout, image: &BuiltImage, listener: Lis
     Ok(())
 }
 
-/// The one image that Docker's own format can name: that of this computer's architecture, else the first.
+/// Returns the one manifest that fits into Docker's own format: that for this machine's platform, else the first.
 fn docker_image(image: &BuiltImage) -> Result<DockerImage<'_>> {
     let manifest =
         image.manifests.iter().find(|manifest| manifest.platform == Platform::host()).or(image.manifests.first());
@@ -85,7 +85,7 @@ fn docker_image(image: &BuiltImage) -> Result<DockerImage<'_>> {
 /// Writes the result as JSON.
 ///
 /// # Errors
-/// Of writing; a file that was there before is then as it was.
+/// Returns an error if the file cannot be written; a file that was there before is then unchanged.
 pub(crate) fn write_metadata(path: &Path, built: &[BuiltImage]) -> Result<()> {
     let text = serde_json::to_vec_pretty(&json!({ "images": built })).into_diagnostic()?;
     atomic::replace(path, |file| file.write_all(&text)).map_err(|error| on_path("write", path, error))

@@ -1,4 +1,4 @@
-//! Binaries, as they arrive → the layers that have all of theirs.
+//! Binaries, as cargo builds them → layers with all their binaries.
 
 use std::sync::Mutex;
 use std::sync::mpsc::Sender;
@@ -8,11 +8,11 @@ use crate::compile::Binary;
 use crate::parallel::lock;
 use crate::platform::Target;
 
-/// A layer of binaries, all of which are there.
+/// A layer whose binaries have all been built.
 pub(crate) struct CompleteLayer<'a> {
-    /// Its image.
+    /// The job of the image.
     pub job: &'a ImageJob<'a>,
-    /// What the binaries were built for.
+    /// The target of the binaries.
     pub target: Target,
     /// The binaries, in the order of the plan.
     pub binaries: Vec<Binary>,
@@ -25,7 +25,7 @@ pub(crate) struct PendingLayers<'a> {
 }
 
 impl<'a> PendingLayers<'a> {
-    /// Creates the layers of all images, without binaries; `complete` receives those that have all.
+    /// Creates the layers of all images, without binaries. `complete` receives each layer that has all its binaries.
     pub(crate) fn new(jobs: &'a [ImageJob<'a>], complete: Sender<CompleteLayer<'a>>) -> PendingLayers<'a> {
         let layers = jobs.iter().flat_map(|job| {
             job.targets.iter().map(move |target| CompleteLayer { job, target: *target, binaries: Vec::new() })
@@ -45,7 +45,7 @@ impl<'a> PendingLayers<'a> {
         for mut layer in waiting.extract_if(.., |layer| layer.binaries.len() == layer.job.plan.bins.len()) {
             let bins = &layer.job.plan.bins;
             layer.binaries.sort_by_key(|binary| bins.iter().position(|bin| *bin == binary.name));
-            // Nobody receives it after something else has failed.
+            // There is no receiver if something else has failed.
             let _ = self.complete.send(layer);
         }
     }

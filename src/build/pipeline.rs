@@ -1,5 +1,5 @@
-//! A plan → finished layouts, everything as soon as it can be done: bases are pulled while cargo runs, and the binaries
-//! for a platform become a layer when they are there, not when all are.
+//! A plan → finished layouts, each step as early as possible: bases are pulled while cargo runs, and the binaries for a
+//! platform become a layer as soon as they are built.
 
 use std::num::NonZero;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -33,16 +33,16 @@ use crate::reference::BaseReference;
 use crate::store::layout::LayoutFolder;
 use crate::store::{Cache, Layout, LayoutWriter};
 
-/// Cargo takes longer where it has something to compile.
+/// If cargo takes longer, it has something to compile.
 const NOTHING_TO_COMPILE: Duration = Duration::from_millis(500);
 
-/// Makes the images of a plan.
+/// Builds the images of a plan.
 pub(crate) struct Pipeline<'a> {
-    /// What is wanted.
+    /// The plan.
     pub plan: &'a Plan,
-    /// What the run has.
+    /// The context of the run.
     pub context: &'a GlobalContext<'a>,
-    /// What runs before have left.
+    /// The cache.
     pub cache: Arc<Cache>,
     /// Whether layouts get the layers of bases in registries too.
     pub complete: bool,
@@ -51,7 +51,7 @@ pub(crate) struct Pipeline<'a> {
 }
 
 impl Pipeline<'_> {
-    /// Makes all images.
+    /// Builds all images.
     ///
     /// # Errors
     /// Returns the first failure; then every layout is as it was before.
@@ -77,7 +77,7 @@ impl Pipeline<'_> {
         for job in &jobs {
             binaries::check(job.plan, &job.prepared()?.base, &compiled.binaries, &mut check)?;
         }
-        // Cargo is not asked what binaries are made of that cannot be used.
+        // Only then is cargo asked for the inputs of the binaries: not for binaries that cannot start.
         let inputs = match inputs {
             Some(inputs) => inputs,
             None => self.inputs(&jobs, toolchain.as_ref())?,
@@ -94,8 +94,8 @@ impl Pipeline<'_> {
         self.commit(jobs, built)
     }
 
-    /// Looks at bases before cargo runs: at all of them where that takes no request; else only as far as what is compiled,
-    /// or whether it can be, depends on them.
+    /// Looks at bases before cargo runs: at all bases that need no request, and at those that decide what is compiled, or
+    /// whether it can be.
     fn look_at_bases(&self, bases: &mut Bases) -> Result<Vec<PlannedImage<'_>>> {
         let images = &self.plan.images;
         let is_remote = images.iter().any(|image| matches!(image.base, BaseReference::Registry(_)));
@@ -117,7 +117,7 @@ impl Pipeline<'_> {
         Ok(planned)
     }
 
-    /// Begins the layouts of all images. Every run takes them in one order, so that no two wait for each other.
+    /// Begins the layouts of all images. All runs lock layouts in the same order, so that no two wait for each other.
     fn begin<'p>(&'p self, images: Vec<PlannedImage<'p>>) -> Result<Vec<ImageJob<'p>>> {
         let mut in_order: Vec<_> = images.into_iter().enumerate().collect();
         in_order.sort_by(|(_, one), (_, other)| one.plan.layout.cmp(&other.plan.layout));
@@ -138,8 +138,7 @@ impl Pipeline<'_> {
         Ok(jobs.into_iter().map(|(_, job)| job).collect())
     }
 
-    /// Compiles, pulls bases, and makes layers of what has arrived, all at the same time. The inputs are returned where they
-    /// had to be known for it.
+    /// Compiles, pulls bases and makes layers at the same time. Returns the inputs if they were needed for it.
     fn compile_and_pull(
         &self,
         jobs: &[ImageJob],
@@ -158,7 +157,7 @@ impl Pipeline<'_> {
             scope.spawn(move || {
                 work.run(|| {
                     prepare_bases(jobs, bases)?;
-                    // Where that has failed, it is what the user is told.
+                    // If that has failed, report that error.
                     planned.join().unwrap_or_default().ok_or_else(|| miette!("nothing was begun"))?;
                     self.copy_bases(jobs, bases, hooks, &cargo)
                 })
@@ -168,7 +167,7 @@ impl Pipeline<'_> {
             }
             let pending = PendingLayers::new(jobs, complete);
             let compiled = work.run(|| self.compile(jobs, binaries, toolchain, &pending));
-            // Now threads that make layers, and the one that waits for cargo, receive nothing more, and end.
+            // Closes the channels, so that the threads that make layers, and the one that waits for cargo, end.
             drop((pending, cargo_runs));
             compiled
         });
@@ -176,8 +175,8 @@ impl Pipeline<'_> {
         compiled.ok_or_else(|| miette!("a thread panicked"))
     }
 
-    /// Makes all binaries. Where they hold the list of their crates, cargo is asked for that first: not while it compiles, as
-    /// it would wait for the lock, and say so.
+    /// Builds all binaries. If they embed the list of their crates, cargo is asked for it first: while it compiles, it would
+    /// wait for the lock and print that.
     fn compile(
         &self,
         jobs: &[ImageJob],
@@ -205,8 +204,8 @@ impl Pipeline<'_> {
         Inputs::find(self.plan, &self.cache, toolchain, &images, self.attach)
     }
 
-    /// Copies bases to the layouts, and lets the caller do with them what it can while cargo runs, which is as long as `cargo`
-    /// has another end.
+    /// Copies bases to the layouts, and runs the caller's hook if cargo runs for longer. The sender of `cargo` is dropped when
+    /// cargo has ended.
     fn copy_bases(&self, jobs: &[ImageJob], bases: &Bases, hooks: &dyn Hooks, cargo: &Receiver<()>) -> Result<()> {
         let mut all = Vec::new();
         for job in jobs {
@@ -223,7 +222,7 @@ impl Pipeline<'_> {
         }
     }
 
-    /// Puts all layouts in the place of the old ones, now that everything is there.
+    /// Replaces all layouts at the end, when every image is complete.
     fn commit(&self, jobs: Vec<ImageJob>, built: Vec<BuiltImage>) -> Result<Vec<(BuiltImage, Layout)>> {
         let mut committed = Vec::new();
         for (job, image) in jobs.into_iter().zip(built) {
@@ -235,12 +234,12 @@ impl Pipeline<'_> {
     }
 }
 
-/// Returns whether what is compiled for an image does not depend on its base, nor on whether that is rejected.
+/// Returns whether compilation for an image depends neither on its base nor on the verification of the base.
 fn is_compiled_over_any_base(image: &ImagePlan) -> bool {
     image.base_verify.is_none() && image.targets().is_some_and(|targets| targets.iter().all(Target::is_static))
 }
 
-/// Prepares the bases of all images, as far as that was not done.
+/// Prepares the bases of all images that were not prepared yet.
 fn prepare_bases(jobs: &[ImageJob], bases: &mut Bases) -> Result<()> {
     let mut left = Vec::new();
     for job in jobs.iter().filter(|job| !job.is_prepared()) {

@@ -1,4 +1,4 @@
-//! What is said of an image, attached to it in the layout when that is made.
+//! SBOMs and provenance of an image, attached in its layout.
 
 use miette::miette;
 use oci_spec::image::{ANNOTATION_CREATED, ANNOTATION_TITLE, Descriptor, MediaType};
@@ -24,17 +24,17 @@ use crate::platform::{Platform, Target};
 use crate::reference::BaseReference;
 use crate::store::{LayoutWriter, Memory};
 
-/// An image, and all that is known of how it came about.
+/// Makes the SBOMs and the provenance of an image.
 pub(crate) struct Attachments<'a> {
-    /// All that was planned.
+    /// The plan.
     pub whole: &'a Plan,
-    /// The image, in that.
+    /// The plan of the image.
     pub plan: &'a ImagePlan,
-    /// What is below.
+    /// The base.
     pub base: &'a Base,
-    /// What was compiled.
+    /// The binaries.
     pub binaries: &'a [Binary],
-    /// What that was made of.
+    /// The inputs of the binaries.
     pub inputs: &'a Inputs<'a>,
 }
 
@@ -42,16 +42,16 @@ pub(crate) struct Attachments<'a> {
 struct Attachment {
     subject: Descriptor,
     artifact_type: &'static str,
-    /// What it is called as a file.
+    /// The name of the file.
     file: String,
     bytes: Vec<u8>,
 }
 
 impl Attachments<'_> {
-    /// Makes all that is wanted, and attaches it in the layout.
+    /// Makes the documents that the plan names, and attaches them in the layout.
     ///
     /// # Errors
-    /// Of making it, and of writing the layout.
+    /// Returns an error if a document cannot be made, or the layout cannot be written.
     pub(crate) fn attach(&self, image: &BuiltImage, writer: &LayoutWriter) -> Result<Vec<BuiltAttachment>> {
         self.sboms(image)?
             .into_iter()
@@ -60,7 +60,8 @@ impl Attachments<'_> {
             .collect()
     }
 
-    /// One statement about index and images, attached to each of them: whoever has one of their digests finds it.
+    /// Returns the provenance: one statement about index and manifests, attached to each of them, so that it is found by any
+    /// of their digests.
     fn provenances(&self, image: &BuiltImage) -> Vec<Attachment> {
         if !self.plan.provenance {
             return Vec::new();
@@ -119,7 +120,7 @@ impl Attachments<'_> {
             return Ok(attachments);
         }
         let images: Vec<_> = image.manifests.iter().zip(&self.base.images).collect();
-        // Programs that are new are hashed for it.
+        // New programs are hashed for it.
         let boms =
             each(&images, FEW, |(manifest, below)| self.bom(below.target, &manifest.platform, Some(&manifest.digest)))?;
         for (manifest, bom) in image.manifests.iter().zip(&boms) {
@@ -132,10 +133,10 @@ impl Attachments<'_> {
         Ok(attachments)
     }
 
-    /// That of the image for one platform, whose manifest may not be there yet.
+    /// Returns the SBOM of the image for one platform, whose manifest may not exist yet.
     ///
     /// # Errors
-    /// Of reading a program.
+    /// Returns an error if a program cannot be read.
     fn bom(&self, target: Target, platform: &Platform, digest: Option<&Digest>) -> Result<Bom> {
         let unit = self.plan.unit(target);
         let mut programs = Vec::new();
@@ -155,10 +156,10 @@ impl Attachments<'_> {
         Ok(contents.bom())
     }
 
-    /// The SBOM of an image that was not built: without the digests of its programs, and its own.
+    /// Returns the SBOM of an image that was not built: without the digests of its programs and of the image.
     ///
     /// # Errors
-    /// When it is too large.
+    /// Returns an error if it is too large.
     pub(crate) fn unbuilt(&self, format: SbomFormat) -> Result<Vec<u8>> {
         let images = self.base.images.iter();
         let boms: Vec<_> = images.map(|below| self.bom(below.target, &below.platform, None)).collect::<Result<_>>()?;
@@ -213,7 +214,7 @@ impl Attachment {
     }
 }
 
-/// What a base was called, without the place of a file.
+/// Returns the name of a base, without the path of a layout or an archive.
 fn without_place(base: &BaseReference) -> String {
     match base {
         BaseReference::Layout(_) => "oci".to_owned(),
@@ -222,10 +223,10 @@ fn without_place(base: &BaseReference) -> String {
     }
 }
 
-/// The one image that is meant where only one can be.
+/// Returns the only image of the plan.
 ///
 /// # Errors
-/// When there are several.
+/// Returns an error if there are several.
 pub(crate) fn only<T>(images: &[T]) -> Result<&T> {
     match images {
         [image] => Ok(image),

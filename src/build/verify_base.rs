@@ -20,12 +20,12 @@ use crate::store::cache::records::RecordKind;
 /// Verifies signatures of bases.
 pub(crate) struct BaseVerifier<'a> {
     is_offline: bool,
-    /// Has the cache, which keeps signatures: they are verified again, and not asked for.
+    /// Caches signatures, so that they are verified again without a request.
     context: &'a GlobalContext<'a>,
 }
 
 impl<'a> BaseVerifier<'a> {
-    /// Verifies with what the bases were opened with.
+    /// Creates a verifier with the context of the bases.
     pub(crate) fn new(bases: &Bases<'a>) -> BaseVerifier<'a> {
         BaseVerifier { context: bases.context(), is_offline: bases.is_offline() }
     }

@@ -88,7 +88,7 @@ macro_rules! commands {
         /// Runs a subcommand.
         ///
         /// # Errors
-        /// Returns an error if it cannot do what it was asked for. Its own file says what it has written then.
+        /// Returns the error of the subcommand, whose file describes what it has written then.
         pub fn run(command: &Command, context: &GlobalContext) -> Result<Outcome> {
             let _entered = context.cancellation.enter();
             match command {

@@ -9,24 +9,24 @@ use crate::report::{Reporter, status_code};
 use crate::store::cache::prune::CachedBlob;
 use crate::store::validate::Validated;
 
-/// What a subcommand gives for stdout when nothing went wrong.
+/// The result of a subcommand, for stdout.
 #[derive(Debug)]
 pub enum Outcome {
     /// Nothing.
     Done,
-    /// Lines, one for each result.
+    /// Results, one line each.
     Results(Vec<String>),
-    /// A text as it is.
+    /// Text.
     Text(String),
-    /// What an image holds, and whether it is printed as JSON.
+    /// An inspected image, and whether it is printed as JSON.
     Inspected(Inspected, bool),
-    /// What is attached to an image, and whether it is printed as JSON.
+    /// The attachments of an image, and whether they are printed as JSON.
     Referrers(ImageReferrers, bool),
-    /// What is wrong with an image, and whether it is printed as JSON.
+    /// The problems of an image, and whether they are printed as JSON.
     Validated(Validated, bool),
     /// The content of the cache.
     CacheEntries(Vec<CachedBlob>),
-    /// What was wrong in the cache.
+    /// The corrupt blobs of the cache.
     CacheProblems(Vec<(Digest, String)>),
     /// The exit status of a program that was run.
     Status(i32),

@@ -1,5 +1,4 @@
-//! Which source a base's reference means, and its content brought here: where [`base`](crate::base) meets the
-//! registry, the cache and the disk, none of which it knows.
+//! Opens the sources of bases and pulls their content: connects [`base`](crate::base) with registry, cache and disk.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,9 +25,9 @@ use crate::suggest::nearest;
 /// The bases of one run, each opened, resolved and read once.
 pub(crate) struct Bases<'a> {
     cache: Arc<Cache>,
-    /// Whether layers are brought here; else they stay where they are until someone reads them.
+    /// Whether layers are pulled; else they are read when they are needed.
     pull: bool,
-    /// Whether registries are not to be asked.
+    /// Whether requests to registries are forbidden.
     is_offline: bool,
     context: &'a GlobalContext<'a>,
     opened: Vec<(BaseReference, Opened<'a>)>,
@@ -37,9 +36,9 @@ pub(crate) struct Bases<'a> {
 /// A base that was opened.
 struct Opened<'a> {
     source: BaseSource<'a>,
-    /// Nothing for `scratch`.
+    /// `None` for `scratch`.
     root: Option<Descriptor>,
-    /// What was read of it for which platforms.
+    /// The images that were read, by their platforms.
     read: Vec<(Vec<PlatformChoice>, Base)>,
 }
 
@@ -49,7 +48,7 @@ impl<'a> Opened<'a> {
     }
 }
 
-/// Where a base's content is.
+/// The source of a base.
 enum BaseSource<'a> {
     Pulled(PullThrough<'a>),
     Local(Box<dyn Source + Send>),
@@ -65,12 +64,12 @@ impl BaseSource<'_> {
 }
 
 impl<'a> Bases<'a> {
-    /// None opened yet; what is pulled goes to `cache`.
+    /// Creates a list without bases.
     pub(crate) fn new(context: &'a GlobalContext<'a>, pull: bool, is_offline: bool) -> Result<Bases<'a>> {
         Ok(Bases { cache: context.cache()?, pull, is_offline, context, opened: Vec::new() })
     }
 
-    /// Says once that nothing is kept where that is so.
+    /// Warns once if the cache is read-only.
     fn warn_of_read_only(&mut self) {
         if self.cache.is_read_only() && self.pull {
             let folder = self.cache.root().display();
@@ -80,36 +79,36 @@ impl<'a> Bases<'a> {
         }
     }
 
-    /// Returns what the bases were opened with.
+    /// Returns the context of the run.
     pub(crate) fn context(&self) -> &'a GlobalContext<'a> {
         self.context
     }
 
-    /// Returns whether registries must not be asked.
+    /// Returns whether requests to registries are forbidden.
     pub(crate) fn is_offline(&self) -> bool {
         self.is_offline
     }
 
-    /// Where the content of a base is that was read.
+    /// Returns the source of a base that was opened.
     ///
     /// # Errors
-    /// When it was not read.
+    /// Returns an error if it was not opened.
     pub(crate) fn source(&self, reference: &BaseReference) -> Result<&dyn Source> {
         Ok(self.opened(reference)?.source.source())
     }
 
-    /// The base of an image, of which no more than its documents is read.
+    /// Returns the base of an image. Only its documents are read.
     ///
     /// # Errors
-    /// When it cannot be had, or is not an image for the platforms that are wanted.
+    /// Returns an error if it cannot be pulled, or is not an image for the platforms of the plan.
     pub(crate) fn read(&mut self, image: &ImagePlan) -> Result<Base> {
         self.find(&image.base, &image.platforms).map_err(|error| no_base(&image.base, error))
     }
 
-    /// The images that `reference` has for `platforms`.
+    /// Returns the images that `reference` has for `platforms`.
     ///
     /// # Errors
-    /// When they cannot be had, or there is none for one of the platforms.
+    /// Returns an error if they cannot be pulled, or there is none for one of the platforms.
     pub(crate) fn find(&mut self, reference: &BaseReference, platforms: &[PlatformChoice]) -> Result<Base> {
         let at = if let Some(at) = self.opened.iter().position(|(known, _)| known == reference) {
             at
@@ -129,10 +128,10 @@ impl<'a> Bases<'a> {
         Ok(base)
     }
 
-    /// Brings the layers of all that was read here, where they are wanted here.
+    /// Pulls the layers of all bases that were read, if layers are pulled.
     ///
     /// # Errors
-    /// Layers that cannot be had.
+    /// Returns an error if a layer cannot be pulled.
     pub(crate) fn fetch(&self) -> Result<()> {
         let references = self.opened.iter().map(|(reference, _)| reference);
         references
@@ -140,10 +139,10 @@ impl<'a> Bases<'a> {
             .try_for_each(|reference| self.fetch_one(reference).map_err(|error| no_base(reference, error)))
     }
 
-    /// The same for what was read of one of them.
+    /// Pulls the layers of one base, if layers are pulled.
     ///
     /// # Errors
-    /// Layers that cannot be had.
+    /// Returns an error if a layer cannot be pulled.
     pub(crate) fn fetch_one(&self, reference: &BaseReference) -> Result<()> {
         let Opened { source, read, .. } = self.opened(reference)?;
         read.iter().try_for_each(|(_, base)| match source {
@@ -176,7 +175,7 @@ impl<'a> Bases<'a> {
         Ok(Opened::new(BaseSource::Local(source), Some(root)))
     }
 
-    /// What a reference stands for: the registry is asked what a tag does, and nobody what a digest does.
+    /// Resolves a reference: a tag by a request to the registry, a digest without a request.
     fn resolve(&self, through: &PullThrough, reference: &Reference) -> Result<Descriptor> {
         let text = reference.to_string();
         let is_tag = Digest::try_from(reference.name()).is_err();
@@ -192,7 +191,7 @@ impl<'a> Bases<'a> {
     }
 }
 
-/// The base cannot be had; how it could be is said with it.
+/// Returns the error of a base that cannot be pulled, with help.
 fn no_base(base: &BaseReference, cause: Report) -> Report {
     let help = cause.help().map(|help| help.to_string());
     let is_unreachable = cause.downcast_ref().is_some_and(RequestError::is_unanswered);
@@ -205,14 +204,14 @@ fn no_base(base: &BaseReference, cause: Report) -> Report {
     with_help(cause.wrap_err(format!("cannot use the base {base}")), help)
 }
 
-/// The word that was meant by one that is nearly it. Such a one is an image of Docker Hub's, and may be there.
+/// Returns the keyword that a reference resembles. It is also the name of an image on Docker Hub, which may exist.
 fn meant(base: &BaseReference) -> Option<&'static str> {
     let BaseReference::Registry(reference) = base else { return None };
     let word = reference.repository().strip_prefix("library/")?;
     nearest(word, ["embedded", "scratch"])
 }
 
-/// Sees to it that the base's layers are there. What is in them is checked when they are read.
+/// Checks that the source has the layers of the base. Their content is verified when it is read.
 fn has_all(source: &dyn Source, base: &Base) -> Result<()> {
     for layer in base.images.iter().flat_map(|image| &image.layers) {
         if Hasher::for_digest(layer.digest()).is_none() {
@@ -231,7 +230,7 @@ fn has_all(source: &dyn Source, base: &Base) -> Result<()> {
     Ok(())
 }
 
-/// Brings the base's layers into the cache.
+/// Pulls the layers of the base into the cache.
 fn pull(through: &PullThrough, reference: &BaseReference, base: &Base, listener: Listener) -> Result<()> {
     let layers: HashMap<_, _> =
         base.images.iter().flat_map(|image| &image.layers).map(|layer| (layer.digest(), layer)).collect();

@@ -1,4 +1,4 @@
-//! The images that a user names as `REF|PATH`: which text means what, and where that is.
+//! The images that a user names as `REF|PATH`.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -17,20 +17,20 @@ use crate::store::layout::tag;
 use crate::store::{Archive, Layout, Memory, Source};
 use crate::unique::each_once;
 
-/// What may be named.
+/// The help of errors about names.
 const WAYS: &str = "name the folder of a layout, an archive of one, or an image in a registry";
 
-/// What a text means: a layout or an archive that is there, by its path and maybe `:TAG` or `@DIGEST`; else a reference.
+/// Parses a name: the path of a layout or an archive that exists, which may end with `:TAG` or `@DIGEST`; else a reference.
 ///
 /// # Errors
-/// A path that leads to no image, and what is no reference either.
+/// Returns an error if the text is a path without an image, or an invalid reference.
 pub(crate) fn reference(text: &str) -> Result<BaseReference> {
-    // A path may hold a colon itself.
+    // A path may contain a colon.
     for place in [LayoutReference { path: text.into(), name: None }, LayoutReference::parse(text)] {
         if place.path.is_file() && !is_called_as_an_image(&place.path) {
             return Ok(BaseReference::Archive(place));
         }
-        // A folder that happens to be called as an image is none.
+        // A folder may have the name of an image by chance.
         if place.path.join("index.json").is_file() {
             return Ok(BaseReference::Layout(place));
         }
@@ -39,7 +39,7 @@ pub(crate) fn reference(text: &str) -> Result<BaseReference> {
     if let Ok(reference @ (BaseReference::Layout(_) | BaseReference::Archive(_))) = parsed {
         return Ok(reference);
     }
-    // What lies in a folder that is there, or is called as a file, is hardly one of Docker Hub's.
+    // A text with an existing parent folder, or with the extension of an archive, is hardly an image on Docker Hub.
     let is_beside = Path::new(text).parent().is_some_and(|folder| folder != Path::new("") && folder.is_dir());
     if text.starts_with(['.', '/', '~'])
         || is_beside
@@ -50,20 +50,20 @@ pub(crate) fn reference(text: &str) -> Result<BaseReference> {
     parsed
 }
 
-/// Whether a file is called as images are, `debian`, and is no archive of one: it only happens to be there.
+/// Returns whether a file has the name of an image by chance, such as `debian`, and is not an archive.
 fn is_called_as_an_image(path: &Path) -> bool {
     let is_bare = path.file_name() == Some(path.as_os_str()) && path.extension().is_none();
     is_bare && path.to_str().is_some_and(|name| name.parse::<Reference>().is_ok()) && !is_tar(path)
 }
 
-/// Images where a text says that they are: nothing is read yet but a list of them.
+/// The images at a location, of which only the list was read.
 pub(crate) struct OpenImage<'a> {
     place: OpenLocation<'a>,
-    /// The tag or digest of the one that is meant.
+    /// The tag or digest that was named.
     name: Option<String>,
 }
 
-/// Where images can be.
+/// The location of images.
 enum OpenLocation<'a> {
     Layout(Layout),
     Archive(Archive),
@@ -71,19 +71,19 @@ enum OpenLocation<'a> {
     Memory(Memory),
 }
 
-/// An image, and what it is called where it is.
+/// An image and its tags.
 pub(crate) struct ImageRoot {
-    /// Its index, or its manifest where it has no index.
+    /// Its index, or its manifest without an index.
     pub descriptor: Descriptor,
-    /// Its tags there.
+    /// Its tags.
     pub tags: Vec<String>,
 }
 
 impl<'a> OpenImage<'a> {
-    /// Opens the place that a reference names. The cache is not used: a registry says what it has now.
+    /// Opens the location of a reference. The cache is not used: the current state of a registry is read.
     ///
     /// # Errors
-    /// Returns an error if there is no such place, or if credentials cannot be read.
+    /// Returns an error if there is nothing at the location, or if credentials cannot be read.
     pub(crate) fn open(reference: &BaseReference, context: &GlobalContext<'a>) -> Result<OpenImage<'a>> {
         let (place, name) = match reference {
             BaseReference::Layout(place) => (OpenLocation::Layout(Layout::open(&place.path)?), place.name.clone()),
@@ -98,7 +98,7 @@ impl<'a> OpenImage<'a> {
         Ok(OpenImage { place, name })
     }
 
-    /// Where their content is.
+    /// Returns the source of their content.
     pub(crate) fn source(&self) -> &dyn Source {
         match &self.place {
             OpenLocation::Layout(layout) => layout,
@@ -108,7 +108,7 @@ impl<'a> OpenImage<'a> {
         }
     }
 
-    /// All that a layout or an archive lists; nothing of a registry.
+    /// Returns all entries of a layout or an archive; a registry has no list.
     pub(crate) fn entries(&self) -> &[Descriptor] {
         match &self.place {
             OpenLocation::Layout(layout) => layout.entries(),
@@ -117,10 +117,10 @@ impl<'a> OpenImage<'a> {
         }
     }
 
-    /// What is attached to the content of a digest; `listed` is what is among [`OpenImage::entries`].
+    /// Returns the referrers of a digest. `listed` are those among [`OpenImage::entries`].
     ///
     /// # Errors
-    /// When a registry does not say.
+    /// Returns an error if the registry does not respond.
     pub(crate) fn referrers(
         &self,
         subject: &Digest,
@@ -132,18 +132,18 @@ impl<'a> OpenImage<'a> {
         }
     }
 
-    /// The one image that is meant.
+    /// Returns the image that was named, or the only one.
     ///
     /// # Errors
-    /// When there is none, or several and none was named; no answer.
+    /// Returns an error if there is no such image, if there are several and none was named, or if the registry does not respond.
     pub(crate) fn root(&self) -> Result<Descriptor> {
         self.source().resolve(self.name.as_deref())
     }
 
-    /// The image that is meant; all that are there where none was named.
+    /// Returns the image that was named, or all images without a name.
     ///
     /// # Errors
-    /// When there is none, or no answer.
+    /// Returns an error if there is no such image, or if the registry does not respond.
     pub(crate) fn roots(&self) -> Result<Vec<ImageRoot>> {
         let mut roots = Vec::new();
         if self.name.is_some() || self.entries().is_empty() {
@@ -169,7 +169,7 @@ impl<'a> OpenImage<'a> {
     }
 }
 
-/// Returns the error of an image that is there, but for other platforms.
+/// Returns the error of an image that exists only for other platforms.
 pub(crate) fn no_image_for(platform: &Platform, source: &dyn Source, available: &[Platform]) -> Report {
     let names = each_once(available.iter().map(ToString::to_string));
     let help = if names.is_empty() {

@@ -1,4 +1,4 @@
-//! Where keys are → the keys, with their passwords; the arguments → who signs.
+//! Key references → keys, with their passwords; arguments → the signer.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
@@ -17,15 +17,15 @@ use crate::event::Question;
 use crate::reference::KeyReference;
 use crate::secret::Secret;
 
-/// What a key is in.
+/// The help of errors about keys.
 const FILE: &str = "name a file that `cargo oci generate-key` or `cosign generate-key-pair` has written";
-/// No key is larger.
+/// The maximum size of a key.
 const MOST_BYTES: u64 = 64 << 10;
 
-/// Who is to sign; nobody where the arguments name nobody.
+/// Returns the signer, or `None` if the arguments name none.
 ///
 /// # Errors
-/// When the key cannot be used; when nothing says who signs without one.
+/// Returns an error if the key cannot be used, or if there is no identity to sign without a key.
 pub(crate) fn signer(args: &SignerArgs, context: &GlobalContext) -> Result<Option<Signer>> {
     #[cfg(feature = "keyless")]
     if args.keyless {
@@ -37,10 +37,10 @@ pub(crate) fn signer(args: &SignerArgs, context: &GlobalContext) -> Result<Optio
     Ok(key.transpose()?.map(Signer::Key))
 }
 
-/// The private key that is there.
+/// Reads a private key.
 ///
 /// # Errors
-/// When it cannot be read, is no private key, or its password is missing or wrong.
+/// Returns an error if it cannot be read, is not a private key, or its password is missing or wrong.
 fn private(key: &KeyReference, context: &GlobalContext) -> Result<PrivateKey> {
     let name = key.to_string();
     if let KeyReference::Variable(variable) = key {
@@ -52,10 +52,10 @@ fn private(key: &KeyReference, context: &GlobalContext) -> Result<PrivateKey> {
     read.map_err(|error| or_help(error, || FILE.to_owned())).wrap_err_with(|| format!("cannot use the key {name}"))
 }
 
-/// The public key that is there.
+/// Reads a public key.
 ///
 /// # Errors
-/// When it cannot be read, or is no public key.
+/// Returns an error if it cannot be read, or is not a public key.
 pub(crate) fn public(key: &KeyReference, environment: &Environment) -> Result<PublicKey> {
     let read = text(key, environment).and_then(|text| PublicKey::from_pem(&text));
     read.map_err(|error| or_help(error, || FILE.to_owned())).wrap_err_with(|| format!("cannot use the key {key}"))
@@ -84,10 +84,10 @@ fn text(key: &KeyReference, environment: &Environment) -> Result<Zeroizing<Strin
     }
 }
 
-/// The password of a key: from the variable, also an empty one, else from the user.
+/// Returns the password of a key: from the variable, even if it is empty, else from a prompt.
 ///
 /// # Errors
-/// When there is nobody to ask.
+/// Returns an error if there is no terminal.
 pub(crate) fn password(context: &GlobalContext, question: Question) -> Result<Secret> {
     if context.environment.is_set(KEY_PASSWORD) {
         let value = context.environment.get(KEY_PASSWORD).unwrap_or_default();

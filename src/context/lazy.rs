@@ -1,4 +1,4 @@
-//! The registry of a base, which is connected to when it is first asked something.
+//! A registry that is connected to with the first request.
 
 use std::io::Read;
 use std::sync::{Mutex, OnceLock};
@@ -13,18 +13,18 @@ use crate::reference::Reference;
 use crate::registry::Registry;
 use crate::store::Source;
 
-/// A repository that is connected to when it is first asked.
+/// A repository that is connected to with the first request.
 pub(crate) struct LazyRegistry<'a> {
     reference: Reference,
-    /// Whether it must not be asked.
+    /// Whether requests are forbidden.
     is_offline: bool,
     context: &'a GlobalContext<'a>,
     registry: OnceLock<Registry<'a>>,
-    /// Held while connecting: credentials are asked for once.
+    /// Held while connecting, so that credentials are read once.
     connecting: Mutex<()>,
 }
 
-/// A registry would have to be asked, and `--offline` forbids it.
+/// The error of a request that `--offline` forbids.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("{name} is not in the cache, and --offline forbids asking the registry")]
 #[diagnostic(help("build once without --offline to fill the cache, or use `--base embedded`"))]

@@ -1,4 +1,4 @@
-//! What a run has once, and what it opens by the name that a user typed.
+//! The context of a run, and what it opens by the names that a user typed.
 //!
 //! | file | what it opens |
 //! | --- | --- |
@@ -6,7 +6,7 @@
 //! | [`image`] | `REF\|PATH` → an image in a registry, a layout or an archive |
 //! | [`subject`] | the same, where something can be attached |
 //! | [`key`] | where a key is → the key, with its password |
-//! | [`lazy`] | a registry that is connected to when it is asked something |
+//! | [`lazy`] | a registry that is connected to with the first request |
 
 pub(crate) mod base;
 pub(crate) mod image;
@@ -27,13 +27,13 @@ use crate::registry::credentials::{self, CredentialCache};
 use crate::registry::{Connections, Options, Registry};
 use crate::store::Cache;
 
-/// What a run has once.
+/// The context of a run, like cargo's.
 ///
 /// Nothing of a run is kept outside of it, so that a process can have several, also side by side.
 pub struct GlobalContext<'a> {
     /// The environment variables.
     pub environment: Environment,
-    /// Receives what happens.
+    /// Receives events.
     pub listener: Listener<'a>,
     /// Stops the run.
     pub cancellation: Cancellation,
@@ -44,7 +44,7 @@ pub struct GlobalContext<'a> {
 }
 
 impl<'a> GlobalContext<'a> {
-    /// Creates the context of a run that has connected to nothing and opened nothing yet.
+    /// Creates the context of a run. Nothing is connected or opened yet.
     pub fn new(environment: Environment, listener: Listener<'a>, prompt: Prompt<'a>) -> GlobalContext<'a> {
         GlobalContext {
             environment,
@@ -57,20 +57,20 @@ impl<'a> GlobalContext<'a> {
         }
     }
 
-    /// Reports what happened.
+    /// Reports an event.
     pub fn report(&self, event: Event) {
         (self.listener)(event);
     }
 
-    /// Reports something that the user may want to change.
+    /// Reports a warning.
     pub fn warn(&self, message: impl Into<String>) {
         self.report(Event::Warning { message: message.into() });
     }
 
-    /// Asks the user.
+    /// Prompts the user.
     ///
     /// # Errors
-    /// Returns an error if there is no terminal, it has no more input, or on Ctrl-C.
+    /// Returns an error if there is no terminal, its input ends, or the user presses Ctrl-C.
     pub fn ask(&self, question: Question) -> io::Result<String> {
         (self.prompt)(question)
     }
@@ -78,7 +78,7 @@ impl<'a> GlobalContext<'a> {
     /// Returns the cache, which is opened when it is first needed.
     ///
     /// # Errors
-    /// Returns an error if no folder for it is known, or it cannot be created.
+    /// Returns an error if its folder is unknown, or cannot be created.
     pub fn cache(&self) -> Result<Arc<Cache>> {
         let mut cache = lock(&self.cache);
         if let Some(cache) = &*cache {
@@ -88,8 +88,8 @@ impl<'a> GlobalContext<'a> {
         Ok(Arc::clone(cache.insert(Arc::new(opened))))
     }
 
-    /// Returns the repository of a reference, with the user's credentials for it. Those of `CARGO_OCI_REGISTRY_…` count
-    /// for the target of a push alone (`is_target`).
+    /// Returns the repository of a reference, with the user's credentials for it. `CARGO_OCI_REGISTRY_…` applies only to the
+    /// target of a push (`is_target`).
     ///
     /// # Errors
     /// Returns an error if credentials cannot be read, or TLS cannot be set up.

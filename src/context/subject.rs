@@ -1,4 +1,4 @@
-//! An image that things are attached to: where it is, its index, and its image for each platform.
+//! An image that referrers are attached to: its location, its index, and its manifest for each platform.
 
 use miette::{IntoDiagnostic, miette};
 use oci_spec::image::Descriptor;
@@ -16,7 +16,7 @@ use crate::registry::Registry;
 use crate::store::layout::LayoutEdit;
 use crate::store::{Referrers, Source, read};
 
-/// A place where something can be attached.
+/// A location that accepts referrers.
 pub(crate) enum SubjectLocation<'a> {
     /// A repository.
     Registry(Box<Registry<'a>>),
@@ -24,30 +24,30 @@ pub(crate) enum SubjectLocation<'a> {
     Layout(LayoutEdit),
 }
 
-/// An image there.
+/// An image that accepts referrers.
 pub(crate) struct Subject<'a> {
     place: SubjectLocation<'a>,
-    /// Its index, or its manifest where it has no index.
+    /// Its index, or its manifest without an index.
     pub root: Descriptor,
-    /// Its name with its digest, for whoever uses it next.
+    /// Its name with its digest.
     pub pinned: String,
-    /// Its name without tag and digest, as statements call it.
+    /// Its name without tag and digest, for statements.
     pub repository: String,
 }
 
-/// What signatures are made of: an index, or the image for a platform.
+/// A manifest that can be signed: an index, or the manifest for a platform.
 #[derive(Clone, Debug)]
 pub(crate) struct SignableManifest {
-    /// What it is, for people.
+    /// What it is, for messages.
     pub what: String,
-    /// What it is for; nothing for an index.
+    /// Its platform, or `None` for an index.
     pub platform: Option<Platform>,
-    /// Its manifest.
+    /// Its descriptor.
     pub descriptor: Descriptor,
 }
 
 impl SignableManifest {
-    /// That it is signed where it is, `to`: what is said of it, and whether all of that `was_there` before.
+    /// Returns the event that it was signed at `to`, with the titles of `statements`, and whether all of them existed before.
     pub(crate) fn signed(&self, to: String, statements: &[Statement], was_there: bool) -> Event {
         Event::Signed {
             image: self.what.clone(),
@@ -63,15 +63,17 @@ impl<'a> Subject<'a> {
     /// Finds the image.
     ///
     /// # Errors
-    /// When it is not there, or nothing can be attached where it is.
+    /// Returns an error if it does not exist, or its location accepts no referrers.
     pub(crate) fn open(reference: &BaseReference, context: &GlobalContext<'a>) -> Result<Subject<'a>> {
-        let (place, name) = match reference {
+        let (place, name, repository) = match reference {
             BaseReference::Registry(reference) => {
                 let registry = context.connect(reference, true)?;
-                (SubjectLocation::Registry(Box::new(registry)), Some(reference.name()))
+                let repository = format!("{}/{}", reference.registry(), reference.repository());
+                (SubjectLocation::Registry(Box::new(registry)), Some(reference.name()), repository)
             }
             BaseReference::Layout(place) => {
-                (SubjectLocation::Layout(LayoutEdit::open(&place.path, context.listener)?), place.name.as_deref())
+                let layout = LayoutEdit::open(&place.path, context.listener)?;
+                (SubjectLocation::Layout(layout), place.name.as_deref(), place.path.display().to_string())
             }
             other => {
                 return Err(miette!(
@@ -82,16 +84,15 @@ impl<'a> Subject<'a> {
         };
         let root = place.referrers().resolve(name)?;
         let pinned = reference.with_digest(root.digest().as_ref());
-        let repository = pinned.rsplit_once('@').map_or("", |(name, _)| name).trim_start_matches("oci:").to_owned();
         Ok(Subject { place, root, pinned, repository })
     }
 
-    /// Where it is.
+    /// Returns its location.
     pub(crate) fn place(&self) -> &dyn Referrers {
         self.place.referrers()
     }
 
-    /// Its index and its image for each platform.
+    /// Returns its index and its manifest for each platform.
     ///
     /// # Errors
     /// See [`signable_manifests`].
@@ -109,10 +110,10 @@ impl SubjectLocation<'_> {
     }
 }
 
-/// An image's index, first, and its image for each platform; of an image without an index, that alone.
+/// Returns the index of an image first, then its manifest for each platform; or its only manifest without an index.
 ///
 /// # Errors
-/// When the index cannot be read.
+/// Returns an error if the index cannot be read.
 pub(crate) fn signable_manifests(source: &(impl Source + ?Sized), root: &Descriptor) -> Result<Vec<SignableManifest>> {
     let bytes = read(&source, root)?;
     let manifest = Manifest::parse(root.media_type(), &bytes).into_diagnostic()?;
@@ -121,7 +122,7 @@ pub(crate) fn signable_manifests(source: &(impl Source + ?Sized), root: &Descrip
     };
     let mut manifests = vec![SignableManifest { what: "index".to_owned(), platform: None, descriptor: root.clone() }];
     for entry in entries {
-        // What is attested of the others is none itself.
+        // Attestations in an index are not signed themselves.
         let is_signable = is_document(entry.media_type()) && !is_for_none(&entry) && attested_digest(&entry).is_none();
         if is_signable && manifests.iter().all(|known| known.descriptor.digest() != entry.digest()) {
             let platform = platform_of(&entry);

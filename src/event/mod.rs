@@ -1,4 +1,4 @@
-//! What happened, as data: the workshops tell it, and only [`report`](crate::report) puts it into words.
+//! Events, as data: only [`report`](crate::report) puts them into words.
 
 pub(crate) mod counter;
 pub(crate) mod transfer;
@@ -14,7 +14,7 @@ use crate::image::Digest;
 use crate::platform::Platform;
 use counter::Counter;
 
-/// One thing a user may want to see while it happens.
+/// An event of a run.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
@@ -23,249 +23,249 @@ pub enum Event {
         /// The Rust target triple.
         triple: &'static str,
     },
-    /// Cargo runs from now on, and draws on the terminal.
+    /// Cargo has started, and draws on the terminal.
     CargoBegun,
-    /// It does not any more.
+    /// Cargo has ended.
     CargoEnded,
-    /// Content of a base is being fetched.
+    /// Content of a base is being pulled.
     Pulling {
         /// The base as the user named it.
         base: String,
-        /// How many blobs are not yet here.
+        /// The number of blobs to pull.
         blobs: usize,
-        /// Their size together, in bytes.
+        /// Their total size in bytes.
         bytes: u64,
     },
-    /// Which tags an image will have.
+    /// The tags of an image, before it is built.
     Tagging {
-        /// Its name.
+        /// The name of the image.
         image: String,
         /// The tags.
         tags: Vec<String>,
     },
     /// A layer was made.
     Layered {
-        /// The image's name.
+        /// The name of the image.
         image: String,
-        /// The platform the layer is for.
+        /// The platform of the layer.
         platform: Platform,
-        /// The files in it, as absolute paths in the image.
+        /// The absolute paths of its files in the image.
         files: Vec<String>,
         /// The size of its blob in bytes.
         bytes: u64,
     },
-    /// The cache holds less now.
+    /// Blobs were removed from the cache.
     Pruned {
-        /// How many blobs were removed.
+        /// The number of blobs.
         blobs: usize,
-        /// Their bytes together.
+        /// Their total size in bytes.
         bytes: u64,
     },
-    /// An output beside the layout was written.
+    /// An output besides the layout was written.
     Wrote {
-        /// Where.
+        /// The path.
         path: PathBuf,
     },
     /// An image is being unpacked as a bundle.
     Bundling {
         /// The image.
         image: String,
-        /// Which of its platforms.
+        /// The platform.
         platform: Platform,
-        /// How many layers it has.
+        /// The number of layers.
         layers: usize,
-        /// Their size together, in bytes.
+        /// Their total size in bytes.
         bytes: u64,
     },
-    /// An image is complete and on disk.
+    /// The layout of an image was committed.
     Finished {
-        /// All that is known of it.
+        /// The image.
         image: Box<BuiltImage>,
     },
-    /// Another run writes the same layout, and is waited for.
+    /// This run waits for another run that writes the same layout.
     Waiting {
         /// The layout.
         path: PathBuf,
     },
-    /// Something that cargo printed beside its messages, as build scripts do under `-vv`.
+    /// A line that cargo printed besides its messages, such as the output of build scripts with `-vv`.
     CargoSaid {
-        /// A line.
+        /// The line.
         line: String,
     },
-    /// An image begins to go to a repository.
+    /// The push of an image has begun.
     Pushing {
-        /// Its name.
+        /// The name of the image.
         image: String,
         /// `registry/repository`.
         to: String,
     },
-    /// An image is in a repository, and its tags are right.
+    /// An image was pushed, and its tags were moved.
     Pushed {
-        /// Its name.
+        /// The name of the image.
         image: String,
         /// `registry/repository`.
         to: String,
-        /// Whether it was there before.
+        /// Whether it existed there before.
         was_there: bool,
     },
-    /// An image begins to go to an engine.
+    /// An image is being loaded into an engine.
     Loading {
-        /// Its name.
+        /// The name of the image.
         image: String,
         /// The engine's name and version.
         engine: String,
-        /// What it is for.
+        /// The platform.
         platforms: Vec<Platform>,
     },
-    /// An engine has an image, under all its names.
+    /// An image was loaded into an engine, with all its names.
     Loaded {
         /// `NAME:TAG` each.
         names: Vec<String>,
         /// The engine's name and version.
         engine: String,
-        /// What the engine itself calls it.
+        /// The engine's ID of the image.
         id: Digest,
-        /// How many bytes were written to the engine; nothing for one that reads the layout itself.
+        /// The number of bytes that were sent; `None` if the engine reads the layout itself.
         sent: Option<u64>,
-        /// Whether it was there before.
+        /// Whether it existed there before.
         was_there: bool,
     },
-    /// A program begins to run in an engine.
+    /// A container is being started.
     Running {
         /// The image, as `NAME:TAG`.
         name: String,
         /// The engine's name and version.
         engine: String,
     },
-    /// All of an image is being read and checked.
+    /// An image is being validated.
     Validating {
         /// The image as the user named it, in full.
         image: String,
     },
-    /// An image is all that it says it is.
+    /// An image is valid.
     Validated {
         /// The image as the user named it, in full.
         image: String,
-        /// How many documents, configs and layers it has.
+        /// The number of its documents, configs and layers.
         blobs: usize,
-        /// Their size together, in bytes.
+        /// Their total size in bytes.
         bytes: u64,
     },
-    /// A part of an image is signed.
+    /// A manifest of an image was signed.
     Signed {
-        /// `index`, or what the image is for.
+        /// `index`, or the platform of the manifest.
         image: String,
-        /// Of its manifest.
+        /// The digest of the manifest.
         digest: Digest,
-        /// Where it is.
+        /// The location of the image.
         to: String,
-        /// What is signed: `signature` for the manifest itself, …
+        /// The titles of the signed statements: `signature` for the manifest itself, …
         said: Vec<String>,
-        /// Whether all of it was before.
+        /// Whether all signatures existed before.
         was_there: bool,
     },
-    /// Something is attached to an image.
+    /// A file was attached to an image.
     Attached {
-        /// What it is.
+        /// The type of the artifact.
         artifact_type: String,
-        /// Of the image's manifest.
+        /// The digest of the manifest of the image.
         subject: Digest,
-        /// Of the manifest that is attached.
+        /// The digest of the manifest of the attachment.
         digest: Digest,
-        /// Where it is.
+        /// The location of the image.
         to: String,
-        /// Whether it was before.
+        /// Whether it was attached before.
         was_there: bool,
     },
-    /// What is attached to a part of an image is what was attached.
+    /// The statements about a manifest were verified.
     Verified {
-        /// `index`, or what the image is for.
+        /// `index`, or the platform of the manifest.
         image: String,
-        /// Of its manifest.
+        /// The digest of the manifest.
         digest: Digest,
-        /// What is said of it, such as `signature`.
+        /// The titles of the statements, such as `signature`.
         said: Vec<String>,
     },
-    /// A request failed, and is made again.
+    /// A request failed and will be repeated.
     Retrying {
-        /// What failed, and why.
+        /// The request, and why it failed.
         error: String,
         /// The pause before the next attempt.
         pause: Duration,
     },
-    /// A password for a registry is kept.
+    /// A password for a registry was stored.
     LoggedIn {
         /// The registry.
         registry: String,
-        /// The user there.
+        /// The user.
         user: String,
-        /// Where the password is.
+        /// Where the password is stored.
         place: String,
     },
-    /// The credentials for a registry are forgotten.
+    /// The credentials for a registry were erased.
     LoggedOut {
         /// The registry.
         registry: String,
         /// Where they were.
         place: String,
     },
-    /// A request to a registry or to its token service was answered, or given up.
+    /// A request to a registry or its token service has ended.
     Request {
-        /// `GET`, …
+        /// The method, such as `GET`.
         method: String,
-        /// Without its query and without credentials: both may hold secrets.
+        /// The URL without query and credentials, which may hold secrets.
         url: String,
-        /// Who answered in the place of whom was asked: scheme, host and port.
+        /// The server that responded after redirects: scheme, host and port.
         by: Option<String>,
-        /// Of the answer; nothing where there was none.
+        /// The status of the response, or `None` without a response.
         status: Option<u16>,
-        /// Until the head of the answer came.
+        /// The time until the headers of the response.
         took: Duration,
-        /// The size of what was sent, else of what the answer holds, where that is known.
+        /// The size of the body that was sent, else of the response, if it is known.
         bytes: Option<u64>,
     },
-    /// Content begins to go somewhere.
+    /// A transfer has begun.
     TransferBegun {
-        /// Its bytes are counted here until the end.
+        /// The progress.
         transfer: Arc<Counter>,
     },
-    /// The content is there, or did not get there.
+    /// A transfer has ended, successfully or not.
     TransferEnded {
-        /// What was counted.
+        /// The progress.
         transfer: Arc<Counter>,
     },
-    /// Something the user should know and may want to change; the work goes on.
+    /// A warning. The run continues.
     Warning {
-        /// One sentence.
+        /// The message.
         message: String,
     },
 }
 
-/// What only the user knows.
+/// A question to the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question<'a> {
-    /// Who one is at a registry.
+    /// The name of a user of a registry.
     User {
         /// The registry.
         registry: &'a str,
     },
-    /// A password, which nobody is to see.
+    /// The password of a user of a registry. It is not echoed.
     Password {
-        /// Whose it is.
+        /// The user.
         user: &'a str,
-        /// At which registry.
+        /// The registry.
         registry: &'a str,
     },
-    /// The password of a private key, which nobody is to see.
+    /// The password of a private key. It is not echoed.
     KeyPassword {
-        /// Where the key is.
+        /// The location of the key.
         key: &'a str,
     },
-    /// The password that a new private key is to have.
+    /// The password for a new private key. It is not echoed.
     NewKeyPassword {
-        /// Where the key will be.
+        /// The location of the new key.
         key: &'a str,
-        /// Whether it is asked for a second time.
+        /// Whether the password is repeated.
         again: bool,
     },
 }
@@ -282,54 +282,54 @@ pub type Listener<'a> = &'a (dyn Fn(Event) + Sync);
 pub struct BuiltImage {
     /// Its local name.
     pub name: String,
-    /// What engines call it, without a tag.
+    /// Its names in engines, without a tag.
     #[serde(skip)]
     pub local_names: Vec<String>,
     /// `oci:LAYOUT@DIGEST`: the result line.
     pub reference: String,
-    /// Of the index.
+    /// The digest of the index.
     pub digest: Digest,
-    /// All its blobs together, in bytes.
+    /// The total size of its blobs in bytes.
     pub size: u64,
     /// Its tags.
     pub tags: Vec<String>,
     /// The folder of its layout.
     pub layout: PathBuf,
-    /// What is below our layers.
+    /// The base.
     pub base: BuiltBase,
     /// The image for each platform.
     pub manifests: Vec<BuiltManifest>,
-    /// What is attached to it, and to the image for each platform.
+    /// The attachments of the index, and of the manifest for each platform.
     pub attached: Vec<BuiltAttachment>,
-    /// Of the index, or of the one manifest there is.
+    /// The descriptor of the index, or of the only manifest.
     #[serde(skip)]
     pub root: Descriptor,
 }
 
-/// Something that is attached to an image: an SBOM, …
+/// An attachment of an image, such as an SBOM.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BuiltAttachment {
-    /// What it is.
+    /// The type of the artifact.
     pub artifact_type: String,
-    /// What it is attached to.
+    /// The digest of its subject.
     pub subject: Digest,
-    /// Of its manifest.
+    /// The digest of the manifest.
     pub digest: Digest,
-    /// Of its manifest, in bytes.
+    /// The size of its manifest in bytes.
     pub size: u64,
-    /// What it is called as a file.
+    /// The name of the file.
     pub file: String,
-    /// The document itself.
+    /// The content.
     #[serde(skip)]
     pub content: Descriptor,
-    /// Of its manifest, as the layout knows it.
+    /// The descriptor of its manifest in the layout.
     #[serde(skip)]
     pub descriptor: Descriptor,
 }
 
 impl BuiltImage {
-    /// `NAME:TAG` for every name and every tag.
+    /// Returns `NAME:TAG` for every name and every tag.
     pub fn tagged_names(&self) -> Vec<String> {
         self.local_names
             .iter()
@@ -338,32 +338,32 @@ impl BuiltImage {
     }
 }
 
-/// The base of an image, as it was found.
+/// The base of an image.
 #[derive(Clone, Debug, Serialize)]
 pub struct BuiltBase {
-    /// As the user named it.
+    /// Its name, as the user typed it.
     pub name: String,
-    /// What that name stood for; nothing for `scratch`.
+    /// The digest of the base, or `None` for `scratch`.
     pub digest: Option<Digest>,
 }
 
 /// The image for one platform.
 #[derive(Clone, Debug, Serialize)]
 pub struct BuiltManifest {
-    /// What it is for, with the variant as the base writes it.
+    /// The platform, with the variant as the base writes it.
     pub platform: Platform,
-    /// Of the manifest.
+    /// The digest of the manifest.
     pub digest: Digest,
-    /// Of the manifest, in bytes.
+    /// The size of the manifest in bytes.
     pub size: u64,
     /// Its config.
     pub config: Descriptor,
     /// Its layers, the lowest first.
     pub layers: Vec<Descriptor>,
-    /// How many of them are the base's.
+    /// The number of layers of the base.
     #[serde(skip)]
     pub below: usize,
-    /// Of the manifest, as the layout knows it.
+    /// The descriptor of the manifest in the layout.
     #[serde(skip)]
     pub descriptor: Descriptor,
 }

@@ -1,9 +1,9 @@
-//! Stops work: Ctrl-C, another signal that ends programs, or the failure of work beside it.
+//! Cancellation: by Ctrl-C or another signal that ends programs, or by the failure of parallel work.
 //!
-//! Work asks [`check`] at each piece of content, undoes what it began, and returns an error. The program then exits with
-//! 128 and the signal's number. What work is asked to stop by is a [`Cancellation`]: each run has its own, so that runs
-//! in one process do not stop each other. A thread has the cancellation that it [entered](Cancellation::enter), and gives
-//! it to threads that it starts with [`inherit`].
+//! Work calls [`check`] at each piece of content, undoes what it began, and returns an error. The program then exits with
+//! 128 plus the number of the signal. Each run has its own [`Cancellation`], so that runs in one process do not stop each
+//! other. A thread has the cancellation that it [entered](Cancellation::enter), and passes it on to threads that it starts
+//! with [`inherit`].
 
 mod signals;
 
@@ -19,35 +19,35 @@ thread_local! {
     static CURRENT: RefCell<Cancellation> = RefCell::default();
 }
 
-/// Asks the work of a run, or of a part of it, to stop.
+/// Stops a run, or a part of it.
 #[derive(Clone, Debug, Default)]
 pub struct Cancellation(Arc<CancellationState>);
 
 #[derive(Debug, Default)]
 struct CancellationState {
-    /// Of the work that this is a part of.
+    /// The cancellation of the whole, if this is a part.
     parent: Option<Cancellation>,
-    /// The signal that asked for it; 0 for none.
+    /// The number of the signal that caused it, or 0.
     signal: AtomicU8,
     is_cancelled: AtomicBool,
-    /// Processes that were started, and get signals too.
+    /// Child processes that receive the signals too.
     processes: Mutex<Vec<Process>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Process {
     id: u32,
-    /// Whether it decides when it ends, and this program ends with it.
+    /// Whether this program ends with the process, which handles signals itself.
     is_in_our_place: bool,
 }
 
 impl Cancellation {
-    /// Returns that of this thread.
+    /// Returns the cancellation of this thread.
     pub fn current() -> Cancellation {
         CURRENT.with_borrow(Clone::clone)
     }
 
-    /// Creates one for a part of the work, which stops with the whole, and may be stopped alone.
+    /// Creates the cancellation of a part, which stops with the whole and can be stopped alone.
     #[must_use]
     pub fn child(&self) -> Cancellation {
         Cancellation(Arc::new(CancellationState { parent: Some(self.clone()), ..CancellationState::default() }))
@@ -59,7 +59,7 @@ impl Cancellation {
         Entered { before: CURRENT.replace(self.clone()) }
     }
 
-    /// Stops the work, and asks the processes that it has started to end.
+    /// Stops the work, and terminates the processes that it started.
     pub fn cancel(&self) {
         self.0.is_cancelled.store(true, Ordering::SeqCst);
         for process in self.processes() {
@@ -67,24 +67,24 @@ impl Cancellation {
         }
     }
 
-    /// Stops the work when this process gets a signal that ends programs; the second one ends the process at once.
+    /// Stops the work when this process receives a signal that ends programs. The second signal ends the process at once.
     pub fn listen(&self) {
         let cancellation = self.clone();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            // Where there can be no handlers, signals do what they do without them.
+            // Without handlers, signals have their default effect.
             let _ = runtime.map(|runtime| runtime.block_on(signals::receive(|signal| cancellation.received(signal))));
         });
     }
 
-    /// Takes note of a signal, and passes it on.
+    /// Handles a signal, and passes it on.
     fn received(&self, signal: u8) {
         let processes = self.processes();
         for process in &processes {
             signals::send(process.id, signal);
         }
         let is_handed_over = processes.iter().any(|process| process.is_in_our_place);
-        // When a program in our place ends, and how, is up to it; an interrupt by the user is reported all the same.
+        // A program in our place decides itself when it ends; an interrupt by the user is reported nevertheless.
         if is_handed_over && signal != INTERRUPT || !signals::ends_programs(signal) {
             return;
         }
@@ -93,14 +93,14 @@ impl Cancellation {
         }
     }
 
-    /// Returns whether work is to stop.
+    /// Returns whether the work must stop.
     pub fn is_set(&self) -> bool {
         self.0.is_cancelled.load(Ordering::SeqCst)
             || self.0.signal.load(Ordering::SeqCst) != 0
             || self.0.parent.as_ref().is_some_and(Cancellation::is_set)
     }
 
-    /// Returns the exit status of a program that was stopped by a signal, as shells have it: 128 and the signal's number.
+    /// Returns the exit status of a program that was stopped by a signal, as in shells: 128 plus the number of the signal.
     pub fn exit_status(&self) -> Option<u8> {
         let signal = self.0.signal.load(Ordering::SeqCst);
         (signal != 0).then_some(128 + signal)
@@ -125,7 +125,7 @@ impl Cancellation {
     }
 }
 
-/// A thread that has a cancellation; it has the one before again when this is dropped.
+/// A guard: when it is dropped, the thread has its previous cancellation again.
 #[derive(Debug)]
 pub struct Entered {
     before: Cancellation,
@@ -137,7 +137,7 @@ impl Drop for Entered {
     }
 }
 
-/// Returns `work` such that it has the cancellation of this thread wherever it is done.
+/// Returns `work`, which will have the cancellation of this thread on any thread.
 pub(crate) fn inherit<R>(work: impl FnOnce() -> R) -> impl FnOnce() -> R {
     let cancellation = Cancellation::current();
     move || {
@@ -146,21 +146,21 @@ pub(crate) fn inherit<R>(work: impl FnOnce() -> R) -> impl FnOnce() -> R {
     }
 }
 
-/// Returns whether the work of this thread is to stop.
+/// Returns whether the work of this thread must stop.
 pub(crate) fn is_set() -> bool {
     CURRENT.with_borrow(Cancellation::is_set)
 }
 
-/// Checks for interruption, in loops over content.
+/// Checks whether the work of this thread must stop; for loops over content.
 ///
 /// # Errors
-/// Returns an error if the work of this thread is to stop.
+/// Returns an error if it must.
 pub(crate) fn check() -> io::Result<()> {
     // Not `ErrorKind::Interrupted`: readers take that as a reason to read again.
     if is_set() { Err(io::Error::other("interrupted")) } else { Ok(()) }
 }
 
-/// Ends when the work of this thread is to stop.
+/// Completes when the work of this thread must stop.
 pub(crate) async fn wait() {
     let cancellation = Cancellation::current();
     while !cancellation.is_set() {
@@ -170,7 +170,7 @@ pub(crate) async fn wait() {
 
 /// Passes signals on to a process until it is dropped.
 ///
-/// A terminal sends its interrupt to all programs in front: it is not passed on to one that has it already.
+/// A terminal sends its interrupt to the whole foreground process group: such a signal is not passed on.
 #[derive(Debug)]
 pub(crate) struct Relay {
     cancellation: Cancellation,
@@ -196,7 +196,7 @@ pub(crate) fn relay(id: u32) -> Relay {
     Relay::begin(Process { id, is_in_our_place: false })
 }
 
-/// Passes signals on to the process `id`, which is in the place of this one: it decides when it ends.
+/// Passes signals on to the process `id`, which replaces this one: it decides when it ends.
 pub(crate) fn in_our_place(id: u32) -> Relay {
     Relay::begin(Process { id, is_in_our_place: true })
 }

@@ -23,7 +23,7 @@ mod unix {
     const USER_1: u8 = 10;
     const USER_2: u8 = 12;
 
-    /// Whether a signal asks a program to end.
+    /// Returns whether a signal asks a program to end.
     pub(crate) fn ends_programs(signal: u8) -> bool {
         [HANGUP, INTERRUPT, TERMINATE].contains(&signal)
     }
@@ -46,7 +46,7 @@ mod unix {
         }
     }
 
-    /// Sends a signal to the process `id`, unless the terminal has sent it to all programs in front already.
+    /// Sends a signal to the process `id`, unless the terminal has sent it to the foreground process group already.
     pub(crate) fn send(id: u32, signal: u8) {
         let Some(process) = i32::try_from(id).ok().and_then(Pid::from_raw) else { return };
         let signal = match signal {
@@ -71,7 +71,7 @@ mod unix {
 mod console {
     use std::io;
 
-    /// Whether a signal asks a program to end.
+    /// Returns whether a signal asks a program to end.
     pub(crate) fn ends_programs(_: u8) -> bool {
         true
     }

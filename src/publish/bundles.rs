@@ -21,10 +21,10 @@ use crate::reference::BaseReference;
 use crate::store::layer::layers_of;
 use crate::store::{ProgressSource, Source};
 
-/// Bundles an image that is anywhere, for one platform. Arguments take the place of what it starts.
+/// Bundles any image for one platform. Arguments replace its entrypoint or command.
 ///
 /// # Errors
-/// Returns an error if the image cannot be had, is not for the platform, or the bundle cannot be written.
+/// Returns an error if the image cannot be read, is not for the platform, or the bundle cannot be written.
 pub(crate) fn bundle_image(
     reference: &BaseReference,
     platform: Target,
@@ -41,7 +41,7 @@ pub(crate) fn bundle_image(
     unpack(bases.source(reference)?, &container_name(reference), &base, output, context)
 }
 
-/// Unpacks the one image that was read.
+/// Unpacks the image that was read.
 ///
 /// # Errors
 /// Returns an error if its layers cannot be read, or the bundle cannot be written.
@@ -100,7 +100,7 @@ pub(crate) fn bundle_paths(args: &BundleArgs, plan: &Plan) -> Result<Vec<PathBuf
     }
 }
 
-/// Puts arguments in the place of what the image starts: a new entrypoint does not get the old one's arguments.
+/// Replaces entrypoint or command by the arguments. A new entrypoint does not get the old one's arguments.
 fn override_command(config: &mut Object, args: &ImageArgs) {
     let run = object_in(config, "config");
     if let Some(entrypoint) = &args.table.entrypoint {

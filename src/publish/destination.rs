@@ -1,4 +1,4 @@
-//! A repository that an image goes to.
+//! A repository that an image is pushed to.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -19,10 +19,10 @@ use crate::reference::{BaseReference, Reference};
 use crate::registry::Registry;
 use crate::store::{Layout, Sink, Source, copy};
 
-/// How long the answer of a registry is believed.
+/// How long the tags that a registry returned are trusted.
 const FRESH: Duration = Duration::from_secs(5);
 
-/// A repository that an image goes to.
+/// A repository that an image is pushed to.
 pub(crate) struct Destination<'a> {
     /// The number of the image in the plan.
     pub image: usize,
@@ -35,17 +35,17 @@ pub(crate) struct Destination<'a> {
 
 const CANNOT_ATTACH: &str = "cannot attach SBOM, provenance or signatures";
 
-/// What the tags of an image stand for in a repository.
+/// The manifests of tags in a repository.
 struct Tagged {
     asked: Instant,
     manifests: Vec<Option<Descriptor>>,
 }
 
-/// An image that goes to a repository.
+/// An image, and the tags that it gets in a repository.
 pub(crate) struct TaggedImage<'a> {
-    /// What was planned.
+    /// The plan.
     pub plan: &'a ImagePlan,
-    /// What was built.
+    /// The image.
     pub image: &'a BuiltImage,
     /// The tags that it gets.
     pub tags: &'a [String],
@@ -74,10 +74,10 @@ impl<'a> Destination<'a> {
         format!("cannot push {} to {}", plan.name, self.registry.location())
     }
 
-    /// Returns what these tags stand for, `None` for one that is not there. The tags are the same in every call.
+    /// Returns the manifests of these tags, `None` for a tag that does not exist. The tags are the same in every call.
     ///
     /// # Errors
-    /// Returns an error if the registry does not answer.
+    /// Returns an error if the registry does not respond.
     pub(crate) fn tagged(&self, tags: &[String]) -> Result<Vec<Option<Descriptor>>> {
         if let Some(Tagged { asked, manifests }) = &*lock(&self.tagged)
             && asked.elapsed() < FRESH
@@ -102,11 +102,11 @@ impl<'a> Destination<'a> {
         let cache = context.cache()?;
         let referrers =
             ReferrersUpload { image, manifests: &manifests, layout: *source, signer: *signer, cache: &cache };
-        // Signed once, however often it is sent: transparency logs keep everything.
+        // Sign once, however often it is sent: transparency logs keep every signature.
         let missing = referrers.missing(&self.registry, is_there).wrap_err(CANNOT_ATTACH)?;
         let attach = || missing.as_ref().map_or(Ok(()), |missing| referrers.attach(&self.registry, missing));
         let is_attached = if is_there {
-            // A tag that is right has all its content behind it: a registry takes no manifest without.
+            // If the tag is right, all content exists: registries reject manifests without their content.
             false
         } else {
             context.report(Event::Pushing { image: image.name.clone(), to: self.registry.location() });
@@ -118,7 +118,7 @@ impl<'a> Destination<'a> {
                 Ok::<_, Report>(matches!(early.join(), Ok(Ok(()))))
             })?
         };
-        // Whoever follows a tag finds what is attached. Registries that take it only now are asked again.
+        // Attach before the tags move. Some registries accept referrers only after the image.
         if !is_attached {
             attach().wrap_err(CANNOT_ATTACH)?;
         }
@@ -133,7 +133,7 @@ impl<'a> Destination<'a> {
         Ok(())
     }
 
-    /// Returns whether a tag stands for what was built last: then there may well be nothing to send.
+    /// Returns whether a tag refers to the image that was built last: then there may be nothing to send.
     pub(crate) fn has_last_build(&self, plan: &ImagePlan) -> bool {
         let Ok(last) = Layout::open(&plan.layout) else { return false };
         let tagged = lock(&self.tagged);
@@ -141,7 +141,7 @@ impl<'a> Destination<'a> {
         there.any(|there| last.entries().iter().any(|entry| entry.digest() == there.digest()))
     }
 
-    /// Lets layers of a base in the same registry be mounted instead of sent.
+    /// Mounts layers of a base in the same registry instead of sending them.
     pub(crate) fn mount<'l>(&self, base: &BaseReference, layers: impl IntoIterator<Item = &'l Descriptor>) {
         if let BaseReference::Registry(base) = base
             && base.registry() == self.repository.registry()
@@ -155,7 +155,7 @@ fn is(there: Option<&Descriptor>, root: &Descriptor) -> bool {
     there.is_some_and(|there| there.digest() == root.digest())
 }
 
-/// Returns what is signed of an image: its index, and the manifest for each platform.
+/// Returns the manifests that are signed: the index, and the manifest for each platform.
 fn signable(plan: &ImagePlan, image: &BuiltImage) -> Vec<SignableManifest> {
     let index = SignableManifest { what: "index".to_owned(), platform: None, descriptor: image.root.clone() };
     let images = image.manifests.iter().map(|manifest| SignableManifest {
@@ -163,6 +163,6 @@ fn signable(plan: &ImagePlan, image: &BuiltImage) -> Vec<SignableManifest> {
         platform: Some(manifest.platform.clone()),
         descriptor: manifest.descriptor.clone(),
     });
-    // Without an index, the one manifest is all there is.
+    // Without an index, there is one manifest.
     std::iter::once(index).filter(|_| !plan.no_index).chain(images).collect()
 }

@@ -17,18 +17,18 @@ use crate::platform::PlatformChoice;
 use crate::reference::EngineReference;
 use crate::store::Layout;
 
-/// An image that an engine has.
+/// An image that was loaded into an engine.
 pub(crate) struct EngineImage {
-    /// What was planned.
+    /// The plan of the image.
     pub plan: ImagePlan,
-    /// What was built.
+    /// The image.
     pub image: BuiltImage,
     /// The engine.
     pub engine: Arc<Engine>,
 }
 
 impl EngineImage {
-    /// Returns what the engine calls it: `NAME:TAG`.
+    /// Returns its name in the engine: `NAME:TAG`.
     pub(crate) fn name(&self) -> String {
         let name = self.image.tagged_names().into_iter().next().unwrap_or_default();
         self.engine.local_name(&name)
@@ -39,7 +39,7 @@ impl EngineImage {
 /// before anything is done.
 ///
 /// # Errors
-/// Returns the first failure; then no name of that image stands for something else than before.
+/// Returns the first failure; then all names of that image are as they were before.
 pub(crate) fn load(
     args: &LoadArgs,
     context: &GlobalContext,
@@ -47,7 +47,7 @@ pub(crate) fn load(
 ) -> Result<Vec<EngineImage>> {
     let finder = EngineFinder { args, context, known: Mutex::default(), engines: Mutex::default() };
     let platform = |image: &ImagePlan| finder.platform(image);
-    // Engines have no place for what is attached to images.
+    // Engines do not store referrers.
     let attach = !args.build.output.outputs.is_empty() || args.build.output.sbom_dir.is_some();
     let request = Request { args: &args.build, purpose: Purpose::Engine(&platform) };
     let build = Build { request, complete: true, attach, context };
@@ -91,14 +91,14 @@ fn load_one(
 struct EngineFinder<'a> {
     args: &'a LoadArgs,
     context: &'a GlobalContext<'a>,
-    /// Engines by the name that the user gave them: each is asked once what it is.
+    /// Engines by the name that the user typed, each looked up once.
     known: Mutex<Vec<(Option<EngineReference>, Arc<Engine>)>>,
     /// The engine of each image.
     engines: Mutex<Vec<Arc<Engine>>>,
 }
 
 impl EngineFinder<'_> {
-    /// Finds the engine of an image, and returns the platform to build for: the engine's where none was asked for.
+    /// Finds the engine of an image, and returns the platform to build for: the engine's own, unless the user chose one.
     fn platform(&self, image: &ImagePlan) -> Result<Option<OnlyPlatform>> {
         let engine = self.find(image)?;
         lock(&self.engines).push(Arc::clone(&engine));

@@ -23,21 +23,21 @@ use crate::parallel::{MANY, each};
 use crate::plan::{ImagePlan, Plan};
 use crate::store::{Fallback, Sink, copy};
 
-/// The repositories that the images of a plan go to.
+/// The repositories that the images of a plan are pushed to.
 ///
-/// As hooks of a build, they ask what is there while cargo runs, and send layers of bases ahead.
+/// As hooks of a build, they ask the registries for tags and layers while cargo runs, and send layers of bases ahead.
 pub(crate) struct Destinations<'a> {
     context: &'a GlobalContext<'a>,
     /// Whether no tag is moved.
     by_digest: bool,
     /// Signs images, if there is one.
     signer: Option<&'a Signer>,
-    /// Connected to when there is a plan.
+    /// Connected as soon as there is a plan.
     open: OnceLock<Vec<Destination<'a>>>,
 }
 
 impl<'a> Destinations<'a> {
-    /// Creates the destinations of a plan that is not made yet.
+    /// Creates the destinations, before the plan is made.
     pub(crate) fn new(context: &'a GlobalContext<'a>, by_digest: bool, signer: Option<&'a Signer>) -> Destinations<'a> {
         Destinations { context, by_digest, signer, open: OnceLock::new() }
     }
@@ -59,7 +59,7 @@ impl<'a> Destinations<'a> {
         Ok(results)
     }
 
-    /// Calls `work` for each base that may have something to send.
+    /// Calls `work` for each base whose layers may have to be sent.
     fn each_changed(&self, bases: &[ImageBase], work: impl Fn(&Destination, &ImageBase) -> Result<()>) -> Result<()> {
         for destination in self.open() {
             let base = &bases[destination.image];
@@ -80,7 +80,7 @@ impl<'a> Destinations<'a> {
 }
 
 impl Hooks for Destinations<'_> {
-    /// Asks what is there.
+    /// Asks the registries for the tags.
     fn on_plan(&self, images: &[ImagePlan]) -> Result<()> {
         let wanted = images.iter().enumerate().flat_map(|(at, plan)| plan.repositories.iter().map(move |to| (at, to)));
         let wanted: Vec<_> = wanted.collect();
@@ -95,14 +95,14 @@ impl Hooks for Destinations<'_> {
         Ok(())
     }
 
-    /// Asks which of their layers are there.
+    /// Asks the registries for the layers of the bases.
     fn on_bases(&self, bases: &[ImageBase]) -> Result<()> {
         self.each_changed(bases, |destination, base| {
             each(&base.layers(), MANY, |layer| Sink::exists(&destination.registry, layer)).map(drop)
         })
     }
 
-    /// Sends their layers.
+    /// Sends the layers of the bases.
     fn while_compiling(&self, bases: &[ImageBase]) -> Result<()> {
         self.each_changed(bases, |destination, base| {
             let layers = base.layers();

@@ -1,4 +1,4 @@
-//! What goes to a registry with an image: what is attached to it in its layout, and signatures.
+//! The referrers that are pushed with an image: those in its layout, and signatures.
 
 use std::collections::BTreeSet;
 
@@ -26,38 +26,38 @@ pub(crate) struct ReferrersUpload<'a> {
     pub layout: &'a dyn Source,
     /// Signs it, if there is one.
     pub signer: Option<&'a Signer>,
-    /// Knows what was attached before, and where.
+    /// Caches what was attached before, and where.
     pub cache: &'a Cache,
 }
 
-/// What is signed of a manifest of an image.
+/// The statements about a manifest that are signed.
 struct SignedManifest {
     statements: Vec<Statement>,
-    /// The signatures that are not there yet.
+    /// The signatures that are missing.
     signatures: Vec<Descriptor>,
 }
 
 /// The referrers that a registry does not have.
 pub(crate) struct MissingReferrers {
     referrers: Vec<Descriptor>,
-    /// The signatures among them, with what they name.
+    /// The signatures among them, with their subjects.
     signatures: Memory,
-    /// What is signed of each manifest of the image.
+    /// The signed statements of each manifest.
     signed: Vec<Option<SignedManifest>>,
 }
 
 impl ReferrersUpload<'_> {
-    /// Returns what a registry does not have, or `None` if it need not be asked. A registry that still has the image
-    /// (`was_there`) has what this machine attached to it before: only signatures make it necessary to ask.
+    /// Returns the referrers that a registry lacks, or `None` without a request if it lacks none. A registry that still has the
+    /// image (`was_there`) also has what this machine attached to it before; only signatures need a request.
     ///
     /// # Errors
-    /// Returns an error if the registry does not answer, or signing fails.
+    /// Returns an error if the registry does not respond, or signing fails.
     pub(crate) fn missing(&self, registry: &Registry, was_there: bool) -> Result<Option<MissingReferrers>> {
         if self.signer.is_none() && self.is_attached_already(registry, was_there) {
             return Ok(None);
         }
         let listed = each(self.manifests, MANY, |manifest| {
-            // Nothing is attached yet to an image that was not there.
+            // A new image has no referrers yet.
             if was_there { registry.referrers(manifest.descriptor.digest()) } else { Ok(Vec::new()) }
         })?;
         let known: BTreeSet<_> = listed.iter().flatten().map(|entry| entry.digest().as_ref()).collect();
@@ -78,10 +78,10 @@ impl ReferrersUpload<'_> {
             || was_there && self.cache.get(RecordKind::Attached, &self.record(registry)).as_ref() == Some(&all)
     }
 
-    /// Attaches what is missing. It may be called again.
+    /// Attaches the missing referrers. It may be called again.
     ///
     /// # Errors
-    /// Returns an error if the registry does not take it.
+    /// Returns an error if the registry rejects one.
     pub(crate) fn attach(&self, registry: &Registry, missing: &MissingReferrers) -> Result<()> {
         if !missing.referrers.is_empty() {
             let source = Fallback { primary: &missing.signatures, secondary: self.layout };
@@ -109,7 +109,7 @@ impl ReferrersUpload<'_> {
         self.image.attached.iter().map(|attached| attached.digest.to_string()).collect()
     }
 
-    /// Signs a manifest of the image, and what is attached to that in the layout.
+    /// Signs a manifest of the image, and its referrers in the layout.
     fn sign(
         &self,
         manifest: &SignableManifest,

@@ -30,3 +30,5 @@ mod snapshots;
 mod strict;
 mod strict_registry;
 mod table;
+#[cfg(target_os = "linux")]
+mod two_builds;

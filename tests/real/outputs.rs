@@ -65,7 +65,7 @@ fn metadata_file_describes_the_build() {
 fn output_folder_with_other_files_is_kept() {
     let project = Project::new("x").file("dir/precious", "");
     let words = project.build(&["--platform", "linux/amd64", "-o", "oci-dir=dir"]).fails(1);
-    assert!(words.contains("dir is not an OCI layout, and not empty"), "{words}");
+    assert!(words.contains("cannot write dir: it is not empty and not an OCI layout"), "{words}");
     assert_eq!(fs::read_dir(project.path("dir")).expect("a folder").count(), 1);
 }
 

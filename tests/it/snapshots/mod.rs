@@ -21,7 +21,7 @@ use crate::support::project::Project;
 use std::fs;
 
 /// A program, as far as its header says.
-fn elf(machine: u8) -> Vec<u8> {
+pub(crate) fn elf(machine: u8) -> Vec<u8> {
     let mut header = vec![0; 64];
     header[..8].copy_from_slice(b"\x7fELF\x02\x01\x01\0");
     header[16] = 2;
@@ -33,7 +33,7 @@ fn elf(machine: u8) -> Vec<u8> {
     header
 }
 
-const AMD64: u8 = 62;
+pub(crate) const AMD64: u8 = 62;
 
 const ARM64: u8 = 183;
 
