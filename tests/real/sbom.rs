@@ -342,7 +342,7 @@ fn auditable_programs_run_and_are_scanned() {
     for (platform, target) in TARGETS {
         for program in ["service", "service-migrate"] {
             let path = Path::new(TARGET).join(format!("oci-auditable/{target}/service-1.2.3-0/{program}"));
-            let list = auditable_info::audit_info_from_file(&path, Limits::default()).expect("a list");
+            let list = auditable_info::audit_info_from_file(&path, auditable_info::Limits::default()).expect("a list");
             let listed: BTreeSet<_> = list.packages.iter().map(|one| format!("{}@{}", one.name, one.version)).collect();
             assert_eq!(listed, of_cyclonedx(&folder.path().join(format!("service-{platform}.cdx.json"))));
         }
