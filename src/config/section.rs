@@ -49,7 +49,7 @@ impl Section {
     /// Reads `metadata.oci` of a Cargo.toml. Paths in it are relative to its folder.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be read, and a [`ConfigError`](super::ConfigError) for the first wrong key or value.
+    /// Returns an error if the file cannot be read, and one with its position for the first wrong key or value.
     pub fn read(manifest: &Path, whose: Whose) -> Result<Section> {
         let text = std::fs::read_to_string(manifest).map_err(|error| on_path("read", manifest, error))?;
         let section = Section::parse(&text, whose).map_err(|error| error.within(manifest, &text))?;

@@ -379,8 +379,11 @@ impl Drop for SmallDisk {
 #[test]
 fn full_disk_is_empty_again_after_failure() {
     let project = Project::empty("x");
-    let layer =
-        Layer::new().mode(0o500).folder("closed").file("closed/a", &[1; 600_000]).file("closed/b", &[2; 600_000]);
+    let layer = Layer::new()
+        .mode(0o500)
+        .folder("closed")
+        .file("closed/a", &vec![1; 600_000])
+        .file("closed/b", &vec![2; 600_000]);
     let image = Image::new().layer(base()).layer(layer);
     image.write(&project.path("image"));
     let disk = SmallDisk::mount(project.path("disk"));

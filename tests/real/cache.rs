@@ -62,9 +62,9 @@ fn stamps(folder: &Path) -> BTreeMap<PathBuf, (u64, u64, i64, i64, i64, i64)> {
         let entries = fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path());
         for path in entries {
             if path.is_dir() {
-                folders.push(path)
+                folders.push(path);
             } else {
-                drop(all.insert(path.clone(), stamp(&fs::metadata(&path).expect("a file"))))
+                all.insert(path.clone(), stamp(&fs::metadata(&path).expect("a file")));
             }
         }
         all.insert(folder, stamp(&found));

@@ -19,9 +19,9 @@ fn snapshot(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
-            files.extend(snapshot(&path))
+            files.extend(snapshot(&path));
         } else {
-            files.push((path.clone(), fs::read(&path).expect("a file")))
+            files.push((path.clone(), fs::read(&path).expect("a file")));
         }
     }
     files.sort();

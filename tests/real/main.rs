@@ -1,5 +1,8 @@
 //! Tests with real tools: a cross toolchain, zig, registries, runtimes, QEMU. `.ci/test` installs them all.
 
+#![allow(clippy::needless_pass_by_value)]
+// builders and paths are made for one call
+
 // No item of a test program is reachable from outside, and `support` is shared by two of them.
 #![allow(unreachable_pub)]
 // Text that tests build is short, and `format!` is easier to read.
