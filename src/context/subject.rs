@@ -78,7 +78,7 @@ impl<'a> Subject<'a> {
             other => {
                 return Err(miette!(
                     help = "unpack an archive into a folder first: `skopeo copy oci-archive:FILE oci:FOLDER:TAG`",
-                    "cannot attach to {other}: it is neither in a registry nor in a layout"
+                    "nothing can be attached in {other}: it is neither in a registry nor in a layout"
                 ));
             }
         };
