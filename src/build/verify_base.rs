@@ -58,7 +58,7 @@ impl<'a> BaseVerifier<'a> {
         if self.is_offline && matches!(base, BaseReference::Registry(_)) {
             return Err(miette!(
                 help = "build once without --offline: signatures are kept in the cache",
-                "its signature is not in the cache, and --offline forbids requests to the registry"
+                "its signature is not in the cache, and --offline forbids asking the registry"
             ));
         }
         let named = OpenImage::open(base, self.context)?;

@@ -26,7 +26,7 @@ pub(crate) struct LazyRegistry<'a> {
 
 /// The error of a request that `--offline` forbids.
 #[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("{name} is not in the cache, and --offline forbids requests to the registry")]
+#[error("{name} is not in the cache, and --offline forbids asking the registry")]
 #[diagnostic(help("build once without --offline to fill the cache, or use `--base embedded`"))]
 pub(crate) struct Offline {
     /// A reference or a digest.
