@@ -52,7 +52,7 @@ pub(crate) fn check(folder: &Path) -> Result<(), String> {
     Err(String::from_utf8_lossy(&output.stderr).trim().trim_start_matches("fatal: ").to_owned())
 }
 
-/// Whether the repository around `folder` is a shallow clone.
+/// Returns whether the repository around `folder` is a shallow clone.
 pub(crate) fn is_shallow(folder: &Path) -> bool {
     first_line(folder, &["rev-parse", "--is-shallow-repository"]).is_some_and(|line| line == "true")
 }

@@ -1,6 +1,6 @@
 //! Sanitizing text for a terminal: control characters from outside must not control it.
 
-/// Whether `c` controls a terminal or is invisible in one: control characters, line separators, direction marks and
+/// Returns whether `c` controls a terminal or is invisible in one: control characters, line separators, direction marks and
 /// zero-width characters. Zero-width joiners are allowed, because emoji and some scripts need them.
 pub(crate) fn is_terminal_control(c: char) -> bool {
     let is_invisible = matches!(

@@ -117,7 +117,7 @@ fn prebuilt(plan: &Plan, image: &ImagePlan, target: Target) -> Result<Option<Vec
         let mut binary =
             Binary { unit: image.unit(target), name: name.clone(), path: given.program(name), needs: Needs::default() };
         if !binary.path.is_file() {
-            return Err(miette!("the binary {} does not exist any more", binary.path.display()));
+            return Err(miette!("the binary {} no longer exists", binary.path.display()));
         }
         // It may have been built for a base with a libc.
         binary.needs = binary.check(false).map_err(|error| {

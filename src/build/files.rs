@@ -83,7 +83,7 @@ impl Assets<'_> {
             made.push((owners, out_dir, layer));
         }
         for (path, target) in astray {
-            let message = format!("the link /{path} leads to {target}, which is not among the files that go in");
+            let message = format!("the link /{path} leads to {target}, which is not among the copied files");
             listener(Event::Warning { message });
         }
         Ok(made.into_iter().map(|(_, _, layer)| layer).collect())

@@ -127,7 +127,7 @@ impl<'a> Inputs<'a> {
         }
         let resolved = resolve(request, &self.plan.compile.environment, unit.target)?;
         let root = resolved.metadata.packages.iter().find(|package| package.id == unit.package);
-        let root = root.ok_or_else(|| miette!("cargo does not know the package {spec} any more"))?;
+        let root = root.ok_or_else(|| miette!("cargo no longer knows the package {spec}"))?;
         let lock = Lock::parse(&self.lock);
         let answers = CargoResolve { tree: &resolved.tree, metadata: &resolved.metadata, lock: &lock };
         let crates = answers.crates(root).into_diagnostic()?;

@@ -232,7 +232,7 @@ pub(crate) fn only<T>(images: &[T]) -> Result<&T> {
         [image] => Ok(image),
         images => Err(miette!(
             help = "choose one with `--package` or `--image`",
-            "an SBOM is of one image, and there are {}",
+            "cannot print the SBOM of {} images at once",
             images.len()
         )),
     }

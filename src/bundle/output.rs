@@ -78,7 +78,7 @@ impl BundleOutput {
     /// Returns the path without a trailing `/` or `/.`.
     ///
     /// # Errors
-    /// Returns an error if a tar file is to have a path that only a directory can have.
+    /// Returns an error if the path of a tar file can only be that of a directory.
     pub(crate) fn location(&self) -> Result<PathBuf> {
         let bytes = self.path.as_os_str().as_encoded_bytes();
         if self.format == BundleFormat::Tar && (bytes.ends_with(b"/") || bytes.ends_with(b"/.")) {

@@ -28,7 +28,7 @@ pub(crate) fn run(args: &GenerateKeyArgs, context: &GlobalContext) -> Result<Out
         if path.symlink_metadata().is_ok() {
             return Err(miette!(
                 help = "choose another prefix with `--output PREFIX`: without the old key, what it signed cannot be verified",
-                "{} exists already, and is not overwritten",
+                "{} already exists",
                 path.display()
             ));
         }
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &GenerateKeyArgs, context: &GlobalContext) -> Result<Out
     if let Err(error) = key.public().to_pem().and_then(|pem| write(&public, pem.as_bytes(), false)) {
         // Half a pair is of no use.
         let _ = fs::remove_file(&private);
-        return Err(error).wrap_err("cannot write the pair of keys");
+        return Err(error).wrap_err("cannot write the key pair");
     }
     for path in [&private, &public] {
         context.report(Event::Wrote { path: path.clone() });

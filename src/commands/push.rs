@@ -15,7 +15,7 @@ use crate::publish::{Destinations, check_repositories};
 pub(crate) fn run(args: &PushArgs, context: &GlobalContext) -> Result<Outcome> {
     // A key that cannot be used is an error before anything is built.
     let signer = key::signer(&args.signer, context)?;
-    // What is written elsewhere must be whole.
+    // Outputs must be complete.
     let complete = !args.build.output.outputs.is_empty();
     let destinations = Destinations::new(context, args.by_digest, signer.as_ref());
     let built = Build { request: Request::new(&args.build), complete, attach: true, context }

@@ -14,7 +14,7 @@ use crate::plan::{self, Purpose, Request};
 /// Returns the SBOM of the one image that the arguments select: of the image for its only platform, else of the index.
 ///
 /// # Errors
-/// Returns an error if the plan has a mistake, the base cannot be had, or cargo does not answer.
+/// Returns an error if the plan has a mistake, the base cannot be pulled, or cargo fails.
 pub(crate) fn run(args: &SbomArgs, context: &GlobalContext) -> Result<Outcome> {
     let request = Request { args: &args.build(), purpose: Purpose::Sbom(args.format) };
     let plan = plan::make(&request, &context.environment)?;

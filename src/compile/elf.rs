@@ -59,7 +59,7 @@ pub(crate) enum ElfError {
     },
 }
 
-/// What a program loads when it starts; empty if it is static.
+/// The interpreter and the libraries that a program loads when it starts; empty if it is static.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     /// The path of its dynamic loader.

@@ -36,20 +36,20 @@ pub struct Binary {
     pub name: String,
     /// Its path.
     pub path: PathBuf,
-    /// What it loads when it starts.
+    /// The interpreter and the libraries that it loads when it starts.
     pub needs: Needs,
 }
 
 /// The directory that a package's build script wrote to, cargo's `OUT_DIR`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutDir {
-    /// What the script was run for.
+    /// The unit that the script was run for.
     pub unit: Unit,
     /// The directory.
     pub path: PathBuf,
 }
 
-/// What was compiled.
+/// The result of all runs of cargo.
 #[derive(Clone, Debug, Default)]
 pub struct Compiled {
     /// The programs.
@@ -72,7 +72,7 @@ struct CargoJob<'a> {
     listener: Listener<'a>,
 }
 
-/// What one run of cargo reported.
+/// The messages of one run of cargo.
 #[derive(Default)]
 struct Messages {
     /// The programs, in the order in which they were built.

@@ -24,13 +24,13 @@ pub struct ConfigError {
 /// A wrong key or value, before it is known which file it is in.
 #[derive(Debug)]
 pub struct ValueError {
-    /// What is wrong.
+    /// The message.
     pub message: String,
     /// Where, in bytes from the start of the file.
     pub at: Range<usize>,
-    /// What is shown at that position.
+    /// The label at that position.
     pub label: String,
-    /// What the user can do.
+    /// The help.
     pub help: Option<String>,
 }
 

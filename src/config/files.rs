@@ -21,9 +21,9 @@ use crate::suggest::nearest;
 /// One rule of `files`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileRule {
-    /// What is copied.
+    /// The source.
     pub from: Spanned<Pattern>,
-    /// Where to: an absolute path in the image, without `.` and `..`; a folder if it ends in `/`.
+    /// The destination: an absolute path in the image, without `.` and `..`; a folder if it ends in `/`.
     pub to: Spanned<String>,
     /// The mode of files; `None` for one by the executable bit.
     pub mode: Option<u32>,

@@ -10,9 +10,9 @@ use super::error::ValueError;
 pub struct Key<T> {
     /// The name in Cargo.toml.
     pub name: &'static str,
-    /// What it does: its row in the documentation, and the help of its flag.
+    /// The description, in the documentation and in the help of its flag.
     pub help: &'static str,
-    /// What holds without it.
+    /// The default.
     pub default: KeyDefault,
     /// A value, as TOML.
     pub example: &'static str,
@@ -20,16 +20,16 @@ pub struct Key<T> {
     pub flag: Option<Flag>,
     /// The environment variable that overrides it.
     pub variable: Option<Variable>,
-    /// What follows from the type of its value.
+    /// The functions for the type of its value.
     pub value: ValueFunctions<T>,
 }
 
-/// What holds where a key is not set.
+/// The default of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyDefault {
     /// This value, as TOML.
     Value(&'static str),
-    /// What these words say.
+    /// The default in words.
     Words(&'static str),
     /// Nothing.
     None,
@@ -42,7 +42,7 @@ pub struct Flag {
     pub long: &'static str,
     /// The name of one letter.
     pub short: Option<char>,
-    /// What its value is called in the help.
+    /// The name of its value in the help.
     pub value_name: &'static str,
     /// Whether a value holds several items, with commas between them.
     pub is_split: bool,
@@ -64,7 +64,7 @@ pub struct Variable {
     pub is_split: bool,
 }
 
-/// What follows from the type of a key's value.
+/// The functions for the type of a key's value.
 pub struct ValueFunctions<T> {
     /// The type, as the documentation names it.
     pub type_name: &'static str,

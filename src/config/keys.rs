@@ -22,14 +22,14 @@ use crate::reference::{BaseReference, EngineReference};
 pub const IMAGES: &str = "images";
 /// An example of [`IMAGES`].
 pub(crate) const IMAGES_EXAMPLE: &str = r#"{ migrate = { bins = ["hello-migrate"] } }"#;
-/// What [`IMAGES`] does.
+/// The description of [`IMAGES`].
 pub(crate) const IMAGES_HELP: &str =
     "Build more images of the package: tables with these keys, by name, which inherit from this table";
 
 /// Defines the struct [`Table`] and the list [`KEYS`] from rows `field: Type { help: …, …the other fields of Key… }`.
 macro_rules! keys {
     ($($field:ident: $type:ty { help: $help:literal, $($rest:tt)* })*) => {
-        /// What a table sets. All keys are optional.
+        /// The keys of a table. All are optional.
         #[derive(Clone, Debug, Default, PartialEq)]
         pub struct Table {$(
             #[doc = $help]

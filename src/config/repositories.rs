@@ -9,7 +9,7 @@ use super::error::ValueError;
 use super::value::KeyValue;
 use crate::reference::{Reference, Repository};
 
-/// Where an image is pushed to, each repository once.
+/// The repositories that an image is pushed to, without duplicates.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Repositories(pub Vec<Reference>);
 

@@ -17,7 +17,7 @@ use crate::error::{Result, on_path};
 use crate::reference::Reference;
 use crate::suggest::nearest;
 
-/// What one Cargo.toml says about images.
+/// The tables for images in one Cargo.toml.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Section {
     /// Whether it is `oci = false`: the package has no images.
@@ -112,7 +112,7 @@ impl Section {
     }
 }
 
-/// Where a key is written.
+/// The position of a key.
 struct KeyContext<'a> {
     /// The image, if it is in a table `images.NAME`.
     image: Option<&'a str>,

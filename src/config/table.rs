@@ -7,7 +7,7 @@ impl Key<Table> {
     /// Sets the key of `table` from the values of its flag, or from the items of its variable.
     ///
     /// # Errors
-    /// Returns what is wrong with the first wrong value.
+    /// Returns an error for the first invalid value.
     pub fn set(&self, table: &mut Table, texts: &[&str]) -> Result<(), String> {
         (self.value.parse)(table, texts)
     }

@@ -28,7 +28,7 @@ pub(crate) trait KeyValue: Sized {
     /// Reads the values of a flag or a variable; one unless it is a list.
     ///
     /// # Errors
-    /// Returns what is wrong with the first wrong value.
+    /// Returns an error for the first invalid value.
     fn parse(texts: &[&str]) -> Result<Self, String>;
 
     /// Returns the JSON Schema of a value of TOML.

@@ -73,7 +73,7 @@ impl<'a> Bases<'a> {
     fn warn_of_read_only(&mut self) {
         if self.cache.is_read_only() && self.pull {
             let folder = self.cache.root().display();
-            let message = format!("the cache {folder} cannot be written to, and nothing is kept in it");
+            let message = format!("the cache {folder} is read-only: nothing will be stored in it");
             self.context.warn(message);
             self.pull = false;
         }
@@ -199,7 +199,9 @@ fn no_base(base: &BaseReference, cause: Report) -> Report {
         (Some(near), _) => format!("did you mean `{near}`?"),
         (None, Some(help)) if is_unreachable => format!("{help}; `--base embedded` needs no registry"),
         (None, Some(help)) => help,
-        (None, None) => format!("`cargo oci validate {base}` tells whether it is whole: copy it anew, or take another"),
+        (None, None) => {
+            format!("`cargo oci validate {base}` shows what is wrong: copy the image again, or choose another base")
+        }
     };
     with_help(cause.wrap_err(format!("cannot use the base {base}")), help)
 }
@@ -219,7 +221,7 @@ fn has_all(source: &dyn Source, base: &Base) -> Result<()> {
         }
         if !source.exists(layer)? {
             return Err(miette!(
-                help = "copy the image anew, and whole: `skopeo copy --all`",
+                help = "copy the complete image again: `skopeo copy --all`",
                 "{} lacks the layer {} of {} bytes",
                 source.location(),
                 layer.digest(),

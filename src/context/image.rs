@@ -93,7 +93,7 @@ impl<'a> OpenImage<'a> {
                 (OpenLocation::Registry(Box::new(registry)), Some(reference.name().to_owned()))
             }
             BaseReference::Embedded => (OpenLocation::Memory(embedded()?), None),
-            BaseReference::Scratch => return Err(miette!(help = WAYS, "there is nothing in `scratch` to look at")),
+            BaseReference::Scratch => return Err(miette!(help = WAYS, "`scratch` has no content")),
         };
         Ok(OpenImage { place, name })
     }

@@ -68,14 +68,16 @@ fn text(key: &KeyReference, environment: &Environment) -> Result<Zeroizing<Strin
             let file = File::open(path).map_err(|error| cannot_read(path, error))?;
             let read = file.take(MOST_BYTES + 1).read_to_end(&mut text).map_err(|error| cannot_read(path, error))?;
             if read as u64 > MOST_BYTES {
-                return Err(miette!(help = FILE, "it is larger than any key"));
+                return Err(miette!(help = FILE, "it exceeds the maximum size of a key, 64 KiB"));
             }
-            let text = str::from_utf8(&text).map_err(|_| miette!(help = FILE, "it is no text, and keys are PEM"))?;
+            let text = str::from_utf8(&text).map_err(|_| miette!(help = FILE, "it is not text: expected PEM"))?;
             Ok(Zeroizing::new(text.to_owned()))
         }
         KeyReference::Variable(name) => match environment.get(name).map(|value| value.to_str()) {
             Some(Some(text)) => Ok(Zeroizing::new(text.to_owned())),
-            Some(None) => Err(miette!(help = "put the text of a key into it", "the variable {name} holds no text")),
+            Some(None) => {
+                Err(miette!(help = "put the text of a key into it", "the variable {name} is not valid UTF-8"))
+            }
             None => Err(miette!(
                 help = format!("`export {name}=\"$(cat cosign.key)\"` sets it, or name a file"),
                 "the variable {name} is not set"
@@ -91,7 +93,7 @@ fn text(key: &KeyReference, environment: &Environment) -> Result<Zeroizing<Strin
 pub(crate) fn password(context: &GlobalContext, question: Question) -> Result<Secret> {
     if context.environment.is_set(KEY_PASSWORD) {
         let value = context.environment.get(KEY_PASSWORD).unwrap_or_default();
-        let text = value.to_str().ok_or_else(|| no_password("the variable COSIGN_PASSWORD holds no text"))?;
+        let text = value.to_str().ok_or_else(|| no_password("the variable COSIGN_PASSWORD is not valid UTF-8"))?;
         return Ok(Secret::new(text));
     }
     if !io::stdin().is_terminal() {
@@ -102,7 +104,7 @@ pub(crate) fn password(context: &GlobalContext, question: Question) -> Result<Se
         return Err(no_password(&format!("cannot prompt for the password of {key}: no terminal")));
     }
     let answer =
-        context.ask(question).map_err(|error| no_password(&format!("cannot ask for the password: {error}")))?;
+        context.ask(question).map_err(|error| no_password(&format!("cannot prompt for the password: {error}")))?;
     Ok(Secret::new(answer))
 }
 

@@ -29,7 +29,7 @@ use crate::store::Cache;
 
 /// The context of a run, like cargo's.
 ///
-/// Nothing of a run is kept outside of it, so that a process can have several, also side by side.
+/// A run has no state outside of it, so that a process can have several runs, also in parallel.
 pub struct GlobalContext<'a> {
     /// The environment variables.
     pub environment: Environment,

@@ -39,7 +39,7 @@ pub(crate) struct Settings {
     pub created: String,
 }
 
-/// What an added layer contributes to the config.
+/// The entry of an added layer in the config.
 #[derive(Clone, Debug)]
 pub(crate) struct History {
     /// The diffID of the layer.

@@ -72,19 +72,19 @@ pub(crate) fn index(images: &[(Platform, Descriptor)], annotations: &Annotations
 /// A manifest or an index, parsed.
 #[derive(Clone, Debug)]
 pub(crate) struct Manifest {
-    /// What it refers to.
+    /// Its content.
     pub content: ManifestContent,
     /// Its annotations.
     pub annotations: Annotations,
-    /// What kind of artifact it is, if it says so.
+    /// Its artifact type, if it has one.
     pub artifact_type: Option<String>,
-    /// What it is attached to.
+    /// Its subject.
     pub subject: Option<Descriptor>,
     /// How many entries of an index are not valid descriptors. They are skipped.
     pub invalid_entries: usize,
 }
 
-/// What a [`Manifest`] refers to.
+/// The content of a [`Manifest`].
 #[derive(Clone, Debug)]
 pub(crate) enum ManifestContent {
     /// The entries of an index.
@@ -109,7 +109,7 @@ pub(crate) enum ManifestError {
     Content {
         /// The media type of the descriptor.
         media_type: String,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
     /// Readers would disagree on what it is (CVE-2021-41190).

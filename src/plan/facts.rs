@@ -30,7 +30,7 @@ const DEFAULT_BIN_DIR: &str = "/app";
 /// The tag of an image without the key `tags`.
 const DEFAULT_TAG: &str = "latest";
 
-/// What the images of one run have in common.
+/// The inputs that all images of a run share.
 pub(crate) struct Facts<'a> {
     pub args: &'a BuildArgs,
     /// Flags over environment variables.

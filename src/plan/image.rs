@@ -40,7 +40,7 @@ pub struct ImagePlan {
     pub base: BaseReference,
     /// The key that must have signed it.
     pub base_verify: Option<KeyReference>,
-    /// What to build for.
+    /// The platforms.
     pub platforms: Vec<PlatformChoice>,
     /// The program to start and its first arguments.
     pub entrypoint: Vec<String>,

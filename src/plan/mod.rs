@@ -43,10 +43,10 @@ use crate::environment::Environment;
 use crate::error::Result;
 use crate::git::{self, Commit};
 
-/// Everything that will be done.
+/// The plan of a run.
 #[derive(Debug)]
 pub struct Plan {
-    /// What cargo compiles.
+    /// The runs of cargo.
     pub compile: CompilePlan,
     /// The commit that is checked out.
     pub commit: Option<Commit>,
@@ -56,7 +56,7 @@ pub struct Plan {
     pub images: Vec<ImagePlan>,
     /// Whether bases come from the cache only.
     pub is_offline: bool,
-    /// What is written in addition to the layouts.
+    /// The outputs besides the layouts.
     pub outputs: Vec<Output>,
     /// The file that the result is written to as JSON.
     pub metadata_file: Option<PathBuf>,

@@ -6,15 +6,15 @@ use crate::config::SbomFormat;
 use crate::error::Result;
 use crate::platform::Platform;
 
-/// What a plan is made from, beside Cargo.toml, the environment and git.
+/// The arguments of a plan, besides Cargo.toml, the environment and git.
 pub struct Request<'a> {
     /// The arguments.
     pub args: &'a BuildArgs,
-    /// What happens to the images.
+    /// The purpose of the images.
     pub purpose: Purpose<'a>,
 }
 
-/// What happens to the images of a plan.
+/// The purpose of the images of a plan.
 pub enum Purpose<'a> {
     /// They are written as layouts, with all of their platforms.
     Layout,

@@ -24,7 +24,7 @@ impl FromStr for Platform {
     }
 }
 
-/// What a user chooses to build for.
+/// A platform that a user chose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlatformChoice {
     /// One platform that has a target.

@@ -8,7 +8,7 @@ use target_lexicon::{Architecture, Endianness, PointerWidth, Triple};
 
 use super::{TARGETS, Target};
 
-/// The part of an ELF header that tells machines apart.
+/// The part of an ELF header that identifies the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ElfKind {
     /// `e_machine`.

@@ -63,7 +63,7 @@ impl Target {
         }
     }
 
-    /// Whether its programs are static by default.
+    /// Returns whether its programs are static by default.
     pub fn is_static(&self) -> bool {
         self.triple.contains("-musl")
     }
@@ -98,7 +98,7 @@ impl Platform {
         (&self.os, &self.architecture)
     }
 
-    /// Whether an index and a config with these platforms may describe the same image. A variant is often missing in one
+    /// Returns whether an index and a config with these platforms may describe the same image. A variant is often missing in one
     /// of them.
     pub fn agrees_with(&self, other: &Platform) -> bool {
         let is_incomplete = self.variant.is_none() || other.variant.is_none();

@@ -52,7 +52,7 @@ fn is_name(name: &str) -> bool {
     }
 }
 
-/// Whether a text is lowercase letters and digits, separated by `.`, `_`, `__` or dashes.
+/// Returns whether a text is lowercase letters and digits, separated by `.`, `_`, `__` or dashes.
 fn is_path_component(text: &str) -> bool {
     let bytes = text.as_bytes();
     let ends = [bytes.first(), bytes.last()];
@@ -68,7 +68,7 @@ fn is_separator(bytes: &[u8]) -> bool {
     matches!(bytes, [] | b"." | b"_" | b"__") || bytes.iter().all(|byte| *byte == b'-')
 }
 
-/// Whether a text is labels, separated by dots, and perhaps a port.
+/// Returns whether a text is labels, separated by dots, and perhaps a port.
 fn is_host(text: &str) -> bool {
     let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
     host.split('.').all(is_host_label) && port.is_none_or(is_number)
@@ -92,7 +92,7 @@ fn is_tag(tag: &str) -> bool {
         && tag.len() <= MAX_TAG_BYTES
 }
 
-/// Whether a text is an algorithm (words separated by one of `-_+.`) and hex digits.
+/// Returns whether a text is an algorithm (words separated by one of `-_+.`) and hex digits.
 fn is_digest(digest: &str) -> bool {
     let Some((algorithm, hex)) = digest.split_once(':') else { return false };
     algorithm.split(['-', '_', '+', '.']).all(is_algorithm_word)

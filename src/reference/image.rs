@@ -79,13 +79,13 @@ impl Reference {
         format!("{}/{}:{tag}", self.registry(), self.repository())
     }
 
-    /// Whether the registry can only be on this computer.
+    /// Returns whether the registry can only be on this computer.
     pub fn is_local(&self) -> bool {
         is_loopback(self.registry())
     }
 }
 
-/// Whether the host of `host[:port]` can only be this computer.
+/// Returns whether the host of `host[:port]` can only be this computer.
 fn is_loopback(registry: &str) -> bool {
     let host = registry.rsplit_once(':').map_or(registry, |(host, _port)| host);
     host == "localhost" || host.ends_with(".localhost") || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())

@@ -179,7 +179,7 @@ impl<'a> Client<'a> {
     /// Reports a failure and waits until the next attempt.
     ///
     /// # Errors
-    /// Returns `error` if there must not be another attempt.
+    /// Returns an error, `error` itself, if there must not be another attempt.
     pub(crate) async fn back_off(&self, attempts: &mut Attempts<'_>, error: RequestError) -> Result<(), RequestError> {
         let Some(pause) = attempts.pause(&error) else {
             return Err(error);

@@ -238,7 +238,7 @@ impl<'a> BlobReader<'a> {
         self.client.send_once(&Method::GET, &self.url, &|request| accept(request).header(RANGE, &range)).await
     }
 
-    /// Whether a response holds a part of the content, but not the rest that begins at `from`.
+    /// Returns whether a response holds a part of the content, but not the rest that begins at `from`.
     fn is_other_range(&self, response: &Response, from: u64) -> bool {
         let range = response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
         response.status() == StatusCode::PARTIAL_CONTENT && range != Some(&self.range_from(from))

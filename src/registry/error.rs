@@ -16,13 +16,13 @@ pub(crate) struct RequestError {
     pub method: Method,
     /// Without query and credentials, which may be secret.
     pub url: String,
-    /// What went wrong.
+    /// The cause.
     pub problem: RequestProblem,
     /// The pause that the registry asks for before the next request.
     pub retry_after: Option<Duration>,
 }
 
-/// What went wrong with a request.
+/// The cause of a failed request.
 #[derive(Clone, Debug)]
 pub(crate) enum RequestProblem {
     /// There is no connection.
@@ -37,7 +37,7 @@ pub(crate) enum RequestProblem {
     Status {
         /// The status.
         status: StatusCode,
-        /// What the registry says about it.
+        /// The error that the registry returned.
         body: ErrorBody,
     },
     /// The response is not what the protocol requires.
@@ -129,7 +129,7 @@ impl RequestError {
         }
     }
 
-    /// Whether there was no response.
+    /// Returns whether there was no response.
     pub(crate) fn is_unanswered(&self) -> bool {
         matches!(
             self.problem,
@@ -140,7 +140,7 @@ impl RequestError {
         )
     }
 
-    /// Whether the same request may succeed later.
+    /// Returns whether the same request may succeed later.
     pub(crate) fn is_transient(&self) -> bool {
         match &self.problem {
             RequestProblem::Status { status, .. } => matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504),
@@ -157,7 +157,7 @@ impl RequestError {
         }
     }
 
-    /// Whether the server is on this computer: only such servers are reached without TLS.
+    /// Returns whether the server is on this computer: only such servers are reached without TLS.
     fn is_local(&self) -> bool {
         self.url.starts_with("http://")
     }
@@ -192,7 +192,7 @@ impl RequestError {
     }
 }
 
-/// Whether the status means that a server does not implement a method.
+/// Returns whether the status means that a server does not implement a method.
 fn is_unsupported(status: StatusCode) -> bool {
     matches!(status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED)
 }

@@ -32,17 +32,17 @@ impl ErrorBody {
         ErrorBody { codes, text }
     }
 
-    /// Whether there is nothing to display.
+    /// Returns whether there is nothing to display.
     pub(crate) fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 
-    /// Whether the registry gives this error code.
+    /// Returns whether the registry gives this error code.
     pub(crate) fn has_code(&self, code: &str) -> bool {
         self.codes.iter().any(|known| known == code)
     }
 
-    /// Whether there is text that has not the form of a registry's errors.
+    /// Returns whether there is text that has not the form of a registry's errors.
     pub(crate) fn is_foreign(&self) -> bool {
         self.codes.is_empty() && !self.text.is_empty()
     }

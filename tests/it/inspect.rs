@@ -581,7 +581,7 @@ fn inspect_of_missing_image_is_an_error() {
         ("./nowhere", "there is no OCI layout in ./nowhere"),
         ("oci:nowhere", "cannot inspect oci:nowhere"),
         ("a.txt", "cannot inspect oci-archive:a.txt"),
-        ("scratch", "there is nothing in `scratch`"),
+        ("scratch", "`scratch` has no content"),
     ] {
         assert_says(&project.oci(&["inspect", image]).fails(1), &[what]);
         assert_says(&project.oci(&["validate", image]).fails(1), &[&what.replace("inspect", "validate")]);

@@ -210,6 +210,6 @@ fn asset_link_to_excluded_file_warns() {
     let project = package(r#"{ from = "assets", to = "/srv/" }"#, &["assets/a", "other"]);
     symlink("../other", project.path("assets/b")).expect("a link");
     let ran = project.build(&["--platform", "linux/amd64"]).succeeds();
-    let words = "warning: the link /srv/b leads to ../other, which is not among the files that go in";
+    let words = "warning: the link /srv/b leads to ../other, which is not among the copied files";
     assert!(ran.stderr.contains(words), "{}", ran.stderr);
 }

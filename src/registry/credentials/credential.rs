@@ -1,11 +1,11 @@
-//! What a registry authenticates a user by.
+//! A credential for a registry.
 
 use crate::secret::Secret;
 
-/// What a registry authenticates a user by.
+/// A credential for a registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Credential {
-    /// Nothing.
+    /// No credential.
     #[default]
     Anonymous,
     /// A user, and a password or an access token.

@@ -101,7 +101,7 @@ fn in_file(
     }
 }
 
-/// What helpers have returned: each runs once per registry, however many repositories need it.
+/// The credentials that helpers returned: each helper runs once per registry, even for several repositories.
 #[derive(Debug, Default)]
 pub struct CredentialCache(Mutex<HashMap<(String, String), Option<Credential>>>);
 

@@ -32,7 +32,7 @@ pub(crate) fn check_owner(root: &Path, metadata: &fs::Metadata) -> Result<()> {
 /// Accepts every folder: the system separates the folders of users itself.
 ///
 /// # Errors
-/// None.
+/// Never returns an error.
 #[cfg(not(unix))]
 pub(crate) fn check_owner(_: &Path, _: &fs::Metadata) -> Result<()> {
     Ok(())

@@ -16,9 +16,9 @@ pub(crate) type Fingerprints = BTreeMap<String, Fingerprint>;
 pub(crate) struct BlobSets {
     /// The blobs of the new layout.
     pub kept: BTreeSet<String>,
-    /// Those that did not exist before.
+    /// The blobs that did not exist before.
     pub added: HashSet<String>,
-    /// Those that this run has written.
+    /// The blobs that this run has written.
     written: HashSet<String>,
     /// The blobs that were verified, in this run or an earlier one.
     pub verified: Fingerprints,

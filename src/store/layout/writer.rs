@@ -52,7 +52,7 @@ pub(crate) struct LayoutWriter {
     is_committed: bool,
 }
 
-/// Who owns the folder of a layout.
+/// The owner of the folder of a layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LayoutFolder {
     /// A folder below `target/oci`: any content is replaced.
