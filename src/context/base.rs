@@ -128,10 +128,10 @@ impl<'a> Bases<'a> {
         Ok(base)
     }
 
-    /// Pulls the layers of all bases that were read, if layers are pulled.
+    /// Pulls the layers of all bases that were read, if layers are pulled. Checks that local bases have theirs.
     ///
     /// # Errors
-    /// Returns an error if a layer cannot be pulled.
+    /// Returns an error if a layer cannot be pulled, or is missing.
     pub(crate) fn fetch(&self) -> Result<()> {
         let references = self.opened.iter().map(|(reference, _)| reference);
         references
@@ -139,10 +139,10 @@ impl<'a> Bases<'a> {
             .try_for_each(|reference| self.fetch_one(reference).map_err(|error| no_base(reference, error)))
     }
 
-    /// Pulls the layers of one base, if layers are pulled.
+    /// Does the same for one base.
     ///
     /// # Errors
-    /// Returns an error if a layer cannot be pulled.
+    /// Returns an error if a layer cannot be pulled, or is missing.
     pub(crate) fn fetch_one(&self, reference: &BaseReference) -> Result<()> {
         let Opened { source, read, .. } = self.opened(reference)?;
         read.iter().try_for_each(|(_, base)| match source {

@@ -47,8 +47,9 @@ pub(crate) struct MissingReferrers {
 }
 
 impl ReferrersUpload<'_> {
-    /// Returns the referrers that a registry lacks, or `None` without a request if it lacks none. A registry that still has the
-    /// image (`was_there`) also has what this machine attached to it before; only signatures need a request.
+    /// Returns the referrers that a registry lacks, or `None` if no request is needed to know that it lacks none. A registry
+    /// that still has the image (`was_there`) also has what this machine attached to it before; only signatures need a
+    /// request.
     ///
     /// # Errors
     /// Returns an error if the registry does not respond, or signing fails.

@@ -153,12 +153,12 @@ impl Case {
         let has_token = seen.text.contains(TOKEN);
         // A token service on another port of the same host is the same house.
         let is_service = self.lure == Lure::Realm && self.elsewhere == Elsewhere::Port && seen.text.contains(" /token");
-        match seen.is_own {
-            // What was taken off on the way is not put on again.
-            true => seen.text.contains("/back/") && (has_password || has_token || seen.proves),
-            false if is_service => has_token,
-            false => has_password || has_token || seen.proves,
+        let has_any = has_password || has_token || seen.proves;
+        if seen.is_own {
+            // Credentials that were removed by a redirect must not come back.
+            return seen.text.contains("/back/") && has_any;
         }
+        if is_service { has_token } else { has_any }
     }
 
     /// Returns whether the client must follow to the other server to succeed. For `urls` it must not.

@@ -148,12 +148,10 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).expect("a fixture") {
         let entry = entry.expect("an entry");
         let target = to.join(entry.file_name());
-        match entry.file_type().expect("a type").is_dir() {
-            true if entry.file_name() == "target" => {}
-            true => copy(&entry.path(), &target),
-            false => {
-                fs::copy(entry.path(), target).expect("a copy");
-            }
+        if !entry.file_type().expect("a type").is_dir() {
+            fs::copy(entry.path(), target).expect("a copy");
+        } else if entry.file_name() != "target" {
+            copy(&entry.path(), &target);
         }
     }
 }
