@@ -8,6 +8,7 @@ use super::document::parsed;
 use super::error::ValueError;
 use super::value::KeyValue;
 use crate::reference::{Reference, Repository};
+use crate::unique::each_once;
 
 /// The repositories that an image is pushed to, without duplicates.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,11 +26,9 @@ impl KeyValue for Repositories {
         let mut repositories = Vec::new();
         for text in texts {
             let Repository(repository) = text.parse().map_err(|error| format!("{error}"))?;
-            if !repositories.contains(&repository) {
-                repositories.push(repository);
-            }
+            repositories.push(repository);
         }
-        Ok(Repositories(repositories))
+        Ok(Repositories(each_once(repositories)))
     }
 
     fn schema() -> Json {

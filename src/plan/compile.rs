@@ -20,6 +20,7 @@ use crate::environment::Environment;
 use crate::error::{CargoFailed, Result};
 use crate::image::Digest;
 use crate::image::digest::sha256;
+use crate::unique::each_once;
 
 /// What is compiled.
 #[derive(Clone, Debug)]
@@ -168,7 +169,7 @@ fn cargo_run(
     let resolve = Resolve {
         args: shared_args(args).into_iter().chain(features.iter().cloned()).collect(),
         features: feature_args(args).into_iter().chain(features.iter().map(text)).collect(),
-        packages: crate::unique::each_once(group.images.iter().map(|image| image.spec.clone())),
+        packages: each_once(group.images.iter().map(|image| image.spec.clone())),
         known: resolved.digest.clone(),
     };
     Ok(CargoRun { args: cargo_args(args, group, features), c_packages, resolve })
@@ -263,16 +264,13 @@ fn cargo_args(args: &CargoArgs, group: &RunGroup, features: Vec<OsString>) -> Ve
     all.extend(common_args(args));
     all.extend(features);
     add_flag(&mut all, "--profile", group.profile.as_ref());
-    let mut named: Vec<(&str, &str)> = Vec::new();
-    for image in &group.images {
-        let spec = [("--package", image.spec.as_str())];
-        for argument in spec.into_iter().chain(image.bins.iter().map(|bin| ("--bin", bin.as_str()))) {
-            // Several images may share a package or a binary.
-            if !named.contains(&argument) {
-                add_flag(&mut all, argument.0, argument.1.as_ref());
-                named.push(argument);
-            }
-        }
+    let selected = group.images.iter().flat_map(|image| {
+        let bins = image.bins.iter().map(|bin| ("--bin", bin.as_str()));
+        [("--package", image.spec.as_str())].into_iter().chain(bins)
+    });
+    // Several images may share a package or a binary.
+    for (flag, value) in each_once(selected) {
+        add_flag(&mut all, flag, value.as_ref());
     }
     if let Some(folder) = &args.target_dir {
         add_flag(&mut all, "--target-dir", folder.as_os_str());
