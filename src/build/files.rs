@@ -11,7 +11,7 @@ use crate::base::Base;
 use crate::compile::OutDir;
 use crate::config::PatternRoot;
 use crate::error::Result;
-use crate::event::{Event, Listener};
+use crate::event::Event;
 use crate::image::layer::{Layer, LayerEntry, with_parents};
 use crate::plan::ImagePlan;
 use crate::store::Source;
@@ -63,7 +63,7 @@ impl Assets<'_> {
     /// # Errors
     /// Returns an error if a rule has a mistake that only shows after cargo has run, if a file cannot be read, or if the layout
     /// cannot be written.
-    pub(crate) fn layers(&self, layers: &Layers, out_dirs: &[OutDir], listener: Listener) -> Result<Vec<Layer>> {
+    pub(crate) fn layers(&self, layers: &Layers, out_dirs: &[OutDir]) -> Result<Vec<Layer>> {
         let mut made: Vec<(&Vec<OwnerIds>, Option<&Path>, Layer)> = Vec::new();
         let mut astray = BTreeSet::new();
         for (below, owners) in self.base.images.iter().zip(self.owners) {
@@ -84,7 +84,7 @@ impl Assets<'_> {
         }
         for (path, target) in astray {
             let message = format!("the link /{path} leads to {target}, which is not among the copied files");
-            listener(Event::Warning { message });
+            (layers.listener)(Event::Warning { message });
         }
         Ok(made.into_iter().map(|(_, _, layer)| layer).collect())
     }

@@ -14,7 +14,7 @@ use crate::base::{Base, BaseImage};
 use crate::compile::{Binary, OutDir};
 use crate::error::{Result, cannot_read};
 use crate::event::counter::Activity;
-use crate::event::{BuiltBase, BuiltImage, BuiltManifest, Event, Listener};
+use crate::event::{BuiltBase, BuiltImage, BuiltManifest, Event};
 use crate::image::config::{History, assemble};
 use crate::image::layer::{FileContent, Layer, LayerEntry, with_parents};
 use crate::image::manifest;
@@ -29,8 +29,6 @@ pub(crate) struct ImageBuilder<'a> {
     pub plan: &'a ImagePlan,
     /// Makes its layers, and has its layout.
     pub layers: Layers<'a>,
-    /// Receives events.
-    pub listener: Listener<'a>,
 }
 
 impl ImageBuilder<'_> {
@@ -42,7 +40,7 @@ impl ImageBuilder<'_> {
     pub(crate) fn base(&self, base: &Base, source: &dyn Source, complete: bool) -> Result<()> {
         let layers: Vec<_> = base.images.iter().flat_map(|image| image.layers.clone()).collect();
         if complete || !matches!(self.plan.base, BaseReference::Registry(_)) {
-            let source = ProgressSource { source, activity: Activity::Copying, listener: self.listener };
+            let source = ProgressSource { source, activity: Activity::Copying, listener: self.layers.listener };
             return copy(&source, &self.layers.writer, &layers);
         }
         // `exists` keeps the blob if the layout has it.
@@ -80,7 +78,7 @@ impl ImageBuilder<'_> {
         let PreparedBase { base, owners } = prepared;
         let writer = &self.layers.writer;
         let assets = Assets { plan: self.plan, base, owners };
-        let mut assets = assets.layers(&self.layers, out_dirs, self.listener)?.into_iter();
+        let mut assets = assets.layers(&self.layers, out_dirs)?.into_iter();
         let mut manifests = Vec::new();
         for (below, binaries) in base.images.iter().zip(binaries) {
             manifests.push(self.image(base, below, assets.next(), binaries)?);
@@ -128,7 +126,7 @@ impl ImageBuilder<'_> {
         let assets = assets.map(|layer| (layer, "assets", self.plan.asset_places()));
         for (layer, what, files) in assets.into_iter().chain([(binaries, "binaries", bins)]) {
             let (image, platform) = (self.plan.name.clone(), below.platform.clone());
-            (self.listener)(Event::Layered { image, platform, files, bytes: layer.descriptor.size() });
+            (self.layers.listener)(Event::Layered { image, platform, files, bytes: layer.descriptor.size() });
             histories.push(History { diff_id: layer.diff_id, created_by: format!("cargo oci build ({what})") });
             layers.push(layer.descriptor);
         }

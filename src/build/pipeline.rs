@@ -132,7 +132,7 @@ impl Pipeline<'_> {
                 time: plan.mtime(),
                 listener,
             };
-            jobs.push((at, ImageJob::new(image, ImageBuilder { plan, layers, listener })));
+            jobs.push((at, ImageJob::new(image, ImageBuilder { plan, layers })));
         }
         jobs.sort_by_key(|(at, _)| *at);
         Ok(jobs.into_iter().map(|(_, job)| job).collect())
