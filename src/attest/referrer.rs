@@ -126,21 +126,16 @@ impl ReferrerManifest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::config::Object;
-    use crate::image::manifest;
+    use crate::store::layout::sample::begin_sample;
+
     use crate::inspect::referrers::group_by_subject;
-    use crate::store::layout::{LayoutEdit, LayoutFolder};
-    use crate::store::{Layout, LayoutWriter, Sink, copy};
+    use crate::store::Layout;
+    use crate::store::layout::LayoutEdit;
     use std::path::Path;
 
     /// Writes a layout with one image, and a referrer if `is_attached`.
     fn layout(root: &Path, is_attached: bool) -> (Layout, Descriptor) {
-        let memory = Memory::default();
-        let config = memory.put_document(manifest::config(Object::new()));
-        let image = memory.put_document(manifest::image(&config, &[], &Annotations::new()));
-        let writer = LayoutWriter::begin(root, "x", LayoutFolder::Managed, &|_| ()).expect("begins");
-        copy(&memory, &writer, std::slice::from_ref(&image)).expect("copies");
-        writer.tag(&image, "latest").expect("tags");
+        let (writer, image) = begin_sample(root);
         if is_attached {
             let memory = Memory::default();
             let referrer = Referrer::with_document(&image, "text/a", b"a".to_vec(), &Annotations::new(), &memory);

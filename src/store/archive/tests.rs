@@ -4,18 +4,11 @@ use std::path::Path;
 use oci_spec::image::Descriptor;
 
 use super::{Archive, ArchiveContents, DockerImage};
-use crate::image::config::Object;
-use crate::image::manifest::{self, Annotations};
-use crate::store::layout::LayoutFolder;
-use crate::store::{Layout, LayoutWriter, Memory, Sink, Source, copy, read};
+use crate::store::layout::sample::begin_sample;
+use crate::store::{Layout, Source, read};
 
 fn layout(root: &Path) -> (Layout, Descriptor) {
-    let memory = Memory::default();
-    let config = memory.put_document(manifest::config(Object::new()));
-    let image = memory.put_document(manifest::image(&config, &[], &Annotations::new()));
-    let writer = LayoutWriter::begin(root, "x", LayoutFolder::Managed, &|_| ()).expect("begins");
-    copy(&memory, &writer, std::slice::from_ref(&image)).expect("copies");
-    writer.tag(&image, "latest").expect("tags");
+    let (writer, image) = begin_sample(root);
     (writer.commit().expect("commits"), image)
 }
 

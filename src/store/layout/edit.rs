@@ -127,19 +127,14 @@ impl Referrers for LayoutEdit {
 mod tests {
     use super::*;
     use crate::image::artifact::{EMPTY, artifact, empty};
-    use crate::image::config::Object;
-    use crate::image::manifest::{self, Annotations};
-    use crate::store::layout::LayoutFolder;
-    use crate::store::{LayoutWriter, Memory, Sink, copy};
+    use crate::image::manifest::Annotations;
+    use crate::store::layout::sample::begin_sample;
+
+    use crate::store::Memory;
 
     /// Writes a layout with one image, tagged `latest`.
     fn layout(root: &Path) -> Descriptor {
-        let memory = Memory::default();
-        let config = memory.put_document(manifest::config(Object::new()));
-        let image = memory.put_document(manifest::image(&config, &[], &Annotations::new()));
-        let writer = LayoutWriter::begin(root, "x", LayoutFolder::Managed, &|_| ()).expect("begins");
-        copy(&memory, &writer, std::slice::from_ref(&image)).expect("copies");
-        writer.tag(&image, "latest").expect("tags");
+        let (writer, image) = begin_sample(root);
         writer.commit().expect("commits");
         image
     }

@@ -9,6 +9,8 @@ mod edit;
 pub(crate) mod index;
 mod lock;
 mod read;
+#[cfg(test)]
+pub(crate) mod sample;
 mod writer;
 
 pub(crate) use edit::LayoutEdit;
