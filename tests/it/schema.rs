@@ -17,7 +17,7 @@ use crate::support::project::Project;
 const UNSEEN: &[&str] = &[
     "tables: a base that is no reference",
     "tables: a signal that is none",
-    "tables: a character that nobody sees in a label",
+    "tables: an invisible character in a label",
     "tables: a signal that is none, of the workspace",
     "files: a pattern that takes nothing",
     "files: a pattern that fits nothing",

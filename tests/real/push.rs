@@ -264,7 +264,7 @@ fn private_certificate_authority_is_trusted_if_named() {
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert_eq!(registry.link("acme/hello", "latest"), Some(digest(&project.layout())));
     let ran = push_by_name(&project, &registry, false);
-    refused_by_certificate("real/unknown-authority", "an authority that nobody named", &project, &registry, ran);
+    refused_by_certificate("real/unknown-authority", "an unknown authority", &project, &registry, ran);
 }
 
 #[test]

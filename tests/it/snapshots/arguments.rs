@@ -25,7 +25,7 @@ fn argument_errors_match_snapshot() {
     misuse("a port that is none", &["build", "--expose", "70000"]);
     misuse("a label without a value", &["build", "--label", "team"]);
     misuse("a control character in a label", &["build", "--label", "team=a\u{7}"]);
-    misuse("a character that nobody sees", &["build", "--label", "team=a\u{200b}b"]);
+    misuse("an invisible character", &["build", "--label", "team=a\u{200b}b"]);
     misuse("an order to the terminal in a folder", &["build", "--workdir", "/a\u{1b}[31m"]);
     misuse("an annotation without a value", &["build", "--annotation", "a"]);
     misuse("a variable without a value", &["build", "--env", "A"]);

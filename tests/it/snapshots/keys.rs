@@ -50,8 +50,8 @@ fn key_errors_match_snapshot() {
         told.call(title, &project, args, call, 1);
     };
     let password = [("COSIGN_PASSWORD", "sesame")];
-    call("a pair of keys that is there", &["generate-key"], &password);
-    call("a password that nobody can be asked for", &["generate-key", "-o", "new"], &[]);
+    call("a key pair that exists", &["generate-key"], &password);
+    call("no terminal to prompt for the password", &["generate-key", "-o", "new"], &[]);
     let sign = |key: &'static str| ["sign", "base", "--key", key];
     call("a key that is not there", &sign("nowhere.key"), &password);
     call("a variable that is not set", &sign("env://NO_SUCH_KEY"), &password);

@@ -82,7 +82,7 @@ fn base_errors_match_snapshot() {
     told.error("a base without the platform", &project, &riscv);
     told.error("a tag that the layout does not have", &project, &["build", "--base", "oci:base:v9"]);
     let project = Project::with_table("env = { PATH = \"/opt:$PATH\", HOME = \"$HOEM\" }");
-    told.error("a variable that nobody sets", &project, &["build", "--base", "embedded"]);
+    told.error("an unset variable", &project, &["build", "--base", "embedded"]);
 
     let project = Project::new("x");
     BaseImage::new().single("linux/amd64").write(&project.path("base"));
@@ -173,8 +173,8 @@ fn credential_errors_match_snapshot() {
         let args = [&["login"], args].concat();
         told.ran(title, &args, &home.oci(&args, input), 1);
     };
-    login("nobody to ask for the user", &["ghcr.io"], "");
-    login("nobody to ask for the password", &["ghcr.io", "-u", "robot"], "");
+    login("no terminal to prompt for the user", &["ghcr.io"], "");
+    login("no terminal to prompt for the password", &["ghcr.io", "-u", "robot"], "");
     login("an empty password", &["ghcr.io", "-u", "robot", "--password-stdin"], "\n");
     login("a password that is too long", &["ghcr.io", "-u", "robot", "--password-stdin"], &"x".repeat(70_000));
     login("an empty name", &["ghcr.io", "-u", "", "--password-stdin"], "sesame");

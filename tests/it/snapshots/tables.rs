@@ -18,7 +18,7 @@ fn table_errors_match_snapshot() {
     table("a wrong type in an array", "cmd = [\"--port\", 8080]");
     table("a wrong type in a table", "env = { PORT = 8080 }");
     table("a wrong type of a label", "labels = { team = true }");
-    table("a platform that nobody knows", "platforms = [\"linux/amd64\", \"linux/amd46\"]");
+    table("an unknown platform", "platforms = [\"linux/amd64\", \"linux/amd46\"]");
     table("a platform that Rust has no target for", "platforms = [\"linux/amd64\", \"windows/amd64\"]");
     table("a base that is no reference", "base = \"Debian:12:slim\"");
     table("a repository with a tag", "repository = \"ghcr.io/acme/x:1\"");
@@ -31,7 +31,7 @@ fn table_errors_match_snapshot() {
     table("a signal by a number that is none", "stop-signal = \"99\"");
     table("a control character in a label", "labels = { team = \"pay\\u0007ments\" }");
     table("a control character in the name of an annotation", "annotations = { \"com.acme\\n.tier\" = \"1\" }");
-    table("a character that nobody sees in a label", "labels = { team = \"a\u{200b}b\" }");
+    table("an invisible character in a label", "labels = { team = \"a\u{200b}b\" }");
     table("a folder that would delete the base's", "bin-dir = \"/.wh.etc\"");
     table("a user that is none", "user = \"a:b:c\"");
     table("a folder that is relative", "workdir = \"srv\"");
