@@ -15,7 +15,7 @@ fn main() -> io::Result<()> {
     let compression: Compression = compression.parse().map_err(io::Error::other)?;
     let threads = threads.parse().map_err(io::Error::other)?;
     let entries = with_parents(vec![LayerEntry::file("app/program", 0o755, FileContent::Path(from.into()))], false);
-    let layer = write(&entries, 0, CompressionOptions { compression, threads }, File::create(to)?)?;
+    let layer = write(&entries, CompressionOptions { compression, threads }, File::create(to)?)?;
     let sizes = [layer.descriptor.digest().to_string(), layer.diff_id.to_string(), layer.descriptor.size().to_string()];
     io::Write::write_all(&mut io::stdout(), format!("{}\n", sizes.join(" ")).as_bytes())
 }

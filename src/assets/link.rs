@@ -143,7 +143,7 @@ mod tests {
     use crate::image::layer::FileContent;
 
     fn link(path: &str, target: &str) -> LayerEntry {
-        LayerEntry { path: path.to_owned(), kind: EntryKind::Symlink(target.to_owned()), mode: 0o777, owner: (0, 0) }
+        LayerEntry { kind: EntryKind::Symlink(target.to_owned()), mode: 0o777, ..LayerEntry::directory(path) }
     }
 
     #[test]

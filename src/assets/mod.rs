@@ -122,7 +122,7 @@ impl<'a> PlannedEntry<'a> {
         // A directory below a standard one may be the base's, and its owner could replace all that is in it.
         let may_be_in_base = matches!(kind, EntryKind::Directory) && is_standard_directory(rule.to.get_ref());
         let owner = if may_be_in_base { (0, 0) } else { owner };
-        PlannedEntry { rule, entry: LayerEntry { path, kind, mode, owner } }
+        PlannedEntry { rule, entry: LayerEntry { path, kind, mode, owner, mtime: 0 } }
     }
 
     fn is_directory(&self) -> bool {

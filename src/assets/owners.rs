@@ -118,7 +118,7 @@ mod tests {
         let mut written = Vec::new();
         for entries in layers {
             let mut blob = Vec::new();
-            let layer = write(entries, 0, CompressionOptions::single_threaded(Compression::Gzip), &mut blob)
+            let layer = write(entries, CompressionOptions::single_threaded(Compression::Gzip), &mut blob)
                 .expect("a layer in memory");
             memory.put(&layer.descriptor, blob);
             written.push(Layer { descriptor: layer.descriptor, diff_id: layer.diff_id });

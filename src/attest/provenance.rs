@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn provenance_names_base_commit_and_tools() {
-        let (digest, base) = (sha256(b"base"), "gcr.io/distroless/static-debian12:nonroot".parse().expect("a base"));
+        let (digest, base) = (sha256(b"base"), "gcr.io/distroless/static-debian13:nonroot".parse().expect("a base"));
         let (program, version) = ("rustc".to_owned(), "1.96.0".to_owned());
         let found = Dependencies {
             base: Some(ResolvedBase { reference: &base, digest: &digest }),
@@ -170,8 +170,8 @@ mod tests {
             tools: &[Release { program, version, text: "rustc 1.96.0 (x)".to_owned() }],
         };
         let all = resolved_dependencies(&found);
-        let uri = "repository_url=gcr.io%2Fdistroless%2Fstatic-debian12";
-        assert_eq!(all[0]["uri"], json!(format!("pkg:oci/static-debian12@{digest}?{uri}")));
+        let uri = "repository_url=gcr.io%2Fdistroless%2Fstatic-debian13";
+        assert_eq!(all[0]["uri"], json!(format!("pkg:oci/static-debian13@{digest}?{uri}")));
         assert_eq!(
             all[1],
             json!({

@@ -34,7 +34,7 @@ pub(crate) fn embedded() -> Result<Memory> {
     let memory = Memory::default();
     let mut blob = Vec::new();
     let packing = CompressionOptions::single_threaded(Compression::Gzip);
-    let layer = write(&with_parents(entries(), true), 0, packing, &mut blob).into_diagnostic()?;
+    let layer = write(&with_parents(entries(), true), packing, &mut blob).into_diagnostic()?;
     memory.put(&layer.descriptor, blob);
     let images: Vec<_> = TARGETS
         .iter()

@@ -214,7 +214,7 @@ fn dynamic(program: &Binary) -> String {
 fn refused(base: &BaseImage, message: &str) -> Report {
     miette!(
         help = format!(
-            "choose a base with glibc with `--base`, such as gcr.io/distroless/cc-debian12; or make a static program with \
+            "choose a base with glibc with `--base`, such as gcr.io/distroless/cc-debian13; or make a static program with \
              `--platform {}`",
             base.target.platform()
         ),

@@ -32,8 +32,6 @@ pub(crate) struct Layers<'a> {
     pub cache: Arc<Cache>,
     /// The compression.
     pub packing: CompressionOptions,
-    /// The modification time of the files in the layers, in seconds since 1970.
-    pub time: u64,
     /// Receives the progress.
     pub listener: Listener<'a>,
 }
@@ -79,7 +77,7 @@ impl Layers<'_> {
         if !self.cache.has_layer_of_size(size) {
             return Ok(None);
         }
-        let diff_id = layer::diff_id(entries, self.time).into_diagnostic()?;
+        let diff_id = layer::diff_id(entries).into_diagnostic()?;
         let Some(descriptor) = self.cache.get_layer(&diff_id, size, self.packing.compression) else {
             return Ok(None);
         };
@@ -107,7 +105,7 @@ impl Layers<'_> {
         let size = layer::tar_size(entries).into_diagnostic()?;
         let mut blob = self.writer.create_blob()?;
         let transfer = Transfer::begin(Some(self.listener), Activity::Layering, name, size);
-        let layer = layer::write_with_progress(entries, self.time, self.packing, blob.as_file_mut(), &|bytes| {
+        let layer = layer::write_with_progress(entries, self.packing, blob.as_file_mut(), &|bytes| {
             transfer.counter().add(bytes);
         })
         .map_err(|error| on_path("write in", blob.path().parent().unwrap_or(blob.path()), error))?;
@@ -119,8 +117,8 @@ impl Layers<'_> {
     /// Returns all that determines a layer, except the content of files.
     #[allow(clippy::unnecessary_debug_formatting)] // it escapes line breaks
     fn about(&self, entries: &[LayerEntry]) -> String {
-        let mut about = format!("{} by {COMPRESSOR}, at {}", self.packing.compression, self.time);
-        for LayerEntry { path, kind, mode, owner } in entries {
+        let mut about = format!("{} by {COMPRESSOR}", self.packing.compression);
+        for LayerEntry { path, kind, mode, owner, mtime } in entries {
             let kind = match kind {
                 EntryKind::Directory => "folder".to_owned(),
                 EntryKind::Symlink(target) => format!("link to {target:?}"),
@@ -128,7 +126,7 @@ impl Layers<'_> {
                 EntryKind::File(FileContent::Bytes(bytes)) => format!("bytes {}", crate::image::digest::sha256(bytes)),
             };
             // Writing to a string does not fail.
-            let _ = write!(about, "\n{path:?} {mode:o} {owner:?} {kind}");
+            let _ = write!(about, "\n{path:?} {mode:o} {owner:?} at {mtime}: {kind}");
         }
         about
     }

@@ -129,7 +129,6 @@ impl Pipeline<'_> {
                 writer: writer.with_cache(&self.cache),
                 cache: Arc::clone(&self.cache),
                 packing: plan.packing,
-                time: plan.mtime(),
                 listener,
             };
             jobs.push((at, ImageJob::new(image, ImageBuilder { plan, layers })));

@@ -15,6 +15,7 @@ use tempfile::NamedTempFile;
 use super::output::{HostOwner, parent};
 use crate::error::{Result, in_directory, on_path};
 use crate::filesystem::{DirectoryEntry, NodeId, NodeKind, PathIndex, ROOT, Tree};
+use crate::image::layer::name::extended_header;
 use crate::image::layer::pax;
 use crate::image::layer::tar_reader::{Attributes, SpecialFile};
 use crate::store::ReadError;
@@ -194,20 +195,4 @@ impl<'a> BundleArchive<'a> {
         self.end = end + blocks.len() as u64 + entry.size.next_multiple_of(BLOCK);
         Ok(())
     }
-}
-
-/// Returns the blocks of a PAX header with these records; none without records.
-fn extended_header(records: &[u8]) -> Vec<u8> {
-    let mut blocks = Vec::new();
-    if !records.is_empty() {
-        let mut header = Header::new_ustar();
-        header.set_entry_type(EntryType::XHeader);
-        header.set_mode(0o644);
-        header.set_size(records.len() as u64);
-        header.set_cksum();
-        blocks.extend_from_slice(header.as_bytes());
-        blocks.extend_from_slice(records);
-        blocks.resize(blocks.len().next_multiple_of(512), 0);
-    }
-    blocks
 }

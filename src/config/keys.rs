@@ -70,10 +70,10 @@ keys! {
     base: BaseReference {
         help: "Use this base image: a registry reference, `oci:PATH[:NAME]`, `oci-archive:PATH[:NAME]`, `embedded` or `scratch`",
         name: "base",
-        default: KeyDefault::Value(r#""gcr.io/distroless/static-debian12:nonroot""#),
-        example: r#""gcr.io/distroless/static-debian12:nonroot""#,
+        default: KeyDefault::Value(r#""gcr.io/distroless/static-debian13:nonroot""#),
+        example: r#""gcr.io/distroless/static-debian13:nonroot""#,
         flag: Some(Flag::new("base", "REF")),
-        variable: Some(Variable::new("CARGO_OCI_BASE", "gcr.io/distroless/static-debian12:nonroot")),
+        variable: Some(Variable::new("CARGO_OCI_BASE", "gcr.io/distroless/static-debian13:nonroot")),
     }
     base_verify: BaseVerify {
         help: "Require that the base is signed with this key: `{ key = \"FILE\" }` or `{ key = \"env://VAR\" }`",

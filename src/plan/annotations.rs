@@ -12,7 +12,7 @@ use crate::environment::Environment;
 use crate::error::Result;
 use crate::git::{self, Commit};
 
-/// Returns the time of everything in the images: `SOURCE_DATE_EPOCH`, else the time of the commit, else 1970.
+/// Returns the time of the images: `SOURCE_DATE_EPOCH`, else the time of the commit, else 1970.
 ///
 /// # Errors
 /// Returns an error if `SOURCE_DATE_EPOCH` is not a number of seconds since 1970.

@@ -22,7 +22,7 @@ use crate::platform::{PlatformChoice, TARGETS};
 use crate::reference::BaseReference;
 
 /// The base of an image without the key `base`.
-const DEFAULT_BASE: &str = "gcr.io/distroless/static-debian12:nonroot";
+const DEFAULT_BASE: &str = "gcr.io/distroless/static-debian13:nonroot";
 /// The profile of an image without the key `profile`.
 const PROFILE: &str = "release";
 /// The folder of the binaries of an image without the key `bin-dir`.

@@ -74,7 +74,7 @@ pub struct ImagePlan {
     pub repositories: Vec<Reference>,
     /// The engine it is loaded into; `None` for the first that answers.
     pub engine: Option<EngineReference>,
-    /// The time of everything in the image.
+    /// The time of the image: its config, labels, annotations and archives. Files in its layers are from 1970.
     pub created: Timestamp,
     /// The folder of the OCI layout.
     pub layout: PathBuf,

@@ -283,15 +283,15 @@ fn assert_says(words: &str, parts: &[&str]) {
 
 const TREE: &str = "\
 oci:base (nonroot)  7.6 KiB
-sha256:09f7ffc4a3470d6876c844a77bf13cea648d2148ad9a3b1d028f73592c2db7c5
+sha256:2279993607eaf81bcddd69bcab68e41bc45f8eff6f08c99d30cf9f13f7eb7bc0
 └─ linux/amd64  3.8 KiB in 4 layers
-   sha256:cfd89020988e7ebe2b879f30765eb08b15d50d0c44844d3f328225830cda9974
+   sha256:7cd86002b3211256c2c0337ad75ef716e7935fa76fc205ad4f69f3fd895fe630
    ├─ layers
    │  27befb53fc21      490 B   13%  gzip  bazel build //static
    │  ef6d698fb2b1      608 B   16%  gzip  bazel build //static
    │  2fe097681618      201 B    5%  zstd  bazel build //static
-   │  77733665e4fb    2.5 KiB   66%  tar   bazel build //static
-   ├─ config  68dd3ab66022
+   │  087d9ff8ce80    2.5 KiB   66%  tar   bazel build //static
+   ├─ config  4863329239bf
    │  created     1970-01-01T00:00:00Z
    │  user        65532
    │  entrypoint  /base/entrypoint
@@ -302,7 +302,7 @@ sha256:09f7ffc4a3470d6876c844a77bf13cea648d2148ad9a3b1d028f73592c2db7c5
    │  labels      com.example.kept=yes
    │              org.opencontainers.image.source=https://example.com/base
    └─ attached
-      └─ 5fef323f76aa      243 B  attestation-manifest
+      └─ fdc5c1b6f389      243 B  attestation-manifest
                                   https://spdx.dev/Document
 ";
 
@@ -311,8 +311,8 @@ fn inspect_tree_fits_the_screen() {
     let (project, _) = with(&BaseImage::new().attestations());
     assert_eq!(inspected(&project, &["base", "--platform", "linux/amd64"]), TREE);
     let all = inspected(&project, &["oci:base:nonroot"]);
-    assert!(all.starts_with("oci:base:nonroot  12.7 KiB\nsha256:09f7"), "{all}");
-    assert_says(&all, &["├─ linux/arm64/v8  3.8", "└─ linux/arm/v7  3.8", "config  faae58c71eb9  same as linux/amd64"]);
+    assert!(all.starts_with("oci:base:nonroot  12.7 KiB\nsha256:2279"), "{all}");
+    assert_says(&all, &["├─ linux/arm64/v8  3.8", "└─ linux/arm/v7  3.8", "config  904227cc9889  same as linux/amd64"]);
     let colored = inspected(&project, &["base", "--platform", "linux/amd64", "--color", "always"]);
     assert!(colored.contains('\u{1b}'), "{colored}");
     assert_eq!(anstream::adapter::strip_str(&colored).to_string(), TREE);

@@ -40,7 +40,7 @@ fn label(labels: &Labels) -> String {
 const ALL: [Key; 27] = [
     Key {
         name: "base",
-        default: r#""gcr.io/distroless/static-debian12:nonroot""#,
+        default: r#""gcr.io/distroless/static-debian13:nonroot""#,
         tables: [r#""example.org/a:1""#, r#""example.org/a:2""#, r#""example.org/a:3""#],
         variable: Some(["CARGO_OCI_BASE", "example.org/a:4", r#""example.org/a:4""#]),
         flags: Some((&["--base", "scratch"], r#""scratch""#)),

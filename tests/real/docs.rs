@@ -156,7 +156,7 @@ impl Session {
     fn add_bases(&mut self) {
         let registry = DockerRegistry::start();
         let base = BaseImage::new().docker_types().write(&self.folder.path().join("base"));
-        base.push_to(&registry, "distroless/static-debian12", "nonroot");
+        base.push_to(&registry, "distroless/static-debian13", "nonroot");
         self.names.push((BASES.to_owned(), registry.host().to_owned()));
         self.registries.push(registry);
     }

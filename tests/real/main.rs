@@ -27,6 +27,7 @@ mod keyless;
 mod line;
 mod load;
 mod login;
+mod names;
 mod native;
 mod outputs;
 mod programs;

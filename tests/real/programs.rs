@@ -119,7 +119,7 @@ fn dynamic_program_needs_base_with_loader() {
         assert!(words.contains(&format!("programs for {TARGET} are dynamic")), "{words}");
         assert!(words.contains("has no loader for them"), "{words}");
         let help = format!("or make a static program with `--platform linux/{ARCHITECTURE}");
-        assert!(words.contains("gcr.io/distroless/cc-debian12") && words.contains(&help), "{words}");
+        assert!(words.contains("gcr.io/distroless/cc-debian13") && words.contains(&help), "{words}");
         assert!(!words.contains("Compiling") && !project.path("target").exists(), "{words}");
     }
     // Unless it was asked to be static.

@@ -1,4 +1,4 @@
-//! A base image like distroless's `static-debian12:nonroot`, and one that is like what else is found in registries.
+//! A base image like distroless's `static-debian13:nonroot`, and one that is like what else is found in registries.
 //!
 //! It is written here by hand, not by the code under test.
 
@@ -25,7 +25,7 @@ const PASSWD: &str = "root:x:0:0:root:/root:/sbin/nologin\n\
     nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n";
 const GROUP: &str = "root:x:0:\nnobody:x:65534:\ntty:x:5:\nstaff:x:50:\nnonroot:x:65532:\n";
 const NSSWITCH: &str = "passwd: files\ngroup: files\nhosts: files dns\n";
-const OS_RELEASE: &str = "PRETTY_NAME=\"Distroless\"\nNAME=\"Debian GNU/Linux\"\nID=\"debian\"\nVERSION_ID=\"12\"\n";
+const OS_RELEASE: &str = "PRETTY_NAME=\"Distroless\"\nNAME=\"Debian GNU/Linux\"\nID=\"debian\"\nVERSION_ID=\"13\"\n";
 /// A certificate whose key nobody has, valid from 1975 to 4096.
 const CERTIFICATES: &str = "-----BEGIN CERTIFICATE-----
 MIIBhzCCASygAwIBAgIUGQczmUBQjOGvmfR+GOgQz9NGbWMwCgYIKoZIzj0EAwIw

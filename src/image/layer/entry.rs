@@ -14,6 +14,8 @@ pub struct LayerEntry {
     pub mode: u32,
     /// Numeric user and group.
     pub owner: (u64, u64),
+    /// The time of the last modification in seconds since 1970: always the same, so that a layer changes only with its files.
+    pub mtime: u64,
 }
 
 /// The type of a [`LayerEntry`].
@@ -37,14 +39,14 @@ pub enum FileContent {
 }
 
 impl LayerEntry {
-    /// Creates a folder with mode 0755 that root owns.
+    /// Creates a folder with mode 0755 that root owns, from 1970.
     pub fn directory(path: &str) -> LayerEntry {
-        LayerEntry { path: path.to_owned(), kind: EntryKind::Directory, mode: 0o755, owner: (0, 0) }
+        LayerEntry { path: path.to_owned(), kind: EntryKind::Directory, mode: 0o755, owner: (0, 0), mtime: 0 }
     }
 
-    /// Creates a file that root owns.
+    /// Creates a file that root owns, from 1970.
     pub fn file(path: &str, mode: u32, content: FileContent) -> LayerEntry {
-        LayerEntry { path: path.to_owned(), kind: EntryKind::File(content), mode, owner: (0, 0) }
+        LayerEntry { path: path.to_owned(), kind: EntryKind::File(content), mode, owner: (0, 0), mtime: 0 }
     }
 }
 

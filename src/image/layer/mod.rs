@@ -3,7 +3,7 @@
 //! | file | what it does |
 //! | --- | --- |
 //! | [`entry`] | files, folders and links of a layer to write, with their parent folders |
-//! | `write` | entries → tar → blob, hashed while it is written |
+//! | `write`, `name` | entries → tar → blob, hashed while it is written |
 //! | `chunk`, `chunk_writer` | the tar in chunks of one size, hashed and compressed in parallel |
 //! | [`compression`], `gzip`, `deflate` | chunks → gzip, zstd or plain tar |
 //! | [`decompress`] | blob → tar |
@@ -19,6 +19,7 @@ pub mod entry;
 mod field;
 mod gzip;
 mod host_file;
+pub(crate) mod name;
 pub mod pax;
 pub mod quote;
 pub mod tar_reader;

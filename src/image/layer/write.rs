@@ -1,6 +1,6 @@
 //! Entries → tar → blob: a layer, hashed while it is written (image-spec, `layer.md`).
 //!
-//! The same entries and time yield the same bytes on any machine: only file contents come from the host.
+//! The same entries yield the same bytes on any machine: only file contents come from the host.
 
 #[cfg(test)]
 mod tests;
@@ -14,10 +14,13 @@ use super::chunk_writer::ChunkWriter;
 use super::compression::{Compression, CompressionOptions, Encoder};
 use super::entry::{EntryKind, FileContent, LayerEntry};
 use super::host_file::{ExactReader, error_on, open};
+use super::name::{extended_header, set_path, set_target};
 use crate::image::digest::{DiffId, HashWriter};
 
 /// The size of a tar block in bytes.
 const BLOCK: u64 = 512;
+/// The size of the zeros that end a tar.
+const END_SIZE: u64 = 2 * BLOCK;
 
 /// A layer, as its manifest and its config describe it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,12 +31,12 @@ pub struct Layer {
     pub diff_id: DiffId,
 }
 
-/// Writes a layer of `entries` in the given order, with `time` (seconds since 1970) as every mtime.
+/// Writes a layer of `entries` in the given order.
 ///
 /// # Errors
 /// Returns an error if a file cannot be read or changes its size meanwhile, or if writing fails.
-pub fn write(entries: &[LayerEntry], time: u64, options: CompressionOptions, blob: impl Write) -> io::Result<Layer> {
-    write_with_progress(entries, time, options, blob, &|_| ())
+pub fn write(entries: &[LayerEntry], options: CompressionOptions, blob: impl Write) -> io::Result<Layer> {
+    write_with_progress(entries, options, blob, &|_| ())
 }
 
 /// Does the same as [`write()`], and calls `on_progress` with the number of tar bytes ([`tar_size`]) of each chunk.
@@ -42,12 +45,11 @@ pub fn write(entries: &[LayerEntry], time: u64, options: CompressionOptions, blo
 /// See [`write()`].
 pub fn write_with_progress(
     entries: &[LayerEntry],
-    time: u64,
     options: CompressionOptions,
     blob: impl Write,
     on_progress: &dyn Fn(u64),
 ) -> io::Result<Layer> {
-    let (diff_id, blob) = write_tar(entries, time, options, HashWriter::new(blob), on_progress)?;
+    let (diff_id, blob) = write_tar(entries, options, HashWriter::new(blob), on_progress)?;
     let (digest, size, mut blob) = blob.finish();
     blob.flush()?;
     Ok(Layer { descriptor: Descriptor::new(options.compression.media_type(), size, digest), diff_id })
@@ -57,23 +59,23 @@ pub fn write_with_progress(
 ///
 /// # Errors
 /// Returns an error if a file cannot be read.
-pub fn diff_id(entries: &[LayerEntry], time: u64) -> io::Result<DiffId> {
+pub fn diff_id(entries: &[LayerEntry]) -> io::Result<DiffId> {
     let options = CompressionOptions::single_threaded(Compression::None);
-    write_tar(entries, time, options, io::sink(), &|_| ()).map(|(diff_id, _)| diff_id)
+    write_tar(entries, options, io::sink(), &|_| ()).map(|(diff_id, _)| diff_id)
 }
 
 fn write_tar<W: Write>(
     entries: &[LayerEntry],
-    time: u64,
     options: CompressionOptions,
     blob: W,
     on_progress: &dyn Fn(u64),
 ) -> io::Result<(DiffId, W)> {
-    let mut tar = tar::Builder::new(ChunkWriter::new(Encoder::new(options, blob)?, on_progress)?);
+    let mut tar = ChunkWriter::new(Encoder::new(options, blob)?, on_progress)?;
     for entry in entries {
-        append(&mut tar, entry, time)?;
+        append(&mut tar, entry)?;
     }
-    let (tar, blob) = tar.into_inner()?.finish()?;
+    tar.write_all(&[0; END_SIZE as usize])?;
+    let (tar, blob) = tar.finish()?;
     Ok((tar.diff_id, blob))
 }
 
@@ -82,8 +84,7 @@ fn write_tar<W: Write>(
 /// # Errors
 /// Returns an error if the metadata of a file cannot be read.
 pub fn tar_size(entries: &[LayerEntry]) -> io::Result<u64> {
-    // Two zero blocks end a tar.
-    let mut total = 2 * BLOCK;
+    let mut total = END_SIZE;
     for entry in entries {
         let content = match &entry.kind {
             EntryKind::Directory | EntryKind::Symlink(_) => 0,
@@ -97,80 +98,50 @@ pub fn tar_size(entries: &[LayerEntry]) -> io::Result<u64> {
     Ok(total)
 }
 
-fn append(tar: &mut tar::Builder<ChunkWriter<impl Write>>, entry: &LayerEntry, time: u64) -> io::Result<()> {
-    let mut header = Header::new_ustar();
-    header.set_mode(entry.mode);
-    header.set_mtime(time);
-    header.set_uid(entry.owner.0);
-    header.set_gid(entry.owner.1);
+fn append(tar: &mut ChunkWriter<impl Write>, entry: &LayerEntry) -> io::Result<()> {
     match &entry.kind {
-        EntryKind::Directory => {
-            header.set_entry_type(EntryType::Directory);
-            append_content(tar, &mut header, &format!("{}/", entry.path), 0, io::empty())
-        }
-        EntryKind::Symlink(target) => {
-            header.set_entry_type(EntryType::Symlink);
-            append_link(tar, &mut header, &entry.path, target)
-        }
+        EntryKind::Directory => append_entry(tar, entry, EntryType::Directory, 0, io::empty()),
+        EntryKind::Symlink(_) => append_entry(tar, entry, EntryType::Symlink, 0, io::empty()),
         EntryKind::File(FileContent::Bytes(bytes)) => {
-            append_content(tar, &mut header, &entry.path, bytes.len() as u64, &bytes[..])
+            append_entry(tar, entry, EntryType::Regular, bytes.len() as u64, &bytes[..])
         }
         EntryKind::File(FileContent::Path(path)) => {
             let file = open(path).map_err(|error| error_on(path, &error))?;
             let size = file.metadata().map_err(|error| error_on(path, &error))?.len();
-            append_content(tar, &mut header, &entry.path, size, file).map_err(|error| error_on(path, &error))
+            append_entry(tar, entry, EntryType::Regular, size, file).map_err(|error| error_on(path, &error))
         }
     }
 }
 
-fn append_content(
-    tar: &mut tar::Builder<ChunkWriter<impl Write>>,
-    header: &mut Header,
-    path: &str,
+fn append_entry(
+    tar: &mut ChunkWriter<impl Write>,
+    entry: &LayerEntry,
+    kind: EntryType,
     size: u64,
     content: impl Read,
 ) -> io::Result<()> {
+    let mut header = Header::new_ustar();
+    // Always set: without a type, some readers take the name that a long one was cut to for that of a folder.
+    header.set_entry_type(kind);
+    header.set_mode(entry.mode);
+    header.set_mtime(entry.mtime);
+    header.set_uid(entry.owner.0);
+    header.set_gid(entry.owner.1);
     header.set_size(size);
-    let long_path = set_path(header, path)?;
-    tar.append_pax_extensions(long_path)?;
-    header.set_cksum();
-    let chunks = tar.get_mut();
-    chunks.write_all(header.as_bytes())?;
-    let read = chunks.read_from(&mut ExactReader::new(content, size))?;
-    let padding = read.next_multiple_of(BLOCK) - read;
-    chunks.write_all(&[0; BLOCK as usize][..padding as usize])
-}
-
-fn append_link(
-    tar: &mut tar::Builder<ChunkWriter<impl Write>>,
-    header: &mut Header,
-    path: &str,
-    target: &str,
-) -> io::Result<()> {
-    header.set_size(0);
-    let long_path = set_path(header, path)?;
-    let long_target = if header.set_link_name_literal(target).is_ok() {
-        None
-    } else {
-        header.set_link_name_literal(ascii_prefix(target))?;
-        Some(("linkpath", target.as_bytes()))
-    };
-    // One extended header holds both records.
-    tar.append_pax_extensions(long_target.into_iter().chain(long_path))?;
-    header.set_cksum();
-    tar.append(header, io::empty())
-}
-
-/// Writes the path into the header. Returns the PAX record for a path that does not fit into ustar's 256 bytes.
-fn set_path<'a>(header: &mut Header, path: &'a str) -> io::Result<Option<(&'static str, &'a [u8])>> {
-    if header.set_path(path).is_ok() {
-        return Ok(None);
+    // One extended header holds all records.
+    let mut records = Vec::new();
+    match &entry.kind {
+        EntryKind::Directory => set_path(&mut header, &format!("{}/", entry.path), &mut records)?,
+        EntryKind::File(_) => set_path(&mut header, &entry.path, &mut records)?,
+        EntryKind::Symlink(target) => {
+            set_target(&mut header, target, &mut records)?;
+            set_path(&mut header, &entry.path, &mut records)?;
+        }
     }
-    header.set_path(ascii_prefix(path))?;
-    Ok(Some(("path", path.as_bytes())))
-}
-
-/// Returns the part of a long name that fits into a header field, for readers without PAX support.
-fn ascii_prefix(path: &str) -> String {
-    path.chars().filter(char::is_ascii).take(99).collect()
+    header.set_cksum();
+    tar.write_all(&extended_header(&records))?;
+    tar.write_all(header.as_bytes())?;
+    let read = tar.read_from(&mut ExactReader::new(content, size))?;
+    let padding = read.next_multiple_of(BLOCK) - read;
+    tar.write_all(&[0; BLOCK as usize][..padding as usize])
 }
