@@ -21,7 +21,7 @@ use std::path::Path;
 
 use miette::Report;
 
-use crate::config::{FileRule, PatternRoot};
+use crate::config::{FileMtime, FileRule, PatternRoot};
 use crate::error::Result;
 use crate::image::layer::{EntryKind, FileContent, LayerEntry, ROOT_FOLDERS};
 pub(crate) use find::SourceDirs;
@@ -36,11 +36,11 @@ pub(crate) use owners::{BaseLayers, OwnerIds, owners};
 pub(crate) fn check(rules: &[FileRule], target_dir: &Path, binaries: &[String]) -> Result<()> {
     let dirs = SourceDirs { target_dir, out_dir: None };
     let existing = rules.iter().filter(|rule| !is_generated(rule, target_dir));
-    plan(existing.map(|rule| (rule, (0, 0))), &dirs, binaries).map(drop)
+    plan(existing.map(|rule| (rule, (0, 0))), 0, &dirs, binaries).map(drop)
 }
 
-/// Returns the entries that the rules make, with the owners of each rule's files. `binaries` are the paths of the binaries
-/// in the image, without their leading slash.
+/// Returns the entries that the rules make, with the owners of each rule's files. `image_time` is that of the image, in
+/// seconds since 1970. `binaries` are the paths of the binaries in the image, without their leading slash.
 ///
 /// # Errors
 /// Returns an error if a rule matches nothing, matches a file that cannot go into an image, or conflicts with another rule
@@ -48,10 +48,11 @@ pub(crate) fn check(rules: &[FileRule], target_dir: &Path, binaries: &[String]) 
 pub(crate) fn entries(
     rules: &[FileRule],
     owners: &[OwnerIds],
+    image_time: u64,
     dirs: &SourceDirs,
     binaries: &[String],
 ) -> Result<Vec<LayerEntry>> {
-    let planned = plan(rules.iter().zip(owners.iter().copied()), dirs, binaries)?;
+    let planned = plan(rules.iter().zip(owners.iter().copied()), image_time, dirs, binaries)?;
     Ok(planned.into_values().map(|planned| planned.entry).collect())
 }
 
@@ -72,6 +73,7 @@ type EntriesByPath<'a> = BTreeMap<String, PlannedEntry<'a>>;
 
 fn plan<'a>(
     rules: impl Iterator<Item = (&'a FileRule, OwnerIds)>,
+    image_time: u64,
     dirs: &SourceDirs,
     binaries: &[String],
 ) -> Result<EntriesByPath<'a>> {
@@ -82,10 +84,11 @@ fn plan<'a>(
         if to.is_empty() || to.ends_with('/') {
             for file in matches.files {
                 let path = format!("{to}{}", file.relative);
-                insert(&mut planned, PlannedEntry::new(rule, owner, path, file))?;
+                insert(&mut planned, PlannedEntry::new(rule, owner, image_time, path, file))?;
             }
         } else {
-            insert(&mut planned, PlannedEntry::new(rule, owner, to.to_owned(), single_file(rule, matches)?))?;
+            let file = single_file(rule, matches)?;
+            insert(&mut planned, PlannedEntry::new(rule, owner, image_time, to.to_owned(), file))?;
         }
     }
     check_conflicts(&planned, binaries)?;
@@ -110,7 +113,7 @@ fn single_file(rule: &FileRule, matches: find::Matches) -> Result<MatchedFile> {
 }
 
 impl<'a> PlannedEntry<'a> {
-    fn new(rule: &'a FileRule, owner: OwnerIds, path: String, file: MatchedFile) -> PlannedEntry<'a> {
+    fn new(rule: &'a FileRule, owner: OwnerIds, image_time: u64, path: String, file: MatchedFile) -> PlannedEntry<'a> {
         let (kind, mode) = match file.kind {
             MatchedKind::Directory => (EntryKind::Directory, 0o755),
             MatchedKind::Symlink(target) => (EntryKind::Symlink(target), 0o777),
@@ -122,7 +125,13 @@ impl<'a> PlannedEntry<'a> {
         // A directory below a standard one may be the base's, and its owner could replace all that is in it.
         let may_be_in_base = matches!(kind, EntryKind::Directory) && is_standard_directory(rule.to.get_ref());
         let owner = if may_be_in_base { (0, 0) } else { owner };
-        PlannedEntry { rule, entry: LayerEntry { path, kind, mode, owner, mtime: 0 } }
+        // Nobody asks for the time of a folder or a link, and several rules may have the same folder.
+        let mtime = match (&kind, rule.mtime) {
+            (EntryKind::File(_), FileMtime::Commit) => image_time,
+            (EntryKind::File(_), FileMtime::Seconds(seconds)) => seconds,
+            (EntryKind::Directory | EntryKind::Symlink(_), _) => 0,
+        };
+        PlannedEntry { rule, entry: LayerEntry { path, kind, mode, owner, mtime } }
     }
 
     fn is_directory(&self) -> bool {
@@ -136,7 +145,8 @@ impl<'a> PlannedEntry<'a> {
             (EntryKind::Symlink(one), EntryKind::Symlink(two)) => one == two,
             (one, two) => matches!((one, two), (EntryKind::Directory, EntryKind::Directory)),
         };
-        is_same_content && (self.entry.mode, self.entry.owner) == (other.entry.mode, other.entry.owner)
+        let attributes = |entry: &LayerEntry| (entry.mode, entry.owner, entry.mtime);
+        is_same_content && attributes(&self.entry) == attributes(&other.entry)
     }
 }
 
@@ -146,7 +156,7 @@ fn insert<'a>(planned: &mut EntriesByPath<'a>, new: PlannedEntry<'a>) -> Result<
         MapEntry::Occupied(existing) if existing.get().is_same(&new) => {}
         MapEntry::Occupied(existing) => {
             let message = format!(
-                "`{}` and `{}` both write /{}, with different content, mode or owner",
+                "`{}` and `{}` both write /{}, with different content, mode, owner or mtime",
                 existing.get().rule.from.get_ref(),
                 new.rule.from.get_ref(),
                 new.entry.path

@@ -49,9 +49,11 @@ impl Package {
         let owners = vec![(0, 0); self.rules.len()];
         let (target_dir, out_dir) = (self.path("target"), self.path("target/out"));
         let dirs = SourceDirs { target_dir: &target_dir, out_dir: Some(&out_dir) };
-        let entries = entries(&self.rules, &owners, &dirs, &["app/x".to_owned()]);
+        let entries = entries(&self.rules, &owners, 7, &dirs, &["app/x".to_owned()]);
         let entries = entries.map_err(|error| format!("{error} ({})", error.help().expect("help")))?;
         let shown = entries.into_iter().map(|entry| match entry.kind {
+            EntryKind::File(_) if entry.mtime != 0 => format!("{} {:o} at {}", entry.path, entry.mode, entry.mtime),
+            _ if entry.mtime != 0 => format!("{} is no file, but has a time", entry.path),
             EntryKind::Directory => format!("{}/ {:o}", entry.path, entry.mode),
             EntryKind::File(_) => format!("{} {:o}", entry.path, entry.mode),
             EntryKind::Symlink(target) => format!("{} -> {target}", entry.path),
@@ -87,6 +89,20 @@ fn patterns_keep_the_path_below_their_fixed_part() {
     }
     let package = rule("assets/*.html", "/");
     assert_entries(&package.with(&["assets/css/a.html", "assets/index.html"]), &["index.html 644"]);
+}
+
+#[test]
+fn files_have_the_mtime_of_their_rule() {
+    let rules = r#"
+        { from = "www", to = "/srv/", mtime = "commit" },
+        { from = "fixed", to = "/srv/", mtime = "1767225600" },
+        { from = "zero", to = "/srv/", mtime = "0" },
+        { from = "none", to = "/srv/" }"#;
+    let package = Package::new(rules).with(&["www/a/b", "fixed", "zero", "none"]).link("www/link", "a/b");
+    let (commit, fixed) = ("srv/a/b 644 at 7", "srv/fixed 644 at 1767225600");
+    assert_entries(&package, &["srv/a/ 755", commit, fixed, "srv/link -> a/b", "srv/none 644", "srv/zero 644"]);
+    let twice = r#"{ from = "a", to = "/", mtime = "commit" }, { from = "a", to = "/" }"#;
+    assert_rejects(&Package::new(twice).with(&["a"]), &["both write /a, with different content, mode, owner or mtime"]);
 }
 
 #[test]
@@ -303,7 +319,7 @@ fn directories_below_standard_ones_belong_to_root() {
         let package = package.with(&["root/ssl/certs/my.pem"]);
         let target_dir = package.path("target");
         let dirs = SourceDirs { target_dir: &target_dir, out_dir: None };
-        let entries = entries(&package.rules, &[(5, 6)], &dirs, &[]).expect("entries");
+        let entries = entries(&package.rules, &[(5, 6)], 0, &dirs, &[]).expect("entries");
         entries.into_iter().map(|entry| entry.owner).collect()
     }
     assert_eq!(owners_of("/etc/"), [(0, 0), (0, 0), (5, 6)]);

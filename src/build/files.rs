@@ -91,7 +91,7 @@ impl Assets<'_> {
 
     fn entries(&self, owners: &[OwnerIds], out_dir: Option<&Path>) -> Result<Vec<LayerEntry>> {
         let dirs = SourceDirs { target_dir: &self.plan.target_dir, out_dir };
-        let entries = assets::entries(&self.plan.files, owners, &dirs, &binaries(self.plan))?;
+        let entries = assets::entries(&self.plan.files, owners, self.plan.mtime(), &dirs, &binaries(self.plan))?;
         Ok(with_parents(entries, self.base.root.is_none()))
     }
 

@@ -29,6 +29,8 @@ pub struct FileRule {
     pub mode: Option<u32>,
     /// The owner; `None` for root.
     pub owner: Option<Spanned<Owner>>,
+    /// The modification time of files.
+    pub mtime: FileMtime,
     /// The file that the rule is written in.
     source: ManifestSource,
 }
@@ -49,6 +51,22 @@ pub struct Owner {
     pub group: Option<Account>,
 }
 
+/// The modification time of files in a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileMtime {
+    /// That of the image, which is mostly the time of the commit.
+    Commit,
+    /// Seconds since 1970.
+    Seconds(u64),
+}
+
+impl Default for FileMtime {
+    /// Returns 1970, so that a layer changes only with its files.
+    fn default() -> FileMtime {
+        FileMtime::Seconds(0)
+    }
+}
+
 /// A user or a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Account {
@@ -59,7 +77,7 @@ pub enum Account {
 }
 
 /// The keys of a rule, with what they hold.
-pub(crate) const RULE_KEYS: [(&str, &str); 4] = [
+pub(crate) const RULE_KEYS: [(&str, &str); 5] = [
     (
         "from",
         "A file, a folder or a pattern, relative to the folder of this Cargo.toml; `target/…` and `$OUT_DIR/…` too",
@@ -67,7 +85,10 @@ pub(crate) const RULE_KEYS: [(&str, &str); 4] = [
     ("to", "An absolute path in the image; a folder if it ends in `/`"),
     ("mode", "The mode of the files in octal, such as `0644`; by default 0755 for executable files, else 0644"),
     ("owner", "`user[:group]`, each a number or a name in the base; by default `0:0`"),
+    ("mtime", "The modification time of the files: `commit`, or seconds since 1970; by default `0`"),
 ];
+/// The latest time that a tar header holds in octal digits.
+const MAX_MTIME: u64 = (1 << 33) - 1;
 /// setuid, setgid, sticky, and the permissions.
 const ALL_BITS: u32 = 0o7777;
 
@@ -112,6 +133,7 @@ impl KeyValue for Vec<FileRule> {
             r"^(?!.*/\.\.(/|$))(?!.*/\.wh\.)/",
             r"^0?[0-7]{3,4}$",
             r"^[^\s:]+(:[^\s:]+)?$",
+            r"^(commit|[0-9]{1,10})$",
         ];
         let properties = RULE_KEYS.iter().zip(patterns).map(|((key, help), pattern)| {
             ((*key).to_owned(), json!({ "type": "string", "pattern": pattern, "description": help }))
@@ -124,12 +146,14 @@ impl KeyValue for Vec<FileRule> {
 
 fn rule(value: &Spanned<DeValue>) -> Result<FileRule, ValueError> {
     let (mut from, mut to, mut mode, mut owner) = (None, None, None, None);
+    let mut mtime = FileMtime::default();
     for (key, value) in in_order(table(value, "a table")?) {
         match key.get_ref().as_ref() {
             "from" => from = Some(Spanned::new(value.span(), parsed(value)?)),
             "to" => to = Some(Spanned::new(value.span(), destination(value)?)),
             "mode" => mode = Some(parsed::<Mode>(value)?.0),
             "owner" => owner = Some(Spanned::new(value.span(), parsed(value)?)),
+            "mtime" => mtime = parsed(value)?,
             other => return Err(unknown_key(other, key.span())),
         }
     }
@@ -138,6 +162,7 @@ fn rule(value: &Spanned<DeValue>) -> Result<FileRule, ValueError> {
         to: to.ok_or_else(|| missing_key("to", value))?,
         mode,
         owner,
+        mtime,
         source: ManifestSource::default(),
     })
 }
@@ -205,6 +230,21 @@ impl FromStr for Mode {
     }
 }
 
+impl FromStr for FileMtime {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<FileMtime, String> {
+        if text == "commit" {
+            return Ok(FileMtime::Commit);
+        }
+        let is_number = text.bytes().all(|digit| digit.is_ascii_digit());
+        let seconds = text.parse().ok().filter(|seconds| is_number && *seconds <= MAX_MTIME);
+        seconds.map(FileMtime::Seconds).ok_or_else(|| {
+            format!("invalid mtime `{text}`: expected `commit`, or seconds since 1970, such as 1767225600")
+        })
+    }
+}
+
 impl FromStr for Owner {
     type Err = String;
 
@@ -246,6 +286,17 @@ mod tests {
         }
         for text in ["", "7", "0o644", "0888", "rw-", "10000", "077777", "-644", "+644"] {
             assert!(text.parse::<Mode>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn mtime_is_the_commit_or_seconds() {
+        assert_eq!("commit".parse(), Ok(FileMtime::Commit));
+        for (text, seconds) in [("0", 0), ("1767225600", 1_767_225_600), ("8589934591", MAX_MTIME)] {
+            assert_eq!(text.parse(), Ok(FileMtime::Seconds(seconds)));
+        }
+        for text in ["", "-1", "+1", "1.5", "now", "Commit", "8589934592", "99999999999999999999"] {
+            assert!(text.parse::<FileMtime>().is_err(), "{text}");
         }
     }
 

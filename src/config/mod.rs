@@ -35,7 +35,7 @@ pub(crate) mod value;
 mod verify;
 
 pub(crate) use check::is_whiteout;
-pub(crate) use files::{Account, FileRule, Owner};
+pub(crate) use files::{Account, FileMtime, FileRule, Owner};
 pub(crate) use folder::Folder;
 pub use keys::{IMAGES, KEYS, Table};
 pub(crate) use pattern::PatternRoot;

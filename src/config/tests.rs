@@ -203,6 +203,8 @@ fn file_rule_errors_are_shown_at_their_position() {
         (r#"{ from = "a", to = "/b", mode = "rw" }"#, r#""rw""#),
         (r#"{ from = "a", to = "/b", mode = 644 }"#, "644"),
         (r#"{ from = "a", to = "/b", owner = "a:" }"#, r#""a:""#),
+        (r#"{ from = "a", to = "/b", mtime = "now" }"#, r#""now""#),
+        (r#"{ from = "a", to = "/b", mtime = 0 }"#, "0"),
         (r#"{ from = "a", to = "/b", user = "a" }"#, "user"),
         (r#"{ from = "a" }"#, r#"{ from = "a" }"#),
         (r#""a""#, r#""a""#),

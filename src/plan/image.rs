@@ -98,7 +98,7 @@ impl ImagePlan {
         Unit { package: self.package.clone(), run: self.run, target }
     }
 
-    /// Returns [`ImagePlan::created`] as the mtime in archives: seconds since 1970.
+    /// Returns [`ImagePlan::created`] as the mtime in archives, and of files that ask for it: seconds since 1970.
     pub fn mtime(&self) -> u64 {
         self.created.as_second().unsigned_abs()
     }

@@ -15,6 +15,8 @@ mod bodies;
 #[cfg(target_os = "linux")]
 mod bundle;
 mod cache;
+#[cfg(target_os = "linux")]
+mod commits;
 mod docs;
 mod floors;
 mod generated;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::container::{Runtime, run, unpack};
 use crate::support::environment;
-use crate::support::process::Ran;
+use crate::support::process::{Ran, output};
 use crate::support::project::{Call, Project};
 use crate::support::registry::DockerRegistry;
 use crate::support::{image, problems};
@@ -241,7 +241,7 @@ fn tag_templates_read_git_before_compiling() {
     let git = |args: &[&str]| {
         let identity = ["-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "init.defaultBranch=main"];
         let mut git = environment::command("git");
-        crate::support::process::output(git.args(identity).args(args).current_dir(project.root()))
+        output(git.args(identity).args(args).current_dir(project.root()))
     };
     git(&["init", "--quiet"]);
     let words = build().fails(1);
@@ -261,4 +261,46 @@ fn tag_templates_read_git_before_compiling() {
     git(&["checkout", "--quiet", "--detach"]);
     let words = build().fails(1);
     assert!(words.contains("no branch is checked out (detached HEAD)"), "{words}");
+}
+
+#[test]
+fn commit_of_one_service_sends_one_layer() {
+    let project = Project::fixture("workspace").file(".gitignore", "target\n");
+    let registry = DockerRegistry::start();
+    let commit = |seconds: u64| {
+        for args in [&["init", "--quiet"][..], &["add", "."], &["commit", "--quiet", "--message=x"]] {
+            let date = format!("@{seconds} +0000");
+            let mut git = environment::command("git");
+            git.env("GIT_COMMITTER_DATE", &date).env("GIT_AUTHOR_DATE", date);
+            output(git.args(args).current_dir(project.root()));
+        }
+    };
+    // Each time from a cold cache, as in CI.
+    let push = || {
+        for folder in [project.path("target/oci"), project.cache()] {
+            let _ = std::fs::remove_dir_all(folder);
+        }
+        let repository = registry.reference("acme");
+        let args = ["push", "--workspace", "--platform", "linux/amd64", "--repository", &repository, "--tag", "{name}"];
+        project.oci(&args).succeeds();
+    };
+    let names = ["api", "store", "store-migrate", "worker"];
+    let layers = || names.map(|name| image(&project.path("target/oci").join(name), "linux/amd64").0["layers"].clone());
+    commit(1_700_000_000);
+    push();
+    let (before, requests) = (layers(), registry.requests().len());
+    let worker = std::fs::read_to_string(project.path("worker/src/main.rs")).expect("a program");
+    std::fs::write(project.path("worker/src/main.rs"), worker.replace("worker says", "worker shouts")).expect("a file");
+    commit(1_700_000_060);
+    push();
+    let after = layers();
+    assert_eq!(before[..3], after[..3], "only the program of the worker is another");
+    let sent = |layer: &&Value| {
+        let digest = layer["digest"].as_str().expect("a digest").replace(':', "%3A");
+        let requests = registry.requests().split_off(requests);
+        requests.iter().any(|request| request.method == "PUT" && request.path.contains(&digest))
+    };
+    let all: Vec<_> = after.iter().flat_map(|layers| layers.as_array().expect("layers")).collect();
+    let sent: Vec<_> = all.into_iter().filter(sent).collect();
+    assert_eq!(sent, [after[3].as_array().expect("layers").last().expect("a layer")]);
 }

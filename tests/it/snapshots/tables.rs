@@ -42,6 +42,8 @@ fn table_errors_match_snapshot() {
     table("a wrong type of a format of SBOMs", "sbom = true");
     table("a wrong type of what is true or false", "provenance = \"no\"");
     table("an unknown key of a file", "files = [{ from = \"a\", dest = \"/a\" }]");
+    table("a time of files that is none", "files = [{ from = \"a\", to = \"/a\", mtime = \"now\" }]");
+    table("a time of files as a number", "files = [{ from = \"a\", to = \"/a\", mtime = 0 }]");
     table("a file without a destination", "files = [{ from = \"a\" }]");
     table("an unknown key of an image", "[package.metadata.oci.images.y]\nplatform = [\"linux/amd64\"]");
     table("a port that is none, of an image", "[package.metadata.oci.images.y]\nexpose = [\"80\", \"70000\"]");
