@@ -143,7 +143,10 @@ impl RequestError {
     /// Returns whether the same request may succeed later.
     pub(crate) fn is_transient(&self) -> bool {
         match &self.problem {
-            RequestProblem::Status { status, .. } => matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504),
+            // Registries do not find a blob for a moment while another client uploads the same one.
+            RequestProblem::Status { status, body } => {
+                matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504) || body.has_code("MANIFEST_BLOB_UNKNOWN")
+            }
             _ => self.is_unanswered(),
         }
     }

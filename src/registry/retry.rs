@@ -146,6 +146,15 @@ mod tests {
     }
 
     #[test]
+    fn attempts_continue_if_a_blob_is_unknown_for_a_moment() {
+        let body = br#"{"errors":[{"code":"DIGEST_INVALID"},{"code":"MANIFEST_BLOB_UNKNOWN"}]}"#;
+        let status = StatusCode::BAD_REQUEST;
+        let problem = RequestProblem::Status { status, body: ErrorBody::parse(body) };
+        let unknown = RequestError { problem, ..error(400, None) };
+        assert!(Attempts::new(&Retry::default()).pause(&unknown).is_some());
+    }
+
+    #[test]
     fn retry_after_is_followed_up_to_a_limit() {
         let retry = Retry::default();
         assert_eq!(Attempts::new(&retry).pause(&error(429, Some(7))), Some(Duration::from_secs(7)));

@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod attach_at_once;
 mod bad_input;
 mod bodies;
 #[cfg(target_os = "linux")]
