@@ -21,6 +21,8 @@ mod floors;
 mod generated;
 mod golden;
 mod inspect;
+#[cfg(target_os = "linux")] // programs are watched in /proc
+mod interrupts;
 #[cfg(unix)]
 mod login;
 mod schema;
