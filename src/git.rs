@@ -4,6 +4,8 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use crate::interrupt::{self, blocking};
+
 /// The commit that is checked out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commit {
@@ -41,7 +43,7 @@ pub(crate) fn tag(folder: &Path) -> Option<String> {
 /// # Errors
 /// Returns git's message if it cannot, or why git cannot be run.
 pub(crate) fn check(folder: &Path) -> Result<(), String> {
-    let output = command(folder, &["rev-parse", "--git-dir"]).stderr(Stdio::piped()).output();
+    let output = blocking::output(command(folder, &["rev-parse", "--git-dir"]).stderr(Stdio::piped()));
     let output = output.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => "there is no `git` on PATH".to_owned(),
         _ => format!("cannot run git: {error}"),
@@ -75,6 +77,7 @@ fn command(folder: &Path, args: &[&str]) -> Command {
 }
 
 fn output(child: &mut Child) -> Option<String> {
+    let _relay = interrupt::relay(child.id());
     let mut text = String::new();
     let read = child.stdout.as_mut()?.read_to_string(&mut text);
     let status = child.wait().ok()?;

@@ -19,7 +19,7 @@
 //! | input | [`cli`]: what was typed · [`config`]: the table in Cargo.toml |
 //! | documents | [`image`]: digests, layers, configs, manifests, indexes |
 //! | names | [`reference`](mod@reference): where an image is · [`platform`]: OCI platform ↔ Rust target |
-//! | ground | [`environment`]: the variables of a run · [`parallel`]: work side by side · [`git`]: facts of the commit · [`release`](mod@release): releases of rustc and cargo · [`suggest`]: did you mean · [`unique`]: lists without repetitions · [`sanitize`](mod@sanitize): text for a terminal · [`secret`]: text that is not printed · [`error`]: errors of files and of cargo · [`interrupt`]: Ctrl-C |
+//! | ground | [`environment`]: the variables of a run · [`parallel`]: work side by side · [`git`]: facts of the commit · [`release`](mod@release): releases of rustc and cargo · [`regular_file`](mod@regular_file): files that are no pipes · [`suggest`]: did you mean · [`unique`]: lists without repetitions · [`sanitize`](mod@sanitize): text for a terminal · [`secret`]: text that is not printed · [`error`]: errors of files and of cargo · [`interrupt`]: Ctrl-C |
 //!
 //! Arrows point down only, and the workshops do not know each other.
 //!
@@ -61,6 +61,7 @@ mod platform;
 mod publish;
 mod reference;
 pub mod registry;
+mod regular_file;
 mod release;
 pub mod report;
 mod sanitize;

@@ -3,6 +3,7 @@
 //!
 //! sigstore's own library does that. This module finds the token and the services.
 
+use std::future::Future;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 
@@ -13,6 +14,7 @@ use sigstore_sign::{SigningContext, SigningServices};
 use tokio::runtime::Runtime;
 
 use crate::error::{Result, or_help};
+use crate::interrupt;
 use crate::parallel::lock;
 
 /// The identity that signs, as an OIDC token names it.
@@ -49,7 +51,7 @@ impl Identity {
         let runtime = runtime.into_diagnostic()?;
         let found = match token {
             Some(token) => given(token),
-            None => runtime.block_on(ambient()),
+            None => runtime.block_on(until_interrupted(ambient())),
         };
         let found = found.map_err(|error| or_help(error, || GET_TOKEN.to_owned()));
         let found = found.wrap_err("cannot sign without a key: no identity token")?;
@@ -62,10 +64,10 @@ impl Identity {
     /// # Errors
     /// Returns an error if a service fails or the token has expired.
     pub(crate) fn sign(&self, statement: &[u8]) -> Result<Vec<u8>> {
-        let signed = self.runtime.block_on(async {
+        let signed = self.runtime.block_on(until_interrupted(async {
             let signer = self.context().await?.signer(self.token().await?);
             signer.sign_raw_statement(statement).await.map_err(Report::msg)
-        });
+        }));
         let help = "check that the services of `--signing-config`, or those of sigstore.dev, are reachable";
         let signed = signed.map_err(|error| or_help(error, || help.to_owned()));
         let bundle = signed.wrap_err("cannot sign without a key")?;
@@ -95,6 +97,14 @@ impl Identity {
         let token = ambient().await?;
         *lock(&self.token) = token.clone();
         Ok(token)
+    }
+}
+
+/// Returns the result of requests, or an error on Ctrl-C.
+async fn until_interrupted<T>(requests: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        result = requests => result,
+        () = interrupt::wait() => Err(miette!("interrupted")),
     }
 }
 

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use super::output::parent;
 use crate::error::{Result, in_directory, on_path};
+use crate::interrupt;
 use crate::store::atomic::TEMP_PREFIX;
 
 /// A directory with a temporary name, removed on drop. Only its owner can enter it, also after the rename: other users of
@@ -81,6 +82,7 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
+        let _cleanup = interrupt::clean_up();
         if !self.is_committed && fs::remove_dir_all(&self.path).is_err() {
             let _ = remove(&self.path);
         }

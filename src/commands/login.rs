@@ -9,6 +9,7 @@ use crate::cli::LoginArgs;
 use crate::context::GlobalContext;
 use crate::error::Result;
 use crate::event::{Event, Question};
+use crate::interrupt::blocking;
 use crate::registry::credentials::{self, Credential, CredentialStore, Secret};
 use crate::registry::ping;
 
@@ -64,14 +65,19 @@ fn pipe(registry: &str, user: &str) -> String {
 
 /// Reads the password from standard input, without the line break at its end.
 fn piped() -> Result<String> {
-    let mut text = String::new();
-    let read = io::stdin().lock().take(MOST_BYTES + 1).read_to_string(&mut text);
+    let read = blocking::run(|| {
+        let mut text = String::new();
+        io::stdin().lock().take(MOST_BYTES + 1).read_to_string(&mut text)?;
+        Ok(text)
+    });
     match read {
-        Ok(read) if read as u64 > MOST_BYTES => Err(miette!(
+        Ok(text) if text.len() as u64 > MOST_BYTES => Err(miette!(
             help = "nothing was stored; pipe the password or token alone",
             "the password on standard input exceeds the limit of 64 KiB"
         )),
-        Ok(_) => Ok(text.strip_suffix('\n').map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line)).to_owned()),
+        Ok(text) => {
+            Ok(text.strip_suffix('\n').map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line)).to_owned())
+        }
         Err(error) => Err(miette!("cannot read the password from standard input: {error}")),
     }
 }

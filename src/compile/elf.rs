@@ -109,7 +109,7 @@ pub(crate) fn check_static(path: &Path, target: Target) -> Result<()> {
 /// # Errors
 /// Returns an error if the program cannot be read or does not match the target.
 pub(crate) fn check(path: &Path, target: Target) -> Result<Needs> {
-    let file = std::fs::File::open(path).map_err(|error| cannot_read(path, error))?;
+    let file = crate::regular_file::open(path).map_err(|error| cannot_read(path, error))?;
     // Reads headers only: a program may have hundreds of megabytes of debug information.
     let data = object::ReadCache::new(file);
     match FileKind::parse(&data) {

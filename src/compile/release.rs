@@ -9,6 +9,7 @@ use miette::{Context, IntoDiagnostic, miette};
 use super::target::Toolchain;
 use crate::environment::Environment;
 use crate::error::Result;
+use crate::interrupt::blocking;
 use crate::release::Release;
 
 /// Returns the release of a program, by `--version`.
@@ -16,7 +17,7 @@ use crate::release::Release;
 /// # Errors
 /// Returns an error if the program cannot be run, or prints no version.
 pub(crate) fn ask(program: &OsStr) -> Result<Release> {
-    let output = Command::new(program).arg("--version").stdin(Stdio::null()).output();
+    let output = blocking::output(Command::new(program).arg("--version").stdin(Stdio::null()).stderr(Stdio::piped()));
     let output = output.into_diagnostic().wrap_err_with(|| format!("cannot run {}", program.display()))?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     read(&text).ok_or_else(|| {

@@ -7,6 +7,7 @@ use miette::{Context, IntoDiagnostic, miette};
 
 use crate::environment::Environment;
 use crate::error::Result;
+use crate::interrupt::{blocking, inherit};
 use crate::plan::Resolve;
 use crate::platform::Target;
 
@@ -29,7 +30,7 @@ pub(crate) fn resolve(request: &Resolve, environment: &Environment, target: Targ
     tree.extend(["--target", target.triple]);
     let metadata = ["metadata", "--format-version", "1", "--filter-platform", target.triple];
     let (tree, metadata) = std::thread::scope(|scope| {
-        let tree = scope.spawn(|| run(request, environment, &tree));
+        let tree = scope.spawn(inherit(|| run(request, environment, &tree)));
         let metadata = run(request, environment, &metadata);
         (tree.join().unwrap_or_else(|_| Err(miette!("a thread panicked"))), metadata)
     });
@@ -42,8 +43,8 @@ fn run(request: &Resolve, environment: &Environment, command_line: &[&str]) -> R
     let mut command = Command::new(cargo);
     environment.without_credentials(&mut command);
     // If it waits for cargo's lock, the cargo that compiles holds it and reports that.
-    let output =
-        command.args(command_line).args(&request.args).args(["--color", "never"]).stdin(Stdio::null()).output();
+    command.args(command_line).args(&request.args).args(["--color", "never"]);
+    let output = blocking::output(command.stdin(Stdio::null()).stderr(Stdio::piped()));
     let output = output.into_diagnostic().wrap_err_with(|| format!("cannot run {}", cargo.display()))?;
     if output.status.success() {
         return String::from_utf8(output.stdout).into_diagnostic();

@@ -11,6 +11,7 @@ use miette::{Context, IntoDiagnostic, miette};
 use crate::environment::Environment;
 use crate::error::{Result, or_help};
 use crate::event::{Event, Listener};
+use crate::interrupt::blocking;
 use crate::plan::CompilePlan;
 use crate::platform::Target;
 
@@ -42,10 +43,9 @@ impl Toolchain {
             let host_libraries = libraries_of(&sysroot, &host);
             return Ok(Toolchain { sysroot, host, host_libraries, config });
         }
-        let answer = Command::new(&rustc)
-            .args(["--print", "sysroot", "--print", "target-libdir"])
-            .stdin(Stdio::null())
-            .output()
+        let mut asked = Command::new(&rustc);
+        asked.args(["--print", "sysroot", "--print", "target-libdir"]).stdin(Stdio::null()).stderr(Stdio::piped());
+        let answer = blocking::output(&mut asked)
             .into_diagnostic()
             .and_then(|output| {
                 if !output.status.success() {
@@ -112,7 +112,7 @@ impl Toolchain {
         }
         // rustup cannot install one component twice at the same time, and another cargo-oci may be installing it.
         let lock = File::create(self.sysroot.join("lib/rustlib/cargo-oci.lock"));
-        let _held = lock.and_then(|lock| lock.lock().map(|()| lock));
+        let _held = lock.and_then(|lock| blocking::lock(&lock).map(|()| lock));
         let missing = self.missing(targets);
         if missing.is_empty() {
             return Ok(());
@@ -132,14 +132,10 @@ impl Toolchain {
 
     fn install(&self, rustup: &Path, missing: &[&str]) -> Result<()> {
         let name = self.sysroot.file_name().unwrap_or(OsStr::new("stable"));
-        Command::new(rustup)
-            .args(["target", "add", "--toolchain"])
-            .arg(name)
-            .args(missing)
-            .stdin(Stdio::null())
-            // Our stdout is for results only.
-            .stdout(io::stderr())
-            .status()
+        let mut add = Command::new(rustup);
+        add.args(["target", "add", "--toolchain"]).arg(name).args(missing).stdin(Stdio::null());
+        // Our stdout is for results only.
+        blocking::status(add.stdout(io::stderr()))
             .into_diagnostic()
             .wrap_err_with(|| format!("cannot run {}", rustup.display()))?;
         Ok(())

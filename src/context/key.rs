@@ -14,6 +14,7 @@ use crate::environment::IDENTITY_TOKEN;
 use crate::environment::{Environment, KEY_PASSWORD};
 use crate::error::{Result, cannot_read, or_help};
 use crate::event::Question;
+use crate::interrupt::blocking;
 use crate::reference::KeyReference;
 use crate::secret::Secret;
 
@@ -64,10 +65,15 @@ pub(crate) fn public(key: &KeyReference, environment: &Environment) -> Result<Pu
 fn text(key: &KeyReference, environment: &Environment) -> Result<Zeroizing<String>> {
     match key {
         KeyReference::File(path) => {
-            let mut text = Zeroizing::new(Vec::new());
-            let file = File::open(path).map_err(|error| cannot_read(path, error))?;
-            let read = file.take(MOST_BYTES + 1).read_to_end(&mut text).map_err(|error| cannot_read(path, error))?;
-            if read as u64 > MOST_BYTES {
+            let name = path.clone();
+            // The file may be a pipe, as in `--key <(…)`.
+            let text = blocking::run(move || {
+                let mut text = Zeroizing::new(Vec::new());
+                File::open(name)?.take(MOST_BYTES + 1).read_to_end(&mut text)?;
+                Ok(text)
+            });
+            let text = text.map_err(|error| cannot_read(path, error))?;
+            if text.len() as u64 > MOST_BYTES {
                 return Err(miette!(help = FILE, "it exceeds the maximum size of a key, 64 KiB"));
             }
             let text = str::from_utf8(&text).map_err(|_| miette!(help = FILE, "it is not text: expected PEM"))?;

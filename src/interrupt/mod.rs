@@ -5,15 +5,22 @@
 //! other. A thread has the cancellation that it [entered](Cancellation::enter), and passes it on to threads that it starts
 //! with [`inherit`].
 
+pub(crate) mod blocking;
 mod signals;
 
 use std::cell::RefCell;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use signals::{INTERRUPT, TERMINATE};
+
+/// How long the work may take to stop after a signal. What blocks for longer, such as output that nobody reads or a server of
+/// files that does not respond, ends with the process.
+const STOP_LIMIT: Duration = Duration::from_secs(2);
+/// The same while something is removed that the work began.
+const CLEANUP_LIMIT: Duration = Duration::from_secs(20);
 
 thread_local! {
     static CURRENT: RefCell<Cancellation> = RefCell::default();
@@ -30,6 +37,8 @@ struct CancellationState {
     /// The number of the signal that caused it, or 0.
     signal: AtomicU8,
     is_cancelled: AtomicBool,
+    /// How many [`Cleanup`]s there are.
+    cleanups: AtomicIsize,
     /// Child processes that receive the signals too.
     processes: Mutex<Vec<Process>>,
 }
@@ -67,7 +76,8 @@ impl Cancellation {
         }
     }
 
-    /// Stops the work when this process receives a signal that ends programs. The second signal ends the process at once.
+    /// Stops the work when this process receives a signal that ends programs. The second signal ends the process at once, and
+    /// so does the first if the work does not stop soon.
     pub fn listen(&self) {
         let cancellation = self.clone();
         std::thread::spawn(move || {
@@ -88,8 +98,33 @@ impl Cancellation {
         if is_handed_over && signal != INTERRUPT || !signals::ends_programs(signal) {
             return;
         }
-        if self.0.signal.swap(signal, Ordering::SeqCst) != 0 && !is_handed_over {
+        let is_first = self.0.signal.swap(signal, Ordering::SeqCst) == 0;
+        if is_handed_over {
+            return;
+        }
+        if !is_first {
             std::process::exit((128 + signal).into());
+        }
+        let cancellation = self.clone();
+        std::thread::spawn(move || {
+            cancellation.wait_for_cleanups();
+            std::process::exit((128 + signal).into());
+        });
+    }
+
+    /// Waits as long as the work may take to stop.
+    fn wait_for_cleanups(&self) {
+        let start = Instant::now();
+        std::thread::sleep(STOP_LIMIT);
+        while self.0.cleanups.load(Ordering::SeqCst) > 0 && start.elapsed() < CLEANUP_LIMIT {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn count_cleanups(&self, more: isize) {
+        self.0.cleanups.fetch_add(more, Ordering::SeqCst);
+        if let Some(parent) = &self.0.parent {
+            parent.count_cleanups(more);
         }
     }
 
@@ -168,6 +203,23 @@ pub(crate) async fn wait() {
     }
 }
 
+/// While it exists, something is removed that the work of this thread began: after a signal, the process waits for that.
+#[derive(Debug)]
+pub(crate) struct Cleanup(Cancellation);
+
+/// Begins a [`Cleanup`].
+pub(crate) fn clean_up() -> Cleanup {
+    let cancellation = Cancellation::current();
+    cancellation.count_cleanups(1);
+    Cleanup(cancellation)
+}
+
+impl Drop for Cleanup {
+    fn drop(&mut self) {
+        self.0.count_cleanups(-1);
+    }
+}
+
 /// Passes signals on to a process until it is dropped.
 ///
 /// A terminal sends its interrupt to the whole foreground process group: such a signal is not passed on.
@@ -181,6 +233,10 @@ impl Relay {
     fn begin(process: Process) -> Relay {
         let cancellation = Cancellation::current();
         cancellation.add(process);
+        // It may have been started after the signal.
+        if cancellation.is_set() && !process.is_in_our_place {
+            signals::send(process.id, TERMINATE);
+        }
         Relay { cancellation, process }
     }
 }

@@ -20,6 +20,7 @@ use crate::environment::Environment;
 use crate::error::{CargoFailed, Result};
 use crate::image::Digest;
 use crate::image::digest::sha256;
+use crate::interrupt::blocking;
 use crate::unique::each_once;
 
 /// What is compiled.
@@ -192,14 +193,9 @@ pub(crate) fn metadata(
     for target in &crate::platform::TARGETS[..2] {
         command.args(["--filter-platform", target.triple]);
     }
-    let output = command
-        .args(common_args(args))
-        .args(features)
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .into_diagnostic()
-        .wrap_err_with(|| format!("cannot run {}", cargo.display()))?;
+    command.args(common_args(args)).args(features).stdin(Stdio::null()).stderr(Stdio::inherit());
+    let output =
+        blocking::output(&mut command).into_diagnostic().wrap_err_with(|| format!("cannot run {}", cargo.display()))?;
     if !output.status.success() {
         return Err(CargoFailed { status: output.status.code().unwrap_or(1) }.into());
     }

@@ -42,6 +42,7 @@ use crate::config::{Section, Whose};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::git::{self, Commit};
+use crate::interrupt::inherit;
 
 /// The plan of a run.
 #[derive(Debug)]
@@ -75,7 +76,7 @@ pub fn make(request: &Request, environment: &Environment) -> Result<Plan> {
     let folder = manifest_folder(args.cargo.manifest_path.as_deref())?;
     // The commit does not depend on the packages: git runs while cargo reads them.
     let (metadata, commit) = std::thread::scope(|scope| {
-        let commit = scope.spawn(|| git::commit(&folder));
+        let commit = scope.spawn(inherit(|| git::commit(&folder)));
         (compile::metadata(environment, &args.cargo, &[]), commit.join().unwrap_or_default())
     });
     let workspace = metadata?;

@@ -12,6 +12,7 @@ use crate::attest::{Signer, Statement};
 use crate::context::subject::{SignableManifest, Subject};
 use crate::error::{Result, cannot_read};
 use crate::event::Listener;
+use crate::interrupt::blocking;
 use crate::parallel::{MANY, each};
 use crate::store::{MAX_DOCUMENT_BYTES, Memory};
 
@@ -64,10 +65,15 @@ impl ImageSigner<'_> {
 /// # Errors
 /// Returns an error if the file cannot be read, is not JSON, or is too large.
 pub(crate) fn read_predicate(path: &Path) -> Result<Value> {
-    let mut text = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_DOCUMENT_BYTES + 1).read_to_end(&mut text));
-    let read = read.map_err(|error| cannot_read(path, error))?;
-    if read as u64 > MAX_DOCUMENT_BYTES {
+    let name = path.to_owned();
+    // The file may be a pipe, as in `--predicate <(…)`.
+    let text = blocking::run(move || {
+        let mut text = Vec::new();
+        File::open(name)?.take(MAX_DOCUMENT_BYTES + 1).read_to_end(&mut text)?;
+        Ok(text)
+    });
+    let text = text.map_err(|error| cannot_read(path, error))?;
+    if text.len() as u64 > MAX_DOCUMENT_BYTES {
         return Err(miette!(
             help = "attach it as it is, with `cargo oci attach`, and sign a smaller document that names its digest",
             "{} exceeds the limit of {MAX_DOCUMENT_BYTES} bytes for a statement",

@@ -8,14 +8,13 @@ use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION};
 use reqwest::{Method, RequestBuilder, Response, Url};
 
 use super::authorizer::Authorizer;
-use super::error::{RequestError, RequestProblem};
+use super::error::RequestError;
 use super::http::{check_status, sleep};
 use super::options::Options;
 use super::retry::{Attempts, RateLimit, retry_after};
 use super::trace::execute;
 use crate::error::Result;
 use crate::event::Event;
-use crate::interrupt;
 use crate::parallel::lock;
 use crate::reference::Reference;
 
@@ -86,7 +85,7 @@ impl<'a> Client<'a> {
     /// it took.
     ///
     /// # Errors
-    /// Returns an error if there is no response in time, or on Ctrl-C.
+    /// Returns an error if there is no response in time.
     pub(crate) async fn execute(
         &self,
         method: &Method,
@@ -104,10 +103,9 @@ impl<'a> Client<'a> {
             response = execute(self.options.notify, request) => {
                 response.map_err(|error| RequestError::transport(method, url, &error))?
             }
-            () = interrupt::wait() => return Err(RequestError::new(method, url, RequestProblem::Interrupted)),
             waited = timeout => return Err(RequestError::timeout(method, url, waited)),
         };
-        if let Some(pause) = retry_after(response.headers()) {
+        if let Some(pause) = retry_after(response.status(), response.headers()) {
             self.rate_limit.extend(pause.min(self.options.retry.max_retry_after));
         }
         response.extensions_mut().insert(generation);
@@ -188,9 +186,7 @@ impl<'a> Client<'a> {
         if let Some(notify) = self.options.notify {
             notify(Event::Retrying { error: error.to_string(), pause });
         }
-        tokio::select! {
-            () = tokio::time::sleep(pause) => Ok(()),
-            () = interrupt::wait() => Err(RequestError { problem: RequestProblem::Interrupted, ..error }),
-        }
+        tokio::time::sleep(pause).await;
+        Ok(())
     }
 }

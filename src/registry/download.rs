@@ -5,16 +5,15 @@ use std::io::{self, Read};
 use oci_spec::image::{Descriptor, Digest, MediaType};
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, RANGE};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
-use tokio::runtime::Runtime;
 
 use super::client::Client;
 use super::error::{RequestError, RequestProblem};
 use super::http::read_body;
+use super::pool::RequestRuntime;
 use super::retry::Attempts;
 use crate::image::digest::sha256;
 use crate::image::manifest::sniff;
 use crate::image::media_type::{DOCKER_INDEX, DOCKER_MANIFEST, is_document};
-use crate::interrupt;
 use crate::store::MAX_DOCUMENT_BYTES;
 
 /// The limit for manifests and indexes in memory.
@@ -122,7 +121,7 @@ async fn get_manifest(client: &Client<'_>, url: &Url) -> Result<Descriptor, Requ
 /// Reads the content of a descriptor from its repository.
 pub(crate) struct BlobReader<'a> {
     client: &'a Client<'a>,
-    runtime: &'a Runtime,
+    runtime: &'a RequestRuntime,
     descriptor: Descriptor,
     url: Url,
     /// The response that is being read, or `None` after the connection broke.
@@ -142,7 +141,7 @@ impl<'a> BlobReader<'a> {
     /// Returns an error if there is no successful response.
     pub(crate) fn open(
         client: &'a Client<'a>,
-        runtime: &'a Runtime,
+        runtime: &'a RequestRuntime,
         descriptor: &Descriptor,
     ) -> Result<BlobReader<'a>, RequestError> {
         let url = client.url(&content_path(descriptor));
@@ -183,11 +182,7 @@ impl<'a> BlobReader<'a> {
         let Some(response) = &mut self.response else {
             return Err(self.broken("the connection broke"));
         };
-        let chunk = tokio::select! {
-            chunk = tokio::time::timeout(timeout, response.chunk()) => chunk,
-            () = interrupt::wait() => return Err(RequestError::new(&Method::GET, &self.url, RequestProblem::Interrupted)),
-        };
-        match chunk {
+        match tokio::time::timeout(timeout, response.chunk()).await {
             Ok(Ok(chunk)) => Ok(chunk.map(Vec::from).unwrap_or_default()),
             Ok(Err(error)) => Err(RequestError::transport(&Method::GET, &self.url, &error)),
             Err(_) => Err(RequestError::timeout(&Method::GET, &self.url, timeout)),

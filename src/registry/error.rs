@@ -51,6 +51,9 @@ pub(crate) enum RequestProblem {
 impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let RequestError { method, url, problem, .. } = self;
+        if matches!(problem, RequestProblem::Interrupted) {
+            return f.write_str("interrupted");
+        }
         write!(f, "{method} {url}")?;
         match problem {
             RequestProblem::Connect(cause) => write!(f, ": cannot connect: {cause}"),
@@ -64,7 +67,7 @@ impl fmt::Display for RequestError {
             RequestProblem::Status { status, .. } => write!(f, " returned {status}"),
             RequestProblem::InvalidResponse(cause) => write!(f, " returned an invalid response: {cause}"),
             RequestProblem::Untrusted(cause) => write!(f, " was not sent: {cause}"),
-            RequestProblem::Interrupted => f.write_str(": interrupted"),
+            RequestProblem::Interrupted => Ok(()),
         }
     }
 }
@@ -99,6 +102,16 @@ impl RequestError {
     /// Creates an error of a request to `url`.
     pub(crate) fn new(method: &Method, url: &Url, problem: RequestProblem) -> RequestError {
         RequestError { method: method.clone(), url: redacted(url), problem, retry_after: None }
+    }
+
+    /// Creates the error of a request that ended with Ctrl-C.
+    pub(crate) fn interrupted() -> RequestError {
+        RequestError {
+            method: Method::GET,
+            url: String::new(),
+            problem: RequestProblem::Interrupted,
+            retry_after: None,
+        }
     }
 
     /// Creates an error of a request that had no response within `time`.
@@ -143,7 +156,10 @@ impl RequestError {
     /// Returns whether the same request may succeed later.
     pub(crate) fn is_transient(&self) -> bool {
         match &self.problem {
-            RequestProblem::Status { status, .. } => matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504),
+            // Registries do not find a blob for a moment while another client uploads the same one.
+            RequestProblem::Status { status, body } => {
+                matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504) || body.has_code("MANIFEST_BLOB_UNKNOWN")
+            }
             _ => self.is_unanswered(),
         }
     }

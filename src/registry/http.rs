@@ -34,7 +34,7 @@ pub(super) async fn check_status(method: &Method, url: &Url, mut response: Respo
     if status.is_success() {
         return Ok(response);
     }
-    let retry_after = retry_after(response.headers());
+    let retry_after = retry_after(status, response.headers());
     let body = tokio::time::timeout(ERROR_BODY_TIMEOUT, read_limited(&mut response, MAX_ERROR_BYTES)).await;
     let body = body.ok().and_then(Result::ok).unwrap_or_default();
     let error = RequestError::new(method, url, RequestProblem::Status { status, body: ErrorBody::parse(&body) });

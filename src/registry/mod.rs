@@ -30,7 +30,6 @@ use std::sync::{Arc, Mutex};
 use miette::{Report, miette};
 use oci_spec::image::{Descriptor, Digest};
 use reqwest::{Method, StatusCode};
-use tokio::runtime::Runtime;
 
 use crate::error::Result;
 use crate::image::manifest::Document;
@@ -45,6 +44,7 @@ pub(crate) use self::ping::ping;
 pub(crate) use self::pool::Connections;
 use client::Client;
 pub(crate) use error::RequestError;
+use pool::RequestRuntime;
 pub use retry::Retry;
 use upload::{BlobUpload, SubjectStatus, UploadError, put_manifest};
 
@@ -52,7 +52,7 @@ use upload::{BlobUpload, SubjectStatus, UploadError, put_manifest};
 pub struct Registry<'a> {
     reference: Reference,
     client: Client<'a>,
-    runtime: Arc<Runtime>,
+    runtime: Arc<RequestRuntime>,
     /// Blobs that other repositories of the registry have, each with the name of one.
     mountable: Mutex<HashMap<Digest, String>>,
     /// Whether blobs exist, as far as it is known. It saves HEAD requests.

@@ -3,6 +3,8 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 use super::error::RequestError;
@@ -95,20 +97,33 @@ impl<'a> Attempts<'a> {
     }
 }
 
-/// Returns the pause that `Retry-After` asks for.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+/// Returns the pause that a response asks for with `Retry-After`. The header has other meanings with other statuses (RFC 9110,
+/// section 10.2.3).
+pub(crate) fn retry_after(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
+    if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        return None;
+    }
     parse_retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?)
 }
 
-/// Parses seconds or a date (RFC 9110, section 10.2.3).
+/// Parses seconds or a date.
 fn parse_retry_after(value: &str) -> Option<Duration> {
     let value = value.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
-    let date = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
-    let left = date.duration_since(jiff::Timestamp::now());
+    let left = parse_date(value)?.duration_since(Timestamp::now());
     Some(Duration::try_from(left).unwrap_or_default())
+}
+
+/// Parses a date in one of the three forms of HTTP (RFC 9110, section 5.6.7).
+fn parse_date(value: &str) -> Option<Timestamp> {
+    if let Ok(date) = jiff::fmt::rfc2822::parse(value) {
+        return Some(date.timestamp());
+    }
+    let forms = ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+    let date = forms.iter().find_map(|form| jiff::civil::DateTime::strptime(form, value).ok())?;
+    Some(date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
 }
 
 #[cfg(test)]
@@ -116,7 +131,7 @@ mod tests {
     use super::*;
     use crate::registry::error::RequestProblem;
     use crate::registry::error_body::ErrorBody;
-    use reqwest::{Method, StatusCode, Url};
+    use reqwest::{Method, Url};
 
     fn error(status: u16, retry_after: Option<u64>) -> RequestError {
         let url = Url::parse("https://example.org/v2/").expect("a URL");
@@ -146,12 +161,47 @@ mod tests {
     }
 
     #[test]
+    fn attempts_continue_if_a_blob_is_unknown_for_a_moment() {
+        let body = br#"{"errors":[{"code":"DIGEST_INVALID"},{"code":"MANIFEST_BLOB_UNKNOWN"}]}"#;
+        let status = StatusCode::BAD_REQUEST;
+        let problem = RequestProblem::Status { status, body: ErrorBody::parse(body) };
+        let unknown = RequestError { problem, ..error(400, None) };
+        assert!(Attempts::new(&Retry::default()).pause(&unknown).is_some());
+    }
+
+    #[test]
     fn retry_after_is_followed_up_to_a_limit() {
         let retry = Retry::default();
         assert_eq!(Attempts::new(&retry).pause(&error(429, Some(7))), Some(Duration::from_secs(7)));
         assert_eq!(Attempts::new(&retry).pause(&error(429, Some(9999))), Some(Duration::from_secs(60)));
         assert_eq!(parse_retry_after(" 3"), Some(Duration::from_secs(3)));
-        assert_eq!(parse_retry_after("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
-        assert_eq!(parse_retry_after("soon"), None);
+        assert_eq!(parse_retry_after("99999999999999999999999"), Some(Duration::from_secs(u64::MAX)));
+        for none in ["soon", "", "-1", "1.5", "١"] {
+            assert_eq!(parse_retry_after(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn retry_after_may_be_a_date_in_each_form() {
+        for date in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
+            assert_eq!(parse_date(date).map(Timestamp::as_second), Some(784_111_777), "{date}");
+            assert_eq!(parse_retry_after(date), Some(Duration::ZERO), "{date}");
+        }
+        let later = Timestamp::now() + Duration::from_secs(40);
+        let later = later.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        let pause = parse_retry_after(&later).expect("a date");
+        assert!(Duration::from_secs(30) < pause && pause <= Duration::from_secs(40), "{pause:?}");
+    }
+
+    #[test]
+    fn retry_after_counts_for_429_and_503_alone() {
+        let headers = HeaderMap::from_iter([(RETRY_AFTER, reqwest::header::HeaderValue::from_static("7"))]);
+        let pause = |status| retry_after(StatusCode::from_u16(status).expect("a status"), &headers);
+        for status in [429, 503] {
+            assert_eq!(pause(status), Some(Duration::from_secs(7)), "{status}");
+        }
+        for status in [200, 202, 301, 307, 401, 403, 404, 408, 500, 502, 504] {
+            assert_eq!(pause(status), None, "{status}");
+        }
     }
 }

@@ -1,13 +1,12 @@
 //! Questions → the answers that the user types at the terminal.
 
 use std::io::{self, Write};
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anstream::{AutoStream, ColorChoice};
 
 use crate::event::Question;
-use crate::interrupt;
+use crate::interrupt::{self, blocking};
 
 /// Prompts the user at the terminal.
 ///
@@ -25,9 +24,13 @@ pub(crate) fn ask(question: Question, color: ColorChoice) -> io::Result<String> 
     write!(stderr, "{text}")?;
     stderr.flush()?;
     let answer = match question {
-        Question::User { .. } => read_line(),
+        Question::User { .. } => blocking::run(read_line),
         Question::Password { .. } | Question::KeyPassword { .. } | Question::NewKeyPassword { .. } => {
-            rpassword::read_password()
+            let terminal = TerminalMode::current();
+            let answer = blocking::run(rpassword::read_password);
+            // A thread that is left alone does not make the terminal echo again.
+            terminal.restore();
+            answer
         }
     };
     if answer.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {
@@ -43,20 +46,45 @@ pub(crate) fn ask(question: Question, color: ColorChoice) -> io::Result<String> 
 /// Reads a line from the terminal.
 ///
 /// # Errors
-/// Returns an error if the input ends or the user presses Ctrl-C.
+/// Returns an error if the input ends.
 fn read_line() -> io::Result<String> {
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut line = String::new();
-        // The receiver is gone after Ctrl-C.
-        let _ = sender.send(io::stdin().read_line(&mut line).map(|_| line));
-    });
-    loop {
-        match receiver.recv_timeout(Duration::from_millis(50)) {
-            Ok(Ok(line)) if line.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(line) => return line,
-            Err(RecvTimeoutError::Timeout) if !interrupt::is_set() => {}
-            Err(_) => return Err(io::ErrorKind::Interrupted.into()),
+    let mut line = String::new();
+    match io::stdin().read_line(&mut line)? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(line),
+    }
+}
+
+/// Whether the terminal echoes, and all that it is set to besides.
+#[cfg(unix)]
+struct TerminalMode(Option<(std::fs::File, rustix::termios::Termios)>);
+
+#[cfg(unix)]
+impl TerminalMode {
+    fn current() -> TerminalMode {
+        let terminal = std::fs::File::options().read(true).write(true).open("/dev/tty");
+        TerminalMode(terminal.ok().and_then(|terminal| {
+            let mode = rustix::termios::tcgetattr(&terminal).ok()?;
+            Some((terminal, mode))
+        }))
+    }
+
+    fn restore(&self) {
+        if let Some((terminal, mode)) = &self.0 {
+            // Without a terminal there is nothing to restore.
+            let _ = rustix::termios::tcsetattr(terminal, rustix::termios::OptionalActions::Now, mode);
         }
     }
+}
+
+#[cfg(not(unix))]
+struct TerminalMode;
+
+#[cfg(not(unix))]
+impl TerminalMode {
+    fn current() -> TerminalMode {
+        TerminalMode
+    }
+
+    fn restore(&self) {}
 }

@@ -1,6 +1,5 @@
 //! One file as a source of content.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use oci_spec::image::{ANNOTATION_TITLE, Descriptor, MediaType};
 use super::source::Source;
 use crate::error::{Result, cannot_read};
 use crate::image::digest::HashWriter;
+use crate::regular_file;
 
 /// A file whose content is one blob.
 pub(crate) struct FileSource {
@@ -24,7 +24,7 @@ impl FileSource {
     /// # Errors
     /// Returns an error if it cannot be read, or is not a regular file.
     pub(crate) fn open(path: &Path, media_type: &str) -> Result<FileSource> {
-        let mut file = File::open(path).map_err(|error| cannot_read(path, error))?;
+        let mut file = regular_file::open(path).map_err(|error| cannot_read(path, error))?;
         if !file.metadata().map_err(|error| cannot_read(path, error))?.is_file() {
             return Err(miette!(help = "pack a folder first: `tar -cf`", "{} is not a file", path.display()));
         }
@@ -54,7 +54,7 @@ impl Source for FileSource {
     }
 
     fn fetch(&self, _: &Descriptor) -> Result<Box<dyn Read + Send + '_>> {
-        let file = File::open(&self.path).map_err(|error| cannot_read(&self.path, error))?;
+        let file = regular_file::open(&self.path).map_err(|error| cannot_read(&self.path, error))?;
         Ok(Box::new(file))
     }
 

@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod attach_at_once;
 mod bad_input;
 mod bodies;
 #[cfg(target_os = "linux")]
@@ -22,6 +23,8 @@ mod floors;
 mod generated;
 mod golden;
 mod inspect;
+#[cfg(target_os = "linux")] // programs are watched in /proc
+mod interrupts;
 #[cfg(unix)]
 mod login;
 mod schema;

@@ -14,7 +14,7 @@ use crate::support::container::skopeo;
 use crate::support::cosign::{Cosign, PASSWORD, oras};
 use crate::support::document;
 use crate::support::engine::{Containerd, Docker, DockerOptions, Podman, Store};
-use crate::support::process::{Ran, output};
+use crate::support::process::{Ran, output, succeed_at_once};
 use crate::support::project::{Call, Project};
 use crate::support::registry::{DockerRegistry, sha256};
 use crate::support::strict::referrers::Attaching;
@@ -266,6 +266,24 @@ fn oras_lists_attachments_with_and_without_api() {
         tree.contains("text/notes") && tree.contains(BUNDLE) && tree.contains("application/vnd.acme.report.v1"),
         "{tree}"
     );
+}
+
+#[test]
+fn attach_at_once_loses_nothing_in_docker_registry() {
+    let scene = Scene::new();
+    for round in 1..=4 {
+        succeed_at_once((0..8).map(|nth| {
+            let name = format!("{nth}.txt");
+            fs::write(scene.project.path(&name), name.as_bytes()).expect("a file");
+            scene.oci(&["attach", &scene.image(), &name, "--artifact-type", &format!("text/{round}")]).direct()
+        }));
+        assert_eq!(scene.counts(), [8 * round, 0, 0, 0]);
+    }
+    scene.oci(&["generate-key", "--output", "other"]).succeeds();
+    succeed_at_once(
+        ["cosign.key", "other.key"].into_iter().map(|key| scene.oci(&["sign", &scene.image(), "--key", key]).direct()),
+    );
+    assert_eq!(scene.counts(), [34, 2, 2, 2]);
 }
 
 #[test]

@@ -126,6 +126,18 @@ pub fn output(command: &mut Command) -> String {
     ran.stdout
 }
 
+/// Runs all commands at the same time.
+///
+/// # Panics
+/// Panics if [`output`] does for one of them.
+pub fn succeed_at_once(commands: impl Iterator<Item = Command>) {
+    thread::scope(|scope| {
+        for mut command in commands {
+            scope.spawn(move || output(&mut command));
+        }
+    });
+}
+
 /// Writes an executable shell script with these lines.
 ///
 /// Another process writes it: a fork of this one, made by another test meanwhile, would hold the file open for writing,

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::error::ProgramError;
-use crate::interrupt;
+use crate::interrupt::{self, Relay};
 
 /// The output of a program that succeeded.
 #[derive(Clone, Debug, Default)]
@@ -30,8 +30,8 @@ pub(super) struct Call {
     child: Child,
     stdout: Receiver<String>,
     stderr: Receiver<String>,
-    /// Whether it runs on when the user interrupts.
-    pub ignores_interrupt: bool,
+    /// Passes signals on, or `None` if it runs on when the user interrupts.
+    relay: Option<Relay>,
 }
 
 /// The most bytes of an output to keep. The rest is read and dropped.
@@ -47,7 +47,13 @@ impl Call {
         let spawned = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = spawned.map_err(|cause| ProgramError::Io { program: name.clone(), cause })?;
         let (stdout, stderr) = (read_beside(child.stdout.take()), read_beside(child.stderr.take()));
-        Ok(Call { name, child, stdout, stderr, ignores_interrupt: false })
+        let relay = Some(interrupt::relay(child.id()));
+        Ok(Call { name, child, stdout, stderr, relay })
+    }
+
+    /// Lets it run on when the user interrupts.
+    pub(super) fn ignore_interrupt(&mut self) {
+        self.relay = None;
     }
 
     /// Takes the standard input.
@@ -74,7 +80,7 @@ impl Call {
                 Ok(Some(status)) => break status,
                 Err(cause) => return Err(ProgramError::Io { program: self.name, cause }),
             }
-            if !self.ignores_interrupt {
+            if self.relay.is_some() {
                 interrupt::check().map_err(|cause| self.fail(cause))?;
             }
             if let Some(limit) = limit.filter(|limit| start.elapsed() > *limit) {

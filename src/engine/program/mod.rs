@@ -86,8 +86,9 @@ impl Program {
 
     /// Runs a command that cleans up, even after an interrupt. Ignores errors.
     pub(super) fn clean_up<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) {
+        let _cleanup = interrupt::clean_up();
         if let Ok(mut call) = Call::start(self.named(args), Stdio::null()) {
-            call.ignores_interrupt = true;
+            call.ignore_interrupt();
             let _ = call.wait(Some(LIMIT));
         }
     }

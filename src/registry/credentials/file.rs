@@ -15,6 +15,7 @@ use super::json::{JsonObject, JsonValue};
 use super::key::Query;
 use crate::environment::Environment;
 use crate::error::Result;
+use crate::interrupt::blocking;
 use crate::secret::Secret;
 
 /// The size limit of a credentials file.
@@ -201,8 +202,13 @@ pub(crate) fn encoded(user: &str, password: &Secret) -> String {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    File::open(path)?.take(MOST_BYTES + 1).read_to_string(&mut text)?;
+    let name = path.to_owned();
+    // A password manager may serve the file through a pipe.
+    let text = blocking::run(move || {
+        let mut text = String::new();
+        File::open(name)?.take(MOST_BYTES + 1).read_to_string(&mut text)?;
+        Ok(text)
+    })?;
     if text.len() as u64 > MOST_BYTES {
         return Err(io::Error::other("larger than 1 MiB"));
     }

@@ -5,7 +5,7 @@
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,14 +16,16 @@ use serde_json::json;
 use super::credential::Credential;
 use crate::environment::Environment;
 use crate::error::Result;
+use crate::interrupt;
+use crate::interrupt::blocking::wait_for;
 use crate::secret::Secret;
 
 /// The time limit of a helper.
 const LIMIT: Duration = Duration::from_secs(30);
 /// The limit of its output.
 const MOST_BYTES: usize = 64 << 10;
-/// The pause between two checks whether it has exited.
-const PAUSE: Duration = Duration::from_millis(5);
+/// The pause between two checks whether the user has interrupted.
+const PAUSE: Duration = Duration::from_millis(50);
 /// The user name that marks the secret as an identity token.
 const TOKEN_USER: &str = "<token>";
 
@@ -162,20 +164,32 @@ impl<'a> Helper<'a> {
         let end = Instant::now() + self.limit;
         let silent = || format!("did not respond within {} seconds", self.limit.as_secs());
         // The output ends when the helper exits, unless a child of the helper keeps it open.
-        let output = output.recv_timeout(self.limit).map_err(|_| silent())?;
+        let output = receive(output, end).map_err(|error| error.to_string())?.ok_or_else(silent)?;
         let output = output.map_err(|error| format!("cannot be read from: {error}"))?;
         if output.len() > MOST_BYTES {
             return Err(format!("returned more than {} KiB", MOST_BYTES >> 10));
         }
-        while Instant::now() < end {
-            match child.try_wait() {
-                Ok(Some(status)) => return Ok(HelperExit { status, output }),
-                Ok(None) => thread::sleep(PAUSE),
-                Err(error) => return Err(format!("cannot be waited for: {error}")),
-            }
+        match wait_for(child, end.saturating_duration_since(Instant::now())) {
+            Ok(Some(status)) => Ok(HelperExit { status, output }),
+            Ok(None) => Err(silent()),
+            Err(error) => Err(format!("cannot be waited for: {error}")),
         }
-        Err(silent())
     }
+}
+
+/// Receives the output of a program, or `None` if there is none before `end`.
+///
+/// # Errors
+/// Returns an error on Ctrl-C.
+fn receive<T>(output: &Receiver<T>, end: Instant) -> io::Result<Option<T>> {
+    while Instant::now() < end {
+        match output.recv_timeout(PAUSE) {
+            Ok(output) => return Ok(Some(output)),
+            Err(RecvTimeoutError::Timeout) => interrupt::check()?,
+            Err(RecvTimeoutError::Disconnected) => return Ok(None),
+        }
+    }
+    Ok(None)
 }
 
 /// Writes the input of a program and reads its output in threads: the program may hang.

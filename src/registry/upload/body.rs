@@ -11,7 +11,6 @@ use miette::{Report, miette};
 use oci_spec::image::Descriptor;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
 use reqwest::{Body, Method, Response, Url};
-use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use super::progress::Progress;
@@ -22,6 +21,7 @@ use crate::interrupt::inherit;
 use crate::registry::client::Client;
 use crate::registry::error::RequestError;
 use crate::registry::http::sleep;
+use crate::registry::pool::RequestRuntime;
 use crate::store::ReadError;
 use crate::store::{Source, open};
 
@@ -47,7 +47,7 @@ impl From<RequestError> for UploadError {
 /// A blob that is sent as the body of requests, whole or in ranges.
 pub(crate) struct BlobBody<'a> {
     pub client: &'a Client<'a>,
-    pub runtime: &'a Runtime,
+    pub runtime: &'a RequestRuntime,
     pub descriptor: &'a Descriptor,
     pub source: &'a dyn Source,
     /// Started with the first byte: a blob that is mounted is not transferred.

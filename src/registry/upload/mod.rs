@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use oci_spec::image::Descriptor;
 use reqwest::header::{CONTENT_LENGTH, RANGE};
-use reqwest::{Method, StatusCode, Url};
-use tokio::runtime::Runtime;
+use reqwest::{Method, Response, StatusCode, Url};
 
 use super::client::Client;
 use super::download::content_path;
 use super::error::{RequestError, RequestProblem};
 use super::http::check_status;
+use super::pool::RequestRuntime;
 use super::retry::Attempts;
 use crate::interrupt;
 use crate::store::Source;
@@ -46,7 +46,7 @@ impl<'a> BlobUpload<'a> {
     /// Creates an upload of the blob of `source`.
     pub(crate) fn new(
         client: &'a Client<'a>,
-        runtime: &'a Runtime,
+        runtime: &'a RequestRuntime,
         descriptor: &'a Descriptor,
         source: &'a dyn Source,
     ) -> BlobUpload<'a> {
@@ -80,16 +80,17 @@ impl<'a> BlobUpload<'a> {
                 continue;
             }
             // Perhaps only the response was lost.
-            if error.is_transient() && runtime.block_on(self.exists()) {
+            if error.is_transient() && runtime.block_on(self.find()).is_ok() {
                 return Ok(());
             }
             runtime.block_on(client.back_off(&mut attempts, retryable(error)))?;
         }
     }
 
-    async fn exists(&self) -> bool {
+    /// Asks once for the blob.
+    async fn find(&self) -> Result<Response, RequestError> {
         let url = self.body.client.url(&content_path(self.body.descriptor));
-        self.body.client.send_once(&Method::HEAD, &url, &|request| request).await.is_ok()
+        self.body.client.send_once(&Method::HEAD, &url, &|request| request).await
     }
 
     async fn mount(&self, from: &str) -> Result<Start, RequestError> {
@@ -124,7 +125,7 @@ impl<'a> BlobUpload<'a> {
             self.put(&url, 0..self.body.descriptor.size())
         };
         if sent.is_err() && interrupt::is_set() {
-            runtime.block_on(self.cancel(&url));
+            runtime.finish(self.cancel(&url));
         }
         sent
     }

@@ -9,6 +9,7 @@ use miette::{Context, Report, miette};
 use oci_spec::image::Descriptor;
 
 use crate::error::{Result, cannot_read};
+use crate::regular_file;
 use crate::store::error::Missing;
 use crate::store::layout::index::{INDEX, blob_path, parse_index, resolve_entry};
 use crate::store::source::{MAX_DOCUMENT_BYTES, Source};
@@ -29,7 +30,7 @@ impl Archive {
     /// Returns an error if the file cannot be read, or is not a tar file with a layout.
     pub fn open(path: &Path) -> Result<Archive> {
         let failed = |error: io::Error| cannot_read(path, error);
-        let file = File::open(path).map_err(failed)?;
+        let file = regular_file::open(path).map_err(failed)?;
         let mut files = HashMap::new();
         for entry in tar::Archive::new(file).entries_with_seek().map_err(failed)? {
             let entry = entry.map_err(|error| if is_tar(path) { failed(error) } else { not_a_tar(path) })?;
@@ -56,7 +57,7 @@ impl Archive {
         let Some(&(offset, size)) = self.files.get(name) else {
             return Ok(None);
         };
-        let mut file = File::open(&self.path).map_err(|error| cannot_read(&self.path, error))?;
+        let mut file = regular_file::open(&self.path).map_err(|error| cannot_read(&self.path, error))?;
         file.seek(SeekFrom::Start(offset)).map_err(|error| cannot_read(&self.path, error))?;
         Ok(Some(file.take(size)))
     }
@@ -73,7 +74,7 @@ fn not_a_tar(path: &Path) -> Report {
 /// Returns whether a file is a tar file, by the magic number in its first header.
 pub fn is_tar(path: &Path) -> bool {
     let mut magic = [0; 5];
-    let read = File::open(path).and_then(|mut file| {
+    let read = regular_file::open(path).and_then(|mut file| {
         file.seek(SeekFrom::Start(257))?;
         file.read_exact(&mut magic)
     });

@@ -13,6 +13,7 @@ use super::private::{check_owner, create_private, open_blob};
 use crate::error::{Result, cannot_read, on_path};
 use crate::image::digest::{Digest, VerifyReader};
 use crate::image::manifest::sniff;
+use crate::interrupt;
 use crate::parallel::lock;
 use crate::store::atomic;
 use crate::store::error::Missing;
@@ -60,7 +61,7 @@ impl Cache {
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => ignore_unsupported(error).map_err(cannot_use)?,
         }
-        lock.lock_shared().or_else(ignore_unsupported).map_err(cannot_use)?;
+        interrupt::blocking::lock_shared(&lock).or_else(ignore_unsupported).map_err(cannot_use)?;
         cache.lock = Some(lock);
         Ok(cache)
     }

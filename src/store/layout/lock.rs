@@ -3,7 +3,6 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use miette::miette;
 
@@ -84,12 +83,7 @@ fn wait_for_lock(file: &File, root: &Path, listener: Listener) -> io::Result<()>
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => {
             listener(Event::Waiting { path: root.to_owned() });
-            // Polling, because a blocking call could not be interrupted.
-            while let Err(TryLockError::WouldBlock) = file.try_lock() {
-                interrupt::check()?;
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            Ok(())
+            interrupt::blocking::lock(file)
         }
         // Without file locks, go on, as cargo does.
         Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Unsupported => Err(error),

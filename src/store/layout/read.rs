@@ -10,6 +10,7 @@ use oci_spec::image::Descriptor;
 
 use super::index::{INDEX, blob_path, parse_index, resolve_entry};
 use crate::error::{Result, cannot_read};
+use crate::regular_file;
 use crate::store::error::Missing;
 use crate::store::source::{MAX_DOCUMENT_BYTES, Source};
 
@@ -73,7 +74,7 @@ impl Layout {
 /// Returns an error if it cannot be read.
 pub(crate) fn read_index(path: &Path) -> Result<Vec<u8>> {
     let mut index = Vec::new();
-    File::open(path)
+    regular_file::open(path)
         .and_then(|file| file.take(MAX_DOCUMENT_BYTES).read_to_end(&mut index))
         .map_err(|error| cannot_read(path, error))?;
     Ok(index)
@@ -91,7 +92,7 @@ impl Source for Layout {
 
     fn fetch(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send + '_>> {
         let path = self.root.join(blob_path(descriptor.digest()));
-        match File::open(&path) {
+        match regular_file::open(&path) {
             Ok(file) => Ok(Box::new(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Missing::blob(descriptor, self.location())),
             Err(error) => Err(cannot_read(&path, error)),

@@ -48,7 +48,7 @@ impl World {
         let Some((Manifest { media_type, bytes }, digest)) = found else {
             return Answer::error(404, "MANIFEST_UNKNOWN");
         };
-        let answer = self.with_digest(Answer::new(200), &digest);
+        let answer = self.with_etag(self.with_digest(Answer::new(200), &digest), &digest);
         let parameter = self.chaos.pick("type of a manifest", reference, &["", "", "; charset=utf-8"]);
         let answer = answer.with("Content-Type", format!("{media_type}{parameter}"));
         if is_head {
@@ -134,6 +134,9 @@ impl World {
             return Err(Answer::error(400, "DIGEST_INVALID"));
         }
         if !is_digest(reference) {
+            if let Some(answer) = self.unmet(request, repository.tags.get(reference).map(String::as_str)) {
+                return Err(answer);
+            }
             if !repository.manifests.contains_key(&digest) && !is_list(reference) {
                 illegal(format!("a tag before {digest} is there by its digest"));
             }

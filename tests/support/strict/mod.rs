@@ -41,6 +41,7 @@ pub mod uploads;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use answer::{Answer, Shape};
@@ -48,7 +49,7 @@ use chaos::Chaos;
 use faults::{Fault, Faults, Planned, Point};
 use http::{Body, Origin, Request, Server};
 use monitor::{Monitor, Place};
-use referrers::Attaching;
+use referrers::{Attaching, Etags};
 use state::{Manifest, Repositories};
 use tokens::{Access, Tokens};
 use uploads::Sessions;
@@ -73,6 +74,10 @@ pub struct Behaviour {
     pub is_shared: bool,
     /// How it is with what is attached to images.
     pub attaching: Attaching,
+    /// Whether it knows conditions of writes.
+    pub etags: Etags,
+    /// How long each of its answers takes.
+    pub latency: Duration,
 }
 
 /// A registry that runs; it is stopped on drop.
@@ -97,6 +102,8 @@ pub struct World {
     chunks_only: bool,
     is_shared: bool,
     attaching: Attaching,
+    etags: Etags,
+    latency: Duration,
     /// How many lists other clients have written.
     rivals: Mutex<usize>,
     registry: SocketAddr,
@@ -113,6 +120,7 @@ impl Origin for At {
     fn answer(&self, request: &Request, body: &mut Body<'_>) -> Answer {
         let world = &self.world;
         world.monitor.arrives(self.place, request);
+        thread::sleep(world.latency);
         let mut answer = match self.place {
             Place::Tokens => world.token(request, body),
             Place::Storage => match world.upload(Place::Storage, request, body) {
@@ -146,6 +154,8 @@ impl StrictRegistry {
             chunks_only: behaviour.chunks_only,
             is_shared: behaviour.is_shared,
             attaching: behaviour.attaching,
+            etags: behaviour.etags,
+            latency: behaviour.latency,
             rivals: Mutex::default(),
             registry,
             storage,

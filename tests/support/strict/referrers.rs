@@ -26,6 +26,20 @@ pub enum Attaching {
     Refused,
 }
 
+/// How a registry is with conditions of writes: `ETag`, `If-Match`, `If-None-Match` (RFC 9110, section 13).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Etags {
+    /// It knows none of them.
+    #[default]
+    None,
+    /// It gives ETags, and ignores the conditions: so does the registry of the CNCF.
+    Ignored,
+    /// It keeps to the conditions.
+    Kept,
+    /// It gives ETags, and refuses every request with a condition.
+    Refused,
+}
+
 /// Whether a tag stands in for the referrers API.
 pub fn is_list(reference: &str) -> bool {
     reference.starts_with("sha256-")
@@ -80,6 +94,25 @@ impl World {
         let content: Value = serde_json::from_slice(manifest).unwrap_or_default();
         let subject = content["subject"]["digest"].as_str()?;
         self.attaching.has_api().then(|| subject.to_owned())
+    }
+
+    /// With the ETag of what a tag stands for.
+    pub fn with_etag(&self, answer: Answer, digest: &str) -> Answer {
+        if self.etags == Etags::None { answer } else { answer.with("ETag", format!("\"{digest}\"")) }
+    }
+
+    /// The refusal of a write whose condition is not met. `digest` is what the tag stands for.
+    pub fn unmet(&self, request: &Request, digest: Option<&str>) -> Option<Answer> {
+        let (same, none) = (request.header("if-match"), request.header("if-none-match"));
+        match self.etags {
+            Etags::None | Etags::Ignored => None,
+            Etags::Refused => (same.is_some() || none.is_some()).then(|| Answer::error(400, "UNSUPPORTED")),
+            Etags::Kept => {
+                let is_met = same.is_none_or(|etag| digest.is_some_and(|digest| etag.trim_matches('"') == digest))
+                    && (none.is_none() || digest.is_none());
+                (!is_met).then(|| Answer::error(412, "PRECONDITION_FAILED"))
+            }
+        }
     }
 
     /// Another client writes the list, as it read it before this one was written.
