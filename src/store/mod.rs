@@ -31,6 +31,7 @@ pub(crate) mod sink;
 pub(crate) mod source;
 pub mod validate;
 
+pub use crate::reference::TagOrDigest;
 pub(crate) use archive::Archive;
 pub use cache::Cache;
 pub(crate) use copy::SMALL_BLOB;

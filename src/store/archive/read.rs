@@ -9,6 +9,7 @@ use miette::{Context, Report, miette};
 use oci_spec::image::Descriptor;
 
 use crate::error::{Result, cannot_read};
+use crate::reference::TagOrDigest;
 use crate::store::error::Missing;
 use crate::store::layout::index::{INDEX, blob_path, parse_index, resolve_entry};
 use crate::store::source::{MAX_DOCUMENT_BYTES, Source};
@@ -81,7 +82,7 @@ pub fn is_tar(path: &Path) -> bool {
 }
 
 impl Source for Archive {
-    fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
+    fn resolve(&self, name: Option<&TagOrDigest>) -> Result<Descriptor> {
         resolve_entry(self, &self.entries, name)
     }
 

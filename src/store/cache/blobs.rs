@@ -14,6 +14,7 @@ use crate::error::{Result, cannot_read, on_path};
 use crate::image::digest::{Digest, VerifyReader};
 use crate::image::manifest::sniff;
 use crate::parallel::lock;
+use crate::reference::TagOrDigest;
 use crate::store::atomic;
 use crate::store::error::Missing;
 use crate::store::fingerprint::Fingerprint;
@@ -185,9 +186,10 @@ fn is_read_only(error: &io::Error) -> bool {
 }
 
 impl Source for Cache {
-    fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
-        let missing = || Missing { name: name.unwrap_or("name").to_owned(), location: self.location() };
-        let digest = name.and_then(|name| Digest::try_from(name).ok()).ok_or_else(missing)?;
+    fn resolve(&self, name: Option<&TagOrDigest>) -> Result<Descriptor> {
+        let missing =
+            || Missing { name: name.map_or("name", TagOrDigest::as_str).to_owned(), location: self.location() };
+        let digest = name.and_then(TagOrDigest::digest).cloned().ok_or_else(missing)?;
         let file = open_blob(&self.path(&digest)).map_err(|_| missing())?;
         let mut bytes = Vec::new();
         file.take(MAX_DOCUMENT_BYTES)

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::event::Listener;
 use crate::event::counter::Activity;
 use crate::image::media_type::is_layer;
+use crate::reference::TagOrDigest;
 use crate::store::copy;
 use crate::store::progress::ProgressSource;
 use crate::store::reflink::ShareableFile;
@@ -55,7 +56,7 @@ impl PullThrough<'_> {
 }
 
 impl Source for PullThrough<'_> {
-    fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
+    fn resolve(&self, name: Option<&TagOrDigest>) -> Result<Descriptor> {
         self.cache.resolve(name).or_else(|_| self.origin.resolve(name))
     }
 

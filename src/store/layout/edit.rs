@@ -18,6 +18,7 @@ use crate::image::canonical_json;
 use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::parallel::lock;
+use crate::reference::TagOrDigest;
 use crate::store::atomic;
 use crate::store::referrers::{Referrers, entry};
 use crate::store::source::{Source, open, read};
@@ -72,7 +73,7 @@ impl LayoutEdit {
 }
 
 impl Source for LayoutEdit {
-    fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
+    fn resolve(&self, name: Option<&TagOrDigest>) -> Result<Descriptor> {
         self.layout.resolve(name)
     }
 
@@ -157,7 +158,7 @@ mod tests {
         let layout = Layout::open(folder.path()).expect("opens");
         assert_eq!(layout.entries().len(), 2);
         assert_eq!(layout.resolve(None).expect("one image").digest(), image.digest());
-        assert_eq!(layout.resolve(Some("latest")).expect("is named").digest(), image.digest());
+        assert_eq!(layout.resolve(Some(&"latest".parse().expect("a tag"))).expect("is named").digest(), image.digest());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use oci_spec::image::Descriptor;
 
 use super::index::{INDEX, blob_path, parse_index, resolve_entry};
 use crate::error::{Result, cannot_read};
+use crate::reference::TagOrDigest;
 use crate::store::error::Missing;
 use crate::store::source::{MAX_DOCUMENT_BYTES, Source};
 
@@ -80,7 +81,7 @@ pub(crate) fn read_index(path: &Path) -> Result<Vec<u8>> {
 }
 
 impl Source for Layout {
-    fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
+    fn resolve(&self, name: Option<&TagOrDigest>) -> Result<Descriptor> {
         resolve_entry(self, &self.entries, name)
     }
 

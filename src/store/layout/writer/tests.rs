@@ -33,7 +33,7 @@ fn new_layout_replaces_old_one_with_its_blobs() {
     let root = folder.path().join("x");
     write(&root, "x", b"old").expect("writes");
     let layout = write(&root, "x", b"new").expect("writes");
-    let found = layout.resolve(Some("latest")).expect("is tagged");
+    let found = layout.resolve(Some(&"latest".parse().expect("a tag"))).expect("is tagged");
     assert_eq!(read(&layout, &found).expect("reads"), b"new");
     assert_eq!(blobs(&root), 1);
 }
@@ -94,7 +94,7 @@ fn foreign_folders_and_images_are_not_overwritten() {
 fn unknown_tag_error_lists_known_tags() {
     let folder = tempfile::tempdir().expect("a folder");
     let layout = write(&folder.path().join("x"), "x", b"old").expect("writes");
-    let error = layout.resolve(Some("v1")).unwrap_err();
+    let error = layout.resolve(Some(&"v1".parse().expect("a tag"))).unwrap_err();
     assert!(error.help().expect("help").to_string().contains("latest"));
 }
 
