@@ -11,7 +11,7 @@
 //! | `copy`, [`validate`], [`layer`] | what is done with an image: copied, validated, unpacked |
 //! | [`layout`], [`archive`], [`cache`], [`memory`] | stores |
 //! | [`progress`] | a source that reports progress |
-//! | [`atomic`], [`fingerprint`], [`reflink`] | files: replaced atomically, unchanged since, shared |
+//! | [`atomic`], [`fingerprint`], [`reflink`], [`regular`] | files: replaced atomically, unchanged since, shared, nothing else |
 
 pub mod archive;
 pub(crate) mod atomic;
@@ -27,6 +27,7 @@ pub(crate) mod memory;
 pub(crate) mod progress;
 pub(crate) mod referrers;
 pub(crate) mod reflink;
+pub(crate) mod regular;
 pub(crate) mod sink;
 pub(crate) mod source;
 pub mod validate;

@@ -12,6 +12,7 @@ use crate::error::{Result, cannot_read};
 use crate::reference::TagOrDigest;
 use crate::store::error::Missing;
 use crate::store::layout::index::{INDEX, blob_path, parse_index, resolve_entry};
+use crate::store::regular;
 use crate::store::source::{MAX_DOCUMENT_BYTES, Source};
 
 /// A layout in a tar file.
@@ -30,7 +31,8 @@ impl Archive {
     /// Returns an error if the file cannot be read, or is not a tar file with a layout.
     pub fn open(path: &Path) -> Result<Archive> {
         let failed = |error: io::Error| cannot_read(path, error);
-        let file = File::open(path).map_err(failed)?;
+        let is_other = path.exists() && !path.is_file();
+        let file = regular::open(path).map_err(|error| if is_other { not_a_tar(path) } else { failed(error) })?;
         let mut files = HashMap::new();
         for entry in tar::Archive::new(file).entries_with_seek().map_err(failed)? {
             let entry = entry.map_err(|error| if is_tar(path) { failed(error) } else { not_a_tar(path) })?;
@@ -57,7 +59,7 @@ impl Archive {
         let Some(&(offset, size)) = self.files.get(name) else {
             return Ok(None);
         };
-        let mut file = File::open(&self.path).map_err(|error| cannot_read(&self.path, error))?;
+        let mut file = regular::open(&self.path).map_err(|error| cannot_read(&self.path, error))?;
         file.seek(SeekFrom::Start(offset)).map_err(|error| cannot_read(&self.path, error))?;
         Ok(Some(file.take(size)))
     }
@@ -74,7 +76,7 @@ fn not_a_tar(path: &Path) -> Report {
 /// Returns whether a file is a tar file, by the magic number in its first header.
 pub fn is_tar(path: &Path) -> bool {
     let mut magic = [0; 5];
-    let read = File::open(path).and_then(|mut file| {
+    let read = regular::open(path).and_then(|mut file| {
         file.seek(SeekFrom::Start(257))?;
         file.read_exact(&mut magic)
     });
