@@ -11,6 +11,8 @@
 mod support;
 
 mod bad_input;
+#[cfg(target_os = "linux")]
+mod beside;
 mod bodies;
 #[cfg(target_os = "linux")]
 mod bundle;
