@@ -20,6 +20,7 @@ mod cache;
 mod docs;
 mod floors;
 mod generated;
+mod git;
 mod golden;
 mod inspect;
 #[cfg(unix)]
