@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use crate::interrupt::{self, blocking};
 
@@ -13,19 +13,120 @@ pub struct Commit {
     pub sha: String,
     /// The committer date, in seconds since 1970.
     pub time: i64,
-    /// Whether tracked files differ from the commit.
+    /// Whether tracked files differ from the commit, or it does not have the package.
     pub dirty: bool,
 }
 
-/// Returns the commit that is checked out in the repository around `folder`, or `None` without git, a repository or a
-/// commit.
-pub(crate) fn commit(folder: &Path) -> Option<Commit> {
-    let mut log = spawn(folder, &["log", "-1", "--no-show-signature", "--format=%H %ct"])?;
-    // The two commands do not depend on each other: run them at the same time.
-    let mut status = spawn(folder, &["status", "--porcelain", "--untracked-files=no", "--ignore-submodules"])?;
-    let (log, status) = (output(&mut log), output(&mut status));
-    let (sha, time) = log.as_deref()?.trim().split_once(' ').map(|(sha, time)| (sha.to_owned(), time.parse()))?;
-    Some(Commit { sha, time: time.ok()?, dirty: status.is_some_and(|changes| !changes.trim().is_empty()) })
+/// Why there is no commit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoCommit {
+    /// Git is not installed.
+    #[error("there is no `git` on PATH")]
+    NoGit,
+    /// The folder is in no work tree, as git says.
+    #[error("{0}")]
+    NoWorkTree(String),
+    /// The repository belongs to another user. The command trusts it.
+    #[error("the repository belongs to another user")]
+    Untrusted {
+        /// The command that git proposes.
+        command: String,
+    },
+    /// The repository ignores the folder: the package is not a part of it.
+    #[error("the repository ignores the package")]
+    Ignored,
+    /// Nothing was committed yet.
+    #[error("the repository has no commits")]
+    NoCommits,
+    /// Git fails otherwise, with this message.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Variables that name a repository or a part of one. Git sets them for its hooks: there, they name the repository of the
+/// hook, and not the one around the package. Those with settings, such as `safe.directory`, stay.
+const LOCATION_VARIABLES: [&str; 17] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_ATTR_SOURCE",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_INTERNAL_SUPER_PREFIX",
+    "GIT_NAMESPACE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_QUARANTINE_PATH",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+];
+
+/// Returns the commit that is checked out in the work tree around the folder of a package, as `cargo package` finds it: a
+/// package that git ignores is not a part of the repository.
+///
+/// # Errors
+/// Returns why there is none.
+pub(crate) fn commit(folder: &Path) -> Result<Commit, NoCommit> {
+    // The commands do not depend on each other: run them at the same time.
+    let log = spawn(folder, &["log", "-1", "--no-show-signature", "--format=%H %ct"]);
+    let status = spawn(folder, &["status", "--porcelain", "--untracked-files=no", "--ignore-submodules"]);
+    let package =
+        spawn(folder, &["status", "--porcelain", "--ignored", "--untracked-files=normal", "--", "Cargo.toml"]);
+    let [log, status, package] = [log, status, package].map(|child| output(&mut child?));
+    let found = log.as_deref().and_then(|log| {
+        let (sha, time) = log.trim().split_once(' ')?;
+        Some((sha.to_owned(), time.parse().ok()?))
+    });
+    let (Some((sha, time)), Some(status), Some(package)) = (found, status, package) else {
+        return Err(why(folder));
+    };
+    match package.get(..2) {
+        Some("!!") => Err(NoCommit::Ignored),
+        untracked => Ok(Commit { sha, time, dirty: untracked == Some("??") || !status.trim().is_empty() }),
+    }
+}
+
+/// Returns why the commit of a folder cannot be read.
+fn why(folder: &Path) -> NoCommit {
+    match run(folder, &["rev-parse", "--is-inside-work-tree"]) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return NoCommit::NoGit,
+        Err(error) => return NoCommit::Failed(format!("cannot run git: {error}")),
+        Ok(output) if !output.status.success() => {
+            return match proposed(&output) {
+                Some(command) => NoCommit::Untrusted { command },
+                None => NoCommit::NoWorkTree(message(&output)),
+            };
+        }
+        Ok(output) if output.stdout.trim_ascii() != b"true" => {
+            return NoCommit::NoWorkTree("it is in a repository without a work tree".to_owned());
+        }
+        Ok(_) => {}
+    }
+    if first_line(folder, &["rev-parse", "--verify", "--quiet", "HEAD"]).is_none() {
+        return NoCommit::NoCommits;
+    }
+    let failed = [&["log", "-1", "--format=%H"][..], &["status", "--porcelain", "--untracked-files=no"]]
+        .into_iter()
+        .find_map(|args| run(folder, args).ok().filter(|output| !output.status.success()));
+    NoCommit::Failed(failed.map_or_else(|| "git failed".to_owned(), |output| message(&output)))
+}
+
+/// Returns the command that git proposes for the repository of another user. It is the only message with one.
+fn proposed(output: &Output) -> Option<String> {
+    let text = String::from_utf8_lossy(&output.stderr);
+    let mut lines = text.lines().map(str::trim);
+    lines.find(|line| line.starts_with("git config --global --add safe.directory ")).map(str::to_owned)
+}
+
+/// Returns the first line of what git says about a failure. It may print more, such as a trace.
+fn message(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    let fatal = text.lines().find_map(|line| line.strip_prefix("fatal: "));
+    fatal.or(text.lines().next()).unwrap_or("git failed").to_owned()
 }
 
 /// Returns the branch that is checked out, or `None` if HEAD is detached.
@@ -36,22 +137,6 @@ pub(crate) fn branch(folder: &Path) -> Option<String> {
 /// Returns the tag of the commit that is checked out. Of several tags, the highest version is returned.
 pub(crate) fn tag(folder: &Path) -> Option<String> {
     first_line(folder, &["tag", "--points-at", "HEAD", "--sort=-version:refname"])
-}
-
-/// Checks that git can read a repository around `folder`.
-///
-/// # Errors
-/// Returns git's message if it cannot, or why git cannot be run.
-pub(crate) fn check(folder: &Path) -> Result<(), String> {
-    let output = blocking::output(command(folder, &["rev-parse", "--git-dir"]).stderr(Stdio::piped()));
-    let output = output.map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => "there is no `git` on PATH".to_owned(),
-        _ => format!("cannot run git: {error}"),
-    })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(String::from_utf8_lossy(&output.stderr).trim().trim_start_matches("fatal: ").to_owned())
 }
 
 /// Returns whether the repository around `folder` is a shallow clone.
@@ -68,10 +153,17 @@ fn spawn(folder: &Path, args: &[&str]) -> Option<Child> {
     command(folder, args).stderr(Stdio::null()).spawn().ok()
 }
 
+fn run(folder: &Path, args: &[&str]) -> io::Result<Output> {
+    blocking::output(command(folder, args).stderr(Stdio::piped()))
+}
+
 fn command(folder: &Path, args: &[&str]) -> Command {
     let mut git = Command::new("git");
-    // The commands only read: take no locks.
-    git.env("GIT_OPTIONAL_LOCKS", "0").arg("-C").arg(folder).args(args);
+    for variable in LOCATION_VARIABLES {
+        git.env_remove(variable);
+    }
+    // The commands only read: take no locks. Messages are quoted in messages of ours.
+    git.env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C").arg("-C").arg(folder).args(args);
     git.stdin(Stdio::null()).stdout(Stdio::piped());
     git
 }
@@ -82,4 +174,21 @@ fn output(child: &mut Child) -> Option<String> {
     let read = child.stdout.as_mut()?.read_to_string(&mut text);
     let status = child.wait().ok()?;
     (read.is_ok() && status.success()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_of_locations_are_those_that_git_lists() {
+        let listed = Command::new("git").args(["rev-parse", "--local-env-vars"]).output().expect("git");
+        let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+        assert!(listed.contains("GIT_DIR"), "{listed}");
+        // They carry settings of the user.
+        let kept = ["GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT"];
+        for variable in listed.lines().filter(|variable| !kept.contains(variable)) {
+            assert!(LOCATION_VARIABLES.contains(&variable), "{variable}");
+        }
+    }
 }

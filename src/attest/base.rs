@@ -24,7 +24,7 @@ impl ResolvedBase<'_> {
     /// Returns the tag of the reference, or `None` if it has none.
     pub(crate) fn tag(&self) -> Option<&str> {
         match self.reference {
-            BaseReference::Registry(reference) => Some(reference.name()).filter(|name| !name.contains(':')),
+            BaseReference::Registry(reference) => reference.name().tag(),
             _ => None,
         }
     }

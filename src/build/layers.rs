@@ -22,7 +22,7 @@ use crate::image::{CompressionOptions, DiffId};
 use crate::store::cache::records::RecordKind;
 use crate::store::error::read_error;
 use crate::store::fingerprint::Fingerprint;
-use crate::store::{Cache, LayoutWriter, Sink};
+use crate::store::{Cache, LayoutWriter, Missing, Sink};
 
 /// Makes the layers of a layout.
 pub(crate) struct Layers<'a> {
@@ -98,7 +98,11 @@ impl Layers<'_> {
         if read.is_err() {
             return Ok(false);
         }
-        self.writer.push(descriptor, self.cache.as_ref()).wrap_err("cannot use the layer of the cache").map(|()| true)
+        match self.writer.push(descriptor, self.cache.as_ref()) {
+            // Another run has pruned it since.
+            Err(error) if error.downcast_ref::<Missing>().is_some() => Ok(false),
+            pushed => pushed.wrap_err("cannot use the layer of the cache").map(|()| true),
+        }
     }
 
     fn make(&self, entries: &[LayerEntry], name: &str) -> Result<Layer> {

@@ -1,6 +1,5 @@
 //! The outputs besides the layouts in `target/oci`, made from finished layouts.
 
-use std::fs;
 use std::path::Path;
 
 use miette::{IntoDiagnostic, miette};
@@ -60,7 +59,7 @@ fn copy_layout(layout: &Layout, image: &BuiltImage, path: &Path, listener: Liste
 
 /// Writes the SBOMs as files, named as in the layout.
 fn write_sboms(folder: &Path, layout: &Layout, image: &BuiltImage, listener: Listener) -> Result<()> {
-    fs::create_dir_all(folder).map_err(|error| on_path("create", folder, error))?;
+    atomic::create_folder(folder).map_err(|error| on_path("create", folder, error))?;
     for attached in image
         .attached
         .iter()

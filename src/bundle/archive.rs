@@ -19,7 +19,7 @@ use crate::image::layer::name::extended_header;
 use crate::image::layer::pax;
 use crate::image::layer::tar_reader::{Attributes, SpecialFile};
 use crate::store::ReadError;
-use crate::store::atomic;
+use crate::store::atomic::{self, Audience};
 
 /// A tar file that a [`Tree`] is written to.
 pub(crate) struct BundleArchive<'a> {
@@ -76,7 +76,8 @@ impl<'a> BundleArchive<'a> {
     /// Returns an error if the file cannot be written.
     pub(crate) fn create(tree: &'a Tree, path: &'a Path, owner: Option<HostOwner>) -> Result<BundleArchive<'a>> {
         let parent = parent(path);
-        let file = atomic::create_in(parent).map_err(|error| in_directory(parent, error))?;
+        atomic::sweep(parent);
+        let file = atomic::create_in(parent, Audience::Everyone).map_err(|error| in_directory(parent, error))?;
         let paths = PathIndex::new(tree);
         let mut archive = BundleArchive { tree, path, file, owner, paths, contents: HashMap::new(), end: 0 };
         archive.write_directory(ROOT, ROOTFS)?;

@@ -11,13 +11,15 @@ use rustix::io::Errno;
 use super::output::parent;
 use crate::error::{Result, in_directory, on_path};
 use crate::interrupt;
-use crate::store::atomic::TEMP_PREFIX;
+use crate::store::atomic::{self, TEMP_PREFIX};
 
 /// A directory with a temporary name, removed on drop. Only its owner can enter it, also after the rename: other users of
 /// the host must not start setuid programs of the image.
 pub(crate) struct Staging {
     path: PathBuf,
     target: PathBuf,
+    /// The directory, locked, so that other runs do not take it for one that was left.
+    _lock: fs::File,
     is_committed: bool,
 }
 
@@ -28,10 +30,9 @@ impl Staging {
     /// Returns an error if it cannot be created.
     pub(crate) fn create(target: &Path) -> Result<Staging> {
         let parent = parent(target);
-        let private = fs::Permissions::from_mode(0o700);
-        let created = tempfile::Builder::new().prefix(TEMP_PREFIX).permissions(private).tempdir_in(parent);
-        let path = created.map_err(|error| in_directory(parent, error))?.keep();
-        let staging = Staging { path, target: target.to_owned(), is_committed: false };
+        atomic::sweep_with(parent, remove_all);
+        let (path, lock) = create_locked(parent).map_err(|error| in_directory(parent, error))?;
+        let staging = Staging { path, target: target.to_owned(), _lock: lock, is_committed: false };
         // Default ACLs of the parent directory would change the modes of the image.
         for name in ["system.posix_acl_default", "system.posix_acl_access"] {
             match lremovexattr(&staging.path, name) {
@@ -83,9 +84,29 @@ impl Staging {
 impl Drop for Staging {
     fn drop(&mut self) {
         let _cleanup = interrupt::clean_up();
-        if !self.is_committed && fs::remove_dir_all(&self.path).is_err() {
-            let _ = remove(&self.path);
+        if !self.is_committed {
+            remove_all(&self.path);
         }
+    }
+}
+
+/// Creates a temporary directory in `parent`, and locks it.
+fn create_locked(parent: &Path) -> io::Result<(PathBuf, fs::File)> {
+    loop {
+        let private = fs::Permissions::from_mode(0o700);
+        let path = tempfile::Builder::new().prefix(TEMP_PREFIX).permissions(private).tempdir_in(parent)?.keep();
+        // Another run may have swept the directory before it was locked: create another one.
+        match fs::File::open(&path) {
+            Ok(directory) if atomic::lock(&directory, &path) => return Ok((path, directory)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+}
+
+fn remove_all(directory: &Path) {
+    if fs::remove_dir_all(directory).is_err() {
+        let _ = remove(directory);
     }
 }
 

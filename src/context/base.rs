@@ -12,7 +12,7 @@ use crate::base::Base;
 use crate::base::embedded::embedded;
 use crate::error::{Result, with_help};
 use crate::event::{Event, Listener};
-use crate::image::digest::{Digest, Hasher, Mismatch};
+use crate::image::digest::{Hasher, Mismatch};
 use crate::plan::ImagePlan;
 use crate::platform::PlatformChoice;
 use crate::reference::{BaseReference, Reference};
@@ -161,8 +161,8 @@ impl<'a> Bases<'a> {
         let (source, name): (Box<dyn Source + Send>, _) = match reference {
             BaseReference::Scratch => return Ok(Opened::new(BaseSource::Local(Box::new(Memory::default())), None)),
             BaseReference::Embedded => (Box::new(embedded()?), None),
-            BaseReference::Layout(place) => (Box::new(Layout::open(&place.path)?), place.name.as_deref()),
-            BaseReference::Archive(place) => (Box::new(Archive::open(&place.path)?), place.name.as_deref()),
+            BaseReference::Layout(place) => (Box::new(Layout::open(&place.path)?), place.name.as_ref()),
+            BaseReference::Archive(place) => (Box::new(Archive::open(&place.path)?), place.name.as_ref()),
             BaseReference::Registry(reference) => {
                 self.warn_of_read_only();
                 let origin = LazyRegistry::new(reference.clone(), self.is_offline, self.context);
@@ -178,7 +178,7 @@ impl<'a> Bases<'a> {
     /// Resolves a reference: a tag by a request to the registry, a digest without a request.
     fn resolve(&self, through: &PullThrough, reference: &Reference) -> Result<Descriptor> {
         let text = reference.to_string();
-        let is_tag = Digest::try_from(reference.name()).is_err();
+        let is_tag = reference.name().tag().is_some();
         let known = || self.cache.get::<Descriptor>(RecordKind::Tag, &text);
         if is_tag && self.is_offline {
             return known().ok_or_else(|| Offline { name: text.clone() }.into());

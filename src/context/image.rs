@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use miette::{IntoDiagnostic, Report, miette};
+use miette::{Report, miette};
 use oci_spec::image::{Descriptor, Digest};
 
 use super::GlobalContext;
 use crate::base::embedded::embedded;
-use crate::error::Result;
+use crate::error::{Result, with_help};
 use crate::platform::Platform;
-use crate::reference::{BaseReference, LayoutReference, Reference};
+use crate::reference::{BaseReference, LayoutReference, Reference, TagOrDigest};
 use crate::registry::Registry;
 use crate::store::archive::is_tar;
 use crate::store::layout::tag;
@@ -26,7 +26,9 @@ const WAYS: &str = "name the folder of a layout, an archive of one, or an image 
 /// Returns an error if the text is a path without an image, or an invalid reference.
 pub(crate) fn reference(text: &str) -> Result<BaseReference> {
     // A path may contain a colon.
-    for place in [LayoutReference { path: text.into(), name: None }, LayoutReference::parse(text)] {
+    let whole = LayoutReference { path: text.into(), name: None };
+    let named = LayoutReference::parse(text);
+    for place in std::iter::once(&whole).chain(&named).cloned() {
         if place.path.is_file() && !is_called_as_an_image(&place.path) {
             return Ok(BaseReference::Archive(place));
         }
@@ -35,7 +37,7 @@ pub(crate) fn reference(text: &str) -> Result<BaseReference> {
             return Ok(BaseReference::Layout(place));
         }
     }
-    let parsed = text.parse::<BaseReference>().into_diagnostic();
+    let parsed = text.parse::<BaseReference>().map_err(|error| invalid(text, error));
     if let Ok(reference @ (BaseReference::Layout(_) | BaseReference::Archive(_))) = parsed {
         return Ok(reference);
     }
@@ -45,9 +47,19 @@ pub(crate) fn reference(text: &str) -> Result<BaseReference> {
         || is_beside
         || Path::new(text).extension().is_some_and(|extension| extension == "tar")
     {
+        named.map_err(|error| invalid(text, error))?;
         return Err(miette!(help = WAYS, "there is no OCI layout in {text}"));
     }
     parsed
+}
+
+/// Returns the error of a text that is no reference, with help.
+fn invalid(text: &str, error: impl std::error::Error + Send + Sync + 'static) -> Report {
+    let help = match text.rsplit_once('@') {
+        Some((name, _)) => format!("copy the whole digest again: `cargo oci inspect {name}` prints it"),
+        None => WAYS.to_owned(),
+    };
+    with_help(Report::from_err(error), help)
 }
 
 /// Returns whether a file has the name of an image by chance, such as `debian`, and is not an archive.
@@ -60,7 +72,7 @@ fn is_called_as_an_image(path: &Path) -> bool {
 pub(crate) struct OpenImage<'a> {
     place: OpenLocation<'a>,
     /// The tag or digest that was named.
-    name: Option<String>,
+    name: Option<TagOrDigest>,
 }
 
 /// The location of images.
@@ -90,7 +102,7 @@ impl<'a> OpenImage<'a> {
             BaseReference::Archive(place) => (OpenLocation::Archive(Archive::open(&place.path)?), place.name.clone()),
             BaseReference::Registry(reference) => {
                 let registry = context.connect(reference, false)?;
-                (OpenLocation::Registry(Box::new(registry)), Some(reference.name().to_owned()))
+                (OpenLocation::Registry(Box::new(registry)), Some(reference.name().clone()))
             }
             BaseReference::Embedded => (OpenLocation::Memory(embedded()?), None),
             BaseReference::Scratch => return Err(miette!(help = WAYS, "`scratch` has no content")),
@@ -137,7 +149,7 @@ impl<'a> OpenImage<'a> {
     /// # Errors
     /// Returns an error if there is no such image, if there are several and none was named, or if the registry does not respond.
     pub(crate) fn root(&self) -> Result<Descriptor> {
-        self.source().resolve(self.name.as_deref())
+        self.source().resolve(self.name.as_ref())
     }
 
     /// Returns the image that was named, or all images without a name.
@@ -147,7 +159,7 @@ impl<'a> OpenImage<'a> {
     pub(crate) fn roots(&self) -> Result<Vec<ImageRoot>> {
         let mut roots = Vec::new();
         if self.name.is_some() || self.entries().is_empty() {
-            let root = self.source().resolve(self.name.as_deref())?;
+            let root = self.source().resolve(self.name.as_ref())?;
             roots.push(ImageRoot { descriptor: root, tags: Vec::new() });
         } else {
             for entry in self.entries() {
@@ -160,8 +172,8 @@ impl<'a> OpenImage<'a> {
             let same = self.entries().iter().filter(|entry| entry.digest() == root.descriptor.digest());
             root.tags = same.filter_map(tag).map(str::to_owned).collect();
         }
-        if let (OpenLocation::Registry(_), Some(name), [root]) = (&self.place, &self.name, &mut roots[..])
-            && Digest::try_from(name.as_str()).is_err()
+        if let (OpenLocation::Registry(_), Some(TagOrDigest::Tag(name)), [root]) =
+            (&self.place, &self.name, &mut roots[..])
         {
             root.tags.push(name.clone());
         }

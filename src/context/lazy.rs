@@ -9,7 +9,7 @@ use oci_spec::image::Descriptor;
 use super::GlobalContext;
 use crate::error::Result;
 use crate::parallel::lock;
-use crate::reference::Reference;
+use crate::reference::{Reference, TagOrDigest};
 use crate::registry::Registry;
 use crate::store::Source;
 
@@ -54,7 +54,7 @@ impl<'a> LazyRegistry<'a> {
 }
 
 impl Source for LazyRegistry<'_> {
-    fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
+    fn resolve(&self, name: Option<&TagOrDigest>) -> Result<Descriptor> {
         self.registry(&self.reference.to_string())?.resolve(name)
     }
 

@@ -73,7 +73,7 @@ impl<'a> Subject<'a> {
             }
             BaseReference::Layout(place) => {
                 let layout = LayoutEdit::open(&place.path, context.listener)?;
-                (SubjectLocation::Layout(layout), place.name.as_deref(), place.path.display().to_string())
+                (SubjectLocation::Layout(layout), place.name.as_ref(), place.path.display().to_string())
             }
             other => {
                 return Err(miette!(

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::image::Digest;
 use crate::image::manifest::{ManifestContent, platform_of};
 use crate::platform::Platform;
-use crate::reference::Reference;
+use crate::reference::{Reference, TagOrDigest};
 use crate::store::graph::{GraphWalk, NodeContent};
 use crate::store::{Cache, Source, read};
 
@@ -82,7 +82,9 @@ pub(super) fn known_layers(cache: &Cache, images: &[InventoryImage], platform: &
     let ids: BTreeSet<_> = images.iter().map(|image| image.id.as_str()).collect();
     for id in ids {
         // Layers of images that the cache does not have are sent.
-        if let Ok(root) = cache.resolve(Some(id)) {
+        if let Ok(id) = id.parse::<TagOrDigest>()
+            && let Ok(root) = cache.resolve(Some(&id))
+        {
             collect_layers(cache, &root, platform, &mut layers);
         }
     }

@@ -10,7 +10,7 @@ use oci_spec::image as annotation;
 use crate::config::Labels;
 use crate::environment::Environment;
 use crate::error::Result;
-use crate::git::{self, Commit};
+use crate::git::{Commit, NoCommit};
 
 /// Returns the time of the images: `SOURCE_DATE_EPOCH`, else the time of the commit, else 1970.
 ///
@@ -35,13 +35,14 @@ pub(crate) fn created(environment: &Environment, commit: Option<&Commit>) -> Res
 }
 
 /// Returns a warning if `folder` is in a checkout that git cannot read.
-pub(crate) fn unread_commit(folder: &Path, commit: Option<&Commit>) -> Option<String> {
-    let is_checkout = folder.canonicalize().ok()?.ancestors().any(|folder| folder.join(".git").exists());
+pub(crate) fn unread_commit(folder: &Path, commit: Result<&Commit, &NoCommit>) -> Option<String> {
     let why = match commit {
-        None if is_checkout => git::check(folder).err()?,
-        _ => return None,
+        Ok(_) | Err(NoCommit::Ignored | NoCommit::NoCommits) => return None,
+        Err(why @ NoCommit::Untrusted { command }) => format!("{why}; to trust it, run `{command}`"),
+        Err(why) => why.to_string(),
     };
-    Some(format!("images will have no revision and no commit time: git cannot read the checkout: {why}"))
+    let is_checkout = folder.canonicalize().ok()?.ancestors().any(|folder| folder.join(".git").exists());
+    is_checkout.then(|| format!("images will have no revision and no commit time: git cannot read the checkout: {why}"))
 }
 
 /// Returns the labels and annotations of the image `name` of a package, under OCI's names (image-spec, `annotations.md`).

@@ -41,7 +41,7 @@ use crate::cli::{Output, Prebuilt};
 use crate::config::{Section, Whose};
 use crate::environment::Environment;
 use crate::error::Result;
-use crate::git::{self, Commit};
+use crate::git::{self, Commit, NoCommit};
 use crate::interrupt::inherit;
 
 /// The plan of a run.
@@ -77,7 +77,10 @@ pub fn make(request: &Request, environment: &Environment) -> Result<Plan> {
     // The commit does not depend on the packages: git runs while cargo reads them.
     let (metadata, commit) = std::thread::scope(|scope| {
         let commit = scope.spawn(inherit(|| git::commit(&folder)));
-        (compile::metadata(environment, &args.cargo, &[]), commit.join().unwrap_or_default())
+        (
+            compile::metadata(environment, &args.cargo, &[]),
+            commit.join().unwrap_or_else(|_| Err(NoCommit::Failed("a thread panicked".to_owned()))),
+        )
     });
     let workspace = metadata?;
     let metadata = &workspace.metadata;
@@ -88,8 +91,8 @@ pub fn make(request: &Request, environment: &Environment) -> Result<Plan> {
     let facts = facts::Facts {
         args,
         overrides: flags.over(variables),
-        created: annotations::created(environment, commit.as_ref())?,
-        commit: commit.as_ref(),
+        created: annotations::created(environment, commit.as_ref().ok())?,
+        commit: commit.as_ref().ok(),
         git: tags::Git::new(&folder, commit.as_ref()),
         target_dir: match &args.cargo.target_dir {
             Some(folder) => folder,
@@ -116,7 +119,7 @@ pub fn make(request: &Request, environment: &Environment) -> Result<Plan> {
     images.iter_mut().try_for_each(|image| request.purpose.apply(image))?;
     Ok(Plan {
         compile,
-        commit: commit.clone(),
+        commit: commit.as_ref().ok().cloned(),
         prebuilt: args.image.prebuilt.clone(),
         is_offline: args.cargo.offline || args.cargo.frozen,
         images,

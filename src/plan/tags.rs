@@ -9,14 +9,14 @@ use miette::{Context, miette};
 use crate::config::check::check_tag;
 use crate::config::{Placeholder, TagTemplate};
 use crate::error::Result;
-use crate::git::{self, Commit};
+use crate::git::{self, Commit, NoCommit};
 use crate::unique::each_once;
 
 /// What git knows about the folder. Branch and tag are only read if a template needs them.
 #[derive(Debug)]
 pub(crate) struct Git<'a> {
     folder: &'a Path,
-    commit: Option<&'a Commit>,
+    commit: Result<&'a Commit, &'a NoCommit>,
     branch: OnceCell<Option<String>>,
     tag: OnceCell<Option<String>>,
 }
@@ -36,21 +36,20 @@ pub(crate) struct Values<'a> {
 
 impl<'a> Git<'a> {
     /// Returns the values for `folder`.
-    pub(crate) fn new(folder: &'a Path, commit: Option<&'a Commit>) -> Git<'a> {
+    pub(crate) fn new(folder: &'a Path, commit: Result<&'a Commit, &'a NoCommit>) -> Git<'a> {
         Git { folder, commit, branch: OnceCell::new(), tag: OnceCell::new() }
     }
 
     fn value(&self, placeholder: Placeholder) -> Result<String> {
-        let Some(commit) = self.commit else {
-            return Err(match git::check(self.folder) {
-                Ok(()) => miette!(help = "commit first: `git commit`", "the repository has no commits"),
-                Err(why) => miette!(
-                    help = "build in a checkout, with git on PATH, or use a tag without `{git.…}`",
-                    "cannot read the commit of {}: {why}",
-                    self.folder.display()
-                ),
-            });
-        };
+        let commit = self.commit.map_err(|why| {
+            let help = match why {
+                NoCommit::NoCommits => return miette!(help = "commit first: `git commit`", "{why}"),
+                NoCommit::Ignored => "stop ignoring it in .gitignore, or use a tag without `{git.…}`".to_owned(),
+                NoCommit::Untrusted { command } => format!("to trust it, run `{command}`"),
+                _ => "build in a checkout, with git on PATH, or use a tag without `{git.…}`".to_owned(),
+            };
+            miette!(help = help, "cannot read the commit of {}: {why}", self.folder.display())
+        })?;
         let known = match placeholder {
             Placeholder::GitBranch => self.branch.get_or_init(|| git::branch(self.folder)).clone(),
             Placeholder::GitTag => self.tag.get_or_init(|| git::tag(self.folder)).clone(),
@@ -110,8 +109,8 @@ mod tests {
     use super::*;
 
     fn tags(templates: &[&str], commit: Option<&Commit>) -> Result<Vec<String>> {
-        // No repository is in or above it.
-        let git = Git::new(Path::new("/"), commit);
+        let none = NoCommit::NoGit;
+        let git = Git::new(Path::new("/"), commit.ok_or(&none));
         let version = Version::parse("1.2.3-rc.1+build.7").expect("a version");
         let values = Values { name: "hello", version: &version, profile: "release", git: &git };
         let templates: Vec<_> = templates.iter().map(|text| text.parse().expect("a template")).collect();

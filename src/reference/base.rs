@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use super::error::ReferenceError;
 use super::image::Reference;
+use super::name::{TagOrDigest, is_meant_as_digest, parse_digest};
 
 /// A base image.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -28,26 +29,34 @@ pub struct LayoutReference {
     /// The folder or file.
     pub path: PathBuf,
     /// The tag or digest of the image, for layouts of several images.
-    pub name: Option<String>,
+    pub name: Option<TagOrDigest>,
 }
 
 impl LayoutReference {
-    /// Parses `PATH[:NAME]`. A name has no `/` and no `\`, as a path has (`C:\layout`).
-    pub fn parse(text: &str) -> LayoutReference {
-        let separator = match text.rfind("@sha256:").or(text.rfind("@sha512:")) {
-            Some(at) => Some(at),
-            None => text.rfind(':').filter(|at| !text[*at..].contains(['/', '\\'])),
+    /// Parses `PATH[:TAG]` or `PATH@DIGEST`. A tag has no `/` and no `\`, as a path has (`C:\layout`).
+    ///
+    /// # Errors
+    /// Returns an error if what is meant as a digest is not one, or if nothing follows the colon.
+    pub fn parse(text: &str) -> Result<LayoutReference, ReferenceError> {
+        let invalid = |reason: String| ReferenceError::new(text, "a layout or an archive", reason);
+        if let Some((path, digest)) = text.rsplit_once('@').filter(|(_, digest)| is_meant_as_digest(digest)) {
+            let name = parse_digest(digest).map(TagOrDigest::Digest).map_err(invalid)?;
+            return Ok(LayoutReference { path: PathBuf::from(path), name: Some(name) });
+        }
+        let (path, name) = match text.rsplit_once(':').filter(|(path, tag)| !path.is_empty() && is_tag(tag)) {
+            Some((path, tag)) => (path, Some(tag.parse().map_err(invalid)?)),
+            None => (text, None),
         };
-        let (path, name) = match separator {
-            Some(at) if at > 0 => (&text[..at], Some(text[at + 1..].to_owned())),
-            _ => (text, None),
-        };
-        LayoutReference { path: PathBuf::from(path), name }
+        Ok(LayoutReference { path: PathBuf::from(path), name })
     }
 
     fn relative_to(self, folder: &Path) -> LayoutReference {
         LayoutReference { path: folder.join(self.path), name: self.name }
     }
+}
+
+fn is_tag(text: &str) -> bool {
+    !text.contains(['/', '\\'])
 }
 
 impl BaseReference {
@@ -79,8 +88,8 @@ impl FromStr for BaseReference {
         match text.split_once(':') {
             _ if text == "scratch" => Ok(BaseReference::Scratch),
             _ if text == "embedded" => Ok(BaseReference::Embedded),
-            Some(("oci", path)) if !path.is_empty() => Ok(BaseReference::Layout(LayoutReference::parse(path))),
-            Some(("oci-archive", path)) if !path.is_empty() => Ok(BaseReference::Archive(LayoutReference::parse(path))),
+            Some(("oci", path)) if !path.is_empty() => LayoutReference::parse(path).map(BaseReference::Layout),
+            Some(("oci-archive", path)) if !path.is_empty() => LayoutReference::parse(path).map(BaseReference::Archive),
             _ => text.parse().map(BaseReference::Registry),
         }
     }
@@ -97,8 +106,8 @@ impl fmt::Display for BaseReference {
         };
         write!(f, "{transport}:{}", layout.path.display())?;
         match &layout.name {
-            Some(digest) if digest.contains(':') => write!(f, "@{digest}"),
-            Some(tag) => write!(f, ":{tag}"),
+            Some(TagOrDigest::Digest(digest)) => write!(f, "@{digest}"),
+            Some(TagOrDigest::Tag(tag)) => write!(f, ":{tag}"),
             None => Ok(()),
         }
     }
@@ -113,7 +122,7 @@ mod tests {
     }
 
     fn layout(path: &str, name: Option<&str>) -> LayoutReference {
-        LayoutReference { path: path.into(), name: name.map(str::to_owned) }
+        LayoutReference { path: path.into(), name: name.map(|name| name.parse().expect(name)) }
     }
 
     #[test]
@@ -133,5 +142,23 @@ mod tests {
         let pinned = base(&format!("oci:a@{digest}"));
         assert_eq!(pinned, BaseReference::Layout(layout("a", Some(&digest))));
         assert_eq!(base(&pinned.to_string()), pinned);
+        let platform = base("oci:target/oci/a@linux-amd64:v1");
+        assert_eq!(platform, BaseReference::Layout(layout("target/oci/a@linux-amd64", Some("v1"))));
+        assert_eq!(base(&platform.to_string()), platform);
+    }
+
+    #[test]
+    fn digest_of_a_layout_is_never_its_tag() {
+        let upper = format!("sha256:{}", "A".repeat(64));
+        for (text, reason) in [
+            (format!("oci:a@{upper}"), "digests must be lowercase"),
+            (format!("oci-archive:a.tar@{upper}"), "digests must be lowercase"),
+            ("oci:a@sha256:0".to_owned(), "expected 64 hex digits after `sha256:`, found 1"),
+            (format!("oci:a@sha265:{}", "0".repeat(64)), "unsupported digest algorithm `sha265`"),
+            ("oci:a:".to_owned(), "expected a tag after the colon"),
+        ] {
+            let error = text.parse::<BaseReference>().expect_err(&text).to_string();
+            assert!(error.contains(reason), "{error}");
+        }
     }
 }

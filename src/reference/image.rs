@@ -4,39 +4,47 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use oci_spec::distribution::{self, ParseError};
-
 use super::error::ReferenceError;
-use super::grammar;
+use super::grammar::{self, GrammarError};
+use super::name::TagOrDigest;
 
 /// A registry, a repository in it, and a tag or a digest of that repository.
 ///
 /// Short names are completed as Docker does: `debian` is `docker.io/library/debian:latest`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Reference(distribution::Reference);
+pub struct Reference {
+    registry: String,
+    repository: String,
+    /// The tag beside a digest, which is not looked at.
+    tag_beside: Option<String>,
+    name: TagOrDigest,
+}
+
+/// The default tag.
+const LATEST: &str = "latest";
 
 impl FromStr for Reference {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        match grammar::parse(text) {
-            Ok(reference) => Ok(Reference(reference)),
-            Err(error) => Err(ReferenceError::new(text, "an image reference", reason(text, &error))),
-        }
+        let parts = grammar::parse(text)
+            .map_err(|error| ReferenceError::new(text, "an image reference", reason(text, &error)))?;
+        let (tag_beside, name) = match (parts.tag, parts.digest) {
+            (tag, Some(digest)) => (tag, TagOrDigest::Digest(digest)),
+            (tag, None) => (None, TagOrDigest::Tag(tag.unwrap_or_else(|| LATEST.to_owned()))),
+        };
+        Ok(Reference { registry: parts.registry, repository: parts.repository, tag_beside, name })
     }
 }
 
-fn reason(text: &str, error: &ParseError) -> String {
+fn reason(text: &str, error: &GrammarError) -> String {
     // A tag may have uppercase letters.
     let name = text.split('@').next().unwrap_or_default();
     let tag = name.rfind(':').filter(|colon| !name[*colon..].contains('/'));
     let name = &name[..tag.unwrap_or(name.len())];
     match error {
-        ParseError::ReferenceInvalidFormat if name.contains(|c: char| c.is_ascii_uppercase()) => {
+        GrammarError::Form if name.contains(|c: char| c.is_ascii_uppercase()) => {
             "repository names must be lowercase".to_owned()
-        }
-        ParseError::ReferenceInvalidFormat => {
-            "expected REGISTRY/REPOSITORY:TAG, such as `ghcr.io/acme/hello:1`".to_owned()
         }
         other => other.to_string(),
     }
@@ -45,17 +53,17 @@ fn reason(text: &str, error: &ParseError) -> String {
 impl Reference {
     /// Returns the registry's name as users write it, with the port: `ghcr.io`, `127.0.0.1:5000`.
     pub fn registry(&self) -> &str {
-        self.0.registry()
+        &self.registry
     }
 
     /// Returns the repository within the registry: `library/debian`.
     pub fn repository(&self) -> &str {
-        self.0.repository()
+        &self.repository
     }
 
     /// Returns the digest, or the tag if there is no digest.
-    pub fn name(&self) -> &str {
-        self.0.digest().or(self.0.tag()).unwrap_or("latest")
+    pub fn name(&self) -> &TagOrDigest {
+        &self.name
     }
 
     /// Returns the origin of the registry's API: `https://registry-1.docker.io`.
@@ -93,7 +101,12 @@ fn is_loopback(registry: &str) -> bool {
 
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        write!(f, "{}/{}", self.registry, self.repository)?;
+        match (&self.tag_beside, &self.name) {
+            (_, TagOrDigest::Tag(tag)) => write!(f, ":{tag}"),
+            (None, TagOrDigest::Digest(digest)) => write!(f, "@{digest}"),
+            (Some(tag), TagOrDigest::Digest(digest)) => write!(f, ":{tag}@{digest}"),
+        }
     }
 }
 
@@ -113,14 +126,30 @@ mod tests {
     fn short_names_are_in_docker_hub() {
         let debian = parse("debian");
         assert_eq!(debian.repository(), "library/debian");
-        assert_eq!(debian.name(), "latest");
+        assert_eq!(debian.name().tag(), Some("latest"));
         assert_eq!(debian.origin(), "https://registry-1.docker.io");
     }
 
     #[test]
     fn digest_takes_precedence_over_tag() {
         let digest = format!("sha256:{}", "a".repeat(64));
-        assert_eq!(parse(&format!("ghcr.io/a/b:1@{digest}")).name(), digest);
+        let both = format!("ghcr.io/a/b:1@{digest}");
+        assert_eq!(parse(&both).name().digest().map(AsRef::as_ref), Some(digest.as_str()));
+        assert_eq!(parse(&both).to_string(), both);
+    }
+
+    #[test]
+    fn text_after_an_at_sign_must_be_a_digest() {
+        let upper = format!("ghcr.io/a/b@sha256:{}", "A".repeat(64));
+        assert_eq!(error(&upper), format!("`{upper}` is not an image reference: digests must be lowercase"));
+        for (text, reason) in [
+            ("ghcr.io/a/b@", "expected a digest after the `@`"),
+            ("ghcr.io/a/b@latest", "expected a digest after the `@`"),
+            ("ghcr.io/a/b:1@sha256:0", "expected 64 hex digits after `sha256:`, found 1"),
+            ("ghcr.io/a/b@sha384:0", "unsupported digest algorithm `sha384`"),
+        ] {
+            assert!(error(text).contains(reason), "{}", error(text));
+        }
     }
 
     #[test]

@@ -6,10 +6,12 @@ mod error;
 mod grammar;
 mod image;
 mod key;
+mod name;
 mod registry;
 
 pub(crate) use base::{BaseReference, LayoutReference};
 pub(crate) use engine::{EngineKind, EngineReference};
 pub(crate) use image::Reference;
 pub(crate) use key::KeyReference;
+pub use name::TagOrDigest;
 pub(crate) use registry::{RegistryName, Repository};

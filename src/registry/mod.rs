@@ -36,7 +36,7 @@ use crate::image::manifest::Document;
 use crate::image::manifest::Manifest;
 use crate::image::media_type::{is_config, is_document};
 use crate::parallel::lock;
-use crate::reference::Reference;
+use crate::reference::{Reference, TagOrDigest};
 use crate::store::{Missing, Sink, Source, read};
 
 pub use self::options::Options;
@@ -145,19 +145,19 @@ impl<'a> Registry<'a> {
 }
 
 impl Source for Registry<'_> {
-    fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
+    fn resolve(&self, name: Option<&TagOrDigest>) -> Result<Descriptor> {
         let name = name.unwrap_or(self.reference.name());
         let timeout = self.client.options.retry.first_response;
         let found = self.runtime.block_on(async {
-            let found = tokio::time::timeout(timeout, download::resolve(&self.client, name)).await;
+            let found = tokio::time::timeout(timeout, download::resolve(&self.client, name.as_str())).await;
             found.unwrap_or_else(|_| {
                 let url = self.client.url(&format!("manifests/{name}"));
                 Err(self.client.timeout_error(&Method::HEAD, &url, timeout))
             })
         });
-        let found = found.map_err(|error| self.missing(name, error))?;
-        match Digest::try_from(name) {
-            Ok(wanted) if wanted != *found.digest() => {
+        let found = found.map_err(|error| self.missing(name.as_str(), error))?;
+        match name.digest() {
+            Some(wanted) if wanted != found.digest() => {
                 Err(miette!("{} returned {} when asked for {wanted}", self.location(), found.digest()))
             }
             _ => Ok(found),

@@ -9,6 +9,7 @@ use oci_spec::image::{ANNOTATION_TITLE, Descriptor, MediaType};
 use super::source::Source;
 use crate::error::{Result, cannot_read};
 use crate::image::digest::HashWriter;
+use crate::reference::TagOrDigest;
 use crate::regular_file;
 
 /// A file whose content is one blob.
@@ -45,7 +46,7 @@ impl FileSource {
 }
 
 impl Source for FileSource {
-    fn resolve(&self, _: Option<&str>) -> Result<Descriptor> {
+    fn resolve(&self, _: Option<&TagOrDigest>) -> Result<Descriptor> {
         Ok(self.descriptor.clone())
     }
 

@@ -13,6 +13,7 @@ use super::source::{Source, open};
 use crate::error::Result;
 use crate::image::manifest::Document;
 use crate::parallel::lock;
+use crate::reference::TagOrDigest;
 
 /// A store in memory.
 #[derive(Debug, Default)]
@@ -35,14 +36,14 @@ impl Memory {
 }
 
 impl Source for Memory {
-    fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
+    fn resolve(&self, name: Option<&TagOrDigest>) -> Result<Descriptor> {
         let tags = lock(&self.tags);
         let found = match name {
-            Some(name) => tags.get(name),
+            Some(name) => tags.get(name.as_str()),
             None => tags.values().next(),
         };
         found.cloned().ok_or_else(|| -> Report {
-            let name = name.unwrap_or("image").to_owned();
+            let name = name.map_or("image", TagOrDigest::as_str).to_owned();
             Missing { name, location: self.location() }.into()
         })
     }

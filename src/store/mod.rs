@@ -11,7 +11,7 @@
 //! | `copy`, [`validate`], [`layer`] | what is done with an image: copied, validated, unpacked |
 //! | [`layout`], [`archive`], [`cache`], [`memory`] | stores |
 //! | [`progress`] | a source that reports progress |
-//! | [`atomic`], [`fingerprint`], [`reflink`] | files: replaced atomically, unchanged since, shared |
+//! | [`atomic`], [`fingerprint`], [`reflink`], [`regular`] | files: replaced atomically, unchanged since, shared, nothing else |
 
 pub mod archive;
 pub(crate) mod atomic;
@@ -31,6 +31,7 @@ pub(crate) mod sink;
 pub(crate) mod source;
 pub mod validate;
 
+pub use crate::reference::TagOrDigest;
 pub(crate) use archive::Archive;
 pub use cache::Cache;
 pub(crate) use copy::SMALL_BLOB;

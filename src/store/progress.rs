@@ -11,6 +11,7 @@ use crate::event::Listener;
 use crate::event::counter::Activity;
 use crate::event::transfer::Transfer;
 use crate::image::media_type::is_layer;
+use crate::reference::TagOrDigest;
 
 /// A source that reports the reading of layers as [`Transfer`]s. Documents are too small to report.
 pub(crate) struct ProgressSource<'a> {
@@ -23,7 +24,7 @@ pub(crate) struct ProgressSource<'a> {
 }
 
 impl Source for ProgressSource<'_> {
-    fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
+    fn resolve(&self, name: Option<&TagOrDigest>) -> Result<Descriptor> {
         self.source.resolve(name)
     }
 

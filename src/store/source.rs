@@ -9,6 +9,7 @@ use super::error::{ReadError, mismatch};
 use super::reflink::ShareableFile;
 use crate::error::Result;
 use crate::image::digest::VerifyReader;
+use crate::reference::TagOrDigest;
 
 /// A store to read from.
 pub trait Source: Sync {
@@ -16,7 +17,7 @@ pub trait Source: Sync {
     ///
     /// # Errors
     /// Returns [`Missing`](super::Missing) if there is no such content, or an error if the store cannot be read.
-    fn resolve(&self, name: Option<&str>) -> Result<Descriptor>;
+    fn resolve(&self, name: Option<&TagOrDigest>) -> Result<Descriptor>;
 
     /// Returns whether the store has the content.
     ///
@@ -40,7 +41,7 @@ pub trait Source: Sync {
 }
 
 impl<S: Source + ?Sized> Source for &S {
-    fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
+    fn resolve(&self, name: Option<&TagOrDigest>) -> Result<Descriptor> {
         (**self).resolve(name)
     }
 
@@ -70,7 +71,7 @@ pub(crate) struct Fallback<'a> {
 }
 
 impl Source for Fallback<'_> {
-    fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
+    fn resolve(&self, name: Option<&TagOrDigest>) -> Result<Descriptor> {
         self.primary.resolve(name).or_else(|_| self.secondary.resolve(name))
     }
 

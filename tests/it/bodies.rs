@@ -94,7 +94,7 @@ fn pull(registry: &Endless) -> miette::Result<u64> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let cache = Cache::open(folder.path().to_owned())?;
     let source = client(registry)?;
-    let root = source.resolve(Some("latest"))?;
+    let root = source.resolve(Some(&"latest".parse().expect("a tag")))?;
     copy(&source, &cache, &[root])?;
     let blobs = fs::read_dir(folder.path().join("blobs/sha256")).expect("the cache's folder");
     Ok(blobs.filter_map(|entry| entry.ok()?.metadata().ok()).map(|metadata| metadata.len()).sum())

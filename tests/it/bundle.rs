@@ -449,7 +449,7 @@ fn killed_bundle_leaves_no_folder() {
         let mut running =
             Process::start(command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()));
         let start = Instant::now();
-        let begun = || names(project.root()).iter().any(|name| name.starts_with(".new-"));
+        let begun = || names(project.root()).iter().any(|name| name.starts_with(".cargo-oci-new-"));
         while !begun() {
             assert!(start.elapsed() < Duration::from_secs(120) && running.ended().is_none(), "it never began");
             std::thread::sleep(Duration::from_millis(1));

@@ -12,6 +12,8 @@ mod support;
 
 mod attach_at_once;
 mod bad_input;
+#[cfg(target_os = "linux")]
+mod beside;
 mod bodies;
 #[cfg(target_os = "linux")]
 mod bundle;
@@ -21,6 +23,7 @@ mod commits;
 mod docs;
 mod floors;
 mod generated;
+mod git;
 mod golden;
 mod inspect;
 #[cfg(target_os = "linux")] // programs are watched in /proc

@@ -192,7 +192,7 @@ impl Case {
             copy(&memory, &registry, std::slice::from_ref(&root))?;
             return registry.tag(&root, "latest");
         }
-        let root = registry.resolve(Some("latest"))?;
+        let root = registry.resolve(Some(&"latest".parse().expect("a tag")))?;
         copy(&registry, &memory, &[root])
     }
 }

@@ -196,7 +196,7 @@ fn pull(scene: &Scene, registry: &StrictRegistry, problems: &mut Vec<String>) {
     let cache = Cache::open(folder.path().to_owned()).expect("a cache");
     let failed = all(scene.twice, || {
         let origin = client(scene, registry)?;
-        let root = origin.resolve(Some(TAG))?;
+        let root = origin.resolve(Some(&TAG.parse().expect("a tag")))?;
         if *root.digest() == descriptor(&scene.image.index).digest().clone() {
             copy(&origin, &cache, &[root])
         } else {

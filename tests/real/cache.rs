@@ -91,7 +91,7 @@ fn assert_right(cache: &Path) {
 fn assert_no_temps(folders: &[&Path]) {
     for path in folders.iter().filter(|folder| folder.exists()).flat_map(|folder| stamps(folder).into_keys()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        assert!(!name.starts_with(".new-"), "{} is left", path.display());
+        assert!(!name.starts_with(".cargo-oci-new-"), "{} is left", path.display());
     }
 }
 

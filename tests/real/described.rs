@@ -122,5 +122,8 @@ fn image_without_commit_has_no_revision() {
     assert!(words.contains("there is no `git` on PATH"), "{words}");
     let words = build().env("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1").succeeds().stderr;
     no_revision(&words, true);
-    assert!(words.contains("dubious ownership") && words.contains("safe.directory"), "{words}");
+    assert!(
+        words.contains("belongs to another user; to trust it, run `git config --global --add safe.directory "),
+        "{words}"
+    );
 }

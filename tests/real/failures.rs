@@ -252,6 +252,6 @@ fn interrupt_ends_soon_without_partial_files() {
     assert_eq!(status.code(), Some(130));
     assert!(!project.layout().exists());
     let cache = project.root().with_file_name("cache");
-    let unfinished = |path: &std::path::PathBuf| path.to_string_lossy().contains("/.new-");
+    let unfinished = |path: &std::path::PathBuf| path.to_string_lossy().contains("/.cargo-oci-new-");
     assert!(!snapshot(&cache).iter().any(|(path, _)| unfinished(path)));
 }

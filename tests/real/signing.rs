@@ -393,7 +393,7 @@ fn signed_layout_is_read_by_other_tools() {
 
     let (oci, docker) = (project.path("oci.tar"), project.path("docker.tar"));
     let opened = Layout::open(&layout).expect("a layout");
-    let root = opened.resolve(Some("latest")).expect("an image");
+    let root = opened.resolve(Some(&"latest".parse().expect("a tag"))).expect("an image");
     let index: Value =
         serde_json::from_slice(&fs::read(crate::support::blob(&layout, root.digest().as_ref())).expect("an index"))
             .expect("JSON");

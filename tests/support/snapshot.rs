@@ -199,7 +199,10 @@ fn is_telling(words: &str, status: i32) -> bool {
         // Another program printed it.
         _ => true,
     };
-    is_whole && !words.contains("/.new-") && !words.contains("/tmp/") && !words.contains(env!("CARGO_MANIFEST_DIR"))
+    is_whole
+        && !words.contains("/.cargo-oci-new-")
+        && !words.contains("/tmp/")
+        && !words.contains(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Replaces what follows `begin`, as long as it `is_part`.

@@ -1,6 +1,6 @@
 //! Edits of a credentials file: adds or removes one entry of `auths`, and keeps all other bytes.
 
-use std::io::{self, Write};
+use std::io;
 use std::ops::Range;
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use super::file::ConfigFile;
 use super::json::JsonObject;
 use super::key::Query;
 use crate::error::Result;
-use crate::store::atomic::TEMP_PREFIX;
+use crate::store::atomic::{self, Audience};
 
 /// The content of a new file.
 const NEW: &str = "{\n\t\"auths\": {}\n}\n";
@@ -134,16 +134,10 @@ fn deeper(space: &str) -> String {
 }
 
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {
-    // A symbolic link to the file is kept.
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     create_private(folder)?;
-    // tempfile creates files that only their owner can read and write.
-    let mut file = tempfile::Builder::new().prefix(TEMP_PREFIX).tempfile_in(folder)?;
-    file.write_all(content)?;
-    file.as_file().sync_all()?;
-    file.persist(&path)?;
-    Ok(())
+    // A symbolic link to the file is kept: those who keep their settings in one place have it.
+    atomic::replace_for(Audience::Owner, path, |file| file.write_all(content))
 }
 
 /// Creates the folder, for its owner only, if there is none.

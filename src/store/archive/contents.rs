@@ -65,7 +65,7 @@ impl<'a> ArchiveContents<'a> {
     /// # Errors
     /// Returns an error if the layout cannot be read.
     pub fn of_layout(layout: &'a Layout) -> Result<ArchiveContents<'a>> {
-        ArchiveContents::new(layout, layout.entries(), layout.index()?)
+        ArchiveContents::new(layout, layout.entries(), layout.index().to_vec())
     }
 
     /// Returns a layout with the image `root` under each of `names` (`NAME:TAG`), or without a name.

@@ -9,6 +9,7 @@ use miette::{Context, Report, miette};
 use oci_spec::image::Descriptor;
 
 use crate::error::{Result, cannot_read};
+use crate::reference::TagOrDigest;
 use crate::regular_file;
 use crate::store::error::Missing;
 use crate::store::layout::index::{INDEX, blob_path, parse_index, resolve_entry};
@@ -30,7 +31,8 @@ impl Archive {
     /// Returns an error if the file cannot be read, or is not a tar file with a layout.
     pub fn open(path: &Path) -> Result<Archive> {
         let failed = |error: io::Error| cannot_read(path, error);
-        let file = regular_file::open(path).map_err(failed)?;
+        let is_other = path.exists() && !path.is_file();
+        let file = regular_file::open(path).map_err(|error| if is_other { not_a_tar(path) } else { failed(error) })?;
         let mut files = HashMap::new();
         for entry in tar::Archive::new(file).entries_with_seek().map_err(failed)? {
             let entry = entry.map_err(|error| if is_tar(path) { failed(error) } else { not_a_tar(path) })?;
@@ -82,7 +84,7 @@ pub fn is_tar(path: &Path) -> bool {
 }
 
 impl Source for Archive {
-    fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
+    fn resolve(&self, name: Option<&TagOrDigest>) -> Result<Descriptor> {
         resolve_entry(self, &self.entries, name)
     }
 

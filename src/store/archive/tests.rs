@@ -21,7 +21,7 @@ fn archive_holds_the_whole_layout() {
     let size = ArchiveContents::of_layout(&layout).expect("reads").size();
     assert_eq!(size, path.metadata().expect("a file").len());
     let archive = Archive::open(&path).expect("opens");
-    assert_eq!(archive.resolve(Some("latest")).expect("is tagged").digest(), image.digest());
+    assert_eq!(archive.resolve(Some(&"latest".parse().expect("a tag"))).expect("is tagged").digest(), image.digest());
     assert_eq!(read(&archive, &image).expect("reads"), read(&layout, &image).expect("reads"));
 }
 

@@ -9,13 +9,15 @@ use std::time::{Duration, SystemTime};
 
 use oci_spec::image::Descriptor;
 
-use super::private::{check_owner, create_private, open_blob};
+use super::private::{check_links, check_owner, create_private, open_blob};
 use crate::error::{Result, cannot_read, on_path};
 use crate::image::digest::{Digest, VerifyReader};
 use crate::image::manifest::sniff;
 use crate::interrupt;
 use crate::parallel::lock;
-use crate::store::atomic;
+use crate::reference::TagOrDigest;
+use crate::regular_file;
+use crate::store::atomic::{self, Audience};
 use crate::store::error::Missing;
 use crate::store::fingerprint::Fingerprint;
 use crate::store::reflink::ShareableFile;
@@ -43,6 +45,7 @@ impl Cache {
     pub fn open(root: PathBuf) -> Result<Cache> {
         if let Ok(metadata) = fs::metadata(&root) {
             check_owner(&root, &metadata)?;
+            check_links(&root)?;
         }
         let mut cache = Cache { root, lock: None, verified: Mutex::default() };
         let cannot_use = |error: io::Error| on_path("use the cache", &cache.root, error);
@@ -68,7 +71,11 @@ impl Cache {
 
     fn open_lock(&self) -> io::Result<File> {
         create_private(&self.unfinished())?;
-        File::options().write(true).create(true).truncate(false).open(self.root.join("lock"))
+        let mut options = File::options();
+        options.write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(self.root.join("lock"))
     }
 
     /// Returns the folder.
@@ -136,7 +143,7 @@ impl Cache {
             return;
         }
         if self.share(descriptor, blob).is_err()
-            && let Ok(mut file) = File::open(&blob.path)
+            && let Ok(mut file) = regular_file::open_no_link(&blob.path)
         {
             let _ = self.write(descriptor, &mut VerifyReader::new(&mut file, descriptor));
         }
@@ -146,27 +153,37 @@ impl Cache {
         let path = self.path(descriptor.digest());
         let folder = path.parent().unwrap_or(&self.root);
         create_private(folder)?;
-        blob.share_as(&path, &self.unfinished(), &blob.path)?;
+        blob.share_as(&path, &self.unfinished(), Audience::Owner)?;
         atomic::sync_folder(folder);
         Ok(())
     }
 
-    /// Writes a blob. The reader must verify the content.
-    fn write(&self, descriptor: &Descriptor, content: &mut dyn Read) -> Result<()> {
+    /// Stores content of `source`, and returns it. Another run may prune it from the cache at any time.
+    ///
+    /// # Errors
+    /// Returns an error if the content cannot be read or stored.
+    pub(super) fn store(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<File> {
+        self.write(descriptor, &mut open(source, descriptor)?)
+    }
+
+    /// Writes a blob, and returns it. The reader must verify the content.
+    fn write(&self, descriptor: &Descriptor, content: &mut dyn Read) -> Result<File> {
         let path = self.path(descriptor.digest());
         let folder = path.parent().unwrap_or(&self.root);
         let cannot_write = |error: io::Error| on_path("write", &path, error);
         create_private(folder).map_err(|error| on_path("create", folder, error))?;
         let unfinished = self.unfinished();
-        let mut file = atomic::create_in(&unfinished).map_err(|error| on_path("write in", &unfinished, error))?;
+        let mut file =
+            atomic::create_in(&unfinished, Audience::Owner).map_err(|error| on_path("write in", &unfinished, error))?;
         atomic::write_all(&mut file, content, &path)?;
         file.as_file().sync_all().map_err(cannot_write)?;
-        let file = file.persist(&path).map_err(|error| cannot_write(error.error))?;
+        let mut file = file.persist(&path).map_err(|error| cannot_write(error.error))?;
         atomic::sync_folder(folder);
         if let Some(fingerprint) = file.metadata().ok().as_ref().and_then(Fingerprint::of) {
             lock(&self.verified).insert(descriptor.digest().clone(), fingerprint);
         }
-        Ok(())
+        file.rewind().map_err(|error| cannot_read(&path, error))?;
+        Ok(file)
     }
 
     fn remove_unfinished(&self) {
@@ -186,9 +203,10 @@ fn is_read_only(error: &io::Error) -> bool {
 }
 
 impl Source for Cache {
-    fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
-        let missing = || Missing { name: name.unwrap_or("name").to_owned(), location: self.location() };
-        let digest = name.and_then(|name| Digest::try_from(name).ok()).ok_or_else(missing)?;
+    fn resolve(&self, name: Option<&TagOrDigest>) -> Result<Descriptor> {
+        let missing =
+            || Missing { name: name.map_or("name", TagOrDigest::as_str).to_owned(), location: self.location() };
+        let digest = name.and_then(TagOrDigest::digest).cloned().ok_or_else(missing)?;
         let file = open_blob(&self.path(&digest)).map_err(|_| missing())?;
         let mut bytes = Vec::new();
         file.take(MAX_DOCUMENT_BYTES)
@@ -228,7 +246,7 @@ impl Sink for Cache {
     }
 
     fn push(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<()> {
-        self.write(descriptor, &mut open(source, descriptor)?)
+        self.store(descriptor, source).map(drop)
     }
 
     /// Does nothing: a cache has no tags.

@@ -7,8 +7,8 @@
 //! | `unfinished/…` | files that are being written |
 //! | `lock` | locked by every run; its mtime is that of the last daily prune ([`prune`]) |
 //!
-//! A blob exists as a whole or not at all. Each run that uses a blob verifies it: disks and other programs make mistakes,
-//! and a layout may share its bytes ([`reflink`](super::reflink)).
+//! A blob exists as a whole or not at all. Each run that uses a blob verifies it: disks and other programs make mistakes.
+//! All files and folders are for the user alone, whatever the umask.
 
 mod blobs;
 mod private;

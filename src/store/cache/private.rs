@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use crate::error::Result;
+use crate::regular_file;
 
 /// Checks that the cache folder belongs to the user and that nobody else can write to it: otherwise its content could
 /// be anything.
@@ -38,24 +39,29 @@ pub(crate) fn check_owner(_: &Path, _: &fs::Metadata) -> Result<()> {
     Ok(())
 }
 
-/// Opens a blob: a regular file, not a link, that only the user can write to. It may have other names in layouts.
+/// Checks that no link leads from the cache to elsewhere: what is removed from the cache must not be missing there.
+///
+/// # Errors
+/// Returns an error if there is a link.
+pub(crate) fn check_links(root: &Path) -> Result<()> {
+    let mut names = ["lock", "unfinished", "memory", "blobs", "blobs/sha256", "blobs/sha512"].into_iter();
+    match names.find(|name| root.join(name).is_symlink()) {
+        Some(name) => Err(miette::miette!(
+            help = "remove the link, or set CARGO_OCI_CACHE_DIR to another folder, which itself may be a link",
+            "cannot use the cache {}: {name} is a symbolic link",
+            root.display()
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Opens a blob: a regular file, not a link, that only the user can write to.
 ///
 /// # Errors
 /// Returns an error if it is anything else, or cannot be opened.
 pub(crate) fn open_blob(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::custom_flags(
-        &mut options,
-        (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed(),
-    );
-    let file = options.read(true).open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.is_file() && is_private(&metadata) {
-        Ok(file)
-    } else {
-        Err(io::Error::other("not a private regular file"))
-    }
+    let file = regular_file::open_no_link(path)?;
+    if is_private(&file.metadata()?) { Ok(file) } else { Err(io::Error::other("not a private file")) }
 }
 
 #[cfg(unix)]

@@ -11,10 +11,10 @@ use crate::error::Result;
 use crate::event::Listener;
 use crate::event::counter::Activity;
 use crate::image::media_type::is_layer;
+use crate::reference::TagOrDigest;
 use crate::store::copy;
 use crate::store::progress::ProgressSource;
 use crate::store::reflink::ShareableFile;
-use crate::store::sink::Sink;
 use crate::store::source::Source;
 
 /// A source that reads from a [`Cache`], and fills it from another source (a pull-through cache).
@@ -55,7 +55,7 @@ impl PullThrough<'_> {
 }
 
 impl Source for PullThrough<'_> {
-    fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
+    fn resolve(&self, name: Option<&TagOrDigest>) -> Result<Descriptor> {
         self.cache.resolve(name).or_else(|_| self.origin.resolve(name))
     }
 
@@ -70,10 +70,9 @@ impl Source for PullThrough<'_> {
         if self.cache.is_read_only() || !self.caches_layers && is_layer(descriptor.media_type()) {
             return self.origin.fetch(descriptor);
         }
-        self.cache
-            .push(descriptor, self.origin.as_ref())
-            .wrap_err_with(|| format!("cannot pull {} from {}", descriptor.digest(), self.origin.location()))?;
-        self.cache.fetch(descriptor)
+        let pulled = self.cache.store(descriptor, self.origin.as_ref());
+        let context = || format!("cannot pull {} from {}", descriptor.digest(), self.origin.location());
+        Ok(Box::new(pulled.wrap_err_with(context)?))
     }
 
     fn shareable(&self, descriptor: &Descriptor) -> Option<ShareableFile> {

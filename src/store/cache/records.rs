@@ -4,7 +4,7 @@
 //! content or files it refers to. A record that cannot be read or has another key is ignored.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
@@ -17,7 +17,8 @@ use super::private::create_private;
 use crate::image::digest::sha256;
 use crate::image::layer::compression::COMPRESSOR;
 use crate::image::{Compression, DiffId};
-use crate::store::atomic;
+use crate::regular_file;
+use crate::store::atomic::{self, Audience};
 use crate::store::source::MAX_DOCUMENT_BYTES;
 
 /// The kind of a record, which its file name begins with.
@@ -105,7 +106,7 @@ impl Cache {
 
     fn get_named<T: DeserializeOwned>(&self, name: &str, key: &str) -> Option<T> {
         let mut content = Vec::new();
-        let file = File::open(self.records_folder().join(name)).ok()?;
+        let file = regular_file::open_no_link(&self.records_folder().join(name)).ok()?;
         file.take(MAX_DOCUMENT_BYTES).read_to_end(&mut content).ok()?;
         let record: Record<T> = serde_json::from_slice(&content).ok()?;
         (record.key == key).then_some(record.value)
@@ -120,7 +121,7 @@ impl Cache {
     fn write_record(&self, name: &str, record: &Record<impl Serialize>) -> io::Result<()> {
         let content = serde_json::to_vec(record)?;
         create_private(&self.records_folder())?;
-        let mut file = atomic::create_in(&self.unfinished())?;
+        let mut file = atomic::create_in(&self.unfinished(), Audience::Owner)?;
         file.write_all(&content)?;
         // No sync: a record that is truncated by a power failure is ignored.
         file.persist(self.records_folder().join(name))?;

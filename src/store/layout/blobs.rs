@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 use std::time::SystemTime;
 
+use super::parts::check_parts;
+use crate::regular_file;
 use crate::store::atomic;
 use crate::store::fingerprint::Fingerprint;
 
@@ -52,32 +55,27 @@ impl BlobSets {
     }
 }
 
-/// Removes temporary files, and the blobs for which `is_unwanted` returns true. Failing to do so is harmless: nothing
-/// refers to them.
-pub(crate) fn sweep(root: &Path, is_unwanted: impl Fn(&str) -> bool) {
-    for algorithm in ["sha256", "sha512"] {
-        let folder = root.join("blobs").join(algorithm);
-        for file in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let name = file.file_name().to_string_lossy().into_owned();
-            let is_blob = is_hex(&name) && is_unwanted(&format!("blobs/{algorithm}/{name}"));
-            if is_blob || name.starts_with(atomic::TEMP_PREFIX) {
-                let _ = fs::remove_file(file.path());
-            }
-        }
+/// Removes what killed runs left, and these blobs. Failing to do so is harmless: nothing refers to them.
+pub(crate) fn sweep<'b>(root: &Path, blobs: impl IntoIterator<Item = &'b String>) {
+    // Somebody may have put a link there since the layout was opened.
+    if check_parts(root).is_err() {
+        return;
     }
-    for file in fs::read_dir(root).into_iter().flatten().flatten() {
-        if file.file_name().to_string_lossy().starts_with(atomic::TEMP_PREFIX) {
-            let _ = fs::remove_file(file.path());
-        }
+    for blob in blobs {
+        let _ = fs::remove_file(root.join(blob));
     }
-}
-
-fn is_hex(name: &str) -> bool {
-    name.len() >= 64 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    for folder in ["", "blobs/sha256", "blobs/sha512"] {
+        atomic::sweep(&root.join(folder));
+    }
 }
 
 /// Returns whether a file has exactly these bytes.
 pub(crate) fn has_content(path: &Path, bytes: &[u8]) -> bool {
-    let same_size = fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == bytes.len() as u64);
-    same_size && fs::read(path).is_ok_and(|found| found == bytes)
+    let Ok(file) = regular_file::open_no_link(path) else { return false };
+    if file.metadata().is_ok_and(|found| found.len() != bytes.len() as u64) {
+        return false;
+    }
+    let mut found = Vec::new();
+    // It may grow while it is read.
+    file.take(bytes.len() as u64 + 1).read_to_end(&mut found).is_ok() && found == bytes
 }

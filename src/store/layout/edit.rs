@@ -1,6 +1,5 @@
 //! Adding to an existing layout of any origin: nothing in it is changed or removed.
 
-use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Mutex;
@@ -11,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::index::{INDEX, blob_path, parse_index, subject_of};
 use super::lock::LayoutLock;
+use super::own::OwnBlobs;
 use super::read::Layout;
 use crate::error::{Result, on_path};
 use crate::event::Listener;
@@ -18,7 +18,8 @@ use crate::image::canonical_json;
 use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::parallel::lock;
-use crate::store::atomic;
+use crate::reference::TagOrDigest;
+use crate::store::atomic::{self, Audience};
 use crate::store::referrers::{Referrers, entry};
 use crate::store::source::{Source, open, read};
 
@@ -42,7 +43,7 @@ impl LayoutEdit {
         let lock = LayoutLock::acquire(root, listener)?;
         // Read it again with the lock: another run may just have finished.
         let layout = Layout::open(root)?;
-        let index = serde_json::from_slice(&layout.index()?).into_diagnostic()?;
+        let index = serde_json::from_slice(layout.index()).into_diagnostic()?;
         Ok(LayoutEdit { layout, _lock: lock, index: Mutex::new(index) })
     }
 
@@ -61,18 +62,25 @@ impl LayoutEdit {
         if self.has_blob(descriptor) {
             return Ok(());
         }
-        let path = self.layout.root().join(blob_path(descriptor.digest()));
+        let (root, relative) = (self.layout.root(), blob_path(descriptor.digest()));
+        let path = root.join(&relative);
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(|error| on_path("create", folder, error))?;
+            atomic::create_folder(folder).map_err(|error| on_path("create", folder, error))?;
+        }
+        // A later build replaces our own layouts as a whole. In other layouts nothing is ever removed.
+        if OwnBlobs::exists(root) && path.symlink_metadata().is_err() {
+            OwnBlobs::read(root)
+                .and_then(|mut own| own.add(&relative))
+                .map_err(|error| on_path("write in", root, error))?;
         }
         let mut content = open(source, descriptor)?;
-        let written = atomic::replace(&path, |file| io::copy(&mut content, file).map(drop));
+        let written = atomic::replace_name(Audience::Everyone, &path, |file| io::copy(&mut content, file).map(drop));
         written.map_err(|error| on_path("write", &path, error))
     }
 }
 
 impl Source for LayoutEdit {
-    fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
+    fn resolve(&self, name: Option<&TagOrDigest>) -> Result<Descriptor> {
         self.layout.resolve(name)
     }
 
@@ -115,7 +123,7 @@ impl Referrers for LayoutEdit {
         if !added.is_empty() {
             entries.extend(added);
             let path = self.layout.root().join(INDEX);
-            atomic::replace(&path, |file| file.write_all(&canonical_json(&changed)))
+            atomic::replace_name(Audience::Everyone, &path, |file| file.write_all(&canonical_json(&changed)))
                 .map_err(|error| on_path("write", &path, error))?;
             *index = changed;
         }
@@ -129,6 +137,7 @@ mod tests {
     use crate::image::artifact::{EMPTY, artifact, empty};
     use crate::image::manifest::Annotations;
     use crate::store::layout::sample::begin_sample;
+    use std::fs;
 
     use crate::store::Memory;
 
@@ -157,7 +166,7 @@ mod tests {
         let layout = Layout::open(folder.path()).expect("opens");
         assert_eq!(layout.entries().len(), 2);
         assert_eq!(layout.resolve(None).expect("one image").digest(), image.digest());
-        assert_eq!(layout.resolve(Some("latest")).expect("is named").digest(), image.digest());
+        assert_eq!(layout.resolve(Some(&"latest".parse().expect("a tag"))).expect("is named").digest(), image.digest());
     }
 
     #[test]

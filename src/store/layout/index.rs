@@ -9,7 +9,7 @@ use crate::image::canonical_json;
 use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::image::media_type::is_document;
-use crate::reference::Reference;
+use crate::reference::{Reference, TagOrDigest};
 use crate::store::source::{Source, read};
 
 /// The file that lists the images of a layout.
@@ -49,7 +49,14 @@ pub(crate) fn write_index(entries: &[Value]) -> Vec<u8> {
 /// Returns an error if it is invalid.
 pub(crate) fn parse_index(index: &[u8]) -> Result<Vec<Descriptor>> {
     let manifest = Manifest::parse(&MediaType::ImageIndex, index).into_diagnostic()?;
-    Ok(manifest.into_index().unwrap_or_default())
+    match manifest.invalid_entries {
+        0 => Ok(manifest.into_index().unwrap_or_default()),
+        // An image would be missing without a word, or another one taken in its place.
+        invalid => Err(miette!(
+            help = "copy the complete image again: `skopeo copy --all`",
+            "{invalid} of the entries in its index.json are not valid descriptors"
+        )),
+    }
 }
 
 /// Returns the tag of an entry.
@@ -78,9 +85,14 @@ pub(crate) fn is_attached(source: &dyn Source, entry: &Descriptor) -> bool {
 ///
 /// # Errors
 /// Returns an error if there is no such entry, or several images and no name.
-pub(crate) fn resolve_entry(source: &dyn Source, entries: &[Descriptor], name: Option<&str>) -> Result<Descriptor> {
+pub(crate) fn resolve_entry(
+    source: &dyn Source,
+    entries: &[Descriptor],
+    name: Option<&TagOrDigest>,
+) -> Result<Descriptor> {
     let found = match name {
-        Some(name) => entries.iter().find(|entry| tag(entry) == Some(name) || entry.digest().as_ref() == name).cloned(),
+        Some(TagOrDigest::Tag(name)) => entries.iter().find(|entry| tag(entry) == Some(name)).cloned(),
+        Some(TagOrDigest::Digest(digest)) => entries.iter().find(|entry| entry.digest() == digest).cloned(),
         None => only_image(source, entries),
     };
     if let Some(found) = found {
@@ -94,7 +106,7 @@ pub(crate) fn resolve_entry(source: &dyn Source, entries: &[Descriptor], name: O
     };
     Err(match name {
         Some(name) => {
-            let kind = if name.contains(':') { "digest" } else { "tag" };
+            let kind = if name.digest().is_some() { "digest" } else { "tag" };
             miette!(help = help, "{location} has no {kind} {name}")
         }
         None => miette!(help = help, "{location} has {} images: expected a tag", entries.len()),

@@ -5,14 +5,18 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use miette::miette;
+use serde_json::Value;
 
 use super::index::{OCI_LAYOUT, OCI_LAYOUT_CONTENT, image_name, is_attached};
+use super::own::{OWN_BLOBS, OwnBlobs};
+use super::parts::check_parts;
 use super::read::Layout;
 use crate::error::{Result, on_path};
 use crate::event::{Event, Listener};
 use crate::interrupt;
 use crate::reference::Reference;
-use crate::store::atomic;
+use crate::store::atomic::{self, TEMP_PREFIX};
+use crate::store::source::MAX_DOCUMENT_BYTES;
 
 /// The `oci-layout` file of a layout, locked by one run at a time.
 #[derive(Debug)]
@@ -33,28 +37,29 @@ impl LayoutLock {
         let path = root.join(OCI_LAYOUT);
         loop {
             let new_folders = root.ancestors().take_while(|folder| !folder.exists()).map(Path::to_owned).collect();
-            fs::create_dir_all(root).map_err(|error| on_path("create", root, error))?;
+            atomic::create_folder(root).map_err(|error| on_path("create", root, error))?;
+            check_parts(root)?;
             let is_new = !path.exists();
-            let mut options = File::options();
-            options.read(true).write(true).create(true).truncate(false);
-            let file = options.open(&path).map_err(|error| on_path("write", &path, error))?;
+            let file = open_lock(&path).map_err(|error| on_path("write", &path, error))?;
             wait_for_lock(&file, root, listener).map_err(|error| on_path("lock", &path, error))?;
             // A failed run removes its folder, and with it the file that this run may have waited for.
             if path.exists() {
+                // Look again with the lock.
+                check_parts(root)?;
                 return Ok(LayoutLock { file, is_new, new_folders });
             }
         }
     }
 
-    /// Writes the content of the file if it differs.
+    /// Writes the content of the file, unless it marks a layout already.
     ///
     /// # Errors
     /// Returns an error if writing fails.
     pub(crate) fn write(&mut self) -> io::Result<()> {
         self.file.rewind()?;
         let mut content = String::new();
-        self.file.read_to_string(&mut content)?;
-        if content != OCI_LAYOUT_CONTENT {
+        (&self.file).take(MAX_DOCUMENT_BYTES).read_to_string(&mut content)?;
+        if !is_marker(&content) {
             self.file.set_len(0)?;
             self.file.rewind()?;
             self.file.write_all(OCI_LAYOUT_CONTENT.as_bytes())?;
@@ -79,6 +84,25 @@ impl LayoutLock {
     }
 }
 
+/// Opens the file of a lock, or creates it. A link is not followed, and a pipe not waited for.
+fn open_lock(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o664).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+    }
+    options.open(path)
+}
+
+/// Returns whether a file marks a layout of the version that is written here. Other programs format it otherwise.
+fn is_marker(content: &str) -> bool {
+    let version = |text: &str| Some(serde_json::from_str::<Value>(text).ok()?["imageLayoutVersion"].clone());
+    version(content).is_some_and(|found| Some(found) == version(OCI_LAYOUT_CONTENT))
+}
+
 fn wait_for_lock(file: &File, root: &Path, listener: Listener) -> io::Result<()> {
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => {
@@ -96,8 +120,10 @@ fn wait_for_lock(file: &File, root: &Path, listener: Listener) -> io::Result<()>
 /// # Errors
 /// Returns an error if it holds anything else.
 pub(crate) fn check_empty(root: &Path, lock: &LayoutLock) -> Result<()> {
-    let is_ours =
-        |name: &str| name == OCI_LAYOUT || !lock.is_new && (name == "blobs" || name.starts_with(atomic::TEMP_PREFIX));
+    let was_ours = OwnBlobs::exists(root) && !lock.is_new;
+    let is_ours = |name: &str| {
+        name == OCI_LAYOUT || was_ours && (name == OWN_BLOBS || name == "blobs" || name.starts_with(TEMP_PREFIX))
+    };
     let mut files = fs::read_dir(root).into_iter().flatten().flatten();
     if files.all(|file| file.file_name().to_str().is_some_and(is_ours)) {
         return Ok(());

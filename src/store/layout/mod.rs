@@ -8,6 +8,8 @@ mod blobs;
 mod edit;
 pub(crate) mod index;
 mod lock;
+mod own;
+mod parts;
 mod read;
 #[cfg(test)]
 pub(crate) mod sample;

@@ -10,6 +10,7 @@ use oci_spec::image::Descriptor;
 
 use super::index::{INDEX, blob_path, parse_index, resolve_entry};
 use crate::error::{Result, cannot_read};
+use crate::reference::TagOrDigest;
 use crate::regular_file;
 use crate::store::error::Missing;
 use crate::store::source::{MAX_DOCUMENT_BYTES, Source};
@@ -18,6 +19,8 @@ use crate::store::source::{MAX_DOCUMENT_BYTES, Source};
 #[derive(Clone, Debug)]
 pub struct Layout {
     root: PathBuf,
+    /// The bytes of its `index.json`.
+    index: Vec<u8>,
     entries: Vec<Descriptor>,
     /// The lock of the run that has just written it: nobody replaces the layout until its readers are done.
     _lock: Option<Arc<File>>,
@@ -40,7 +43,7 @@ impl Layout {
         let index = read_index(&path)?;
         let entries =
             parse_index(&index).map_err(|error| error.wrap_err(format!("{} is not an OCI layout", root.display())))?;
-        Ok(Layout { root: root.to_owned(), entries, _lock: None })
+        Ok(Layout { root: root.to_owned(), index, entries, _lock: None })
     }
 
     /// Keeps the lock of the layout as long as this layout and its clones.
@@ -59,12 +62,9 @@ impl Layout {
         &self.root
     }
 
-    /// Returns the bytes of the layout's `index.json`.
-    ///
-    /// # Errors
-    /// Returns an error if it cannot be read.
-    pub fn index(&self) -> Result<Vec<u8>> {
-        read_index(&self.root.join(INDEX))
+    /// Returns the bytes of the `index.json` that was opened: by now, there may be another one.
+    pub fn index(&self) -> &[u8] {
+        &self.index
     }
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn read_index(path: &Path) -> Result<Vec<u8>> {
 }
 
 impl Source for Layout {
-    fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
+    fn resolve(&self, name: Option<&TagOrDigest>) -> Result<Descriptor> {
         resolve_entry(self, &self.entries, name)
     }
 

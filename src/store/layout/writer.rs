@@ -12,7 +12,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use oci_spec::image::Descriptor;
 use serde_json::{Value, json};
@@ -21,19 +21,22 @@ use tempfile::NamedTempFile;
 use super::blobs::{BlobSets, has_content, sweep};
 use super::index::{INDEX, OCI_LAYOUT, blob_path, index_entry, write_index};
 use super::lock::{LayoutLock, check_empty, check_same_image};
+use super::own::{GRACE, OWN_BLOBS, OwnBlobs};
 use super::read::{Layout, read_index};
 use crate::error::{Result, on_path};
 use crate::event::Listener;
 use crate::image::digest::VerifyReader;
 use crate::image::manifest::Document;
 use crate::parallel::{FEW, each, lock};
+use crate::regular_file;
+use crate::store::atomic::{self, Audience};
 use crate::store::cache::Cache;
 use crate::store::cache::records::RecordKind;
 use crate::store::fingerprint::Fingerprint;
 use crate::store::reflink::ShareableFile;
 use crate::store::sink::Sink;
 use crate::store::source::{Source, open, read};
-use crate::store::{atomic, copy, referrers};
+use crate::store::{copy, referrers};
 
 /// A layout that is being written. [`LayoutWriter::commit`] completes it; dropping it undoes everything.
 #[derive(Debug)]
@@ -45,6 +48,10 @@ pub(crate) struct LayoutWriter {
     lock: LayoutLock,
     /// Whether there was a layout before.
     existed: bool,
+    /// The blobs that are ours.
+    own: Mutex<OwnBlobs>,
+    /// How long the blobs of the old image stay.
+    grace: Duration,
     entries: Mutex<Vec<Value>>,
     blobs: Mutex<BlobSets>,
     /// Keeps the fingerprints of blobs between runs.
@@ -72,18 +79,30 @@ impl LayoutWriter {
         let lock = LayoutLock::acquire(root, listener)?;
         // Look only with the lock: another run may just have finished.
         let existed = root.join(INDEX).exists();
-        if folder == LayoutFolder::UserNamed {
-            let checked = if existed { check_same_image(root, name) } else { check_empty(root, &lock) };
-            if let Err(error) = checked {
+        let checked = match folder {
+            LayoutFolder::Managed => Ok(()),
+            LayoutFolder::UserNamed if existed => check_same_image(root, name),
+            LayoutFolder::UserNamed => check_empty(root, &lock),
+        };
+        let own = checked.and_then(|()| {
+            let own = OwnBlobs::read(root).and_then(|mut own| own.create().map(|()| own));
+            own.map_err(|error| on_path("write in", root, error))
+        });
+        let own = match own {
+            Ok(own) => own,
+            Err(error) => {
                 lock.release(root);
                 return Err(error);
             }
-        }
+        };
         Ok(LayoutWriter {
             root: root.to_owned(),
             name: name.to_owned(),
             lock,
             existed,
+            own: Mutex::new(own),
+            // The folder that a user named is often passed on as it is.
+            grace: if folder == LayoutFolder::Managed { GRACE } else { Duration::ZERO },
             entries: Mutex::default(),
             blobs: Mutex::default(),
             cache: None,
@@ -111,8 +130,8 @@ impl LayoutWriter {
     /// Returns an error if the file cannot be created.
     pub(crate) fn create_blob(&self) -> Result<NamedTempFile> {
         let folder = self.root.join("blobs").join("sha256");
-        fs::create_dir_all(&folder).map_err(|error| on_path("create", &folder, error))?;
-        atomic::create_in(&folder).map_err(|error| on_path("write in", &folder, error))
+        atomic::create_folder(&folder).map_err(|error| on_path("create", &folder, error))?;
+        atomic::create_in(&folder, Audience::Everyone).map_err(|error| on_path("write in", &folder, error))
     }
 
     /// Adds a file as the blob of `descriptor`, also to the cache.
@@ -139,9 +158,12 @@ impl LayoutWriter {
         let relative = blob_path(descriptor.digest());
         let path = self.root.join(&relative);
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(|error| on_path("create", folder, error))?;
+            atomic::create_folder(folder).map_err(|error| on_path("create", folder, error))?;
         }
-        let is_new = !path.exists();
+        let is_new = path.symlink_metadata().is_err();
+        if is_new {
+            lock(&self.own).add(&relative).map_err(|error| on_path("write in", &self.root, error))?;
+        }
         let written = write(&path).map_err(|error| on_path("write", &path, error))?;
         lock(&self.blobs).record_written(relative, is_new);
         Ok((path, written))
@@ -152,8 +174,8 @@ impl LayoutWriter {
         let Some(file) = source.shareable(descriptor) else { return false };
         let folder = self.root.join("blobs").join("sha256");
         let shared = self.write_blob(descriptor, |path| {
-            fs::create_dir_all(&folder)?;
-            file.share_as(path, &folder, &self.root.join(OCI_LAYOUT))
+            atomic::create_folder(&folder)?;
+            file.share_as(path, &folder, Audience::Everyone)
         });
         shared.is_ok()
     }
@@ -196,13 +218,24 @@ impl LayoutWriter {
         self.lock.write().map_err(|error| on_path("write", &lock_path, error))?;
         if read_index(&path).ok().as_ref() != Some(&index) {
             self.sync()?;
-            atomic::replace(&path, |file| file.write_all(&index)).map_err(|error| on_path("write", &path, error))?;
+            let written = atomic::replace_name(Audience::Everyone, &path, |file| file.write_all(&index));
+            written.map_err(|error| on_path("write", &path, error))?;
         }
         self.is_committed = true;
-        sweep(&self.root, |blob| !lock(&self.blobs).kept.contains(blob));
+        self.remove_old_blobs();
         self.save_fingerprints();
         let lock = self.lock.try_clone().map_err(|error| on_path("lock", &lock_path, error))?;
         Ok(Layout::open(&self.root)?.with_lock(lock))
+    }
+
+    /// Removes our blobs that nothing refers to any more. Failing to do so is harmless.
+    fn remove_old_blobs(&self) {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let blobs = lock(&self.blobs);
+        let mut own = lock(&self.own);
+        let removed = own.retire(|blob| blobs.kept.contains(blob), self.grace, now);
+        sweep(&self.root, &removed);
+        let _ = own.save();
     }
 
     /// Makes the new blobs survive a power failure: otherwise the index could refer to blobs that are lost.
@@ -232,11 +265,15 @@ impl Drop for LayoutWriter {
         if self.is_committed {
             return;
         }
-        sweep(&self.root, |blob| lock(&self.blobs).added.contains(blob));
+        sweep(&self.root, &lock(&self.blobs).added);
         if !self.existed {
             // Removes only empty folders.
             for folder in ["blobs/sha256", "blobs/sha512", "blobs"] {
                 let _ = fs::remove_dir(self.root.join(folder));
+            }
+            // What a killed run left stays ours.
+            if !self.root.join("blobs").exists() {
+                let _ = fs::remove_file(self.root.join(OWN_BLOBS));
             }
             self.lock.release(&self.root);
         }
@@ -247,7 +284,8 @@ impl Sink for LayoutWriter {
     fn exists(&self, descriptor: &Descriptor) -> Result<bool> {
         let relative = blob_path(descriptor.digest());
         let now = SystemTime::now();
-        let Ok(file) = File::open(self.root.join(&relative)) else {
+        // The layout itself must have the blob, not a link to somewhere.
+        let Ok(file) = regular_file::open_no_link(&self.root.join(&relative)) else {
             return Ok(false);
         };
         let Ok(metadata) = file.metadata() else { return Ok(false) };

@@ -18,6 +18,15 @@ fn argument_errors_match_snapshot() {
     misuse("a repository with a tag", &["push", "--repository", "ghcr.io/acme/x:1"]);
     let digest = format!("ghcr.io/acme/x@sha256:{}", "0".repeat(64));
     misuse("a repository with a digest", &["push", "--repository", &digest]);
+    let capital = format!("sha256:{}", "7".repeat(63) + "E");
+    let digests = ["", "latest", "sha256:0", &format!("sha384:{}", "0".repeat(96)), &capital, &capital.to_uppercase()];
+    for digest in digests {
+        misuse("a base with a digest that is none", &["build", "--base", &format!("ghcr.io/acme/x@{digest}")]);
+    }
+    for place in ["oci:base", "oci:base:1", "oci-archive:base.tar"] {
+        misuse("a base on disk with a digest that is none", &["build", "--base", &format!("{place}@{capital}")]);
+    }
+    misuse("a base on disk with an empty tag", &["build", "--base", "oci:base:"]);
     misuse("an illegal name of a repository", &["push", "--repository", "ghcr.io/Acme/x"]);
     misuse("an illegal tag", &["push", "--tag", "v 1"]);
     misuse("a template with an unknown field", &["build", "--tag", "{verison}"]);
@@ -63,8 +72,10 @@ fn argument_errors_match_snapshot() {
 fn variable_errors_match_snapshot() {
     let mut told = Snapshot::of("variables");
     let project = Project::new("x");
+    let capital = format!("debian@sha256:{}", "7".repeat(63) + "E");
     for (key, value) in [
         ("CARGO_OCI_BASE", "Debian:12:slim"),
+        ("CARGO_OCI_BASE", &capital),
         ("CARGO_OCI_PLATFORMS", "linux/amd46"),
         ("CARGO_OCI_REPOSITORY", "ghcr.io/acme/x:1"),
         ("CARGO_OCI_TAGS", "latest,{verison}"),

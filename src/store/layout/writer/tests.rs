@@ -33,9 +33,131 @@ fn new_layout_replaces_old_one_with_its_blobs() {
     let root = folder.path().join("x");
     write(&root, "x", b"old").expect("writes");
     let layout = write(&root, "x", b"new").expect("writes");
-    let found = layout.resolve(Some("latest")).expect("is tagged");
+    let found = layout.resolve(Some(&"latest".parse().expect("a tag"))).expect("is tagged");
     assert_eq!(read(&layout, &found).expect("reads"), b"new");
     assert_eq!(blobs(&root), 1);
+}
+
+#[test]
+fn managed_layout_keeps_old_blobs_for_its_readers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("x");
+    let write = |bytes: &[u8]| {
+        let writer = LayoutWriter::begin(&root, "x", LayoutFolder::Managed, &|_| ()).expect("begins");
+        writer.push(&blob(bytes), &holding(&blob(bytes), bytes)).expect("writes");
+        writer.tag(&blob(bytes), "latest").expect("tags");
+        writer.commit().expect("commits")
+    };
+    drop(write(b"old"));
+    let opened_before = Layout::open(&root).expect("a layout");
+    drop(write(b"newer"));
+    drop(write(b"newest"));
+    let found = opened_before.resolve(None).expect("one image");
+    assert_eq!(read(&opened_before, &found).expect("is still there"), b"old");
+    // Five minutes later, the next build removes them.
+    let list = root.join(OWN_BLOBS);
+    let lines = fs::read_to_string(&list).expect("a list");
+    let earlier =
+        lines.lines().map(|line| line.split_once(' ').map_or(line.to_owned(), |(blob, _)| format!("{blob} 7")));
+    let earlier: Vec<_> = earlier.collect();
+    fs::write(&list, earlier.join("\n")).expect("writes");
+    drop(write(b"last"));
+    assert_eq!(blobs(&root), 2, "the last one and the one before");
+}
+
+#[test]
+fn foreign_blobs_and_links_are_kept() {
+    use std::os::unix::fs::symlink;
+    for folder_kind in [LayoutFolder::Managed, LayoutFolder::UserNamed] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().join("x");
+        write(&root, "x", b"old").expect("writes");
+        // Another program has begun to copy an image here, and will list it at the end.
+        let foreign = root.join(blob_path(blob(b"foreign").digest()));
+        fs::write(&foreign, "foreign").expect("writes");
+        let precious = folder.path().join("precious");
+        fs::write(&precious, "precious").expect("writes");
+        let linked = root.join(blob_path(blob(b"linked").digest()));
+        symlink(&precious, &linked).expect("links");
+        let writer = LayoutWriter::begin(&root, "x", folder_kind, &|_| ()).expect("begins");
+        let wanted = blob(b"linked");
+        assert!(!Sink::exists(&writer, &wanted).expect("looks"), "a link is not a blob of the layout");
+        writer.push(&wanted, &holding(&wanted, b"linked")).expect("writes");
+        writer.tag(&wanted, "latest").expect("tags");
+        writer.commit().expect("commits");
+        assert_eq!(fs::read(&foreign).expect("is kept"), b"foreign");
+        assert_eq!(fs::read(&precious).expect("is kept"), b"precious");
+        assert!(!linked.is_symlink(), "the link was replaced itself");
+    }
+}
+
+#[test]
+fn layout_without_our_list_loses_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let foreign = folder.path().join(blob_path(blob(b"foreign").digest()));
+    fs::create_dir_all(foreign.parent().expect("a folder")).expect("a folder");
+    fs::write(folder.path().join(OCI_LAYOUT), r#"{"imageLayoutVersion": "1.0.0"}"#).expect("writes");
+    fs::write(&foreign, "foreign").expect("writes");
+    let error = write(folder.path(), "x", b"new").unwrap_err();
+    assert!(error.to_string().contains("is not an OCI layout, and not empty"), "{error}");
+    let writer = LayoutWriter::begin(folder.path(), "x", LayoutFolder::Managed, &|_| ()).expect("begins");
+    drop(writer);
+    let writer = LayoutWriter::begin(folder.path(), "x", LayoutFolder::Managed, &|_| ()).expect("begins");
+    writer.commit().expect("commits");
+    assert_eq!(fs::read(&foreign).expect("is kept"), b"foreign");
+    let marker = fs::read_to_string(folder.path().join(OCI_LAYOUT)).expect("a file");
+    assert_eq!(marker, r#"{"imageLayoutVersion": "1.0.0"}"#, "it says the same");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn parts_that_are_links_or_pipes_are_rejected() {
+    use rustix::fs::{CWD, Mode, mkfifoat};
+    use std::os::unix::fs::symlink;
+    for (part, target) in [
+        (OCI_LAYOUT, "file"),
+        (INDEX, "file"),
+        (OWN_BLOBS, "file"),
+        ("blobs", "store"),
+        ("blobs/sha256", "store/sha256"),
+    ] {
+        for folder_kind in [LayoutFolder::Managed, LayoutFolder::UserNamed] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let root = folder.path().join("x");
+            let elsewhere = folder.path().join("elsewhere");
+            fs::create_dir_all(elsewhere.join("store/sha256")).expect("a folder");
+            fs::write(elsewhere.join("file"), "precious").expect("writes");
+            fs::create_dir_all(root.join(part).parent().expect("a folder")).expect("a folder");
+            symlink(elsewhere.join(target), root.join(part)).expect("links");
+            let error = LayoutWriter::begin(&root, "x", folder_kind, &|_| ()).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("x: {part} is a symbolic link")), "{error}");
+            assert_eq!(fs::read(elsewhere.join("file")).expect("is kept"), b"precious");
+            fs::remove_file(root.join(part)).expect("removes");
+            mkfifoat(CWD, root.join(part), Mode::RWXU).expect("a pipe");
+            let error = LayoutWriter::begin(&root, "x", folder_kind, &|_| ()).unwrap_err().to_string();
+            assert!(error.contains(&format!("{part} is not a fi")) || error.contains("is not a folder"), "{error}");
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn pipes_in_a_layout_are_not_waited_for() {
+    use rustix::fs::{CWD, Mode, mkfifoat};
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("x");
+    let layout = write(&root, "x", b"old").expect("writes");
+    let path = root.join(blob_path(blob(b"old").digest()));
+    fs::remove_file(&path).expect("removes");
+    mkfifoat(CWD, &path, Mode::RWXU).expect("a pipe");
+    assert!(read(&layout, &blob(b"old")).is_err());
+    drop(layout);
+    let layout = write(&root, "x", b"old").expect("replaces the pipe");
+    assert_eq!(read(&layout, &blob(b"old")).expect("reads"), b"old");
+    drop(layout);
+    fs::remove_file(root.join(INDEX)).expect("removes");
+    mkfifoat(CWD, root.join(INDEX), Mode::RWXU).expect("a pipe");
+    assert!(Layout::open(&root).is_err());
 }
 
 #[test]
@@ -94,7 +216,7 @@ fn foreign_folders_and_images_are_not_overwritten() {
 fn unknown_tag_error_lists_known_tags() {
     let folder = tempfile::tempdir().expect("a folder");
     let layout = write(&folder.path().join("x"), "x", b"old").expect("writes");
-    let error = layout.resolve(Some("v1")).unwrap_err();
+    let error = layout.resolve(Some(&"v1".parse().expect("a tag"))).unwrap_err();
     assert!(error.help().expect("help").to_string().contains("latest"));
 }
 
