@@ -135,6 +135,6 @@ fn prebuilt(plan: &Plan, image: &ImagePlan, target: Target) -> Result<Option<Vec
 
 /// Returns whether the user asked for static binaries for a target whose binaries are dynamic by default.
 fn is_static_asked_for(toolchain: &Toolchain, target: Target) -> bool {
-    let flags = toolchain.config.rustflags(target.triple).ok().flatten();
-    flags.is_some_and(|flags| flags.flags.iter().any(|flag| flag.contains("+crt-static")))
+    let flags = toolchain.config.rustflags(target.triple);
+    flags.is_ok_and(|flags| flags.list.iter().any(|flag| flag.contains("+crt-static")))
 }

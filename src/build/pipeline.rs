@@ -66,7 +66,7 @@ impl Pipeline<'_> {
         let toolchain = match toolchain {
             _ if !binaries.need_cargo() => None,
             Some(toolchain) => Some(toolchain),
-            None => Some(Toolchain::find(&self.context.environment)?),
+            None => Some(Toolchain::find(&self.context.environment, &self.plan.compile.config)?),
         };
         if let Some(toolchain) = &toolchain {
             binaries.check_bases(&images, bases, toolchain)?;

@@ -1,5 +1,6 @@
 //! Runs cargo, mostly once for all packages and targets: its messages → [`Binary`].
 
+pub(crate) mod cargo_config;
 pub(crate) mod elf;
 pub mod linker;
 pub(crate) mod release;

@@ -6,9 +6,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use cargo_config2::{Config, Flags};
-
-use super::linker::in_config;
+use super::cargo_config::{CargoConfig, FlagsSource};
 use crate::error::Result;
 use crate::plan::Remap;
 use crate::platform::Target;
@@ -30,43 +28,33 @@ pub(crate) struct RemapFlags {
 ///
 /// # Errors
 /// Returns an error if cargo's configuration cannot be read for a target.
-pub(crate) fn flags(remaps: &[Remap], sysroot: &Path, config: &Config, targets: &[Target]) -> Result<RemapFlags> {
-    let library = Remap { from: sysroot.join("lib/rustlib/src/rust"), to: "/rustc" };
+pub(crate) fn flags(remaps: &[Remap], sysroot: &Path, config: &CargoConfig, targets: &[Target]) -> Result<RemapFlags> {
+    let library = Remap { from: sysroot.join("lib/rustlib/src/rust"), to: "/rustc".into() };
     let mut of_targets = Vec::new();
     for target in targets {
-        let flags = config.rustflags(target.triple).map_err(|error| in_config(*target, &error))?;
-        of_targets.push((target, flags));
+        of_targets.push((target.triple, config.rustflags(target.triple)?));
     }
-    let all = of_targets.iter().filter_map(|(_, flags)| flags.as_ref()).flat_map(|flags| flags.flags.iter());
-    let theirs = remapped(all);
+    let theirs = remapped(of_targets.iter().flat_map(|(_, flags)| &flags.list));
     let ours = remaps.iter().chain((!remaps.is_empty()).then_some(&library));
     let ours = ours.filter(|ours| !theirs.iter().any(|their| overlap(&ours.from, Path::new(their))));
     // Cargo accepts only UTF-8 flags.
     let ours = ours.filter_map(|remap| Some(format!("{FLAG}={}={}", remap.from.to_str()?, remap.to)));
     let ours: Vec<_> = ours.collect();
-    if ours.is_empty() {
+    let Some((_, first)) = of_targets.first().filter(|_| !ours.is_empty()) else {
         return Ok(RemapFlags::default());
-    }
-    let with_ours = |flags: Option<&Flags>| [flags.map_or(&[][..], |flags| &flags.flags[..]), &ours].concat();
+    };
     // The variable replaces all tables: it works only if all targets have the same flags.
-    if of_targets.iter().all(|(_, flags)| *flags == of_targets[0].1) {
-        let flags = with_ours(of_targets.first().and_then(|(_, flags)| flags.as_ref())).join("\u{1f}");
+    if of_targets.iter().all(|(_, flags)| flags.list == first.list) {
+        let flags = [&first.list[..], &ours].concat().join("\u{1f}");
         return Ok(RemapFlags { args: Vec::new(), variable: Some((VARIABLE, flags)) });
     }
-    let of_build = config.build.rustflags.as_ref();
-    let mut args = Vec::new();
-    for (target, flags) in &of_targets {
-        // Flags in the table of a target hide those of the build, so both are repeated there. Flags of several tables that
-        // match are joined, and no user has a table with this `cfg`.
-        let (table, flags) = if flags.as_ref() == of_build {
-            (target.triple, with_ours(of_build))
-        } else {
-            ("'cfg(not(cargo_oci))'", ours.clone())
-        };
-        let value = format!("target.{table}.rustflags={}", serde_json::Value::from(flags));
-        args.extend(["--config".into(), value.into()]);
-    }
-    Ok(RemapFlags { args, variable: None })
+    // Flags of several tables that match are joined, and no user has a table with this `cfg`. Flags in a table hide those of
+    // the build, which are repeated for the targets that have no others.
+    let of_build = of_targets.into_iter().filter(|(_, flags)| flags.source == FlagsSource::Build);
+    let of_build = of_build.filter(|(_, flags)| !flags.list.is_empty());
+    let tables = of_build.map(|(triple, flags)| (triple, flags.list)).chain([("'cfg(not(cargo_oci))'", ours)]);
+    let values = tables.map(|(table, flags)| format!("target.{table}.rustflags={}", serde_json::Value::from(flags)));
+    Ok(RemapFlags { args: values.flat_map(|value| ["--config".into(), value.into()]).collect(), variable: None })
 }
 
 /// Returns the directories that the user's flags remap.
@@ -91,7 +79,6 @@ fn overlap(one: &Path, other: &Path) -> bool {
 mod tests {
     use super::*;
     use crate::platform::TARGETS;
-    use cargo_config2::ResolveOptions;
 
     const OURS: [&str; 2] =
         ["--remap-path-prefix=/a b=/workspace", "--remap-path-prefix=/rust/lib/rustlib/src/rust=/rustc"];
@@ -101,9 +88,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(folder.path().join(".cargo")).expect("a folder");
         std::fs::write(folder.path().join(".cargo/config.toml"), config).expect("a file");
-        let options = ResolveOptions::default().env(variables.iter().copied()).cargo_home(None);
-        let config = Config::load_with_options(folder.path(), options).expect("a configuration");
-        let remaps = [Remap { from: "/a b".into(), to: "/workspace" }];
+        let home = folder.path().join("home");
+        let variables = variables.iter().map(|(key, value)| (OsString::from(key), OsString::from(value)));
+        let environment = variables.chain([("CARGO_HOME".into(), home.into())]).collect();
+        let config = CargoConfig::load_in(folder.path(), &environment, &[]).expect("a configuration");
+        let remaps = [Remap { from: "/a b".into(), to: "/workspace".into() }];
         super::flags(&remaps, Path::new("/rust"), &config, &TARGETS[..2]).expect("flags")
     }
 
@@ -132,11 +121,11 @@ mod tests {
     fn flags_of_one_target_stay_its_own() {
         let [amd64, arm64, ..] = TARGETS.map(|target| target.triple);
         let config = format!("[build]\nrustflags = \"-C debuginfo=1\"\n[target.{arm64}]\nrustflags = \"-g\"\n");
-        let of_amd64 = serde_json::Value::from([&["-C", "debuginfo=1"], &OURS[..]].concat());
-        let of_arm64 = serde_json::Value::from(&OURS[..]);
+        let of_amd64 = serde_json::Value::from(&["-C", "debuginfo=1"][..]);
+        let of_both = serde_json::Value::from(&OURS[..]);
         let tables = [
             format!("target.{amd64}.rustflags={of_amd64}"),
-            format!("target.'cfg(not(cargo_oci))'.rustflags={of_arm64}"),
+            format!("target.'cfg(not(cargo_oci))'.rustflags={of_both}"),
         ];
         let args = tables.into_iter().flat_map(|table| ["--config".into(), table.into()]).collect();
         assert_eq!(flags_with(&config, &[]), RemapFlags { args, variable: None });

@@ -31,6 +31,8 @@ pub struct CompilePlan {
     pub remaps: Vec<Remap>,
     /// The Cargo.lock of the workspace.
     pub lock: PathBuf,
+    /// The values of `--config`.
+    pub config: Vec<String>,
     /// Whether a missing Rust target may be installed.
     pub install: bool,
     /// The environment of this process.
@@ -151,7 +153,7 @@ pub(crate) fn plan(
     let install = !(args.no_install || args.offline || args.frozen);
     let remaps = remap::remaps(args, environment, &workspace.metadata);
     let lock = workspace.metadata.workspace_root.join("Cargo.lock").into();
-    Ok(CompilePlan { runs, remaps, lock, install, environment: environment.clone() })
+    Ok(CompilePlan { runs, remaps, lock, config: args.config.clone(), install, environment: environment.clone() })
 }
 
 fn cargo_run(

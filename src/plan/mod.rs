@@ -103,7 +103,6 @@ pub fn make(request: &Request, environment: &Environment) -> Result<Plan> {
     let candidates = candidates::candidates(&packages, &shared.table.unwrap_or_default(), args)?;
     let mut images = candidates.into_iter().map(|candidate| facts.image(candidate)).collect::<Result<Vec<_>>>()?;
     warnings.extend(images.iter().filter_map(image::ImagePlan::missing_program));
-    warnings.extend(remap::warning(&args.cargo, environment));
     if images.is_empty() {
         return Err(conflicts::no_image(&packages, &args.cargo));
     }
