@@ -16,6 +16,7 @@ mod bases;
 mod build;
 mod bundle;
 mod cache;
+mod cargo_config;
 mod described;
 mod docs;
 mod engines;
