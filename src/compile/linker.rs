@@ -45,7 +45,7 @@ pub fn choose(
             continue;
         }
         // Rust comes with no other libc than musl: linking with it needs a C compiler.
-        let is_rust_alone = run.c_packages.is_empty() && target.is_static();
+        let is_rust_alone = run.c_packages.is_empty() && config.links_statically(target);
         let needs_c = !is_rust_alone && !has_c_compiler(environment, config, target);
         if needs_c && Zig::find_zig().is_ok() {
             linkers.variables.extend(zig(config, target)?);
@@ -57,7 +57,7 @@ pub fn choose(
         if has_linker(config, target)? {
             continue;
         }
-        if !target.is_static() {
+        if !config.links_statically(target) {
             let own = environment.find_program(&[&c_compiler(target)]);
             linkers.variables.extend(own.map(|compiler| (linker_key(target), compiler.into())));
             continue;

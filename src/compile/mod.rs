@@ -24,6 +24,7 @@ use crate::interrupt;
 use crate::plan::{CargoRun, CompilePlan, Unit};
 use crate::platform::Target;
 
+use cargo_config::CargoConfig;
 use elf::Needs;
 use linker::Linkers;
 pub(crate) use target::Toolchain;
@@ -69,6 +70,7 @@ struct CargoJob<'a> {
     number: usize,
     run: &'a CargoRun,
     targets: &'a [Target],
+    config: &'a CargoConfig,
     linkers: Linkers,
     listener: Listener<'a>,
 }
@@ -105,7 +107,8 @@ pub fn run(
     for (number, (run, targets)) in plan.runs.iter().zip(targets).enumerate() {
         if !targets.is_empty() {
             let linkers = linker::choose(run, &plan.environment, toolchain, targets, listener)?;
-            let built = CargoJob { plan, number, run, targets, linkers, listener }.run(toolchain, on_binary)?;
+            let built = CargoJob { plan, number, run, targets, config: &toolchain.config, linkers, listener }
+                .run(toolchain, on_binary)?;
             compiled.binaries.extend(built.binaries);
             compiled.out_dirs.extend(built.out_dirs);
         }
@@ -121,7 +124,7 @@ impl CargoJob<'_> {
         for target in self.targets {
             command.args(["--target", target.triple]);
         }
-        let flags = remap::flags(&self.plan.remaps, &toolchain.sysroot, &toolchain.config, self.targets)?;
+        let flags = remap::flags(&self.plan.remaps, &toolchain.sysroot, self.config, self.targets)?;
         command.args(flags.args).envs(flags.variable);
         let messages = self.execute(command, on_binary)?;
         let out_dirs = out_dirs(&messages.executed_scripts, self.targets, self.number);
@@ -178,7 +181,8 @@ impl CargoJob<'_> {
 
     fn checked_binary(&self, artifact: &Artifact) -> Result<Option<Binary>> {
         let Some(mut binary) = binary(artifact, self.targets, self.number)? else { return Ok(None) };
-        binary.needs = binary.check(binary.unit.target.is_static())?;
+        binary.needs = binary.check(self.config.links_statically(binary.unit.target))?;
+        elf::check_libc(&binary.path, binary.unit.target, &binary.needs)?;
         Ok(Some(binary))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! | file | what it decides |
 //! | --- | --- |
-//! | `selection`, `candidates` | the packages, and their images |
+//! | `spec`, `selection`, `candidates` | the packages, and their images |
 //! | [`image`], `facts` | one image, and how it follows from flags, variables and tables |
 //! | [`request`] | what a plan is made from, and what for |
 //! | `flags` | flags and environment variables, as tables |
@@ -24,6 +24,7 @@ mod prebuilt;
 mod remap;
 pub(crate) mod request;
 mod selection;
+mod spec;
 mod tags;
 mod unit;
 

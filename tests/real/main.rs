@@ -39,3 +39,4 @@ mod sbom;
 mod signing;
 mod terminal;
 mod workspace;
+mod wrappers;

@@ -10,6 +10,7 @@ use miette::{Context, IntoDiagnostic, miette};
 use super::CargoConfig;
 use super::value::ConfigValue;
 use crate::error::Result;
+use crate::platform::Target;
 
 /// What the configuration says about a target.
 #[derive(Clone, Debug)]
@@ -57,6 +58,18 @@ impl CargoConfig {
     /// As [`Self::rustflags`].
     pub(crate) fn linker(&self, triple: &str) -> Result<Option<PathBuf>> {
         Ok(self.settings(triple)?.linker)
+    }
+
+    /// Returns whether programs for a target are linked statically: as the last flag about it says, else by default.
+    pub(crate) fn links_statically(&self, target: Target) -> bool {
+        let flags = self.rustflags(target.triple).map(|flags| flags.list).unwrap_or_default();
+        let features = flags.iter().rev().flat_map(|flag| flag.rsplit(['=', ',']));
+        let said = features.filter_map(|feature| match feature {
+            "+crt-static" => Some(true),
+            "-crt-static" => Some(false),
+            _ => None,
+        });
+        said.into_iter().next().unwrap_or(target.is_static())
     }
 
     fn settings(&self, triple: &str) -> Result<TargetSettings> {
