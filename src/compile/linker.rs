@@ -44,8 +44,8 @@ pub fn choose(
         if toolchain.host == target.triple {
             continue;
         }
-        // Rust comes with no other libc than musl: linking with it needs a C compiler.
-        let is_rust_alone = run.c_packages.is_empty() && config.links_statically(target);
+        // Rust comes with no other libc than musl, if it comes with a library for the target at all: linking needs a C compiler.
+        let is_rust_alone = run.c_packages.is_empty() && config.links_statically(target) && toolchain.has_libc(target);
         let needs_c = !is_rust_alone && !has_c_compiler(environment, config, target);
         if needs_c && Zig::find_zig().is_ok() {
             linkers.variables.extend(zig(config, target)?);

@@ -69,6 +69,12 @@ impl Toolchain {
         rustlib.join(target.triple).join("lib")
     }
 
+    /// Returns whether it brings the C library of a target, or has its Rust library from elsewhere.
+    pub(crate) fn has_libc(&self, target: Target) -> bool {
+        let folder = self.libraries(target);
+        folder.join("self-contained/libc.a").is_file() || has_std(&folder)
+    }
+
     /// Returns whether rustup installed the toolchain, rather than linked it.
     fn is_from_rustup(&self) -> bool {
         self.sysroot.join(RUSTUP_MANIFEST).is_file()

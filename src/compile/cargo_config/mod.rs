@@ -22,8 +22,8 @@ use miette::{Context, IntoDiagnostic};
 use crate::environment::Environment;
 use crate::error::Result;
 use files::ConfigFiles;
-pub(crate) use settings::FlagsSource;
 use settings::TargetSettings;
+pub(crate) use settings::{FlagsSource, RustFlags};
 use value::{ConfigValue, Origin};
 
 /// Cargo's configuration.

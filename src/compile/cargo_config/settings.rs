@@ -43,6 +43,19 @@ pub(crate) enum FlagsSource {
 const WITHOUT_CFG: [&str; 7] =
     ["link-arg", "linker", "link-self-contained", "strip", "debuginfo", "codegen-units", "lto"];
 
+impl RustFlags {
+    /// Returns whether they have programs linked statically, or `None` if no flag is about it. The last one counts.
+    pub(crate) fn links_statically(&self) -> Option<bool> {
+        let features = self.list.iter().rev().flat_map(|flag| flag.rsplit(['=', ',']));
+        let mut said = features.filter_map(|feature| match feature {
+            "+crt-static" => Some(true),
+            "-crt-static" => Some(false),
+            _ => None,
+        });
+        said.next()
+    }
+}
+
 impl CargoConfig {
     /// Returns the user's compiler flags for a target.
     ///
@@ -60,16 +73,10 @@ impl CargoConfig {
         Ok(self.settings(triple)?.linker)
     }
 
-    /// Returns whether programs for a target are linked statically: as the last flag about it says, else by default.
+    /// Returns whether programs for a target are linked statically: as the user's flags say, else by default.
     pub(crate) fn links_statically(&self, target: Target) -> bool {
-        let flags = self.rustflags(target.triple).map(|flags| flags.list).unwrap_or_default();
-        let features = flags.iter().rev().flat_map(|flag| flag.rsplit(['=', ',']));
-        let said = features.filter_map(|feature| match feature {
-            "+crt-static" => Some(true),
-            "-crt-static" => Some(false),
-            _ => None,
-        });
-        said.into_iter().next().unwrap_or(target.is_static())
+        let flags = self.rustflags(target.triple);
+        flags.ok().and_then(|flags| flags.links_statically()).unwrap_or(target.is_static())
     }
 
     fn settings(&self, triple: &str) -> Result<TargetSettings> {
