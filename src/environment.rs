@@ -88,6 +88,12 @@ impl Environment {
         self.get(key).map(PathBuf::from).or_else(|| etcetera::home_dir().ok())
     }
 
+    /// Returns cargo's home folder: `CARGO_HOME`, else `.cargo` in the user's home.
+    pub fn cargo_home(&self) -> Option<PathBuf> {
+        let set = self.get("CARGO_HOME").map(PathBuf::from);
+        set.or_else(|| self.home().map(|home| home.join(".cargo")))
+    }
+
     /// Returns the first file with one of these names in the folders of PATH.
     pub fn find_program(&self, names: &[&str]) -> Option<PathBuf> {
         let folders: Vec<_> = std::env::split_paths(self.get("PATH")?).collect();

@@ -54,7 +54,7 @@ impl<'a> Binaries<'a> {
         for image in images {
             for base in image.base().into_iter().flat_map(|base| &base.images) {
                 let is_compiled = self.compiled[image.plan.run].contains(&base.target);
-                if is_compiled && !base.target.is_static() && !is_static_asked_for(toolchain, base.target) {
+                if is_compiled && !toolchain.config.links_statically(base.target) {
                     check.has_loader(image.plan, base)?;
                 }
             }
@@ -131,10 +131,4 @@ fn prebuilt(plan: &Plan, image: &ImagePlan, target: Target) -> Result<Option<Vec
         binaries.push(binary);
     }
     Ok(Some(binaries))
-}
-
-/// Returns whether the user asked for static binaries for a target whose binaries are dynamic by default.
-fn is_static_asked_for(toolchain: &Toolchain, target: Target) -> bool {
-    let flags = toolchain.config.rustflags(target.triple).ok().flatten();
-    flags.is_some_and(|flags| flags.flags.iter().any(|flag| flag.contains("+crt-static")))
 }

@@ -212,6 +212,13 @@ fn dynamic(program: &Binary) -> String {
 }
 
 fn refused(base: &BaseImage, message: &str) -> Report {
+    if base.target.is_static() {
+        return miette!(
+            help = "choose a base with musl with `--base`, such as docker.io/library/alpine; or make a static program: \
+                    remove `-C target-feature=-crt-static` from your rustflags",
+            "{message}"
+        );
+    }
     miette!(
         help = format!(
             "choose a base with glibc with `--base`, such as gcr.io/distroless/cc-debian13; or make a static program with \

@@ -82,9 +82,8 @@ impl<'a> Inputs<'a> {
                 let unit = image.unit(*target);
                 if wanted.iter().all(|known: &Wanted| known.unit != unit) {
                     // Flags for the compiler may set a `cfg` that dependencies depend on.
-                    let flags =
-                        toolchain.and_then(|toolchain| toolchain.config.rustflags(target.triple).ok().flatten());
-                    wanted.push(Wanted { unit, spec: &image.spec, flags: flags.map(|flags| flags.flags) });
+                    let flags = toolchain.and_then(|toolchain| toolchain.config.rustflags(target.triple).ok());
+                    wanted.push(Wanted { unit, spec: &image.spec, flags: flags.map(|flags| flags.list) });
                 }
             }
         }

@@ -77,7 +77,8 @@ impl<'a> Build<'a> {
         let environment = &self.context.environment;
         // The toolchain does not depend on the plan: it is looked up while the plan is made.
         let (plan, toolchain) = std::thread::scope(|scope| {
-            let toolchain = scope.spawn(inherit(|| Toolchain::find(environment)));
+            let config = &self.request.args.cargo.config;
+            let toolchain = scope.spawn(inherit(|| Toolchain::find(environment, config)));
             let plan = plan::make(&self.request, environment);
             (plan, toolchain.join().unwrap_or_else(|_| Err(miette!("a thread panicked"))))
         });

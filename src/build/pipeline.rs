@@ -61,12 +61,12 @@ impl Pipeline<'_> {
         toolchain: Option<Toolchain>,
         hooks: &dyn Hooks,
     ) -> Result<Vec<(BuiltImage, Layout)>> {
-        let images = self.look_at_bases(bases)?;
+        let images = self.look_at_bases(bases, toolchain.as_ref())?;
         let binaries = Binaries::new(self.plan, &images)?;
         let toolchain = match toolchain {
             _ if !binaries.need_cargo() => None,
             Some(toolchain) => Some(toolchain),
-            None => Some(Toolchain::find(&self.context.environment)?),
+            None => Some(Toolchain::find(&self.context.environment, &self.plan.compile.config)?),
         };
         if let Some(toolchain) = &toolchain {
             binaries.check_bases(&images, bases, toolchain)?;
@@ -96,10 +96,11 @@ impl Pipeline<'_> {
 
     /// Looks at bases before cargo runs: at all bases that need no request, and at those that decide what is compiled, or
     /// whether it can be.
-    fn look_at_bases(&self, bases: &mut Bases) -> Result<Vec<PlannedImage<'_>>> {
+    fn look_at_bases(&self, bases: &mut Bases, toolchain: Option<&Toolchain>) -> Result<Vec<PlannedImage<'_>>> {
         let images = &self.plan.images;
         let is_remote = images.iter().any(|image| matches!(image.base, BaseReference::Registry(_)));
-        if is_remote && !self.plan.is_offline && images.iter().all(is_compiled_over_any_base) {
+        let mut of_images = images.iter().map(|image| is_compiled_over_any_base(image, toolchain));
+        if is_remote && !self.plan.is_offline && of_images.all(|over_any| over_any) {
             return Ok(images.iter().map(|plan| PlannedImage { plan, base: BaseState::Unknown }).collect());
         }
         let mut planned = Vec::new();
@@ -234,8 +235,10 @@ impl Pipeline<'_> {
 }
 
 /// Returns whether compilation for an image depends neither on its base nor on the verification of the base.
-fn is_compiled_over_any_base(image: &ImagePlan) -> bool {
-    image.base_verify.is_none() && image.targets().is_some_and(|targets| targets.iter().all(Target::is_static))
+fn is_compiled_over_any_base(image: &ImagePlan, toolchain: Option<&Toolchain>) -> bool {
+    let is_static =
+        |target: &Target| toolchain.map_or(target.is_static(), |toolchain| toolchain.config.links_statically(*target));
+    image.base_verify.is_none() && image.targets().is_some_and(|targets| targets.iter().all(is_static))
 }
 
 /// Prepares the bases of all images that were not prepared yet.

@@ -19,7 +19,7 @@ pub(crate) fn run(args: &SbomArgs, context: &GlobalContext) -> Result<Outcome> {
     let request = Request { args: &args.build(), purpose: Purpose::Sbom(args.format) };
     let plan = plan::make(&request, &context.environment)?;
     let image = only(&plan.images)?;
-    let toolchain = Toolchain::find(&context.environment)?;
+    let toolchain = Toolchain::find(&context.environment, &plan.compile.config)?;
     let mut bases = Bases::new(context, false, plan.is_offline)?;
     let base = bases.read(image)?;
     let targets: Vec<_> = base.images.iter().map(|image| image.target).collect();

@@ -49,6 +49,18 @@ pub(crate) enum ElfError {
         /// Its interpreter or libraries.
         needs: String,
     },
+    /// A dynamic program for musl was linked with another C library.
+    #[error("{path} is compiled for musl, but linked with another C library: its interpreter is {interpreter}")]
+    #[diagnostic(help(
+        "link it with musl: `pip install ziglang`, or set `target.*.linker` to a C compiler for musl; or remove \
+         `-C target-feature=-crt-static` from your rustflags"
+    ))]
+    OtherLibc {
+        /// The file.
+        path: PathBuf,
+        /// The loader of the other library.
+        interpreter: String,
+    },
     /// The file is not a valid program.
     #[error("{path} is damaged: {why}")]
     Damaged {
@@ -102,6 +114,19 @@ pub(crate) fn check_static(path: &Path, target: Target) -> Result<()> {
         return Err(ElfError::Dynamic { path: path.to_owned(), needs: needs.to_string() }.into());
     }
     Ok(())
+}
+
+/// Checks that a program that is compiled for musl is linked with musl, if it is dynamic.
+///
+/// # Errors
+/// Returns an error if its loader is that of another C library.
+pub(crate) fn check_libc(path: &Path, target: Target, needs: &Needs) -> Result<()> {
+    match &needs.interpreter {
+        Some(interpreter) if target.is_static() && !interpreter.contains("ld-musl-") => {
+            Err(ElfError::OtherLibc { path: path.to_owned(), interpreter: interpreter.clone() }.into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Checks machine, class and byte order, and returns what the program loads when it starts.

@@ -7,8 +7,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use cargo_zigbuild::zig::{Zig, prepare_zig_linker};
-use miette::{Context, Report, miette};
+use miette::{Context, miette};
 
+use super::cargo_config::CargoConfig;
 use super::target::Toolchain;
 use crate::environment::Environment;
 use crate::error::Result;
@@ -43,8 +44,8 @@ pub fn choose(
         if toolchain.host == target.triple {
             continue;
         }
-        // Rust comes with no other libc than musl: linking with it needs a C compiler.
-        let is_rust_alone = run.c_packages.is_empty() && target.is_static();
+        // Rust comes with no other libc than musl, if it comes with a library for the target at all: linking needs a C compiler.
+        let is_rust_alone = run.c_packages.is_empty() && config.links_statically(target) && toolchain.has_libc(target);
         let needs_c = !is_rust_alone && !has_c_compiler(environment, config, target);
         if needs_c && Zig::find_zig().is_ok() {
             linkers.variables.extend(zig(config, target)?);
@@ -56,7 +57,7 @@ pub fn choose(
         if has_linker(config, target)? {
             continue;
         }
-        if !target.is_static() {
+        if !config.links_statically(target) {
             let own = environment.find_program(&[&c_compiler(target)]);
             linkers.variables.extend(own.map(|compiler| (linker_key(target), compiler.into())));
             continue;
@@ -70,10 +71,9 @@ pub fn choose(
 }
 
 /// Returns whether the user configured how the target is linked: a linker, or arguments that only theirs may accept.
-fn has_linker(config: &cargo_config2::Config, target: Target) -> Result<bool> {
-    let linker = config.linker(target.triple).map_err(|error| in_config(target, &error))?;
-    let flags = config.rustflags(target.triple).map_err(|error| in_config(target, &error))?;
-    let flags = flags.map(|flags| flags.flags).unwrap_or_default();
+fn has_linker(config: &CargoConfig, target: Target) -> Result<bool> {
+    let linker = config.linker(target.triple)?;
+    let flags = config.rustflags(target.triple)?.list;
     Ok(linker.is_some() || flags.iter().any(|flag| is_linker_flag(flag)))
 }
 
@@ -93,10 +93,6 @@ fn no_lld(target: Target) -> String {
         target.triple,
         linker_key(target)
     )
-}
-
-pub(super) fn in_config(target: Target, error: &cargo_config2::Error) -> Report {
-    miette!("cannot read cargo's configuration for {}: {error}", target.triple)
 }
 
 /// Returns the path of LLVM's linker: in the toolchain, in rustup's default toolchain, or on PATH.
@@ -126,7 +122,7 @@ fn default_toolchain(environment: &Environment) -> Option<PathBuf> {
 }
 
 /// Returns whether the `cc` crate will find a C compiler for the target: by its variables, or by the names it looks for.
-fn has_c_compiler(environment: &Environment, config: &cargo_config2::Config, target: Target) -> bool {
+fn has_c_compiler(environment: &Environment, config: &CargoConfig, target: Target) -> bool {
     let keys = [format!("CC_{}", target.triple), format!("CC_{}", target.env_key()), "TARGET_CC".to_owned()];
     let own = c_compiler(target);
     let mut names = vec![own.as_str()];
@@ -134,7 +130,7 @@ fn has_c_compiler(environment: &Environment, config: &cargo_config2::Config, tar
         names.push("musl-gcc");
     }
     // Cargo sets the table `env` of its configuration for build scripts.
-    keys.iter().any(|key| environment.get(key).is_some() || config.env.contains_key(key))
+    keys.iter().any(|key| environment.get(key).is_some() || config.sets_variable(key))
         || environment.find_program(&names).is_some()
 }
 
@@ -150,8 +146,8 @@ fn c_compiler(target: Target) -> String {
 }
 
 /// Returns the variables by which cargo, rustc and build scripts find zig. A configured linker stays.
-fn zig(config: &cargo_config2::Config, target: Target) -> Result<Vec<(String, OsString)>> {
-    let wrapper = prepare_zig_linker(target.triple, config)
+fn zig(config: &CargoConfig, target: Target) -> Result<Vec<(String, OsString)>> {
+    let wrapper = prepare_zig_linker(target.triple, &config.for_zig(target.triple)?)
         .map_err(|error| miette!("{error:#}"))
         .wrap_err_with(|| format!("cannot set up zig as the C compiler for {}", target.triple))?;
     let key = target.env_key();
@@ -198,13 +194,13 @@ mod tests {
         let [amd64, arm64, ..] = TARGETS;
         let environment = [("CC_aarch64_unknown_linux_musl", "my-cc")].into_iter().collect();
         let folder = tempfile::tempdir().expect("a folder");
-        let config = cargo_config2::Config::load_with_cwd(folder.path()).expect("a configuration");
+        let config = CargoConfig::load_in(folder.path(), &Environment::default(), &[]).expect("a configuration");
         assert!(has_c_compiler(&environment, &config, arm64));
         assert!(!has_c_compiler(&environment, &config, amd64));
         std::fs::create_dir(folder.path().join(".cargo")).expect("a folder");
         let table = "[env]\nCC_x86_64-unknown-linux-musl = \"my-cc\"\n[build]\nrustflags = [\"-C\", \"link-arg=-s\"]\n";
         std::fs::write(folder.path().join(".cargo/config.toml"), table).expect("writes");
-        let config = cargo_config2::Config::load_with_cwd(folder.path()).expect("a configuration");
+        let config = CargoConfig::load_in(folder.path(), &Environment::default(), &[]).expect("a configuration");
         assert!(has_c_compiler(&Environment::default(), &config, amd64));
         assert!(has_linker(&config, amd64).expect("a configuration"));
     }

@@ -1,10 +1,11 @@
 //! Runs cargo, mostly once for all packages and targets: its messages → [`Binary`].
 
+pub(crate) mod cargo_config;
 pub(crate) mod elf;
 pub mod linker;
 pub(crate) mod release;
-pub(crate) mod remap;
 pub(crate) mod resolve;
+mod rustflags;
 pub(crate) mod section;
 pub(crate) mod target;
 pub(crate) mod versions;
@@ -15,7 +16,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use cargo_metadata::{Artifact, BuildScript, Message, PackageId, TargetKind};
-use miette::{Context, IntoDiagnostic, miette};
+use miette::{Context, IntoDiagnostic};
 
 use crate::error::{CargoFailed, NoCCompiler, Result};
 use crate::event::{Event, Listener};
@@ -23,6 +24,7 @@ use crate::interrupt;
 use crate::plan::{CargoRun, CompilePlan, Unit};
 use crate::platform::Target;
 
+use cargo_config::CargoConfig;
 use elf::Needs;
 use linker::Linkers;
 pub(crate) use target::Toolchain;
@@ -68,6 +70,7 @@ struct CargoJob<'a> {
     number: usize,
     run: &'a CargoRun,
     targets: &'a [Target],
+    config: &'a CargoConfig,
     linkers: Linkers,
     listener: Listener<'a>,
 }
@@ -104,7 +107,8 @@ pub fn run(
     for (number, (run, targets)) in plan.runs.iter().zip(targets).enumerate() {
         if !targets.is_empty() {
             let linkers = linker::choose(run, &plan.environment, toolchain, targets, listener)?;
-            let built = CargoJob { plan, number, run, targets, linkers, listener }.run(toolchain, on_binary)?;
+            let built = CargoJob { plan, number, run, targets, config: &toolchain.config, linkers, listener }
+                .run(toolchain, on_binary)?;
             compiled.binaries.extend(built.binaries);
             compiled.out_dirs.extend(built.out_dirs);
         }
@@ -120,7 +124,7 @@ impl CargoJob<'_> {
         for target in self.targets {
             command.args(["--target", target.triple]);
         }
-        let flags = remap::flags(&self.plan.remaps, &toolchain.sysroot, &toolchain.config, self.targets)?;
+        let flags = rustflags::add(&self.plan.remaps, &toolchain.sysroot, self.config, self.targets)?;
         command.args(flags.args).envs(flags.variable);
         let messages = self.execute(command, on_binary)?;
         let out_dirs = out_dirs(&messages.executed_scripts, self.targets, self.number);
@@ -176,8 +180,9 @@ impl CargoJob<'_> {
     }
 
     fn checked_binary(&self, artifact: &Artifact) -> Result<Option<Binary>> {
-        let Some(mut binary) = binary(artifact, self.targets, self.number)? else { return Ok(None) };
-        binary.needs = binary.check(binary.unit.target.is_static())?;
+        let Some(mut binary) = binary(artifact, self.targets, self.number) else { return Ok(None) };
+        binary.needs = binary.check(self.config.links_statically(binary.unit.target))?;
+        elf::check_libc(&binary.path, binary.unit.target, &binary.needs)?;
         Ok(Some(binary))
     }
 
@@ -212,21 +217,18 @@ impl Binary {
     }
 }
 
-/// Returns the program of an artifact, or `None` if it is none. Cargo's message has package and name; the target is a part
-/// of the path.
-fn binary(artifact: &Artifact, targets: &[Target], run: usize) -> Result<Option<Binary>> {
-    let Some(path) = artifact.executable.as_ref().filter(|_| artifact.target.kind.contains(&TargetKind::Bin)) else {
-        return Ok(None);
-    };
-    // From the end: a directory above the project may have any name.
-    let target = path.iter().rev().find_map(|part| targets.iter().find(|target| part == target.triple));
-    let target = *target.ok_or_else(|| miette!("cargo built {path} for a target that was not requested"))?;
-    Ok(Some(Binary {
+/// Returns the program of an artifact, or `None` if it is none that was asked for: those that are built for a dependent
+/// package (`artifact = "bin"`) are not written to TARGET/PROFILE. Cargo's message has package and name, but no target.
+fn binary(artifact: &Artifact, targets: &[Target], run: usize) -> Option<Binary> {
+    let path = artifact.executable.as_ref().filter(|_| artifact.target.kind.contains(&TargetKind::Bin))?;
+    let folder = path.ancestors().nth(2)?.file_name()?;
+    let target = *targets.iter().find(|target| folder == target.triple)?;
+    Some(Binary {
         unit: Unit { package: artifact.package_id.clone(), run, target },
         name: artifact.target.name.clone(),
         path: path.clone().into_std_path_buf(),
         needs: Needs::default(),
-    }))
+    })
 }
 
 /// Returns the output directories of build scripts that ran for a target: they are below a directory named as the target.
@@ -248,6 +250,25 @@ fn out_dir(script: &BuildScript, targets: &[Target], run: usize) -> Option<OutDi
 mod tests {
     use super::*;
     use crate::platform::TARGETS;
+
+    #[test]
+    fn binaries_for_other_packages_are_none() {
+        let target = |executable: &str| {
+            let artifact = serde_json::json!({
+                "package_id": "x", "manifest_path": "/x/Cargo.toml", "features": [], "filenames": [executable],
+                "executable": executable, "fresh": false,
+                "target": { "name": "x", "kind": ["bin"], "crate_types": ["bin"], "src_path": "/x/src/main.rs" },
+                "profile": { "opt_level": "3", "debug_assertions": false, "overflow_checks": false, "test": false },
+            });
+            let artifact = serde_json::from_value(artifact).expect("a message");
+            binary(&artifact, &TARGETS, 0).map(|binary| binary.unit.target.triple)
+        };
+        let own = "/x86_64-unknown-linux-musl/target/aarch64-unknown-linux-musl/release/x";
+        assert_eq!(target(own), Some("aarch64-unknown-linux-musl"));
+        assert_eq!(target("/target/release/deps/artifact/x-1/bin/x-1"), None);
+        assert_eq!(target("/target/x86_64-unknown-linux-musl/release/deps/artifact/x-1/bin/x-1"), None);
+        assert_eq!(target("/target/x86_64-unknown-linux-gnu/release/x"), None);
+    }
 
     #[test]
     fn out_dirs_belong_to_the_target_of_the_script() {

@@ -46,7 +46,7 @@ impl Toolchain {
 
     /// Returns the name by which the compiler is called.
     pub fn compiler_name(&self) -> &OsStr {
-        self.config.rustc().path.as_os_str()
+        self.config.compiler().as_os_str()
     }
 }
 

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use miette::{Context, IntoDiagnostic, miette};
 
+use super::cargo_config::CargoConfig;
 use crate::environment::Environment;
 use crate::error::{Result, or_help};
 use crate::event::{Event, Listener};
@@ -24,20 +25,21 @@ pub struct Toolchain {
     pub host: String,
     /// The directory of the host's libraries. Those of other targets have their triple in place of the host's.
     host_libraries: PathBuf,
-    /// Cargo's configuration: the compiler, and the linker of each target.
-    pub config: cargo_config2::Config,
+    /// Cargo's configuration: the compiler, and the flags and the linker of each target.
+    pub config: CargoConfig,
 }
 
 impl Toolchain {
     /// Finds the toolchain by asking the compiler, which works for toolchains of rustup, Debian, Nix and linked ones alike.
+    /// `args` are the values of `--config`.
     ///
     /// # Errors
     /// Returns an error if cargo's configuration cannot be read, or `rustc` cannot be run.
-    pub fn find(environment: &Environment) -> Result<Toolchain> {
-        let config = cargo_config2::Config::load().into_diagnostic().wrap_err("cannot read cargo's configuration");
+    pub fn find(environment: &Environment, args: &[String]) -> Result<Toolchain> {
+        let config = CargoConfig::load(environment, args).wrap_err("cannot read cargo's configuration");
         let config =
             config.map_err(|error| or_help(error, || "fix it: `cargo build` cannot read it either".to_owned()))?;
-        let rustc = rustc(environment, config.rustc().path.as_os_str());
+        let rustc = config.compiler().to_owned();
         // Starting the compiler takes longer than all other work before cargo runs.
         if let Some((sysroot, host)) = installed_by_rustup(&rustc) {
             let host_libraries = libraries_of(&sysroot, &host);
@@ -67,6 +69,12 @@ impl Toolchain {
         rustlib.join(target.triple).join("lib")
     }
 
+    /// Returns whether it brings the C library of a target, or has its Rust library from elsewhere.
+    pub(crate) fn has_libc(&self, target: Target) -> bool {
+        let folder = self.libraries(target);
+        folder.join("self-contained/libc.a").is_file() || has_std(&folder)
+    }
+
     /// Returns whether rustup installed the toolchain, rather than linked it.
     fn is_from_rustup(&self) -> bool {
         self.sysroot.join(RUSTUP_MANIFEST).is_file()
@@ -77,13 +85,13 @@ impl Toolchain {
         missing.map(|target| target.triple).collect()
     }
 
-    /// Installs the missing standard libraries of the targets, if rustup manages the toolchain.
+    /// Installs the missing standard libraries of the targets, if rustup manages the toolchain and cargo does not build them.
     ///
     /// # Errors
     /// Returns an error if one is missing and cannot be installed.
     pub fn ensure(&self, targets: &[Target], plan: &CompilePlan, listener: Listener) -> Result<()> {
         let missing = self.missing(targets);
-        if missing.is_empty() {
+        if missing.is_empty() || self.config.builds_std() {
             return Ok(());
         }
         let names = missing.join(", ");
@@ -169,13 +177,6 @@ fn has_std(folder: &Path) -> bool {
     })
 }
 
-/// Returns the compiler that cargo will use. If rustup started cargo, that is the one beside cargo.
-fn rustc(environment: &Environment, configured: &OsStr) -> PathBuf {
-    let beside = Path::new(environment.cargo()).with_file_name(format!("rustc{}", std::env::consts::EXE_SUFFIX));
-    let by_rustup = environment.get("RUSTUP_TOOLCHAIN").is_some() && configured == "rustc";
-    if by_rustup && beside.is_absolute() && beside.is_file() { beside } else { configured.into() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,9 +201,9 @@ mod tests {
     #[test]
     fn toolchain_agrees_with_the_compiler() {
         let environment = Environment::of_this_process();
-        let found = Toolchain::find(&environment).expect("a toolchain");
-        let rustc = rustc(&environment, found.config.rustc().path.as_os_str());
-        let answer = Command::new(rustc).args(["--print", "sysroot", "--print", "target-libdir"]).output();
+        let found = Toolchain::find(&environment, &[]).expect("a toolchain");
+        let answer =
+            Command::new(found.config.compiler()).args(["--print", "sysroot", "--print", "target-libdir"]).output();
         let answer = String::from_utf8(answer.expect("rustc runs").stdout).expect("paths");
         let said: Vec<_> = answer.lines().map(PathBuf::from).collect();
         assert_eq!([found.sysroot, found.host_libraries], said[..]);

@@ -32,6 +32,8 @@ pub struct CompilePlan {
     pub remaps: Vec<Remap>,
     /// The Cargo.lock of the workspace.
     pub lock: PathBuf,
+    /// The values of `--config`.
+    pub config: Vec<String>,
     /// Whether a missing Rust target may be installed.
     pub install: bool,
     /// The environment of this process.
@@ -67,6 +69,8 @@ pub struct Resolve {
 pub(crate) struct WorkspaceMetadata {
     /// The packages.
     pub metadata: Metadata,
+    /// The text of Cargo.lock, or an empty one.
+    pub lock: String,
     /// The digest of the output.
     pub digest: Digest,
 }
@@ -152,7 +156,7 @@ pub(crate) fn plan(
     let install = !(args.no_install || args.offline || args.frozen);
     let remaps = remap::remaps(args, environment, &workspace.metadata);
     let lock = workspace.metadata.workspace_root.join("Cargo.lock").into();
-    Ok(CompilePlan { runs, remaps, lock, install, environment: environment.clone() })
+    Ok(CompilePlan { runs, remaps, lock, config: args.config.clone(), install, environment: environment.clone() })
 }
 
 fn cargo_run(
@@ -170,10 +174,10 @@ fn cargo_run(
     let resolve = Resolve {
         args: shared_args(args).into_iter().chain(features.iter().cloned()).collect(),
         features: feature_args(args).into_iter().chain(features.iter().map(text)).collect(),
-        packages: each_once(group.images.iter().map(|image| image.spec.clone())),
+        packages: each_once(group.images.iter().map(|image| package_spec(image, &workspace.lock).to_owned())),
         known: resolved.digest.clone(),
     };
-    Ok(CargoRun { args: cargo_args(args, group, features), c_packages, resolve })
+    Ok(CargoRun { args: cargo_args(args, group, features, &workspace.lock), c_packages, resolve })
 }
 
 /// Runs `cargo metadata` with these features.
@@ -202,7 +206,9 @@ pub(crate) fn metadata(
     let digest = sha256(&output.stdout);
     let text = String::from_utf8(output.stdout).into_diagnostic()?;
     let metadata = MetadataCommand::parse(text).into_diagnostic();
-    Ok(WorkspaceMetadata { metadata: metadata.wrap_err("cannot read the output of `cargo metadata`")?, digest })
+    let metadata = metadata.wrap_err("cannot read the output of `cargo metadata`")?;
+    let lock = std::fs::read_to_string(metadata.workspace_root.join("Cargo.lock")).unwrap_or_default();
+    Ok(WorkspaceMetadata { metadata, lock, digest })
 }
 
 /// Returns the arguments that every cargo command takes.
@@ -255,14 +261,24 @@ fn text(argument: &OsString) -> String {
     argument.to_string_lossy().into_owned()
 }
 
-fn cargo_args(args: &CargoArgs, group: &RunGroup, features: Vec<OsString>) -> Vec<OsString> {
+/// Returns the package as cargo's arguments name it: by its id if a dependency has its name and version, on any platform.
+fn package_spec<'a>(image: &'a ImagePlan, lock: &str) -> &'a str {
+    let (name, version) = image.spec.split_once('@').unwrap_or((&image.spec, ""));
+    let lines = lock.lines().zip(lock.lines().skip(1));
+    let entry = (format!("name = \"{name}\""), format!("version = \"{version}\""));
+    let has_same = lines.filter(|(first, second)| (*first, *second) == (&entry.0, &entry.1)).nth(1).is_some();
+    // In the ids of cargo before 1.77, spaces separate the parts: they are no arguments.
+    if has_same && !image.package.repr.contains(' ') { &image.package.repr } else { &image.spec }
+}
+
+fn cargo_args(args: &CargoArgs, group: &RunGroup, features: Vec<OsString>, lock: &str) -> Vec<OsString> {
     let mut all: Vec<OsString> = vec!["build".into(), "--message-format=json-render-diagnostics".into()];
     all.extend(common_args(args));
     all.extend(features);
     add_flag(&mut all, "--profile", group.profile.as_ref());
     let selected = group.images.iter().flat_map(|image| {
         let bins = image.bins.iter().map(|bin| ("--bin", bin.as_str()));
-        [("--package", image.spec.as_str())].into_iter().chain(bins)
+        [("--package", package_spec(image, lock))].into_iter().chain(bins)
     });
     // Several images may share a package or a binary.
     for (flag, value) in each_once(selected) {

@@ -22,7 +22,7 @@ pub struct ImagePlan {
     pub name: String,
     /// The package, as cargo's messages name it.
     pub package: PackageId,
-    /// The package, as cargo's arguments name it: `name@version`, which no other member of the workspace has.
+    /// The package's name and version, `name@version`, which no other member of the workspace has.
     pub spec: String,
     /// The package's version.
     pub version: String,

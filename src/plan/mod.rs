@@ -2,7 +2,7 @@
 //!
 //! | file | what it decides |
 //! | --- | --- |
-//! | `selection`, `candidates` | the packages, and their images |
+//! | `spec`, `selection`, `candidates` | the packages, and their images |
 //! | [`image`], `facts` | one image, and how it follows from flags, variables and tables |
 //! | [`request`] | what a plan is made from, and what for |
 //! | `flags` | flags and environment variables, as tables |
@@ -24,6 +24,7 @@ mod prebuilt;
 mod remap;
 pub(crate) mod request;
 mod selection;
+mod spec;
 mod tags;
 mod unit;
 
@@ -107,7 +108,6 @@ pub fn make(request: &Request, environment: &Environment) -> Result<Plan> {
     let candidates = candidates::candidates(&packages, &shared.table.unwrap_or_default(), args)?;
     let mut images = candidates.into_iter().map(|candidate| facts.image(candidate)).collect::<Result<Vec<_>>>()?;
     warnings.extend(images.iter().filter_map(image::ImagePlan::missing_program));
-    warnings.extend(remap::warning(&args.cargo, environment));
     if images.is_empty() {
         return Err(conflicts::no_image(&packages, &args.cargo));
     }

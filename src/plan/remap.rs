@@ -9,63 +9,53 @@ use cargo_metadata::Metadata;
 
 use crate::cli::CargoArgs;
 use crate::environment::Environment;
+use crate::unique::each_once;
 
 /// A folder, and its replacement in binaries.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Remap {
     /// The folder.
     pub from: PathBuf,
     /// The replacement, the same on all machines.
-    pub to: &'static str,
+    pub to: String,
 }
 
 /// Returns all replacements, or none if `--no-remap-path-prefix` is given. Folders within others come after them: rustc
 /// applies the last that matches.
 pub(crate) fn remaps(args: &CargoArgs, environment: &Environment, workspace: &Metadata) -> Vec<Remap> {
-    if args.no_remap_path_prefix || flags_of_arguments_count(args, environment) {
+    if args.no_remap_path_prefix {
         return Vec::new();
     }
-    let home = environment.home();
-    let cargo_home = environment.get("CARGO_HOME").map(PathBuf::from);
-    let cargo_home = cargo_home.or_else(|| home.as_ref().map(|home| home.join(".cargo")));
-    let target = args.target_dir.clone().unwrap_or_else(|| workspace.target_directory.clone().into());
-    let registries = registries(workspace).into_iter().map(|folder| (folder.to_owned(), "/cargo/registry"));
-    let mut all: Vec<_> = home
-        .map(|home| (home, "/home"))
-        .into_iter()
-        .chain(cargo_home.map(|folder| (folder, "/cargo")))
-        .chain([(workspace.workspace_root.clone().into(), "/workspace"), (target, "/workspace/target")])
-        .chain(registries)
-        .filter_map(|(from, to)| Some(Remap { from: std::path::absolute(from).ok()?, to }))
-        // The home of a user without one is the root, which contains everything.
-        .filter(|remap| remap.from.parent().is_some())
-        .collect();
+    let mut all: Vec<(PathBuf, String)> = Vec::new();
+    all.extend(environment.home().map(|home| (home, "/home".to_owned())));
+    all.extend(environment.cargo_home().map(|home| (home, "/cargo".to_owned())));
+    all.extend(outside(workspace));
+    all.push((workspace.workspace_root.clone().into(), "/workspace".to_owned()));
+    all.extend(output_folders(args, workspace).into_iter().map(|folder| (folder, "/workspace/target".to_owned())));
+    all.extend(registries(workspace).into_iter().map(|folder| (folder.to_owned(), "/cargo/registry".to_owned())));
+    let absolute = all.into_iter().filter_map(|(from, to)| Some(Remap { from: std::path::absolute(from).ok()?, to }));
+    // The home of a user without one is the root, which contains everything.
+    let mut all = each_once(absolute.filter(|remap| remap.from.parent().is_some()));
     all.sort_by_key(|remap| remap.from.components().count());
     all
 }
 
-/// Returns a warning if binaries contain paths of this machine without `--no-remap-path-prefix`.
-pub(crate) fn warning(args: &CargoArgs, environment: &Environment) -> Option<String> {
-    let is_unexpected = !args.no_remap_path_prefix && flags_of_arguments_count(args, environment);
-    is_unexpected.then(|| {
-        "binaries will contain paths of this machine, because `--config` sets `rustflags`: set them in RUSTFLAGS or in a file \
-         of cargo's configuration, or pass --no-remap-path-prefix to silence this warning"
-            .to_owned()
+/// Returns the folders that cargo writes to: of results, and of what they are made from.
+fn output_folders(args: &CargoArgs, workspace: &Metadata) -> Vec<PathBuf> {
+    let configured = workspace.target_directory.as_std_path();
+    let target = args.target_dir.as_deref().unwrap_or(configured);
+    let build = workspace.build_directory.as_ref().map(|folder| folder.as_std_path());
+    [Some(target), build.filter(|build| *build != configured)].into_iter().flatten().map(Path::to_owned).collect()
+}
+
+/// Returns the packages that are outside of the workspace, but come from no registry or repository.
+fn outside(workspace: &Metadata) -> impl Iterator<Item = (PathBuf, String)> {
+    let local = workspace.packages.iter().filter(|package| package.source.is_none());
+    let outside = local.filter(|package| !package.manifest_path.starts_with(&workspace.workspace_root));
+    outside.filter_map(|package| {
+        let folder = package.manifest_path.parent()?.as_std_path().to_owned();
+        Some((folder, format!("/dependencies/{}-{}", package.name, package.version)))
     })
-}
-
-/// Returns whether `--config` sets rustflags, and cargo uses them. Ours would replace them, or could not be merged with them.
-fn flags_of_arguments_count(args: &CargoArgs, environment: &Environment) -> bool {
-    let in_environment = ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS"].iter().any(|variable| environment.is_set(variable));
-    !in_environment && args.config.iter().any(|config| sets_rustflags(config))
-}
-
-/// `config` is a file or TOML.
-fn sets_rustflags(config: &str) -> bool {
-    if !Path::new(config).is_file() {
-        return config.contains("rustflags");
-    }
-    std::fs::read_to_string(config).is_ok_and(|text| text.contains("rustflags"))
 }
 
 /// Returns the folders that packages of registries are in: in cargo's home, or vendored.
@@ -96,7 +86,7 @@ mod tests {
         cargo: CargoArgs,
     }
 
-    fn remapped(typed: &[&str], home: &str, root: &str, package: &str) -> Vec<(String, &'static str)> {
+    fn remapped(typed: &[&str], home: &str, root: &str, package: &str) -> Vec<(String, String)> {
         let package = serde_json::json!({
             "name": "x", "version": "1.0.0", "id": "x", "source": "registry+https://example.org/index",
             "manifest_path": format!("{package}/x-1.0.0/Cargo.toml"), "dependencies": [], "targets": [], "features": {},
@@ -112,8 +102,8 @@ mod tests {
         all.map(|remap| (remap.from.display().to_string(), remap.to)).collect()
     }
 
-    fn texts(all: &[(&str, &'static str)]) -> Vec<(String, &'static str)> {
-        all.iter().map(|(from, to)| ((*from).to_owned(), *to)).collect()
+    fn texts(all: &[(&str, &str)]) -> Vec<(String, String)> {
+        all.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect()
     }
 
     #[test]

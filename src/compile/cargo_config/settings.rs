@@ -1,0 +1,173 @@
+//! The settings of one target: compiler flags and linker.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::str::FromStr;
+
+use cargo_platform::{Cfg, CfgExpr};
+use miette::{Context, IntoDiagnostic, miette};
+
+use super::CargoConfig;
+use super::value::ConfigValue;
+use crate::error::Result;
+use crate::platform::Target;
+
+/// What the configuration says about a target.
+#[derive(Clone, Debug)]
+pub(super) struct TargetSettings {
+    flags: RustFlags,
+    linker: Option<PathBuf>,
+}
+
+/// The user's compiler flags for a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RustFlags {
+    /// The flags.
+    pub list: Vec<String>,
+    /// Where cargo reads them from.
+    pub source: FlagsSource,
+}
+
+/// The one source of flags that cargo reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FlagsSource {
+    /// `CARGO_ENCODED_RUSTFLAGS` or `RUSTFLAGS`.
+    Environment,
+    /// The tables of the target.
+    Target,
+    /// `build.rustflags`, or no source at all.
+    Build,
+}
+
+/// Flags that do not change which `cfg` are set. The names follow `-C`, in the same word or in the next one.
+const WITHOUT_CFG: [&str; 7] =
+    ["link-arg", "linker", "link-self-contained", "strip", "debuginfo", "codegen-units", "lto"];
+
+impl RustFlags {
+    /// Returns whether they have programs linked statically, or `None` if no flag is about it. The last one counts.
+    pub(crate) fn links_statically(&self) -> Option<bool> {
+        let features = self.list.iter().rev().flat_map(|flag| flag.rsplit(['=', ',']));
+        let mut said = features.filter_map(|feature| match feature {
+            "+crt-static" => Some(true),
+            "-crt-static" => Some(false),
+            _ => None,
+        });
+        said.next()
+    }
+}
+
+impl CargoConfig {
+    /// Returns the user's compiler flags for a target.
+    ///
+    /// # Errors
+    /// Returns an error if the compiler cannot be asked for the `cfg` that tables depend on.
+    pub(crate) fn rustflags(&self, triple: &str) -> Result<RustFlags> {
+        Ok(self.settings(triple)?.flags)
+    }
+
+    /// Returns the linker that the user chose for a target.
+    ///
+    /// # Errors
+    /// As [`Self::rustflags`].
+    pub(crate) fn linker(&self, triple: &str) -> Result<Option<PathBuf>> {
+        Ok(self.settings(triple)?.linker)
+    }
+
+    /// Returns whether programs for a target are linked statically: as the user's flags say, else by default.
+    pub(crate) fn links_statically(&self, target: Target) -> bool {
+        let flags = self.rustflags(target.triple);
+        flags.ok().and_then(|flags| flags.links_statically()).unwrap_or(target.is_static())
+    }
+
+    fn settings(&self, triple: &str) -> Result<TargetSettings> {
+        let mut known = self.targets.lock().map_err(|_| miette!("a thread panicked"))?;
+        if let Some(settings) = known.get(triple) {
+            return Ok(settings.clone());
+        }
+        let settings = self.find_settings(triple);
+        let settings = settings.wrap_err_with(|| format!("cannot read cargo's configuration for {triple}"))?;
+        known.insert(triple.to_owned(), settings.clone());
+        Ok(settings)
+    }
+
+    fn find_settings(&self, triple: &str) -> Result<TargetSettings> {
+        let tables = self.values.get(&["target"]).and_then(ConfigValue::table);
+        // Ordered by key, as in cargo.
+        let tables: Vec<_> = tables.into_iter().flatten().filter(|(key, _)| key.starts_with("cfg(")).collect();
+        let mut matching = Vec::new();
+        let mut flags = self.flags_with(triple, &matching);
+        if !tables.is_empty() {
+            // Flags may set a `cfg` that tables depend on, and cargo asks twice, too.
+            for _ in 0..2 {
+                let cfg = self.cfg(triple, &flags.list)?;
+                let found = tables.iter().filter(|(key, _)| CfgExpr::matches_key(key, &cfg));
+                matching = found.map(|(_, table)| *table).collect();
+                let before = std::mem::replace(&mut flags, self.flags_with(triple, &matching));
+                if flags == before || ![&flags, &before].iter().any(|flags| may_set_cfg(&flags.list)) {
+                    break;
+                }
+            }
+        }
+        let linker = self.program(&["target", triple, "linker"]);
+        let linker = linker.or_else(|| {
+            let value = matching.iter().find_map(|table| table.get(&["linker"]))?;
+            Some(self.resolved(value.text()?, &value.origin))
+        });
+        Ok(TargetSettings { flags, linker })
+    }
+
+    /// Returns the flags if the tables with these `cfg` match.
+    fn flags_with(&self, triple: &str, matching: &[&ConfigValue]) -> RustFlags {
+        if let Some(list) = self.flags_of_environment() {
+            return RustFlags { list, source: FlagsSource::Environment };
+        }
+        let mut list = self.words(&["target", triple, "rustflags"]);
+        let of_tables = matching.iter().filter_map(|table| table.get(&["rustflags"])).flat_map(ConfigValue::words);
+        list.extend(of_tables.map(|(flag, _)| flag.to_owned()));
+        if !list.is_empty() {
+            return RustFlags { list, source: FlagsSource::Target };
+        }
+        RustFlags { list: self.words(&["build", "rustflags"]), source: FlagsSource::Build }
+    }
+
+    /// Returns the flags of the variables, also if they are set to nothing.
+    fn flags_of_environment(&self) -> Option<Vec<String>> {
+        let split = |name: &str, separator: char| {
+            let flags = self.environment.get(name).map(|value| value.to_string_lossy().into_owned());
+            let flags = flags.unwrap_or_default();
+            let flags = flags.split(separator).map(str::to_owned);
+            self.environment.is_set(name).then(|| flags.collect::<Vec<_>>())
+        };
+        if let Some(flags) = split("CARGO_ENCODED_RUSTFLAGS", '\u{1f}') {
+            return Some(if flags == [""] { Vec::new() } else { flags });
+        }
+        let flags = split("RUSTFLAGS", ' ')?;
+        Some(flags.iter().map(|flag| flag.trim().to_owned()).filter(|flag| !flag.is_empty()).collect())
+    }
+
+    /// Asks the compiler which `cfg` are set.
+    fn cfg(&self, triple: &str, flags: &[String]) -> Result<Vec<Cfg>> {
+        let mut command = Command::new(&self.compiler);
+        command.args(["--print", "cfg", "--target", triple]).args(flags).stdin(Stdio::null());
+        let asked = || format!("cannot run {}", self.compiler.display());
+        let answer = command.output().into_diagnostic().wrap_err_with(asked)?;
+        if !answer.status.success() {
+            return Err(miette!("{}", String::from_utf8_lossy(&answer.stderr).trim()));
+        }
+        let text = String::from_utf8_lossy(&answer.stdout);
+        // It depends on what is compiled.
+        let known = text.lines().filter(|line| *line != "proc_macro");
+        Ok(known.filter_map(|line| Cfg::from_str(line).ok()).collect())
+    }
+}
+
+fn may_set_cfg(flags: &[String]) -> bool {
+    let mut words = flags.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        let option = if word == "-C" { words.next().unwrap_or_default() } else { word.trim_start_matches("-C") };
+        if !WITHOUT_CFG.iter().any(|known| option.starts_with(known)) {
+            return true;
+        }
+    }
+    false
+}
