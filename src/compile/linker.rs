@@ -71,7 +71,7 @@ pub(crate) fn choose(
         set_headers(&mut linkers, run, target, &user)?;
         set_linker(&mut linkers, target, &tools, toolchain, environment, listener)?;
     }
-    set_path(&mut linkers, &links, environment)?;
+    set_path(&mut linkers, &links, &foreign, environment)?;
     if foreign.len() == targets.len() {
         let flags = host_flags::for_host_alone(environment);
         linkers.variables.extend(flags.variables);
@@ -97,12 +97,20 @@ fn set_compilers(
     user: &UserConfig,
 ) -> Result<()> {
     let has_own_compiler = user.sets_for("CC", target);
-    let programs = [("CC", "cc"), ("CXX", "c++"), ("AR", "ar"), ("RANLIB", "ranlib"), ("PKG_CONFIG", "pkg-config")];
-    for (variable, name) in programs {
+    // By a name on PATH that begins with the target's, build scripts tell configure for what they build.
+    let by_name = |end: &str| PathBuf::from(format!("{}{end}", tools::gnu_name(target)));
+    let programs = [
+        ("CC", by_name("-gcc")),
+        ("CXX", by_name("-g++")),
+        ("AR", tools.join("ar")),
+        ("RANLIB", tools.join("ranlib")),
+        ("PKG_CONFIG", tools.join("pkg-config")),
+    ];
+    for (variable, program) in programs {
         // The archiver of another compiler is found by that compiler's name.
         let is_archiver = matches!(variable, "AR" | "RANLIB");
         if !(user.sets_for(variable, target) || is_archiver && has_own_compiler) {
-            linkers.set(format!("{variable}_{}", target.env_key()), tools.join(name));
+            linkers.set(format!("{variable}_{}", target.env_key()), program);
         }
     }
     links.file(target, "meson.ini", &tools::meson_file(target, tools))?;
@@ -159,8 +167,11 @@ fn set_linker(
 
 /// Puts programs in front of PATH that build scripts start by their names, and tells those that compile for this machine its
 /// own compilers.
-fn set_path(linkers: &mut Linkers, links: &ToolLinks, environment: &Environment) -> Result<()> {
-    let folders = links.on_path(environment)?;
+fn set_path(linkers: &mut Linkers, links: &ToolLinks, targets: &[Target], environment: &Environment) -> Result<()> {
+    let mut folders = links.on_path(environment)?;
+    for &target in targets {
+        folders.push(links.with_prefix(target)?);
+    }
     let by_name = |name: &str| folders.iter().find(|folder| folder.ends_with(name)).map(|folder| folder.join(name));
     for (variable, name, names_of_host) in [
         ("CC", "cc", &["HOST_CC", "CC_FOR_BUILD", "BUILD_CC", "HOSTCC"][..]),

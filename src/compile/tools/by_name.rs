@@ -2,7 +2,6 @@
 //! those of this machine else: also for rustc, which links build scripts with `cc`.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::str::FromStr;
@@ -11,25 +10,20 @@ use miette::miette;
 
 use super::become_program::become_program;
 use super::files::MESON_FILE;
-use super::{Invocation, ON_PATH, RunFolder, Tool, tool};
+use super::{Invocation, ON_PATH, Tool, other_program, tool};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::platform::Target;
 
 /// Becomes the program of this name.
-pub(super) fn run(
-    program: &Path,
-    name: &str,
-    args: Vec<OsString>,
-    environment: Environment,
-    run_folder: Option<RunFolder>,
-) -> Result<ExitCode> {
-    let target = target_of_script(&environment).filter(|_| run_folder.is_some() && !is_of_rustc(&args));
+pub(super) fn run(program: &Path, name: &str, args: Vec<OsString>) -> Result<ExitCode> {
+    let environment = Environment::of_this_process();
+    let target = target_of_script(&environment).filter(|_| !is_of_rustc(&args));
     if let (Some(target), Some(tool)) = (target, tool(&ON_PATH, name)) {
         return match tool {
             Tool::C => of_target("CC", target, &args, &environment, program),
             Tool::Cxx => of_target("CXX", target, &args, &environment, program),
-            tool => Invocation { tool, target, args, environment, run_folder }.run(),
+            tool => Invocation::new(tool, target, args).run(),
         };
     }
     // A script that reads CC and CXX gets this program by its path, in place of the user's.
@@ -98,14 +92,11 @@ fn words(value: &OsStr) -> Command {
 }
 
 /// Returns the program of this name on PATH that is not this one.
+///
+/// # Errors
+/// Returns an error if there is none.
 pub(super) fn real(name: &str, environment: &Environment) -> Result<PathBuf> {
-    let this = std::env::current_exe().ok().and_then(|path| fs::canonicalize(path).ok());
-    let path = environment.get("PATH").unwrap_or_default();
-    let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
-    let mut paths = std::env::split_paths(path).map(|folder| folder.join(&name));
-    paths
-        .find(|path| path.is_file() && fs::canonicalize(path).ok() != this)
-        .ok_or_else(|| miette!("cannot find {name} on PATH"))
+    other_program(&[name.to_owned()], environment).ok_or_else(|| miette!("cannot find {name} on PATH"))
 }
 
 /// Becomes Meson, which compiles for this machine unless a file says otherwise.

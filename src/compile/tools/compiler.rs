@@ -9,7 +9,7 @@ use miette::{Context, IntoDiagnostic, miette};
 
 use super::become_program::{become_program, without_paths_of_this_machine};
 use super::run_folder::{MissingCompiler, RunFolder, ZigTools};
-use super::{Invocation, Tool};
+use super::{Invocation, Tool, other_program};
 use crate::environment::Environment;
 use crate::error::{NoCCompiler, Result};
 use crate::platform::Target;
@@ -76,7 +76,7 @@ pub(super) fn find(
 fn gcc(tool: Tool, target: Target, environment: &Environment) -> Option<PathBuf> {
     let program = if tool == Tool::Cxx { "g++" } else { "gcc" };
     let names: Vec<_> = prefixes(target).iter().map(|prefix| format!("{prefix}{program}")).collect();
-    environment.find_program(&names.iter().map(String::as_str).collect::<Vec<_>>())
+    other_program(&names, environment)
 }
 
 /// Returns how the names of the target's programs begin.
@@ -135,9 +135,8 @@ fn archiver(invocation: &Invocation) -> Result<Command> {
     let Invocation { target, environment, run_folder, .. } = invocation;
     let name = if invocation.tool == Tool::Ar { "ar" } else { "ranlib" };
     if gcc(Tool::C, *target, environment).is_some() {
-        let names: Vec<_> = prefixes(*target).iter().map(|prefix| format!("{prefix}{name}")).collect();
-        let names = names.iter().map(String::as_str).chain([name]).collect::<Vec<_>>();
-        if let Some(program) = environment.find_program(&names) {
+        let names = prefixes(*target).into_iter().chain([String::new()]).map(|prefix| prefix + name);
+        if let Some(program) = other_program(&names.collect::<Vec<_>>(), environment) {
             return Ok(Command::new(program));
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use miette::{Context, IntoDiagnostic};
 
-use super::{OF_TARGET, ON_PATH};
+use super::{OF_TARGET, ON_PATH, WITH_PREFIX, gnu_name};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::platform::Target;
@@ -39,6 +39,18 @@ impl ToolLinks {
         let folder = self.root.join(target.triple);
         for (name, _) in OF_TARGET {
             self.link(&folder, name)?;
+        }
+        Ok(folder)
+    }
+
+    /// Creates the links of a target for PATH, and returns their folder.
+    ///
+    /// # Errors
+    /// Returns an error if one cannot be created.
+    pub(crate) fn with_prefix(&self, target: Target) -> Result<PathBuf> {
+        let folder = self.root.join("path").join(target.triple);
+        for (end, _) in WITH_PREFIX {
+            self.link(&folder, &format!("{}{end}", gnu_name(target)))?;
         }
         Ok(folder)
     }

@@ -8,6 +8,7 @@
 //! | `TRIPLE/cc`, `c++`, `ar`, `ranlib`, `gcc` | GCC for the target, or zig ([`compiler`]) |
 //! | `TRIPLE/rust-lld` | LLVM's linker, which also takes what only compilers know ([`link`]) |
 //! | `TRIPLE/pkg-config` | `pkg-config` without the libraries of this machine ([`pkg_config`]) |
+//! | `path/TRIPLE/PREFIX-gcc`, `-g++`, `-ar`, `-ranlib`, `-pkg-config` | on PATH: the same, by GNU's names for a target |
 //! | `path/NAME/NAME` | on PATH: the program of this name, or the one of the target in its build scripts ([`by_name`]) |
 
 mod become_program;
@@ -23,7 +24,7 @@ mod pkg_config;
 mod run_folder;
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 
@@ -74,6 +75,16 @@ const ON_PATH: [(&str, Tool); 7] = [
     ("meson", Tool::Meson),
 ];
 
+/// The links of each target on PATH, by the ends of their names. They begin as configure scripts, and much else, expect: with
+/// what GNU calls the target.
+const WITH_PREFIX: [(&str, Tool); 5] = [
+    ("-gcc", Tool::C),
+    ("-g++", Tool::Cxx),
+    ("-ar", Tool::Ar),
+    ("-ranlib", Tool::Ranlib),
+    ("-pkg-config", Tool::PkgConfig),
+];
+
 /// One start of this program as a tool of a target.
 struct Invocation {
     tool: Tool,
@@ -88,7 +99,11 @@ struct Invocation {
 pub fn as_tool(typed: &[OsString]) -> Option<Result<ExitCode>> {
     let (program, args) = typed.split_first()?;
     let program = Path::new(program);
-    if let Some(name) = tool_name(program) {
+    let name = file_name(program)?;
+    if let Some((target, tool)) = with_prefix(name) {
+        return Some(Invocation::new(tool, target, args.to_vec()).run());
+    }
+    if tool(&OF_TARGET, name).or_else(|| tool(&ON_PATH, name)).is_some() {
         return Some(by_link(program, name, args.to_vec()));
     }
     if args.first().is_some_and(|first| first == "zig") {
@@ -99,16 +114,20 @@ pub fn as_tool(typed: &[OsString]) -> Option<Result<ExitCode>> {
 }
 
 fn by_link(program: &Path, name: &str, args: Vec<OsString>) -> Result<ExitCode> {
-    let environment = Environment::of_this_process();
-    let run_folder = RunFolder::of(&environment);
     let folder = program.parent().and_then(Path::file_name).and_then(OsStr::to_str).unwrap_or_default();
     match (Target::from_str(folder), tool(&OF_TARGET, name)) {
-        (Ok(target), Some(tool)) => Invocation { tool, target, args, environment, run_folder }.run(),
-        _ => by_name::run(program, name, args, environment, run_folder),
+        (Ok(target), Some(tool)) => Invocation::new(tool, target, args).run(),
+        _ => by_name::run(program, name, args),
     }
 }
 
 impl Invocation {
+    fn new(tool: Tool, target: Target, args: Vec<OsString>) -> Invocation {
+        let environment = Environment::of_this_process();
+        let run_folder = RunFolder::of(&environment);
+        Invocation { tool, target, args, environment, run_folder }
+    }
+
     fn run(self) -> Result<ExitCode> {
         match self.tool {
             Tool::C | Tool::Cxx | Tool::Ar | Tool::Ranlib => compiler::run(&self),
@@ -126,11 +145,34 @@ impl Invocation {
     }
 }
 
-/// Returns the name of the tool that this program was started as. Another name is that of this program itself.
-fn tool_name(program: &Path) -> Option<&str> {
+fn file_name(program: &Path) -> Option<&str> {
     let name = program.file_name()?.to_str()?;
-    let name = name.strip_suffix(std::env::consts::EXE_SUFFIX).unwrap_or(name);
-    (tool(&OF_TARGET, name).is_some() || tool(&ON_PATH, name).is_some()).then_some(name)
+    Some(name.strip_suffix(std::env::consts::EXE_SUFFIX).unwrap_or(name))
+}
+
+/// Returns target and tool of a name such as `aarch64-linux-musl-gcc`.
+fn with_prefix(name: &str) -> Option<(Target, Tool)> {
+    WITH_PREFIX.iter().find_map(|(end, tool)| {
+        let (architecture, system) = name.strip_suffix(end)?.split_once("-linux-")?;
+        let architecture = if architecture == "riscv64" { "riscv64gc" } else { architecture };
+        Some((Target::from_str(&format!("{architecture}-unknown-linux-{system}")).ok()?, *tool))
+    })
+}
+
+/// Returns how GNU calls a target.
+pub(crate) fn gnu_name(target: Target) -> String {
+    target.triple.replacen("-unknown-", "-", 1).replacen("riscv64gc", "riscv64", 1)
+}
+
+/// Returns the first of the programs on PATH that is not this one.
+fn other_program(names: &[String], environment: &Environment) -> Option<PathBuf> {
+    let this = std::env::current_exe().ok().and_then(|path| path.canonicalize().ok());
+    let path = environment.get("PATH")?;
+    names.iter().find_map(|name| {
+        let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+        let mut paths = std::env::split_paths(path).map(|folder| folder.join(&name));
+        paths.find(|path| path.is_file() && path.canonicalize().ok() != this)
+    })
 }
 
 fn tool(of: &[(&str, Tool)], name: &str) -> Option<Tool> {
@@ -141,4 +183,20 @@ fn tool(of: &[(&str, Tool)], name: &str) -> Option<Tool> {
 struct ZigCommand {
     #[command(subcommand)]
     zig: Zig,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::TARGETS;
+
+    #[test]
+    fn prefix_names_every_target() {
+        for target in TARGETS {
+            let name = format!("{}-g++", gnu_name(target));
+            assert_eq!(with_prefix(&name), Some((target, Tool::Cxx)), "{name}");
+        }
+        assert_eq!(with_prefix("cargo-oci"), None);
+        assert_eq!(with_prefix("x86_64-linux-musl-ld"), None);
+    }
 }
