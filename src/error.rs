@@ -148,7 +148,7 @@ pub(crate) struct NoCCompiler {
     /// Name and version of the package.
     pub package: String,
     /// The target triples without a C compiler.
-    pub targets: Vec<&'static str>,
+    pub targets: Vec<String>,
     /// Cargo's exit status.
     pub status: i32,
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use cargo_oci::cli::{MessageFormat, TalkArgs, arguments};
 use cargo_oci::commands::{self, Cli};
-use cargo_oci::compile::linker::as_compiler;
+use cargo_oci::compile::tools::as_tool;
 use cargo_oci::context::GlobalContext;
 use cargo_oci::environment::Environment;
 use cargo_oci::report::Reporter;
@@ -12,10 +12,10 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let typed: Vec<_> = std::env::args_os().collect();
-    // Cargo calls this program as the C compiler that it told cargo to use.
-    if let Some(result) = as_compiler(&typed) {
+    // Build scripts and rustc start this program as the compiler and the linker that it told cargo to use.
+    if let Some(result) = as_tool(&typed) {
         let reporter = Reporter::new(&TalkArgs::default(), MessageFormat::Human);
-        return result.map_or_else(|error| reporter.error(&error), |()| ExitCode::SUCCESS);
+        return result.unwrap_or_else(|error| reporter.error(&error));
     }
     let command = Cli::parse_from(arguments(typed.into_iter())).command;
     let reporter = Reporter::new(&command.talk(), command.message_format());

@@ -1,16 +1,20 @@
 //! Chooses the linker and the C compiler of each target, and passes them to cargo in environment variables.
 //!
 //! The user's configuration takes precedence. Rust alone needs no C toolchain: rustup's `rust-lld` and the target's own
-//! `crt*.o` and `libc.a` make a static program. C code needs a C compiler for the target; zig is one for all targets.
+//! `crt*.o` and `libc.a` make a static program. C code needs a C compiler for the target, which is looked for when a build
+//! script starts it: see [`tools`](super::tools).
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use cargo_zigbuild::zig::{Zig, prepare_zig_linker};
-use miette::{Context, miette};
+use miette::IntoDiagnostic;
+use tempfile::TempDir;
 
 use super::cargo_config::CargoConfig;
+use super::host_flags;
 use super::target::Toolchain;
+use super::tools::{self, LLD, RUN_FOLDER, RunFolder, ToolLinks};
+use super::user_config::UserConfig;
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::event::{Event, Listener};
@@ -18,59 +22,181 @@ use crate::plan::CargoRun;
 use crate::platform::Target;
 
 /// The linkers and C compilers of a cargo run.
-#[derive(Debug, Default)]
-pub struct Linkers {
+#[derive(Debug)]
+pub(crate) struct Linkers {
     /// Environment variables for cargo.
     pub variables: Vec<(String, OsString)>,
-    /// Targets that need a C compiler and have none.
-    pub without_c_compiler: Vec<Target>,
+    /// Environment variables that cargo does not get.
+    pub removed: Vec<&'static str>,
+    /// Targets without headers for bindgen.
+    pub without_headers: Vec<Target>,
+    /// What the tools of the run leave behind.
+    folder: TempDir,
+}
+
+impl Linkers {
+    /// Returns what the tools of the run leave behind.
+    pub(crate) fn run_folder(&self) -> RunFolder {
+        RunFolder::at(self.folder.path())
+    }
+
+    fn set(&mut self, key: impl Into<String>, value: impl Into<OsString>) {
+        self.variables.push((key.into(), value.into()));
+    }
 }
 
 /// Chooses linker and C compiler of each target.
 ///
 /// # Errors
-/// Returns an error if cargo's configuration cannot be read, or zig's wrappers cannot be written.
-pub fn choose(
+/// Returns an error if cargo's configuration cannot be read, or the links to the compilers cannot be created.
+pub(crate) fn choose(
     run: &CargoRun,
     environment: &Environment,
     toolchain: &Toolchain,
     targets: &[Target],
     listener: Listener,
 ) -> Result<Linkers> {
-    let config = &toolchain.config;
-    let mut linkers = Linkers::default();
-    for &target in targets {
-        // The host needs no other linker, and would use it for build scripts as well.
-        if toolchain.host == target.triple {
-            continue;
-        }
-        // Rust comes with no other libc than musl, if it comes with a library for the target at all: linking needs a C compiler.
-        let is_rust_alone = run.c_packages.is_empty() && config.links_statically(target) && toolchain.has_libc(target);
-        let needs_c = !is_rust_alone && !has_c_compiler(environment, config, target);
-        if needs_c && Zig::find_zig().is_ok() {
-            linkers.variables.extend(zig(config, target)?);
-            continue;
-        }
-        if needs_c {
-            linkers.without_c_compiler.push(target);
-        }
-        if has_linker(config, target)? {
-            continue;
-        }
-        if !config.links_statically(target) {
-            let own = environment.find_program(&[&c_compiler(target)]);
-            linkers.variables.extend(own.map(|compiler| (linker_key(target), compiler.into())));
-            continue;
-        }
-        match lld(&toolchain.sysroot, environment) {
-            Some(lld) => linkers.variables.push((linker_key(target), lld.into())),
-            None => listener(Event::Warning { message: no_lld(target) }),
-        }
+    let folder = tempfile::tempdir().into_diagnostic()?;
+    let mut linkers = Linkers { variables: Vec::new(), removed: Vec::new(), without_headers: Vec::new(), folder };
+    // The host needs no other tools, and would use its linker for build scripts as well.
+    let foreign: Vec<_> = targets.iter().copied().filter(|target| !has_libc_of(&toolchain.host, *target)).collect();
+    if foreign.is_empty() {
+        return Ok(linkers);
+    }
+    let user = UserConfig::new(environment, &toolchain.config);
+    let links = ToolLinks::new(environment, linkers.folder.path())?;
+    linkers.variables.push((RUN_FOLDER.to_owned(), linkers.folder.path().into()));
+    for &target in &foreign {
+        let tools = links.of_target(target)?;
+        set_compilers(&mut linkers, target, &tools, &links, &user)?;
+        set_headers(&mut linkers, run, target, &user)?;
+        set_linker(&mut linkers, target, &tools, toolchain, environment, listener)?;
+    }
+    set_path(&mut linkers, &links, &foreign, environment)?;
+    if foreign.len() == targets.len() {
+        let flags = host_flags::for_host_alone(environment);
+        linkers.variables.extend(flags.variables);
+        linkers.removed.extend(flags.removed);
     }
     Ok(linkers)
 }
 
-/// Returns whether the user configured how the target is linked: a linker, or arguments that only theirs may accept.
+/// Returns whether programs for the target use the C library of this machine.
+fn has_libc_of(host: &str, target: Target) -> bool {
+    let architecture = |triple: &str| triple.split('-').next().unwrap_or_default().to_owned();
+    // Alpine's toolchain has a host triple of its own.
+    let is_same_musl = host.ends_with("-musl") && target.triple.ends_with("-musl");
+    host == target.triple || is_same_musl && architecture(host) == architecture(target.triple)
+}
+
+/// Sets what build scripts read: the variables of the crates `cc`, `cmake` and `pkg-config`.
+fn set_compilers(
+    linkers: &mut Linkers,
+    target: Target,
+    tools: &Path,
+    links: &ToolLinks,
+    user: &UserConfig,
+) -> Result<()> {
+    let has_own_compiler = user.sets_for("CC", target);
+    // By a name on PATH that begins with the target's, build scripts tell configure for what they build.
+    let by_name = |end: &str| PathBuf::from(format!("{}{end}", tools::gnu_name(target)));
+    let programs = [
+        ("CC", by_name("-gcc")),
+        ("CXX", by_name("-g++")),
+        ("AR", tools.join("ar")),
+        ("RANLIB", tools.join("ranlib")),
+        ("PKG_CONFIG", tools.join("pkg-config")),
+    ];
+    for (variable, program) in programs {
+        // The archiver of another compiler is found by that compiler's name.
+        let is_archiver = matches!(variable, "AR" | "RANLIB");
+        if !(user.sets_for(variable, target) || is_archiver && has_own_compiler) {
+            linkers.set(format!("{variable}_{}", target.env_key()), program);
+        }
+    }
+    links.file(target, "meson.ini", &tools::meson_file(target, tools))?;
+    if !has_own_compiler && !user.sets_for("CMAKE_TOOLCHAIN_FILE", target) && !user.sets("CMAKE_TOOLCHAIN_FILE") {
+        let file = links.file(target, "toolchain.cmake", &tools::cmake_file(target, tools))?;
+        linkers.set(format!("CMAKE_TOOLCHAIN_FILE_{}", target.env_key()), file);
+    }
+    Ok(())
+}
+
+/// Sets the headers that bindgen reads, if it is used.
+fn set_headers(linkers: &mut Linkers, run: &CargoRun, target: Target, user: &UserConfig) -> Result<()> {
+    const ARGS: &str = "BINDGEN_EXTRA_CLANG_ARGS";
+    if run.bindgen_packages.is_empty() || user.sets_for(ARGS, target) {
+        return Ok(());
+    }
+    let (mut args, has_headers) = tools::bindgen_args(target, user.environment, &linkers.run_folder())?;
+    if !has_headers {
+        linkers.without_headers.push(target);
+    }
+    // Bindgen reads the variable of the target in place of this one.
+    if let Some(own) = user.environment.get(ARGS).and_then(|own| own.to_str()) {
+        args = format!("{args} {own}");
+    }
+    linkers.set(format!("{ARGS}_{}", target.env_key()), args);
+    Ok(())
+}
+
+fn set_linker(
+    linkers: &mut Linkers,
+    target: Target,
+    tools: &Path,
+    toolchain: &Toolchain,
+    environment: &Environment,
+    listener: Listener,
+) -> Result<()> {
+    if has_linker(&toolchain.config, target)? {
+        return Ok(());
+    }
+    if !(toolchain.config.links_statically(target) && toolchain.has_libc(target)) {
+        // Rust comes with no other libc than musl, if it comes with a library for the target at all: linking needs a C compiler.
+        linkers.set(linker_key(target), tools.join("gcc"));
+        return Ok(());
+    }
+    match lld(&toolchain.sysroot, environment) {
+        Some(lld) => {
+            linkers.set(LLD, lld);
+            linkers.set(linker_key(target), tools.join("rust-lld"));
+        }
+        None => listener(Event::Warning { message: no_lld(target) }),
+    }
+    Ok(())
+}
+
+/// Puts programs in front of PATH that build scripts start by their names, and tells those that compile for this machine its
+/// own compilers.
+fn set_path(linkers: &mut Linkers, links: &ToolLinks, targets: &[Target], environment: &Environment) -> Result<()> {
+    let mut folders = links.on_path(environment)?;
+    for &target in targets {
+        folders.push(links.with_prefix(target)?);
+    }
+    let by_name = |name: &str| folders.iter().find(|folder| folder.ends_with(name)).map(|folder| folder.join(name));
+    for (variable, name, names_of_host) in [
+        ("CC", "cc", &["HOST_CC", "CC_FOR_BUILD", "BUILD_CC", "HOSTCC"][..]),
+        ("CXX", "c++", &["HOST_CXX", "CXX_FOR_BUILD"]),
+    ] {
+        let Some(link) = by_name(name) else { continue };
+        let own = environment.get(variable).map(OsString::from);
+        if own.is_some() {
+            linkers.set(variable, link);
+        }
+        let of_host = own.or_else(|| environment.find_program(&[name]).map(OsString::from)).unwrap_or_default();
+        for key in names_of_host {
+            if !environment.is_set(key) {
+                linkers.set(*key, of_host.clone());
+            }
+        }
+    }
+    let path = environment.get("PATH").unwrap_or_default();
+    let path = std::env::join_paths(folders.into_iter().chain(std::env::split_paths(path))).into_diagnostic()?;
+    linkers.set("PATH", path);
+    Ok(())
+}
+
+/// Returns whether the user configured how the target is linked.
 fn has_linker(config: &CargoConfig, target: Target) -> Result<bool> {
     let linker = config.linker(target.triple)?;
     let flags = config.rustflags(target.triple)?.list;
@@ -79,7 +205,7 @@ fn has_linker(config: &CargoConfig, target: Target) -> Result<bool> {
 
 fn is_linker_flag(flag: &str) -> bool {
     let flag = flag.trim_start_matches("-C").trim_start();
-    ["linker=", "linker-flavor=", "link-arg=", "link-args="].iter().any(|prefix| flag.starts_with(prefix))
+    ["linker=", "linker-flavor="].iter().any(|prefix| flag.starts_with(prefix))
 }
 
 fn linker_key(target: Target) -> String {
@@ -121,88 +247,31 @@ fn default_toolchain(environment: &Environment) -> Option<PathBuf> {
     Some(rustup.join("toolchains").join(name))
 }
 
-/// Returns whether the `cc` crate will find a C compiler for the target: by its variables, or by the names it looks for.
-fn has_c_compiler(environment: &Environment, config: &CargoConfig, target: Target) -> bool {
-    let keys = [format!("CC_{}", target.triple), format!("CC_{}", target.env_key()), "TARGET_CC".to_owned()];
-    let own = c_compiler(target);
-    let mut names = vec![own.as_str()];
-    if own.starts_with(std::env::consts::ARCH) && target.is_static() {
-        names.push("musl-gcc");
-    }
-    // Cargo sets the table `env` of its configuration for build scripts.
-    keys.iter().any(|key| environment.get(key).is_some() || config.sets_variable(key))
-        || environment.find_program(&names).is_some()
-}
-
-/// Returns the name of GCC for the target.
-fn c_compiler(target: Target) -> String {
-    let (architecture, rest) = target.triple.split_once('-').unwrap_or((target.triple, ""));
-    let architecture = match architecture {
-        "armv7" => "arm",
-        "riscv64gc" => "riscv64",
-        other => other,
-    };
-    format!("{architecture}-{}-gcc", rest.trim_start_matches("unknown-"))
-}
-
-/// Returns the variables by which cargo, rustc and build scripts find zig. A configured linker stays.
-fn zig(config: &CargoConfig, target: Target) -> Result<Vec<(String, OsString)>> {
-    let wrapper = prepare_zig_linker(target.triple, &config.for_zig(target.triple)?)
-        .map_err(|error| miette!("{error:#}"))
-        .wrap_err_with(|| format!("cannot set up zig as the C compiler for {}", target.triple))?;
-    let key = target.env_key();
-    let mut variables: Vec<(String, OsString)> = vec![
-        (format!("CC_{key}"), wrapper.cc.clone().into()),
-        (format!("CXX_{key}"), wrapper.cxx.into()),
-        (format!("AR_{key}"), wrapper.ar.into()),
-        (format!("RANLIB_{key}"), wrapper.ranlib.into()),
-    ];
-    if !has_linker(config, target)? {
-        variables.push((linker_key(target), wrapper.cc.into()));
-    }
-    Ok(variables)
-}
-
-/// Runs zig if zig's wrappers called this program as a compiler: as `cargo-oci zig cc …`, or by a link named `ar`.
-/// Returns `None` otherwise.
-pub fn as_compiler(typed: &[OsString]) -> Option<Result<()>> {
-    let program = Path::new(typed.first()?).file_stem()?;
-    let zig = if program == "ar" {
-        let args = typed.iter().skip(1).map(|arg| arg.to_string_lossy().into_owned());
-        Zig::Ar { args: args.collect() }
-    } else if typed.get(1)? == "zig" {
-        <ZigCommand as clap::Parser>::parse_from(&typed[1..]).zig
-    } else {
-        return None;
-    };
-    Some(zig.execute().map_err(|error| miette!("{error:#}")))
-}
-
-#[derive(clap::Parser)]
-struct ZigCommand {
-    #[command(subcommand)]
-    zig: Zig,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::platform::TARGETS;
 
     #[test]
-    fn c_compiler_variable_applies_to_its_target() {
+    fn linker_of_the_user_is_one_that_is_named() {
         let [amd64, arm64, ..] = TARGETS;
-        let environment = [("CC_aarch64_unknown_linux_musl", "my-cc")].into_iter().collect();
         let folder = tempfile::tempdir().expect("a folder");
-        let config = CargoConfig::load_in(folder.path(), &Environment::default(), &[]).expect("a configuration");
-        assert!(has_c_compiler(&environment, &config, arm64));
-        assert!(!has_c_compiler(&environment, &config, amd64));
         std::fs::create_dir(folder.path().join(".cargo")).expect("a folder");
-        let table = "[env]\nCC_x86_64-unknown-linux-musl = \"my-cc\"\n[build]\nrustflags = [\"-C\", \"link-arg=-s\"]\n";
+        let table = "[target.aarch64-unknown-linux-musl]\nrustflags = [\"-C\", \"linker=cc\"]\n\
+                     [target.x86_64-unknown-linux-musl]\nrustflags = [\"-C\", \"link-arg=-s\"]\n";
         std::fs::write(folder.path().join(".cargo/config.toml"), table).expect("writes");
         let config = CargoConfig::load_in(folder.path(), &Environment::default(), &[]).expect("a configuration");
-        assert!(has_c_compiler(&Environment::default(), &config, amd64));
-        assert!(has_linker(&config, amd64).expect("a configuration"));
+        assert!(has_linker(&config, arm64).expect("a configuration"));
+        assert!(!has_linker(&config, amd64).expect("a configuration"), "any linker of ours takes arguments");
+    }
+
+    #[test]
+    fn libc_of_the_host_is_that_of_its_triple() {
+        let [amd64, arm64, ..] = TARGETS;
+        assert!(!has_libc_of("x86_64-unknown-linux-gnu", amd64));
+        assert!(has_libc_of("x86_64-alpine-linux-musl", amd64));
+        assert!(!has_libc_of("x86_64-alpine-linux-musl", arm64));
+        assert!(has_libc_of(arm64.triple, arm64));
     }
 
     #[test]

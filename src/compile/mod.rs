@@ -2,17 +2,20 @@
 
 pub(crate) mod cargo_config;
 pub(crate) mod elf;
-pub mod linker;
+mod host_flags;
+pub(crate) mod linker;
 pub(crate) mod release;
 pub(crate) mod resolve;
 mod rustflags;
 pub(crate) mod section;
 pub(crate) mod target;
+pub mod tools;
+mod user_config;
 pub(crate) mod versions;
 
 use std::collections::HashSet;
 use std::io::BufReader;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use cargo_metadata::{Artifact, BuildScript, Message, PackageId, TargetKind};
@@ -23,6 +26,7 @@ use crate::event::{Event, Listener};
 use crate::interrupt;
 use crate::plan::{CargoRun, CompilePlan, Unit};
 use crate::platform::Target;
+use crate::unique::each_once;
 
 use cargo_config::CargoConfig;
 use elf::Needs;
@@ -121,6 +125,9 @@ impl CargoJob<'_> {
         let mut command = Command::new(self.plan.environment.cargo());
         self.plan.environment.without_credentials(&mut command);
         command.args(&self.run.args).envs(self.linkers.variables.iter().map(|(key, value)| (key, value)));
+        for variable in &self.linkers.removed {
+            command.env_remove(variable);
+        }
         for target in self.targets {
             command.args(["--target", target.triple]);
         }
@@ -151,6 +158,7 @@ impl CargoJob<'_> {
         }
         let status = cargo.wait();
         (self.listener)(Event::CargoEnded);
+        self.report_unused_flags();
         let status = status.into_diagnostic()?;
         if status.success() {
             return Ok(messages);
@@ -186,18 +194,37 @@ impl CargoJob<'_> {
         Ok(Some(binary))
     }
 
-    /// Returns an error if cargo stopped at the build script of a package that compiles C, for a target without a C
-    /// compiler: the script was compiled, but has not run to its end for every target.
+    /// Returns an error if cargo stopped at a build script that found no C compiler, or no headers, for a target.
     fn no_c_compiler(&self, messages: &Messages, status: i32) -> Option<NoCCompiler> {
-        let targets: Vec<_> = self.linkers.without_c_compiler.iter().map(|target| target.triple).collect();
-        if targets.is_empty() {
-            return None;
+        let ended = |folder: &Path| messages.executed_scripts.iter().any(|script| script.out_dir == folder);
+        // A script may do without a compiler.
+        let mut missing = self.linkers.run_folder().missing();
+        missing.retain(|missing| !missing.out_dir.as_deref().is_some_and(ended));
+        if let Some(first) = missing.first() {
+            let package = first.package.clone();
+            let targets = missing.iter().filter(|missing| missing.package == package);
+            let targets = each_once(targets.map(|missing| missing.triple.clone()));
+            return Some(NoCCompiler { package, targets, status });
         }
-        let package = self.run.c_packages.iter().find(|package| {
+        let targets: Vec<_> = self.linkers.without_headers.iter().map(|target| target.triple.to_owned()).collect();
+        let package = self.run.bindgen_packages.iter().find(|package| {
             let executed = messages.executed_scripts.iter().filter(|script| script.package_id == package.id);
             messages.compiled_scripts.contains(&package.id) && executed.count() < self.targets.len()
-        })?;
-        Some(NoCCompiler { package: package.name.clone(), targets, status })
+        });
+        let package = package.filter(|_| !targets.is_empty())?.name.clone();
+        Some(NoCCompiler { package, targets, status })
+    }
+
+    /// Warns of flags for this machine's compiler if C code was compiled without them.
+    fn report_unused_flags(&self) {
+        if self.linkers.removed.is_empty() {
+            return;
+        }
+        let folder = self.linkers.run_folder();
+        let used = self.targets.iter().filter(|target| folder.is_used(target.triple));
+        for message in used.filter_map(|target| host_flags::unused(&self.plan.environment, *target)) {
+            (self.listener)(Event::Warning { message });
+        }
     }
 }
 

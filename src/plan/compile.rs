@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use cargo_metadata::{Metadata, MetadataCommand, PackageId};
 use miette::{Context, IntoDiagnostic};
 
-use super::c_packages::{CPackage, c_packages};
+use super::bindgen_packages::{BindgenPackage, bindgen_packages};
 use super::features::Features;
 use super::image::ImagePlan;
 use super::remap::{self, Remap};
@@ -45,8 +45,8 @@ pub struct CompilePlan {
 pub struct CargoRun {
     /// Cargo's arguments, without `--target`.
     pub args: Vec<OsString>,
-    /// The packages that the binaries are linked with and that compile C code.
-    pub c_packages: Vec<CPackage>,
+    /// The packages that the binaries are linked with and that read C headers with bindgen.
+    pub bindgen_packages: Vec<BindgenPackage>,
     /// How to resolve the packages that they are built from.
     pub resolve: Resolve,
 }
@@ -170,14 +170,14 @@ fn cargo_run(
     let resolved = if features.is_empty() { None } else { Some(metadata(environment, args, &features)?) };
     let packages = group.packages.iter().map(|(package, _)| *package);
     let resolved = resolved.as_ref().unwrap_or(workspace);
-    let c_packages = c_packages(&resolved.metadata, packages);
+    let bindgen_packages = bindgen_packages(&resolved.metadata, packages);
     let resolve = Resolve {
         args: shared_args(args).into_iter().chain(features.iter().cloned()).collect(),
         features: feature_args(args).into_iter().chain(features.iter().map(text)).collect(),
         packages: each_once(group.images.iter().map(|image| package_spec(image, &workspace.lock).to_owned())),
         known: resolved.digest.clone(),
     };
-    Ok(CargoRun { args: cargo_args(args, group, features, &workspace.lock), c_packages, resolve })
+    Ok(CargoRun { args: cargo_args(args, group, features, &workspace.lock), bindgen_packages, resolve })
 }
 
 /// Runs `cargo metadata` with these features.

@@ -7,12 +7,12 @@
 //! | [`request`] | what a plan is made from, and what for |
 //! | `flags` | flags and environment variables, as tables |
 //! | `annotations`, `tags` | what Cargo.toml and git say about an image |
-//! | [`compile`], `features`, `c_packages`, `remap` | the runs of cargo |
+//! | [`compile`], `features`, `bindgen_packages`, `remap` | the runs of cargo |
 //! | `prebuilt` | binaries that are not compiled |
 //! | `conflicts` | images and outputs that would overwrite each other |
 
 mod annotations;
-mod c_packages;
+mod bindgen_packages;
 mod candidates;
 pub(crate) mod compile;
 mod conflicts;

@@ -16,7 +16,6 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use cargo_config2::ResolveOptions;
 use miette::{Context, IntoDiagnostic};
 
 use crate::environment::Environment;
@@ -103,17 +102,6 @@ impl CargoConfig {
             !is_unlocked && !release.contains("-nightly") && !release.contains("-dev")
         };
         is_set && !is_stable()
-    }
-
-    /// Returns what cargo-zigbuild reads of the configuration: the flags of a target.
-    ///
-    /// # Errors
-    /// Returns an error if the flags cannot be found.
-    pub(crate) fn for_zig(&self, triple: &str) -> Result<cargo_config2::Config> {
-        let flags = self.rustflags(triple)?.list.join("\u{1f}");
-        let options = ResolveOptions::default().env([("CARGO_ENCODED_RUSTFLAGS", flags)]).cargo_home(None);
-        // The variable takes precedence over all files.
-        cargo_config2::Config::load_with_options(Path::new("/"), options).into_diagnostic()
     }
 
     /// Returns a program: a name on PATH, or an absolute path.

@@ -1,30 +1,38 @@
-//! Packages that compile C code, which need a C compiler for each target.
+//! Packages that read C headers with bindgen. It starts no compiler that could name the headers of each target.
 
 use std::collections::{HashMap, HashSet};
 
 use cargo_metadata::{DependencyKind, Metadata, Node, PackageId, TargetKind};
 
-/// A package that compiles C code.
+/// A package whose build script reads C headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CPackage {
+pub struct BindgenPackage {
     /// Its id in cargo's messages.
     pub id: PackageId,
     /// Its name and version.
     pub name: String,
 }
 
-/// The build-dependencies of packages that compile C code. `links` is no sign of it: packages also set it to be linked only
-/// once.
-const C_BUILDERS: [&str; 7] = ["cc", "cmake", "bindgen", "cxx-build", "autotools", "nasm-rs", "cpp_build"];
+/// The package that does it.
+const BINDGEN: &str = "bindgen";
 
-/// Returns the packages that binaries of `roots` are linked with and that compile C code, by name.
+/// Returns the packages that binaries of `roots` are linked with and whose build scripts use bindgen, by name.
 ///
-/// Build scripts and procedural macros run on this machine and are compiled for it: their dependencies do not count.
-pub(crate) fn c_packages<'a>(metadata: &Metadata, roots: impl Iterator<Item = &'a PackageId>) -> Vec<CPackage> {
+/// Build scripts and procedural macros run on this machine and are compiled for it: what they are linked with does not count.
+pub(crate) fn bindgen_packages<'a>(
+    metadata: &'a Metadata,
+    roots: impl Iterator<Item = &'a PackageId>,
+) -> Vec<BindgenPackage> {
     let packages: HashMap<_, _> = metadata.packages.iter().map(|package| (&package.id, package)).collect();
     let nodes = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
     let nodes: HashMap<_, _> = nodes.map(|node| (&node.id, node)).collect();
     let mut found = Vec::new();
+    // Most graphs have none, and are not walked.
+    let bindgen = metadata.packages.iter().filter(|package| package.name == BINDGEN);
+    let using = with_dependents(bindgen.map(|package| &package.id).collect(), &nodes);
+    if using.is_empty() {
+        return found;
+    }
     let mut seen = HashSet::new();
     let mut left: Vec<_> = roots.collect();
     while let Some(id) = left.pop() {
@@ -35,14 +43,30 @@ pub(crate) fn c_packages<'a>(metadata: &Metadata, roots: impl Iterator<Item = &'
         if is_macro || !seen.insert(id) {
             continue;
         }
-        let mut of_build = dependencies(node, DependencyKind::Build).filter_map(|id| packages.get(id));
-        if of_build.any(|package| C_BUILDERS.contains(&package.name.as_str())) {
-            found.push(CPackage { id: id.clone(), name: format!("{} v{}", package.name, package.version) });
+        if dependencies(node, DependencyKind::Build).any(|id| using.contains(id)) {
+            found.push(BindgenPackage { id: id.clone(), name: format!("{} v{}", package.name, package.version) });
         }
         left.extend(dependencies(node, DependencyKind::Normal));
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     found
+}
+
+/// Returns packages, and those that are linked with them.
+fn with_dependents<'a>(
+    mut found: HashSet<&'a PackageId>,
+    nodes: &HashMap<&'a PackageId, &'a Node>,
+) -> HashSet<&'a PackageId> {
+    loop {
+        let before = found.len();
+        let new =
+            nodes.iter().filter(|(_, node)| dependencies(node, DependencyKind::Normal).any(|id| found.contains(id)));
+        let new: Vec<_> = new.map(|(id, _)| *id).collect();
+        found.extend(new);
+        if found.len() == before {
+            return found;
+        }
+    }
 }
 
 fn dependencies(node: &Node, kind: DependencyKind) -> impl Iterator<Item = &PackageId> {
@@ -71,35 +95,38 @@ mod tests {
     }
 
     #[test]
-    fn c_packages_are_those_linked_for_linux() {
+    fn bindgen_packages_are_those_linked_for_linux() {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path();
-        package(root, "cc", "");
+        package(root, "bindgen", "");
+        package(root, "bindings", &on("dependencies", "bindgen"));
         package(
             root,
             "app",
             &[
                 on("dependencies", "wrapper"),
-                on("dependencies", "links-only"),
+                on("dependencies", "c-alone"),
                 on("dependencies", "macros"),
                 on("build-dependencies", "c-for-the-host"),
                 on("target.'cfg(windows)'.dependencies", "c-for-windows"),
             ]
             .concat(),
         );
-        package(root, "wrapper", &on("dependencies", "c-linked"));
-        package(root, "links-only", "links = \"x\"");
+        package(root, "wrapper", &format!("{}{}", on("dependencies", "c-linked"), on("dependencies", "c-indirect")));
+        package(root, "c-alone", "links = \"x\"");
         package(root, "macros", &format!("[lib]\nproc-macro = true\n{}", on("dependencies", "c-in-a-macro")));
         for name in ["c-linked", "c-for-the-host", "c-for-windows", "c-in-a-macro"] {
-            package(root, name, &on("build-dependencies", "cc"));
+            package(root, name, &on("build-dependencies", "bindgen"));
         }
+        package(root, "c-indirect", &on("build-dependencies", "bindings"));
         let metadata = cargo_metadata::MetadataCommand::new()
             .manifest_path(root.join("app/Cargo.toml"))
             .other_options(["--offline", "--filter-platform", "x86_64-unknown-linux-musl"].map(str::to_owned))
             .exec()
             .expect("metadata");
         let app = &metadata.root_package().expect("a package").id;
-        let found: Vec<_> = c_packages(&metadata, [app].into_iter()).into_iter().map(|package| package.name).collect();
-        assert_eq!(found, ["c-linked v1.0.0"]);
+        let found = bindgen_packages(&metadata, [app].into_iter());
+        let names: Vec<_> = found.into_iter().map(|package| package.name).collect();
+        assert_eq!(names, ["c-indirect v1.0.0", "c-linked v1.0.0"]);
     }
 }

@@ -1,0 +1,109 @@
+//! What the tools of one run of cargo know of each other, in a folder of the run.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::environment::Environment;
+use crate::platform::Target;
+
+/// The variable with the folder.
+pub(crate) const RUN_FOLDER: &str = "CARGO_OCI_RUN_FOLDER";
+/// The variable with the path of LLVM's linker.
+pub(crate) const LLD: &str = "CARGO_OCI_LLD";
+
+/// The folder, which lives as long as the run.
+#[derive(Clone, Debug)]
+pub(crate) struct RunFolder(PathBuf);
+
+/// Zig, and its wrappers for one target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ZigTools {
+    /// The version, which its wrappers would ask for each time otherwise.
+    pub zig: PathBuf,
+    pub zig_args: Vec<String>,
+    pub cc: PathBuf,
+    pub cxx: PathBuf,
+}
+
+/// A compilation for which there was no compiler.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct MissingCompiler {
+    /// Name and version of the package.
+    pub package: String,
+    /// The target's triple.
+    pub triple: String,
+    /// The folder that the build script writes to.
+    pub out_dir: Option<PathBuf>,
+}
+
+impl RunFolder {
+    /// Returns the folder at `path`.
+    pub(crate) fn at(path: &Path) -> RunFolder {
+        RunFolder(path.to_owned())
+    }
+
+    /// Returns the folder of the run that this process is part of, or `None` if there is none.
+    pub(super) fn of(environment: &Environment) -> Option<RunFolder> {
+        environment.get(RUN_FOLDER).map(|path| RunFolder(path.into())).filter(|folder| folder.0.is_dir())
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Waits for other tools of the run that are looking for zig. Released on drop.
+    pub(super) fn lock(&self) -> io::Result<File> {
+        let lock = File::create(self.0.join("lock"))?;
+        lock.lock()?;
+        Ok(lock)
+    }
+
+    /// Returns what was kept of zig, or `None` if nothing was. `Some(None)`: there is no zig.
+    pub(super) fn zig(&self, target: Target) -> Option<Option<ZigTools>> {
+        serde_json::from_slice(&fs::read(self.zig_path(target)).ok()?).ok()
+    }
+
+    /// Keeps what was found of zig for the tools that start after this one.
+    pub(super) fn keep_zig(&self, target: Target, zig: Option<&ZigTools>) {
+        // Without it they look for zig once more.
+        let _ = fs::write(self.zig_path(target), serde_json::json!(zig).to_string());
+    }
+
+    fn zig_path(&self, target: Target) -> PathBuf {
+        self.0.join(format!("zig-{}.json", target.triple))
+    }
+
+    /// Keeps that C code was compiled for the target.
+    pub(super) fn keep_used(&self, target: Target) {
+        let _ = fs::write(self.used_path(target.triple), "");
+    }
+
+    /// Returns whether C code was compiled for the target.
+    pub(crate) fn is_used(&self, triple: &str) -> bool {
+        self.used_path(triple).exists()
+    }
+
+    fn used_path(&self, triple: &str) -> PathBuf {
+        self.0.join(format!("used-{triple}"))
+    }
+
+    /// Keeps that there was no compiler.
+    pub(super) fn keep_missing(&self, missing: &MissingCompiler) {
+        let name = format!("missing-{}.json", std::process::id());
+        let _ = fs::write(self.0.join(name), serde_json::json!(missing).to_string());
+    }
+
+    /// Returns the compilations for which there was no compiler.
+    pub(crate) fn missing(&self) -> Vec<MissingCompiler> {
+        let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
+        let of_missing = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("missing-"));
+        let mut missing: Vec<MissingCompiler> =
+            of_missing.filter_map(|entry| serde_json::from_slice(&fs::read(entry.path()).ok()?).ok()).collect();
+        missing.sort();
+        missing.dedup();
+        missing
+    }
+}
