@@ -20,6 +20,10 @@ impl FromStr for Reference {
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         match grammar::parse(text) {
+            // oci-spec takes `Acme/hello` for a repository of Docker Hub, which has none of that name.
+            Ok(reference) if reference.repository().contains(|c: char| c.is_ascii_uppercase()) => {
+                Err(ReferenceError::new(text, "an image reference", reason(text, &ParseError::ReferenceInvalidFormat)))
+            }
             Ok(reference) => Ok(Reference(reference)),
             Err(error) => Err(ReferenceError::new(text, "an image reference", reason(text, &error))),
         }
@@ -133,7 +137,7 @@ mod tests {
 
     #[test]
     fn uppercase_repository_is_named_as_the_reason() {
-        for text in ["ghcr.io/Acme/x", "Debian", "Debian:12:slim"] {
+        for text in ["ghcr.io/Acme/x", "Debian", "Debian:12:slim", "Acme/hello", "Acme/hello:1"] {
             assert!(error(text).ends_with("repository names must be lowercase"), "{}", error(text));
         }
         for text in ["ghcr.io/acme/x:1:RC", "ghcr.io/acme/x:a b", "ghcr.io/acme//x:RC"] {
