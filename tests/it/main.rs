@@ -19,6 +19,7 @@ mod cache;
 mod commits;
 mod docs;
 mod floors;
+mod fuzz;
 mod generated;
 mod golden;
 mod inspect;
