@@ -10,6 +10,7 @@
 //!
 //! | floor | modules |
 //! | --- | --- |
+//! | proof | [`fuzz`]: properties of what reads untrusted input, for fuzzers |
 //! | commands | [`commands`]: one file a subcommand: arguments → verbs → outcome |
 //! | pipeline | [`publish`]: images → registries, engines, bundles, signatures · [`build`]: a plan → committed layouts |
 //! | context | [`context`]: what a run has once, and what it opens by the name that a user typed |
@@ -51,6 +52,8 @@ pub mod environment;
 mod error;
 pub mod event;
 mod filesystem;
+#[doc(hidden)]
+pub mod fuzz;
 mod git;
 pub mod image;
 mod inspect;

@@ -29,7 +29,7 @@ pub(crate) mod key;
 mod key_type;
 #[cfg(feature = "keyless")]
 pub(crate) mod keyless;
-mod pem;
+pub(crate) mod pem;
 pub(crate) mod provenance;
 pub(crate) mod referrer;
 pub(crate) mod sbom;

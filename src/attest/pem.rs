@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 const WIDTH: usize = 64;
 
 /// A PEM block.
-pub(super) struct PemBlock {
+pub(crate) struct PemBlock {
     /// The label, such as `PUBLIC KEY`.
     pub label: String,
     /// The content, which may be secret.
@@ -17,7 +17,7 @@ pub(super) struct PemBlock {
 
 /// Returns all valid blocks of a text. Text between blocks and malformed blocks are skipped. Spaces and line endings do not
 /// matter, because environment variables and other systems change them.
-pub(super) fn decode(text: &str) -> Vec<PemBlock> {
+pub(crate) fn decode(text: &str) -> Vec<PemBlock> {
     let mut found = Vec::new();
     let mut rest = text;
     while let Some((_, begun)) = rest.split_once("-----BEGIN ") {
@@ -37,7 +37,7 @@ pub(super) fn decode(text: &str) -> Vec<PemBlock> {
 }
 
 /// Encodes a block, with a newline at its end.
-pub(super) fn encode(label: &str, bytes: &[u8]) -> String {
+pub(crate) fn encode(label: &str, bytes: &[u8]) -> String {
     let body = BASE64_STANDARD.encode(bytes);
     let mut text = format!("-----BEGIN {label}-----\n");
     let mut rest = body.as_str();

@@ -17,6 +17,7 @@ use crate::event::Listener;
 use crate::event::counter::Activity;
 use crate::event::transfer::Transfer;
 use crate::image::layer::compression::COMPRESSOR;
+use crate::image::layer::decompress::TarLimit;
 use crate::image::layer::{self, EntryKind, FileContent, Layer, LayerEntry};
 use crate::image::{CompressionOptions, DiffId};
 use crate::store::cache::records::RecordKind;
@@ -91,7 +92,7 @@ impl Layers<'_> {
         }
         // Verify that it is the layer of that tar, too.
         let layer = Layer { descriptor: descriptor.clone(), diff_id: tar.clone() };
-        let read = layer.read(self.cache.as_ref(), |entries| {
+        let read = layer.read(self.cache.as_ref(), &TarLimit::of([descriptor]), |entries| {
             while entries.next_entry().map_err(read_error)?.is_some() {}
             Ok(())
         });

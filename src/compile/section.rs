@@ -69,7 +69,11 @@ fn add_to<H: FileHeader<Endian = Endianness>>(
     let first: u64 = header.e_shoff(endian).into();
     let first = usize::try_from(first).unwrap_or(usize::MAX);
     let headers = first.checked_add(size * number).and_then(|end| program.get(first..end)).unwrap_or_default();
-    if headers.is_empty() || number + 1 >= RESERVED {
+    // A table of names begins with the empty one, each ends in a NUL, and sections have those that are there: else others
+    // would get the new name, or a part of it.
+    let are_named = sections.iter().all(|section| (section.sh_name(endian) as usize) < names.len());
+    let has_names = are_named && names.first() == Some(&0) && names.last() == Some(&0);
+    if headers.is_empty() || number + 1 >= RESERVED || !has_names {
         return Ok(None);
     }
 

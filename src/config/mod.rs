@@ -19,7 +19,7 @@ pub(crate) mod folder;
 pub mod key;
 pub(crate) mod keys;
 pub mod markdown;
-mod pattern;
+pub(crate) mod pattern;
 pub(crate) mod port;
 mod repositories;
 pub(crate) mod sbom;

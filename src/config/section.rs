@@ -56,7 +56,7 @@ impl Section {
         Ok(section.written_in(&ManifestSource { path: manifest.to_owned(), text: text.into() }))
     }
 
-    pub(super) fn parse(text: &str, whose: Whose) -> Result<Section, ValueError> {
+    pub(crate) fn parse(text: &str, whose: Whose) -> Result<Section, ValueError> {
         let document = DeTable::parse(text).map_err(|error| ValueError {
             message: "invalid TOML".to_owned(),
             at: error.span().unwrap_or(0..0),

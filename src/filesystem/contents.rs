@@ -9,6 +9,7 @@ use super::node::{EntryIndex, NodeId, NodeKind};
 use super::tree::Tree;
 use crate::error::Result;
 use crate::image::Layer;
+use crate::image::layer::decompress::TarLimit;
 use crate::image::layer::tar_reader::{TarEntryKind, TarReader};
 use crate::store::Source;
 use crate::store::error::read_error;
@@ -22,12 +23,17 @@ const ENTRIES_PER_CHECK: usize = 256;
 /// Returns an error if a layer cannot be read, or an entry cannot be applied.
 pub(crate) fn merge(source: &dyn Source, layers: &[Layer]) -> Result<Tree> {
     let mut tree = Tree::default();
+    let limit = limit_of(layers);
     for (number, layer) in layers.iter().enumerate() {
-        layer.read(source, |entries| {
+        layer.read(source, &limit, |entries| {
             let mut entry = 0;
             while let Some(found) = entries.next_entry().map_err(read_error)? {
                 if entry % ENTRIES_PER_CHECK == 0 {
                     crate::interrupt::check().map_err(read_error)?;
+                }
+                if let TarEntryKind::File(size) = found.kind {
+                    // A bomb need not be decompressed to be known.
+                    limit.check(size).map_err(read_error)?;
                 }
                 tree.apply(found, EntryIndex { layer: number, entry }).map_err(Report::from_err)?;
                 entry += 1;
@@ -57,16 +63,21 @@ pub(crate) fn read(
             files_of_layers[origin.layer].insert(origin.entry, entry.node);
         }
     }
+    let limit = limit_of(layers);
     for (layer, files) in layers.iter().zip(&mut files_of_layers) {
         if files.is_empty() {
             continue;
         }
-        layer.read(source, |entries| write_files(entries, files, tree, &mut write))?;
+        layer.read(source, &limit, |entries| write_files(entries, files, tree, &mut write))?;
         if !files.is_empty() {
             return Err(miette!("layer {} changed while it was read", layer.descriptor.digest()));
         }
     }
     Ok(())
+}
+
+fn limit_of(layers: &[Layer]) -> TarLimit {
+    TarLimit::of(layers.iter().map(|layer| &layer.descriptor))
 }
 
 /// Writes the files of one layer. `files` has the node of each entry, and loses those that have been written.

@@ -30,9 +30,7 @@ mod tree;
 mod users;
 
 pub(crate) use iter::DirectoryEntry;
-#[cfg(test)]
-pub(crate) use node::EntryIndex;
-pub(crate) use node::{NodeId, NodeKind, ROOT};
+pub(crate) use node::{EntryIndex, NodeId, NodeKind, ROOT};
 pub(crate) use path_index::PathIndex;
 pub(crate) use tree::Tree;
 pub(crate) use users::UserDatabase;

@@ -30,7 +30,6 @@ const MOST_BYTES: u64 = 4 << 20;
 
 impl UserDatabase {
     /// Creates a database from the contents of both files.
-    #[cfg(test)]
     pub(crate) fn new(passwd: Vec<u8>, group: Vec<u8>) -> UserDatabase {
         UserDatabase {
             passwd: DatabaseFile { node: None, content: passwd },

@@ -27,8 +27,12 @@ impl FromStr for Reference {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        let parts = grammar::parse(text)
-            .map_err(|error| ReferenceError::new(text, "an image reference", reason(text, &error)))?;
+        let invalid = |error: &GrammarError| ReferenceError::new(text, "an image reference", reason(text, error));
+        let parts = grammar::parse(text).map_err(|error| invalid(&error))?;
+        // oci-spec takes `Acme/hello` for a repository of Docker Hub, which has none of that name.
+        if parts.repository.contains(|c: char| c.is_ascii_uppercase()) {
+            return Err(invalid(&GrammarError::Form));
+        }
         let (tag_beside, name) = match (parts.tag, parts.digest) {
             (tag, Some(digest)) => (tag, TagOrDigest::Digest(digest)),
             (tag, None) => (None, TagOrDigest::Tag(tag.unwrap_or_else(|| LATEST.to_owned()))),
@@ -162,7 +166,7 @@ mod tests {
 
     #[test]
     fn uppercase_repository_is_named_as_the_reason() {
-        for text in ["ghcr.io/Acme/x", "Debian", "Debian:12:slim"] {
+        for text in ["ghcr.io/Acme/x", "Debian", "Debian:12:slim", "Acme/hello", "Acme/hello:1"] {
             assert!(error(text).ends_with("repository names must be lowercase"), "{}", error(text));
         }
         for text in ["ghcr.io/acme/x:1:RC", "ghcr.io/acme/x:a b", "ghcr.io/acme//x:RC"] {

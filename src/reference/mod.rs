@@ -3,7 +3,7 @@
 mod base;
 mod engine;
 mod error;
-mod grammar;
+pub(crate) mod grammar;
 mod image;
 mod key;
 mod name;

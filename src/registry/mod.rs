@@ -3,24 +3,24 @@
 //! Requests run on a small runtime of their own. Callers block, as they do on a folder.
 
 mod access;
-mod auth;
+pub(crate) mod auth;
 mod authorizer;
 mod certificate;
 mod client;
 pub mod credentials;
 mod download;
 mod error;
-mod error_body;
+pub(crate) mod error_body;
 mod http;
 mod options;
 mod ping;
 mod pool;
 mod referrers;
-mod referrers_api;
+pub(crate) mod referrers_api;
 mod referrers_tag;
-mod retry;
+pub(crate) mod retry;
 mod trace;
-mod upload;
+pub(crate) mod upload;
 
 use std::collections::HashMap;
 use std::io::Read;

@@ -43,17 +43,53 @@ pub(crate) async fn referrers(client: &Client<'_>, subject: &Digest) -> Result<O
 }
 
 /// Returns the next page by the header `Link` (RFC 8288), or `None` if there is none in the same registry.
-fn next_page(headers: &HeaderMap, url: &Url) -> Option<Url> {
-    let links = headers.get_all(LINK).iter().filter_map(|link| link.to_str().ok());
-    let next = links.flat_map(|links| links.split(',')).find_map(next_target)?;
+pub(crate) fn next_page(headers: &HeaderMap, url: &Url) -> Option<Url> {
+    let next = headers.get_all(LINK).iter().filter_map(|links| links.to_str().ok()).find_map(next_target)?;
     url.join(next).ok().filter(|next| next.origin() == url.origin())
 }
 
-/// Returns the target of a link whose relation is `next`.
-fn next_target(link: &str) -> Option<&str> {
-    let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
-    let mut parameters = parameters.split(';').map(str::trim);
-    parameters.any(|parameter| matches!(parameter, "rel=next" | "rel=\"next\"")).then_some(target)
+/// Returns the target of the first link whose relation is `next` (RFC 8288, section 3). Targets may hold commas.
+fn next_target(links: &str) -> Option<&str> {
+    let mut rest = links;
+    while let Some((_, begun)) = rest.split_once('<') {
+        let (target, behind) = begun.split_once('>')?;
+        let (parameters, next) = split_unquoted(behind, ',');
+        if is_next(parameters) {
+            return Some(target);
+        }
+        rest = next;
+    }
+    None
+}
+
+fn is_next(parameters: &str) -> bool {
+    let mut rest = parameters;
+    while !rest.is_empty() {
+        let (parameter, next) = split_unquoted(rest, ';');
+        if let Some((name, value)) = parameter.split_once('=')
+            && name.trim().eq_ignore_ascii_case("rel")
+        {
+            let mut relations = value.trim().trim_matches('"').split_ascii_whitespace();
+            return relations.any(|relation| relation.eq_ignore_ascii_case("next"));
+        }
+        rest = next;
+    }
+    false
+}
+
+/// Splits a text at the first separator outside of quotes. The second part is empty if there is none.
+fn split_unquoted(text: &str, separator: char) -> (&str, &str) {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_quoted => is_escaped = true,
+            '"' => is_quoted = !is_quoted,
+            c if c == separator && !is_quoted => return (&text[..at], &text[at + c.len_utf8()..]),
+            _ => {}
+        }
+    }
+    (text, "")
 }
 
 #[cfg(test)]
@@ -71,6 +107,10 @@ mod tests {
         let there = Some("https://a.example/v2/x?last=1".to_owned());
         assert_eq!(next("</v2/x?last=1>; rel=\"next\""), there);
         assert_eq!(next("<https://b.example/>; rel=prev, </v2/x?last=1>;rel=next"), there);
+        // A target may hold commas, and a title anything.
+        let comma = Some("https://a.example/v2/x?last=1,2".to_owned());
+        assert_eq!(next("</v2/x?last=1,2>; title=\"<a>; rel=prev,\"; REL=\"last next\""), comma);
+        assert_eq!(next("</v2/x?a=1,2>; rel=prev; title=\"a, \\\"b\", </v2/x?last=1,2>; rel=next"), comma);
         for none in ["<https://b.example/v2/x>; rel=next", "<http://a.example/>; rel=next", "</a>; rel=prev", "odd"] {
             assert_eq!(next(none), None, "{none}");
         }

@@ -38,18 +38,8 @@ pub(crate) fn read_error(error: io::Error) -> Report {
 
 /// Returns whether an error already says what is wrong with the content.
 fn is_self_explanatory(error: &io::Error) -> bool {
-    error
-        .get_ref()
-        .is_some_and(|inner| inner.is::<Mismatch>() || inner.is::<DecompressError>() || inner.is::<DecompressionBomb>())
+    error.get_ref().is_some_and(|inner| inner.is::<Mismatch>() || inner.is::<DecompressError>())
 }
-
-/// How many times larger than its blob a tar may be. Real layers stay below 100.
-pub(crate) const MAX_DECOMPRESSION_RATIO: u64 = 200;
-
-/// The error of a tar that is so much larger than its blob that it is meant to exhaust disks.
-#[derive(Debug, thiserror::Error)]
-#[error("it decompresses to more than {MAX_DECOMPRESSION_RATIO} times its size: rejected as a decompression bomb")]
-pub(crate) struct DecompressionBomb;
 
 /// Returns how content differs from its descriptor, if that is the error.
 pub(super) fn mismatch(error: &Report) -> Option<&Mismatch> {

@@ -5,18 +5,15 @@ use std::io::{self, BufReader, Read};
 use miette::{Context, IntoDiagnostic, Report};
 use oci_spec::image::Descriptor;
 
-use super::error::{DecompressionBomb, MAX_DECOMPRESSION_RATIO, read_error};
+use super::error::read_error;
 use super::source::{Source, open};
 use crate::error::Result;
 use crate::image::Layer;
 use crate::image::config::Object;
 use crate::image::digest::{DiffId, Digest, Hasher, Mismatch};
-use crate::image::layer::decompress::decompress;
+use crate::image::layer::decompress::{TarLimit, decompress};
 use crate::image::layer::tar_reader::TarReader;
 use crate::image::strings;
-
-/// The size up to which a tar may exceed the decompression ratio.
-const MIN_TAR_LIMIT: u64 = 16 << 20;
 
 /// Returns the layers of an image, each with its diffID from the config.
 ///
@@ -32,18 +29,20 @@ pub(crate) fn layers_of(config: &Object, layers: &[Descriptor]) -> Result<Vec<La
 }
 
 impl Layer {
-    /// Passes the entries to `visit`, and verifies the whole layer, however much `visit` reads.
+    /// Passes the entries to `visit`, and verifies the whole layer, however much `visit` reads. The tar counts towards
+    /// `limit`.
     ///
     /// # Errors
-    /// Returns an error if the content does not match the layer, or else the error of `visit`.
+    /// Returns an error if the content does not match the layer or exceeds the limit, or else the error of `visit`.
     pub fn read(
         &self,
         source: &dyn Source,
+        limit: &TarLimit,
         visit: impl FnOnce(&mut TarReader<&mut dyn Read>) -> Result<()>,
     ) -> Result<()> {
         let context = || format!("cannot unpack the layer {} of {}", self.descriptor.digest(), source.location());
         let mut blob = open(source, &self.descriptor).wrap_err_with(context)?;
-        let visited = self.unpack(&mut blob, visit);
+        let visited = self.unpack(&mut blob, limit, visit);
         // Wrong content has priority over an error in it.
         io::copy(&mut blob, &mut io::sink()).map_err(read_error).wrap_err_with(context)?;
         visited.wrap_err_with(context)
@@ -52,53 +51,49 @@ impl Layer {
     fn unpack(
         &self,
         blob: &mut dyn Read,
+        limit: &TarLimit,
         visit: impl FnOnce(&mut TarReader<&mut dyn Read>) -> Result<()>,
     ) -> Result<()> {
-        let mut tar = LayerTar::new(self, blob)?;
+        let mut tar = LayerTar::new(self, blob, limit)?;
         let mut entries = TarReader::new(&mut tar as &mut dyn Read);
         visit(&mut entries)?;
         entries.finish().map_err(read_error)?;
         tar.finish(&self.diff_id)
     }
 
-    /// Verifies the blob and the tar in it, of any size.
+    /// Verifies the blob and the tar in it, which counts towards `limit`.
     ///
     /// # Errors
-    /// Returns an error if the content does not match the layer.
-    pub fn verify(&self, source: &dyn Source) -> Result<()> {
+    /// Returns an error if the content does not match the layer or exceeds the limit.
+    pub fn verify(&self, source: &dyn Source, limit: &TarLimit) -> Result<()> {
         let mut blob = open(source, &self.descriptor)?;
-        let verified = self.verify_tar(&mut blob);
+        let verified = self.verify_tar(&mut blob, limit);
         // Wrong content has priority over an error in it.
         io::copy(&mut blob, &mut io::sink()).map_err(read_error)?;
         verified
     }
 
-    fn verify_tar(&self, blob: &mut dyn Read) -> Result<()> {
-        let mut tar = LayerTar::new(self, blob)?;
-        tar.max_size = u64::MAX;
+    fn verify_tar(&self, blob: &mut dyn Read, limit: &TarLimit) -> Result<()> {
+        let mut tar = LayerTar::new(self, blob, limit)?;
         let read = io::copy(&mut tar, &mut io::sink());
         read.map_err(|error| miette::miette!("cannot decompress it: {error}"))?;
         tar.finish(&self.diff_id)
     }
 }
 
-/// A reader of the tar of a layer, which hashes it and limits its size.
+/// A reader of the tar of a layer, which hashes it.
 struct LayerTar<'a> {
     inner: Box<dyn Read + 'a>,
     hasher: Hasher,
-    size: u64,
-    max_size: u64,
 }
 
 impl<'a> LayerTar<'a> {
-    fn new(layer: &Layer, blob: &'a mut dyn Read) -> Result<LayerTar<'a>> {
+    fn new(layer: &Layer, blob: &'a mut dyn Read, limit: &'a TarLimit) -> Result<LayerTar<'a>> {
         let hasher = Hasher::for_digest(&layer.diff_id.0).ok_or_else(|| Mismatch::Algorithm(layer.diff_id.0.clone()));
         let blob = BufReader::with_capacity(128 << 10, blob);
         Ok(LayerTar {
-            inner: decompress(layer.descriptor.media_type(), blob).map_err(read_error)?,
+            inner: decompress(layer.descriptor.media_type(), blob, limit).map_err(read_error)?,
             hasher: hasher.map_err(Report::from_err)?,
-            size: 0,
-            max_size: layer.descriptor.size().saturating_mul(MAX_DECOMPRESSION_RATIO).max(MIN_TAR_LIMIT),
         })
     }
 
@@ -116,10 +111,6 @@ impl Read for LayerTar<'_> {
         crate::interrupt::check()?;
         let read = self.inner.read(buffer)?;
         self.hasher.update(&buffer[..read]);
-        self.size += read as u64;
-        if self.size > self.max_size {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, DecompressionBomb));
-        }
         Ok(read)
     }
 }
@@ -144,7 +135,7 @@ mod tests {
     }
 
     fn read(memory: &Memory, layer: &Layer) -> Result<(), String> {
-        let read = layer.read(memory, |entries| {
+        let read = layer.read(memory, &TarLimit::new(8 << 20), |entries| {
             while entries.next_entry().map_err(read_error)?.is_some() {}
             Ok(())
         });
@@ -171,12 +162,18 @@ mod tests {
     }
 
     #[test]
-    fn decompression_bomb_is_rejected_unless_small() {
+    fn decompression_bomb_is_rejected_by_its_bytes() {
         let memory = Memory::default();
-        for (size, grows) in [(MIN_TAR_LIMIT, false), (MIN_TAR_LIMIT + 512, true)] {
-            let tar = vec![0; usize::try_from(size).expect("a size")];
-            let read = read(&memory, &layer(&memory, MediaType::ImageLayerGzip, &gzip(&tar), &tar));
-            assert_eq!(read.err().is_some_and(|message| message.contains("more than 200 times")), grows);
+        for (size, is_bomb) in [(8 << 20, false), ((8 << 20) + 512, true)] {
+            let tar = vec![0; size];
+            let layer = layer(&memory, MediaType::ImageLayerGzip, &gzip(&tar), &tar);
+            let limit = TarLimit::new(8 << 20);
+            let verified = layer.verify(&memory, &limit).map_err(|error| error.to_string());
+            for result in [read(&memory, &layer), verified] {
+                assert_eq!(result.err().is_some_and(|message| message.contains("exceeds the limit of")), is_bomb);
+            }
+            // No layer of the same image has room left.
+            assert!(layer.verify(&memory, &limit).is_err());
         }
     }
 }

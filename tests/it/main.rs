@@ -22,6 +22,7 @@ mod cache;
 mod commits;
 mod docs;
 mod floors;
+mod fuzz;
 mod generated;
 mod git;
 mod golden;

@@ -14,7 +14,7 @@ mod chunk;
 mod chunk_writer;
 pub mod compression;
 pub mod decompress;
-mod deflate;
+pub(crate) mod deflate;
 pub mod entry;
 mod field;
 mod gzip;

@@ -7,7 +7,7 @@
 mod tests;
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 
 use tar::{EntryType, Header};
 
@@ -220,6 +220,20 @@ impl<R: Read> TarReader<R> {
         self.remaining = size;
         self.padding = size.next_multiple_of(BLOCK) - size;
         Ok(())
+    }
+}
+
+impl<R: Read + Seek> TarReader<R> {
+    /// Skips the content of the current entry without reading it. Returns the position where it begins.
+    ///
+    /// # Errors
+    /// Returns an error if seeking fails.
+    pub fn skip_content(&mut self) -> io::Result<u64> {
+        let position = self.tar.stream_position()?;
+        let rest = i64::try_from(self.remaining.saturating_add(self.padding));
+        self.tar.seek_relative(rest.map_err(|_| invalid_data("the size of an entry is out of range"))?)?;
+        (self.remaining, self.padding) = (0, 0);
+        Ok(position)
     }
 }
 

@@ -14,10 +14,10 @@
 mod credential;
 mod edit;
 mod error;
-mod file;
+pub(crate) mod file;
 mod helper;
 mod json;
-mod key;
+pub(crate) mod key;
 mod lookup;
 mod store;
 

@@ -4,7 +4,7 @@
 mod body;
 mod manifest;
 mod progress;
-mod session;
+pub(crate) mod session;
 
 use std::sync::OnceLock;
 use std::time::Duration;

@@ -34,10 +34,18 @@ impl Session {
 pub(crate) fn location(response: &Response, requested: &Url) -> Result<Url, RequestError> {
     let value = response.headers().get(LOCATION).ok_or_else(|| invalid(requested, "it has no Location header"))?;
     let text = value.to_str().map_err(|_| invalid(requested, "its Location is not text"))?;
-    let url = response.url().join(text).map_err(|_| invalid(requested, "its Location is not a URL"))?;
-    match (response.url().scheme(), url.scheme()) {
-        ("https", "https") | ("http", "http" | "https") => Ok(url),
-        _ => Err(invalid(requested, "its Location is not an https URL")),
+    join_location(response.url(), text).map_err(|why| invalid(requested, why))
+}
+
+/// Returns the URL that a Location is for, in the response of `url`.
+///
+/// # Errors
+/// Returns an error if it is not a URL, or leaves TLS.
+pub(crate) fn join_location(url: &Url, text: &str) -> Result<Url, &'static str> {
+    let location = url.join(text).map_err(|_| "its Location is not a URL")?;
+    match (url.scheme(), location.scheme()) {
+        ("https", "https") | ("http", "http" | "https") => Ok(location),
+        _ => Err("its Location is not an https URL"),
     }
 }
 

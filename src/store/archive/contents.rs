@@ -9,7 +9,7 @@ use serde_json::json;
 use tar::{EntryType, Header};
 
 use crate::error::{Result, on_path};
-use crate::image::layer::decompress::decompress;
+use crate::image::layer::decompress::{TarLimit, decompress};
 use crate::image::manifest::{Manifest, ManifestContent};
 use crate::image::media_type::as_oci;
 use crate::image::{Digest, canonical_json};
@@ -43,9 +43,9 @@ impl ArchiveBlob {
         self.unpacked_size.unwrap_or(self.descriptor.size())
     }
 
-    fn open<'a>(&self, source: &'a dyn Source) -> Result<Box<dyn Read + 'a>> {
+    fn open<'a>(&self, source: &'a dyn Source, limit: &'a TarLimit) -> Result<Box<dyn Read + 'a>> {
         if self.unpacked_size.is_some() {
-            unpack(source, &self.descriptor)
+            unpack(source, &self.descriptor, limit)
         } else {
             Ok(Box::new(open(source, &self.descriptor)?))
         }
@@ -98,7 +98,8 @@ impl<'a> ArchiveContents<'a> {
         let mut blobs = deduplicate(read_manifest(source, image.manifest)?.children());
         for blob in blobs.iter_mut().filter(|blob| !supports_zstd && is_zstd(&blob.descriptor)) {
             // The header of a file comes before its content, so the size must be known first.
-            let size = io::copy(&mut unpack(source, &blob.descriptor)?, &mut io::sink()).into_diagnostic();
+            let limit = TarLimit::of([&blob.descriptor]);
+            let size = io::copy(&mut unpack(source, &blob.descriptor, &limit)?, &mut io::sink()).into_diagnostic();
             blob.unpacked_size = Some(size.wrap_err_with(|| format!("cannot unpack {}", blob.descriptor.digest()))?);
         }
         ArchiveContents { source, blobs, documents: Vec::new() }.with_docker_image(image)
@@ -136,7 +137,8 @@ impl<'a> ArchiveContents<'a> {
     pub fn write(&self, time: u64, file: &mut dyn Write) -> io::Result<()> {
         let mut tar = tar::Builder::new(io::BufWriter::new(file));
         for blob in &self.blobs {
-            let content = blob.open(self.source).map_err(|error| io::Error::other(error.to_string()))?;
+            let limit = TarLimit::of([&blob.descriptor]);
+            let content = blob.open(self.source, &limit).map_err(|error| io::Error::other(error.to_string()))?;
             append(&mut tar, &blob.path, blob.size(), time, content)?;
         }
         for (name, bytes) in &self.documents {
@@ -169,8 +171,8 @@ fn is_zstd(layer: &Descriptor) -> bool {
 }
 
 /// Returns a reader of the tar in a layer.
-fn unpack<'a>(source: &'a dyn Source, layer: &Descriptor) -> Result<Box<dyn Read + 'a>> {
-    decompress(layer.media_type(), BufReader::new(open(source, layer)?)).into_diagnostic()
+fn unpack<'a>(source: &'a dyn Source, layer: &Descriptor, limit: &'a TarLimit) -> Result<Box<dyn Read + 'a>> {
+    decompress(layer.media_type(), BufReader::new(open(source, layer)?), limit).into_diagnostic()
 }
 
 fn read_manifest(source: &dyn Source, descriptor: &Descriptor) -> Result<Manifest> {

@@ -9,6 +9,7 @@ use miette::{Context, Report, miette};
 use oci_spec::image::Descriptor;
 
 use crate::error::{Result, cannot_read};
+use crate::image::layer::tar_reader::{TarEntryKind, TarReader};
 use crate::reference::TagOrDigest;
 use crate::regular_file;
 use crate::store::error::Missing;
@@ -33,13 +34,7 @@ impl Archive {
         let failed = |error: io::Error| cannot_read(path, error);
         let is_other = path.exists() && !path.is_file();
         let file = regular_file::open(path).map_err(|error| if is_other { not_a_tar(path) } else { failed(error) })?;
-        let mut files = HashMap::new();
-        for entry in tar::Archive::new(file).entries_with_seek().map_err(failed)? {
-            let entry = entry.map_err(|error| if is_tar(path) { failed(error) } else { not_a_tar(path) })?;
-            let name = entry.path().map_err(failed)?.to_string_lossy().into_owned();
-            let name = name.trim_start_matches("./").to_owned();
-            files.insert(name, (entry.raw_file_position(), entry.size()));
-        }
+        let files = index(file).map_err(|error| if is_tar(path) { failed(error) } else { not_a_tar(path) })?;
         let mut archive = Archive { path: path.to_owned(), files, entries: Vec::new() };
         let Some(file) = archive.file(INDEX)? else {
             return Err(miette!(help = HELP, "{} is not an OCI archive: it has no index.json", path.display()));
@@ -63,6 +58,33 @@ impl Archive {
         file.seek(SeekFrom::Start(offset)).map_err(|error| cannot_read(&self.path, error))?;
         Ok(Some(file.take(size)))
     }
+}
+
+/// The memory for names in bytes, which a tar of a layout never needs.
+const MAX_NAMES: usize = 64 << 20;
+
+/// Returns the offset and the size of each file. Contents are not read.
+fn index(file: File) -> io::Result<HashMap<String, (u64, u64)>> {
+    let end = file.metadata()?.len();
+    let (mut files, mut names) = (HashMap::new(), 0);
+    let mut entries = TarReader::new(file);
+    while let Some(entry) = entries.next_entry()? {
+        let position = entries.skip_content()?;
+        let TarEntryKind::File(size) = entry.kind else { continue };
+        if position.saturating_add(size) > end {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let name = String::from_utf8_lossy(&entry.path).trim_start_matches("./").to_owned();
+        names += name.len() + size_of::<(String, u64, u64)>();
+        if names > MAX_NAMES {
+            return Err(io::Error::other(format!(
+                "the names of its files exceed the limit of {} MiB",
+                MAX_NAMES >> 20
+            )));
+        }
+        files.insert(name, (position, size));
+    }
+    Ok(files)
 }
 
 const HELP: &str = "name an uncompressed tar file with an OCI layout, as `cargo oci build -o oci-archive=PATH` and \

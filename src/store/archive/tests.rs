@@ -48,3 +48,40 @@ fn archive_rejects_other_files() {
     let error = Archive::open(&path).unwrap_err();
     assert!(error.to_string().contains("is not an OCI archive"), "{error}");
 }
+
+/// Returns why a tar of these entries, each a header and the content behind it, is no archive.
+fn rejected(entries: &[(tar::Header, &[u8])]) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("x.tar");
+    let mut bytes = Vec::new();
+    for (header, content) in entries {
+        bytes.extend_from_slice(header.as_bytes());
+        bytes.extend_from_slice(content);
+        bytes.resize(bytes.len().next_multiple_of(512), 0);
+    }
+    std::fs::write(&path, bytes).expect("writes");
+    let error = Archive::open(&path).expect_err("is rejected");
+    error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ").replace(&path.display().to_string(), "x.tar")
+}
+
+fn header(kind: tar::EntryType, size: u64) -> tar::Header {
+    let mut header = tar::Header::new_ustar();
+    header.set_entry_type(kind);
+    header.set_size(size);
+    header.set_cksum();
+    header
+}
+
+#[test]
+fn archive_rejects_names_of_gigabytes() {
+    for kind in [tar::EntryType::GNULongName, tar::EntryType::GNULongLink, tar::EntryType::XHeader] {
+        let message = rejected(&[(header(kind, 4_200_000_000), b"n")]);
+        assert_eq!(message, "cannot read x.tar: an extended header of 4200000000 bytes exceeds the limit of 1048576");
+    }
+}
+
+#[test]
+fn archive_rejects_files_beyond_its_end() {
+    let message = rejected(&[(header(tar::EntryType::Regular, 4_200_000_000), b"content")]);
+    assert_eq!(message, "cannot read x.tar: unexpected end of file");
+}

@@ -7,6 +7,7 @@ use oci_spec::image::{Descriptor, Digest};
 
 use super::problem::{Problem, ProblemPart};
 use crate::error::Result;
+use crate::image::layer::decompress::TarLimit;
 use crate::image::media_type::is_layer;
 use crate::image::{DiffId, Layer};
 use crate::parallel::{FEW, each};
@@ -40,8 +41,9 @@ impl LayerChecks {
 
     /// Validates all layers. Returns the problems in the order in which the layers were added.
     pub(crate) fn run(&self, source: &dyn Source) -> Vec<Problem> {
+        let limit = TarLimit::of(self.0.iter().map(|layer| &layer.descriptor));
         let problems = each(&self.0, FEW, |layer| {
-            let error = layer.run(source).err();
+            let error = layer.run(source, &limit).err();
             Ok(error.map(|error| Problem::new(&layer.descriptor, ProblemPart::Layer, layer.platforms.clone(), &error)))
         });
         problems.into_iter().flatten().flatten().collect()
@@ -58,7 +60,7 @@ impl LayerCheck {
             && self.descriptor.media_type() == descriptor.media_type()
     }
 
-    fn run(&self, source: &dyn Source) -> Result<()> {
+    fn run(&self, source: &dyn Source, limit: &TarLimit) -> Result<()> {
         let descriptor = self.descriptor.clone();
         let Some(diff_id) = self.diff_id.as_ref().filter(|_| is_layer(descriptor.media_type())) else {
             return match verify_blob(source, &descriptor) {
@@ -69,7 +71,7 @@ impl LayerCheck {
         };
         let digest = Digest::try_from(diff_id.as_str());
         let digest = digest.map_err(|_| miette!("its diffID `{diff_id}` is not a digest"))?;
-        Layer { descriptor, diff_id: DiffId(digest) }.verify(source)
+        Layer { descriptor, diff_id: DiffId(digest) }.verify(source, limit)
     }
 
     fn has_urls(&self) -> bool {
