@@ -13,6 +13,7 @@ use super::verify::{sbom_predicate, verify_referrers};
 use crate::error::Result;
 use crate::image::Digest;
 use crate::image::manifest::Annotations;
+use crate::parallel::{MANY, each};
 use crate::store::{MAX_DOCUMENT_BYTES, Memory, Source, read};
 
 /// The annotations of a manifest with a bundle, as cosign writes them.
@@ -89,16 +90,17 @@ impl SubjectSigner<'_> {
 /// Returns the statements in bundles that were signed without a key. The signatures are not verified.
 #[cfg(feature = "keyless")]
 fn keyless_statements(source: &dyn Source, listed: &[Descriptor], subject: &Digest) -> Result<Vec<Statement>> {
-    let mut statements = Vec::new();
-    for entry in listed {
+    let statements = each(listed, MANY, |entry| {
+        let mut statements = Vec::new();
         let found = ReferrerManifest::read(source, entry)?;
         for content in found.contents.iter().filter(|content| content.media_type().as_ref() == BUNDLE) {
             let bundle = Bundle::read(&read(source, content)?).ok().filter(|bundle| bundle.hint.is_none());
             let statement = bundle.and_then(|bundle| Statement::read(&bundle.envelope.payload).ok());
             statements.extend(statement.filter(|statement| statement.is_about(subject)));
         }
-    }
-    Ok(statements)
+        Ok(statements)
+    })?;
+    Ok(statements.into_iter().flatten().collect())
 }
 
 fn is_same(one: &Statement, other: &Statement) -> bool {
@@ -122,11 +124,12 @@ pub(crate) fn unsigned_statements(
     subject: &Digest,
     name: &str,
 ) -> Result<Vec<Statement>> {
-    let mut statements = Vec::new();
-    for entry in listed.iter().filter(|entry| is_unsigned(entry)) {
+    let unsigned: Vec<_> = listed.iter().filter(|entry| is_unsigned(entry)).collect();
+    let statements = each(&unsigned, MANY, |entry| {
+        let mut statements = Vec::new();
         let found = ReferrerManifest::read(source, entry)?;
         if found.subject.as_ref().is_none_or(|of| of.digest() != subject) {
-            continue;
+            return Ok(statements);
         }
         for content in found.contents.iter().filter(|content| content.size() <= MAX_DOCUMENT_BYTES) {
             let bytes = read(source, content)?;
@@ -136,6 +139,7 @@ pub(crate) fn unsigned_statements(
                 None => Statement::read(&bytes).ok().filter(|found| found.is_about(subject) && !found.is_signature()),
             });
         }
-    }
-    Ok(statements)
+        Ok(statements)
+    })?;
+    Ok(statements.into_iter().flatten().collect())
 }

@@ -14,7 +14,7 @@ use crate::image::Digest;
 use crate::parallel::{MANY, each};
 use crate::registry::Registry;
 use crate::store::cache::records::RecordKind;
-use crate::store::{Cache, Fallback, Memory, Referrers, Source};
+use crate::store::{Cache, Fallback, LimitedSource, Memory, Referrers, Source};
 
 /// The referrers of an image.
 pub(crate) struct ReferrersUpload<'a> {
@@ -122,7 +122,8 @@ impl ReferrersUpload<'_> {
         let digest = manifest.descriptor.digest();
         let mut statements = vec![Statement::signature(digest)];
         statements.extend(unsigned_statements(self.layout, &self.attached_to(digest), digest, &registry.location())?);
-        let subject = SubjectSigner { signer, subject: &manifest.descriptor, listed, source: registry };
+        let source = &LimitedSource::new(registry);
+        let subject = SubjectSigner { signer, subject: &manifest.descriptor, listed, source };
         let signatures = subject.sign_missing(&statements, memory)?;
         Ok(Some(SignedManifest { statements, signatures }))
     }

@@ -10,7 +10,7 @@
 //! | [`graph`] | the one walk through indexes and manifests |
 //! | `copy`, [`validate`], [`layer`] | what is done with an image: copied, validated, unpacked |
 //! | [`layout`], [`archive`], [`cache`], [`memory`] | stores |
-//! | [`progress`] | a source that reports progress |
+//! | [`progress`], [`limited`] | a source that reports progress, and one that yields only so much |
 //! | [`atomic`], [`fingerprint`], [`reflink`] | files: replaced atomically, unchanged since, shared |
 
 pub mod archive;
@@ -23,6 +23,7 @@ pub(crate) mod fingerprint;
 pub(crate) mod graph;
 pub(crate) mod layer;
 pub(crate) mod layout;
+pub(crate) mod limited;
 pub(crate) mod memory;
 pub(crate) mod progress;
 pub(crate) mod referrers;
@@ -39,6 +40,7 @@ pub(crate) use error::{Missing, ReadError};
 pub(crate) use file::FileSource;
 pub use layout::Layout;
 pub(crate) use layout::LayoutWriter;
+pub(crate) use limited::LimitedSource;
 pub use memory::Memory;
 pub(crate) use progress::ProgressSource;
 pub(crate) use referrers::Referrers;
