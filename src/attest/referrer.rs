@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::image::artifact::{EMPTY, artifact, empty};
 use crate::image::digest::sha256;
 use crate::image::manifest::{Annotations, Document, Manifest, ManifestContent};
-use crate::store::{Fallback, Memory, Referrers, Source, read};
+use crate::parallel::{MANY, each};
+use crate::store::{Fallback, LimitedSource, Memory, Referrers, Source, read};
 
 /// A manifest to attach. The same contents and subject give the same bytes.
 #[derive(Clone, Debug)]
@@ -81,18 +82,16 @@ impl Referrer {
         if let Some(same) = listed.iter().find(|listed| listed.digest() == self.manifest.descriptor.digest()) {
             return Ok(Some(same.clone()));
         }
-        for entry in listed {
+        let source = LimitedSource::new(&target);
+        let is_same = each(&listed, MANY, |entry| {
             // A list may lack the artifact type, or have a wrong one: the manifest counts.
-            let Ok(found) = ReferrerManifest::read(target, &entry) else { continue };
+            let Ok(found) = ReferrerManifest::read(&source, entry) else { return Ok(false) };
             let contents = found.contents.iter().map(Descriptor::digest);
-            let is_same = found.artifact_type == self.artifact_type
+            Ok(found.artifact_type == self.artifact_type
                 && contents.eq(self.contents.iter().map(Descriptor::digest))
-                && found.subject.is_some_and(|subject| subject.digest() == self.subject.digest());
-            if is_same {
-                return Ok(Some(entry));
-            }
-        }
-        Ok(None)
+                && found.subject.is_some_and(|subject| subject.digest() == self.subject.digest()))
+        })?;
+        Ok(listed.into_iter().zip(is_same).find_map(|(entry, is_same)| is_same.then_some(entry)))
     }
 }
 

@@ -1,5 +1,8 @@
 //! Signed statements about an image, attached to it as cosign 3 does.
 
+#[cfg(feature = "keyless")]
+use std::collections::HashSet;
+
 use miette::miette;
 use oci_spec::image::Descriptor;
 
@@ -13,6 +16,7 @@ use super::verify::{sbom_predicate, verify_referrers};
 use crate::error::Result;
 use crate::image::Digest;
 use crate::image::manifest::Annotations;
+use crate::parallel::{MANY, each};
 use crate::store::{MAX_DOCUMENT_BYTES, Memory, Source, read};
 
 /// The annotations of a manifest with a bundle, as cosign writes them.
@@ -60,10 +64,9 @@ impl SubjectSigner<'_> {
             // An entry in the public log is permanent: a statement that anybody has signed is not signed again.
             #[cfg(feature = "keyless")]
             Signer::Identity(_) => {
-                let known = keyless_statements(self.source, &bundles, self.subject.digest())?;
-                let missing =
-                    statements.iter().filter(|statement| !known.iter().any(|known| is_same(known, statement)));
-                missing.map(|statement| self.sign(statement, memory)).collect::<Result<Vec<_>>>()?
+                let known = signed_without_key(self.source, &bundles, self.subject.digest(), statements)?;
+                let missing = statements.iter().enumerate().filter(|(at, _)| !known.contains(at));
+                missing.map(|(_, statement)| self.sign(statement, memory)).collect::<Result<Vec<_>>>()?
             }
         };
         Ok(missing.iter().map(|referrer| referrer.store(memory)).collect())
@@ -86,19 +89,28 @@ impl SubjectSigner<'_> {
     }
 }
 
-/// Returns the statements in bundles that were signed without a key. The signatures are not verified.
+/// Returns which of the statements are in bundles that were signed without a key. The signatures are not verified.
 #[cfg(feature = "keyless")]
-fn keyless_statements(source: &dyn Source, listed: &[Descriptor], subject: &Digest) -> Result<Vec<Statement>> {
-    let mut statements = Vec::new();
-    for entry in listed {
+fn signed_without_key(
+    source: &dyn Source,
+    listed: &[Descriptor],
+    subject: &Digest,
+    statements: &[Statement],
+) -> Result<HashSet<usize>> {
+    let signed = each(listed, MANY, |entry| {
+        let mut signed = Vec::new();
         let found = ReferrerManifest::read(source, entry)?;
         for content in found.contents.iter().filter(|content| content.media_type().as_ref() == BUNDLE) {
             let bundle = Bundle::read(&read(source, content)?).ok().filter(|bundle| bundle.hint.is_none());
-            let statement = bundle.and_then(|bundle| Statement::read(&bundle.envelope.payload).ok());
-            statements.extend(statement.filter(|statement| statement.is_about(subject)));
+            let known = bundle.and_then(|bundle| Statement::read(&bundle.envelope.payload).ok());
+            // Only this is kept: strangers may have attached many statements.
+            if let Some(known) = known.filter(|known| known.is_about(subject)) {
+                signed.extend((0..statements.len()).filter(|at| is_same(&known, &statements[*at])));
+            }
         }
-    }
-    Ok(statements)
+        Ok(signed)
+    })?;
+    Ok(signed.into_iter().flatten().collect())
 }
 
 fn is_same(one: &Statement, other: &Statement) -> bool {
@@ -122,11 +134,12 @@ pub(crate) fn unsigned_statements(
     subject: &Digest,
     name: &str,
 ) -> Result<Vec<Statement>> {
-    let mut statements = Vec::new();
-    for entry in listed.iter().filter(|entry| is_unsigned(entry)) {
+    let unsigned: Vec<_> = listed.iter().filter(|entry| is_unsigned(entry)).collect();
+    let statements = each(&unsigned, MANY, |entry| {
+        let mut statements = Vec::new();
         let found = ReferrerManifest::read(source, entry)?;
         if found.subject.as_ref().is_none_or(|of| of.digest() != subject) {
-            continue;
+            return Ok(statements);
         }
         for content in found.contents.iter().filter(|content| content.size() <= MAX_DOCUMENT_BYTES) {
             let bytes = read(source, content)?;
@@ -136,6 +149,7 @@ pub(crate) fn unsigned_statements(
                 None => Statement::read(&bytes).ok().filter(|found| found.is_about(subject) && !found.is_signature()),
             });
         }
-    }
-    Ok(statements)
+        Ok(statements)
+    })?;
+    Ok(statements.into_iter().flatten().collect())
 }

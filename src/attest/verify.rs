@@ -10,8 +10,9 @@ use super::bundle::{BUNDLE, Bundle, BundleError};
 use super::key::PublicKey;
 use super::referrer::ReferrerManifest;
 use super::statement::{IN_TOTO, Statement};
-use crate::error::Result;
+use crate::error::{Result, with_help};
 use crate::image::{Digest, predicate};
+use crate::parallel::{MANY, each};
 use crate::store::{MAX_DOCUMENT_BYTES, Missing, Source, open, read};
 
 /// The artifact types of unsigned SBOMs, each with the predicate type of the same SBOM when it is signed.
@@ -52,12 +53,24 @@ pub(crate) struct Verification {
     pub unsigned: Vec<&'static str>,
 }
 
-/// An unsigned SBOM or provenance.
-struct UnsignedDocument<'a> {
-    digest: &'a Digest,
-    predicate_type: &'static str,
-    /// The document, or `None` if it is not compared with signed ones.
-    content: Option<Value>,
+/// What a listed referrer holds.
+#[derive(Default)]
+struct ReferrerContents {
+    /// Statements that the key has signed.
+    statements: Vec<SignedStatement>,
+    /// Why the referrer, or a bundle in it, was not accepted.
+    rejected: Vec<RejectedReferrer>,
+    /// What may be an unsigned document.
+    documents: Vec<UnsignedDocument>,
+}
+
+/// What may be an unsigned SBOM or provenance.
+struct UnsignedDocument {
+    /// The digest of the manifest.
+    digest: Digest,
+    content: Descriptor,
+    /// The predicate type of an SBOM, or `None` if the document names it.
+    sbom: Option<&'static str>,
 }
 
 /// Returns the predicate type of SBOMs of an artifact type, or `None` if the type is not an SBOM.
@@ -101,24 +114,26 @@ impl Verification {
         report.wrap_err(format!("{image} is not signed by {key}"))
     }
 
-    fn reject(&mut self, entry: &Descriptor, reason: String) {
-        self.rejected.push(RejectedReferrer { digest: entry.digest().clone(), reason });
-    }
-
-    /// Adds an unsigned document. If the key has signed such documents, it must equal one of them.
-    fn add_unsigned(&mut self, document: &UnsignedDocument) -> Result<()> {
-        let UnsignedDocument { digest, predicate_type, content } = document;
+    /// Returns the predicate type of an unsigned document, or `None` if it is another document. If the key has signed such
+    /// documents, it must equal one of them.
+    fn check_unsigned(&self, source: &dyn Source, document: &UnsignedDocument) -> Result<Option<&'static str>> {
+        let UnsignedDocument { digest, content, sbom } = document;
+        let json = read_json(source, content)?;
+        let Some(predicate_type) = *sbom else {
+            // The same image may be built more than once: provenance is not compared.
+            let is_provenance = json.is_some_and(|json| json["predicateType"] == predicate::PROVENANCE);
+            return Ok(is_provenance.then_some(predicate::PROVENANCE));
+        };
         let signed = self.statements.iter().map(|signed| &signed.statement);
-        let mut signed = signed.filter(|statement| statement.predicate_type == *predicate_type).peekable();
-        if let Some(content) = content
+        let mut signed = signed.filter(|statement| statement.predicate_type == predicate_type).peekable();
+        if let Some(json) = json
             && signed.peek().is_some()
-            && signed.all(|statement| statement.predicate != *content)
+            && signed.all(|statement| statement.predicate != json)
         {
             let title = predicate::title(predicate_type);
             return Err(miette!(help = TAMPERED, "the {title} {digest} differs from the one signed by the key"));
         }
-        self.unsigned.push(predicate_type);
-        Ok(())
+        Ok(Some(predicate_type))
     }
 }
 
@@ -135,39 +150,56 @@ pub(crate) fn verify_referrers(
 ) -> Result<Verification> {
     let mut verification = Verification::default();
     let mut documents = Vec::new();
-    for entry in listed {
-        let unusable = || format!("cannot use {}, which is attached to {subject}", entry.digest());
-        let found = match ReferrerManifest::read(source, entry) {
-            // A list may name manifests that were deleted.
-            Err(error) if error.downcast_ref::<Missing>().is_some() => {
-                verification.reject(entry, "listed, but not found".to_owned());
-                continue;
-            }
-            found => found.wrap_err_with(unusable)?,
-        };
-        // A list may be wrong: the subject in the manifest counts.
-        if found.subject.as_ref().is_none_or(|of| of.digest() != subject) {
-            continue;
-        }
-        for content in &found.contents {
-            documents.extend(unsigned_document(source, entry, &found, content).wrap_err_with(unusable)?);
-            if content.media_type().as_ref() != BUNDLE && found.artifact_type != BUNDLE {
-                continue;
-            }
-            let bundle = read(source, content).wrap_err_with(unusable)?;
-            match verify_bundle(&bundle, subject, key) {
-                Ok(statement) => verification.statements.push(SignedStatement { statement, bundle }),
-                Err(error) if error.downcast_ref() == Some(&BundleError::Modified) => {
-                    return Err(crate::error::with_help(error.wrap_err(unusable()), TAMPERED.to_owned()));
-                }
-                Err(error) => verification.reject(entry, error.to_string()),
-            }
-        }
+    for found in each(listed, MANY, |entry| contents(source, entry, subject, key))? {
+        verification.statements.extend(found.statements);
+        verification.rejected.extend(found.rejected);
+        documents.extend(found.documents);
     }
-    for document in &documents {
-        verification.add_unsigned(document)?;
-    }
+    let unsigned = each(&documents, MANY, |document| {
+        verification.check_unsigned(source, document).wrap_err_with(|| unusable(&document.digest, subject))
+    })?;
+    verification.unsigned = unsigned.into_iter().flatten().collect();
     Ok(verification)
+}
+
+fn unusable(digest: &Digest, subject: &Digest) -> String {
+    format!("cannot use {digest}, which is attached to {subject}")
+}
+
+/// Reads a listed referrer, and verifies its bundles.
+fn contents(source: &dyn Source, entry: &Descriptor, subject: &Digest, key: &PublicKey) -> Result<ReferrerContents> {
+    let mut contents = ReferrerContents::default();
+    let rejected = |reason: String| RejectedReferrer { digest: entry.digest().clone(), reason };
+    let found = match ReferrerManifest::read(source, entry) {
+        // A list may name manifests that were deleted.
+        Err(error) if error.downcast_ref::<Missing>().is_some() => {
+            contents.rejected.push(rejected("listed, but not found".to_owned()));
+            return Ok(contents);
+        }
+        found => found.wrap_err_with(|| unusable(entry.digest(), subject))?,
+    };
+    // A list may be wrong: the subject in the manifest counts.
+    if found.subject.as_ref().is_none_or(|of| of.digest() != subject) {
+        return Ok(contents);
+    }
+    let sbom = sbom_predicate(&found.artifact_type);
+    for content in found.contents {
+        let is_bundle = content.media_type().as_ref() == BUNDLE || found.artifact_type == BUNDLE;
+        if is_bundle {
+            let bundle = read(source, &content).wrap_err_with(|| unusable(entry.digest(), subject))?;
+            match verify_bundle(&bundle, subject, key) {
+                Ok(statement) => contents.statements.push(SignedStatement { statement, bundle }),
+                Err(error) if error.downcast_ref() == Some(&BundleError::Modified) => {
+                    return Err(with_help(error.wrap_err(unusable(entry.digest(), subject)), TAMPERED.to_owned()));
+                }
+                Err(error) => contents.rejected.push(rejected(error.to_string())),
+            }
+        }
+        if sbom.is_some() || found.artifact_type == IN_TOTO {
+            contents.documents.push(UnsignedDocument { digest: entry.digest().clone(), content, sbom });
+        }
+    }
+    Ok(contents)
 }
 
 /// Verifies a bundle and returns its statement.
@@ -185,29 +217,8 @@ pub(crate) fn verify_bundle(bytes: &[u8], subject: &Digest, key: &PublicKey) -> 
     }
 }
 
-/// Returns the unsigned SBOM or provenance in a blob of a referrer, or `None` if it is another document.
-fn unsigned_document<'a>(
-    source: &dyn Source,
-    entry: &'a Descriptor,
-    referrer: &ReferrerManifest,
-    content: &Descriptor,
-) -> Result<Option<UnsignedDocument<'a>>> {
-    let digest = entry.digest();
-    if let Some(predicate_type) = sbom_predicate(&referrer.artifact_type) {
-        return Ok(Some(UnsignedDocument { digest, predicate_type, content: document(source, content)? }));
-    }
-    if referrer.artifact_type == IN_TOTO
-        && let Some(json) = document(source, content)?
-        && json["predicateType"] == predicate::PROVENANCE
-    {
-        // The same image may be built more than once: provenance is not compared.
-        return Ok(Some(UnsignedDocument { digest, predicate_type: predicate::PROVENANCE, content: None }));
-    }
-    Ok(None)
-}
-
 /// Reads a document and checks its digest. Returns `None` if it is too large, or is not JSON: then it is never a predicate.
-fn document(source: &dyn Source, content: &Descriptor) -> Result<Option<Value>> {
+fn read_json(source: &dyn Source, content: &Descriptor) -> Result<Option<Value>> {
     if content.size() > MAX_DOCUMENT_BYTES {
         io::copy(&mut open(source, content)?, &mut io::sink()).map_err(crate::store::ReadError)?;
         return Ok(None);

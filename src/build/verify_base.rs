@@ -15,6 +15,7 @@ use crate::event::Event;
 use crate::inspect::referrers::group_by_subject;
 use crate::plan::ImagePlan;
 use crate::reference::{BaseReference, KeyReference};
+use crate::store::LimitedSource;
 use crate::store::cache::records::RecordKind;
 
 /// Verifies signatures of bases.
@@ -63,7 +64,7 @@ impl<'a> BaseVerifier<'a> {
         }
         let named = OpenImage::open(base, self.context)?;
         let listed = named.referrers(root.digest(), &group_by_subject(named.source(), named.entries()))?;
-        let found = verify_referrers(named.source(), &listed, root.digest(), public)?;
+        let found = verify_referrers(&LimitedSource::new(named.source()), &listed, root.digest(), public)?;
         let Some(signature) = found.signature() else {
             return Err(unsigned(found.not_signed_error(&base.to_string(), &key.to_string())));
         };

@@ -9,8 +9,10 @@ use crate::context::GlobalContext;
 use crate::context::image::{ImageRoot, OpenImage, no_image_for, reference};
 use crate::error::{Result, or_help};
 use crate::image::media_type::is_document;
+use crate::inspect::attachments::AttachmentReader;
 use crate::inspect::referrers::{AttachedManifest, group_by_subject, is_referrers_list};
 use crate::inspect::{ImageInfo, ImageReader, Inspected};
+use crate::store::LimitedSource;
 
 /// Reads the image that is named, or all images of its layout.
 ///
@@ -22,11 +24,15 @@ pub(crate) fn run(args: &NamedArgs, context: &GlobalContext) -> Result<Outcome> 
     let image = OpenImage::open(&reference, context).wrap_err_with(failure)?;
     let listed = group_by_subject(image.source(), image.entries());
     let referrers = |subject: &Digest| image.referrers(subject, &listed);
-    let reader = ImageReader { source: image.source(), referrers: &referrers, only: args.platform.as_ref() };
+    let source = LimitedSource::new(image.source());
+    let attachments = AttachmentReader::new(&source, &referrers);
+    let reader = ImageReader { source: &source, attachments: &attachments, only: args.platform.as_ref() };
     let images = image.roots().and_then(|roots| read_all(&reader, roots)).wrap_err_with(failure).map_err(|error| {
         or_help(error, || format!("`cargo oci validate {reference}` names each blob that is wrong"))
     })?;
-    Ok(Outcome::Inspected(Inspected { reference: reference.to_string(), images }, args.json))
+    attachments.warning().into_iter().for_each(|warning| context.warn(warning));
+    let (reference, omitted) = (reference.to_string(), attachments.omitted());
+    Ok(Outcome::Inspected(Inspected { reference, images, omitted }, args.json))
 }
 
 fn is_image(root: &ImageRoot) -> bool {

@@ -8,8 +8,11 @@ use crate::context::GlobalContext;
 use crate::context::image::{OpenImage, reference};
 use crate::context::subject::signable_manifests;
 use crate::error::Result;
-use crate::inspect::referrers::{AttachedManifest, ImageReferrers, SubjectReferrers, group_by_subject};
+use crate::image::Digest;
+use crate::inspect::attachments::AttachmentReader;
+use crate::inspect::referrers::{ImageReferrers, SubjectReferrers, group_by_subject};
 use crate::reference::BaseReference;
+use crate::store::LimitedSource;
 
 /// Lists what is attached to the image that is named, and to its manifest for each platform.
 ///
@@ -23,13 +26,17 @@ pub(crate) fn run(args: &ReferrersArgs, context: &GlobalContext) -> Result<Outco
 
 fn list(reference: &BaseReference, context: &GlobalContext) -> Result<ImageReferrers> {
     let image = OpenImage::open(reference, context)?;
-    let source = image.source();
-    let listed = group_by_subject(source, image.entries());
+    let source = &LimitedSource::new(image.source());
+    let listed = group_by_subject(image.source(), image.entries());
+    let manifests = signable_manifests(source, &image.root()?)?;
+    let digests: Vec<_> = manifests.iter().map(|manifest| manifest.descriptor.digest().clone()).collect();
+    let referrers = |subject: &Digest| image.referrers(subject, &listed);
+    let reader = AttachmentReader::new(source, &referrers);
     let mut subjects = Vec::new();
-    for manifest in signable_manifests(source, &image.root()?)? {
-        let digest = manifest.descriptor.digest().clone();
-        let attached = AttachedManifest::of(source, &|subject| image.referrers(subject, &listed), &digest)?;
+    for ((manifest, digest), attached) in manifests.into_iter().zip(digests.clone()).zip(reader.attached_to(&digests)?)
+    {
         subjects.push(SubjectReferrers { platform: manifest.platform, digest, attached });
     }
-    Ok(ImageReferrers { reference: reference.to_string(), subjects })
+    reader.warning().into_iter().for_each(|warning| context.warn(warning));
+    Ok(ImageReferrers { reference: reference.to_string(), subjects, omitted: reader.omitted() })
 }

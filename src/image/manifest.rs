@@ -115,9 +115,9 @@ pub(crate) enum ManifestError {
     /// Readers would disagree on what it is (CVE-2021-41190).
     #[error("it is both an image and an index")]
     Ambiguous,
-    /// There are more entries than [`MAX_ENTRIES`].
-    #[error("its {0} entries exceed the limit of {MAX_ENTRIES}")]
-    TooMany(usize),
+    /// There are more entries than the limit.
+    #[error("its {0} entries exceed the limit of {1}")]
+    TooMany(usize, usize),
 }
 
 /// The maximum number of entries of an index, or of layers.
@@ -133,7 +133,7 @@ impl Manifest {
     pub(crate) fn parse(media_type: &MediaType, bytes: &[u8]) -> Result<Manifest, ManifestError> {
         let json: Value = serde_json::from_slice(bytes).map_err(|error| invalid(media_type, error.to_string()))?;
         let artifact_type = json["artifactType"].as_str().filter(|text| !text.is_empty());
-        let content = ManifestContent::parse(media_type, &json)?;
+        let content = ManifestContent::parse(media_type, &json, MAX_ENTRIES)?;
         let invalid_entries = match &content {
             ManifestContent::Index(entries) => {
                 json["manifests"].as_array().map_or(0, Vec::len).saturating_sub(entries.len())
@@ -147,6 +147,19 @@ impl Manifest {
             subject: serde_json::from_value(json["subject"].clone()).ok(),
             invalid_entries,
         })
+    }
+
+    /// Parses a list of referrers: an index, with more entries than other indexes have. Invalid entries are ignored.
+    ///
+    /// # Errors
+    /// See [`ManifestError`].
+    pub(crate) fn parse_referrers(bytes: &[u8], max_entries: usize) -> Result<Vec<Descriptor>, ManifestError> {
+        let media_type = MediaType::ImageIndex;
+        let json: Value = serde_json::from_slice(bytes).map_err(|error| invalid(&media_type, error.to_string()))?;
+        match ManifestContent::parse(&media_type, &json, max_entries)? {
+            ManifestContent::Index(entries) => Ok(entries),
+            ManifestContent::Image { .. } => Ok(Vec::new()),
+        }
     }
 
     /// Returns everything the manifest or index refers to, except its subject.
@@ -174,7 +187,7 @@ impl Manifest {
 }
 
 impl ManifestContent {
-    fn parse(media_type: &MediaType, json: &Value) -> Result<ManifestContent, ManifestError> {
+    fn parse(media_type: &MediaType, json: &Value, max_entries: usize) -> Result<ManifestContent, ManifestError> {
         let has = |key: &str| json.get(key).is_some();
         if has("manifests") && (has("layers") || has("config")) {
             return Err(ManifestError::Ambiguous);
@@ -187,12 +200,12 @@ impl ManifestContent {
         match as_oci(media_type) {
             // Other readers may understand an entry that is invalid here, so it does not invalidate the index.
             MediaType::ImageIndex => {
-                let entries = list(media_type, json, "manifests")?.into_iter();
+                let entries = list(media_type, json, "manifests", max_entries)?.into_iter();
                 Ok(ManifestContent::Index(entries.filter_map(|entry| serde_json::from_value(entry).ok()).collect()))
             }
             MediaType::ImageManifest => {
                 let config = json.get("config").cloned().unwrap_or_default();
-                let layers = list(media_type, json, "layers")?.into_iter();
+                let layers = list(media_type, json, "layers", max_entries)?.into_iter();
                 Ok(ManifestContent::Image {
                     config: Box::new(descriptor(media_type, "config", config)?),
                     layers: layers.map(|layer| descriptor(media_type, "layers", layer)).collect::<Result<_, _>>()?,
@@ -207,9 +220,9 @@ fn invalid(media_type: &MediaType, reason: String) -> ManifestError {
     ManifestError::Content { media_type: media_type.to_string(), reason }
 }
 
-fn list(media_type: &MediaType, json: &Value, key: &str) -> Result<Vec<Value>, ManifestError> {
+fn list(media_type: &MediaType, json: &Value, key: &str, max_entries: usize) -> Result<Vec<Value>, ManifestError> {
     match json.get(key) {
-        Some(Value::Array(items)) if items.len() > MAX_ENTRIES => Err(ManifestError::TooMany(items.len())),
+        Some(Value::Array(items)) if items.len() > max_entries => Err(ManifestError::TooMany(items.len(), max_entries)),
         Some(Value::Array(items)) => Ok(items.clone()),
         // Go serializes an empty list as `null`.
         Some(Value::Null) => Ok(Vec::new()),
@@ -296,7 +309,7 @@ mod tests {
         assert!(error.to_string().contains("image.config.v1+json"), "{error}");
         let many = vec![descriptor(); 1_001];
         let error = parse_json(MediaType::ImageIndex, json!({"manifests": many})).unwrap_err();
-        assert_eq!(error, ManifestError::TooMany(1_001));
+        assert_eq!(error, ManifestError::TooMany(1_001, 1_000));
         assert!(parse_json(MediaType::ImageManifest, json!({"layers": []})).is_err());
     }
 

@@ -17,6 +17,8 @@ pub struct Inspected {
     pub reference: String,
     /// The image that the reference names, or all images of a layout or archive.
     pub images: Vec<ImageInfo>,
+    /// How many attached manifests were left out because there are too many. What is attached to those is not counted.
+    pub omitted: usize,
 }
 
 /// An image: an index, or a manifest without an index.

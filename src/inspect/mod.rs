@@ -6,6 +6,7 @@
 //! | [`image`], [`blob`] | the data of an image |
 //! | [`config`] | the config of an image |
 //! | [`referrers`] | what is attached to an image: signatures, SBOMs, attestations |
+//! | [`attachments`] | reads that, level by level and up to a limit |
 //!
 //! Only indexes, manifests and configs are read. Each is checked against its digest.
 //!
@@ -38,10 +39,12 @@
 //!       "digest": "sha256:…", "mediaType": "…", "size": 900, "missing": false, "artifactType": "…", "annotations": {},
 //!       "contents": [{ "digest": "sha256:…", "mediaType": "…", "size": 4000, "annotations": {} }], "attached": []
 //!     }]
-//!   }]
+//!   }],
+//!   "omitted": 0
 //! }
 //! ```
 
+pub(crate) mod attachments;
 pub(crate) mod blob;
 pub(crate) mod config;
 pub(crate) mod image;

@@ -5,10 +5,11 @@ use std::collections::{HashMap, HashSet};
 use miette::{Context, IntoDiagnostic, miette};
 use serde_json::Value;
 
+use super::attachments::AttachmentReader;
 use super::blob::BlobInfo;
 use super::config::{ConfigInfo, diff_ids, history_steps, text};
 use super::image::{BaseName, ImageInfo, LayerInfo, ManifestInfo};
-use super::referrers::{AttachedManifest, ListReferrers, attested_digest};
+use super::referrers::{AttachedManifest, attested_digest};
 use crate::error::Result;
 use crate::image::manifest::{Annotations, Manifest, ManifestContent, is_for_none, platform_of};
 use crate::image::media_type::{as_oci, is_document};
@@ -22,8 +23,8 @@ use crate::store::{Missing, Source, read};
 pub(crate) struct ImageReader<'a> {
     /// Where the images are.
     pub source: &'a dyn Source,
-    /// Lists the referrers in the source.
-    pub referrers: ListReferrers<'a>,
+    /// Reads what is attached in the source.
+    pub attachments: &'a AttachmentReader<'a>,
     /// The platform to read, or `None` for all.
     pub only: Option<&'a Platform>,
 }
@@ -41,7 +42,8 @@ impl ImageReader<'_> {
         let (entries, of_index) = match content {
             // Requests the referrers of the index first: a registry that fails here is not asked for all the others.
             ManifestContent::Index(entries) => {
-                (self.flatten(&entries)?, AttachedManifest::of(self.source, self.referrers, root.digest())?)
+                let of_index = self.attachments.attached_to(std::slice::from_ref(root.digest()))?;
+                (self.flatten(&entries)?, of_index.into_iter().flatten().collect())
             }
             ManifestContent::Image { .. } => (vec![root.clone()], Vec::new()),
         };
@@ -56,6 +58,7 @@ impl ImageReader<'_> {
         let of_configs: Vec<_> = of_configs.filter(|own| !platforms.contains(own)).collect();
         platforms.extend(of_configs);
         manifests.retain(|manifest| self.is_selected(manifest.platform.as_ref()));
+        self.add_attached(&mut manifests)?;
 
         let mut image = ImageInfo {
             tags,
@@ -143,8 +146,17 @@ impl ImageReader<'_> {
         let details = diff_ids(&content, layers.len()).into_iter().zip(history_steps(&content, layers.len()));
         manifest.layers =
             layers.iter().zip(details).map(|(layer, (diff_id, step))| LayerInfo::new(layer, diff_id, step)).collect();
-        manifest.attached = AttachedManifest::of(self.source, self.referrers, descriptor.digest())?;
         Ok(manifest)
+    }
+
+    /// Adds to each manifest what is attached to it.
+    fn add_attached(&self, manifests: &mut [ManifestInfo]) -> Result<()> {
+        let mut there: Vec<_> = manifests.iter_mut().filter(|manifest| !manifest.missing).collect();
+        let digests: Vec<_> = there.iter().map(|manifest| manifest.blob.digest.clone()).collect();
+        for (manifest, attached) in there.iter_mut().zip(self.attachments.attached_to(&digests)?) {
+            manifest.attached = attached;
+        }
+        Ok(())
     }
 
     /// Reads the config of an image. That of an artifact may be anything: it is `Null`.

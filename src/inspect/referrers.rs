@@ -1,7 +1,7 @@
 //! What is attached to an image: referrers, whose `subject` it is (image-spec, `manifest.md`), and the attestations of
 //! BuildKit, which are in the index of the image for the platform `unknown/unknown`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use miette::IntoDiagnostic;
 use serde::Serialize;
@@ -42,6 +42,8 @@ pub struct ImageReferrers {
     pub reference: String,
     /// The index and the manifests.
     pub subjects: Vec<SubjectReferrers>,
+    /// How many referrers were left out because there are too many.
+    pub omitted: usize,
 }
 
 /// The referrers of an index, or of an image for one platform.
@@ -67,12 +69,6 @@ pub struct AttachedBlob {
     pub annotations: Annotations,
 }
 
-/// Lists the referrers of a digest.
-pub(crate) type ListReferrers<'a> = &'a (dyn Fn(&Digest) -> Result<Vec<Descriptor>> + Sync);
-
-/// The most levels of referrers of referrers.
-const MOST_DEPTH: usize = 4;
-
 /// Returns the digest that an entry of an index attests, or `None` if it is no attestation (BuildKit,
 /// `attestation-storage.md`).
 pub(crate) fn attested_digest(descriptor: &Descriptor) -> Option<&str> {
@@ -93,7 +89,12 @@ pub(crate) fn is_referrers_list(entry: &Descriptor) -> bool {
 /// Entries that cannot be read are skipped. Reading the image reports them.
 pub(crate) fn group_by_subject(source: &dyn Source, entries: &[Descriptor]) -> HashMap<String, Vec<Descriptor>> {
     let mut groups: HashMap<String, Vec<Descriptor>> = HashMap::new();
+    let mut read_entries = HashSet::new();
     for entry in entries.iter().filter(|entry| is_document(entry.media_type())) {
+        // The same manifest may have several tags.
+        if !is_referrers_list(entry) && !read_entries.insert(entry.digest()) {
+            continue;
+        }
         let Ok(bytes) = read(source, entry) else { continue };
         let Ok(manifest) = Manifest::parse(entry.media_type(), &bytes) else { continue };
         let referrers = match (manifest.subject, manifest.content) {
@@ -115,14 +116,6 @@ pub(crate) fn group_by_subject(source: &dyn Source, entries: &[Descriptor]) -> H
 }
 
 impl AttachedManifest {
-    /// Reads the referrers of `subject`, and the referrers of those.
-    ///
-    /// # Errors
-    /// Returns an error if the referrers cannot be listed, or content does not match its digest.
-    pub fn of(source: &dyn Source, referrers: ListReferrers, subject: &Digest) -> Result<Vec<AttachedManifest>> {
-        read_all(source, referrers, subject, 0)
-    }
-
     /// Reads one manifest, without the referrers of it.
     ///
     /// # Errors
@@ -133,29 +126,8 @@ impl AttachedManifest {
     }
 }
 
-fn read_all(
-    source: &dyn Source,
-    referrers: ListReferrers,
-    subject: &Digest,
-    depth: usize,
-) -> Result<Vec<AttachedManifest>> {
-    let mut found = Vec::new();
-    if depth == MOST_DEPTH {
-        return Ok(found);
-    }
-    for descriptor in referrers(subject)? {
-        let (mut attached, own_subject) = read_one(source, &descriptor)?;
-        // A list may be wrong: the subject in the manifest counts.
-        if attached.missing || own_subject.as_ref() == Some(subject) {
-            attached.attached = read_all(source, referrers, &attached.blob.digest, depth + 1)?;
-            found.push(attached);
-        }
-    }
-    Ok(found)
-}
-
 /// Reads a manifest. Returns its subject too.
-fn read_one(source: &dyn Source, descriptor: &Descriptor) -> Result<(AttachedManifest, Option<Digest>)> {
+pub(super) fn read_one(source: &dyn Source, descriptor: &Descriptor) -> Result<(AttachedManifest, Option<Digest>)> {
     let mut attached = AttachedManifest {
         blob: BlobInfo::new(descriptor),
         missing: false,

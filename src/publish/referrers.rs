@@ -14,7 +14,7 @@ use crate::image::Digest;
 use crate::parallel::{MANY, each};
 use crate::registry::Registry;
 use crate::store::cache::records::RecordKind;
-use crate::store::{Cache, Fallback, Memory, Referrers, Source};
+use crate::store::{Cache, Fallback, LimitedSource, Memory, Referrers, Source};
 
 /// The referrers of an image.
 pub(crate) struct ReferrersUpload<'a> {
@@ -64,10 +64,10 @@ impl ReferrersUpload<'_> {
         let known: BTreeSet<_> = listed.iter().flatten().map(|entry| entry.digest().as_ref()).collect();
         let own = self.image.attached.iter().map(|attached| &attached.descriptor);
         let mut referrers: Vec<_> = own.filter(|own| !known.contains(own.digest().as_ref())).cloned().collect();
-        let signatures = Memory::default();
+        let (signatures, source) = (Memory::default(), LimitedSource::new(registry));
         let mut signed = Vec::new();
         for (manifest, listed) in self.manifests.iter().zip(&listed) {
-            signed.push(self.sign(manifest, listed, registry, &signatures).wrap_err("cannot sign it")?);
+            signed.push(self.sign(manifest, listed, &source, &signatures).wrap_err("cannot sign it")?);
         }
         referrers.extend(signed.iter().flatten().flat_map(|signed| signed.signatures.iter().cloned()));
         Ok(Some(MissingReferrers { referrers, signatures, signed }))
@@ -115,14 +115,14 @@ impl ReferrersUpload<'_> {
         &self,
         manifest: &SignableManifest,
         listed: &[Descriptor],
-        registry: &Registry,
+        source: &LimitedSource,
         memory: &Memory,
     ) -> Result<Option<SignedManifest>> {
         let Some(signer) = self.signer else { return Ok(None) };
         let digest = manifest.descriptor.digest();
         let mut statements = vec![Statement::signature(digest)];
-        statements.extend(unsigned_statements(self.layout, &self.attached_to(digest), digest, &registry.location())?);
-        let subject = SubjectSigner { signer, subject: &manifest.descriptor, listed, source: registry };
+        statements.extend(unsigned_statements(self.layout, &self.attached_to(digest), digest, &source.location())?);
+        let subject = SubjectSigner { signer, subject: &manifest.descriptor, listed, source };
         let signatures = subject.sign_missing(&statements, memory)?;
         Ok(Some(SignedManifest { statements, signatures }))
     }

@@ -14,7 +14,7 @@ use crate::error::{Result, cannot_read};
 use crate::event::Listener;
 use crate::interrupt::blocking;
 use crate::parallel::{MANY, each};
-use crate::store::{MAX_DOCUMENT_BYTES, Memory};
+use crate::store::{LimitedSource, MAX_DOCUMENT_BYTES, Memory};
 
 /// Signs an image where it is.
 pub(crate) struct ImageSigner<'a> {
@@ -35,18 +35,18 @@ impl ImageSigner<'_> {
     /// Returns an error if what is attached cannot be read, or nothing can be attached.
     pub(crate) fn sign(&self, manifests: &[SignableManifest], statements: &[Statement]) -> Result<()> {
         let place = self.image.place();
-        let memory = Memory::default();
+        let (memory, source) = (Memory::default(), LimitedSource::new(&place));
         let signed = each(manifests, MANY, |manifest| {
             let digest = manifest.descriptor.digest();
             let listed = place.referrers(digest)?;
             let mut all = vec![Statement::signature(digest)];
             all.extend_from_slice(statements);
             if !self.image_only {
-                all.extend(unsigned_statements(place, &listed, digest, &self.image.repository)?);
+                all.extend(unsigned_statements(&source, &listed, digest, &self.image.repository)?);
             }
             let (signer, subject) = (self.signer, &manifest.descriptor);
             let missing =
-                SubjectSigner { signer, subject, listed: &listed, source: place }.sign_missing(&all, &memory)?;
+                SubjectSigner { signer, subject, listed: &listed, source: &source }.sign_missing(&all, &memory)?;
             Ok((all, missing))
         })?;
         let missing: Vec<_> = signed.iter().flat_map(|(_, missing)| missing.iter().cloned()).collect();

@@ -8,6 +8,8 @@ use crate::context::image::OpenImage;
 use crate::context::subject::{SignableManifest, signable_manifests};
 use crate::error::Result;
 use crate::inspect::referrers::group_by_subject;
+use crate::parallel::{FEW, each};
+use crate::store::LimitedSource;
 
 /// Verifies an image, and what is attached to it.
 pub(crate) struct ImageVerifier<'a> {
@@ -28,17 +30,25 @@ impl ImageVerifier<'_> {
     /// # Errors
     /// Returns an error if the key has not signed the index, or an attachment is not what was attached.
     pub(crate) fn verify(&self, root: &Descriptor) -> Result<Vec<(SignableManifest, Verification)>> {
-        let source = self.image.source();
-        let listed = group_by_subject(source, self.image.entries());
-        let mut found = Vec::new();
-        for manifest in signable_manifests(source, root)? {
+        let source = &LimitedSource::new(self.image.source());
+        let listed = group_by_subject(self.image.source(), self.image.entries());
+        let verify = |manifest: &SignableManifest| {
             let digest = manifest.descriptor.digest();
-            let known = verify_referrers(source, &self.image.referrers(digest, &listed)?, digest, self.key)?;
-            if digest == root.digest() && !known.is_signed() {
+            verify_referrers(source, &self.image.referrers(digest, &listed)?, digest, self.key)
+        };
+        let mut manifests = signable_manifests(source, root)?;
+        let mut found = Vec::new();
+        // Its signature decides: without one, nothing else is read.
+        if let Some(at) = manifests.iter().position(|manifest| manifest.descriptor.digest() == root.digest()) {
+            let manifest = manifests.remove(at);
+            let known = verify(&manifest)?;
+            if !known.is_signed() {
                 return Err(known.not_signed_error(self.name, self.key_name));
             }
             found.push((manifest, known));
         }
+        let known = each(&manifests, FEW, verify)?;
+        found.extend(manifests.into_iter().zip(known));
         Ok(found)
     }
 }

@@ -128,6 +128,7 @@ impl RequestError {
     pub(crate) fn transport(method: &Method, url: &Url, error: &reqwest::Error) -> RequestError {
         let problem = match CertificateProblem::find(error) {
             Some(problem) => RequestProblem::Certificate(problem),
+            None if error.is_redirect() => RequestProblem::InvalidResponse(root_cause(error)),
             None if error.is_connect() => RequestProblem::Connect(root_cause(error)),
             None => RequestProblem::Transport(root_cause(error)),
         };

@@ -24,7 +24,7 @@ pub(crate) mod upload;
 
 use std::collections::HashMap;
 use std::io::Read;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
 
 use miette::{Report, miette};
@@ -60,6 +60,8 @@ pub struct Registry<'a> {
     /// Manifests that were pushed, for their tags.
     pushed: Mutex<HashMap<Digest, Vec<u8>>>,
     lacks_referrers_api: AtomicBool,
+    /// How many bytes of lists of referrers were read.
+    listed_bytes: AtomicUsize,
 }
 
 impl<'a> Registry<'a> {
@@ -77,6 +79,7 @@ impl<'a> Registry<'a> {
             existing: Mutex::default(),
             pushed: Mutex::default(),
             lacks_referrers_api: AtomicBool::new(false),
+            listed_bytes: AtomicUsize::new(0),
         })
     }
 
@@ -116,10 +119,7 @@ impl<'a> Registry<'a> {
     /// Adds manifests of the repository to the referrers tag of `subject`.
     fn list(&self, manifests: &[&Document], subject: &Digest) -> Result<()> {
         let added = self.runtime.block_on(referrers_tag::add(&self.client, manifests, subject));
-        added.map_err(|error| match error.downcast::<RequestError>() {
-            Ok(error) => self.explain(error),
-            Err(error) => error,
-        })
+        added.map_err(|error| self.explain_any(error))
     }
 
     fn is_known_to_exist(&self, descriptor: &Descriptor) -> bool {
@@ -136,6 +136,14 @@ impl<'a> Registry<'a> {
         }
         let missing = Missing { name: name.to_owned(), location: self.location() };
         Report::from(error).wrap_err(missing)
+    }
+
+    /// Adds what is known of the credentials to an error if it is that of a request.
+    fn explain_any(&self, error: Report) -> Report {
+        match error.downcast::<RequestError>() {
+            Ok(error) => self.explain(error),
+            Err(error) => error,
+        }
     }
 
     /// Adds what is known of the credentials to an error.

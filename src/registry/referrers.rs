@@ -11,6 +11,7 @@ use crate::error::{Result, with_help};
 use crate::image::manifest::{Document, Manifest};
 use crate::image::media_type::is_document;
 use crate::parallel::{MANY, each};
+use crate::store::referrers::TooManyReferrers;
 use crate::store::{Referrers, SMALL_BLOB, Sink, Source, copy, read};
 
 impl Referrers for Registry<'_> {
@@ -32,14 +33,16 @@ impl Registry<'_> {
     /// Returns an error if there is no response.
     pub fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>> {
         if !self.lacks_referrers_api.load(Ordering::Relaxed) {
-            let listed = self.runtime.block_on(referrers_api::referrers(&self.client, subject));
-            match listed.map_err(|error| self.explain(error))? {
+            let listed = self.runtime.block_on(referrers_api::referrers(&self.client, subject, &self.listed_bytes));
+            match listed.map_err(|error| self.explain_any(error))? {
                 Some(found) => return Ok(found),
                 None => self.lacks_referrers_api.store(true, Ordering::Relaxed),
             }
         }
-        match self.runtime.block_on(referrers_tag::referrers(&self.client, subject)) {
+        let listed = self.runtime.block_on(referrers_tag::referrers(&self.client, subject, &self.listed_bytes));
+        match listed {
             Ok(listed) => Ok(listed.unwrap_or_default()),
+            Err(error) if error.downcast_ref::<TooManyReferrers>().is_some() => Err(error),
             Err(error) => match error.downcast::<RequestError>() {
                 Ok(error) if error.status().is_none() => Err(self.explain(error)),
                 // Any other response is about a tag that need not exist.

@@ -1,26 +1,41 @@
 //! The referrers API (distribution-spec, "Listing Referrers").
 
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use oci_spec::image::{Descriptor, Digest, MediaType};
 use reqwest::header::{ACCEPT, HeaderMap, LINK};
 use reqwest::{Method, Url};
 
 use super::client::Client;
 use super::download::MAX_MANIFEST_BYTES;
-use super::error::RequestError;
 use super::http::read_body;
-use crate::image::manifest::Manifest;
+use crate::error::Result;
+use crate::image::manifest::{Manifest, ManifestError};
+use crate::store::referrers::{MAX_REFERRERS, TooManyReferrers};
 
 /// More pages than any real list has.
-const MAX_PAGES: usize = 20;
+const MAX_PAGES: usize = 200;
+/// The most bytes of all lists that are read of one repository.
+const MAX_TOTAL_BYTES: usize = 64 << 20;
 
-/// Returns the referrers of `subject`, or `None` if the registry has no referrers API.
+/// Returns the referrers of `subject`, or `None` if the registry has no referrers API. `listed_bytes` is the size of all
+/// lists so far.
 ///
 /// # Errors
-/// Returns an error if there is no response.
-pub(crate) async fn referrers(client: &Client<'_>, subject: &Digest) -> Result<Option<Vec<Descriptor>>, RequestError> {
+/// Returns an error if there is no response, or there are too many.
+pub(crate) async fn referrers(
+    client: &Client<'_>,
+    subject: &Digest,
+    listed_bytes: &AtomicUsize,
+) -> Result<Option<Vec<Descriptor>>> {
     let mut url = client.url(&format!("referrers/{subject}"));
-    let mut found = Vec::new();
-    for _ in 0..MAX_PAGES {
+    let (mut found, mut seen) = (Vec::new(), HashSet::new());
+    // A page may name itself, or an earlier one, as the next one.
+    while seen.insert(url.clone()) {
+        if seen.len() > MAX_PAGES {
+            return Err(too_many(subject, format!("{MAX_PAGES} pages")).into());
+        }
         let accept = MediaType::ImageIndex.to_string();
         let mut response = match client.send(Method::GET, &url, |request| request.header(ACCEPT, &accept)).await {
             // Registries without the API respond with many statuses.
@@ -29,10 +44,14 @@ pub(crate) async fn referrers(client: &Client<'_>, subject: &Digest) -> Result<O
         };
         let next = next_page(response.headers(), &url);
         let body = read_body(&url, &mut response, MAX_MANIFEST_BYTES, client.options.retry.stall_timeout).await?;
-        match Manifest::parse(&MediaType::ImageIndex, &body).map(Manifest::into_index) {
-            Ok(Some(entries)) => found.extend(entries),
+        check_total(subject, body.len(), listed_bytes)?;
+        match Manifest::parse_referrers(&body, MAX_REFERRERS - found.len()) {
+            Ok(entries) => found.extend(entries),
+            Err(ManifestError::TooMany(..)) => {
+                return Err(too_many(subject, format!("{MAX_REFERRERS} entries")).into());
+            }
             // Such as a page for browsers.
-            _ => return Ok(None),
+            Err(_) => return Ok(None),
         }
         match next {
             Some(next) => url = next,
@@ -40,6 +59,24 @@ pub(crate) async fn referrers(client: &Client<'_>, subject: &Digest) -> Result<O
         }
     }
     Ok(Some(found))
+}
+
+pub(crate) fn too_many(subject: &Digest, limit: String) -> TooManyReferrers {
+    TooManyReferrers { subject: subject.clone(), limit }
+}
+
+/// Adds the size of a list to that of all lists.
+///
+/// # Errors
+/// Returns an error if that exceeds the limit.
+pub(crate) fn check_total(subject: &Digest, bytes: usize, listed_bytes: &AtomicUsize) -> Result<(), TooManyReferrers> {
+    let before = listed_bytes.fetch_add(bytes, Ordering::Relaxed);
+    let limit = match bytes {
+        _ if bytes > MAX_MANIFEST_BYTES => MAX_MANIFEST_BYTES,
+        _ if before + bytes > MAX_TOTAL_BYTES => MAX_TOTAL_BYTES,
+        _ => return Ok(()),
+    };
+    Err(too_many(subject, format!("{} MiB", limit >> 20)))
 }
 
 /// Returns the next page by the header `Link` (RFC 8288), or `None` if there is none in the same registry.

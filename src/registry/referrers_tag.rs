@@ -1,6 +1,7 @@
 //! The referrers tag: a list of the referrers of a manifest, for registries without the referrers API (distribution-spec,
 //! "Referrers Tag Schema").
 
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use miette::{Report, miette};
@@ -13,10 +14,11 @@ use super::client::Client;
 use super::download::{MAX_MANIFEST_BYTES, accept_manifests};
 use super::error::RequestError;
 use super::http::read_body;
+use super::referrers_api::{check_total, too_many};
 use crate::error::{Result, with_help};
 use crate::image::canonical_json;
-use crate::image::manifest::{Document, Manifest};
-use crate::store::referrers::entry;
+use crate::image::manifest::{Document, Manifest, ManifestError};
+use crate::store::referrers::{MAX_REFERRERS, entry};
 
 /// How often the list is written if other clients write it, too.
 const MAX_WRITES: u32 = 8;
@@ -34,6 +36,9 @@ fn tag_of(subject: &Digest) -> String {
 struct List {
     /// An index, as JSON.
     content: Value,
+    entries: Vec<Descriptor>,
+    /// Its size.
+    bytes: usize,
     /// The version of the list, for a conditional write.
     etag: Option<HeaderValue>,
 }
@@ -41,13 +46,15 @@ struct List {
 /// Returns the entries of the list for `subject`, or `None` if there is no list.
 ///
 /// # Errors
-/// Returns an error if there is no valid response, or if the tag is no list.
-pub(crate) async fn referrers(client: &Client<'_>, subject: &Digest) -> Result<Option<Vec<Descriptor>>> {
-    let Some(list) = get(client, &tag_of(subject)).await? else { return Ok(None) };
-    match Manifest::parse(&MediaType::ImageIndex, &canonical_json(&list.content)).map(Manifest::into_index) {
-        Ok(Some(entries)) => Ok(Some(entries)),
-        _ => Ok(None),
-    }
+/// Returns an error if there is no valid response, if the tag is no list, or if there are too many.
+pub(crate) async fn referrers(
+    client: &Client<'_>,
+    subject: &Digest,
+    listed_bytes: &AtomicUsize,
+) -> Result<Option<Vec<Descriptor>>> {
+    let Some(list) = get(client, subject).await? else { return Ok(None) };
+    check_total(subject, list.bytes, listed_bytes)?;
+    Ok(Some(list.entries))
 }
 
 /// Adds manifests to the list for `subject`, beside those of other clients.
@@ -72,7 +79,7 @@ pub(crate) async fn add(client: &Client<'_>, manifests: &[&Document], subject: &
             tokio::time::sleep(most.mul_f64(fastrand::f64())).await;
         }
         let start = Instant::now();
-        let found = get(client, &tag).await?;
+        let found = get(client, subject).await?;
         let mut content = match &found {
             Some(list) => list.content.clone(),
             None => json!({ "schemaVersion": 2, "mediaType": MediaType::ImageIndex, "manifests": [] }),
@@ -96,7 +103,7 @@ pub(crate) async fn add(client: &Client<'_>, manifests: &[&Document], subject: &
                 written => written?,
             }
         }
-        if holds(client, &tag, &wanted, start.elapsed()).await? {
+        if holds(client, subject, &wanted, start.elapsed()).await? {
             return Ok(());
         }
     }
@@ -118,12 +125,12 @@ fn lacking(list: &Value, wanted: &[Value]) -> Vec<Value> {
 
 /// Returns whether the list still has the entries after other clients had time to finish. `took` is how long it takes here
 /// to read and to write the list.
-async fn holds(client: &Client<'_>, tag: &str, wanted: &[Value], took: Duration) -> Result<bool> {
+async fn holds(client: &Client<'_>, subject: &Digest, wanted: &[Value], took: Duration) -> Result<bool> {
     let shortest = client.options.retry.first_pause.mul_f64(0.4);
     let pause = (took * 2).max(shortest).min(MAX_PAUSE);
     for _ in 0..CHECKS {
         tokio::time::sleep(pause.mul_f64(1.0 + fastrand::f64() / 2.0)).await;
-        let found = get(client, tag).await?;
+        let found = get(client, subject).await?;
         if found.is_none_or(|list| !lacking(&list.content, wanted).is_empty()) {
             return Ok(false);
         }
@@ -153,7 +160,8 @@ impl Conditions {
     }
 }
 
-async fn get(client: &Client<'_>, tag: &str) -> Result<Option<List>> {
+async fn get(client: &Client<'_>, subject: &Digest) -> Result<Option<List>> {
+    let tag = tag_of(subject);
     let url = client.url(&format!("manifests/{tag}"));
     let mut response = match client.send(Method::GET, &url, accept_manifests).await {
         Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => return Ok(None),
@@ -161,11 +169,15 @@ async fn get(client: &Client<'_>, tag: &str) -> Result<Option<List>> {
     };
     let etag = strong_etag(response.headers());
     let body = read_body(&url, &mut response, MAX_MANIFEST_BYTES, client.options.retry.stall_timeout).await?;
-    match Manifest::parse(&MediaType::ImageIndex, &body) {
-        Ok(_) if body.len() <= MAX_MANIFEST_BYTES => {
+    if body.len() > MAX_MANIFEST_BYTES {
+        return Err(too_many(subject, format!("{} MiB", MAX_MANIFEST_BYTES >> 20)).into());
+    }
+    match Manifest::parse_referrers(&body, MAX_REFERRERS) {
+        Ok(entries) => {
             let content = serde_json::from_slice(&body).map_err(Report::from_err)?;
-            Ok(Some(List { content, etag }))
+            Ok(Some(List { content, entries, bytes: body.len(), etag }))
         }
+        Err(ManifestError::TooMany(..)) => Err(too_many(subject, format!("{MAX_REFERRERS} entries")).into()),
         _ => Err(miette!(
             help = "delete that tag in the registry, and run the same command again",
             "the tag {tag} in {} is not a list of referrers",

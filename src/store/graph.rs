@@ -13,6 +13,11 @@ use crate::image::media_type::is_document;
 /// How many indexes may be nested: real images have at most two.
 pub(crate) const MAX_DEPTH: usize = 4;
 
+/// How many nodes a walk visits at most: layouts of many images have some ten thousand.
+const MAX_NODES: usize = 400_000;
+/// How many bytes of documents a walk reads at most.
+const MAX_TOTAL_BYTES: u64 = 256 << 20;
+
 /// A digest and a size. Content that is listed with two sizes is visited with both, for one of them is wrong.
 pub(crate) type NodeKey = (Digest, u64);
 
@@ -52,6 +57,8 @@ pub(crate) enum GraphError {
     Invalid(ManifestError),
     /// The document is nested too deeply.
     TooDeep,
+    /// The documents are too many or too large, together. The walk ends here.
+    TooMany,
 }
 
 impl GraphError {
@@ -61,6 +68,10 @@ impl GraphError {
             GraphError::Read(error) => error,
             GraphError::Invalid(error) => Report::from_err(error),
             GraphError::TooDeep => miette!("it is nested in more than {MAX_DEPTH} indexes"),
+            GraphError::TooMany => miette!(
+                "its indexes and manifests exceed the limit of {MAX_NODES} entries or {} MiB together",
+                MAX_TOTAL_BYTES >> 20
+            ),
         }
     }
 
@@ -85,13 +96,28 @@ pub(crate) struct GraphWalk<'a> {
     /// The nodes to visit, the next one last, with [`GraphNode::depth`] and [`GraphNode::is_listed`].
     pending: Vec<(Descriptor, usize, bool)>,
     seen: HashSet<NodeKey>,
+    /// How many nodes were found.
+    nodes: usize,
+    /// How many bytes of documents were read.
+    bytes: u64,
+    max_nodes: usize,
+    max_bytes: u64,
 }
 
 impl<'a> GraphWalk<'a> {
     /// Creates a walk that starts at `roots`.
     pub(crate) fn new(source: &'a dyn Source, roots: &[Descriptor]) -> GraphWalk<'a> {
         let pending = roots.iter().rev().map(|root| (root.clone(), 0, true)).collect();
-        GraphWalk { source, descends: None, pending, seen: HashSet::new() }
+        GraphWalk {
+            source,
+            descends: None,
+            pending,
+            seen: HashSet::new(),
+            nodes: roots.len(),
+            bytes: 0,
+            max_nodes: MAX_NODES,
+            max_bytes: MAX_TOTAL_BYTES,
+        }
     }
 
     /// Limits the walk to documents for which `descends` returns true. The others are leaves.
@@ -105,9 +131,14 @@ impl<'a> GraphWalk<'a> {
         !is_document(descriptor.media_type()) || self.descends.as_ref().is_some_and(|descends| !descends(descriptor))
     }
 
-    fn document(&self, descriptor: &Descriptor, depth: usize) -> Result<Manifest, GraphError> {
+    fn document(&mut self, descriptor: &Descriptor, depth: usize) -> Result<Manifest, GraphError> {
         if depth > MAX_DEPTH {
             return Err(GraphError::TooDeep);
+        }
+        self.bytes = self.bytes.saturating_add(descriptor.size());
+        if self.bytes > self.max_bytes {
+            self.pending.clear();
+            return Err(GraphError::TooMany);
         }
         let bytes = read(self.source, descriptor).map_err(GraphError::Read)?;
         Manifest::parse(descriptor.media_type(), &bytes).map_err(GraphError::Invalid)
@@ -125,7 +156,12 @@ impl Iterator for GraphWalk<'_> {
                 continue;
             } else {
                 match self.document(&descriptor, depth) {
+                    Ok(manifest) if self.nodes + manifest.children().len() > self.max_nodes => {
+                        self.pending.clear();
+                        NodeContent::Unusable(GraphError::TooMany)
+                    }
                     Ok(manifest) => {
+                        self.nodes += manifest.children().len();
                         let are_listed = manifest.is_index();
                         let children = manifest.children().into_iter().rev();
                         self.pending.extend(children.map(|child| (child, depth + 1, are_listed)));
@@ -185,6 +221,24 @@ mod tests {
         let depths: Vec<_> = nodes.iter().map(|node| (node.depth, node.is_listed)).collect();
         assert_eq!(depths, [(0, true), (1, true), (2, false)]);
         assert_eq!(reachable(&memory, &[root.clone(), root]).expect("reads").len(), 3);
+    }
+
+    #[test]
+    fn walk_ends_at_limit_of_nodes_and_bytes() {
+        let memory = Memory::default();
+        let roots = [nested(&memory, 3)];
+        // Three indexes, a manifest and its config.
+        let nodes = |max_nodes, max_bytes| {
+            let walk = GraphWalk { max_nodes, max_bytes, ..GraphWalk::new(&memory, &roots) };
+            let nodes: Vec<_> = walk.collect();
+            let last = nodes.last().map(|node| matches!(node.content, NodeContent::Unusable(GraphError::TooMany)));
+            (nodes.len(), last)
+        };
+        assert_eq!(nodes(5, u64::MAX), (5, Some(false)));
+        assert_eq!(nodes(4, u64::MAX), (4, Some(true)));
+        assert_eq!(nodes(2, u64::MAX), (2, Some(true)));
+        assert_eq!(nodes(5, roots[0].size()), (2, Some(true)));
+        assert_eq!(nodes(5, 1), (1, Some(true)));
     }
 
     #[test]

@@ -10,8 +10,8 @@
 //! | [`graph`] | the one walk through indexes and manifests |
 //! | `copy`, [`validate`], [`layer`] | what is done with an image: copied, validated, unpacked |
 //! | [`layout`], [`archive`], [`cache`], [`memory`] | stores |
-//! | [`progress`] | a source that reports progress |
-//! | [`atomic`], [`fingerprint`], [`reflink`], [`regular`] | files: replaced atomically, unchanged since, shared, nothing else |
+//! | [`progress`], [`limited`] | a source that reports progress, and one that yields only so much |
+//! | [`atomic`], [`fingerprint`], [`reflink`] | files: replaced atomically, unchanged since, shared |
 
 pub mod archive;
 pub(crate) mod atomic;
@@ -23,6 +23,7 @@ pub(crate) mod fingerprint;
 pub(crate) mod graph;
 pub(crate) mod layer;
 pub(crate) mod layout;
+pub(crate) mod limited;
 pub(crate) mod memory;
 pub(crate) mod progress;
 pub(crate) mod referrers;
@@ -40,6 +41,7 @@ pub(crate) use error::{Missing, ReadError};
 pub(crate) use file::FileSource;
 pub use layout::Layout;
 pub(crate) use layout::LayoutWriter;
+pub(crate) use limited::LimitedSource;
 pub use memory::Memory;
 pub(crate) use progress::ProgressSource;
 pub(crate) use referrers::Referrers;

@@ -1,6 +1,6 @@
 //! Stores that know what is attached to an image.
 
-use miette::IntoDiagnostic;
+use miette::{Diagnostic, IntoDiagnostic};
 use oci_spec::image::Descriptor;
 
 use super::source::Source;
@@ -8,6 +8,22 @@ use crate::error::Result;
 use crate::image::artifact::referrer_entry;
 use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
+
+/// The most referrers of one manifest.
+pub(crate) const MAX_REFERRERS: usize = 10_000;
+
+/// More referrers than are listed.
+#[derive(Clone, Debug, Diagnostic, thiserror::Error)]
+#[error("the list of what is attached to {subject} exceeds the limit of {limit}")]
+#[diagnostic(help(
+    "delete what nobody needs in the registry, or copy the image to another repository and attach it there anew"
+))]
+pub(crate) struct TooManyReferrers {
+    /// What they are attached to.
+    pub subject: Digest,
+    /// The limit that is exceeded.
+    pub limit: String,
+}
 
 /// A store with referrers (distribution-spec, "Listing Referrers").
 pub(crate) trait Referrers: Source {

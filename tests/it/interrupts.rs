@@ -9,7 +9,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::json;
 
 use crate::support::base::BaseImage;
 use crate::support::environment;
@@ -18,9 +17,8 @@ use crate::support::process::{Process, output};
 use crate::support::project::Project;
 use crate::support::strict::answer::{Answer, Shape};
 use crate::support::strict::http::{Body, Origin, Request, Server};
-use crate::support::strict::state::digest;
+use crate::support::strict::single::{config, image, manifest};
 
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// How long a program may take to end. It takes less than two seconds on a machine that does nothing else.
 const LIMIT: Duration = Duration::from_secs(4);
 /// How long a server does not answer.
@@ -102,30 +100,6 @@ impl Origin for Answers {
         }
         answer
     }
-}
-
-fn config() -> Vec<u8> {
-    json!({ "os": "linux", "architecture": "amd64", "rootfs": { "type": "layers", "diff_ids": [] } })
-        .to_string()
-        .into_bytes()
-}
-
-fn manifest() -> Vec<u8> {
-    let config = config();
-    let config = json!({ "mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest(&config), "size": config.len() });
-    json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [] }).to_string().into_bytes()
-}
-
-/// What a registry with one image says.
-fn image(request: &Request) -> Answer {
-    let path = request.path();
-    if path.contains("/blobs/") {
-        return Answer::new(200).body(config());
-    }
-    if path.contains("/manifests/sha256-") || path.contains("/referrers/") {
-        return Answer::error(404, "MANIFEST_UNKNOWN");
-    }
-    Answer::new(200).with("Content-Type", MANIFEST).with("Docker-Content-Digest", digest(&manifest())).body(manifest())
 }
 
 fn never() -> (Answer, bool) {
@@ -295,7 +269,7 @@ fn interrupt_ends_waits_for_locks() {
 fn interrupt_ends_waits_for_programs() {
     let project = Project::new("x");
     // Some programs do not end when they are interrupted.
-    for (name, lines) in [("slow", "exec sleep 60"), ("deaf", "trap '' INT TERM\nsleep 60 & wait; sleep 60")] {
+    for (name, lines) in [("slow", "exec sleep 60"), ("deaf", "trap '' INT TERM\nsleep 8")] {
         for program in ["cargo", "git", "docker-credential-slow"] {
             project.program(program, lines);
         }

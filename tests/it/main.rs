@@ -11,6 +11,7 @@
 mod support;
 
 mod attach_at_once;
+mod attachments;
 mod bad_input;
 #[cfg(target_os = "linux")]
 mod beside;

@@ -18,6 +18,8 @@
 //! | `random` | chance that repeats itself |
 //! | `recorder` | a registry that lures elsewhere, and records what is brought there |
 //! | `endless` | a registry whose bodies have no end |
+//! | `single` | the answers of a registry with one image |
+//! | `tree` | a registry whose image has attachments, and these have attachments, … |
 
 pub mod answer;
 pub mod blobs;
@@ -33,9 +35,11 @@ pub mod random;
 pub mod recorder;
 pub mod referrers;
 pub mod scene;
+pub mod single;
 pub mod state;
 pub mod step;
 pub mod tokens;
+pub mod tree;
 pub mod uploads;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
