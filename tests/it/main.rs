@@ -17,6 +17,8 @@ mod bodies;
 #[cfg(target_os = "linux")]
 mod bundle;
 mod cache;
+#[cfg(target_os = "linux")]
+mod disk;
 mod docs;
 mod floors;
 mod generated;
