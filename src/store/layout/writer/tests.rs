@@ -2,7 +2,7 @@ use super::*;
 use crate::image::MediaType;
 use crate::image::digest::sha256;
 use crate::store::layout::index::INDEX;
-use crate::store::{Memory, read};
+use crate::store::{Memory, Sink, read};
 
 /// Creates a source with `bytes` as the content of `descriptor`.
 fn holding(descriptor: &Descriptor, bytes: &[u8]) -> Memory {
