@@ -22,6 +22,7 @@ mod disk;
 mod docs;
 mod floors;
 mod generated;
+#[cfg(target_os = "linux")]
 mod git;
 mod golden;
 mod inspect;

@@ -65,6 +65,7 @@ fn managed_layout_keeps_old_blobs_for_its_readers() {
     assert_eq!(blobs(&root), 2, "the last one and the one before");
 }
 
+#[cfg(unix)]
 #[test]
 fn foreign_blobs_and_links_are_kept() {
     use std::os::unix::fs::symlink;
