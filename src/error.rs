@@ -34,6 +34,9 @@ enum Access {
 
 impl Diagnostic for FileError {
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        if let Some(help) = limit_help(&self.cause) {
+            return Some(Box::new(help));
+        }
         let begin = match self.cause.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space there, or use another disk",
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
@@ -59,6 +62,30 @@ impl Diagnostic for FileError {
             "{begin}: `--target-dir` sets the directory of layouts, CARGO_OCI_CACHE_DIR that of the cache"
         )))
     }
+}
+
+/// Returns help for an error of a limit of this process, which a shell's `ulimit` sets.
+#[cfg(unix)]
+fn limit_help(cause: &io::Error) -> Option<String> {
+    use rustix::io::Errno;
+    use rustix::process::{Resource, getrlimit};
+    match cause.raw_os_error().map(Errno::from_raw_os_error)? {
+        Errno::MFILE => {
+            let limit = getrlimit(Resource::Nofile).current?;
+            Some(format!("this process may open {limit} files: raise the limit with `ulimit -n 1024`"))
+        }
+        Errno::FBIG => {
+            let limit = getrlimit(Resource::Fsize).current?;
+            Some(format!("this process may write files of {limit} bytes: raise the limit with `ulimit -f unlimited`"))
+        }
+        _ => None,
+    }
+}
+
+/// Returns `None`: other systems have no such limits.
+#[cfg(not(unix))]
+fn limit_help(_: &io::Error) -> Option<String> {
+    None
 }
 
 /// Returns an error that `path` cannot be read.

@@ -89,7 +89,12 @@ where
 pub(super) fn references(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     match (grammar::parse(&text), text.parse::<distribution::Reference>()) {
-        (Ok(ours), Ok(theirs)) => assert_eq!(ours, theirs, "{text:?}"),
+        (Ok(ours), Ok(theirs)) => {
+            assert_eq!((&*ours.registry, &*ours.repository), (theirs.registry(), theirs.repository()), "{text:?}");
+            assert_eq!(ours.digest.as_ref().map(AsRef::as_ref), theirs.digest(), "{text:?}");
+            // They add the tag that counts where none is written.
+            assert!(ours.tag.as_deref().is_none_or(|tag| theirs.tag() == Some(tag)), "{text:?}");
+        }
         (Ok(ours), Err(error)) => panic!("{text:?} is {ours:?}, but {error}"),
         // Digests are stricter here: their letters must be lowercase, as image-spec says.
         (Err(error), Ok(theirs)) => assert!(theirs.digest().is_some(), "{text:?} is {theirs:?}, but {error}"),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use oci_spec::image::{Descriptor, MediaType};
+use oci_spec::image::{Descriptor, Digest, MediaType};
 use serde_json::{Value, json};
 
 use super::digest::sha256;
@@ -123,6 +123,9 @@ pub(crate) enum ManifestError {
 /// The maximum number of entries of an index, or of layers.
 const MAX_ENTRIES: usize = 1_000;
 
+/// How much of an invalid digest an error shows: as long as sha512.
+const MAX_SHOWN_DIGEST: usize = 135;
+
 impl Manifest {
     /// Parses a manifest or an index.
     ///
@@ -200,7 +203,13 @@ impl ManifestContent {
         match as_oci(media_type) {
             // Other readers may understand an entry that is invalid here, so it does not invalidate the index.
             MediaType::ImageIndex => {
-                let entries = list(media_type, json, "manifests", max_entries)?.into_iter();
+                let entries = list(media_type, json, "manifests", max_entries)?;
+                // Nobody must take another entry in the place of one with such a digest.
+                if let Some(wrong) = entries.iter().find_map(invalid_digest) {
+                    let start: String = wrong.chars().take(MAX_SHOWN_DIGEST).collect();
+                    return Err(invalid(media_type, format!("`{start}` is not a digest")));
+                }
+                let entries = entries.into_iter();
                 Ok(ManifestContent::Index(entries.filter_map(|entry| serde_json::from_value(entry).ok()).collect()))
             }
             MediaType::ImageManifest => {
@@ -228,6 +237,11 @@ fn list(media_type: &MediaType, json: &Value, key: &str, max_entries: usize) -> 
         Some(Value::Null) => Ok(Vec::new()),
         _ => Err(invalid(media_type, format!("`{key}` is not a list"))),
     }
+}
+
+/// Returns the digest of an entry if it is invalid, such as one in capital letters.
+fn invalid_digest(entry: &Value) -> Option<&str> {
+    entry["digest"].as_str().filter(|digest| Digest::try_from(*digest).is_err())
 }
 
 fn descriptor(media_type: &MediaType, key: &str, value: Value) -> Result<Descriptor, ManifestError> {
@@ -311,6 +325,17 @@ mod tests {
         let error = parse_json(MediaType::ImageIndex, json!({"manifests": many})).unwrap_err();
         assert_eq!(error, ManifestError::TooMany(1_001, 1_000));
         assert!(parse_json(MediaType::ImageManifest, json!({"layers": []})).is_err());
+    }
+
+    #[test]
+    fn index_entry_with_invalid_digest_is_an_error() {
+        let capital = sha256(b"").to_string().to_uppercase().replace("SHA", "sha");
+        let wrong = json!({"mediaType": MediaType::ImageManifest, "size": 0, "digest": capital});
+        let index = json!({"manifests": [descriptor(), wrong]});
+        let error = parse_json(MediaType::ImageIndex, index).unwrap_err().to_string();
+        assert!(error.ends_with(&format!("`{capital}` is not a digest")), "{error}");
+        let error = parse_json(MediaType::ImageManifest, json!({"config": wrong, "layers": []})).unwrap_err();
+        assert!(error.to_string().contains("`config`: "), "{error}");
     }
 
     #[test]

@@ -35,6 +35,8 @@ mod unix {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut first = signal(SignalKind::user_defined1())?;
         let mut second = signal(SignalKind::user_defined2())?;
+        // Without a handler, a file beyond the limit of `ulimit -f` ends the process. With one, writing it fails.
+        let _too_large = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))?;
         loop {
             received(tokio::select! {
                 _ = interrupt.recv() => INTERRUPT,

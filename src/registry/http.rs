@@ -21,6 +21,8 @@ pub(super) fn client_builder(is_local: bool, redirects: Policy) -> ClientBuilder
     let builder = reqwest::Client::builder()
         .user_agent(concat!("cargo-oci/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
+        // The storage that a registry redirects to need not know which image is pulled.
+        .referer(false)
         .redirect(redirects);
     if is_local { builder.no_proxy() } else { builder }
 }

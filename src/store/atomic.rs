@@ -59,7 +59,18 @@ pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
 /// Locks a temporary file or folder as long as it is open. Returns false if another run is about to remove it.
 pub(crate) fn lock(file: &File, path: &Path) -> bool {
     // Without file locks, only the age tells what may be swept.
-    !matches!(file.try_lock(), Err(TryLockError::WouldBlock)) && path.symlink_metadata().is_ok()
+    !matches!(try_lock(file), Err(TryLockError::WouldBlock)) && path.symlink_metadata().is_ok()
+}
+
+#[cfg(unix)]
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    file.try_lock()
+}
+
+/// Returns an error: locks of other systems would keep this run itself from reading what it has written.
+#[cfg(not(unix))]
+fn try_lock(_: &File) -> Result<(), TryLockError> {
+    Err(TryLockError::Error(io::ErrorKind::Unsupported.into()))
 }
 
 /// Removes the temporary files and folders in `folder` that killed runs left. Failing to do so is harmless.
@@ -85,7 +96,7 @@ pub(crate) fn sweep_with(folder: &Path, remove: impl Fn(&Path)) {
 
 /// Returns whether no run has a temporary file open. Then it is locked, so that none takes it from now on.
 fn is_left(file: &File) -> bool {
-    match file.try_lock() {
+    match try_lock(file) {
         Ok(()) => true,
         Err(TryLockError::WouldBlock) => false,
         Err(TryLockError::Error(_)) => {

@@ -8,6 +8,7 @@ use oci_spec::image::Descriptor;
 
 use super::source::Source;
 use crate::error::Result;
+use crate::reference::TagOrDigest;
 
 /// The most documents that are read of one image and of all that is attached to it.
 pub(crate) const MAX_DOCUMENTS: u64 = 100_000;
@@ -29,7 +30,7 @@ impl<'a> LimitedSource<'a> {
 }
 
 impl Source for LimitedSource<'_> {
-    fn resolve(&self, name: Option<&str>) -> Result<Descriptor> {
+    fn resolve(&self, name: Option<&TagOrDigest>) -> Result<Descriptor> {
         self.source.resolve(name)
     }
 

@@ -21,10 +21,13 @@ mod bundle;
 mod cache;
 #[cfg(target_os = "linux")]
 mod commits;
+#[cfg(target_os = "linux")]
+mod disk;
 mod docs;
 mod floors;
 mod fuzz;
 mod generated;
+#[cfg(target_os = "linux")]
 mod git;
 mod golden;
 mod inspect;

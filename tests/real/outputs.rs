@@ -50,6 +50,8 @@ fn metadata_file_describes_the_build() {
     let attached = built(&[])["attached"].as_array().expect("a list").clone();
     assert_eq!(attached.len(), 6);
     assert_eq!(attached[0]["artifactType"], "application/vnd.cyclonedx+json");
+    // The layout would keep blobs of the image before.
+    fs::remove_dir_all(project.layout()).expect("a layout");
     let image = built(&["--sbom", "false", "--provenance", "false"]);
     assert_eq!(image["digest"], digest(&project.layout()).as_str());
     assert_eq!(image["name"], "hello");

@@ -36,6 +36,11 @@ fn open_without_following(path: &Path) -> io::Result<File> {
 
 /// Adds the path, which an [`io::Error`] does not name.
 pub(crate) fn error_on(path: &Path, error: &io::Error) -> io::Error {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    if let (StorageFull | QuotaExceeded | FileTooLarge, Some(code)) = (error.kind(), error.raw_os_error()) {
+        // Only writing fails so: the layer could not be written, and the file is not at fault.
+        return io::Error::from_raw_os_error(code);
+    }
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 

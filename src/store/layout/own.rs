@@ -30,6 +30,8 @@ pub(crate) struct OwnBlobs {
     is_changed: bool,
     /// The file, for adding lines.
     file: Option<File>,
+    /// How long the file was when it was read.
+    length: u64,
 }
 
 impl OwnBlobs {
@@ -47,7 +49,7 @@ impl OwnBlobs {
         }
         // The last line of a killed run may be incomplete.
         let blobs = String::from_utf8_lossy(&lines).lines().filter_map(parse).collect();
-        Ok(OwnBlobs { path, blobs, is_changed: false, file: None })
+        Ok(OwnBlobs { path, blobs, is_changed: false, file: None, length: lines.len() as u64 })
     }
 
     /// Returns whether the layout has such a list, so that this program has written to it.
@@ -90,6 +92,13 @@ impl OwnBlobs {
                 }
                 Ok(file.insert(options.open(&self.path)?))
             }
+        }
+    }
+
+    /// Removes what was added to the file since it was read: the run has failed, and removes its blobs.
+    pub(crate) fn undo(&self) {
+        if let Some(file) = &self.file {
+            let _ = file.set_len(self.length);
         }
     }
 
@@ -170,6 +179,23 @@ mod tests {
         assert_eq!(own.retire(keeps("old"), GRACE, 9_000), Vec::<String>::new(), "it is referred to again");
         assert_eq!(own.retire(keeps("old"), GRACE, 0), Vec::<String>::new(), "the clock was set back");
         assert_eq!(own.retire(keeps("old"), GRACE, 300), [blob("kept")]);
+    }
+
+    #[test]
+    fn undone_list_is_the_one_before() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let content = || fs::read(folder.path().join(OWN_BLOBS)).expect("a list");
+        let add = |name: &str| {
+            let mut own = OwnBlobs::read(folder.path()).expect("reads");
+            own.add(&blob(name)).expect("writes");
+            own
+        };
+        drop(add("first"));
+        let before = content();
+        let failed = add("second");
+        assert_ne!(content(), before);
+        failed.undo();
+        assert_eq!(content(), before);
     }
 
     #[test]

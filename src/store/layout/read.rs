@@ -5,11 +5,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use miette::miette;
+use miette::{Report, miette};
 use oci_spec::image::Descriptor;
 
 use super::index::{INDEX, blob_path, parse_index, resolve_entry};
-use crate::error::{Result, cannot_read};
+use crate::error::{Result, cannot_read, or_help};
 use crate::reference::TagOrDigest;
 use crate::regular_file;
 use crate::store::error::Missing;
@@ -41,8 +41,7 @@ impl Layout {
             ));
         }
         let index = read_index(&path)?;
-        let entries =
-            parse_index(&index).map_err(|error| error.wrap_err(format!("{} is not an OCI layout", root.display())))?;
+        let entries = parse_index(&index).map_err(|error| unusable(root, error))?;
         Ok(Layout { root: root.to_owned(), index, entries, _lock: None })
     }
 
@@ -66,6 +65,12 @@ impl Layout {
     pub fn index(&self) -> &[u8] {
         &self.index
     }
+}
+
+/// Returns the error of a layout with an invalid `index.json`.
+fn unusable(root: &Path, error: Report) -> Report {
+    let error = error.wrap_err(format!("{} is not an OCI layout", root.display()));
+    or_help(error, || "copy the complete image again: `skopeo copy --all`".to_owned())
 }
 
 /// Reads an `index.json`.

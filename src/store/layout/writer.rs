@@ -1,9 +1,11 @@
 //! Writing a layout.
 //!
 //! A layout is replaced as a whole or not at all. Blobs are named by their content, so new ones lie next to the old ones
-//! until `index.json`, the only file that is replaced, is renamed into place. Then unreferenced blobs are removed. A
-//! failed run removes the blobs it added, so that the last good layout is unchanged.
+//! until `index.json`, the only file that is replaced, is renamed into place. Later, those of [our own](super::own) blobs
+//! are removed that nothing refers to: other programs may still be reading the old image. A failed run removes the blobs
+//! that it added, so that the last good layout is unchanged.
 
+mod sink;
 #[cfg(test)]
 mod tests;
 
@@ -19,23 +21,19 @@ use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
 use super::blobs::{BlobSets, has_content, sweep};
-use super::index::{INDEX, OCI_LAYOUT, blob_path, index_entry, write_index};
+use super::index::{INDEX, OCI_LAYOUT, blob_path, write_index};
 use super::lock::{LayoutLock, check_empty, check_same_image};
 use super::own::{GRACE, OWN_BLOBS, OwnBlobs};
 use super::read::{Layout, read_index};
 use crate::error::{Result, on_path};
 use crate::event::Listener;
-use crate::image::digest::VerifyReader;
 use crate::image::manifest::Document;
 use crate::parallel::{FEW, each, lock};
-use crate::regular_file;
 use crate::store::atomic::{self, Audience};
 use crate::store::cache::Cache;
 use crate::store::cache::records::RecordKind;
-use crate::store::fingerprint::Fingerprint;
 use crate::store::reflink::ShareableFile;
-use crate::store::sink::Sink;
-use crate::store::source::{Source, open, read};
+use crate::store::source::{Source, read};
 use crate::store::{copy, referrers};
 
 /// A layout that is being written. [`LayoutWriter::commit`] completes it; dropping it undoes everything.
@@ -266,6 +264,7 @@ impl Drop for LayoutWriter {
             return;
         }
         sweep(&self.root, &lock(&self.blobs).added);
+        lock(&self.own).undo();
         if !self.existed {
             // Removes only empty folders.
             for folder in ["blobs/sha256", "blobs/sha512", "blobs"] {
@@ -277,46 +276,5 @@ impl Drop for LayoutWriter {
             }
             self.lock.release(&self.root);
         }
-    }
-}
-
-impl Sink for LayoutWriter {
-    fn exists(&self, descriptor: &Descriptor) -> Result<bool> {
-        let relative = blob_path(descriptor.digest());
-        let now = SystemTime::now();
-        // The layout itself must have the blob, not a link to somewhere.
-        let Ok(file) = regular_file::open_no_link(&self.root.join(&relative)) else {
-            return Ok(false);
-        };
-        let Ok(metadata) = file.metadata() else { return Ok(false) };
-        let fingerprint = Fingerprint::of(&metadata).filter(|fingerprint| fingerprint.is_settled_at(now));
-        let is_unchanged = fingerprint.is_some() && lock(&self.blobs).verified.get(&relative) == fingerprint.as_ref();
-        let is_valid = metadata.len() == descriptor.size()
-            && (is_unchanged || io::copy(&mut VerifyReader::new(file, descriptor), &mut io::sink()).is_ok());
-        let mut blobs = lock(&self.blobs);
-        match fingerprint.filter(|_| is_valid) {
-            Some(fingerprint) => blobs.verified.insert(relative.clone(), fingerprint),
-            None => blobs.verified.remove(&relative),
-        };
-        if is_valid {
-            blobs.kept.insert(relative);
-        }
-        Ok(is_valid)
-    }
-
-    fn push(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<()> {
-        if self.share(descriptor, source) {
-            return Ok(());
-        }
-        let mut file = self.create_blob()?;
-        let path = self.root.join(blob_path(descriptor.digest()));
-        atomic::write_all(&mut file, &mut open(source, descriptor)?, &path)?;
-        self.write_blob(descriptor, |path| Ok(file.persist(path)?)).map(drop)
-    }
-
-    fn tag(&self, descriptor: &Descriptor, name: &str) -> Result<()> {
-        let entry = index_entry(descriptor, &format!("{}:{name}", self.name));
-        lock(&self.entries).push(entry);
-        Ok(())
     }
 }

@@ -139,6 +139,9 @@ impl Monitor {
         if request.header("cookie").is_some() {
             self.illegal(place, request, "a cookie");
         }
+        if request.header("referer").is_some() {
+            self.illegal(place, request, "a Referer: it tells the storage which image is pulled");
+        }
         self.check_head(place, request);
     }
 

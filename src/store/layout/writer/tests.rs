@@ -2,7 +2,7 @@ use super::*;
 use crate::image::MediaType;
 use crate::image::digest::sha256;
 use crate::store::layout::index::INDEX;
-use crate::store::{Memory, read};
+use crate::store::{Memory, Sink, read};
 
 /// Creates a source with `bytes` as the content of `descriptor`.
 fn holding(descriptor: &Descriptor, bytes: &[u8]) -> Memory {
@@ -65,6 +65,7 @@ fn managed_layout_keeps_old_blobs_for_its_readers() {
     assert_eq!(blobs(&root), 2, "the last one and the one before");
 }
 
+#[cfg(unix)]
 #[test]
 fn foreign_blobs_and_links_are_kept() {
     use std::os::unix::fs::symlink;
