@@ -131,7 +131,9 @@ impl CargoJob<'_> {
         for target in self.targets {
             command.args(["--target", target.triple]);
         }
-        let flags = rustflags::add(&self.plan.remaps, &toolchain.sysroot, self.config, self.targets)?;
+        let flags = rustflags::add(&self.plan.remaps, &toolchain.sysroot, self.config, self.targets, |target| {
+            toolchain.has_libc(target)
+        })?;
         command.args(flags.args).envs(flags.variable);
         let messages = self.execute(command, on_binary)?;
         let out_dirs = out_dirs(&messages.executed_scripts, self.targets, self.number);

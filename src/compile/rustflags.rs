@@ -1,5 +1,4 @@
-//! Compiler flags that are added to the user's own: `--remap-path-prefix` for each [`Remap`], and `+crt-static` for targets
-//! whose programs are dynamic by default.
+//! Compiler flags that are added to the user's own: `--remap-path-prefix` for each [`Remap`], and what a target needs.
 //!
 //! Cargo reads compiler flags from one source only: the environment, else the tables of the target, else that of the build.
 //! If ours were set alone, the user's would be lost.
@@ -14,6 +13,8 @@ use crate::platform::Target;
 
 const FLAG: &str = "--remap-path-prefix";
 const STATIC: [&str; 2] = ["-C", "target-feature=+crt-static"];
+/// For a linker that brings its own C library.
+const OTHER_LIBC: [&str; 2] = ["-C", "link-self-contained=no"];
 /// The variable that takes precedence over all other sources of flags.
 const VARIABLE: &str = "CARGO_ENCODED_RUSTFLAGS";
 
@@ -26,51 +27,81 @@ pub(crate) struct AddedFlags {
     pub variable: Option<(&'static str, String)>,
 }
 
-/// Returns the flags of the targets: the user's, and ours.
+/// A target, with the flags of the user and those that it alone needs.
+struct TargetFlags {
+    target: Target,
+    theirs: RustFlags,
+    own: Vec<&'static str>,
+}
+
+/// Returns the flags of the targets: the user's, and ours. `has_libc` says for which targets the toolchain has a C library.
 ///
 /// # Errors
 /// Returns an error if cargo's configuration cannot be read for a target.
-pub(crate) fn add(remaps: &[Remap], sysroot: &Path, config: &CargoConfig, targets: &[Target]) -> Result<AddedFlags> {
-    let mut theirs = Vec::new();
-    for target in targets {
-        theirs.push((*target, config.rustflags(target.triple)?));
+pub(crate) fn add(
+    remaps: &[Remap],
+    sysroot: &Path,
+    config: &CargoConfig,
+    targets: &[Target],
+    has_libc: impl Fn(Target) -> bool,
+) -> Result<AddedFlags> {
+    let mut all = Vec::new();
+    for &target in targets {
+        let theirs = config.rustflags(target.triple)?;
+        let own = own_flags(target, &theirs, has_libc(target));
+        all.push(TargetFlags { target, theirs, own });
     }
-    let ours = remap_flags(remaps, sysroot, &theirs);
-    let made_static: Vec<_> = theirs.iter().filter(|(target, flags)| is_made_static(*target, flags)).collect();
-    let Some((_, first)) = theirs.first().filter(|_| !(ours.is_empty() && made_static.is_empty())) else {
+    let shared = remap_flags(remaps, sysroot, &all);
+    let Some(first) = all.first().filter(|_| !shared.is_empty() || all.iter().any(|flags| !flags.own.is_empty()))
+    else {
         return Ok(AddedFlags::default());
     };
-    // The variable replaces all tables: it works only if all targets have the same flags. Variables of the user are the same
-    // for all targets, and the flag is without effect for those that are static anyway.
-    let is_same = theirs.iter().all(|(_, flags)| flags.list == first.list);
-    let is_for_all = made_static.is_empty() || made_static.len() == targets.len();
-    if is_same && is_for_all || first.source == FlagsSource::Environment {
-        let of_static = if made_static.is_empty() { Vec::new() } else { STATIC.map(str::to_owned).to_vec() };
-        let flags = [&first.list[..], &ours, &of_static].concat().join("\u{1f}");
-        return Ok(AddedFlags { args: Vec::new(), variable: Some((VARIABLE, flags)) });
+    // The variable replaces all tables: it works only if all targets have the same flags.
+    if all.iter().all(|flags| flags.theirs.list == first.theirs.list && flags.own == first.own) {
+        return Ok(in_variable(first, &shared, &first.own));
     }
-    // Flags of several tables that match are joined, and no user has a table with this `cfg`. Flags in a table hide those of
-    // the build, which are repeated for the targets that have no others.
-    let of_build = theirs.iter().filter(|(_, flags)| flags.source == FlagsSource::Build && !flags.list.is_empty());
-    let of_build = of_build.map(|(target, flags)| (target.triple.to_owned(), flags.list.clone()));
-    let ours = (!ours.is_empty()).then(|| ("'cfg(not(cargo_oci))'".to_owned(), ours));
-    let of_static = made_static.iter().map(|(target, _)| {
-        let table = format!("'cfg(all(not(cargo_oci), target_arch = \"{}\"))'", target.architecture_in_cfg());
-        (table, STATIC.map(str::to_owned).to_vec())
+    // It also hides all tables if the user sets one. For targets that are static anyway, the flag is without effect.
+    if first.theirs.source == FlagsSource::Environment {
+        let needs_static = all.iter().any(|flags| flags.own.contains(&STATIC[1]));
+        return Ok(in_variable(first, &shared, if needs_static { &STATIC } else { &[] }));
+    }
+    Ok(AddedFlags { args: tables(&all, shared), variable: None })
+}
+
+/// Returns the flags that a target needs and the user did not decide: images need static programs, and if cargo builds the
+/// standard library, there may be no C library beside it that rustc could link with.
+fn own_flags(target: Target, theirs: &RustFlags, has_libc: bool) -> Vec<&'static str> {
+    let is_made_static = target.is_static() && target.is_dynamic_in_rust() && theirs.links_statically().is_none();
+    let is_decided = theirs.list.iter().any(|flag| flag.contains("link-self-contained"));
+    let of_static = if is_made_static { &STATIC[..] } else { &[] };
+    let of_libc = if target.is_static() && !has_libc && !is_decided { &OTHER_LIBC[..] } else { &[] };
+    [of_static, of_libc].concat()
+}
+
+fn in_variable(first: &TargetFlags, shared: &[String], own: &[&str]) -> AddedFlags {
+    let flags = first.theirs.list.iter().chain(shared).map(String::as_str).chain(own.iter().copied());
+    AddedFlags { args: Vec::new(), variable: Some((VARIABLE, flags.collect::<Vec<_>>().join("\u{1f}"))) }
+}
+
+/// Returns arguments that set tables. Flags of several tables that match are joined, and no user has a table with this `cfg`.
+/// Flags in a table hide those of the build, which are repeated for the targets that have no others.
+fn tables(all: &[TargetFlags], shared: Vec<String>) -> Vec<OsString> {
+    let of_build = all.iter().filter(|flags| flags.theirs.source == FlagsSource::Build);
+    let of_build = of_build.map(|flags| (flags.target.triple.to_owned(), flags.theirs.list.clone()));
+    let own = all.iter().map(|flags| {
+        let table = format!("'cfg(all(not(cargo_oci), target_arch = \"{}\"))'", flags.target.architecture_in_cfg());
+        (table, flags.own.iter().map(|flag| (*flag).to_owned()).collect())
     });
-    let tables = of_build.chain(ours).chain(of_static);
-    let values = tables.map(|(table, flags)| format!("target.{table}.rustflags={}", serde_json::Value::from(flags)));
-    Ok(AddedFlags { args: values.flat_map(|value| ["--config".into(), value.into()]).collect(), variable: None })
+    let tables = of_build.chain([("'cfg(not(cargo_oci))'".to_owned(), shared)]).chain(own);
+    let values = tables
+        .filter(|(_, flags)| !flags.is_empty())
+        .map(|(table, flags)| format!("target.{table}.rustflags={}", serde_json::Value::from(flags)));
+    values.flat_map(|value| ["--config".into(), value.into()]).collect()
 }
 
-/// Returns whether programs for a target become static by a flag of ours: images need it, and users did not decide it.
-fn is_made_static(target: Target, flags: &RustFlags) -> bool {
-    target.is_static() && target.is_dynamic_in_rust() && flags.links_statically().is_none()
-}
-
-fn remap_flags(remaps: &[Remap], sysroot: &Path, theirs: &[(Target, RustFlags)]) -> Vec<String> {
+fn remap_flags(remaps: &[Remap], sysroot: &Path, all: &[TargetFlags]) -> Vec<String> {
     let library = Remap { from: sysroot.join("lib/rustlib/src/rust"), to: "/rustc".into() };
-    let theirs = remapped(theirs.iter().flat_map(|(_, flags)| &flags.list));
+    let theirs = remapped(all.iter().flat_map(|flags| &flags.theirs.list));
     let ours = remaps.iter().chain((!remaps.is_empty()).then_some(&library));
     let ours = ours.filter(|ours| !theirs.iter().any(|their| overlap(&ours.from, Path::new(their))));
     // Cargo accepts only UTF-8 flags.
@@ -100,6 +131,8 @@ mod tests {
     use super::*;
     use crate::platform::TARGETS;
 
+    /// A target whose C library the toolchain lacks.
+    const NO_LIBC: Target = TARGETS[5];
     const OURS: [&str; 2] =
         ["--remap-path-prefix=/a b=/workspace", "--remap-path-prefix=/rust/lib/rustlib/src/rust=/rustc"];
 
@@ -117,7 +150,7 @@ mod tests {
         let environment = variables.chain([("CARGO_HOME".into(), home.into())]).collect();
         let config = CargoConfig::load_in(folder.path(), &environment, &[]).expect("a configuration");
         let remaps = [Remap { from: "/a b".into(), to: "/workspace".into() }];
-        super::add(&remaps, Path::new("/rust"), &config, targets).expect("flags")
+        super::add(&remaps, Path::new("/rust"), &config, targets, |target| target != NO_LIBC).expect("flags")
     }
 
     fn variable(theirs: &[&str]) -> AddedFlags {
@@ -167,6 +200,15 @@ mod tests {
         }
         assert_eq!(added("--remap-path-prefix=/rust=x"), Some(format!("--remap-path-prefix=/rust=x\u{1f}{}", OURS[0])));
         assert_eq!(added("--remap-path-prefix=/=x"), None);
+    }
+
+    #[test]
+    fn target_without_libc_is_linked_with_another() {
+        let flags = [&OURS[..], &STATIC, &["-C", "link-self-contained=no"]].concat().join("\u{1f}");
+        let added = AddedFlags { args: Vec::new(), variable: Some((VARIABLE, flags)) };
+        assert_eq!(flags_for(&[NO_LIBC], "", &[]), added);
+        let decided = flags_for(&[NO_LIBC], "", &[("RUSTFLAGS", "-Clink-self-contained=yes")]).variable;
+        assert!(!decided.is_some_and(|(_, flags)| flags.contains("=no")));
     }
 
     #[test]

@@ -38,6 +38,7 @@ mod run;
 mod running;
 mod sbom;
 mod signing;
+mod sources;
 mod terminal;
 mod workspace;
 mod wrappers;
