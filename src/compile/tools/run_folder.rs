@@ -10,9 +10,9 @@ use crate::environment::Environment;
 use crate::platform::Target;
 
 /// The variable with the folder.
-pub(crate) const RUN_FOLDER: &str = "CARGO_OCI_RUN_FOLDER";
+pub(crate) const RUN_FOLDER: &str = "OCI_TOOLS_FOLDER";
 /// The variable with the path of LLVM's linker.
-pub(crate) const LLD: &str = "CARGO_OCI_LLD";
+pub(crate) const LLD: &str = "OCI_TOOLS_LLD";
 
 /// The folder, which lives as long as the run.
 #[derive(Clone, Debug)]
