@@ -179,7 +179,20 @@ impl Call {
     /// Adds zig to PATH.
     pub fn with_zig(self) -> Call {
         let zig = std::env::var_os("CARGO_OCI_TEST_ZIG_PATH").expect("a folder with zig: `.ci/test` sets it");
-        self.on_path(zig)
+        // Compiling a libc takes its time: it is kept for the tests that follow.
+        self.on_path(zig).env("ZIG_GLOBAL_CACHE_DIR", Path::new(env!("CARGO_MANIFEST_DIR")).join("target/zig-cache"))
+    }
+
+    /// Leaves no zig, whatever this machine has.
+    pub fn without_zig(self) -> Call {
+        self.env("CARGO_ZIGBUILD_PYTHON_PATH", "/nowhere/python3").env("CARGO_ZIGBUILD_ZIG_PATH", "/nowhere/zig")
+    }
+
+    /// Adds the programs that build scripts run to have C code built.
+    pub fn with_build_tools(self) -> Call {
+        let tools = std::env::var_os("CARGO_OCI_TEST_BUILD_PATH").expect("a folder with Meson: `.ci/test` sets it");
+        let tools = PathBuf::from(tools);
+        self.on_path(tools.join("programs")).env("LIBCLANG_PATH", tools.join("libclang"))
     }
 
     /// Puts a folder in front of PATH.

@@ -2,15 +2,15 @@
 //! those of this machine else: also for rustc, which links build scripts with `cc`.
 
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::str::FromStr;
 
 use miette::miette;
 
 use super::become_program::become_program;
-use super::files::MESON_FILE;
-use super::{Invocation, ON_PATH, Tool, other_program, tool};
+use super::tool::{Invocation, ON_PATH, Tool, real, tool, variable_of};
+use super::{meson, pkg_config};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::platform::Target;
@@ -23,7 +23,8 @@ pub(super) fn run(program: &Path, name: &str, args: Vec<OsString>) -> Result<Exi
         return match tool {
             Tool::C => of_target("CC", target, &args, &environment, program),
             Tool::Cxx => of_target("CXX", target, &args, &environment, program),
-            tool => Invocation::new(tool, target, args).run(),
+            Tool::Meson => meson::run(&Invocation::new(tool, target, args)),
+            _ => pkg_config::run(&Invocation::new(tool, target, args)),
         };
     }
     // A script that reads CC and CXX gets this program by its path, in place of the user's.
@@ -58,12 +59,6 @@ fn is_of_rustc(args: &[OsString]) -> bool {
     })
 }
 
-/// Returns the value of a variable as the `cc` crate reads it for a target.
-fn variable_of<'a>(name: &str, target: Target, environment: &'a Environment) -> Option<&'a OsStr> {
-    let keys = [format!("{name}_{}", target.triple), format!("{name}_{}", target.env_key()), format!("TARGET_{name}")];
-    keys.iter().find_map(|key| environment.get(key))
-}
-
 fn of_target(
     variable: &str,
     target: Target,
@@ -91,57 +86,6 @@ fn words(value: &OsStr) -> Command {
     }
 }
 
-/// Returns the program of this name on PATH that is not this one.
-///
-/// # Errors
-/// Returns an error if there is none.
-pub(super) fn real(name: &str, environment: &Environment) -> Result<PathBuf> {
-    other_program(&[name.to_owned()], environment).ok_or_else(|| miette!("cannot find {name} on PATH"))
-}
-
-/// Becomes Meson, which compiles for this machine unless a file says otherwise.
-pub(super) fn meson(invocation: &Invocation) -> Result<ExitCode> {
-    let Invocation { target, args, environment, .. } = invocation;
-    let mut command = Command::new(real("meson", environment)?);
-    let beside = variable_of("PKG_CONFIG", *target, environment).map(|path| Path::new(path).with_file_name(MESON_FILE));
-    let is_setup = is_setup(args);
-    let chosen = args.iter().any(|arg| arg.to_string_lossy().starts_with("--cross-file"));
-    if let Some(file) = beside.filter(|file| file.is_file() && is_setup && !chosen) {
-        // `meson DIRECTORY` is `meson setup DIRECTORY`.
-        let (setup, rest) = match args.split_first() {
-            Some((first, rest)) if first == "setup" => (first.clone(), rest),
-            _ => ("setup".into(), &args[..]),
-        };
-        command.arg(setup).arg("--cross-file").arg(file);
-        return become_program(command.args(rest));
-    }
-    become_program(command.args(args))
-}
-
-/// Returns whether Meson sets up a folder with these arguments.
-fn is_setup(args: &[OsString]) -> bool {
-    const OTHERS: [&str; 17] = [
-        "configure",
-        "dist",
-        "install",
-        "introspect",
-        "init",
-        "test",
-        "wrap",
-        "subprojects",
-        "rewrite",
-        "compile",
-        "devenv",
-        "env2mfile",
-        "format",
-        "help",
-        "--version",
-        "--help",
-        "--internal",
-    ];
-    args.first().and_then(|first| first.to_str()).is_some_and(|first| !OTHERS.contains(&first))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,15 +111,5 @@ mod tests {
         assert!(is_of_rustc(&["-m64".into(), "/tmp/rustcX/symbols.o".into()]));
         assert!(is_of_rustc(&["@/tmp/rustcX/linker-arguments".into()]));
         assert!(!is_of_rustc(&["-c".into(), "hello.c".into()]));
-    }
-
-    #[test]
-    fn meson_sets_up_without_a_command_too() {
-        for (args, expected) in
-            [("setup build", true), ("build --prefix=/x", true), ("compile -C build", false), ("", false)]
-        {
-            let args: Vec<_> = args.split_whitespace().map(OsString::from).collect();
-            assert_eq!(is_setup(&args), expected, "{args:?}");
-        }
     }
 }

@@ -8,8 +8,8 @@ use cargo_zigbuild::zig::{Zig, prepare_zig_linker};
 use miette::{Context, IntoDiagnostic, miette};
 
 use super::become_program::{become_program, without_paths_of_this_machine};
-use super::run_folder::{MissingCompiler, RunFolder, ZigTools};
-use super::{Invocation, Tool, other_program};
+use super::run_folder::{MissingCompiler, RunFolder, ZigSearch, ZigTools};
+use super::tool::{Invocation, Tool, other_program};
 use crate::environment::Environment;
 use crate::error::{NoCCompiler, Result};
 use crate::platform::Target;
@@ -98,18 +98,21 @@ fn prefixes(target: Target) -> Vec<String> {
 /// Returns zig and its wrappers for the target, or `None` if there is no zig.
 fn zig(target: Target, environment: &Environment, run_folder: Option<&RunFolder>) -> Result<Option<ZigTools>> {
     if let Some(kept) = run_folder.and_then(|folder| folder.zig(target)) {
-        return Ok(kept);
+        return Ok(kept.found());
     }
     // Others that look for it write the same wrappers.
     let _held = run_folder.and_then(|folder| folder.lock().ok());
     if let Some(kept) = run_folder.and_then(|folder| folder.zig(target)) {
-        return Ok(kept);
+        return Ok(kept.found());
     }
-    let found = Zig::find_zig().ok().map(|zig| wrappers(zig, target, environment, run_folder)).transpose()?;
+    let search = match Zig::find_zig() {
+        Ok(zig) => ZigSearch::Found(wrappers(zig, target, environment, run_folder)?),
+        Err(_) => ZigSearch::NoZig,
+    };
     if let Some(folder) = run_folder {
-        folder.keep_zig(target, found.as_ref());
+        folder.keep_zig(target, &search);
     }
-    Ok(found)
+    Ok(search.found())
 }
 
 fn wrappers(

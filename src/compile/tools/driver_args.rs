@@ -62,8 +62,8 @@ fn is_independent(args: &[OsString]) -> bool {
 /// Returns whether a file is a start file of Rust's own musl.
 fn is_start_file(arg: &OsStr) -> bool {
     let path = Path::new(arg);
-    let is_crt =
-        path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.contains("crt") && name.ends_with(".o"));
+    let is_object = path.extension().is_some_and(|extension| extension == "o");
+    let is_crt = is_object && path.file_stem().is_some_and(|name| name.to_string_lossy().contains("crt"));
     is_crt && path.iter().any(|part| part == "self-contained")
 }
 

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use super::compiler::find;
-use super::{RunFolder, Tool};
+use super::run_folder::RunFolder;
+use super::tool::Tool;
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::platform::Target;
@@ -57,6 +58,7 @@ fn quoted(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compile::tools::run_folder::ZigSearch;
     use crate::platform::TARGETS;
 
     #[test]
@@ -71,7 +73,7 @@ mod tests {
     fn bindgen_finds_no_headers_without_a_compiler() {
         let folder = tempfile::tempdir().expect("a folder");
         let run_folder = RunFolder::at(folder.path());
-        run_folder.keep_zig(TARGETS[5], None);
+        run_folder.keep_zig(TARGETS[5], &ZigSearch::NoZig);
         let environment = Environment::default();
         let found = bindgen_args(TARGETS[5], &environment, &run_folder).expect("arguments");
         assert_eq!(found, ("--target=riscv64-unknown-linux-musl -nostdlibinc".to_owned(), false));

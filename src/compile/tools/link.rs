@@ -12,7 +12,7 @@ use super::compiler::{Compiler, find};
 use super::driver_args::driver_args;
 use super::link_args::{LinkArgs, translate};
 use super::run_folder::LLD;
-use super::{Invocation, Tool};
+use super::tool::{Invocation, Tool};
 use crate::error::Result;
 
 /// Links, and returns the exit status of the linker.

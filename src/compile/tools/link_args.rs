@@ -132,7 +132,7 @@ pub(super) fn translate(args: Vec<OsString>) -> LinkArgs {
             link.args.push(if text.starts_with("-no") { "-no-pie" } else { "-pie" }.into());
         } else if let Some(library) = text.strip_prefix("-l") {
             let library = if library.is_empty() { args.next() } else { Some(library.into()) };
-            link.library(library.unwrap_or_default(), &folders);
+            link.library(&library.unwrap_or_default(), &folders);
         } else if matches!(text, "-target" | "-isysroot" | "-I" | "-D" | "-B" | "-include" | "-isystem") {
             args.next();
         } else {
@@ -164,11 +164,11 @@ impl LinkArgs {
         }
     }
 
-    fn library(&mut self, library: OsString, folders: &[PathBuf]) {
+    fn library(&mut self, library: &OsStr, folders: &[PathBuf]) {
         let name = library.to_str().unwrap_or_default();
         let mut option = OsString::from("-l");
-        option.push(&library);
-        if has_library(folders, &library) {
+        option.push(library);
+        if has_library(folders, library) {
             self.args.push(option);
         } else if IN_RUST.contains(&name) {
             // Beside Rust's own functions of compilers is only what unwinds.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use miette::{Context, IntoDiagnostic};
 
-use super::{OF_TARGET, ON_PATH, WITH_PREFIX, gnu_name};
+use super::tool::{OF_TARGET, ON_PATH, WITH_PREFIX, gnu_name};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::platform::Target;

@@ -5,9 +5,8 @@ use std::process::{Command, ExitCode};
 
 use miette::{Context, IntoDiagnostic, miette};
 
-use super::Invocation;
 use super::become_program::exit_code;
-use super::by_name::real;
+use super::tool::{Invocation, real};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::platform::Target;

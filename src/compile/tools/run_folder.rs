@@ -10,9 +10,9 @@ use crate::environment::Environment;
 use crate::platform::Target;
 
 /// The variable with the folder.
-pub(crate) const RUN_FOLDER: &str = "CARGO_OCI_RUN_FOLDER";
+pub(crate) const RUN_FOLDER: &str = "OCI_TOOLS_FOLDER";
 /// The variable with the path of LLVM's linker.
-pub(crate) const LLD: &str = "CARGO_OCI_LLD";
+pub(crate) const LLD: &str = "OCI_TOOLS_LLD";
 
 /// The folder, which lives as long as the run.
 #[derive(Clone, Debug)]
@@ -21,11 +21,27 @@ pub(crate) struct RunFolder(PathBuf);
 /// Zig, and its wrappers for one target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ZigTools {
-    /// The version, which its wrappers would ask for each time otherwise.
+    /// Its program, which may be Python.
     pub zig: PathBuf,
     pub zig_args: Vec<String>,
     pub cc: PathBuf,
     pub cxx: PathBuf,
+}
+
+/// What was found when zig was looked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum ZigSearch {
+    Found(ZigTools),
+    NoZig,
+}
+
+impl ZigSearch {
+    pub(super) fn found(self) -> Option<ZigTools> {
+        match self {
+            ZigSearch::Found(zig) => Some(zig),
+            ZigSearch::NoZig => None,
+        }
+    }
 }
 
 /// A compilation for which there was no compiler.
@@ -61,13 +77,13 @@ impl RunFolder {
         Ok(lock)
     }
 
-    /// Returns what was kept of zig, or `None` if nothing was. `Some(None)`: there is no zig.
-    pub(super) fn zig(&self, target: Target) -> Option<Option<ZigTools>> {
+    /// Returns what was found when a tool of this run looked for zig, or `None` if none has.
+    pub(super) fn zig(&self, target: Target) -> Option<ZigSearch> {
         serde_json::from_slice(&fs::read(self.zig_path(target)).ok()?).ok()
     }
 
-    /// Keeps what was found of zig for the tools that start after this one.
-    pub(super) fn keep_zig(&self, target: Target, zig: Option<&ZigTools>) {
+    /// Keeps what was found for the tools that start after this one.
+    pub(super) fn keep_zig(&self, target: Target, zig: &ZigSearch) {
         // Without it they look for zig once more.
         let _ = fs::write(self.zig_path(target), serde_json::json!(zig).to_string());
     }
