@@ -18,7 +18,7 @@ pub enum DecompressError {
     #[error("trailing data after the end of the gzip stream")]
     TrailingData,
     /// The tars are so large that they are meant to exhaust disks.
-    #[error("decompressed, it exceeds the limit of {} GiB: rejected as a decompression bomb", _0 >> 30)]
+    #[error("its tar exceeds the limit of {} GiB: rejected as a decompression bomb", _0 >> 30)]
     TooLarge(u64),
 }
 
@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(sizes(&[8 << 30, 2 << 30]), 80 << 30);
         assert_eq!(
             DecompressError::TooLarge(32 << 30).to_string(),
-            "decompressed, it exceeds the limit of 32 GiB: rejected as a decompression bomb"
+            "its tar exceeds the limit of 32 GiB: rejected as a decompression bomb"
         );
     }
 
