@@ -59,7 +59,7 @@ impl<'a> AttachmentReader<'a> {
         let omitted = self.omitted();
         (omitted > 0).then(|| {
             format!(
-                "at least {omitted} attachments are left out: the limits are {MOST_MANIFESTS} manifests and {} MiB of them",
+                "attachments are left out, at least {omitted}: the limits are {MOST_MANIFESTS} manifests and {} MiB of them",
                 MOST_BYTES >> 20
             )
         })

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn attempts_continue_if_a_blob_is_unknown_for_a_moment() {
+    fn attempts_continue_if_blob_is_briefly_unknown() {
         let body = br#"{"errors":[{"code":"DIGEST_INVALID"},{"code":"MANIFEST_BLOB_UNKNOWN"}]}"#;
         let status = StatusCode::BAD_REQUEST;
         let problem = RequestProblem::Status { status, body: ErrorBody::parse(body) };
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_may_be_a_date_in_each_form() {
+    fn retry_after_parses_each_form_of_date() {
         for date in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
             assert_eq!(parse_date(date).map(Timestamp::as_second), Some(784_111_777), "{date}");
             assert_eq!(parse_retry_after(date), Some(Duration::ZERO), "{date}");

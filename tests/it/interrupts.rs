@@ -200,7 +200,7 @@ fn make_pipe(project: &Project, name: &str) {
 }
 
 #[test]
-fn pipe_in_place_of_a_file_is_an_error() {
+fn pipe_instead_of_file_is_an_error() {
     let project = Project::empty("x");
     let base = BaseImage::new().write(&project.path("base"));
     let config = crate::support::blob(&base.folder, &base.platform("linux/amd64").config);
