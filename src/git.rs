@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+use crate::environment::Environment;
 use crate::interrupt::{self, blocking};
 
 /// The commit that is checked out.
@@ -70,19 +71,22 @@ const LOCATION_VARIABLES: [&str; 17] = [
 ///
 /// # Errors
 /// Returns why there is none.
-pub(crate) fn commit(folder: &Path) -> Result<Commit, NoCommit> {
+pub(crate) fn commit(folder: &Path, environment: &Environment) -> Result<Commit, NoCommit> {
     // The commands do not depend on each other: run them at the same time.
-    let log = spawn(folder, &["log", "-1", "--no-show-signature", "--format=%H %ct"]);
-    let status = spawn(folder, &["status", "--porcelain", "--untracked-files=no", "--ignore-submodules"]);
-    let package =
-        spawn(folder, &["status", "--porcelain", "--ignored", "--untracked-files=normal", "--", "Cargo.toml"]);
+    let log = spawn(folder, environment, &["log", "-1", "--no-show-signature", "--format=%H %ct"]);
+    let status = spawn(folder, environment, &["status", "--porcelain", "--untracked-files=no", "--ignore-submodules"]);
+    let package = spawn(
+        folder,
+        environment,
+        &["status", "--porcelain", "--ignored", "--untracked-files=normal", "--", "Cargo.toml"],
+    );
     let [log, status, package] = [log, status, package].map(|child| output(&mut child?));
     let found = log.as_deref().and_then(|log| {
         let (sha, time) = log.trim().split_once(' ')?;
         Some((sha.to_owned(), time.parse().ok()?))
     });
     let (Some((sha, time)), Some(status), Some(package)) = (found, status, package) else {
-        return Err(why(folder));
+        return Err(why(folder, environment));
     };
     match package.get(..2) {
         Some("!!") => Err(NoCommit::Ignored),
@@ -91,8 +95,8 @@ pub(crate) fn commit(folder: &Path) -> Result<Commit, NoCommit> {
 }
 
 /// Returns why the commit of a folder cannot be read.
-fn why(folder: &Path) -> NoCommit {
-    match run(folder, &["rev-parse", "--is-inside-work-tree"]) {
+fn why(folder: &Path, environment: &Environment) -> NoCommit {
+    match run(folder, environment, &["rev-parse", "--is-inside-work-tree"]) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return NoCommit::NoGit,
         Err(error) => return NoCommit::Failed(format!("cannot run git: {error}")),
         Ok(output) if !output.status.success() => {
@@ -106,12 +110,12 @@ fn why(folder: &Path) -> NoCommit {
         }
         Ok(_) => {}
     }
-    if first_line(folder, &["rev-parse", "--verify", "--quiet", "HEAD"]).is_none() {
+    if first_line(folder, environment, &["rev-parse", "--verify", "--quiet", "HEAD"]).is_none() {
         return NoCommit::NoCommits;
     }
     let failed = [&["log", "-1", "--format=%H"][..], &["status", "--porcelain", "--untracked-files=no"]]
         .into_iter()
-        .find_map(|args| run(folder, args).ok().filter(|output| !output.status.success()));
+        .find_map(|args| run(folder, environment, args).ok().filter(|output| !output.status.success()));
     NoCommit::Failed(failed.map_or_else(|| "git failed".to_owned(), |output| message(&output)))
 }
 
@@ -130,38 +134,40 @@ fn message(output: &Output) -> String {
 }
 
 /// Returns the branch that is checked out, or `None` if HEAD is detached.
-pub(crate) fn branch(folder: &Path) -> Option<String> {
-    first_line(folder, &["symbolic-ref", "--quiet", "--short", "HEAD"])
+pub(crate) fn branch(folder: &Path, environment: &Environment) -> Option<String> {
+    first_line(folder, environment, &["symbolic-ref", "--quiet", "--short", "HEAD"])
 }
 
 /// Returns the tag of the commit that is checked out. Of several tags, the highest version is returned.
-pub(crate) fn tag(folder: &Path) -> Option<String> {
-    first_line(folder, &["tag", "--points-at", "HEAD", "--sort=-version:refname"])
+pub(crate) fn tag(folder: &Path, environment: &Environment) -> Option<String> {
+    first_line(folder, environment, &["tag", "--points-at", "HEAD", "--sort=-version:refname"])
 }
 
 /// Returns whether the repository around `folder` is a shallow clone.
-pub(crate) fn is_shallow(folder: &Path) -> bool {
-    first_line(folder, &["rev-parse", "--is-shallow-repository"]).is_some_and(|line| line == "true")
+pub(crate) fn is_shallow(folder: &Path, environment: &Environment) -> bool {
+    first_line(folder, environment, &["rev-parse", "--is-shallow-repository"]).is_some_and(|line| line == "true")
 }
 
-fn first_line(folder: &Path, args: &[&str]) -> Option<String> {
-    let output = output(&mut spawn(folder, args)?)?;
+fn first_line(folder: &Path, environment: &Environment, args: &[&str]) -> Option<String> {
+    let output = output(&mut spawn(folder, environment, args)?)?;
     output.lines().next().map(str::to_owned).filter(|line| !line.is_empty())
 }
 
-fn spawn(folder: &Path, args: &[&str]) -> Option<Child> {
-    command(folder, args).stderr(Stdio::null()).spawn().ok()
+fn spawn(folder: &Path, environment: &Environment, args: &[&str]) -> Option<Child> {
+    command(folder, environment, args).stderr(Stdio::null()).spawn().ok()
 }
 
-fn run(folder: &Path, args: &[&str]) -> io::Result<Output> {
-    blocking::output(command(folder, args).stderr(Stdio::piped()))
+fn run(folder: &Path, environment: &Environment, args: &[&str]) -> io::Result<Output> {
+    blocking::output(command(folder, environment, args).stderr(Stdio::piped()))
 }
 
-fn command(folder: &Path, args: &[&str]) -> Command {
+fn command(folder: &Path, environment: &Environment, args: &[&str]) -> Command {
     let mut git = Command::new("git");
     for variable in LOCATION_VARIABLES {
         git.env_remove(variable);
     }
+    // A repository may name programs that git runs.
+    environment.without_credentials(&mut git);
     // The commands only read: take no locks. Messages are quoted in messages of ours.
     git.env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C").arg("-C").arg(folder).args(args);
     git.stdin(Stdio::null()).stdout(Stdio::piped());

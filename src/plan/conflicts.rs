@@ -10,6 +10,7 @@ use super::selection::binaries;
 use crate::cli::{CargoArgs, Output, OutputArgs, OutputKind};
 use crate::error::Result;
 use crate::sanitize::is_terminal_control;
+use crate::store::layout::check_parts;
 
 /// Checks that no two images have the same name, and no two binaries the same file: cargo writes the binaries of all packages
 /// to one folder.
@@ -176,6 +177,7 @@ pub(crate) fn outputs_can_be_written(args: &OutputArgs) -> Result<()> {
     }
     let folders = args.outputs.iter().filter(|output| output.kind == OutputKind::OciDir).map(|output| &output.path);
     for path in folders {
+        check_parts(path)?;
         // Whether it is a layout that can be replaced is checked when it is replaced.
         let is_full = path.read_dir().is_ok_and(|mut entries| entries.next().is_some());
         if is_full && !path.join("oci-layout").exists() {

@@ -77,7 +77,7 @@ pub fn make(request: &Request, environment: &Environment) -> Result<Plan> {
     let folder = manifest_folder(args.cargo.manifest_path.as_deref())?;
     // The commit does not depend on the packages: git runs while cargo reads them.
     let (metadata, commit) = std::thread::scope(|scope| {
-        let commit = scope.spawn(inherit(|| git::commit(&folder)));
+        let commit = scope.spawn(inherit(|| git::commit(&folder, environment)));
         (
             compile::metadata(environment, &args.cargo, &[]),
             commit.join().unwrap_or_else(|_| Err(NoCommit::Failed("a thread panicked".to_owned()))),
@@ -94,7 +94,7 @@ pub fn make(request: &Request, environment: &Environment) -> Result<Plan> {
         overrides: flags.over(variables),
         created: annotations::created(environment, commit.as_ref().ok())?,
         commit: commit.as_ref().ok(),
-        git: tags::Git::new(&folder, commit.as_ref()),
+        git: tags::Git::new(&folder, environment, commit.as_ref()),
         target_dir: match &args.cargo.target_dir {
             Some(folder) => folder,
             None => metadata.target_directory.as_std_path(),

@@ -8,6 +8,7 @@ use miette::{Context, miette};
 
 use crate::config::check::check_tag;
 use crate::config::{Placeholder, TagTemplate};
+use crate::environment::Environment;
 use crate::error::Result;
 use crate::git::{self, Commit, NoCommit};
 use crate::unique::each_once;
@@ -16,6 +17,7 @@ use crate::unique::each_once;
 #[derive(Debug)]
 pub(crate) struct Git<'a> {
     folder: &'a Path,
+    environment: &'a Environment,
     commit: Result<&'a Commit, &'a NoCommit>,
     branch: OnceCell<Option<String>>,
     tag: OnceCell<Option<String>>,
@@ -36,8 +38,12 @@ pub(crate) struct Values<'a> {
 
 impl<'a> Git<'a> {
     /// Returns the values for `folder`.
-    pub(crate) fn new(folder: &'a Path, commit: Result<&'a Commit, &'a NoCommit>) -> Git<'a> {
-        Git { folder, commit, branch: OnceCell::new(), tag: OnceCell::new() }
+    pub(crate) fn new(
+        folder: &'a Path,
+        environment: &'a Environment,
+        commit: Result<&'a Commit, &'a NoCommit>,
+    ) -> Git<'a> {
+        Git { folder, environment, commit, branch: OnceCell::new(), tag: OnceCell::new() }
     }
 
     fn value(&self, placeholder: Placeholder) -> Result<String> {
@@ -51,8 +57,8 @@ impl<'a> Git<'a> {
             miette!(help = help, "cannot read the commit of {}: {why}", self.folder.display())
         })?;
         let known = match placeholder {
-            Placeholder::GitBranch => self.branch.get_or_init(|| git::branch(self.folder)).clone(),
-            Placeholder::GitTag => self.tag.get_or_init(|| git::tag(self.folder)).clone(),
+            Placeholder::GitBranch => self.branch.get_or_init(|| git::branch(self.folder, self.environment)).clone(),
+            Placeholder::GitTag => self.tag.get_or_init(|| git::tag(self.folder, self.environment)).clone(),
             Placeholder::GitShort => commit.sha.get(..7).map(str::to_owned),
             _ => Some(commit.sha.clone()),
         };
@@ -65,7 +71,7 @@ impl<'a> Git<'a> {
     }
 
     fn help_for_tags(&self) -> &'static str {
-        if git::is_shallow(self.folder) {
+        if git::is_shallow(self.folder, self.environment) {
             "fetch the tags, which a shallow clone may lack: `git fetch --tags`"
         } else {
             "tag it first: `git tag NAME`"
@@ -110,7 +116,8 @@ mod tests {
 
     fn tags(templates: &[&str], commit: Option<&Commit>) -> Result<Vec<String>> {
         let none = NoCommit::NoGit;
-        let git = Git::new(Path::new("/"), commit.ok_or(&none));
+        let environment = Environment::default();
+        let git = Git::new(Path::new("/"), &environment, commit.ok_or(&none));
         let version = Version::parse("1.2.3-rc.1+build.7").expect("a version");
         let values = Values { name: "hello", version: &version, profile: "release", git: &git };
         let templates: Vec<_> = templates.iter().map(|text| text.parse().expect("a template")).collect();

@@ -91,6 +91,12 @@ fn folder_errors_match_snapshot() {
         let list = project.oci(&["cache", "list"]).env("CARGO_OCI_CACHE_DIR", &cache);
         told.call("a cache with a link in it", &project, &["cache", "list"], list, 1);
     }
+    let linked = project(0).file("dir/oci-layout", "{}");
+    symlink(linked.root(), linked.path("dir/blobs")).expect("links");
+    told.beside_cargo(false);
+    let args = [&["build", "--base", "scratch"], &PREBUILT[..], &["-o", "oci-dir=dir"]].concat();
+    told.error("an output with a link in it", &linked, &args);
+    told.beside_cargo(true);
     let other = project(0).file("other/oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}").file("other/blobs/x", "");
     let args = [&["build", "--base", "scratch"], &PREBUILT[..], &["-o", "oci-dir=other"]].concat();
     told.error("a layout that another program is writing", &other, &args);

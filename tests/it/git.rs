@@ -176,3 +176,16 @@ fn repository_of_another_user_must_be_trusted() {
     let trusted = other().env("GIT_CONFIG_COUNT", "1").env("GIT_CONFIG_KEY_0", "safe.directory");
     assert_eq!(built(&project, &trusted.env("GIT_CONFIG_VALUE_0", "*")), (Some(commit), String::new()));
 }
+
+#[test]
+fn git_does_not_see_credentials() {
+    let project = project();
+    committed(project.root());
+    let program = project.path("monitor");
+    write_program(&program, &format!("env > {}; exit 1", project.path("seen").display()));
+    git(project.root(), &["config", "core.fsmonitor", &program.display().to_string()]);
+    let call = call(&project, "").env("CARGO_OCI_REGISTRY_TOKEN", "sesame").env("COSIGN_PASSWORD", "sesame");
+    assert_eq!(Call::ran(&mut call.direct()).status, 0);
+    let seen = fs::read_to_string(project.path("seen")).expect("git ran the program");
+    assert!(seen.contains("GIT_OPTIONAL_LOCKS=0") && !seen.contains("sesame"), "{seen}");
+}

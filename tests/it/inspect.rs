@@ -247,14 +247,17 @@ fn validate_compares_descriptors_with_documents() {
     other["platform"] = json!({ "os": "linux", "architecture": "amd64" });
     let mut longer = of(&right);
     longer["size"] = json!(3);
-    let odd = made.document("index", json!({ "manifests": [of(&right), { "digest": "x" }] }));
     let digest = |of: &Value| of["digest"].as_str().expect("a digest").to_owned();
+    let odd = made.document("index", json!({ "manifests": [of(&right), { "digest": 7 }] }));
+    let capital = digest(&right).to_uppercase().replace("SHA256", "sha256");
+    let unnamed = made.document("index", json!({ "manifests": [of(&right), { "digest": capital }] }));
     for (entry, wrong, what) in [
         (&of(&two), &two, "it has 2 diff_ids, the manifest has 1 layers"),
         (&of(&none), &none, "it has 0 diff_ids, the manifest has 1 layers"),
         (&other, &right, "its platform is linux/arm64, but linux/amd64 in the index"),
         (&longer, &longer, "it has more than 3 bytes"),
         (&odd, &odd, "1 of its entries are not valid descriptors"),
+        (&unnamed, &unnamed, &format!("`{capital}` is not a digest")),
     ] {
         assert_problem(&problems(made.list(&[entry]), "image"), &digest(wrong), &[what]);
     }

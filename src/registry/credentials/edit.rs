@@ -1,8 +1,10 @@
 //! Edits of a credentials file: adds or removes one entry of `auths`, and keeps all other bytes.
 
+use std::fs::{File, TryLockError};
 use std::io;
 use std::ops::Range;
 use std::path::Path;
+use std::time::Duration;
 
 use miette::{Report, miette};
 use serde_json::json;
@@ -12,6 +14,7 @@ use super::file::ConfigFile;
 use super::json::JsonObject;
 use super::key::Query;
 use crate::error::Result;
+use crate::interrupt;
 use crate::store::atomic::{self, Audience};
 
 /// The content of a new file.
@@ -133,23 +136,40 @@ fn deeper(space: &str) -> String {
     }
 }
 
+/// Locks the folder of a file, so that several logins at once do not lose each other's entry. The lock ends when the result
+/// is dropped. Without file locks, or a folder that can be opened, there is none.
+pub(super) fn lock_folder_of(path: &Path) -> Option<File> {
+    let folder = File::open(folder_of(path)).ok()?;
+    loop {
+        match folder.try_lock() {
+            Ok(()) => return Some(folder),
+            // Polling, because a blocking call could not be interrupted.
+            Err(TryLockError::WouldBlock) => interrupt::check().ok()?,
+            Err(TryLockError::Error(_)) => return None,
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    create_private(folder)?;
     // A symbolic link to the file is kept: those who keep their settings in one place have it.
     atomic::replace_for(Audience::Owner, path, |file| file.write_all(content))
 }
 
-/// Creates the folder, for its owner only, if there is none.
-fn create_private(folder: &Path) -> io::Result<()> {
+/// Creates the folder of a file, for its owner only, if there is none.
+pub(super) fn create_folder_of(path: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
+    builder.create(folder_of(path))
 }
 
-fn unwritable(path: &Path, error: &io::Error) -> Report {
+pub(super) fn unwritable(path: &Path, error: &io::Error) -> Report {
     miette!(
         help = "nothing was changed. Check the permissions of the file and its folder, or set DOCKER_CONFIG to another folder",
         "cannot write {}: {error}",

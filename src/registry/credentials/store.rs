@@ -1,5 +1,6 @@
 //! Where `cargo oci login` stores a credential, so that Docker and Podman find it too.
 
+use super::edit::{create_folder_of, lock_folder_of, unwritable};
 use super::file::{self, ConfigFile};
 use super::helper::Helper;
 use super::key::Query;
@@ -13,7 +14,10 @@ use crate::error::Result;
 /// Returns an error if the file or the helper fails; nothing is stored then.
 pub fn store(environment: &Environment, registry: &str, user: &str, password: &Secret) -> Result<CredentialStore> {
     let query = Query::new(registry, "");
-    let file = ConfigFile::read_or_new(&file::path_to_store(environment)?)?;
+    let path = file::path_to_store(environment)?;
+    create_folder_of(&path).map_err(|error| unwritable(&path, &error))?;
+    let _alone = lock_folder_of(&path);
+    let file = ConfigFile::read_or_new(&path)?;
     let Some(helper) = configured(environment, &file, &query)? else {
         file.with_auth(&query, &file::encoded(user, password))?.write()?;
         return Ok(CredentialStore::File(short(environment, &file.path)));
@@ -32,7 +36,9 @@ pub fn store(environment: &Environment, registry: &str, user: &str, password: &S
 /// Returns an error if the file or the helper fails.
 pub fn erase(environment: &Environment, registry: &str) -> Result<Option<CredentialStore>> {
     let query = Query::new(registry, "");
-    let Some(file) = ConfigFile::read(&file::path_to_store(environment)?)? else { return Ok(None) };
+    let path = file::path_to_store(environment)?;
+    let _alone = lock_folder_of(&path);
+    let Some(file) = ConfigFile::read(&path)? else { return Ok(None) };
     let changed = file.without(&query)?;
     let mut place = changed.as_ref().map(|_| CredentialStore::File(short(environment, &file.path)));
     if let Some(helper) = configured(environment, &file, &query)?
@@ -86,6 +92,19 @@ mod tests {
         assert_eq!(place, Some(CredentialStore::File("~/.docker/config.json".to_owned())));
         assert_eq!(text(&home, ".docker/config.json"), "{\n\t\"auths\": {}\n}\n");
         assert_eq!(erase(&home.environment(), "ghcr.io").expect("nothing"), None);
+    }
+
+    #[test]
+    fn stores_at_once_lose_no_entry() {
+        let home = Home::default();
+        let registries: Vec<_> = (0..16).map(|number| format!("r{number}.io")).collect();
+        std::thread::scope(|scope| {
+            for registry in &registries {
+                scope.spawn(|| store_in(&home, registry));
+            }
+        });
+        let text = text(&home, ".docker/config.json");
+        assert!(registries.iter().all(|registry| text.contains(&format!("\"{registry}\""))), "{text}");
     }
 
     #[test]

@@ -17,5 +17,6 @@ mod writer;
 
 pub(crate) use edit::LayoutEdit;
 pub(crate) use index::tag;
+pub(crate) use parts::check_parts;
 pub use read::Layout;
 pub(crate) use writer::{LayoutFolder, LayoutWriter};
