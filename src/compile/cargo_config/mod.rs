@@ -5,6 +5,7 @@
 //! needs all of it, and no stable command of cargo prints it. Cargo itself reports what is wrong with it.
 
 mod files;
+mod flags;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -16,13 +17,13 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use miette::{Context, IntoDiagnostic};
+use miette::{Context, IntoDiagnostic, miette};
 
 use crate::environment::Environment;
 use crate::error::Result;
 use files::ConfigFiles;
-use settings::TargetSettings;
-pub(crate) use settings::{FlagsSource, RustFlags};
+use flags::TargetSettings;
+pub(crate) use flags::{FlagsSource, RustFlags};
 use value::{ConfigValue, Origin};
 
 /// Cargo's configuration.
@@ -64,7 +65,18 @@ impl CargoConfig {
             targets: Mutex::default(),
         };
         config.compiler = config.find_compiler();
+        config.check_variables()?;
         Ok(config)
+    }
+
+    /// Cargo reports a wrong one only when it compiles.
+    fn check_variables(&self) -> Result<()> {
+        for keys in [["term", "verbose"], ["net", "offline"], ["build", "incremental"]] {
+            if let Some(value) = self.variable(&keys).filter(|value| !["true", "false"].contains(value)) {
+                return Err(miette!("{} must be `true` or `false`, not `{value}`", variable_name(&keys)));
+            }
+        }
+        Ok(())
     }
 
     /// Returns the compiler that cargo will use, without the wrappers around it: what is asked of it is asked directly.
@@ -137,7 +149,10 @@ impl CargoConfig {
 
     /// Returns the variable of a key: `CARGO_BUILD_RUSTFLAGS` for `build.rustflags`.
     fn variable(&self, keys: &[&str]) -> Option<&str> {
-        let name = format!("CARGO_{}", keys.join("_")).to_uppercase().replace(['-', '.'], "_");
-        self.environment.get(&name).and_then(OsStr::to_str)
+        self.environment.get(&variable_name(keys)).and_then(OsStr::to_str)
     }
+}
+
+fn variable_name(keys: &[&str]) -> String {
+    format!("CARGO_{}", keys.join("_")).to_uppercase().replace(['-', '.'], "_")
 }
