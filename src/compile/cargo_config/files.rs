@@ -11,6 +11,7 @@ use miette::{WrapErr, miette};
 use super::value::{ConfigData, ConfigValue, Origin, Precedence};
 use crate::environment::Environment;
 use crate::error::{Result, cannot_read};
+use crate::interrupt::blocking;
 
 /// The first release of cargo that includes files without an unstable flag.
 const INCLUDES_SINCE: [u64; 2] = [1, 94];
@@ -119,7 +120,9 @@ fn follows_includes(environment: &Environment) -> bool {
 
 /// Asks cargo for its release: `1.96.0-nightly`.
 pub(super) fn release_of_cargo(environment: &Environment) -> Option<String> {
-    let answer = Command::new(environment.cargo()).arg("--version").stdin(Stdio::null()).output().ok()?;
+    let answer =
+        blocking::output(Command::new(environment.cargo()).arg("--version").stdin(Stdio::null()).stderr(Stdio::null()));
+    let answer = answer.ok()?;
     let text = String::from_utf8_lossy(&answer.stdout);
     text.split_whitespace().nth(1).map(str::to_owned)
 }

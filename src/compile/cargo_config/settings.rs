@@ -11,6 +11,7 @@ use super::CargoConfig;
 use super::flags::{FlagsSource, RustFlags, TargetSettings};
 use super::value::ConfigValue;
 use crate::error::Result;
+use crate::interrupt::blocking;
 use crate::platform::Target;
 
 /// Flags that do not change which `cfg` are set. The names follow `-C`, in the same word or in the next one.
@@ -109,9 +110,9 @@ impl CargoConfig {
     /// Asks the compiler which `cfg` are set.
     fn cfg(&self, triple: &str, flags: &[String]) -> Result<Vec<Cfg>> {
         let mut command = Command::new(&self.compiler);
-        command.args(["--print", "cfg", "--target", triple]).args(flags).stdin(Stdio::null());
+        command.args(["--print", "cfg", "--target", triple]).args(flags).stdin(Stdio::null()).stderr(Stdio::piped());
         let asked = || format!("cannot run {}", self.compiler.display());
-        let answer = command.output().into_diagnostic().wrap_err_with(asked)?;
+        let answer = blocking::output(&mut command).into_diagnostic().wrap_err_with(asked)?;
         if !answer.status.success() {
             return Err(miette!("{}", String::from_utf8_lossy(&answer.stderr).trim()));
         }
