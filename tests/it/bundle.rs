@@ -466,7 +466,7 @@ fn killed_bundle_leaves_no_folder() {
     let left = fs::read_dir(project.root()).expect("a folder").flatten().map(|entry| entry.path());
     let left = left.into_iter().find(|path| path.to_string_lossy().contains(".cargo-oci-new-")).expect("what is left");
     fs::create_dir_all(left.join("closed/inside")).expect("a folder");
-    fs::set_permissions(left.join("closed"), std::os::unix::fs::PermissionsExt::from_mode(0)).expect("a mode");
+    fs::set_permissions(left.join("closed"), std::os::unix::fs::PermissionsExt::from_mode(0o000)).expect("a mode");
     let args = ["bundle", "--platform", "linux/amd64", "--rootless", "--from", "image", "out"];
     project.oci(&args).succeeds();
     assert_eq!(names(project.root()), ["image", "out"]);
