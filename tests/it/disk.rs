@@ -189,7 +189,7 @@ fn build_and_push_need_few_open_files() {
     let args = [&["push", "--base", &base, "--repository", &repository][..], &prebuilt, &[&platforms]].concat();
     let ran = Call::ran(&mut after("ulimit -n 64", &project.oci(&args)));
     assert_eq!(ran.status, 0, "{}", ran.stderr);
-    // A limit that no program can work with is an error, and nothing else.
+    // A limit that no program can work with is an error, of cargo or of ours.
     let ran = Call::ran(&mut after("ulimit -n 12", &build(&project, &[])));
-    assert!(ran.status == 1 && ran.stderr.contains("Too many open files"), "{}", ran.stderr);
+    assert!([1, 101].contains(&ran.status) && ran.stderr.contains("Too many open files"), "{}", ran.stderr);
 }
