@@ -19,11 +19,20 @@ set(CMAKE_AR "{ar}" CACHE FILEPATH "ar")
 set(CMAKE_RANLIB "{ranlib}" CACHE FILEPATH "ranlib")
 set(CMAKE_C_LINKER_DEPFILE_SUPPORTED FALSE)
 set(CMAKE_CXX_LINKER_DEPFILE_SUPPORTED FALSE)
-# Linking C++ once to see whether that works has zig compile its whole standard library, also for projects with no C++.
+# Linking once to see whether that works has zig compile all of its libraries, which takes minutes. A missing compiler is
+# reported when it is used.
+set(CMAKE_C_COMPILER_WORKS TRUE)
 set(CMAKE_CXX_COMPILER_WORKS TRUE)
+# What CMake learns of the target by linking.
+set(CMAKE_C_ABI_COMPILED TRUE)
 set(CMAKE_CXX_ABI_COMPILED TRUE)
+set(CMAKE_C_COMPILER_ABI ELF)
+set(CMAKE_CXX_COMPILER_ABI ELF)
+set(CMAKE_C_SIZEOF_DATA_PTR {pointer})
 set(CMAKE_CXX_SIZEOF_DATA_PTR {pointer})
 set(CMAKE_SIZEOF_VOID_P {pointer})
+set(CMAKE_C_BYTE_ORDER {order})
+set(CMAKE_CXX_BYTE_ORDER {order})
 set(PKG_CONFIG_EXECUTABLE "{pkg_config}" CACHE FILEPATH "pkg-config")
 # Libraries of this machine are for another libc. Those that build scripts built are below the folder of the target.
 set(CMAKE_FIND_ROOT_PATH "{tools}")
@@ -40,6 +49,7 @@ set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
 "#,
         processor = processor(target),
         pointer = if matches!(processor(target), "armv7" | "armv6" | "i686") { 4 } else { 8 },
+        order = if processor(target) == "s390x" { "BIG_ENDIAN" } else { "LITTLE_ENDIAN" },
         cc = tool("cc"),
         cxx = tool("c++"),
         ar = tool("ar"),
