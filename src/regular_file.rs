@@ -35,9 +35,20 @@ pub(crate) fn open_unlinked(path: &Path) -> io::Result<File> {
 
 fn check(metadata: &Metadata) -> io::Result<()> {
     if metadata.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
+        return Err(is_a_directory());
     }
     if metadata.is_file() { Ok(()) } else { Err(io::Error::other("not a regular file")) }
+}
+
+/// The error in the system's own words.
+#[cfg(unix)]
+fn is_a_directory() -> io::Error {
+    rustix::io::Errno::ISDIR.into()
+}
+
+#[cfg(not(unix))]
+fn is_a_directory() -> io::Error {
+    io::ErrorKind::IsADirectory.into()
 }
 
 #[cfg(unix)]

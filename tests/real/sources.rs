@@ -28,6 +28,9 @@ fn printed(project: &Project, name: &str) -> String {
     ran[0].trim_end().to_owned()
 }
 
+/// The configuration for packages that are [`vendored`].
+const VENDORED: &str = "[source.crates-io]\nreplace-with = \"vendored\"\n[source.vendored]\ndirectory = \"vendor\"\n";
+
 /// Writes a package into a folder as `cargo vendor` does.
 fn vendored(project: Project, name: &str, version: &str) -> Project {
     let checksum = format!("{{\"files\":{{}},\"package\":\"{}\"}}", "0".repeat(64));
@@ -36,15 +39,11 @@ fn vendored(project: Project, name: &str, version: &str) -> Project {
         .file(&format!("{folder}/Cargo.toml"), &manifest(name, version, ""))
         .file(&format!("{folder}/src/lib.rs"), PLACE)
         .file(&format!("{folder}/.cargo-checksum.json"), &checksum)
-        .append(
-            ".cargo/config.toml",
-            "[source.crates-io]\nreplace-with = \"vendored\"\n[source.vendored]\ndirectory = \"vendor\"\n",
-        )
 }
 
 #[test]
 fn member_named_as_its_dependency_is_built() {
-    let project = Project::empty("work").file(".cargo/config.toml", "");
+    let project = Project::empty("work").file(".cargo/config.toml", VENDORED);
     let project = vendored(project, "same", "1.2.3")
         .file("Cargo.toml", "[workspace]\nmembers = [\"same\", \"other\"]\nresolver = \"3\"\n")
         .file("same/Cargo.toml", &manifest("same", "1.2.3", "[dependencies]\nother.path = \"../other\"\n"))
@@ -95,13 +94,30 @@ fn git_and_vendored_sources_have_stable_paths() {
     let project = Project::new("app")
         .file("Cargo.toml", &manifest("app", "0.1.0", &dependencies))
         .file("src/main.rs", "fn main() {\n    println!(\"{} {}\", place::place(), other::place());\n}\n")
-        .file(".cargo/config.toml", "");
+        .file(".cargo/config.toml", VENDORED);
     let project = vendored(project, "other", "1.0.0");
     project.build(&[]).succeeds();
     let printed = printed(&project, "app");
     let (git, vendored) = printed.split_once(' ').expect("two paths");
     assert!(git.starts_with("/cargo/git/checkouts/place-") && git.ends_with("/src/lib.rs"), "{printed}");
     assert_eq!(vendored, "/cargo/registry/other/src/lib.rs");
+}
+
+#[test]
+fn patches_and_overrides_of_the_configuration_count() {
+    let patch = "[patch.crates-io]\nplace.path = \"patches/place\"\n";
+    let config = format!("paths = [\"overrides/other\"]\n{patch}{VENDORED}");
+    let project = Project::new("app")
+        .append("Cargo.toml", "[dependencies]\nplace = \"1\"\nother = \"1\"\n")
+        .file("src/main.rs", "fn main() {\n    println!(\"{} {}\", place::place(), other::place());\n}\n")
+        .file(".cargo/config.toml", &config)
+        .file("patches/place/Cargo.toml", &manifest("place", "1.2.0", ""))
+        .file("patches/place/src/lib.rs", &PLACE.replace("file!()", "\"patched\""))
+        .file("overrides/other/Cargo.toml", &manifest("other", "1.0.0", ""))
+        .file("overrides/other/src/lib.rs", &PLACE.replace("file!()", "\"overridden\""));
+    let project = vendored(vendored(project, "place", "1.0.0"), "other", "1.0.0");
+    project.build(&[]).succeeds();
+    assert_eq!(printed(&project, "app"), "patched overridden");
 }
 
 /// Returns the paths of all files and folders.
@@ -212,7 +228,10 @@ const STD_TARGET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/fixtures-s
 fn build_std_makes_platforms_without_std() {
     let config = "[unstable]\nbuild-std = [\"std\", \"panic_abort\"]\n[profile.release]\nopt-level = 0\nstrip = true\n";
     let project = Project::new("app").file(".cargo/config.toml", config);
-    let build = |platform: &str| project.build(&["--platform", platform, "--target-dir", STD_TARGET, "--no-install"]);
+    // Without remaps, the library is compiled with the same flags each time.
+    let build = |platform: &str| {
+        project.build(&["--platform", platform, "--target-dir", STD_TARGET, "--no-install", "--no-remap-path-prefix"])
+    };
     // Unstable options do not count in a stable release.
     let words = build("linux/s390x").fails(1);
     assert!(words.contains("the Rust standard library for s390x-unknown-linux-musl is not installed"), "{words}");
@@ -237,6 +256,22 @@ fn dynamic_musl_programs_need_musl_in_the_base() {
     assert!(words.contains("programs for aarch64-unknown-linux-musl are dynamic"), "{words}");
     assert!(words.contains("remove `-C target-feature=-crt-static` from your rustflags"), "{words}");
     assert!(!words.contains("Compiling"), "{words}");
+    // Over a base with musl, such a program must be linked with musl. This linker leaves one of this machine.
+    let triple = if cfg!(target_arch = "aarch64") { TARGETS[1] } else { TARGETS[0] };
+    let loaders = ["x86_64", "aarch64"].map(|architecture| format!("/lib/ld-musl-{architecture}.so.1"));
+    let files = loaders.map(|path| format!("{{ from = \"empty\", to = \"{path}\" }}")).join(", ");
+    let base = Project::with_table(&format!("files = [{files}]")).file("empty", "");
+    base.build(&[]).succeeds();
+    project.program("linker", "while [ \"$1\" != -o ]; do shift; done\ncp /bin/true \"$2\"");
+    let key = |end: &str| format!("CARGO_TARGET_{}_{end}", triple.to_uppercase().replace('-', "_"));
+    let over = format!("oci:{}", base.layout().display());
+    let call = project.oci(&["build", "--base", &over]).env(&key("RUSTFLAGS"), flags);
+    let words = call.env(&key("LINKER"), project.path("programs/linker")).fails(1);
+    assert!(
+        words.contains("is compiled for musl, but linked with another C library: its interpreter is /lib"),
+        "{words}"
+    );
+    assert!(words.contains("help: link it with musl: `pip install ziglang`"), "{words}");
     // The other target is as it was.
     let static_alone = project.build(&["--platform", "linux/amd64"]).env(variable, flags).succeeds().stdout;
     assert_eq!(project.build(&["--platform", "linux/amd64"]).succeeds().stdout, static_alone);

@@ -1,5 +1,6 @@
 //! The settings of one target: compiler flags and linker.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::str::FromStr;
@@ -9,7 +10,7 @@ use miette::{Context, IntoDiagnostic, miette};
 
 use super::CargoConfig;
 use super::flags::{FlagsSource, RustFlags, TargetSettings};
-use super::value::ConfigValue;
+use super::value::{ConfigData, ConfigValue};
 use crate::error::Result;
 use crate::interrupt::blocking;
 use crate::platform::Target;
@@ -111,6 +112,7 @@ impl CargoConfig {
     fn cfg(&self, triple: &str, flags: &[String]) -> Result<Vec<Cfg>> {
         let mut command = Command::new(&self.compiler);
         command.args(["--print", "cfg", "--target", triple]).args(flags).stdin(Stdio::null()).stderr(Stdio::piped());
+        command.envs(self.compiler_variables());
         let asked = || format!("cannot run {}", self.compiler.display());
         let answer = blocking::output(&mut command).into_diagnostic().wrap_err_with(asked)?;
         if !answer.status.success() {
@@ -120,6 +122,26 @@ impl CargoConfig {
         // It depends on what is compiled.
         let known = text.lines().filter(|line| *line != "proc_macro");
         Ok(known.filter_map(|line| Cfg::from_str(line).ok()).collect())
+    }
+}
+
+impl CargoConfig {
+    /// Returns the variables that cargo sets for the compiler, by the table `env`. Those of the environment take precedence
+    /// unless the table says otherwise.
+    fn compiler_variables(&self) -> Vec<(&str, OsString)> {
+        let table = self.values.get(&["env"]).and_then(ConfigValue::table);
+        let entries = table.into_iter().flatten().filter_map(|(key, entry)| {
+            let value = entry.get(&["value"]).unwrap_or(entry);
+            let is_set =
+                |option: &str| entry.get(&[option]).is_some_and(|option| option.data == ConfigData::Bool(true));
+            if self.environment.is_set(key) && !is_set("force") {
+                return None;
+            }
+            let text = value.text()?;
+            let path = || value.origin.root(&self.current).join(text).into();
+            Some((key.as_str(), if is_set("relative") { path() } else { text.into() }))
+        });
+        entries.collect()
     }
 }
 

@@ -226,6 +226,13 @@ fn programs_are_relative_to_their_file() {
 }
 
 #[test]
+fn variables_of_the_table_reach_the_compiler() {
+    let table = "[env]\nRUSTC_BOOTSTRAP = { value = \"1\", force = true }\n[build]\nrustflags = \"-Ztime-passes=no\"\n\
+                 [target.'cfg(unix)']\nrustflags = \"-Zthreads=1\"\n";
+    assert_eq!(flags(table, &[], &[]).0, ["-Zthreads=1"]);
+}
+
+#[test]
 fn wrappers_are_no_part_of_the_compiler() {
     let folders = Folders::with(&[(CURRENT, "[build]\nrustc-wrapper = \"wrap\"\n")]);
     let variables = [("RUSTC_WRAPPER", "sccache"), ("RUSTC_WORKSPACE_WRAPPER", "other"), ("RUSTC", "my-rustc")];

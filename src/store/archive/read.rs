@@ -32,8 +32,10 @@ impl Archive {
     /// Returns an error if the file cannot be read, or is not a tar file with a layout.
     pub fn open(path: &Path) -> Result<Archive> {
         let failed = |error: io::Error| cannot_read(path, error);
-        let is_other = path.exists() && !path.is_file();
-        let file = regular_file::open(path).map_err(|error| if is_other { not_a_tar(path) } else { failed(error) })?;
+        let file = regular_file::open(path).map_err(|error| match error.kind() {
+            io::ErrorKind::IsADirectory => not_a_tar(path),
+            _ => failed(error),
+        })?;
         let files = index(file).map_err(|error| if is_tar(path) { failed(error) } else { not_a_tar(path) })?;
         let mut archive = Archive { path: path.to_owned(), files, entries: Vec::new() };
         let Some(file) = archive.file(INDEX)? else {

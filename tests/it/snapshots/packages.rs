@@ -20,6 +20,8 @@ fn package_errors_match_snapshot() {
     told.error("a virtual workspace without --package", &workspace("", ""), &["build"]);
     told.error("a package that the workspace does not have", &workspace("", ""), &["build", "-p", "sever"]);
     told.error("one that is like none", &workspace("", ""), &["build", "-p", "database"]);
+    told.error("another version of a package", &workspace("", ""), &["build", "-p", "server@2"]);
+    told.error("the folder of a package", &workspace("", ""), &["build", "-p", "./server"]);
     let library =
         Project::empty("x").file("Cargo.toml", "[package]\nname = \"x\"\nedition = \"2024\"\n").file("src/lib.rs", "");
     told.error("a library", &library, &["build"]);
