@@ -25,10 +25,12 @@ impl FileSource {
     /// # Errors
     /// Returns an error if it cannot be read, or is not a regular file.
     pub(crate) fn open(path: &Path, media_type: &str) -> Result<FileSource> {
-        let mut file = regular_file::open(path).map_err(|error| cannot_read(path, error))?;
-        if !file.metadata().map_err(|error| cannot_read(path, error))?.is_file() {
-            return Err(miette!(help = "pack a folder first: `tar -cf`", "{} is not a file", path.display()));
-        }
+        let mut file = regular_file::open(path).map_err(|error| match error.kind() {
+            io::ErrorKind::IsADirectory => {
+                miette!(help = "pack a folder first: `tar -cf`", "{} is not a file", path.display())
+            }
+            _ => cannot_read(path, error),
+        })?;
         let mut hashed = HashWriter::new(io::sink());
         io::copy(&mut file, &mut hashed).map_err(|error| cannot_read(path, error))?;
         let (digest, size, _) = hashed.finish();
