@@ -21,7 +21,8 @@ fn main() -> ExitCode {
     let reporter = Reporter::new(&command.talk(), command.message_format());
     let listener = |event| reporter.event(&event);
     let prompt = |question: cargo_oci::event::Question| reporter.ask(question);
-    let context = GlobalContext::new(Environment::of_this_process(), &listener, &prompt);
+    let mut context = GlobalContext::new(Environment::of_this_process(), &listener, &prompt);
+    context.insecure_registries = command.registries().insecure_registries;
     context.cancellation.listen();
     let outcome = commands::run(&command, &context);
     match (context.cancellation.exit_status(), outcome) {

@@ -7,6 +7,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
 use super::inspect::platform;
+use super::registry::RegistryArgs;
 use super::talk::{CommandArgs, TalkArgs};
 use crate::config::check::key_value;
 use crate::image::predicate;
@@ -67,6 +68,9 @@ pub struct SignArgs {
     /// Sign only the image, not the attached SBOMs and provenance
     #[arg(long)]
     pub image_only: bool,
+    /// Registries.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
     /// Output.
     #[command(flatten)]
     pub talk: TalkArgs,
@@ -85,6 +89,9 @@ pub struct VerifyArgs {
     /// Also require a signed SBOM or signed provenance: sbom or provenance (repeatable)
     #[arg(long, value_name = "WHAT")]
     pub require: Vec<Required>,
+    /// Registries.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
     /// Output.
     #[command(flatten)]
     pub talk: TalkArgs,
@@ -120,6 +127,9 @@ pub struct AttachArgs {
     /// Attach it to the image for this platform instead of the index: linux/amd64, linux/arm64, … or `host`
     #[arg(long, value_name = "PLATFORM", value_parser = platform)]
     pub platform: Option<Platform>,
+    /// Registries.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
     /// Output.
     #[command(flatten)]
     pub talk: TalkArgs,
@@ -135,6 +145,9 @@ pub struct ReferrersArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// Registries.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
     /// Output.
     #[command(flatten)]
     pub talk: TalkArgs,
@@ -193,11 +206,19 @@ impl CommandArgs for SignArgs {
     fn talk(&self) -> TalkArgs {
         self.talk.clone()
     }
+
+    fn registries(&self) -> RegistryArgs {
+        self.registries.clone()
+    }
 }
 
 impl CommandArgs for VerifyArgs {
     fn talk(&self) -> TalkArgs {
         self.talk.clone()
+    }
+
+    fn registries(&self) -> RegistryArgs {
+        self.registries.clone()
     }
 }
 
@@ -205,11 +226,19 @@ impl CommandArgs for AttachArgs {
     fn talk(&self) -> TalkArgs {
         self.talk.clone()
     }
+
+    fn registries(&self) -> RegistryArgs {
+        self.registries.clone()
+    }
 }
 
 impl CommandArgs for ReferrersArgs {
     fn talk(&self) -> TalkArgs {
         self.talk.clone()
+    }
+
+    fn registries(&self) -> RegistryArgs {
+        self.registries.clone()
     }
 }
 

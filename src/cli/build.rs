@@ -6,6 +6,7 @@ use super::attest::SignerArgs;
 use super::cargo::CargoArgs;
 use super::image::ImageArgs;
 use super::output::OutputArgs;
+use super::registry::RegistryArgs;
 use super::talk::{CommandArgs, TalkArgs};
 
 /// The arguments of `cargo oci push`.
@@ -44,10 +45,18 @@ impl CommandArgs for BuildArgs {
     fn talk(&self) -> TalkArgs {
         self.cargo.talk.clone()
     }
+
+    fn registries(&self) -> RegistryArgs {
+        self.cargo.registries.clone()
+    }
 }
 
 impl CommandArgs for PushArgs {
     fn talk(&self) -> TalkArgs {
         self.build.cargo.talk.clone()
+    }
+
+    fn registries(&self) -> RegistryArgs {
+        self.build.cargo.registries.clone()
     }
 }

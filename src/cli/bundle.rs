@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum, ValueHint};
 
 use super::cargo::CargoArgs;
 use super::image::ImageArgs;
+use super::registry::RegistryArgs;
 use super::table::flags;
 use super::talk::{CommandArgs, TalkArgs};
 
@@ -87,5 +88,9 @@ fn for_building() -> Vec<&'static str> {
 impl CommandArgs for BundleArgs {
     fn talk(&self) -> TalkArgs {
         self.cargo.talk.clone()
+    }
+
+    fn registries(&self) -> RegistryArgs {
+        self.cargo.registries.clone()
     }
 }

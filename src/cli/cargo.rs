@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::registry::RegistryArgs;
 use super::talk::TalkArgs;
 
 /// Cargo's own flags, with cargo's own meaning.
@@ -64,6 +65,9 @@ pub struct CargoArgs {
     /// Do not install a missing Rust target through rustup
     #[arg(long)]
     pub no_install: bool,
+    /// Registries.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
     /// Output.
     #[command(flatten)]
     pub talk: TalkArgs,

@@ -4,6 +4,7 @@ use std::ops::Deref;
 
 use clap::Args;
 
+use super::registry::RegistryArgs;
 use super::talk::{CommandArgs, MessageFormat, TalkArgs};
 
 /// The arguments of a command, with the format of its output.
@@ -28,6 +29,10 @@ impl<A: Args> Deref for WithFormat<A> {
 impl<A: Args + CommandArgs> CommandArgs for WithFormat<A> {
     fn talk(&self) -> TalkArgs {
         self.args.talk()
+    }
+
+    fn registries(&self) -> RegistryArgs {
+        self.args.registries()
     }
 
     fn message_format(&self) -> MessageFormat {

@@ -3,6 +3,7 @@
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueHint};
 
+use super::registry::RegistryArgs;
 use super::talk::{CommandArgs, TalkArgs};
 use crate::platform::{Platform, PlatformError};
 
@@ -19,6 +20,9 @@ pub struct NamedArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// Registries.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
     /// Output.
     #[command(flatten)]
     pub talk: TalkArgs,
@@ -35,5 +39,9 @@ pub(super) fn platform(text: &str) -> Result<Platform, PlatformError> {
 impl CommandArgs for NamedArgs {
     fn talk(&self) -> TalkArgs {
         self.talk.clone()
+    }
+
+    fn registries(&self) -> RegistryArgs {
+        self.registries.clone()
     }
 }

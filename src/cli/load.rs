@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::build::BuildArgs;
 use super::completing::{completing, engines};
+use super::registry::RegistryArgs;
 use super::talk::{CommandArgs, TalkArgs};
 use crate::reference::EngineReference;
 
@@ -56,10 +57,18 @@ impl CommandArgs for LoadArgs {
     fn talk(&self) -> TalkArgs {
         self.build.cargo.talk.clone()
     }
+
+    fn registries(&self) -> RegistryArgs {
+        self.build.cargo.registries.clone()
+    }
 }
 
 impl CommandArgs for RunArgs {
     fn talk(&self) -> TalkArgs {
         self.load.build.cargo.talk.clone()
+    }
+
+    fn registries(&self) -> RegistryArgs {
+        self.load.build.cargo.registries.clone()
     }
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
+use super::registry::RegistryArgs;
 use super::talk::{CommandArgs, TalkArgs};
 use crate::reference::RegistryName;
 
@@ -24,6 +25,9 @@ pub struct LoginArgs {
     /// Read the password from standard input
     #[arg(long, requires = "username")]
     pub password_stdin: bool,
+    /// Registries.
+    #[command(flatten)]
+    pub registries: RegistryArgs,
     /// Output.
     #[command(flatten)]
     pub talk: TalkArgs,
@@ -61,6 +65,10 @@ impl FromStr for PasswordArg {
 impl CommandArgs for LoginArgs {
     fn talk(&self) -> TalkArgs {
         self.talk.clone()
+    }
+
+    fn registries(&self) -> RegistryArgs {
+        self.registries.clone()
     }
 }
 

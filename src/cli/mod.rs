@@ -13,6 +13,7 @@ mod inspect;
 mod load;
 mod login;
 mod output;
+mod registry;
 mod sbom;
 mod table;
 mod talk;
@@ -31,6 +32,7 @@ pub use inspect::NamedArgs;
 pub use load::{EngineArgs, LoadArgs, RunArgs};
 pub use login::{LoginArgs, LogoutArgs, PasswordArg};
 pub use output::{Output, OutputArgs, OutputKind};
+pub use registry::RegistryArgs;
 pub use sbom::SbomArgs;
 pub use talk::{CommandArgs, MessageFormat, TalkArgs};
 

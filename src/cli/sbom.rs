@@ -5,6 +5,7 @@ use clap::Args;
 use super::build::BuildArgs;
 use super::cargo::CargoArgs;
 use super::image::ImageArgs;
+use super::registry::RegistryArgs;
 use super::talk::{CommandArgs, TalkArgs};
 use crate::config::SbomFormat;
 
@@ -32,5 +33,9 @@ impl SbomArgs {
 impl CommandArgs for SbomArgs {
     fn talk(&self) -> TalkArgs {
         self.cargo.talk.clone()
+    }
+
+    fn registries(&self) -> RegistryArgs {
+        self.cargo.registries.clone()
     }
 }

@@ -2,10 +2,17 @@
 
 use clap::{Args, ColorChoice, ValueEnum};
 
+use super::registry::RegistryArgs;
+
 /// The arguments of a subcommand.
 pub trait CommandArgs {
     /// Returns how much the subcommand prints.
     fn talk(&self) -> TalkArgs;
+
+    /// Returns how registries are reached.
+    fn registries(&self) -> RegistryArgs {
+        RegistryArgs::default()
+    }
 
     /// Returns the form of what it prints to stdout.
     fn message_format(&self) -> MessageFormat {

@@ -31,8 +31,8 @@ pub use outcome::Outcome;
 
 use crate::cli::{
     AttachArgs, BuildArgs, BundleArgs, CacheArgs, CommandArgs, CompletionsArgs, GenerateKeyArgs, LoadArgs, LoginArgs,
-    LogoutArgs, ManArgs, MessageFormat, NamedArgs, PushArgs, ReferrersArgs, RunArgs, SbomArgs, SchemaArgs, SignArgs,
-    TalkArgs, VerifyArgs, WithFormat,
+    LogoutArgs, ManArgs, MessageFormat, NamedArgs, PushArgs, ReferrersArgs, RegistryArgs, RunArgs, SbomArgs,
+    SchemaArgs, SignArgs, TalkArgs, VerifyArgs, WithFormat,
 };
 use crate::context::GlobalContext;
 use crate::error::Result;
@@ -74,6 +74,13 @@ macro_rules! commands {
             pub fn talk(&self) -> TalkArgs {
                 match self {
                     $(Command::$name(args) => args.talk(),)*
+                }
+            }
+
+            /// Returns how registries are reached.
+            pub fn registries(&self) -> RegistryArgs {
+                match self {
+                    $(Command::$name(args) => args.registries(),)*
                 }
             }
 

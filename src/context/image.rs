@@ -101,7 +101,7 @@ impl<'a> OpenImage<'a> {
             BaseReference::Layout(place) => (OpenLocation::Layout(Layout::open(&place.path)?), place.name.clone()),
             BaseReference::Archive(place) => (OpenLocation::Archive(Archive::open(&place.path)?), place.name.clone()),
             BaseReference::Registry(reference) => {
-                let registry = context.connect(reference, false)?;
+                let registry = context.connect_to_pull(reference)?;
                 (OpenLocation::Registry(Box::new(registry)), Some(reference.name().clone()))
             }
             BaseReference::Embedded => (OpenLocation::Memory(embedded()?), None),

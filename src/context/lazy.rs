@@ -47,7 +47,7 @@ impl<'a> LazyRegistry<'a> {
         if let Some(registry) = self.registry.get() {
             Ok(registry)
         } else {
-            let registry = self.context.connect(&self.reference, false)?;
+            let registry = self.context.connect_to_pull(&self.reference)?;
             Ok(self.registry.get_or_init(|| registry))
         }
     }

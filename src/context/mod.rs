@@ -17,15 +17,17 @@ pub(crate) mod subject;
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use miette::miette;
+
 use crate::environment::{Environment, REGISTRY_VARIABLES};
 use crate::error::Result;
 use crate::event::{Event, Listener, Prompt, Question};
-use crate::interrupt::Cancellation;
+use crate::interrupt::{self, Cancellation};
 use crate::parallel::lock;
-use crate::reference::Reference;
+use crate::reference::{Reference, RegistryName};
 use crate::registry::credentials::{self, CredentialCache};
-use crate::registry::{Connections, Options, Registry};
-use crate::store::Cache;
+use crate::registry::{Connections, HostAccess, HostSettings, HostUse, Options, Registry};
+use crate::store::{Cache, Source};
 
 /// The context of a run, like cargo's.
 ///
@@ -35,12 +37,16 @@ pub struct GlobalContext<'a> {
     pub environment: Environment,
     /// Receives events.
     pub listener: Listener<'a>,
+    /// The registries that the command line names as insecure.
+    pub insecure_registries: Vec<RegistryName>,
     /// Stops the run.
     pub cancellation: Cancellation,
     prompt: Prompt<'a>,
     connections: Arc<Connections>,
     credentials: CredentialCache,
     cache: Mutex<Option<Arc<Cache>>>,
+    warned: Mutex<Vec<String>>,
+    hosts: Mutex<Option<Arc<HostSettings>>>,
 }
 
 impl<'a> GlobalContext<'a> {
@@ -49,11 +55,14 @@ impl<'a> GlobalContext<'a> {
         GlobalContext {
             environment,
             listener,
+            insecure_registries: Vec::new(),
             cancellation: Cancellation::default(),
             prompt,
             connections: Arc::default(),
             credentials: CredentialCache::default(),
             cache: Mutex::default(),
+            warned: Mutex::default(),
+            hosts: Mutex::default(),
         }
     }
 
@@ -65,6 +74,15 @@ impl<'a> GlobalContext<'a> {
     /// Reports a warning.
     pub fn warn(&self, message: impl Into<String>) {
         self.report(Event::Warning { message: message.into() });
+    }
+
+    /// Reports a warning, unless it was reported before.
+    fn warn_once(&self, message: String) {
+        let mut warned = lock(&self.warned);
+        if !warned.contains(&message) {
+            warned.push(message.clone());
+            self.warn(message);
+        }
     }
 
     /// Prompts the user.
@@ -88,19 +106,67 @@ impl<'a> GlobalContext<'a> {
         Ok(Arc::clone(cache.insert(Arc::new(opened))))
     }
 
-    /// Returns the repository of a reference, with the user's credentials for it. `CARGO_OCI_REGISTRY_…` applies only to the
-    /// target of a push (`is_target`).
+    /// Returns the settings of hosts, which are read when they are first needed.
     ///
     /// # Errors
-    /// Returns an error if credentials cannot be read, or TLS cannot be set up.
-    pub fn connect(&self, reference: &Reference, is_target: bool) -> Result<Registry<'a>> {
+    /// Returns an error if a file is invalid or cannot be read.
+    pub(crate) fn hosts(&self) -> Result<Arc<HostSettings>> {
+        let mut hosts = lock(&self.hosts);
+        if let Some(hosts) = &*hosts {
+            return Ok(Arc::clone(hosts));
+        }
+        let read = HostSettings::read(&self.environment, &self.insecure_registries)?;
+        Ok(Arc::clone(hosts.insert(Arc::new(read))))
+    }
+
+    /// Returns the repository of a reference to push to, with the user's credentials for it, those in `CARGO_OCI_REGISTRY_…`
+    /// included.
+    ///
+    /// # Errors
+    /// Returns an error if credentials or settings of hosts cannot be read, the registry is blocked, or TLS cannot be set up.
+    pub fn connect_to_push(&self, reference: &Reference) -> Result<Registry<'a>> {
+        let endpoints = self.hosts()?.endpoints(reference, HostUse::Push)?;
+        let endpoint = endpoints.into_iter().next_back().ok_or_else(|| miette!("{reference} has no registry"))?;
+        self.connect(reference, endpoint.access, true)
+    }
+
+    /// Returns the repository of a reference to pull from: that of the first mirror that has what it names, else its own.
+    ///
+    /// # Errors
+    /// Returns an error if credentials or settings of hosts cannot be read, the registry is blocked, or TLS cannot be set up.
+    pub fn connect_to_pull(&self, reference: &Reference) -> Result<Registry<'a>> {
+        let host_use = if reference.name().tag().is_some() { HostUse::PullTag } else { HostUse::PullDigest };
+        let mut endpoints = self.hosts()?.endpoints(reference, host_use)?;
+        let own = endpoints.pop().ok_or_else(|| miette!("{reference} has no registry"))?;
+        for mirror in endpoints {
+            let place = mirror.reference(reference)?;
+            let registry = self.connect(&place, mirror.access, false)?;
+            match registry.resolve(None) {
+                Ok(_) => return Ok(registry),
+                Err(error) if interrupt::is_set() => return Err(error),
+                Err(error) => {
+                    let line = mirror.configured.map(|line| format!(" ({line})")).unwrap_or_default();
+                    self.warn(format!("cannot pull {reference} from the mirror {}{line}: {error}", mirror.location));
+                }
+            }
+        }
+        self.connect(&own.reference(reference)?, own.access, false)
+    }
+
+    fn connect(&self, reference: &Reference, access: HostAccess, is_target: bool) -> Result<Registry<'a>> {
         let (registry, repository) = (reference.registry(), reference.repository());
+        if let Some(why) = &access.insecure
+            && !reference.is_local()
+        {
+            self.warn_once(format!("the identity of {registry} is not verified: it is insecure by {why}"));
+        }
         let found = credentials::find(&self.environment, registry, repository, is_target, &self.credentials)?;
         let options = Options {
             credential: found.credential,
             credential_source: found.source,
             is_credential_in_environment: is_target
                 && REGISTRY_VARIABLES.iter().any(|key| self.environment.get(key).is_some()),
+            access,
             notify: Some(self.listener),
             connections: Arc::clone(&self.connections),
             ..Options::default()

@@ -67,7 +67,7 @@ impl<'a> Subject<'a> {
     pub(crate) fn open(reference: &BaseReference, context: &GlobalContext<'a>) -> Result<Subject<'a>> {
         let (place, name, repository) = match reference {
             BaseReference::Registry(reference) => {
-                let registry = context.connect(reference, true)?;
+                let registry = context.connect_to_push(reference)?;
                 let repository = format!("{}/{}", reference.registry(), reference.repository());
                 (SubjectLocation::Registry(Box::new(registry)), Some(reference.name()), repository)
             }

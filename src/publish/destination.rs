@@ -65,7 +65,7 @@ impl<'a> Destination<'a> {
         repository: &Reference,
         context: &GlobalContext<'a>,
     ) -> Result<Destination<'a>> {
-        let registry = context.connect(repository, true)?;
+        let registry = context.connect_to_push(repository)?;
         Ok(Destination { image, repository: repository.clone(), registry, tagged: Mutex::default() })
     }
 

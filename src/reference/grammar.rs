@@ -1,6 +1,8 @@
 //! The grammar of references. It is parsed by hand: compiling the regular expression of oci-spec takes longer than all else
 //! in a run without changes.
 
+use std::net::Ipv6Addr;
+
 use oci_spec::image::Digest;
 
 use super::name::parse_digest;
@@ -87,8 +89,12 @@ fn is_separator(bytes: &[u8]) -> bool {
     matches!(bytes, [] | b"." | b"_" | b"__") || bytes.iter().all(|byte| *byte == b'-')
 }
 
-/// Returns whether a text is labels, separated by dots, and perhaps a port.
+/// Returns whether a text is labels, separated by dots, or an IPv6 address in brackets, and perhaps a port.
 fn is_host(text: &str) -> bool {
+    if let Some((address, port)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(is_number);
+        return address.parse::<Ipv6Addr>().is_ok() && is_port;
+    }
     let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
     host.split('.').all(is_host_label) && port.is_none_or(is_number)
 }

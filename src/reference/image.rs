@@ -70,14 +70,11 @@ impl Reference {
         &self.name
     }
 
-    /// Returns the origin of the registry's API: `https://registry-1.docker.io`.
-    ///
-    /// It is plain HTTP for loopback addresses only.
-    pub fn origin(&self) -> String {
+    /// Returns the host and the port of the registry's API: `registry-1.docker.io`, `127.0.0.1:5000`.
+    pub fn api_host(&self) -> &str {
         match self.registry() {
-            "docker.io" | "index.docker.io" => "https://registry-1.docker.io".to_owned(),
-            registry if self.is_local() => format!("http://{registry}"),
-            registry => format!("https://{registry}"),
+            "docker.io" | "index.docker.io" => "registry-1.docker.io",
+            registry => registry,
         }
     }
 
@@ -98,8 +95,11 @@ impl Reference {
 }
 
 /// Returns whether the host of `host[:port]` can only be this computer.
-fn is_loopback(registry: &str) -> bool {
-    let host = registry.rsplit_once(':').map_or(registry, |(host, _port)| host);
+pub(crate) fn is_loopback(registry: &str) -> bool {
+    let host = match registry.strip_prefix('[') {
+        Some(address) => address.split(']').next().unwrap_or_default(),
+        None => registry.rsplit_once(':').map_or(registry, |(host, _port)| host),
+    };
     host == "localhost" || host.ends_with(".localhost") || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
@@ -131,7 +131,7 @@ mod tests {
         let debian = parse("debian");
         assert_eq!(debian.repository(), "library/debian");
         assert_eq!(debian.name().tag(), Some("latest"));
-        assert_eq!(debian.origin(), "https://registry-1.docker.io");
+        assert_eq!(debian.api_host(), "registry-1.docker.io");
     }
 
     #[test]
@@ -157,11 +157,13 @@ mod tests {
     }
 
     #[test]
-    fn origin_is_http_for_loopback_only() {
-        assert_eq!(parse("127.0.0.1:5000/a/b").origin(), "http://127.0.0.1:5000");
-        assert_eq!(parse("localhost:5000/a/b").origin(), "http://localhost:5000");
-        assert_eq!(parse("10.0.0.1:5000/a").origin(), "https://10.0.0.1:5000");
-        assert_eq!(parse("127.example.org/a").origin(), "https://127.example.org");
+    fn loopback_registry_is_local() {
+        for local in ["127.0.0.1:5000/a/b", "localhost:5000/a/b", "localhost/a", "[::1]:5000/a", "[::1]/a"] {
+            assert!(parse(local).is_local(), "{local}");
+        }
+        for remote in ["10.0.0.1:5000/a", "127.example.org/a", "[2001:db8::1]:5000/a:1"] {
+            assert!(!parse(remote).is_local(), "{remote}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod registry;
 
 pub(crate) use base::{BaseReference, LayoutReference};
 pub(crate) use engine::{EngineKind, EngineReference};
-pub(crate) use image::Reference;
+pub(crate) use image::{Reference, is_loopback};
 pub(crate) use key::KeyReference;
 pub use name::TagOrDigest;
 pub(crate) use registry::{RegistryName, Repository};

@@ -15,7 +15,8 @@ use serde::Deserialize;
 
 use super::credentials::{Credential, Secret};
 use super::error::{RequestError, RequestProblem};
-use super::http::{check_status, client_builder, read_limited};
+use super::hosts::HostAccess;
+use super::http::{HttpSettings, check_status, client_builder, read_limited};
 use super::options::Options;
 use super::trace::execute;
 use crate::event::Event;
@@ -152,7 +153,7 @@ impl Challenge {
             // It already is the token.
             Credential::RegistryToken(token) => (token.clone(), Duration::MAX),
             credential => {
-                let service = TokenService::at(realm, service.as_deref(), local, registry).await?;
+                let service = TokenService::at(realm, service.as_deref(), local, registry, &options.access).await?;
                 service.token(scope, credential, options).await?
             }
         };
@@ -182,7 +183,13 @@ struct TokenService {
 impl TokenService {
     /// Resolves and checks `realm` before anything is sent there: a registry must not direct requests to hosts that only
     /// this computer or its network can reach.
-    async fn at(realm: &str, name: Option<&str>, local: bool, registry: &Url) -> Result<TokenService, RequestError> {
+    async fn at(
+        realm: &str,
+        name: Option<&str>,
+        local: bool,
+        registry: &Url,
+        access: &HostAccess,
+    ) -> Result<TokenService, RequestError> {
         let rejected = |url: &Url, why: &str| {
             let why = format!("the token service of {} {why}", host(registry));
             RequestError::new(&Method::GET, url, RequestProblem::Untrusted(why))
@@ -195,7 +202,10 @@ impl TokenService {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(rejected(&url, "has credentials in its URL"));
         }
-        let mut builder = client_builder(local, Policy::none());
+        // Certificates of a host are for no other host.
+        let access = if host(&url) == host(registry) { access.clone() } else { HostAccess::default() };
+        let mut builder = client_builder(&HttpSettings { is_local: local, access }, Policy::none())
+            .map_err(|error| RequestError::new(&Method::GET, &url, RequestProblem::Transport(error.to_string())))?;
         if !local {
             let port = url.port_or_known_default().unwrap_or(443);
             let addresses: Vec<_> = tokio::net::lookup_host((host(&url), port))

@@ -23,18 +23,10 @@ pub(crate) enum CertificateProblem {
 impl CertificateProblem {
     /// Finds the problem among the causes of an error, or returns `None` if it has nothing to do with certificates.
     pub(crate) fn find(error: &(dyn Error + 'static)) -> Option<CertificateProblem> {
-        let mut cause = Some(error);
-        while let Some(error) = cause {
-            if let Some(rustls::Error::InvalidCertificate(problem)) = error.downcast_ref() {
-                return Some(problem.into());
-            }
-            // The error in an I/O error is not its source, but the source of that.
-            cause = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-                Some(inner) => Some(inner),
-                None => error.source(),
-            };
-        }
-        None
+        causes(error).find_map(|cause| match cause.downcast_ref() {
+            Some(rustls::Error::InvalidCertificate(problem)) => Some(problem.into()),
+            _ => None,
+        })
     }
 
     /// Returns what the user can do about it.
@@ -79,6 +71,19 @@ impl fmt::Display for CertificateProblem {
             CertificateProblem::NotYetValid => "it is not valid yet",
             CertificateProblem::Other(cause) => cause,
         })
+    }
+}
+
+/// Returns an error and all that caused it. The error in an I/O error is not its source, but the source of that.
+pub(super) fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), cause)
+}
+
+fn cause<'a>(error: &&'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    let error = *error;
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => error.source(),
     }
 }
 

@@ -9,9 +9,10 @@ use reqwest::{Method, RequestBuilder, Response, Url};
 
 use super::authorizer::Authorizer;
 use super::error::RequestError;
-use super::http::{check_status, sleep};
+use super::http::{HttpSettings, check_status, sleep};
 use super::options::Options;
 use super::retry::{Attempts, RateLimit, retry_after};
+use super::scheme::Scheme;
 use super::trace::execute;
 use crate::error::Result;
 use crate::event::Event;
@@ -48,11 +49,20 @@ impl<'a> Client<'a> {
     }
 
     fn with_repository(reference: &Reference, repository: &str, options: Options<'a>) -> Result<Client<'a>> {
-        let origin = reference.origin();
+        let (is_local, host) = (reference.is_local(), reference.api_host());
+        let settings = HttpSettings { is_local, access: options.access.clone() };
+        let http = options.connections.http(&settings)?;
+        let scheme = if is_local || options.access.insecure.is_some() {
+            let otherwise = if is_local { Scheme::Http } else { Scheme::Https };
+            options.connections.scheme(host, &http, otherwise)?
+        } else {
+            Scheme::Https
+        };
+        let origin = format!("{scheme}://{host}");
         let origin = Url::parse(&origin).map_err(|error| miette::miette!("{origin} is not a URL: {error}"))?;
         Ok(Client {
-            http: options.connections.http(reference.is_local())?,
-            authorizer: Authorizer::new(origin.clone(), reference.is_local(), repository.to_owned()),
+            http,
+            authorizer: Authorizer::new(origin.clone(), is_local, repository.to_owned()),
             origin,
             repository: repository.to_owned(),
             options,

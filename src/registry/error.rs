@@ -8,6 +8,8 @@ use reqwest::{Method, StatusCode, Url};
 
 use super::certificate::CertificateProblem;
 use super::error_body::ErrorBody;
+use super::scheme::speaks_plain_http;
+use crate::reference::is_loopback;
 
 /// A failed request.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -29,6 +31,8 @@ pub(crate) enum RequestProblem {
     Connect(String),
     /// The certificate of the server cannot be verified.
     Certificate(CertificateProblem),
+    /// The server does not speak TLS.
+    PlainHttp,
     /// The connection broke.
     Transport(String),
     /// There was no response within so many seconds.
@@ -58,6 +62,7 @@ impl fmt::Display for RequestError {
         match problem {
             RequestProblem::Connect(cause) => write!(f, ": cannot connect: {cause}"),
             RequestProblem::Certificate(cause) => write!(f, ": cannot verify the server's certificate: {cause}"),
+            RequestProblem::PlainHttp => f.write_str(": the server does not speak TLS"),
             RequestProblem::Transport(cause) => write!(f, ": {cause}"),
             RequestProblem::Timeout(seconds) => write!(f, ": no response within {seconds} seconds"),
             RequestProblem::Status { status, body } if !body.is_empty() => write!(f, " returned {status}: {body}"),
@@ -83,6 +88,9 @@ impl Diagnostic for RequestError {
             RequestProblem::Connect(_) | RequestProblem::Timeout(_) => {
                 format!("check the host {registry} and the network; set HTTPS_PROXY if the network requires a proxy")
             }
+            RequestProblem::PlainHttp => format!(
+                "if {registry} has no TLS and you trust the network up to it, add `--insecure-registry {registry}`"
+            ),
             RequestProblem::Transport(_) => {
                 format!("try again; if it fails again, check the network between here and {registry}")
             }
@@ -128,6 +136,7 @@ impl RequestError {
     pub(crate) fn transport(method: &Method, url: &Url, error: &reqwest::Error) -> RequestError {
         let problem = match CertificateProblem::find(error) {
             Some(problem) => RequestProblem::Certificate(problem),
+            None if speaks_plain_http(error) => RequestProblem::PlainHttp,
             None if error.is_redirect() => RequestProblem::InvalidResponse(root_cause(error)),
             None if error.is_connect() => RequestProblem::Connect(root_cause(error)),
             None => RequestProblem::Transport(root_cause(error)),
@@ -174,9 +183,9 @@ impl RequestError {
         }
     }
 
-    /// Returns whether the server is on this computer: only such servers are reached without TLS.
+    /// Returns whether the server is on this computer.
     fn is_local(&self) -> bool {
-        self.url.starts_with("http://")
+        is_loopback(self.registry())
     }
 
     fn is_push(&self) -> bool {
@@ -236,7 +245,8 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
-    use crate::registry::Connections;
+    use crate::registry::http::HttpSettings;
+    use crate::registry::{Connections, HostAccess};
 
     fn error(method: &Method, status: StatusCode, body: &[u8]) -> RequestError {
         let url = Url::parse("https://ghcr.io/v2/a/blobs/uploads/").expect("a URL");
@@ -245,7 +255,8 @@ mod tests {
 
     #[test]
     fn untrusted_certificate_is_reported_by_its_type() {
-        let http = Connections::default().http(true).expect("a client");
+        let settings = HttpSettings { is_local: true, access: HostAccess::default() };
+        let http = Connections::default().http(&settings).expect("a client");
         let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
         let key = rustls::pki_types::PrivateKeyDer::Pkcs8(signed.signing_key.serialize_der().into());
         let config = rustls::ServerConfig::builder().with_no_client_auth();

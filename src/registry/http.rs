@@ -7,15 +7,29 @@ use reqwest::{ClientBuilder, Method, Response, Url};
 
 use super::error::{RequestError, RequestProblem};
 use super::error_body::ErrorBody;
+use super::hosts::HostAccess;
 use super::retry::retry_after;
+use crate::error::Result;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// An error message is not worth waiting longer for.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_ERROR_BYTES: usize = 64 << 10;
 
-/// Returns the builder of a client. A client for local registries uses no proxy: its loopback is another one.
-pub(super) fn client_builder(is_local: bool, redirects: Policy) -> ClientBuilder {
+/// How a client connects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct HttpSettings {
+    /// Whether its servers are on this computer. No proxy is used for them: its loopback is another one.
+    pub(super) is_local: bool,
+    /// Its certificates.
+    pub(super) access: HostAccess,
+}
+
+/// Returns the builder of a client.
+///
+/// # Errors
+/// Returns an error if certificates cannot be read.
+pub(super) fn client_builder(settings: &HttpSettings, redirects: Policy) -> Result<ClientBuilder> {
     // It fails if a provider is installed already, which is the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = reqwest::Client::builder()
@@ -24,7 +38,7 @@ pub(super) fn client_builder(is_local: bool, redirects: Policy) -> ClientBuilder
         // The storage that a registry redirects to need not know which image is pulled.
         .referer(false)
         .redirect(redirects);
-    if is_local { builder.no_proxy() } else { builder }
+    settings.access.apply(if settings.is_local { builder.no_proxy() } else { builder })
 }
 
 /// Returns the response if its status is a success.

@@ -11,6 +11,7 @@ pub mod credentials;
 mod download;
 mod error;
 pub(crate) mod error_body;
+mod hosts;
 mod http;
 mod options;
 mod ping;
@@ -19,6 +20,7 @@ mod referrers;
 pub(crate) mod referrers_api;
 mod referrers_tag;
 pub(crate) mod retry;
+mod scheme;
 mod trace;
 pub(crate) mod upload;
 
@@ -44,6 +46,8 @@ pub(crate) use self::ping::ping;
 pub(crate) use self::pool::Connections;
 use client::Client;
 pub(crate) use error::RequestError;
+pub use hosts::HostAccess;
+pub(crate) use hosts::{HostSettings, HostUse};
 use pool::RequestRuntime;
 pub use retry::Retry;
 use upload::{BlobUpload, SubjectStatus, UploadError, put_manifest};
@@ -65,7 +69,8 @@ pub struct Registry<'a> {
 }
 
 impl<'a> Registry<'a> {
-    /// Creates a client of the repository of `reference`, without a request.
+    /// Creates a client of the repository of `reference`. Only a server on this computer, or one that is named as insecure, is
+    /// asked whether it speaks TLS.
     ///
     /// # Errors
     /// Returns an error if TLS cannot be set up.

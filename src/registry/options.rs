@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::credentials::Credential;
+use super::hosts::HostAccess;
 use super::pool::Connections;
 use super::retry::Retry;
 use crate::event::Listener;
@@ -16,6 +17,8 @@ pub struct Options<'a> {
     pub credential_source: String,
     /// Whether the credential is from this process's environment variables.
     pub is_credential_in_environment: bool,
+    /// How the server is connected to.
+    pub access: HostAccess,
     /// When requests are repeated, and when they fail.
     pub retry: Retry,
     /// The connection pool.

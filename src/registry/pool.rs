@@ -1,5 +1,6 @@
 //! The runtime and the connections that all registries of a run share.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +9,8 @@ use reqwest::redirect::{Action, Attempt, Policy};
 use tokio::runtime::{Builder, Runtime};
 
 use super::error::RequestError;
-use super::http::client_builder;
+use super::http::{HttpSettings, client_builder};
+use super::scheme::{Scheme, detect};
 use crate::error::Result;
 use crate::interrupt;
 use crate::parallel::lock;
@@ -64,8 +66,10 @@ impl Drop for RequestRuntime {
 #[derive(Debug, Default)]
 pub struct Connections {
     runtime: Mutex<Option<Arc<RequestRuntime>>>,
-    local: Mutex<Option<reqwest::Client>>,
-    remote: Mutex<Option<reqwest::Client>>,
+    /// One pool for each way to connect.
+    pools: Mutex<Vec<(HttpSettings, reqwest::Client)>>,
+    /// The schemes of the servers that were asked.
+    schemes: Mutex<HashMap<String, Scheme>>,
 }
 
 impl Connections {
@@ -81,26 +85,43 @@ impl Connections {
         Ok(Arc::clone(runtime.insert(Arc::new(RequestRuntime::new()?))))
     }
 
-    /// Returns the connection pool for hosts that are this computer, or that for all others.
+    /// Returns the connection pool for servers that are connected to in this way.
     ///
     /// # Errors
-    /// Returns an error if TLS cannot be set up.
-    pub fn http(&self, is_local: bool) -> Result<reqwest::Client> {
-        let mut pool = lock(if is_local { &self.local } else { &self.remote });
-        if let Some(pool) = &*pool {
+    /// Returns an error if TLS cannot be set up, or certificates cannot be read.
+    pub(super) fn http(&self, settings: &HttpSettings) -> Result<reqwest::Client> {
+        let mut pools = lock(&self.pools);
+        if let Some((_, pool)) = pools.iter().find(|(known, _)| known == settings) {
             return Ok(pool.clone());
         }
-        let new = build(is_local).map_err(|error| miette::miette!("cannot set up TLS: {error}"))?;
-        Ok(pool.insert(new).clone())
+        let new = build(settings)?;
+        pools.push((settings.clone(), new.clone()));
+        Ok(new)
+    }
+
+    /// Returns the scheme of the server at `host`, which is asked once.
+    ///
+    /// # Errors
+    /// Returns an error if the system cannot start threads, or on Ctrl-C.
+    pub(super) fn scheme(&self, host: &str, http: &reqwest::Client, otherwise: Scheme) -> Result<Scheme> {
+        if let Some(scheme) = lock(&self.schemes).get(host) {
+            return Ok(*scheme);
+        }
+        let detected = async { Ok::<_, RequestError>(detect(http, host, otherwise).await) };
+        let scheme = self.runtime()?.block_on(detected)?;
+        lock(&self.schemes).insert(host.to_owned(), scheme);
+        Ok(scheme)
     }
 }
 
-fn build(is_local: bool) -> reqwest::Result<reqwest::Client> {
-    client_builder(is_local, Policy::custom(follow)).build().or_else(|_| {
+fn build(settings: &HttpSettings) -> Result<reqwest::Client> {
+    let client = client_builder(settings, Policy::custom(follow))?.build();
+    client.or_else(|_| {
         // A machine without certificates (such as a bare container) uses Mozilla's.
         let bundled = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
         let bundled = bundled.iter().filter_map(|der| reqwest::Certificate::from_der(der).ok());
-        client_builder(is_local, Policy::custom(follow)).tls_certs_only(bundled).build()
+        let client = client_builder(settings, Policy::custom(follow))?.tls_certs_only(bundled).build();
+        client.map_err(|error| miette::miette!("cannot set up TLS: {error}"))
     })
 }
 

@@ -19,7 +19,12 @@ fn server(answer: impl Fn(&str) -> String + Send + 'static) -> (String, Arc<Mute
     std::thread::spawn(move || {
         for connection in listener.incoming() {
             let mut connection = connection.expect("a connection");
-            let lines = BufReader::new(&connection).lines().map_while(Result::ok);
+            let mut reader = BufReader::new(&connection);
+            // The first byte of TLS, which nobody speaks here.
+            if reader.fill_buf().is_ok_and(|bytes| bytes.first() == Some(&0x16)) {
+                continue;
+            }
+            let lines = reader.lines().map_while(Result::ok);
             let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
             let head = head.join("\n");
             let _ = connection.write_all(answer(&head).as_bytes());

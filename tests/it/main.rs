@@ -30,6 +30,8 @@ mod generated;
 #[cfg(target_os = "linux")]
 mod git;
 mod golden;
+#[cfg(unix)]
+mod hosts;
 mod inspect;
 #[cfg(target_os = "linux")] // programs are watched in /proc
 mod interrupts;

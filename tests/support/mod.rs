@@ -23,6 +23,7 @@ pub mod snapshot;
 pub mod stall;
 pub mod strict;
 pub mod terminal;
+pub mod tls;
 pub mod token_service;
 
 use std::path::Path;

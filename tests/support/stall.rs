@@ -52,6 +52,10 @@ fn pass(mut client: TcpStream, upstream: &str, stop: &str, reach: impl Fn()) -> 
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") && client.read(&mut byte)? == 1 {
         head.push(byte[0]);
+        // The first byte of TLS, which nobody speaks here.
+        if head == [0x16] {
+            return Ok(());
+        }
     }
     let text = String::from_utf8_lossy(&head).into_owned();
     if text.starts_with("GET") && text.lines().next().is_some_and(|line| line.contains(stop)) {

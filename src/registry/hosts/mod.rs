@@ -1,0 +1,250 @@
+//! How a registry is reached: mirrors, insecure and blocked registries, and certificates, where Podman and Docker have them,
+//! and insecure registries that the user named to this program.
+//!
+//! | file | what it reads |
+//! | --- | --- |
+//! | `files`, `registries_conf` | registries.conf and its drop-ins |
+//! | `prefix`, `location` | the names in them |
+//! | `certificates`, `access` | certs.d, and what it means for a connection |
+//!
+//! None of it is read from a Cargo.toml: a crate must not decide whom its users trust.
+
+mod access;
+mod certificates;
+mod files;
+mod location;
+mod prefix;
+mod registries_conf;
+
+use std::path::{Path, PathBuf};
+
+use miette::{Context, IntoDiagnostic, miette};
+
+use crate::environment::Environment;
+use crate::error::Result;
+use crate::reference::{Reference, RegistryName};
+pub use access::HostAccess;
+use location::Location;
+use registries_conf::{FileLine, Mirror, MirrorPulls, RegistryTable};
+
+/// The settings of all registries.
+#[derive(Debug)]
+pub(crate) struct HostSettings {
+    tables: Vec<RegistryTable>,
+    certificate_folders: Vec<PathBuf>,
+    /// Registries that the user named as insecure to this program.
+    insecure: Vec<InsecureRegistry>,
+}
+
+/// A registry that the user named as insecure to this program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct InsecureRegistry {
+    /// Its host and port.
+    pub(crate) host: String,
+    /// The flag or the variable that names it.
+    pub(crate) named_by: String,
+}
+
+/// One place to reach a repository at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    /// The host and the port, and the repository there.
+    pub(crate) location: Location,
+    /// How its server is connected to.
+    pub(crate) access: HostAccess,
+    /// Where it is configured, or `None` if it is the registry itself.
+    pub(crate) configured: Option<FileLine>,
+}
+
+/// What a repository is needed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HostUse {
+    PullTag,
+    PullDigest,
+    Push,
+}
+
+impl Endpoint {
+    /// Returns the reference to the same tag or digest as `reference`, here.
+    ///
+    /// # Errors
+    /// Returns an error if the location is not the name of a repository.
+    pub(crate) fn reference(&self, reference: &Reference) -> Result<Reference> {
+        let name = reference.name();
+        let separator = if name.tag().is_some() { ':' } else { '@' };
+        let parsed = format!("{}{separator}{name}", self.location).parse::<Reference>();
+        parsed.into_diagnostic().wrap_err_with(|| match &self.configured {
+            Some(line) => format!("cannot use the location {} of {line}", self.location),
+            None => format!("cannot use the location {}", self.location),
+        })
+    }
+}
+
+/// Where the system's configuration is.
+const SYSTEM: &str = "/etc";
+/// The variable that names registries, separated by commas or spaces, that may be without TLS.
+const INSECURE: &str = "CARGO_OCI_INSECURE_REGISTRIES";
+
+impl HostSettings {
+    /// Reads the files of the user and of the system. `flags` are the registries that the command line names as insecure.
+    ///
+    /// # Errors
+    /// Returns an error if a file or a name is invalid, or a file cannot be read.
+    pub(crate) fn read(environment: &Environment, flags: &[RegistryName]) -> Result<HostSettings> {
+        let system = Path::new(SYSTEM);
+        Ok(HostSettings {
+            tables: files::read_all(environment, system)?,
+            certificate_folders: certificates::folders(environment, system),
+            insecure: insecure_registries(environment, flags)?,
+        })
+    }
+
+    /// Returns where to reach the repository of `reference`, in order: mirrors, then the registry itself. Pushes go to the
+    /// registry alone.
+    ///
+    /// # Errors
+    /// Returns an error if the registry is blocked, or certificates cannot be read.
+    pub(crate) fn endpoints(&self, reference: &Reference, host_use: HostUse) -> Result<Vec<Endpoint>> {
+        let repository = format!("{}/{}", reference.registry(), reference.repository());
+        let Some((table, end)) = self.table(&repository) else {
+            return Ok(vec![self.endpoint(location(&repository)?, false, None)?]);
+        };
+        if table.blocked {
+            return Err(miette!(
+                help = format!("remove `blocked` there, or use another registry than {}", reference.registry()),
+                "{} is blocked by {}",
+                table.prefix.text(),
+                table.line
+            ));
+        }
+        let rest = &repository[end..];
+        let mut endpoints = Vec::new();
+        for mirror in table.mirrors.iter().filter(|mirror| is_for(mirror, host_use)) {
+            endpoints.push(self.endpoint(mirror.location.below(rest), mirror.insecure, Some(&mirror.line))?);
+        }
+        // As Podman, which pushes to the registry that it was told.
+        let moved = table.location.as_ref().filter(|_| host_use != HostUse::Push);
+        let own = moved.map_or_else(|| location(&repository), |location| Ok(location.below(rest)))?;
+        endpoints.push(self.endpoint(own, table.insecure, Some(&table.line))?);
+        Ok(endpoints)
+    }
+
+    /// Returns the table with the longest prefix that matches, and the end of the match.
+    fn table(&self, repository: &str) -> Option<(&RegistryTable, usize)> {
+        let matching = self.tables.iter().filter_map(|table| Some((table, table.prefix.matches(repository)?)));
+        matching.max_by_key(|(table, _)| table.prefix.text().len())
+    }
+
+    fn endpoint(&self, location: Location, is_insecure: bool, line: Option<&FileLine>) -> Result<Endpoint> {
+        let named = self.insecure.iter().find(|named| named.host == location.host());
+        let insecure = match (named, line) {
+            (Some(named), _) => Some(named.named_by.clone()),
+            (None, Some(line)) if is_insecure => Some(line.to_string()),
+            _ => None,
+        };
+        let certificates = certificates::find(&self.certificate_folders, location.host())?;
+        Ok(Endpoint { location, access: HostAccess { insecure, certificates }, configured: line.cloned() })
+    }
+}
+
+fn insecure_registries(environment: &Environment, flags: &[RegistryName]) -> Result<Vec<InsecureRegistry>> {
+    let mut insecure: Vec<_> = flags
+        .iter()
+        .map(|name| InsecureRegistry { host: name.as_str().to_owned(), named_by: "--insecure-registry".to_owned() })
+        .collect();
+    let variable = environment.get(INSECURE).map(|value| value.to_string_lossy().into_owned()).unwrap_or_default();
+    for name in variable.split([',', ' ']).filter(|name| !name.is_empty()) {
+        let name: RegistryName = name.parse().map_err(|error| miette!("invalid {INSECURE}: {error}"))?;
+        insecure.push(InsecureRegistry { host: name.as_str().to_owned(), named_by: INSECURE.to_owned() });
+    }
+    Ok(insecure)
+}
+
+fn location(repository: &str) -> Result<Location> {
+    repository.parse().map_err(|why| miette!("{repository} is not the name of a repository: {why}"))
+}
+
+fn is_for(mirror: &Mirror, host_use: HostUse) -> bool {
+    match host_use {
+        HostUse::Push => false,
+        HostUse::PullTag => mirror.pulls != MirrorPulls::DigestOnly,
+        HostUse::PullDigest => mirror.pulls != MirrorPulls::TagOnly,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(text: &str, insecure: &[&str]) -> HostSettings {
+        let insecure = insecure
+            .iter()
+            .map(|host| InsecureRegistry { host: (*host).to_owned(), named_by: "--insecure-registry".to_owned() });
+        HostSettings {
+            tables: registries_conf::parse(Path::new("registries.conf"), text).expect("a file"),
+            certificate_folders: Vec::new(),
+            insecure: insecure.collect(),
+        }
+    }
+
+    fn places(settings: &HostSettings, reference: &str, host_use: HostUse) -> Vec<String> {
+        let endpoints = settings.endpoints(&reference.parse().expect(reference), host_use).expect("endpoints");
+        endpoints.iter().map(|endpoint| format!("{}{}", endpoint.location, insecure(endpoint))).collect()
+    }
+
+    fn insecure(endpoint: &Endpoint) -> String {
+        endpoint.access.insecure.as_ref().map_or_else(String::new, |why| format!(" ({why})"))
+    }
+
+    const HUB: &str = r#"
+[[registry]]
+location = "docker.io"
+[[registry.mirror]]
+location = "m.example.com/hub"
+insecure = true
+[[registry.mirror]]
+location = "d.example.com"
+pull-from-mirror = "digest-only"
+[[registry]]
+prefix = "docker.io/acme"
+location = "acme.example.com/images"
+[[registry]]
+prefix = "*.blocked.example.com"
+blocked = true
+"#;
+
+    #[test]
+    fn mirrors_precede_the_registry() {
+        let settings = settings(HUB, &[]);
+        let mirror = "m.example.com/hub/library/debian (registries.conf:4)";
+        let tag = places(&settings, "debian:12", HostUse::PullTag);
+        assert_eq!(tag, ["m.example.com/hub/library/debian (registries.conf:4)", "docker.io/library/debian"]);
+        let digest = places(&settings, "debian", HostUse::PullDigest);
+        assert_eq!(digest, [mirror, "d.example.com/library/debian", "docker.io/library/debian"]);
+        assert_eq!(places(&settings, "debian", HostUse::Push), ["docker.io/library/debian"]);
+    }
+
+    #[test]
+    fn longest_prefix_decides() {
+        let settings = settings(HUB, &[]);
+        assert_eq!(places(&settings, "docker.io/acme/x", HostUse::PullTag), ["acme.example.com/images/x"]);
+        assert_eq!(places(&settings, "docker.io/acme/x", HostUse::Push), ["docker.io/acme/x"]);
+        assert_eq!(places(&settings, "ghcr.io/acme/x", HostUse::PullTag), ["ghcr.io/acme/x"]);
+    }
+
+    #[test]
+    fn blocked_registry_is_an_error() {
+        let settings = settings(HUB, &[]);
+        let reference = "a.blocked.example.com/x".parse().expect("a reference");
+        let error = settings.endpoints(&reference, HostUse::Push).expect_err("blocked");
+        assert_eq!(error.to_string(), "*.blocked.example.com is blocked by registries.conf:13");
+    }
+
+    #[test]
+    fn insecure_registry_is_named_with_its_port() {
+        let settings = settings("", &["nas.local:5000"]);
+        let found = places(&settings, "nas.local:5000/x", HostUse::Push);
+        assert_eq!(found, ["nas.local:5000/x (--insecure-registry)"]);
+        assert_eq!(places(&settings, "nas.local/x", HostUse::Push), ["nas.local/x"]);
+    }
+}

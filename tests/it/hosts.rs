@@ -1,0 +1,153 @@
+//! Mirrors, insecure and blocked registries, and certificates for one registry, where Podman and Docker have them.
+
+use std::fs;
+
+use crate::support::home::Home;
+use crate::support::process::Ran;
+use crate::support::strict::image::Image;
+use crate::support::strict::random::Random;
+use crate::support::strict::{Behaviour, StrictRegistry};
+use crate::support::tls::{Authority, TlsProxy};
+
+/// A registry with an image in `repository`, tagged `1`; and the digest of that.
+fn registry(repository: &str) -> (StrictRegistry, String) {
+    let registry = StrictRegistry::start(Behaviour::default());
+    let image = Image::random(&mut Random::new(7), None);
+    for blob in &image.blobs {
+        registry.put_blob(repository, &blob.bytes);
+    }
+    for manifest in &image.manifests {
+        registry.put_manifest(repository, manifest.media_type, &manifest.bytes, None);
+    }
+    registry.put_manifest(repository, image.index.media_type, &image.index.bytes, Some("1"));
+    (registry, image.index.digest.clone())
+}
+
+/// `127.0.0.1:PORT`.
+fn host(registry: &StrictRegistry) -> String {
+    registry.reference("").trim_end_matches('/').to_owned()
+}
+
+/// A user with this registries.conf.
+fn user(conf: &str) -> Home {
+    let home = Home::new();
+    fs::create_dir_all(home.path(".config/containers")).expect("a folder");
+    fs::write(home.path(".config/containers/registries.conf"), conf).expect("a file");
+    home
+}
+
+fn inspect(home: &Home, args: &[&str]) -> Ran {
+    home.oci(&[&["inspect"], args].concat(), "")
+}
+
+#[test]
+fn mirror_of_registries_conf_is_asked_first() {
+    let (mirror, digest) = registry("hub/acme/app");
+    let conf =
+        format!("[[registry]]\nlocation = \"docker.io\"\n[[registry.mirror]]\nlocation = \"{}/hub\"\n", host(&mirror));
+    let ran = inspect(&user(&conf), &["docker.io/acme/app:1"]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains(&digest), "{}", ran.stdout);
+    assert_eq!(mirror.violations(), [""; 0]);
+}
+
+#[test]
+fn next_mirror_is_asked_if_one_is_down() {
+    let (mirror, digest) = registry("app");
+    // A port that nothing listens on.
+    let down = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let conf = format!(
+        "[[registry]]\nprefix = \"registry.example.com/team\"\n[[registry.mirror]]\nlocation = \"{down}\"\n\
+         [[registry.mirror]]\nlocation = \"{}\"\n",
+        host(&mirror)
+    );
+    let ran = inspect(&user(&conf), &["registry.example.com/team/app:1"]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains(&digest), "{}", ran.stdout);
+    let warning = format!("warning: cannot pull registry.example.com/team/app:1 from the mirror {down}/app");
+    assert!(ran.stderr.contains(&warning), "{}", ran.stderr);
+    assert!(ran.stderr.contains("registries.conf:3"), "{}", ran.stderr);
+}
+
+#[test]
+fn location_of_registries_conf_replaces_the_prefix() {
+    let (moved, digest) = registry("images/app");
+    let conf = format!("[[registry]]\nprefix = \"old.example.com\"\nlocation = \"{}/images\"\n", host(&moved));
+    let ran = inspect(&user(&conf), &["old.example.com/app:1"]);
+    assert!(ran.stdout.contains(&digest), "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn blocked_registry_is_not_asked() {
+    let (blocked, _) = registry("app");
+    let conf = format!("[[registry]]\nlocation = \"{}\"\nblocked = true\n", host(&blocked));
+    let home = user(&conf);
+    let words = inspect(&home, &[&blocked.reference("app:1")]);
+    assert_eq!(words.status, 1, "{}", words.stderr);
+    assert!(words.stderr.contains(&format!("{} is blocked by ", host(&blocked))), "{}", words.stderr);
+    assert!(words.stderr.contains(".config/containers/registries.conf:1"), "{}", words.stderr);
+    assert_eq!(blocked.requests(), 0);
+}
+
+#[test]
+fn broken_registries_conf_is_shown_with_its_line() {
+    let home = user("[[registry]]\nlocation = \"a.io\"\ninsecure = \"yes\"\n");
+    let ran = inspect(&home, &["a.io/x"]);
+    assert_eq!(ran.status, 1, "{}", ran.stderr);
+    for part in ["cannot use ", "registries.conf:3", "insecure = \"yes\"", "expected true or false"] {
+        assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn certificate_of_certs_d_is_trusted_for_its_host() {
+    let (registry, digest) = registry("app");
+    let authority = Authority::new();
+    let tls = TlsProxy::before(&host(&registry), &authority);
+    let reference = format!("{}/app:1", tls.host());
+    let home = Home::new();
+    let ran = inspect(&home, &[&reference]);
+    assert_eq!(ran.status, 1, "{}", ran.stdout);
+    assert!(ran.stderr.contains("unknown certificate authority"), "{}", ran.stderr);
+    let folder = home.path(&format!(".config/containers/certs.d/{}", tls.host()));
+    fs::create_dir_all(&folder).expect("a folder");
+    fs::write(folder.join("ca.crt"), authority.pem()).expect("a file");
+    let ran = inspect(&home, &[&reference]);
+    assert!(ran.stdout.contains(&digest), "{}{}", ran.stdout, ran.stderr);
+    fs::write(folder.join("ca.crt"), "no certificate").expect("a file");
+    let ran = inspect(&home, &[&reference]);
+    assert!(ran.stderr.contains("ca.crt: it holds no certificate"), "{}", ran.stderr);
+}
+
+#[test]
+fn client_certificate_of_certs_d_is_shown() {
+    let (registry, digest) = registry("app");
+    let authority = Authority::new();
+    let tls = TlsProxy::with_client_certificates(&host(&registry), &authority);
+    let reference = format!("{}/app:1", tls.host());
+    let home = Home::new();
+    let folder = home.path(&format!(".config/containers/certs.d/{}", tls.host()));
+    fs::create_dir_all(&folder).expect("a folder");
+    fs::write(folder.join("ca.crt"), authority.pem()).expect("a file");
+    let ran = inspect(&home, &[&reference]);
+    assert_eq!(ran.status, 1, "{}", ran.stdout);
+    authority.write_client(&folder, "me");
+    let ran = inspect(&home, &[&reference]);
+    assert!(ran.stdout.contains(&digest), "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn insecure_registry_needs_no_valid_certificate() {
+    let (registry, digest) = registry("app");
+    let tls = TlsProxy::before(&host(&registry), &Authority::new());
+    let reference = format!("{}/app:1", tls.host());
+    let flag = inspect(&Home::new(), &["--insecure-registry", tls.host(), &reference]);
+    assert!(flag.stdout.contains(&digest), "{}{}", flag.stdout, flag.stderr);
+    let variable = inspect(&Home::new().env("CARGO_OCI_INSECURE_REGISTRIES", tls.host()), &[&reference]);
+    assert!(variable.stdout.contains(&digest), "{}{}", variable.stdout, variable.stderr);
+    let conf = format!("[[registry]]\nlocation = \"{}\"\ninsecure = true\n", tls.host());
+    let file = inspect(&user(&conf), &[&reference]);
+    assert!(file.stdout.contains(&digest), "{}{}", file.stdout, file.stderr);
+    let other = inspect(&Home::new(), &["--insecure-registry", "127.0.0.1:1", &reference]);
+    assert_eq!(other.status, 1, "{}", other.stdout);
+}
