@@ -35,7 +35,7 @@ pub(crate) mod value;
 mod verify;
 
 pub(crate) use check::is_whiteout;
-pub(crate) use error::{ConfigError, ValueError};
+pub(crate) use error::ValueError;
 pub(crate) use files::{Account, FileMtime, FileRule, Owner};
 pub(crate) use folder::Folder;
 pub use keys::{IMAGES, KEYS, Table};

@@ -109,22 +109,20 @@ fn pass(client: TcpStream, config: Arc<ServerConfig>, upstream: &str) -> Option<
     server.set_read_timeout(Some(TURN)).ok()?;
     let mut buffer = vec![0; 64 << 10];
     loop {
-        if let Some(count) = some(tls.read(&mut buffer))? {
-            server.write_all(&buffer[..count]).ok()?;
-        }
-        if let Some(count) = some(server.read(&mut buffer))? {
-            tls.write_all(&buffer[..count]).ok()?;
-            tls.flush().ok()?;
-        }
+        let count = received(tls.read(&mut buffer))?;
+        server.write_all(&buffer[..count]).ok()?;
+        let count = received(server.read(&mut buffer))?;
+        tls.write_all(&buffer[..count]).ok()?;
+        tls.flush().ok()?;
     }
 }
 
-/// How much was read, if anything; `None` at the end.
-fn some(read: std::io::Result<usize>) -> Option<Option<usize>> {
+/// How much was read, which is nothing if nothing came in time; `None` at the end.
+fn received(read: std::io::Result<usize>) -> Option<usize> {
     match read {
         Ok(0) => None,
-        Ok(count) => Some(Some(count)),
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Some(None),
+        Ok(count) => Some(count),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Some(0),
         Err(_) => None,
     }
 }

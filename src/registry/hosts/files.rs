@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use miette::{Context, Report, miette};
+use miette::{Context, miette};
 
 use super::registries_conf::{self, RegistryTable};
 use crate::environment::Environment;
@@ -23,7 +23,7 @@ pub(crate) fn read_all(environment: &Environment, system: &Path) -> Result<Vec<R
     for path in paths(environment, system)? {
         let Some(text) = read(&path)? else { continue };
         let own = registries_conf::parse(&path, &text);
-        let own = own.map_err(Report::new).wrap_err_with(|| format!("cannot use {}", path.display()))?;
+        let own = own.wrap_err_with(|| format!("cannot use {}", path.display()))?;
         tables.retain(|table| own.iter().all(|own| own.prefix != table.prefix));
         tables.extend(own);
     }
@@ -113,7 +113,7 @@ mod tests {
     fn user_file_replaces_system_file() {
         let system = ("etc/containers/registries.conf", registry("a.io", ""));
         let user = ("home/.config/containers/registries.conf", registry("b.io", ""));
-        let found = read_with(&[system.clone()], &[]).expect("tables");
+        let found = read_with(std::slice::from_ref(&system), &[]).expect("tables");
         assert_eq!(found, [("a.io".to_owned(), "etc/containers/registries.conf".to_owned(), false)]);
         let found = read_with(&[system.clone(), user.clone()], &[]).expect("tables");
         assert_eq!(found, [("b.io".to_owned(), "home/.config/containers/registries.conf".to_owned(), false)]);

@@ -10,8 +10,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::location::Location;
 use super::prefix::Prefix;
+use crate::config::ValueError;
 use crate::config::document::{array, in_order, parsed, table, wrong_type, wrong_value};
-use crate::config::{ConfigError, ValueError};
+use crate::error::Result;
 
 /// A `[[registry]]` table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,12 +71,12 @@ impl fmt::Display for FileLine {
 ///
 /// # Errors
 /// Returns an error that shows the line if it is invalid, or of version 1.
-pub(crate) fn parse(path: &Path, text: &str) -> Result<Vec<RegistryTable>, ConfigError> {
+pub(crate) fn parse(path: &Path, text: &str) -> Result<Vec<RegistryTable>> {
     let document = DeTable::parse(text).map_err(|error| {
         let at = error.span().unwrap_or_default();
         value_error(error.message().to_owned(), at, None).within(path, text)
     })?;
-    Reader { path, text }.tables(document.get_ref()).map_err(|error| error.within(path, text))
+    Reader { path, text }.tables(document.get_ref()).map_err(|error| error.within(path, text).into())
 }
 
 fn value_error(message: String, at: Range<usize>, help: Option<&str>) -> ValueError {
@@ -182,7 +183,7 @@ fn flag(fields: &DeTable, key: &str) -> Result<bool, ValueError> {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Vec<RegistryTable>, ConfigError> {
+    fn read(text: &str) -> Result<Vec<RegistryTable>> {
         parse(Path::new("registries.conf"), text)
     }
 
