@@ -202,7 +202,7 @@ fn full_cache_disk_leaves_no_partial_files() {
     let base = BaseImage::new().write(&project.path("base"));
     let registry = DockerRegistry::start();
     base.push_to(&registry, "base", "1");
-    let disk = SmallDisk::mount(project.path("cache"), 16);
+    let disk = SmallDisk::mount(project.path("cache"), 32);
     let args = ["build", "--base", &registry.reference("base:1")];
     let words = project.oci(&args).env("CARGO_OCI_CACHE_DIR", disk.0.clone()).fails(1);
     let mut told = Snapshot::of("real/full-cache");

@@ -1,5 +1,6 @@
 //! The C and C++ compilers of a target: GCC for it, or zig. Never the one of this machine, which has another libc.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
@@ -49,11 +50,23 @@ pub(super) fn run(invocation: &Invocation) -> Result<ExitCode> {
     let mut command = match invocation.tool {
         Tool::Ar | Tool::Ranlib => archiver(invocation)?,
         tool => match find(tool, *target, environment, run_folder.as_ref())? {
-            Some(compiler) => compiler.command(tool),
+            Some(compiler) => {
+                let mut command = compiler.command(tool);
+                command.args(position_independent(&compiler, &invocation.args));
+                command
+            }
             None => return Err(missing(invocation).into()),
         },
     };
     become_program(command.args(&invocation.args))
+}
+
+/// Returns the option for code that does not depend on its address, unless the arguments say something else. GCC compiles so
+/// in most distributions, and Rust's programs are linked so; zig must be told.
+fn position_independent(compiler: &Compiler, args: &[OsString]) -> Option<&'static str> {
+    const SAYS: [&str; 4] = ["-fpi", "-fPI", "-fno-pi", "-fno-PI"];
+    let is_said = args.iter().any(|arg| SAYS.iter().any(|start| arg.as_encoded_bytes().starts_with(start.as_bytes())));
+    (matches!(compiler, Compiler::Zig(_)) && !is_said).then_some("-fPIC")
 }
 
 /// Returns the compiler of the target, or `None` if there is none.
@@ -168,6 +181,24 @@ pub(super) fn missing(invocation: &Invocation) -> NoCCompiler {
 mod tests {
     use super::*;
     use crate::platform::TARGETS;
+
+    #[test]
+    fn zig_compiles_position_independent_code_by_default() {
+        let zig = Compiler::Zig(ZigTools {
+            zig: PathBuf::new(),
+            zig_args: Vec::new(),
+            cc: PathBuf::new(),
+            cxx: PathBuf::new(),
+        });
+        let option = |compiler: &Compiler, args: &[&str]| {
+            let args: Vec<_> = args.iter().map(OsString::from).collect();
+            position_independent(compiler, &args)
+        };
+        assert_eq!(option(&zig, &["-c", "a.c"]), Some("-fPIC"));
+        assert_eq!(option(&zig, &["-c", "a.c", "-fno-pie"]), None);
+        assert_eq!(option(&zig, &["-fPIE", "-c", "a.c"]), None);
+        assert_eq!(option(&Compiler::Gcc("gcc".into()), &["-c", "a.c"]), None, "it has a default of its own");
+    }
 
     #[test]
     fn gcc_is_found_by_the_names_of_its_target() {

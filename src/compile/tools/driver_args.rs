@@ -27,7 +27,9 @@ pub(super) fn driver_args(args: &[OsString], is_zig: bool) -> Vec<OsString> {
             driver.extend(left.next().cloned());
         } else if text == "-z" || text == "-plugin-opt" || text == "-e" {
             let value = left.next().cloned().unwrap_or_default();
-            driver.push(joined(&format!("-Wl,{text},"), &value));
+            if !(is_zig && text == "-z" && !is_known_to_zig(&value.to_string_lossy())) {
+                driver.push(joined(&format!("-Wl,{text},"), &value));
+            }
         } else if !text.starts_with('-') || is_of_both(&text) || text.starts_with("-fsanitize") {
             driver.push(arg.clone());
         } else if text.contains(',') {
@@ -52,6 +54,12 @@ pub(super) fn driver_args(args: &[OsString], is_zig: bool) -> Vec<OsString> {
 
 fn is_of_both(text: &str) -> bool {
     OF_BOTH.iter().any(|option| text == *option || option.len() == 2 && *option != "-s" && text.starts_with(option))
+}
+
+/// Returns whether zig takes a value of `-z`: it rejects others, of which `text` and `noexecstack` are what it does anyway.
+fn is_known_to_zig(value: &str) -> bool {
+    const KNOWN: [&str; 9] = ["nodelete", "notext", "defs", "undefs", "origin", "nocopyreloc", "now", "lazy", "relro"];
+    KNOWN.contains(&value) || value == "norelro" || value.contains("-page-size=")
 }
 
 fn is_independent(args: &[OsString]) -> bool {
@@ -87,8 +95,13 @@ mod tests {
         let split = |text: &str| text.split_whitespace().map(OsString::from).collect::<Vec<_>>();
         let args = split(args);
         assert_eq!(driver_args(&args, false), split(expected));
-        let of_zig = expected.replace("/r/self-contained/rcrt1.o ", "").replace(" -lgcc", "");
+        let of_zig = ["/r/self-contained/rcrt1.o ", "-Wl,-z,noexecstack ", " -lgcc"];
+        let of_zig = of_zig.iter().fold(expected.to_owned(), |text, other| text.replace(other, ""));
         assert_eq!(driver_args(&args, true), split(&of_zig));
+        assert_eq!(
+            driver_args(&split("a.o -z text -z now -z notext"), true)[..3],
+            split("a.o -Wl,-z,now -Wl,-z,notext")
+        );
         assert_eq!(driver_args(&split("a.o -static"), true), split("a.o -static -no-pie -nostartfiles -nodefaultlibs"));
     }
 }

@@ -2,8 +2,8 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io;
-use std::process::{Command, ExitCode, ExitStatus};
+use std::io::{self, Write};
+use std::process::{Command, ExitCode, Output};
 
 use miette::{Context, IntoDiagnostic, miette};
 
@@ -22,17 +22,27 @@ pub(super) fn run(invocation: &Invocation) -> Result<ExitCode> {
     let link = translate(with_response_files(&invocation.args)?);
     if let Some(needed) = &link.for_compiler {
         let Some(compiler) = compiler(invocation)? else { return Err(needs_compiler(invocation, needed)) };
-        return by_compiler(&compiler, &link, invocation).map(exit_code);
+        return said(&by_compiler(&compiler, &link, invocation)?);
     }
-    let linked = status(|| Command::new(lld), &link.args)?;
-    if linked.success() {
-        return Ok(ExitCode::SUCCESS);
+    let linked = output(|| Command::new(lld), &link.args)?;
+    if linked.status.success() {
+        return said(&linked);
     }
     // C code may need functions that come with its compiler.
-    match compiler(invocation)? {
-        Some(compiler) => by_compiler(&compiler, &link, invocation).map(exit_code),
-        None => Ok(exit_code(linked)),
+    if let Some(compiler) = compiler(invocation)? {
+        let by_compiler = by_compiler(&compiler, &link, invocation)?;
+        if by_compiler.status.success() {
+            return said(&by_compiler);
+        }
     }
+    // If both fail, it is for the reason of the first.
+    said(&linked)
+}
+
+/// Passes on what a linker said, and returns its exit status.
+fn said(linked: &Output) -> Result<ExitCode> {
+    io::stdout().write_all(&linked.stdout).and_then(|()| io::stderr().write_all(&linked.stderr)).into_diagnostic()?;
+    Ok(exit_code(linked.status))
 }
 
 /// Returns the compiler that links. C++ code needs that of C++, which may be another one than that of C.
@@ -46,11 +56,11 @@ fn compiler(invocation: &Invocation) -> Result<Option<(Compiler, Tool)>> {
     Ok(None)
 }
 
-fn by_compiler(compiler: &(Compiler, Tool), link: &LinkArgs, invocation: &Invocation) -> Result<ExitStatus> {
+fn by_compiler(compiler: &(Compiler, Tool), link: &LinkArgs, invocation: &Invocation) -> Result<Output> {
     let (compiler, tool) = compiler;
     let is_zig = matches!(compiler, Compiler::Zig(_));
     let args = driver_args(&link.args, is_zig);
-    status(|| compiler.command(*tool), &args).wrap_err_with(|| format!("cannot link for {}", invocation.target.triple))
+    output(|| compiler.command(*tool), &args).wrap_err_with(|| format!("cannot link for {}", invocation.target.triple))
 }
 
 fn needs_compiler(invocation: &Invocation, needed: &str) -> miette::Report {
@@ -68,15 +78,15 @@ fn needs_compiler(invocation: &Invocation, needed: &str) -> miette::Report {
 }
 
 /// Runs a linker. If the arguments are too long for the system, they go into a file.
-fn status(linker: impl Fn() -> Command, args: &[OsString]) -> Result<ExitStatus> {
-    let status = match linker().args(args).status() {
+fn output(linker: impl Fn() -> Command, args: &[OsString]) -> Result<Output> {
+    let output = match linker().args(args).output() {
         Err(error) if error.kind() == io::ErrorKind::ArgumentListTooLong => with_response_file(linker(), args),
         other => other,
     };
-    status.into_diagnostic().wrap_err_with(|| format!("cannot run {}", linker().get_program().display()))
+    output.into_diagnostic().wrap_err_with(|| format!("cannot run {}", linker().get_program().display()))
 }
 
-fn with_response_file(mut linker: Command, args: &[OsString]) -> io::Result<ExitStatus> {
+fn with_response_file(mut linker: Command, args: &[OsString]) -> io::Result<Output> {
     let folder = tempfile::tempdir()?;
     // By this name zig's wrapper knows how it is written: as rustc does.
     let path = folder.path().join("linker-arguments");
@@ -84,7 +94,7 @@ fn with_response_file(mut linker: Command, args: &[OsString]) -> io::Result<Exit
     fs::write(&path, lines.join(&b'\n'))?;
     let mut option = OsString::from("@");
     option.push(&path);
-    linker.arg(option).status()
+    linker.arg(option).output()
 }
 
 /// Returns the arguments, with those of response files in their place: rustc writes one if the command line is too long.
@@ -150,7 +160,7 @@ mod tests {
             linker.arg(&program).env("OUT", &out);
             linker
         };
-        assert!(status(linker, &args).expect("runs").success());
+        assert!(output(linker, &args).expect("runs").status.success());
         let text = fs::read_to_string(out).expect("a file");
         assert_eq!(text.lines().map(|line| OsString::from(unescaped(line))).collect::<Vec<_>>(), args);
     }
