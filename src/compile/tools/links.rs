@@ -27,7 +27,7 @@ impl ToolLinks {
         let program = std::env::current_exe().into_diagnostic().wrap_err("cannot get the path of cargo-oci")?;
         let in_cache = environment.cache_folder().ok().map(|cache| cache.join("tools"));
         let root = in_cache.filter(|root| can_write(root)).unwrap_or_else(|| otherwise.join("tools"));
-        fs::create_dir_all(&root).map_err(|error| crate::error::in_directory(&root, error))?;
+        create_private_folder(&root).map_err(|error| crate::error::in_directory(&root, error))?;
         Ok(ToolLinks { root, program })
     }
 
@@ -100,7 +100,7 @@ impl ToolLinks {
 
     /// Replaces a link at once: another run may be using it.
     fn replace(&self, folder: &Path, path: &Path) -> io::Result<()> {
-        fs::create_dir_all(folder)?;
+        create_private_folder(folder)?;
         let beside = tempfile::Builder::new().prefix(".new-").tempdir_in(folder)?;
         let new = beside.path().join("link");
         #[cfg(unix)]
@@ -112,9 +112,17 @@ impl ToolLinks {
     }
 }
 
+/// Creates a folder that nobody else can change, whatever the umask: programs are started from it.
+fn create_private_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(folder)
+}
+
 /// Returns whether links can be created in the folder, which is created.
 fn can_write(folder: &Path) -> bool {
-    fs::create_dir_all(folder).is_ok() && tempfile::tempdir_in(folder).is_ok()
+    create_private_folder(folder).is_ok() && tempfile::tempdir_in(folder).is_ok()
 }
 
 #[cfg(all(test, unix))]
@@ -133,6 +141,18 @@ mod tests {
         assert_eq!(fs::read_link(&cc).expect("a link"), Path::new("/two/cargo-oci"));
         let names: Vec<_> = fs::read_dir(cc.parent().expect("a folder")).expect("a folder").collect();
         assert_eq!(names.len(), OF_TARGET.len());
+    }
+
+    #[test]
+    fn folders_of_links_are_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let links = ToolLinks { root: folder.path().join("tools"), program: "/one/cargo-oci".into() };
+        let of_target = links.of_target(TARGETS[0]).expect("links");
+        for path in [links.root.as_path(), &of_target, &links.with_prefix(TARGETS[0]).expect("links")] {
+            let mode = fs::metadata(path).expect("a folder").permissions().mode();
+            assert_eq!(mode & 0o777, 0o700, "{}", path.display());
+        }
     }
 
     #[test]
