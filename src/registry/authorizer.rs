@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use reqwest::header::{HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{Response, StatusCode, Url};
 
-use super::auth::{Challenge, Grant, TokenScope};
+use super::auth::{Challenge, Grant};
+use super::credentials::Credential;
 use super::error::RequestError;
 use super::options::Options;
+use super::token_service::TokenScope;
 use crate::parallel::lock;
 
 /// Authorizes requests to one repository.
@@ -25,6 +27,7 @@ pub(crate) struct Authorizer {
     /// Held during a renewal, so that concurrent requests share one.
     renewal: tokio::sync::Mutex<()>,
     renewals: AtomicU64,
+    has_asked_for_challenge: AtomicBool,
 }
 
 /// The number of renewals before a request, kept with its response.
@@ -43,6 +46,7 @@ impl Authorizer {
             grant: Mutex::default(),
             renewal: tokio::sync::Mutex::default(),
             renewals: AtomicU64::new(0),
+            has_asked_for_challenge: AtomicBool::new(false),
         }
     }
 
@@ -105,8 +109,9 @@ impl Authorizer {
         }
         let headers = response.headers().get_all(WWW_AUTHENTICATE).iter();
         let challenges = headers.filter_map(|header| header.to_str().ok()).flat_map(Challenge::parse);
-        // Bearer before Basic: a token is worth less to a thief than a password.
-        let Some(challenge) = challenges.max_by_key(Challenge::is_bearer) else {
+        // Bearer before Basic: a token is worth less to a thief than a password. Without a challenge, a token has expired.
+        let known = lock(&self.grant).challenge();
+        let Some(challenge) = challenges.max_by_key(Challenge::is_bearer).or(known) else {
             return Ok(false);
         };
         if !challenge.can_be_met(&options.credential) {
@@ -117,6 +122,17 @@ impl Authorizer {
             self.renew(challenge, options).await?;
         }
         Ok(true)
+    }
+
+    /// Returns whether `/v2/` must be asked for a challenge, which is true once: there is a credential, and a response denies
+    /// access without asking for one. Registries that also serve the public answer so.
+    pub(crate) fn must_ask_for_challenge(&self, status: StatusCode, options: &Options<'_>) -> bool {
+        let is_denied = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND);
+        let is_open = matches!(*lock(&self.grant), Grant::Open);
+        is_denied
+            && is_open
+            && options.credential != Credential::Anonymous
+            && !self.has_asked_for_challenge.swap(true, Ordering::Relaxed)
     }
 
     /// Requests a grant. The caller holds the lock `renewal`.

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION};
-use reqwest::{Method, RequestBuilder, Response, Url};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 
 use super::authorizer::Authorizer;
 use super::error::RequestError;
@@ -143,10 +143,23 @@ impl<'a> Client<'a> {
         edit: &impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Response, RequestError> {
         let response = self.execute_edited(method, url, edit).await?;
-        if self.authorizer.answer_challenge(&response, &self.options).await? {
+        if self.authorizer.answer_challenge(&response, &self.options).await?
+            || self.answer_root_challenge(response.status()).await?
+        {
             return check_status(method, url, self.execute_edited(method, url, edit).await?).await;
         }
         check_status(method, url, response).await
+    }
+
+    /// Asks `/v2/` for a challenge and answers it, if access was denied without one. Returns whether it is worth sending the
+    /// request again.
+    async fn answer_root_challenge(&self, status: StatusCode) -> Result<bool, RequestError> {
+        if !self.authorizer.must_ask_for_challenge(status, &self.options) {
+            return Ok(false);
+        }
+        let root = self.api_root();
+        let response = self.execute_edited(&Method::GET, &root, &|request| request).await?;
+        self.authorizer.answer_challenge(&response, &self.options).await
     }
 
     async fn execute_edited(

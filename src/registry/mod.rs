@@ -16,11 +16,13 @@ mod http;
 mod options;
 mod ping;
 mod pool;
+mod proxy;
 mod referrers;
 pub(crate) mod referrers_api;
 mod referrers_tag;
 pub(crate) mod retry;
 mod scheme;
+mod token_service;
 mod trace;
 pub(crate) mod upload;
 

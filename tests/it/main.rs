@@ -45,5 +45,7 @@ mod snapshots;
 mod strict;
 mod strict_registry;
 mod table;
+#[cfg(unix)]
+mod token_services;
 #[cfg(target_os = "linux")]
 mod two_builds;

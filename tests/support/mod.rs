@@ -4,6 +4,7 @@
 
 pub mod base;
 pub mod cli_reference;
+pub mod connect_proxy;
 pub mod container;
 pub mod cosign;
 pub mod engine;

@@ -33,15 +33,16 @@ impl Authority {
         self.certificate.pem()
     }
 
-    fn issue(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
+    fn issue(&self, names: &[&str]) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        let params = CertificateParams::new(names).expect("names");
         (params.signed_by(&key, &self.issuer).expect("a certificate"), key)
     }
 
     /// Writes a client's certificate and its key as `NAME.cert` and `NAME.key`.
     pub fn write_client(&self, folder: &Path, name: &str) {
-        let (certificate, key) = self.issue(name);
+        let (certificate, key) = self.issue(&[name]);
         std::fs::write(folder.join(format!("{name}.cert")), certificate.pem()).expect("a file");
         std::fs::write(folder.join(format!("{name}.key")), key.serialize_pem()).expect("a file");
     }
@@ -56,18 +57,23 @@ pub struct TlsProxy {
 impl TlsProxy {
     /// In front of `upstream`, `HOST:PORT`, with a certificate of `authority`.
     pub fn before(upstream: &str, authority: &Authority) -> TlsProxy {
-        TlsProxy::start(upstream, authority, false)
+        TlsProxy::start(upstream, authority, &["127.0.0.1"], false)
+    }
+
+    /// The same, with a certificate for these names.
+    pub fn with_names(upstream: &str, authority: &Authority, names: &[&str]) -> TlsProxy {
+        TlsProxy::start(upstream, authority, names, false)
     }
 
     /// The same, for clients alone that show a certificate of `authority`.
     pub fn with_client_certificates(upstream: &str, authority: &Authority) -> TlsProxy {
-        TlsProxy::start(upstream, authority, true)
+        TlsProxy::start(upstream, authority, &["127.0.0.1"], true)
     }
 
-    fn start(upstream: &str, authority: &Authority, asks_client: bool) -> TlsProxy {
+    fn start(upstream: &str, authority: &Authority, names: &[&str], asks_client: bool) -> TlsProxy {
         // It fails if there is one already, which is the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let (certificate, key) = authority.issue("127.0.0.1");
+        let (certificate, key) = authority.issue(names);
         let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
         let config = if asks_client {
             let mut roots = RootCertStore::empty();
