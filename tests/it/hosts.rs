@@ -1,7 +1,10 @@
 //! Mirrors, insecure and blocked registries, and certificates for one registry, where Podman and Docker have them.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 
+use crate::support::connect_proxy::ConnectProxy;
 use crate::support::home::Home;
 use crate::support::process::Ran;
 use crate::support::strict::image::Image;
@@ -55,7 +58,7 @@ fn mirror_of_registries_conf_is_asked_first() {
 fn next_mirror_is_asked_if_one_is_down() {
     let (mirror, digest) = registry("app");
     // A port that nothing listens on.
-    let down = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let down = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
     let conf = format!(
         "[[registry]]\nprefix = \"registry.example.com/team\"\n[[registry.mirror]]\nlocation = \"{down}\"\n\
          [[registry.mirror]]\nlocation = \"{}\"\n",
@@ -150,4 +153,38 @@ fn insecure_registry_needs_no_valid_certificate() {
     assert!(file.stdout.contains(&digest), "{}{}", file.stdout, file.stderr);
     let other = inspect(&Home::new(), &["--insecure-registry", "127.0.0.1:1", &reference]);
     assert_eq!(other.status, 1, "{}", other.stdout);
+}
+
+#[test]
+fn server_without_tls_is_named_at_once() {
+    // As web servers answer what is not HTTP.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let server = listener.local_addr().expect("an address").to_string();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let _ = client.read(&mut [0; 1024]);
+            let _ = client.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n400 Bad Request");
+        }
+    });
+    let proxy = ConnectProxy::start(&[("plain.example.com:443", &server)]);
+    let ran = inspect(&Home::new().env("HTTPS_PROXY", proxy.url()), &["plain.example.com/app:1"]);
+    assert_eq!(ran.status, 1, "{}", ran.stdout);
+    for part in [": the server does not speak TLS", "add `--insecure-registry plain.example.com`"] {
+        assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
+    }
+    assert!(!ran.stderr.contains("Retrying"), "{}", ran.stderr);
+    assert_eq!(proxy.asked().len(), 1);
+}
+
+#[test]
+fn last_error_is_that_of_the_registry_itself() {
+    let down = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let conf = format!(
+        "[[registry]]\nprefix = \"a.example.com\"\nlocation = \"{down}/a\"\n[[registry.mirror]]\nlocation = \"{down}/m\"\n"
+    );
+    let ran = inspect(&user(&conf), &["a.example.com/app:1"]);
+    assert_eq!(ran.status, 1, "{}", ran.stdout);
+    let mirror = format!("warning: cannot pull a.example.com/app:1 from the mirror {down}/m/app");
+    assert!(ran.stderr.contains(&mirror), "{}", ran.stderr);
+    assert!(ran.stderr.contains(&format!("http://{down}/v2/a/app/manifests/1: cannot connect")), "{}", ran.stderr);
 }
