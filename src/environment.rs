@@ -16,6 +16,8 @@ use crate::error::Result;
 pub const REGISTRY_VARIABLES: [&str; 3] =
     ["CARGO_OCI_REGISTRY_TOKEN", "CARGO_OCI_REGISTRY_USERNAME", "CARGO_OCI_REGISTRY_PASSWORD"];
 
+/// The variable that holds credentials as Docker's config.json does.
+pub const DOCKER_AUTH_CONFIG: &str = "DOCKER_AUTH_CONFIG";
 /// The variable that holds the password of a signing key, as in cosign.
 pub const KEY_PASSWORD: &str = "COSIGN_PASSWORD";
 /// The variable that holds the token of an identity that signs without a key, as all of sigstore's programs have it.
@@ -43,11 +45,13 @@ impl Environment {
         let _ = self.0.key.set(variable.to_owned());
     }
 
-    /// Removes [`REGISTRY_VARIABLES`], the signing key, its password and [`IDENTITY_TOKEN`] from the environment of a program
+    /// Removes [`REGISTRY_VARIABLES`], [`DOCKER_AUTH_CONFIG`], the signing key, its password and [`IDENTITY_TOKEN`] from the environment of a program
     /// that is about to be started.
     pub fn without_credentials(&self, command: &mut Command) {
         let key = self.0.key.get().map(String::as_str);
-        for variable in REGISTRY_VARIABLES.into_iter().chain([KEY_PASSWORD, IDENTITY_TOKEN]).chain(key) {
+        for variable in
+            REGISTRY_VARIABLES.into_iter().chain([DOCKER_AUTH_CONFIG, KEY_PASSWORD, IDENTITY_TOKEN]).chain(key)
+        {
             command.env_remove(variable);
         }
     }

@@ -84,8 +84,47 @@ pub(super) async fn read_body(
     }
 }
 
+/// Resolves a reference in a response from `url`. A server behind a proxy that ends TLS may not know its own scheme: on the same
+/// host and port, `http` becomes `https`. Returns `None` if it is not a URL.
+pub(super) fn join(url: &Url, text: &str) -> Option<Url> {
+    let mut joined = url.join(text).ok()?;
+    let is_same_port = joined.port().is_none_or(|port| Some(port) == url.port_or_known_default());
+    if url.scheme() == "https" && joined.scheme() == "http" && joined.host() == url.host() && is_same_port {
+        // Both are schemes with a host, which cannot fail.
+        let _ = joined.set_scheme("https").and_then(|()| joined.set_port(url.port()));
+    }
+    Some(joined)
+}
+
 /// Waits for `time`, and returns it.
 pub(super) async fn sleep(time: Duration) -> Duration {
     tokio::time::sleep(time).await;
     time
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scheme_is_raised_on_the_same_host_and_port() {
+        let joined = |url: &str, text: &str| {
+            let url = Url::parse(url).expect("a URL");
+            join(&url, text).map(|url| url.to_string())
+        };
+        for (url, text, expected) in [
+            ("https://a.io/v2/", "http://a.io/up?x=1", "https://a.io/up?x=1"),
+            ("https://a.io/v2/", "http://a.io:443/up", "https://a.io/up"),
+            ("https://a.io:8443/v2/", "http://a.io:8443/up", "https://a.io:8443/up"),
+            ("https://a.io:8443/v2/", "http://a.io/up", "https://a.io:8443/up"),
+            ("https://a.io/v2/", "http://a.io:80/up", "https://a.io/up"),
+            ("https://a.io/v2/", "http://a.io:8080/up", "http://a.io:8080/up"),
+            ("https://a.io/v2/", "http://b.io/up", "http://b.io/up"),
+            ("http://a.io/v2/", "http://a.io/up", "http://a.io/up"),
+            ("https://a.io/v2/", "/up", "https://a.io/up"),
+        ] {
+            assert_eq!(joined(url, text).as_deref(), Some(expected), "{url} {text}");
+        }
+        assert_eq!(joined("https://a.io/v2/", "http://["), None);
+    }
 }

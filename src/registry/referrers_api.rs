@@ -9,7 +9,7 @@ use reqwest::{Method, Url};
 
 use super::client::Client;
 use super::download::MAX_MANIFEST_BYTES;
-use super::http::read_body;
+use super::http::{join, read_body};
 use crate::error::Result;
 use crate::image::manifest::{Manifest, ManifestError};
 use crate::store::referrers::{MAX_REFERRERS, TooManyReferrers};
@@ -82,7 +82,7 @@ pub(crate) fn check_total(subject: &Digest, bytes: usize, listed_bytes: &AtomicU
 /// Returns the next page by the header `Link` (RFC 8288), or `None` if there is none in the same registry.
 pub(crate) fn next_page(headers: &HeaderMap, url: &Url) -> Option<Url> {
     let next = headers.get_all(LINK).iter().filter_map(|links| links.to_str().ok()).find_map(next_target)?;
-    url.join(next).ok().filter(|next| next.origin() == url.origin())
+    join(url, next).filter(|next| next.origin() == url.origin())
 }
 
 /// Returns the target of the first link whose relation is `next` (RFC 8288, section 3). Targets may hold commas.
@@ -148,7 +148,8 @@ mod tests {
         let comma = Some("https://a.example/v2/x?last=1,2".to_owned());
         assert_eq!(next("</v2/x?last=1,2>; title=\"<a>; rel=prev,\"; REL=\"last next\""), comma);
         assert_eq!(next("</v2/x?a=1,2>; rel=prev; title=\"a, \\\"b\", </v2/x?last=1,2>; rel=next"), comma);
-        for none in ["<https://b.example/v2/x>; rel=next", "<http://a.example/>; rel=next", "</a>; rel=prev", "odd"] {
+        for none in ["<https://b.example/v2/x>; rel=next", "<http://a.example:81/>; rel=next", "</a>; rel=prev", "odd"]
+        {
             assert_eq!(next(none), None, "{none}");
         }
     }

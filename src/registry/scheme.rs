@@ -8,9 +8,11 @@ use std::{fmt, io};
 use reqwest::Client;
 
 use super::certificate::{CertificateProblem, causes};
+use crate::reference::is_loopback;
 
-/// How long a server may take to begin TLS.
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a server may take to begin TLS: on this computer, and elsewhere.
+const LOCAL_TIMEOUT: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The scheme of a registry's URLs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +33,8 @@ impl fmt::Display for Scheme {
 /// Asks the server at `host` whether it speaks TLS. No credentials are sent. If it does not answer, `otherwise` is returned:
 /// the first request will tell why.
 pub(super) async fn detect(http: &Client, host: &str, otherwise: Scheme) -> Scheme {
-    let request = http.get(format!("https://{host}/v2/")).timeout(TIMEOUT).send();
+    let timeout = if is_loopback(host) { LOCAL_TIMEOUT } else { TIMEOUT };
+    let request = http.get(format!("https://{host}/v2/")).timeout(timeout).send();
     match request.await {
         Ok(_) => Scheme::Https,
         Err(error) if speaks_plain_http(&error) || is_hang_up(&error) => Scheme::Http,

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use miette::{Diagnostic, NamedSource, Report, SourceSpan};
 
+use crate::environment::DOCKER_AUTH_CONFIG;
+
 /// An error in JSON, without the file that it is in.
 #[derive(Debug)]
 pub(crate) struct JsonError {
@@ -16,9 +18,6 @@ pub(crate) struct JsonError {
 /// An error in a file.
 #[derive(Debug, Diagnostic, thiserror::Error)]
 #[error("cannot use {file}: {message}")]
-#[diagnostic(help(
-    "fix it there, or set REGISTRY_AUTH_FILE to another file. Each `*` hides a character that may be part of a secret"
-))]
 struct JsonErrorInFile {
     file: String,
     message: String,
@@ -27,6 +26,8 @@ struct JsonErrorInFile {
     #[label("{label}")]
     span: SourceSpan,
     label: String,
+    #[help]
+    help: String,
 }
 
 impl JsonError {
@@ -41,12 +42,18 @@ impl JsonError {
         let shown = text.get(self.span.clone()).unwrap_or_default();
         let length = shown.find('\n').unwrap_or(shown.len());
         let file = path.display().to_string();
+        let way = if path == Path::new(DOCKER_AUTH_CONFIG) {
+            "set it to the content of a config.json, or unset it"
+        } else {
+            "fix it there, or set REGISTRY_AUTH_FILE to another file"
+        };
         Report::new(JsonErrorInFile {
             text: NamedSource::new(&file, masked(text)).with_language("json"),
             file,
             message: self.message,
             span: (self.span.start, length).into(),
             label: self.label,
+            help: format!("{way}. Each `*` hides a character that may be part of a secret"),
         })
     }
 }

@@ -13,7 +13,7 @@ use super::credential::Credential;
 use super::error::JsonError;
 use super::json::{JsonObject, JsonValue};
 use super::key::Query;
-use crate::environment::Environment;
+use crate::environment::{DOCKER_AUTH_CONFIG, Environment};
 use crate::error::Result;
 use crate::interrupt::blocking;
 use crate::secret::Secret;
@@ -42,6 +42,18 @@ pub(crate) struct HelperEntry {
     pub(crate) name: Option<String>,
     /// The key that configures it: `credHelpers` or `credsStore`.
     pub(crate) key: &'static str,
+}
+
+/// Returns the file that the variable `DOCKER_AUTH_CONFIG` holds, as GitLab's runners and Docker have it, or `None` if it is not
+/// set.
+///
+/// # Errors
+/// Returns an error if its value is not a JSON object.
+pub(crate) fn in_variable(environment: &Environment) -> Result<Option<ConfigFile>> {
+    let Some(value) = environment.get(DOCKER_AUTH_CONFIG) else { return Ok(None) };
+    let file = ConfigFile { path: DOCKER_AUTH_CONFIG.into(), text: value.to_string_lossy().into_owned() };
+    file.parse(|_| Ok(()))?;
+    Ok(Some(file))
 }
 
 /// Returns the files to look for credentials in, highest precedence first. A file may occur twice.

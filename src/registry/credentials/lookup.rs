@@ -29,6 +29,12 @@ pub fn find(
     }
     let query = Query::new(registry, repository);
     let mut searched = Vec::new();
+    if let Some(file) = file::in_variable(environment)? {
+        if let Some(found) = in_file(environment, &file, &query, cache)? {
+            return Ok(found);
+        }
+        searched.push(short(environment, &file.path));
+    }
     for path in file::paths(environment) {
         let name = short(environment, &path);
         if searched.contains(&name) {
@@ -194,6 +200,24 @@ mod tests {
             assert_eq!(found.source, format!("auths of ~/{path}"));
             assert_eq!(home.found("quay.io", "x").credential, Credential::Anonymous);
         }
+    }
+
+    #[test]
+    fn find_reads_docker_auth_config_before_files() {
+        let mut home = Home::with(".docker/config.json", r#"{"auths": {"ghcr.io": {"username": "file"}}}"#);
+        home.set("DOCKER_AUTH_CONFIG", r#"{"auths": {"ghcr.io": {"username": "variable"}}}"#);
+        let found = home.found("ghcr.io", "x");
+        assert_eq!((found.credential, &*found.source), (basic("variable", ""), "auths of DOCKER_AUTH_CONFIG"));
+        assert_eq!(
+            home.found("quay.io", "x").source,
+            "none: no entry for quay.io in DOCKER_AUTH_CONFIG or ~/.docker/config.json"
+        );
+        let mut home = Home::default();
+        home.set("DOCKER_AUTH_CONFIG", r#"{"auths": {"ghcr.io": {"auth": "sesame"}}}"#);
+        let error =
+            find(&home.environment(), "ghcr.io", "x", false, &CredentialCache::default()).expect_err("no base64");
+        let words = format!("{error} {error:?}");
+        assert!(words.starts_with("cannot use DOCKER_AUTH_CONFIG: ") && !words.contains("sesame"), "{words}");
     }
 
     #[test]

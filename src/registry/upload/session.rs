@@ -5,6 +5,7 @@ use reqwest::header::{HeaderMap, LOCATION};
 use reqwest::{Method, Response, Url};
 
 use crate::registry::error::RequestError;
+use crate::registry::http::join;
 
 /// The smallest chunk size of a session. GHCR rejects larger chunks.
 const CHUNK_BYTES: u64 = 4 << 20;
@@ -42,7 +43,7 @@ pub(crate) fn location(response: &Response, requested: &Url) -> Result<Url, Requ
 /// # Errors
 /// Returns an error if it is not a URL, or leaves TLS.
 pub(crate) fn join_location(url: &Url, text: &str) -> Result<Url, &'static str> {
-    let location = url.join(text).map_err(|_| "its Location is not a URL")?;
+    let location = join(url, text).ok_or("its Location is not a URL")?;
     match (url.scheme(), location.scheme()) {
         ("https", "https") | ("http", "http" | "https") => Ok(location),
         _ => Err("its Location is not an https URL"),

@@ -172,6 +172,10 @@ impl At {
         if path == "/token" {
             return (Some(What::Token), Answer::new(200).body(json!({ "token": "t" }).to_string().into_bytes()));
         }
+        // Whoever has a password, and was told of no way to show it, asks here.
+        if path == "/v2/" {
+            return (None, Answer::new(200));
+        }
         // What is asked for by HEAD is to be pushed, or its GET tells more.
         if request.method == "HEAD" {
             return (None, Answer::error(404, "UNKNOWN"));
