@@ -26,8 +26,11 @@ use crate::interrupt::{self, Cancellation};
 use crate::parallel::lock;
 use crate::reference::{Reference, RegistryName};
 use crate::registry::credentials::{self, CredentialCache};
-use crate::registry::{Connections, HostAccess, HostSettings, HostUse, Options, Registry};
+use crate::registry::{Connections, HostAccess, HostSettings, HostUse, Options, Registry, Retry};
 use crate::store::{Cache, Source};
+
+/// How often a mirror is asked for an image.
+const MIRROR_ATTEMPTS: u32 = 2;
 
 /// The context of a run, like cargo's.
 ///
@@ -127,7 +130,7 @@ impl<'a> GlobalContext<'a> {
     pub fn connect_to_push(&self, reference: &Reference) -> Result<Registry<'a>> {
         let endpoints = self.hosts()?.endpoints(reference, HostUse::Push)?;
         let endpoint = endpoints.into_iter().next_back().ok_or_else(|| miette!("{reference} has no registry"))?;
-        self.connect(reference, endpoint.access, true)
+        self.connect(reference, endpoint.access, true, Retry::default())
     }
 
     /// Returns the repository of a reference to pull from: that of the first mirror that has what it names, else its own.
@@ -140,9 +143,11 @@ impl<'a> GlobalContext<'a> {
         let own = endpoints.pop().ok_or_else(|| miette!("{reference} has no registry"))?;
         for mirror in endpoints {
             let place = mirror.reference(reference)?;
-            let registry = self.connect(&place, mirror.access, false)?;
-            match registry.resolve(None) {
-                Ok(_) => return Ok(registry),
+            // The next mirror is worth more than many attempts at this one.
+            let retry = Retry { attempts: MIRROR_ATTEMPTS, ..Retry::default() };
+            let asked = self.connect(&place, mirror.access.clone(), false, retry)?;
+            match asked.resolve(None) {
+                Ok(_) => return self.connect(&place, mirror.access, false, Retry::default()),
                 Err(error) if interrupt::is_set() => return Err(error),
                 Err(error) => {
                     let line = mirror.configured.map(|line| format!(" ({line})")).unwrap_or_default();
@@ -150,10 +155,16 @@ impl<'a> GlobalContext<'a> {
                 }
             }
         }
-        self.connect(&own.reference(reference)?, own.access, false)
+        self.connect(&own.reference(reference)?, own.access, false, Retry::default())
     }
 
-    fn connect(&self, reference: &Reference, access: HostAccess, is_target: bool) -> Result<Registry<'a>> {
+    fn connect(
+        &self,
+        reference: &Reference,
+        access: HostAccess,
+        is_target: bool,
+        retry: Retry,
+    ) -> Result<Registry<'a>> {
         let (registry, repository) = (reference.registry(), reference.repository());
         if let Some(why) = &access.insecure
             && !reference.is_local()
@@ -167,9 +178,9 @@ impl<'a> GlobalContext<'a> {
             is_credential_in_environment: is_target
                 && REGISTRY_VARIABLES.iter().any(|key| self.environment.get(key).is_some()),
             access,
+            retry,
             notify: Some(self.listener),
             connections: Arc::clone(&self.connections),
-            ..Options::default()
         };
         Registry::new(reference.clone(), options)
     }

@@ -170,6 +170,8 @@ impl RequestError {
             RequestProblem::Status { status, body } => {
                 matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504) || body.has_code("MANIFEST_BLOB_UNKNOWN")
             }
+            // It does not change within seconds.
+            RequestProblem::Certificate(_) => false,
             _ => self.is_unanswered(),
         }
     }
