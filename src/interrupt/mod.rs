@@ -80,11 +80,8 @@ impl Cancellation {
     /// so does the first if the work does not stop soon.
     pub fn listen(&self) {
         let cancellation = self.clone();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            // Without handlers, signals have their default effect.
-            let _ = runtime.map(|runtime| runtime.block_on(signals::receive(|signal| cancellation.received(signal))));
-        });
+        // Without handlers, signals have their default effect.
+        std::thread::spawn(move || signals::receive(|signal| cancellation.received(signal)));
     }
 
     /// Handles a signal, and passes it on.

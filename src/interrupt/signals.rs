@@ -15,7 +15,8 @@ mod unix {
 
     use rustix::process::{Pid, Signal, getpgrp, kill_process};
     use rustix::termios::tcgetpgrp;
-    use tokio::signal::unix::{SignalKind, signal};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ};
+    use signal_hook::iterator::Signals;
 
     use super::{INTERRUPT, TERMINATE};
 
@@ -29,23 +30,20 @@ mod unix {
     }
 
     /// Calls `received` for each signal that this process gets.
-    pub(crate) async fn receive(received: impl Fn(u8)) -> io::Result<()> {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut hangup = signal(SignalKind::hangup())?;
-        let mut first = signal(SignalKind::user_defined1())?;
-        let mut second = signal(SignalKind::user_defined2())?;
+    pub(crate) fn receive(received: impl Fn(u8)) -> io::Result<()> {
         // Without a handler, a file beyond the limit of `ulimit -f` ends the process. With one, writing it fails.
-        let _too_large = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))?;
-        loop {
-            received(tokio::select! {
-                _ = interrupt.recv() => INTERRUPT,
-                _ = terminate.recv() => TERMINATE,
-                _ = hangup.recv() => HANGUP,
-                _ = first.recv() => USER_1,
-                _ = second.recv() => USER_2,
-            });
+        let numbers = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXFSZ];
+        for signal in Signals::new(numbers)?.forever() {
+            match signal {
+                SIGINT => received(INTERRUPT),
+                SIGTERM => received(TERMINATE),
+                SIGHUP => received(HANGUP),
+                SIGUSR1 => received(USER_1),
+                SIGUSR2 => received(USER_2),
+                _ => {}
+            }
         }
+        Ok(())
     }
 
     /// Sends a signal to the process `id`, unless the terminal has sent it to the foreground process group already.
@@ -79,9 +77,10 @@ mod console {
     }
 
     /// Calls `received` for each Ctrl-C.
-    pub(crate) async fn receive(received: impl Fn(u8)) -> io::Result<()> {
+    pub(crate) fn receive(received: impl Fn(u8)) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         loop {
-            tokio::signal::ctrl_c().await?;
+            runtime.block_on(tokio::signal::ctrl_c())?;
             received(super::INTERRUPT);
         }
     }
