@@ -1,17 +1,25 @@
 //! Authorizes requests: requests a grant after a challenge, renews it before it expires, and sends it to the registry only.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use reqwest::header::{HeaderValue, WWW_AUTHENTICATE};
-use reqwest::{Response, StatusCode, Url};
+use reqwest::{Method, Response, StatusCode, Url};
 
 use super::auth::{Challenge, Grant};
+use super::credential_use::{CredentialRecord, CredentialUse};
 use super::credentials::Credential;
 use super::error::RequestError;
 use super::options::Options;
 use super::token_service::TokenScope;
+use super::trial::{Trial, TrialGuard};
 use crate::parallel::lock;
+
+/// The responses to a wrong credential: those of registries, and of token services.
+const WRONG: [StatusCode; 1] = [StatusCode::UNAUTHORIZED];
+const WRONG_FOR_TOKEN: [StatusCode; 3] = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::BAD_REQUEST];
+/// The responses to a credential without the right to push.
+const DENIED: [StatusCode; 2] = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
 
 /// Authorizes requests to one repository.
 pub(crate) struct Authorizer {
@@ -28,6 +36,12 @@ pub(crate) struct Authorizer {
     renewal: tokio::sync::Mutex<()>,
     renewals: AtomicU64,
     has_asked_for_challenge: AtomicBool,
+    /// What became of the credential.
+    record: CredentialRecord,
+    /// Whether the credential is accepted at all, for all repositories of the registry.
+    login: Arc<Trial>,
+    /// Whether it allows pushes to this repository.
+    push_right: Trial,
 }
 
 /// The number of renewals before a request, kept with its response.
@@ -36,8 +50,11 @@ pub(crate) struct Generation(u64);
 
 impl Authorizer {
     /// Creates an authorizer that has no grant yet.
-    pub(crate) fn new(origin: Url, is_local: bool, repository: String) -> Authorizer {
+    pub(crate) fn new(origin: Url, is_local: bool, repository: String, options: &Options<'_>) -> Authorizer {
         Authorizer {
+            login: options.connections.login_trial(&origin, &options.credential_source),
+            push_right: Trial::default(),
+            record: CredentialRecord::default(),
             origin,
             is_local,
             repository,
@@ -80,6 +97,7 @@ impl Authorizer {
             let _renewal = self.renewal.lock().await;
             // Another request may have renewed the grant while this one waited.
             if let Some(challenge) = self.stale_challenge() {
+                // A credential that was good for one token is past its trial.
                 self.renew(challenge, options).await?;
             }
         }
@@ -94,8 +112,71 @@ impl Authorizer {
         lock(&self.grant).header(&options.credential)
     }
 
+    /// Returns what became of the credential.
+    pub(crate) fn credential_use(&self) -> CredentialUse {
+        self.record.get()
+    }
+
+    /// Returns whether pushes are requested.
+    pub(crate) fn is_for_push(&self) -> bool {
+        self.pushes.load(Ordering::Relaxed)
+    }
+
+    /// Begins the trial of the first request that writes with a credential. Others wait until it has ended.
+    ///
+    /// # Errors
+    /// Returns the refusal of the request that this one has waited for.
+    pub(crate) async fn push_trial(
+        &self,
+        method: &Method,
+        options: &Options<'_>,
+    ) -> Result<Option<TrialGuard<'_>>, RequestError> {
+        let is_read = matches!(*method, Method::GET | Method::HEAD);
+        if is_read || options.credential == Credential::Anonymous {
+            return Ok(None);
+        }
+        self.push_right.enter().await
+    }
+
+    /// Ends the trial of the first request that writes.
+    pub(crate) fn end_push_trial<T>(trial: Option<TrialGuard<'_>>, result: &Result<T, RequestError>) {
+        trial.into_iter().for_each(|trial| trial.end(result, &DENIED));
+    }
+
+    /// Begins the trial of the first request that shows the credential to the registry. Others wait until it has ended.
+    ///
+    /// # Errors
+    /// Returns the refusal of the request that this one has waited for.
+    pub(crate) async fn login_trial(
+        &self,
+        url: &Url,
+        options: &Options<'_>,
+    ) -> Result<Option<TrialGuard<'_>>, RequestError> {
+        if !self.is_own(url) || !lock(&self.grant).shows(&options.credential) {
+            return Ok(None);
+        }
+        self.login.enter().await
+    }
+
+    /// Ends the trial of the first request that shows the credential.
+    pub(crate) fn end_login_trial<T>(trial: Option<TrialGuard<'_>>, result: &Result<T, RequestError>) {
+        trial.into_iter().for_each(|trial| trial.end(result, &WRONG));
+    }
+
+    /// Notes what a response says about the credential that its request showed.
+    pub(crate) fn note_response(&self, response: &Response, options: &Options<'_>) {
+        if !self.is_own(response.url()) || !lock(&self.grant).shows(&options.credential) {
+            return;
+        }
+        let says_known = |header: &HeaderValue| header.to_str().is_ok_and(Challenge::is_insufficient_scope);
+        let mut headers = response.headers().get_all(WWW_AUTHENTICATE).iter();
+        if response.status() != StatusCode::UNAUTHORIZED || headers.any(says_known) {
+            self.record.note_accepted();
+        }
+    }
+
     /// Answers the challenge of a 401, unless another request has done so meanwhile. Returns whether it is worth sending
-    /// the request again.
+    /// the request again. `is_on_trial` is whether the request itself is on trial for the credential.
     ///
     /// # Errors
     /// Returns an error if the token service rejects the credential.
@@ -103,6 +184,7 @@ impl Authorizer {
         &self,
         response: &Response,
         options: &Options<'_>,
+        is_on_trial: bool,
     ) -> Result<bool, RequestError> {
         if response.status() != StatusCode::UNAUTHORIZED || !self.is_own(response.url()) {
             return Ok(false);
@@ -115,13 +197,38 @@ impl Authorizer {
             return Ok(false);
         };
         if !challenge.can_be_met(&options.credential) {
+            self.record.note_other_kind();
             return Ok(false);
         }
+        // Before the wait for other renewals, so that what they are refused is refused to this one.
+        let login = if is_on_trial { None } else { self.token_trial(&challenge, options).await? };
         let _renewal = self.renewal.lock().await;
         if response.extensions().get::<Generation>().is_none_or(|before| *before == self.generation()) {
-            self.renew(challenge, options).await?;
+            let is_basic_again = challenge == Challenge::Basic && matches!(*lock(&self.grant), Grant::Basic);
+            if is_basic_again {
+                return Ok(false);
+            }
+            let renewed = self.renew(challenge, options).await;
+            if self.record.is_sent() {
+                login.into_iter().for_each(|trial| trial.end(&renewed, &WRONG_FOR_TOKEN));
+            }
+            renewed?;
         }
         Ok(true)
+    }
+
+    /// Begins the trial of the first request that shows the credential to a token service.
+    async fn token_trial(
+        &self,
+        challenge: &Challenge,
+        options: &Options<'_>,
+    ) -> Result<Option<TrialGuard<'_>>, RequestError> {
+        match options.credential {
+            Credential::Basic { .. } | Credential::IdentityToken(_) if challenge.is_bearer() => {
+                self.login.enter().await
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Returns whether `/v2/` must be asked for a challenge, which is true once: there is a credential, and a response denies
@@ -137,7 +244,10 @@ impl Authorizer {
 
     /// Requests a grant. The caller holds the lock `renewal`.
     async fn renew(&self, challenge: Challenge, options: &Options<'_>) -> Result<(), RequestError> {
-        let grant = challenge.answer(&self.scope(), options, self.is_local, &self.origin).await?;
+        let grant = challenge.answer(&self.scope(), options, self.is_local, &self.origin, &self.record).await?;
+        if grant.shows(&options.credential) {
+            self.record.note_sent();
+        }
         *lock(&self.grant) = grant;
         self.renewals.fetch_add(1, Ordering::Relaxed);
         Ok(())

@@ -14,6 +14,7 @@ use super::options::Options;
 use super::retry::{Attempts, RateLimit, retry_after};
 use super::scheme::Scheme;
 use super::trace::execute;
+use super::trial::TrialGuard;
 use crate::error::Result;
 use crate::event::Event;
 use crate::parallel::lock;
@@ -62,7 +63,7 @@ impl<'a> Client<'a> {
         let origin = Url::parse(&origin).map_err(|error| miette::miette!("{origin} is not a URL: {error}"))?;
         Ok(Client {
             http,
-            authorizer: Authorizer::new(origin.clone(), is_local, repository.to_owned()),
+            authorizer: Authorizer::new(origin.clone(), is_local, repository.to_owned(), &options),
             origin,
             repository: repository.to_owned(),
             options,
@@ -92,19 +93,26 @@ impl<'a> Client<'a> {
     }
 
     /// Sends a request once, with credentials, and returns the response whatever its status. `timeout` ends with the time
-    /// it took.
+    /// it took. `trial` becomes the trial of the credential if the request is the first that shows it.
     ///
     /// # Errors
     /// Returns an error if there is no response in time.
-    pub(crate) async fn execute(
-        &self,
+    pub(in crate::registry) async fn execute<'t>(
+        &'t self,
+        trial: &mut Option<TrialGuard<'t>>,
         method: &Method,
         url: &Url,
         request: RequestBuilder,
         timeout: impl Future<Output = Duration>,
     ) -> Result<Response, RequestError> {
         tokio::time::sleep(self.rate_limit.remaining()).await;
-        let request = match self.authorizer.header(url, &self.options).await? {
+        let mut authorization = self.authorizer.header(url, &self.options).await?;
+        if authorization.is_some() && trial.is_none() {
+            *trial = self.authorizer.login_trial(url, &self.options).await?;
+            authorization = self.authorizer.current_header(url, &self.options);
+        }
+        let is_authorized = authorization.is_some();
+        let request = match authorization {
             Some(value) => request.header(AUTHORIZATION, value),
             None => request,
         };
@@ -119,6 +127,9 @@ impl<'a> Client<'a> {
             self.rate_limit.extend(pause.min(self.options.retry.max_retry_after));
         }
         response.extensions_mut().insert(generation);
+        if is_authorized {
+            self.authorizer.note_response(&response, &self.options);
+        }
         Ok(response)
     }
 
@@ -142,13 +153,28 @@ impl<'a> Client<'a> {
         url: &Url,
         edit: &impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Response, RequestError> {
-        let response = self.execute_edited(method, url, edit).await?;
-        if self.authorizer.answer_challenge(&response, &self.options).await?
+        let trial = self.authorizer.push_trial(method, &self.options).await?;
+        let result = self.send_authorized(method, url, edit).await;
+        Authorizer::end_push_trial(trial, &result);
+        result
+    }
+
+    async fn send_authorized(
+        &self,
+        method: &Method,
+        url: &Url,
+        edit: &impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Response, RequestError> {
+        let mut trial = None;
+        let mut response = self.execute_edited(&mut trial, method, url, edit).await?;
+        if self.authorizer.answer_challenge(&response, &self.options, trial.is_some()).await?
             || self.answer_root_challenge(response.status()).await?
         {
-            return check_status(method, url, self.execute_edited(method, url, edit).await?).await;
+            response = self.execute_edited(&mut trial, method, url, edit).await?;
         }
-        check_status(method, url, response).await
+        let result = check_status(method, url, response).await;
+        Authorizer::end_login_trial(trial, &result);
+        result
     }
 
     /// Asks `/v2/` for a challenge and answers it, if access was denied without one. Returns whether it is worth sending the
@@ -158,18 +184,19 @@ impl<'a> Client<'a> {
             return Ok(false);
         }
         let root = self.api_root();
-        let response = self.execute_edited(&Method::GET, &root, &|request| request).await?;
-        self.authorizer.answer_challenge(&response, &self.options).await
+        let response = self.execute_edited(&mut None, &Method::GET, &root, &|request| request).await?;
+        self.authorizer.answer_challenge(&response, &self.options, false).await
     }
 
-    async fn execute_edited(
-        &self,
+    async fn execute_edited<'t>(
+        &'t self,
+        trial: &mut Option<TrialGuard<'t>>,
         method: &Method,
         url: &Url,
         edit: &impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Response, RequestError> {
         let request = edit(self.request(method.clone(), url));
-        self.execute(method, url, request, sleep(self.options.retry.stall_timeout)).await
+        self.execute(trial, method, url, request, sleep(self.options.retry.stall_timeout)).await
     }
 
     /// Sends a request, checks the status, and repeats both after transient failures.

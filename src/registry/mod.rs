@@ -7,6 +7,7 @@ pub(crate) mod auth;
 mod authorizer;
 mod certificate;
 mod client;
+mod credential_use;
 pub mod credentials;
 mod download;
 mod error;
@@ -16,6 +17,7 @@ mod http;
 mod options;
 mod ping;
 mod pool;
+mod probe;
 mod proxy;
 mod referrers;
 pub(crate) mod referrers_api;
@@ -25,6 +27,7 @@ mod scheme;
 mod small_file;
 mod token_service;
 mod trace;
+mod trial;
 pub(crate) mod upload;
 
 use std::collections::HashMap;
@@ -45,11 +48,12 @@ use crate::reference::{Reference, TagOrDigest};
 use crate::store::{Missing, Sink, Source, read};
 
 pub use self::options::Options;
-pub(crate) use self::ping::ping;
+pub(crate) use self::ping::{Ping, ping};
 pub(crate) use self::pool::Connections;
+pub(crate) use self::probe::probe;
 use client::Client;
 pub(crate) use error::RequestError;
-pub use hosts::HostAccess;
+pub use hosts::{HostAccess, TrustedService};
 pub(crate) use hosts::{HostSettings, PullEndpoints};
 use pool::RequestRuntime;
 pub use retry::Retry;
@@ -161,7 +165,7 @@ impl<'a> Registry<'a> {
 
     /// Adds what is known of the credentials to an error.
     fn explain(&self, error: RequestError) -> Report {
-        access::explain(error, &self.reference, &self.client.options)
+        access::explain(error, &self.reference, &self.client.options, &self.client.authorizer)
     }
 }
 

@@ -5,12 +5,14 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 
 use miette::{Context, IntoDiagnostic};
+use reqwest::Url;
 use reqwest::redirect::{Action, Attempt, Policy};
 use tokio::runtime::{Builder, Runtime};
 
 use super::error::RequestError;
 use super::http::{HttpSettings, client_builder};
 use super::scheme::{Scheme, detect};
+use super::trial::Trial;
 use crate::error::Result;
 use crate::interrupt;
 use crate::parallel::lock;
@@ -70,6 +72,8 @@ pub struct Connections {
     pools: Mutex<Vec<(HttpSettings, reqwest::Client)>>,
     /// The schemes of the servers that were asked.
     schemes: Mutex<HashMap<String, Scheme>>,
+    /// The trials of credentials, by the registry's URL and the source of the credential.
+    logins: Mutex<HashMap<(String, String), Arc<Trial>>>,
 }
 
 impl Connections {
@@ -97,6 +101,12 @@ impl Connections {
         let new = build(settings)?;
         pools.push((settings.clone(), new.clone()));
         Ok(new)
+    }
+
+    /// Returns the trial of the credential from `source` in a registry.
+    pub(super) fn login_trial(&self, registry: &Url, source: &str) -> Arc<Trial> {
+        let key = (registry.to_string(), source.to_owned());
+        Arc::clone(lock(&self.logins).entry(key).or_insert_with(|| Arc::new(Trial::once())))
     }
 
     /// Returns the scheme of the server at `host`, which is asked once.

@@ -37,6 +37,9 @@ mod inspect;
 mod interrupts;
 #[cfg(unix)]
 mod login;
+mod refusals;
+#[cfg(unix)]
+mod registry_show;
 mod schema;
 mod secrets;
 mod signing;

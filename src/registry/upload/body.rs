@@ -62,7 +62,7 @@ impl BlobBody<'_> {
     /// Returns an error if the blob cannot be read, or if there is no response.
     pub(crate) fn send(&self, method: &Method, url: &Url, range: &Range<u64>) -> Result<Response, UploadError> {
         let response = self.send_once(method, url, range)?;
-        let challenge = self.client.authorizer.answer_challenge(&response, &self.client.options);
+        let challenge = self.client.authorizer.answer_challenge(&response, &self.client.options, false);
         if self.runtime.block_on(challenge)? { self.send_once(method, url, range) } else { Ok(response) }
     }
 
@@ -76,7 +76,7 @@ impl BlobBody<'_> {
         }
         if length == 0 {
             let timeout = sleep(self.client.options.retry.finish_timeout);
-            return Ok(self.runtime.block_on(self.client.execute(method, url, request, timeout))?);
+            return Ok(self.runtime.block_on(self.client.execute(&mut None, method, url, request, timeout))?);
         }
         let (sender, receiver) = mpsc::channel(WAITING_BUFFERS);
         let progress = Progress::start();
@@ -88,7 +88,7 @@ impl BlobBody<'_> {
         std::thread::scope(|scope| {
             let reader = scope.spawn(inherit(move || self.read(range, &sender)));
             let timeout = progress.stalled(&self.client.options.retry);
-            let response = self.runtime.block_on(self.client.execute(method, url, request, timeout));
+            let response = self.runtime.block_on(self.client.execute(&mut None, method, url, request, timeout));
             let read = reader.join().unwrap_or_else(|_| Err(miette!("a thread panicked")));
             match (response, read) {
                 // A response counts, also one before the end of the body.

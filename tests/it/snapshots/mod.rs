@@ -10,6 +10,7 @@
 mod arguments;
 mod bundles;
 mod engines;
+mod hosts;
 mod keys;
 mod lookups;
 mod packages;
