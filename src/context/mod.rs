@@ -54,6 +54,8 @@ pub struct GlobalContext<'a> {
     cache: Mutex<Option<Arc<Cache>>>,
     warned: Mutex<Vec<String>>,
     hosts: Mutex<Option<Arc<HostSettings>>>,
+    /// The registries that this run pushes to.
+    targets: Mutex<Vec<String>>,
 }
 
 impl<'a> GlobalContext<'a> {
@@ -70,7 +72,13 @@ impl<'a> GlobalContext<'a> {
             cache: Mutex::default(),
             warned: Mutex::default(),
             hosts: Mutex::default(),
+            targets: Mutex::default(),
         }
+    }
+
+    /// Makes the credentials in `CARGO_OCI_REGISTRY_…` apply to what is read from a registry too, since this run pushes to it.
+    pub(crate) fn push_to(&self, registry: &str) {
+        lock(&self.targets).push(registry.to_owned());
     }
 
     /// Reports an event.
@@ -174,7 +182,12 @@ impl<'a> GlobalContext<'a> {
         {
             self.warn_once(format!("the identity of {registry} is not verified: it is insecure by {why}"));
         }
+        let is_target = is_target || lock(&self.targets).iter().any(|target| target == registry);
         let found = credentials::find(&self.environment, registry, repository, is_target, &self.credentials)?;
+        for failure in found.failed {
+            self.warn_once(format!("asking {registry} without credentials: {failure}"));
+        }
+        self.report(Event::Credentials { registry: registry.to_owned(), source: found.source.clone() });
         let options = Options {
             credential: found.credential,
             credential_source: found.source,

@@ -1,110 +1,102 @@
-//! Why a registry denies access, by what is known of the credentials.
+//! Says of a failed request what is known of the credentials, and what to do about it.
 
 use miette::Report;
-use reqwest::StatusCode;
+use reqwest::{StatusCode, Url};
 
-use super::authorizer::Authorizer;
+use super::client::Client;
 use super::credential_use::CredentialUse;
-use super::credentials::Credential;
 use super::error::RequestError;
-use super::options::Options;
-use crate::error::with_help;
-use crate::reference::Reference;
+use super::help::{HelpContext, help};
+use super::phase::{RequestPhase, Shown};
+use super::proxy;
 
-/// Adds to an error that access was denied which credentials were sent, and what to do about it. Other errors are returned
-/// as they are.
-pub(crate) fn explain(
-    error: RequestError,
-    reference: &Reference,
-    options: &Options<'_>,
-    authorizer: &Authorizer,
-) -> Report {
-    let registry = reference.registry();
-    let is_anonymous = options.credential == Credential::Anonymous;
-    match error.status() {
-        Some(StatusCode::TOO_MANY_REQUESTS) if is_anonymous => {
-            let help = format!(
-                "try again later, or run `cargo oci login {registry}`: many registries allow users more requests"
-            );
-            with_help(error.into(), help)
-        }
-        Some(status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)) => {
-            let denial = Denial { status, registry, repository: reference.repository(), options, authorizer };
-            let (why, help) = if is_anonymous { denial.of_nobody() } else { denial.of_user() };
-            with_help(Report::from(error).wrap_err(why), help)
-        }
-        _ => error.into(),
+/// Adds to an error what the user can do about it, and if access was denied, which credentials were sent.
+pub(crate) fn explain(error: RequestError, client: &Client<'_>) -> Report {
+    let mut error = with_help_line(error, client);
+    if error.status().is_some_and(is_denied)
+        && let Some(help) = help_for_unsent(client)
+    {
+        error.context.help = Some(help);
+    }
+    match error.status().and_then(|status| denial(status, &context(&error, client), client)) {
+        Some(why) => Report::from(error).wrap_err(why),
+        None => error.into(),
     }
 }
 
-/// A response that denies access.
-struct Denial<'a> {
-    status: StatusCode,
-    registry: &'a str,
-    repository: &'a str,
-    options: &'a Options<'a>,
-    authorizer: &'a Authorizer,
+/// Adds to an error what the user can do about it.
+pub(crate) fn with_help_line(mut error: RequestError, client: &Client<'_>) -> RequestError {
+    error.context.help = help(&error, &context(&error, client));
+    error
 }
 
-impl Denial<'_> {
-    /// Returns why access is denied without credentials, and what helps.
-    fn of_nobody(&self) -> (String, String) {
-        let Denial { registry, options, .. } = self;
-        (
-            format!("{registry} requires credentials; found {}", options.credential_source),
-            format!(
-                "run `cargo oci login {registry}`, or check the repository name: some registries return {} for repositories that do not exist",
-                self.status.as_u16()
-            ),
-        )
+fn context<'a>(error: &RequestError, client: &'a Client<'_>) -> HelpContext<'a> {
+    let phase = phase(error, client);
+    HelpContext {
+        phase,
+        shown: client.authorizer.shown(&client.options),
+        registry: &client.registry,
+        repository: &client.repository,
+        is_proxied: !client.is_local && Url::parse(&error.url).is_ok_and(|url| proxy::is_used_for(&url)),
     }
+}
 
-    /// Returns why access is denied in spite of credentials, and what helps. Nothing is said of credentials that nobody has seen.
-    fn of_user(&self) -> (String, String) {
-        let Denial { registry, repository, options, .. } = self;
-        let source = &options.credential_source;
-        let right = if self.authorizer.is_for_push() { "push to" } else { "pull from" };
-        match self.authorizer.credential_use() {
-            CredentialUse::Unused => (
-                format!("{registry} denies access, and has not asked for the credentials from {source}"),
-                format!("check the repository name, and that {registry} accepts users and passwords, or tokens"),
+/// Returns what an error that access was denied says of the credentials, or `None` if it is another error.
+fn denial(status: StatusCode, context: &HelpContext<'_>, client: &Client<'_>) -> Option<String> {
+    let HelpContext { phase, shown, registry, repository, .. } = context;
+    let source = &client.options.credential_source;
+    let right = if client.authorizer.is_push() { "push to" } else { "pull from" };
+    if !is_denied(status) || *phase == RequestPhase::Storage {
+        return None;
+    }
+    Some(match shown {
+        Shown::Nothing => format!("{registry} requires credentials; found {source}"),
+        Shown::Withheld => match client.authorizer.credential_use() {
+            CredentialUse::Withheld(service) => format!(
+                "the credentials from {source} were not sent: the token service {service} of {registry} is in another domain"
             ),
-            CredentialUse::OfAnotherKind => (
-                format!("the credentials from {source} were not sent: {registry} asks for a user and a password"),
-                self.other_credentials(),
-            ),
-            CredentialUse::Withheld(service) => (
-                format!(
-                    "the credentials from {source} were not sent: the token service {service} of {registry} is in another domain"
-                ),
-                format!(
-                    "if {service} belongs to {registry}, run `cargo oci login {registry} --trust-token-service {service}`"
-                ),
-            ),
-            CredentialUse::Sent if self.status == StatusCode::UNAUTHORIZED => {
-                (format!("{registry} rejects the credentials from {source}"), self.other_credentials())
+            CredentialUse::OfAnotherKind => {
+                format!("the credentials from {source} were not sent: {registry} asks for a user and a password")
             }
-            CredentialUse::Sent => (
-                format!("{registry} does not give the credentials from {source} the right to {right} {repository}"),
-                self.other_credentials(),
-            ),
-            CredentialUse::Accepted => (
-                format!(
-                    "{registry} accepts the credentials from {source}, but without the right to {right} {repository}"
-                ),
-                format!("check the repository name, and what the user or token may do in {registry}"),
-            ),
+            _ => format!("{registry} denies access, and has not asked for the credentials from {source}"),
+        },
+        Shown::Accepted => {
+            format!("{registry} accepts the credentials from {source}, but without the right to {right} {repository}")
         }
-    }
+        _ if status == StatusCode::UNAUTHORIZED => format!("{registry} rejects the credentials from {source}"),
+        _ => format!("{registry} does not give the credentials from {source} the right to {right} {repository}"),
+    })
+}
 
-    /// Returns how to use other credentials.
-    fn other_credentials(&self) -> String {
-        let Denial { registry, options, .. } = self;
-        if options.is_credential_in_environment {
-            return format!(
-                "set these variables to other credentials, or unset them and run `cargo oci login {registry}`"
-            );
-        }
-        format!("run `cargo oci login {registry}` to replace them, and check the repository name")
+/// Returns how to have credentials sent that were not, if that is known.
+fn help_for_unsent(client: &Client<'_>) -> Option<String> {
+    let registry = &client.registry;
+    match client.authorizer.credential_use() {
+        CredentialUse::Withheld(service) => Some(format!(
+            "if {service} belongs to {registry}, run `cargo oci login {registry} --trust-token-service {service}`"
+        )),
+        CredentialUse::OfAnotherKind => Some(format!(
+            "run `cargo oci login {registry}`, or set CARGO_OCI_REGISTRY_USERNAME and CARGO_OCI_REGISTRY_PASSWORD"
+        )),
+        _ => None,
     }
+}
+
+fn phase(error: &RequestError, client: &Client<'_>) -> RequestPhase {
+    if error.context.by.is_some() {
+        return RequestPhase::Storage;
+    }
+    let is_login = client.repository.is_empty();
+    if is_login && error.status().is_some_and(is_denied) {
+        return RequestPhase::Login;
+    }
+    let by_url = || {
+        let url = Url::parse(&error.url).ok()?;
+        Some(RequestPhase::of(&error.method, &url, client.origin(), client.authorizer.is_push()))
+    };
+    error.context.phase.or_else(by_url).unwrap_or(RequestPhase::Pull)
+}
+
+fn is_denied(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }

@@ -11,6 +11,7 @@ use super::credential_use::{CredentialRecord, CredentialUse};
 use super::credentials::Credential;
 use super::error::RequestError;
 use super::options::Options;
+use super::phase::{RequestPhase, Shown};
 use super::token_service::TokenScope;
 use super::trial::{Trial, TrialGuard};
 use crate::parallel::lock;
@@ -80,6 +81,22 @@ impl Authorizer {
         }
     }
 
+    /// Returns whether the registry is pushed to.
+    pub(crate) fn is_push(&self) -> bool {
+        self.pushes.load(Ordering::Relaxed)
+    }
+
+    /// Returns which credentials the server of a request has seen.
+    pub(crate) fn shown(&self, options: &Options<'_>) -> Shown {
+        match self.record.get() {
+            _ if options.credential == Credential::Anonymous => Shown::Nothing,
+            CredentialUse::Unused | CredentialUse::OfAnotherKind | CredentialUse::Withheld(_) => Shown::Withheld,
+            CredentialUse::Accepted => Shown::Accepted,
+            CredentialUse::Sent if options.is_credential_in_environment => Shown::Environment,
+            CredentialUse::Sent => Shown::Stored,
+        }
+    }
+
     /// Returns the number of renewals so far.
     pub(crate) fn generation(&self) -> Generation {
         Generation(self.renewals.load(Ordering::Relaxed))
@@ -115,11 +132,6 @@ impl Authorizer {
     /// Returns what became of the credential.
     pub(crate) fn credential_use(&self) -> CredentialUse {
         self.record.get()
-    }
-
-    /// Returns whether pushes are requested.
-    pub(crate) fn is_for_push(&self) -> bool {
-        self.pushes.load(Ordering::Relaxed)
     }
 
     /// Begins the trial of the first request that writes with a credential. Others wait until it has ended.
@@ -244,7 +256,11 @@ impl Authorizer {
 
     /// Requests a grant. The caller holds the lock `renewal`.
     async fn renew(&self, challenge: Challenge, options: &Options<'_>) -> Result<(), RequestError> {
-        let grant = challenge.answer(&self.scope(), options, self.is_local, &self.origin, &self.record).await?;
+        let answer = challenge.answer(&self.scope(), options, self.is_local, &self.origin, &self.record).await;
+        let grant = answer.map_err(|mut error| {
+            error.context.phase = Some(RequestPhase::Token);
+            error
+        })?;
         if grant.shows(&options.credential) {
             self.record.note_sent();
         }

@@ -12,9 +12,11 @@ pub mod credentials;
 mod download;
 mod error;
 pub(crate) mod error_body;
+mod help;
 mod hosts;
 mod http;
 mod options;
+mod phase;
 mod ping;
 mod pool;
 mod probe;
@@ -152,7 +154,7 @@ impl<'a> Registry<'a> {
             return self.explain(error);
         }
         let missing = Missing { name: name.to_owned(), location: self.location() };
-        Report::from(error).wrap_err(missing)
+        Report::from(access::with_help_line(error, &self.client)).wrap_err(missing)
     }
 
     /// Adds what is known of the credentials to an error if it is that of a request.
@@ -165,7 +167,7 @@ impl<'a> Registry<'a> {
 
     /// Adds what is known of the credentials to an error.
     fn explain(&self, error: RequestError) -> Report {
-        access::explain(error, &self.reference, &self.client.options, &self.client.authorizer)
+        access::explain(error, &self.client)
     }
 }
 

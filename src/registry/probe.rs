@@ -9,7 +9,7 @@ use super::client::Client;
 use super::credential_use::CredentialUse;
 use super::credentials::Credential;
 use super::download::MAX_MANIFEST_BYTES;
-use super::error::{RequestError, redacted};
+use super::error::{RequestError, public_url};
 use super::hosts::trusted_service::authority;
 use super::http::{read_body, sleep};
 use super::options::Options;
@@ -140,7 +140,7 @@ fn token_service(client: &Client<'_>, response: &Response) -> RegistryFact {
                 },
                 |why| format!("receives credentials: {why}"),
             );
-            RegistryFact::new(WHAT, redacted(&url), why)
+            RegistryFact::new(WHAT, public_url(&url), why)
         }
     }
 }

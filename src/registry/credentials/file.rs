@@ -195,7 +195,9 @@ fn basic(user: String, password: String) -> Option<Credential> {
 
 /// Returns the user and the password. Only the password may contain a colon.
 fn decoded(auth: &str) -> Option<(String, String)> {
-    let text = String::from_utf8(BASE64.decode(auth.trim()).ok()?).ok()?;
+    // Some programs break lines of base64.
+    let auth: String = auth.split_ascii_whitespace().collect();
+    let text = String::from_utf8(BASE64.decode(auth).ok()?).ok()?;
     let (user, password) = text.split_once(':')?;
     // Docker removes trailing NULs too, which some programs write.
     Some((user.to_owned(), password.trim_end_matches('\0').to_owned()))
