@@ -25,6 +25,7 @@ mod referrers_tag;
 pub(crate) mod retry;
 mod scheme;
 mod silence;
+mod small_file;
 mod token_service;
 mod trace;
 pub(crate) mod upload;
@@ -52,7 +53,7 @@ pub(crate) use self::pool::Connections;
 use client::Client;
 pub(crate) use error::RequestError;
 pub use hosts::HostAccess;
-pub(crate) use hosts::{HostSettings, HostUse};
+pub(crate) use hosts::{HostSettings, PullEndpoints};
 use pool::RequestRuntime;
 pub use retry::Retry;
 use upload::{BlobUpload, SubjectStatus, UploadError, put_manifest};
@@ -91,6 +92,11 @@ impl<'a> Registry<'a> {
             lacks_referrers_api: AtomicBool::new(false),
             listed_bytes: AtomicUsize::new(0),
         })
+    }
+
+    /// Repeats requests as `retry` says, from now on.
+    pub(crate) fn retry_as(&mut self, retry: Retry) {
+        self.client.options.retry = retry;
     }
 
     /// Makes blobs of another repository of the same registry mountable: they need not be uploaded.

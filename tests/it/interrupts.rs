@@ -214,18 +214,10 @@ fn interrupt_ends_waits_of_pushes() {
 
 #[test]
 fn second_interrupt_ends_the_program_at_once() {
-    // Nobody reads its output, which the first interrupt gives two seconds.
+    // Output that nobody reads has two seconds after the first.
     let project = Project::empty("x");
-    BaseImage::new().write(&project.path("base"));
-    let text = "x".repeat(300_000);
-    let index = fs::read_to_string(project.path("base/index.json")).expect("a file");
-    let index = index.replacen("\"annotations\":{", &format!("\"annotations\":{{\"org.acme\":\"{text}\","), 1);
-    fs::write(project.path("base/index.json"), index).expect("a file");
-    let mut command = quiet(project.oci(&["inspect", "--json", "base"]).direct());
-    command.stdout(Stdio::piped());
-    let mut running = Process::with_pipes(&mut command);
-    soon(&mut running);
-    thread::sleep(Duration::from_secs(1));
+    let mut running = Process::with_pipes(&mut with_much_output(&project));
+    until_pipe_is_full(&mut running);
     let pid = Pid::from_raw(i32::try_from(running.id()).expect("an id")).expect("an id");
     kill_process(pid, Signal::INT).expect("it runs");
     thread::sleep(Duration::from_millis(100));
@@ -364,9 +356,8 @@ fn interrupt_ends_waits_for_programs() {
     assert!(!project.layout().exists());
 }
 
-#[test]
-fn interrupt_ends_wait_for_reader_of_stdout() {
-    let project = Project::empty("x");
+/// A command with more output than a pipe holds.
+fn with_much_output(project: &Project) -> Command {
     BaseImage::new().write(&project.path("base"));
     let text = "x".repeat(300_000);
     let index = fs::read_to_string(project.path("base/index.json")).expect("a file");
@@ -379,10 +370,19 @@ fn interrupt_ends_wait_for_reader_of_stdout() {
     project.oci(&attach).succeeds();
     let mut command = quiet(project.oci(&["inspect", "--json", "base"]).direct());
     command.stdout(Stdio::piped());
-    interrupt("output that nobody reads", command, |running| {
-        soon(running);
-        thread::sleep(Duration::from_secs(1));
-    });
+    command
+}
+
+/// Waits until a program waits for the reader of its output.
+fn until_pipe_is_full(running: &mut Process) {
+    soon(running);
+    thread::sleep(Duration::from_secs(1));
+}
+
+#[test]
+fn interrupt_ends_wait_for_reader_of_stdout() {
+    let project = Project::empty("x");
+    interrupt("output that nobody reads", with_much_output(&project), until_pipe_is_full);
 }
 
 /// Interrupts the program at a prompt by a signal, and not by a key. The terminal must echo afterwards.

@@ -124,12 +124,14 @@ fn answer_errors_match_snapshot() {
     for (title, rule) in PUSHES {
         let registry = server(rule);
         let repository = format!("{}/acme/x", registry.address());
+        told.writing(&format!("localhost:{}", registry.address().port()), "localhost:PORT");
         told.error(title, &project, &of_prebuilt("push", &["--base", "embedded", "--repository", &repository]));
     }
     let mut servers = Vec::new();
     let mut inspect = |title: &str, rule: Rule, flags: &[&str]| {
         let server = Server::start(TcpListener::bind("127.0.0.1:0").expect("a port"), Arc::new(HasImage(rule)));
         let image = format!("{}/acme/x:1", server.address());
+        told.writing(&format!("localhost:{}", server.address().port()), "localhost:PORT");
         let args: Vec<String> = ["inspect"].iter().chain(flags).map(ToString::to_string).chain([image]).collect();
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let owned: Vec<String> = args.iter().map(ToString::to_string).collect();
