@@ -147,7 +147,7 @@ impl<'a> ArchiveContents<'a> {
     /// Returns the size of the tar in bytes.
     pub fn size(&self) -> u64 {
         let blobs = self.blobs.iter().map(|blob| (blob.path.as_str(), blob.size()));
-        let documents = self.documents.iter().map(|(name, bytes)| (*name, bytes.len() as u64));
+        let documents = self.documents.iter().map(|(name, bytes)| (name.as_str(), bytes.len() as u64));
         // Two zero blocks end the tar. Sizes in manifests are not trusted to be sane.
         blobs.chain(documents).fold(1024, |sum: u64, (name, size)| {
             let content = size.checked_next_multiple_of(512).unwrap_or(size);
