@@ -427,8 +427,11 @@ fn signed_layout_is_read_by_other_tools() {
     for archive in [&oci, &docker] {
         succeeds(&containerd.ctr(&["images", "import", &archive.display().to_string()]));
     }
-    // oras reads a layout as well.
-    let found = oras(scene.project.root(), &["discover", "--oci-layout", &format!("{place}:latest")]);
+    // oras finds attachments where `index.json` lists them.
+    let listed = project.path("listed.tar");
+    let all = ArchiveContents::of_layout(&opened, ReferrersPlace::Index);
+    all.and_then(|all| all.write_file(0, &listed)).expect("writes");
+    let found = oras(scene.project.root(), &["discover", "--oci-layout", &format!("{}:latest", listed.display())]);
     assert!(found.contains(BUNDLE), "{found}");
 }
 
