@@ -22,6 +22,8 @@ pub(crate) struct RequestError {
     pub problem: RequestProblem,
     /// The pause that the registry asks for before the next request.
     pub retry_after: Option<Duration>,
+    /// Whether the response came from another origin, which the registry redirects to.
+    pub is_from_elsewhere: bool,
 }
 
 /// The cause of a failed request.
@@ -109,7 +111,13 @@ impl Diagnostic for RequestError {
 impl RequestError {
     /// Creates an error of a request to `url`.
     pub(crate) fn new(method: &Method, url: &Url, problem: RequestProblem) -> RequestError {
-        RequestError { method: method.clone(), url: redacted(url), problem, retry_after: None }
+        RequestError {
+            method: method.clone(),
+            url: redacted(url),
+            problem,
+            retry_after: None,
+            is_from_elsewhere: false,
+        }
     }
 
     /// Creates the error of a request that ended with Ctrl-C.
@@ -119,6 +127,7 @@ impl RequestError {
             url: String::new(),
             problem: RequestProblem::Interrupted,
             retry_after: None,
+            is_from_elsewhere: false,
         }
     }
 

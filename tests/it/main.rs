@@ -37,6 +37,8 @@ mod inspect;
 mod interrupts;
 #[cfg(unix)]
 mod login;
+#[cfg(target_os = "linux")]
+mod personalities;
 mod schema;
 mod secrets;
 mod signing;
