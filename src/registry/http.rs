@@ -51,11 +51,14 @@ pub(super) async fn check_status(method: &Method, url: &Url, mut response: Respo
         return Ok(response);
     }
     let retry_after = retry_after(status, response.headers());
-    let is_from_elsewhere = response.url().origin() != url.origin();
     let body = tokio::time::timeout(ERROR_BODY_TIMEOUT, read_limited(&mut response, MAX_ERROR_BYTES)).await;
     let body = body.ok().and_then(Result::ok).unwrap_or_default();
-    let error = RequestError::new(method, url, RequestProblem::Status { status, body: ErrorBody::parse(&body) });
-    Err(RequestError { retry_after, is_from_elsewhere, ..error })
+    let mut error = RequestError::new(method, url, RequestProblem::Status { status, body: ErrorBody::parse(&body) });
+    error.context.retry_after = retry_after;
+    // The origin only: the path of a redirect may be secret.
+    let by = response.url().origin();
+    error.context.by = (by != url.origin()).then(|| by.ascii_serialization());
+    Err(error)
 }
 
 /// Reads the body up to `limit` bytes and the end of the chunk that passes the limit.

@@ -69,7 +69,7 @@ async fn ask(client: &Client<'_>, url: &Url, accept: &str) -> Result<Response, R
     let mut attempts = Attempts::new(&client.options.retry);
     loop {
         match client.send_once(&Method::GET, url, &|request| request.header(ACCEPT, accept)).await {
-            Err(error) if !error.is_from_elsewhere => client.back_off(&mut attempts, error).await?,
+            Err(error) if error.context.by.is_none() => client.back_off(&mut attempts, error).await?,
             asked => return asked,
         }
     }
