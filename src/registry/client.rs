@@ -1,7 +1,7 @@
 //! Requests to one repository of a registry: authorized, with timeouts, and repeated after transient failures.
 
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION};
-use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Method, RequestBuilder, Response, Url};
 
 use super::authorizer::Authorizer;
 use super::error::RequestError;
@@ -148,7 +148,7 @@ impl<'a> Client<'a> {
     ) -> Result<Response, RequestError> {
         let response = self.execute_edited(method, url, edit).await?;
         if self.authorizer.answer_challenge(&response, &self.options).await?
-            || self.answer_root_challenge(response.status()).await?
+            || self.answer_root_challenge(&response).await?
         {
             return check_status(method, url, self.execute_edited(method, url, edit).await?).await;
         }
@@ -157,13 +157,23 @@ impl<'a> Client<'a> {
 
     /// Asks `/v2/` for a challenge and answers it, if access was denied without one. Returns whether it is worth sending the
     /// request again.
-    async fn answer_root_challenge(&self, status: StatusCode) -> Result<bool, RequestError> {
-        if !self.authorizer.must_ask_for_challenge(status, &self.options) {
+    async fn answer_root_challenge(&self, denied: &Response) -> Result<bool, RequestError> {
+        if !self.authorizer.may_need_credential(denied, &self.options) {
             return Ok(false);
         }
+        let mut has_asked = self.authorizer.has_asked_root().await;
+        // Another request may have asked while this one waited, and before it was sent.
+        if *has_asked || self.authorizer.is_renewed_since(denied) {
+            return Ok(self.authorizer.is_renewed_since(denied));
+        }
         let root = self.api_root();
-        let response = self.execute_edited(&Method::GET, &root, &|request| request).await?;
-        self.authorizer.answer_challenge(&response, &self.options).await
+        let asked = match self.execute_edited(&Method::GET, &root, &|request| request).await {
+            Ok(response) => self.authorizer.answer_challenge(&response, &self.options).await,
+            Err(error) => Err(error),
+        };
+        // After a failure that passes, the next attempt asks again.
+        *has_asked = !asked.as_ref().is_err_and(RequestError::is_transient);
+        asked
     }
 
     async fn execute_edited(

@@ -41,6 +41,8 @@ mod interrupts;
 mod login;
 #[cfg(unix)]
 mod odd_bases;
+#[cfg(target_os = "linux")]
+mod personalities;
 mod schema;
 mod secrets;
 mod signing;
