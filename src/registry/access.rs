@@ -6,7 +6,7 @@ use reqwest::{StatusCode, Url};
 use super::client::Client;
 use super::credential_use::CredentialUse;
 use super::error::RequestError;
-use super::help::{HelpContext, help};
+use super::help::{HelpContext, has_other_reason, help};
 use super::phase::{RequestPhase, Shown};
 use super::proxy;
 
@@ -18,7 +18,7 @@ pub(crate) fn explain(error: RequestError, client: &Client<'_>) -> Report {
     {
         error.context.help = Some(help);
     }
-    match error.status().and_then(|status| denial(status, &context(&error, client), client)) {
+    match denial(&error, &context(&error, client), client) {
         Some(why) => Report::from(error).wrap_err(why),
         None => error.into(),
     }
@@ -42,11 +42,12 @@ fn context<'a>(error: &RequestError, client: &'a Client<'_>) -> HelpContext<'a> 
 }
 
 /// Returns what an error that access was denied says of the credentials, or `None` if it is another error.
-fn denial(status: StatusCode, context: &HelpContext<'_>, client: &Client<'_>) -> Option<String> {
+fn denial(error: &RequestError, context: &HelpContext<'_>, client: &Client<'_>) -> Option<String> {
     let HelpContext { phase, shown, registry, repository, .. } = context;
     let source = &client.options.credential_source;
     let right = if client.authorizer.is_push() { "push to" } else { "pull from" };
-    if !is_denied(status) || *phase == RequestPhase::Storage {
+    let status = error.status().filter(|status| is_denied(*status))?;
+    if *phase == RequestPhase::Storage || has_other_reason(error, context) {
         return None;
     }
     Some(match shown {

@@ -36,14 +36,10 @@ pub(crate) fn ping(reference: &Reference, options: Options) -> Result<Ping> {
         (other, Some(listener)) => listener(other),
     };
     let options = Options { notify: Some(&notify), ..options };
-    let timeout = options.retry.first_response;
     let runtime = options.connections.runtime()?;
     let client = Client::without_repository(reference, options)?;
     let url = client.api_root();
-    let response = runtime.block_on(async {
-        let response = tokio::time::timeout(timeout, client.send(Method::GET, &url, |request| request)).await;
-        response.unwrap_or_else(|_| Err(client.timeout_error(&Method::GET, &url, timeout)))
-    });
+    let response = runtime.block_on(client.send(Method::GET, &url, |request| request));
     // A token that was granted without the credential proves nothing.
     if let CredentialUse::Withheld(service) = client.authorizer.credential_use() {
         return Ok(Ping::Withheld(service));

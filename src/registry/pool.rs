@@ -9,6 +9,7 @@ use reqwest::Url;
 use reqwest::redirect::{Action, Attempt, Policy};
 use tokio::runtime::{Builder, Runtime};
 
+use super::credentials::Credential;
 use super::error::RequestError;
 use super::http::{HttpSettings, client_builder};
 use super::scheme::{Scheme, detect};
@@ -72,8 +73,8 @@ pub struct Connections {
     pools: Mutex<Vec<(HttpSettings, reqwest::Client)>>,
     /// The schemes of the servers that were asked.
     schemes: Mutex<HashMap<String, Scheme>>,
-    /// The trials of credentials, by the registry's URL and the source of the credential.
-    logins: Mutex<HashMap<(String, String), Arc<Trial>>>,
+    /// The trials of credentials, each with the URL of its registry.
+    logins: Mutex<Vec<(Url, Credential, Arc<Trial>)>>,
 }
 
 impl Connections {
@@ -103,10 +104,15 @@ impl Connections {
         Ok(new)
     }
 
-    /// Returns the trial of the credential from `source` in a registry.
-    pub(super) fn login_trial(&self, registry: &Url, source: &str) -> Arc<Trial> {
-        let key = (registry.to_string(), source.to_owned());
-        Arc::clone(lock(&self.logins).entry(key).or_insert_with(|| Arc::new(Trial::once())))
+    /// Returns the trial of a credential in a registry.
+    pub(super) fn login_trial(&self, registry: &Url, credential: &Credential) -> Arc<Trial> {
+        let mut logins = lock(&self.logins);
+        if let Some((.., trial)) = logins.iter().find(|(url, known, _)| url == registry && known == credential) {
+            return Arc::clone(trial);
+        }
+        let trial = Arc::new(Trial::once());
+        logins.push((registry.clone(), credential.clone(), Arc::clone(&trial)));
+        trial
     }
 
     /// Returns the scheme of the server at `host`, which is asked once.

@@ -11,7 +11,7 @@ use super::credentials::Credential;
 use super::download::MAX_MANIFEST_BYTES;
 use super::error::{RequestError, public_url};
 use super::hosts::trusted_service::authority;
-use super::http::{read_body, sleep};
+use super::http::read_body;
 use super::options::Options;
 use super::proxy;
 use super::retry::Retry;
@@ -71,8 +71,7 @@ pub(crate) fn probe(
 /// Asks without credentials.
 async fn ask(client: &Client<'_>) -> Result<Response, RequestError> {
     let url = client.api_root();
-    let timeout = sleep(client.options.retry.first_response);
-    client.execute(&mut None, &Method::GET, &url, client.request(Method::GET, &url), timeout).await
+    client.execute(&mut None, &Method::GET, &url, client.request(Method::GET, &url), None).await
 }
 
 fn scheme(reference: &Reference, client: &Client<'_>, has_answered: bool) -> RegistryFact {
