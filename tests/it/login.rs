@@ -155,12 +155,12 @@ fn login_sends_no_password_to_foreign_token_service() {
     });
     let home = Home::new();
     let words = home.fails(1, &["login", &registry, "-u", "robot", "--password-stdin"], "sesame\n");
-    assert_says(&words, &[&format!("error: the password was not sent: the token service localhost:")]);
+    assert_says(&words, &["error: the password was not sent: the token service localhost:"]);
     assert_says(
         &words,
         &[
             &format!(" of {registry} is in another domain"),
-            &format!("help: nothing was stored; if localhost:"),
+            "help: nothing was stored; if localhost:",
             &format!("run `cargo oci login {registry} --trust-token-service localhost:"),
         ],
     );

@@ -15,9 +15,9 @@ use miette::{Report, miette};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::TrustedService;
 use super::insecure::InsecureRegistry;
 use super::registries_conf::{FileLine, line_of, parse_document};
+use super::trusted_service::TrustedService;
 use crate::config::ValueError;
 use crate::config::document::{array, in_order, parsed, table, wrong_value};
 use crate::environment::Environment;
@@ -71,7 +71,8 @@ pub(super) fn add_service(environment: &Environment, registry: &str, service: &s
         text.push_str(if text.ends_with('\n') { "\n" } else { "\n\n" });
     }
     // Names of hosts need no escapes.
-    text.push_str(&format!("[[token-service]]\nregistry = \"{registry}\"\ntrust = \"{service}\"\n"));
+    let added = format!("[[token-service]]\nregistry = \"{registry}\"\ntrust = \"{service}\"\n");
+    text.push_str(&added);
     // Never write what cannot be read again.
     parse(&path, &text).map_err(|error| unusable(&path, error))?;
     let folder = path.parent().unwrap_or(Path::new("."));
