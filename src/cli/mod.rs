@@ -17,6 +17,7 @@ mod registry;
 mod sbom;
 mod table;
 mod talk;
+pub(crate) mod time;
 
 pub use attest::{
     AttachArgs, Attest, GenerateKeyArgs, ReferrersArgs, Required, SignArgs, SignerArgs, SubjectArgs, VerifyArgs,

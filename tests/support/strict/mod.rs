@@ -85,6 +85,8 @@ pub struct Behaviour {
     pub etags: Etags,
     /// How long each of its answers takes.
     pub latency: Duration,
+    /// The URL that it has in public, which it names in Locations, and that of its token service.
+    pub public: Option<(String, String)>,
     /// Whose habits it has. [`Behaviour::of`] sets all that goes with it.
     pub personality: Personality,
 }
@@ -124,7 +126,10 @@ pub struct World {
     rivals: Mutex<usize>,
     registry: SocketAddr,
     storage: SocketAddr,
+    /// The URL that it has in public.
+    origin: String,
     realm: String,
+    tokens_at: SocketAddr,
 }
 
 struct At {
@@ -163,6 +168,7 @@ impl StrictRegistry {
             listeners.each_ref().map(|listener| listener.local_addr().expect("the address of a listener"));
         let (place, path) = behaviour.personality.realm();
         let realm = format!("http://{}{path}", if place == Place::Tokens { tokens } else { registry });
+        let (origin, realm) = behaviour.public.unwrap_or_else(|| (format!("http://{registry}"), realm));
         let world = Arc::new(World {
             repositories: Mutex::default(),
             sessions: Mutex::default(),
@@ -185,7 +191,9 @@ impl StrictRegistry {
             rivals: Mutex::default(),
             registry,
             storage,
+            origin,
             realm,
+            tokens_at: tokens,
         });
         world.guard_secrets();
         let mut places = [Place::Registry, Place::Storage, Place::Tokens].into_iter();
@@ -199,6 +207,16 @@ impl StrictRegistry {
     /// The full name of `repo_tag`, such as `127.0.0.1:PORT/hello:latest` for `hello:latest`.
     pub fn reference(&self, repo_tag: &str) -> String {
         format!("{}/{repo_tag}", self.world.registry)
+    }
+
+    /// The user that has the password.
+    pub fn user(&self) -> &'static str {
+        self.world.personality.user()
+    }
+
+    /// Where the token service is.
+    pub fn tokens(&self) -> SocketAddr {
+        self.world.tokens_at
     }
 
     /// Where the storage is: for the `urls` of a layer that must not be fetched.
@@ -252,6 +270,11 @@ impl StrictRegistry {
     /// How often a fault has struck that the client cannot overcome.
     pub fn final_hits(&self) -> u32 {
         self.world.faults.final_hits()
+    }
+
+    /// How often it has refused, out of habit, what the client cannot do otherwise.
+    pub fn refusals(&self) -> u32 {
+        self.world.faults.refusals()
     }
 
     /// How many requests there were, at all three origins.
