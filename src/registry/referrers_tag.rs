@@ -16,6 +16,7 @@ use super::error::RequestError;
 use super::http::read_body;
 use super::referrers_api::{check_total, too_many};
 use crate::error::{Result, with_help};
+use crate::image::artifact::referrers_tag;
 use crate::image::canonical_json;
 use crate::image::manifest::{Document, Manifest, ManifestError};
 use crate::store::referrers::{MAX_REFERRERS, entry};
@@ -26,11 +27,6 @@ const MAX_WRITES: u32 = 8;
 const CHECKS: u32 = 2;
 /// The longest pause before the list is read again.
 const MAX_PAUSE: Duration = Duration::from_secs(3);
-
-/// Returns the tag of the list.
-fn tag_of(subject: &Digest) -> String {
-    format!("{}-{}", subject.algorithm(), subject.digest())
-}
 
 /// The list of a registry.
 struct List {
@@ -66,7 +62,7 @@ pub(crate) async fn referrers(
 /// # Errors
 /// Returns an error if a request fails, or if other clients overwrite the list each time.
 pub(crate) async fn add(client: &Client<'_>, manifests: &[&Document], subject: &Digest) -> Result<()> {
-    let tag = tag_of(subject);
+    let tag = referrers_tag(subject);
     let mut wanted = Vec::new();
     for manifest in manifests {
         wanted.push(json!(entry(&manifest.descriptor, &manifest.bytes)?));
@@ -161,7 +157,7 @@ impl Conditions {
 }
 
 async fn get(client: &Client<'_>, subject: &Digest) -> Result<Option<List>> {
-    let tag = tag_of(subject);
+    let tag = referrers_tag(subject);
     let url = client.url(&format!("manifests/{tag}"));
     let mut response = match client.send(Method::GET, &url, accept_manifests).await {
         Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => return Ok(None),

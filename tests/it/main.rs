@@ -10,6 +10,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(unix)]
+mod answers;
 mod attach_at_once;
 mod attachments;
 mod bad_input;

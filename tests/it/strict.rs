@@ -278,6 +278,7 @@ fn client<'a>(scene: &Scene, registry: &StrictRegistry) -> Result<Registry<'a>> 
         attempts: 5,
         first_pause: Duration::from_millis(1),
         max_pause: Duration::from_millis(8),
+        answer_timeout: PROGRESS,
         stall_timeout: PROGRESS,
         ..Retry::default()
     };
