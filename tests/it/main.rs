@@ -37,6 +37,7 @@ mod inspect;
 mod interrupts;
 #[cfg(unix)]
 mod login;
+mod push;
 mod schema;
 mod secrets;
 mod signing;
