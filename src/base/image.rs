@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::error::Result;
 use crate::image::config::Object;
+use crate::image::exact_number;
 use crate::image::manifest::{Manifest, ManifestContent};
 use crate::image::media_type::{as_oci, is_layer};
 use crate::platform::{Platform, Target};
@@ -22,6 +23,8 @@ pub(crate) struct BaseImage {
     pub config: Object,
     /// Its layers, the lowest first, with OCI's media types also if the base uses Docker's.
     pub layers: Vec<Descriptor>,
+    /// The platform that its config names, if the index names another one. The index counts.
+    pub other_platform: Option<Platform>,
 }
 
 impl BaseImage {
@@ -32,35 +35,38 @@ impl BaseImage {
             platform: target.platform(),
             config: Object::from_iter([("rootfs".to_owned(), json!({"type": "layers", "diff_ids": []}))]),
             layers: Vec::new(),
+            other_platform: None,
         }
     }
 
-    /// Reads the image with this manifest.
+    /// Reads the image with this manifest. Returns `None` if it is an artifact.
     ///
     /// # Errors
-    /// Returns an error if it is not an image for `platform`, or contradicts itself.
+    /// Returns an error if it is neither, or contradicts itself.
     pub(super) fn read(
         source: &dyn Source,
         manifest: &Descriptor,
         platform: &Platform,
         target: Target,
-    ) -> Result<BaseImage> {
+    ) -> Result<Option<BaseImage>> {
         let ManifestContent::Image { config, layers } = read_manifest(source, manifest)?.content else {
             return Err(miette!("expected an image manifest, found an index: {}", manifest.digest()));
         };
-        let config = read_config(source, &config)?;
-        let own_platform = platform_of_config(&config);
-        // Otherwise a program for the wrong machine would be started.
-        if !own_platform.agrees_with(platform) {
-            return Err(miette!("platform mismatch: the index says {platform}, the config says {own_platform}"));
+        if !is_image_config(&config) {
+            return Ok(None);
         }
+        let config = read_config(source, &config)?;
+        let own = platform_of_config(&config);
+        let agrees = own.agrees_with(platform);
         check_diff_ids(&config, layers.len()).wrap_err_with(|| format!("cannot use {}", manifest.digest()))?;
-        Ok(BaseImage {
+        let variant = platform.variant.clone().or_else(|| own.variant.clone().filter(|_| agrees));
+        Ok(Some(BaseImage {
             target,
-            platform: Platform { variant: platform.variant.clone().or(own_platform.variant), ..platform.clone() },
+            platform: Platform { variant, ..platform.clone() },
             config,
             layers: layers.into_iter().map(as_oci_layer).collect::<Result<_>>()?,
-        })
+            other_platform: (!agrees).then_some(own),
+        }))
     }
 }
 
@@ -92,12 +98,17 @@ pub(super) fn read_manifest(source: &dyn Source, descriptor: &Descriptor) -> Res
 /// # Errors
 /// Returns an error if it is that of an artifact, or not JSON.
 pub(super) fn read_config(source: &dyn Source, config: &Descriptor) -> Result<Object> {
-    if as_oci(config.media_type()) != MediaType::ImageConfig {
+    if !is_image_config(config) {
         return Err(miette!("expected an image, found an artifact of type {}", config.media_type()));
     }
-    serde_json::from_slice(&read(source, config)?)
+    exact_number::parse(&read(source, config)?)
         .into_diagnostic()
         .wrap_err_with(|| format!("{} is not an image config", config.digest()))
+}
+
+/// Returns whether it is the config of an image, not of an artifact.
+pub(super) fn is_image_config(config: &Descriptor) -> bool {
+    as_oci(config.media_type()) == MediaType::ImageConfig
 }
 
 /// Returns the platform that a config names.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use miette::miette;
 use oci_spec::image::{Descriptor, MediaType};
 
-use super::image::{BaseImage, platform_of_config, read_config, read_manifest};
+use super::image::{BaseImage, is_image_config, platform_of_config, read_config, read_manifest};
 use crate::error::Result;
 use crate::image::manifest::{ManifestContent, is_for_none, platform_of};
 use crate::image::media_type::as_oci;
@@ -23,11 +23,11 @@ pub(crate) struct ListedImage {
 }
 
 impl ListedImage {
-    /// Reads the image.
+    /// Reads the image. Returns `None` if it is an artifact.
     ///
     /// # Errors
-    /// Returns an error if it is not an image for its platform, or contradicts itself.
-    pub(crate) fn read(&self, source: &dyn Source, target: Target) -> Result<BaseImage> {
+    /// Returns an error if it is neither, or contradicts itself.
+    pub(crate) fn read(&self, source: &dyn Source, target: Target) -> Result<Option<BaseImage>> {
         BaseImage::read(source, &self.manifest, &self.platform, target)
     }
 }
@@ -43,7 +43,11 @@ pub(crate) fn list_images(source: &dyn Source, root: &Descriptor) -> Result<Vec<
     for node in walk {
         let descriptor = node.descriptor;
         // An entry for no platform is an attestation of another image.
-        if !node.is_listed || is_for_none(&descriptor) || !seen.insert(descriptor.digest().clone()) {
+        if !node.is_listed
+            || is_for_none(&descriptor)
+            || is_artifact(&descriptor)
+            || !seen.insert(descriptor.digest().clone())
+        {
             continue;
         }
         if seen.len() > MAX_IMAGES {
@@ -56,6 +60,8 @@ pub(crate) fn list_images(source: &dyn Source, root: &Descriptor) -> Result<Vec<
             }
             NodeContent::Document(manifest) => match manifest.content {
                 ManifestContent::Index(_) => None,
+                // Beside images there may be artifacts, but the root must be an image.
+                ManifestContent::Image { config, .. } if node.depth > 0 && !is_image_config(&config) => None,
                 // Without an entry in an index, only the config names the platform.
                 ManifestContent::Image { config, .. } => Some(platform_of_config(&read_config(source, &config)?)),
             },
@@ -70,7 +76,12 @@ pub(crate) fn list_images(source: &dyn Source, root: &Descriptor) -> Result<Vec<
 }
 
 fn has_known_platform(entry: &Descriptor) -> bool {
-    is_for_none(entry) || is_image(entry) && platform_of(entry).is_some()
+    is_for_none(entry) || is_artifact(entry) || is_image(entry) && platform_of(entry).is_some()
+}
+
+/// Returns whether an index says that the entry is an artifact.
+fn is_artifact(entry: &Descriptor) -> bool {
+    entry.artifact_type().as_ref().is_some_and(|artifact| as_oci(artifact) != MediaType::ImageConfig)
 }
 
 fn is_image(descriptor: &Descriptor) -> bool {

@@ -52,14 +52,15 @@ fn read_images(source: &dyn Source, root: &Descriptor, choices: &[PlatformChoice
     for choice in choices {
         match choice {
             PlatformChoice::One(target) => {
-                let image = listed.iter().find(|image| image.platform == target.platform());
-                let image = image.ok_or_else(|| missing(source, *target, &listed))?;
-                images.push(image.read(source, *target).wrap_err_with(unusable)?);
+                let candidates = listed.iter().filter(|image| image.platform == target.platform());
+                let mut read = candidates.filter_map(|image| image.read(source, *target).transpose());
+                let image = read.next().transpose().wrap_err_with(unusable)?;
+                images.push(image.ok_or_else(|| missing(source, *target, &listed))?);
             }
             PlatformChoice::All => {
                 for image in &listed {
                     if let Some(target) = image.platform.target() {
-                        images.push(image.read(source, target).wrap_err_with(unusable)?);
+                        images.extend(image.read(source, target).wrap_err_with(unusable)?);
                     }
                 }
             }
@@ -163,11 +164,51 @@ mod tests {
     #[test]
     fn contradictory_base_is_rejected() {
         let memory = Memory::default();
-        let lie = [("linux/amd64".parse().expect("a platform"), single(&memory, "linux/arm64", 1))];
-        let root = memory.put_document(index(&lie, &Annotations::new()));
-        assert!(error(Base::read(&memory, root, &choices(&["all"]))).contains("the config says linux/arm64"));
         let root = single(&memory, "linux/amd64", 2);
         assert!(error(Base::read(&memory, root, &choices(&["all"]))).contains("1 layers, but its config has 2"));
+    }
+
+    #[test]
+    fn platform_of_index_counts_before_that_of_config() {
+        let memory = Memory::default();
+        let lie = [("linux/arm64".parse().expect("a platform"), single(&memory, "linux/amd64", 1))];
+        let root = memory.put_document(index(&lie, &Annotations::new()));
+        let base = Base::read(&memory, root.clone(), &choices(&["linux/arm64"])).expect("reads");
+        let other = base.images[0].other_platform.as_ref().map(ToString::to_string);
+        assert_eq!(
+            (base.images[0].platform.to_string(), other),
+            ("linux/arm64".to_owned(), Some("linux/amd64".to_owned()))
+        );
+        assert!(error(Base::read(&memory, root, &choices(&["linux/amd64"]))).ends_with("it has linux/arm64"));
+    }
+
+    #[test]
+    fn artifacts_in_an_index_are_passed_over() {
+        let memory = Memory::default();
+        let mut artifact_config = memory.put_document(config(Object::new()));
+        artifact_config.set_media_type(MediaType::Other("application/vnd.example".to_owned()));
+        let artifact = memory.put_document(image(&artifact_config, &[], &Annotations::new()));
+        let mut typed = artifact.clone();
+        typed.set_artifact_type(Some(MediaType::Other("application/vnd.example".to_owned())));
+        let amd = single(&memory, "linux/amd64", 1);
+        let of = |entry: &Descriptor, platform: Option<&str>| {
+            let mut entry = json!(entry);
+            if let Some(architecture) = platform {
+                entry["platform"] = json!({"os": "linux", "architecture": architecture});
+            }
+            entry
+        };
+        // Also those that the index lists for the platform, before the image.
+        let entries =
+            [of(&artifact, None), of(&typed, Some("amd64")), of(&artifact, Some("amd64")), of(&amd, Some("amd64"))];
+        let bytes = crate::image::canonical_json(&json!({ "manifests": entries }));
+        let root = Descriptor::new(MediaType::ImageIndex, bytes.len() as u64, crate::image::digest::sha256(&bytes));
+        memory.put(&root, bytes);
+        for chosen in ["linux/amd64", "all"] {
+            let base = Base::read(&memory, root.clone(), &choices(&[chosen])).expect("reads");
+            assert_eq!(base.images.len(), 1, "{chosen}");
+        }
+        assert!(error(Base::read(&memory, artifact, &choices(&["all"]))).contains("vnd.example"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::build::Build;
 use crate::cli::PushArgs;
 use crate::context::{GlobalContext, key};
 use crate::error::Result;
-use crate::plan::Request;
+use crate::plan::{Plan, Request};
 use crate::publish::{Destinations, check_repositories};
 
 /// Builds and pushes every image that the arguments select; returns `registry/repository@digest` for each repository.
@@ -18,8 +18,14 @@ pub(crate) fn run(args: &PushArgs, context: &GlobalContext) -> Result<Outcome> {
     // Outputs must be complete.
     let complete = !args.build.output.outputs.is_empty();
     let destinations = Destinations::new(context, args.by_digest, signer.as_ref());
-    let built = Build { request: Request::new(&args.build), complete, attach: true, context }
-        .run(check_repositories, &destinations)?;
+    let check = |plan: &Plan| {
+        check_repositories(plan)?;
+        let repositories = plan.images.iter().flat_map(|image| &image.repositories);
+        repositories.for_each(|repository| context.push_to(repository.registry()));
+        Ok(())
+    };
+    let built =
+        Build { request: Request::new(&args.build), complete, attach: true, context }.run(check, &destinations)?;
     let pushed = destinations.push(&built)?;
     built.write_outputs(context)?;
     Ok(Outcome::Results(pushed))

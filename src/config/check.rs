@@ -2,6 +2,9 @@
 
 use crate::sanitize::is_terminal_control;
 
+/// The length limit of a tag.
+pub(crate) const MAX_TAG: usize = 128;
+
 /// Checks a tag by the rules of the distribution-spec ("Pulling manifests").
 ///
 /// # Errors
@@ -13,7 +16,7 @@ pub(crate) fn check_tag(tag: &str) -> Result<(), String> {
 pub(super) fn is_tag(tag: &str) -> bool {
     tag.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
         && tag.chars().all(is_tag_character)
-        && tag.len() <= 128
+        && tag.len() <= MAX_TAG
 }
 
 /// Returns whether a tag may contain `c`.
@@ -23,7 +26,7 @@ pub(super) fn is_tag_character(c: char) -> bool {
 
 pub(super) fn invalid_tag(text: &str) -> String {
     format!(
-        "invalid tag `{text}`: tags have 1 to 128 letters, digits, `_`, `.` and `-`, and do not begin with `.` or `-`"
+        "invalid tag `{text}`: tags have 1 to {MAX_TAG} letters, digits, `_`, `.` and `-`, and do not begin with `.` or `-`"
     )
 }
 

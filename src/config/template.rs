@@ -67,6 +67,11 @@ impl TagTemplate {
         self.parts.iter().all(|part| matches!(part, TagPart::Text(_)))
     }
 
+    /// Returns how often it has this placeholder.
+    pub fn count(&self, placeholder: Placeholder) -> usize {
+        self.parts.iter().filter(|part| **part == TagPart::Placeholder(placeholder)).count()
+    }
+
     /// Returns the tag, with the value of each placeholder. Characters that a tag must not contain become `-`.
     ///
     /// # Errors

@@ -124,6 +124,14 @@ impl<'a> Bases<'a> {
             return Ok(base.clone());
         }
         let base = Base::read(source.source(), root.clone(), platforms)?;
+        for image in &base.images {
+            if let Some(other) = &image.other_platform {
+                self.context.warn(format!(
+                    "the base {reference} lists an image for {}, whose config says {other}: used as {}",
+                    image.platform, image.platform
+                ));
+            }
+        }
         read.push((platforms.to_vec(), base.clone()));
         Ok(base)
     }

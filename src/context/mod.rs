@@ -17,8 +17,6 @@ pub(crate) mod subject;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use miette::miette;
-
 use crate::environment::{Environment, REGISTRY_VARIABLES};
 use crate::error::Result;
 use crate::event::{Event, Listener, Prompt, Question};
@@ -26,7 +24,7 @@ use crate::interrupt::{self, Cancellation};
 use crate::parallel::lock;
 use crate::reference::{Reference, RegistryName};
 use crate::registry::credentials::{self, CredentialCache};
-use crate::registry::{Connections, HostAccess, HostSettings, HostUse, Options, Registry, Retry};
+use crate::registry::{Connections, HostAccess, HostSettings, Options, PullEndpoints, Registry, Retry};
 use crate::store::{Cache, Source};
 
 /// How often a mirror is asked for an image.
@@ -50,6 +48,8 @@ pub struct GlobalContext<'a> {
     cache: Mutex<Option<Arc<Cache>>>,
     warned: Mutex<Vec<String>>,
     hosts: Mutex<Option<Arc<HostSettings>>>,
+    /// The registries that this run pushes to.
+    targets: Mutex<Vec<String>>,
 }
 
 impl<'a> GlobalContext<'a> {
@@ -66,7 +66,13 @@ impl<'a> GlobalContext<'a> {
             cache: Mutex::default(),
             warned: Mutex::default(),
             hosts: Mutex::default(),
+            targets: Mutex::default(),
         }
+    }
+
+    /// Makes the credentials in `CARGO_OCI_REGISTRY_…` apply to what is read from a registry too, since this run pushes to it.
+    pub(crate) fn push_to(&self, registry: &str) {
+        lock(&self.targets).push(registry.to_owned());
     }
 
     /// Reports an event.
@@ -128,9 +134,7 @@ impl<'a> GlobalContext<'a> {
     /// # Errors
     /// Returns an error if credentials or settings of hosts cannot be read, the registry is blocked, or TLS cannot be set up.
     pub fn connect_to_push(&self, reference: &Reference) -> Result<Registry<'a>> {
-        let endpoints = self.hosts()?.endpoints(reference, HostUse::Push)?;
-        let endpoint = endpoints.into_iter().next_back().ok_or_else(|| miette!("{reference} has no registry"))?;
-        self.connect(reference, endpoint.access, true, Retry::default())
+        self.connect(reference, self.hosts()?.to_push(reference)?.access, true, Retry::default())
     }
 
     /// Returns the repository of a reference to pull from: that of the first mirror that has what it names, else its own.
@@ -138,16 +142,17 @@ impl<'a> GlobalContext<'a> {
     /// # Errors
     /// Returns an error if credentials or settings of hosts cannot be read, the registry is blocked, or TLS cannot be set up.
     pub fn connect_to_pull(&self, reference: &Reference) -> Result<Registry<'a>> {
-        let host_use = if reference.name().tag().is_some() { HostUse::PullTag } else { HostUse::PullDigest };
-        let mut endpoints = self.hosts()?.endpoints(reference, host_use)?;
-        let own = endpoints.pop().ok_or_else(|| miette!("{reference} has no registry"))?;
-        for mirror in endpoints {
+        let PullEndpoints { mirrors, own } = self.hosts()?.to_pull(reference)?;
+        for mirror in mirrors {
             let place = mirror.reference(reference)?;
             // The next mirror is worth more than many attempts at this one.
             let retry = Retry { attempts: MIRROR_ATTEMPTS, ..Retry::default() };
-            let asked = self.connect(&place, mirror.access.clone(), false, retry)?;
+            let mut asked = self.connect(&place, mirror.access, false, retry)?;
             match asked.resolve(None) {
-                Ok(_) => return self.connect(&place, mirror.access, false, Retry::default()),
+                Ok(_) => {
+                    asked.retry_as(Retry::default());
+                    return Ok(asked);
+                }
                 Err(error) if interrupt::is_set() => return Err(error),
                 Err(error) => {
                     let line = mirror.configured.map(|line| format!(" ({line})")).unwrap_or_default();
@@ -171,7 +176,12 @@ impl<'a> GlobalContext<'a> {
         {
             self.warn_once(format!("the identity of {registry} is not verified: it is insecure by {why}"));
         }
+        let is_target = is_target || lock(&self.targets).iter().any(|target| target == registry);
         let found = credentials::find(&self.environment, registry, repository, is_target, &self.credentials)?;
+        for failure in found.failed {
+            self.warn_once(format!("asking {registry} without credentials: {failure}"));
+        }
+        self.report(Event::Credentials { registry: registry.to_owned(), source: found.source.clone() });
         let options = Options {
             credential: found.credential,
             credential_source: found.source,

@@ -4,11 +4,11 @@ use std::collections::{BTreeSet, HashSet};
 
 use miette::IntoDiagnostic;
 use oci_spec::image::Descriptor;
-use serde_json::Value;
 
 use super::program::Program;
 use crate::error::Result;
 use crate::image::Digest;
+use crate::image::exact_number;
 use crate::image::manifest::{ManifestContent, platform_of};
 use crate::platform::Platform;
 use crate::reference::{Reference, TagOrDigest};
@@ -71,7 +71,7 @@ pub(super) fn shared_layers(wanted: &[String], chains: &[Vec<String>]) -> usize 
 /// # Errors
 /// Returns an error if the config cannot be read.
 pub(super) fn diff_ids(source: &dyn Source, config: &Descriptor) -> Result<Vec<String>> {
-    let config: Value = serde_json::from_slice(&read(source, config)?).into_diagnostic()?;
+    let config = exact_number::parse(&read(source, config)?).into_diagnostic()?;
     serde_json::from_value(config["rootfs"]["diff_ids"].clone()).into_diagnostic()
 }
 

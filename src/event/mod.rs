@@ -208,6 +208,13 @@ pub enum Event {
         /// Where they were.
         place: String,
     },
+    /// Where the credentials for a registry are from, or where none were found.
+    Credentials {
+        /// The registry.
+        registry: String,
+        /// The file, helper or variable.
+        source: String,
+    },
     /// A request to a registry or its token service has ended.
     Request {
         /// The method, such as `GET`.

@@ -8,6 +8,7 @@ use crate::bundle::user::ProcessUser;
 use crate::bundle::validate;
 use crate::image::config::{History, Object, Settings, assemble};
 use crate::image::digest::{DiffId, sha256};
+use crate::image::exact_number;
 use crate::image::manifest::{Manifest, ManifestContent, platform_of, sniff};
 use crate::image::{canonical_json, canonical_json_pretty};
 use crate::platform::Platform;
@@ -107,6 +108,8 @@ fn diff_ids(config: &Object) -> usize {
 /// The config of any base becomes that of an image, and that of a runtime.
 pub(super) fn image_config(data: &[u8]) {
     let Ok(Value::Object(base)) = serde_json::from_slice(data) else { return };
+    let exact = exact_number::serialize(exact_number::parse(data).expect("an object"));
+    assert_eq!(serde_json::from_slice::<Object>(&exact).expect("an object"), base, "what is read is written");
     let platform: Platform = "linux/arm/v7".parse().expect("a platform");
     let layer = History { diff_id: DiffId(sha256(data)), created_by: "fuzz".to_owned() };
     let layers = [layer.clone(), layer];

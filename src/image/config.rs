@@ -123,7 +123,16 @@ pub(crate) fn assemble(
     diff_ids.extend(layers.iter().map(|layer| json!(layer.diff_id)));
     let history = array_in(&mut config, "history");
     // Readers pair layers with history entries: a base without a history gets placeholders.
-    let documented = history.iter().filter(|entry| entry.get("empty_layer") != Some(&json!(true))).count();
+    let mut documented = 0;
+    for entry in history.iter_mut().filter_map(Value::as_object_mut) {
+        if entry.get("empty_layer") != Some(&json!(true)) {
+            documented += 1;
+        }
+        // Entries beyond the layers made none: otherwise they would be paired with those that follow.
+        if documented > base_layers {
+            entry.insert("empty_layer".to_owned(), json!(true));
+        }
+    }
     history
         .extend((documented..base_layers).map(|_| json!({ "comment": "a layer of the base, which has no history" })));
     for layer in layers {
@@ -302,5 +311,17 @@ mod tests {
         assert_eq!(config["history"][0]["created_by"], "base");
         assert_eq!(config["history"][1]["comment"], "a layer of the base, which has no history");
         assert_eq!(config["history"][2]["created_by"], "us");
+    }
+
+    #[test]
+    fn history_beyond_the_layers_is_marked_empty() {
+        let steps = [json!({"created_by": "a"}), json!({"created_by": "b"}), json!({"created_by": "c"})];
+        let base = object(&json!({"rootfs": {"diff_ids": ["sha256:a"]}, "history": steps}));
+        let layer = History { diff_id: DiffId(crate::image::digest::sha256(b"")), created_by: "us".to_owned() };
+        let platform = "linux/amd64".parse().expect("a platform");
+        let config = assemble(&base, &platform, &Settings::default(), &[layer]).expect("assembles");
+        let made: Vec<_> =
+            config["history"].as_array().into_iter().flatten().map(|step| step.get("empty_layer")).collect();
+        assert_eq!(made, [None, Some(&json!(true)), Some(&json!(true)), None]);
     }
 }

@@ -6,6 +6,7 @@ use oci_spec::image::{Descriptor, Digest, MediaType};
 use serde_json::{Value, json};
 
 use super::digest::sha256;
+use super::exact_number;
 use super::json::{Object, canonical_json, string_map};
 use super::media_type::as_oci;
 use crate::platform::Platform;
@@ -29,7 +30,8 @@ pub(super) fn document(media_type: MediaType, content: &Value) -> Document {
 
 /// Creates the document of an image config.
 pub(crate) fn config(content: Object) -> Document {
-    document(MediaType::ImageConfig, &Value::Object(content))
+    let bytes = exact_number::serialize(content);
+    Document { descriptor: Descriptor::new(MediaType::ImageConfig, bytes.len() as u64, sha256(&bytes)), bytes }
 }
 
 /// Creates the manifest of an image for one platform.

@@ -3,6 +3,7 @@
 pub(crate) mod artifact;
 pub(crate) mod config;
 pub mod digest;
+pub(crate) mod exact_number;
 mod json;
 pub mod layer;
 pub(crate) mod manifest;

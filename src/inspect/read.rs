@@ -11,6 +11,7 @@ use super::config::{ConfigInfo, diff_ids, history_steps, text};
 use super::image::{BaseName, ImageInfo, LayerInfo, ManifestInfo};
 use super::referrers::{AttachedManifest, attested_digest};
 use crate::error::Result;
+use crate::image::exact_number;
 use crate::image::manifest::{Annotations, Manifest, ManifestContent, is_for_none, platform_of};
 use crate::image::media_type::{as_oci, is_document};
 use crate::image::{Descriptor, Digest, MediaType};
@@ -162,7 +163,8 @@ impl ImageReader<'_> {
     /// Reads the config of an image. That of an artifact may be anything: it is `Null`.
     fn config(&self, config: &Descriptor) -> Result<Value> {
         match as_oci(config.media_type()) {
-            MediaType::ImageConfig => serde_json::from_slice(&read(self.source, config)?)
+            MediaType::ImageConfig => exact_number::parse(&read(self.source, config)?)
+                .map(Value::Object)
                 .into_diagnostic()
                 .wrap_err_with(|| format!("{} is not an image config", config.digest())),
             _ => Ok(Value::Null),

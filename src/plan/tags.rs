@@ -6,12 +6,17 @@ use std::path::Path;
 use cargo_metadata::semver::Version;
 use miette::{Context, miette};
 
-use crate::config::check::check_tag;
+use crate::ci;
+use crate::config::check::{MAX_TAG, check_tag};
 use crate::config::{Placeholder, TagTemplate};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::git::{self, Commit, NoCommit};
+use crate::image::digest::sha256;
 use crate::unique::each_once;
+
+/// How many digits of its digest the name of a branch ends with that was cut.
+const CUT_DIGITS: usize = 8;
 
 /// What git knows about the folder. Branch and tag are only read if a template needs them.
 #[derive(Debug)]
@@ -57,17 +62,33 @@ impl<'a> Git<'a> {
             miette!(help = help, "cannot read the commit of {}: {why}", self.folder.display())
         })?;
         let known = match placeholder {
-            Placeholder::GitBranch => self.branch.get_or_init(|| git::branch(self.folder, self.environment)).clone(),
-            Placeholder::GitTag => self.tag.get_or_init(|| git::tag(self.folder, self.environment)).clone(),
+            Placeholder::GitBranch => self.branch.get_or_init(|| self.find_branch()).clone(),
+            Placeholder::GitTag => self.tag.get_or_init(|| self.find_tag(commit)).clone(),
             Placeholder::GitShort => commit.sha.get(..7).map(str::to_owned),
             _ => Some(commit.sha.clone()),
         };
         known.ok_or_else(|| match placeholder {
             Placeholder::GitBranch => {
-                miette!(help = "check out a branch: `git switch BRANCH`", "no branch is checked out (detached HEAD)")
+                miette!(help = self.help_for_branches(commit), "no branch is checked out (detached HEAD)")
             }
             _ => miette!(help = self.help_for_tags(), "the commit {} has no tag", commit.sha),
         })
+    }
+
+    fn find_branch(&self) -> Option<String> {
+        git::branch(self.folder, self.environment).or_else(|| ci::branch(self.environment))
+    }
+
+    /// Of the tags of a commit, a run of CI is for one.
+    fn find_tag(&self, commit: &Commit) -> Option<String> {
+        ci::tag(self.environment, &commit.sha).or_else(|| git::tag(self.folder, self.environment))
+    }
+
+    fn help_for_branches(&self, commit: &Commit) -> String {
+        match ci::tag(self.environment, &commit.sha) {
+            Some(tag) => format!("this run is for the tag {tag}: use `{{git.tag}}`"),
+            None => "check out a branch: `git switch BRANCH`".to_owned(),
+        }
     }
 
     fn help_for_tags(&self) -> &'static str {
@@ -94,13 +115,33 @@ impl Values<'_> {
         })
     }
 
+    /// Returns the tag of a template. Long names of branches, which programs make too, are cut.
+    fn expand(&self, template: &TagTemplate) -> Result<String> {
+        let tag = template.expand(|placeholder| self.get(placeholder))?;
+        let branches = template.count(Placeholder::GitBranch);
+        if tag.len() <= MAX_TAG || branches == 0 {
+            return Ok(tag);
+        }
+        let branch = self.get(Placeholder::GitBranch)?;
+        let excess = (tag.len() - MAX_TAG).div_ceil(branches);
+        let Some(left) = branch.chars().count().checked_sub(excess + CUT_DIGITS + 1) else { return Ok(tag) };
+        // Two branches may begin alike.
+        let digest = sha256(branch.as_bytes());
+        let cut: String =
+            branch.chars().take(left).chain(['-']).chain(digest.digest().chars().take(CUT_DIGITS)).collect();
+        template.expand(|placeholder| match placeholder {
+            Placeholder::GitBranch => Ok(cut.clone()),
+            other => self.get(other),
+        })
+    }
+
     /// Returns the tags of the templates, each once.
     ///
     /// # Errors
     /// Returns an error if a placeholder has no value, or if a tag becomes too long.
     pub(crate) fn tags(&self, templates: &[TagTemplate]) -> Result<Vec<String>> {
         let tags = templates.iter().map(|template| {
-            let tag = template.expand(|placeholder| self.get(placeholder)).and_then(|tag| match check_tag(&tag) {
+            let tag = self.expand(template).and_then(|tag| match check_tag(&tag) {
                 Ok(()) => Ok(tag),
                 Err(why) => Err(miette!(help = "shorten it in the key `tags` or in `--tag`", "{why}")),
             });
@@ -138,6 +179,27 @@ mod tests {
         ];
         let expected = ["latest", "1.2.3-rc.1-build.7", "1.2", "hello-release-3", "0123456", "0123456789abcdef"];
         assert_eq!(tags(&templates, Some(&commit)).expect("tags"), expected);
+    }
+
+    #[test]
+    fn tags_cut_long_branches_with_a_digest() {
+        let commit = Commit { sha: "0123456789abcdef".to_owned(), time: 0, dirty: false };
+        let of = |template: &str, branch: &str| {
+            let environment = [("GITLAB_CI", "true"), ("CI_COMMIT_BRANCH", branch)].into_iter().collect();
+            let git = Git::new(Path::new("/"), &environment, Ok(&commit));
+            let version = Version::new(1, 2, 3);
+            let values = Values { name: "hello", version: &version, profile: "release", git: &git };
+            values.tags(&[template.parse().expect("a template")]).map(|mut tags| tags.remove(0))
+        };
+        let long = format!("renovate/{}", "x".repeat(200));
+        let tag = of("{git.branch}-{git.short}", &long).expect("a tag");
+        assert_eq!((tag.len(), &tag[..12], &tag[tag.len() - 8..]), (128, "renovate-xxx", "-0123456"), "{tag}");
+        assert_ne!(tag, of("{git.branch}-{git.short}", &format!("{long}y")).expect("a tag"));
+        assert_eq!(of("{git.branch}.{git.branch}", &long).expect("a tag").len(), 127);
+        assert_eq!(of("{git.branch}", &"x".repeat(128)).expect("a tag"), "x".repeat(128));
+        let rest = "y".repeat(125);
+        let error = of(&format!("{rest}{{git.branch}}"), &long).expect_err("no room");
+        assert!(error.root_cause().to_string().contains("1 to 128"), "{error:?}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use miette::{Diagnostic, Report};
 use oci_spec::image::Descriptor;
 
-use crate::error::{Result, or_help, with_help};
+use crate::error::Result;
 use crate::parallel::{MANY, each, lock};
 use crate::registry::Registry;
 use crate::registry::refusal::is_immutable_tag;
@@ -78,19 +78,9 @@ impl TagMoves<'_> {
 
 impl TagMove<'_> {
     fn failure(&self, error: Report, moved: Vec<String>) -> Report {
-        let is_immutable = is_immutable_tag(&error);
-        let outcome = match &moved[..] {
-            [] => "no tag has been moved".to_owned(),
-            moved => format!("moved before: {}", moved.join(", ")),
-        };
         let before = self.before.map(|before| before.digest().to_string());
-        let error = error.wrap_err(CannotMoveTag { tag: self.name.to_owned(), is_immutable, before, moved });
-        if is_immutable {
-            let help =
-                "choose a tag that does not exist yet with `--tag`, or let the registry's settings allow the move";
-            return with_help(error, format!("{help}; {outcome}"));
-        }
-        or_help(error, || outcome)
+        let is_immutable = is_immutable_tag(&error);
+        error.wrap_err(CannotMoveTag { tag: self.name.to_owned(), is_immutable, before, moved })
     }
 }
 
@@ -103,8 +93,8 @@ impl fmt::Display for CannotMoveTag {
             _ => {}
         }
         match &self.moved[..] {
-            [] => Ok(()),
-            moved => write!(f, " (moved before: {})", moved.join(", ")),
+            [] => f.write_str("; no tag has been moved"),
+            moved => write!(f, "; moved before it: {}", moved.join(", ")),
         }
     }
 }

@@ -1,46 +1,70 @@
-//! Why a registry denies access, by what is known of the credentials.
+//! Says of a failed request what is known of the credentials, and what to do about it.
 
 use miette::Report;
-use reqwest::StatusCode;
+use reqwest::{StatusCode, Url};
 
-use super::credentials::Credential;
+use super::client::Client;
 use super::error::RequestError;
-use super::options::Options;
-use crate::error::with_help;
-use crate::reference::Reference;
+use super::help::{HelpContext, help};
+use super::phase::{RequestPhase, Shown};
+use super::proxy;
 
-/// Adds to an error that access was denied which credentials were sent, and what to do about it. Other errors are returned
-/// as they are.
-pub(crate) fn explain(error: RequestError, reference: &Reference, options: &Options<'_>) -> Report {
-    let registry = reference.registry();
-    let Options { credential, credential_source: source, .. } = options;
-    let is_anonymous = *credential == Credential::Anonymous;
-    let Some(status) = error.status() else { return error.into() };
-    let why = match status {
-        StatusCode::TOO_MANY_REQUESTS if is_anonymous => {
-            let help = format!(
-                "try again later, or run `cargo oci login {registry}`: many registries allow users more requests"
-            );
-            return with_help(error.into(), help);
-        }
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if is_anonymous => {
-            format!("{registry} requires credentials; found {source}")
-        }
-        StatusCode::UNAUTHORIZED => format!("{registry} rejects the credentials from {source}"),
-        StatusCode::FORBIDDEN => {
-            format!("the credentials from {source} do not allow this in {registry}/{}", reference.repository())
-        }
-        _ => return error.into(),
+/// Adds to an error what the user can do about it, and if access was denied, which credentials were sent.
+pub(crate) fn explain(error: RequestError, client: &Client<'_>) -> Report {
+    let error = with_help_line(error, client);
+    match error.status().and_then(|status| denial(status, &context(&error, client), &client.options.credential_source))
+    {
+        Some(why) => Report::from(error).wrap_err(why),
+        None => error.into(),
+    }
+}
+
+/// Adds to an error what the user can do about it.
+pub(crate) fn with_help_line(mut error: RequestError, client: &Client<'_>) -> RequestError {
+    error.context.help = help(&error, &context(&error, client));
+    error
+}
+
+fn context<'a>(error: &RequestError, client: &'a Client<'_>) -> HelpContext<'a> {
+    let phase = phase(error, client);
+    HelpContext {
+        phase,
+        shown: client.authorizer.shown(phase, &client.options),
+        registry: &client.registry,
+        repository: &client.repository,
+        is_proxied: !client.is_local && Url::parse(&error.url).is_ok_and(|url| proxy::is_used_for(&url)),
+    }
+}
+
+/// Returns what an error that access was denied says of the credentials, or `None` if it is another error.
+fn denial(status: StatusCode, context: &HelpContext<'_>, source: &str) -> Option<String> {
+    let HelpContext { phase, shown, registry, repository, .. } = context;
+    if !is_denied(status) || *phase == RequestPhase::Storage {
+        return None;
+    }
+    Some(match shown {
+        Shown::Nothing => format!("{registry} requires credentials; found {source}"),
+        Shown::Withheld => format!("{registry} denies access, and was not sent the credentials from {source}"),
+        _ if status == StatusCode::UNAUTHORIZED => format!("{registry} rejects the credentials from {source}"),
+        _ => format!("the credentials from {source} do not allow this in {registry}/{repository}"),
+    })
+}
+
+fn phase(error: &RequestError, client: &Client<'_>) -> RequestPhase {
+    if error.context.by.is_some() {
+        return RequestPhase::Storage;
+    }
+    let is_login = client.repository.is_empty();
+    if is_login && error.status().is_some_and(is_denied) {
+        return RequestPhase::Login;
+    }
+    let by_url = || {
+        let url = Url::parse(&error.url).ok()?;
+        Some(RequestPhase::of(&error.method, &url, client.origin(), client.authorizer.is_push()))
     };
-    let help = if is_anonymous {
-        format!(
-            "run `cargo oci login {registry}`, or check the repository name: some registries return {} for repositories that do not exist",
-            status.as_u16()
-        )
-    } else if options.is_credential_in_environment {
-        format!("set these variables to other credentials, or unset them and run `cargo oci login {registry}`")
-    } else {
-        format!("run `cargo oci login {registry}` to replace them, and check the repository name")
-    };
-    with_help(Report::from(error).wrap_err(why), help)
+    error.context.phase.or_else(by_url).unwrap_or(RequestPhase::Pull)
+}
+
+fn is_denied(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }

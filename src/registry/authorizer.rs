@@ -10,6 +10,7 @@ use super::auth::{Challenge, Grant};
 use super::credentials::Credential;
 use super::error::RequestError;
 use super::options::Options;
+use super::phase::{RequestPhase, Shown};
 use super::token_service::TokenScope;
 use crate::parallel::lock;
 
@@ -60,6 +61,22 @@ impl Authorizer {
         let mut mounts_from = lock(&self.mounts_from);
         if !mounts_from.iter().any(|known| known == repository) && repository != self.repository {
             mounts_from.push(repository.to_owned());
+        }
+    }
+
+    /// Returns whether the registry is pushed to.
+    pub(crate) fn is_push(&self) -> bool {
+        self.pushes.load(Ordering::Relaxed)
+    }
+
+    /// Returns which credentials the server of a request has seen.
+    pub(crate) fn shown(&self, phase: RequestPhase, options: &Options<'_>) -> Shown {
+        match *lock(&self.grant) {
+            _ if options.credential == Credential::Anonymous => Shown::Nothing,
+            // A token service that denies the token has seen them.
+            Grant::Open if phase != RequestPhase::Token => Shown::Withheld,
+            _ if options.is_credential_in_environment => Shown::Environment,
+            _ => Shown::Stored,
         }
     }
 
@@ -137,7 +154,11 @@ impl Authorizer {
 
     /// Requests a grant. The caller holds the lock `renewal`.
     async fn renew(&self, challenge: Challenge, options: &Options<'_>) -> Result<(), RequestError> {
-        let grant = challenge.answer(&self.scope(), options, self.is_local, &self.origin).await?;
+        let answer = challenge.answer(&self.scope(), options, self.is_local, &self.origin).await;
+        let grant = answer.map_err(|mut error| {
+            error.context.phase = Some(RequestPhase::Token);
+            error
+        })?;
         *lock(&self.grant) = grant;
         self.renewals.fetch_add(1, Ordering::Relaxed);
         Ok(())

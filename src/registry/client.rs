@@ -23,7 +23,11 @@ use crate::reference::Reference;
 pub(crate) struct Client<'a> {
     http: reqwest::Client,
     origin: Url,
+    /// The registry's name as users write it.
+    pub(super) registry: String,
     pub(super) repository: String,
+    /// Whether the registry is on this computer.
+    pub(super) is_local: bool,
     pub(super) options: Options<'a>,
     pub(super) authorizer: Authorizer,
     rate_limit: RateLimit,
@@ -64,11 +68,18 @@ impl<'a> Client<'a> {
             http,
             authorizer: Authorizer::new(origin.clone(), is_local, repository.to_owned()),
             origin,
+            registry: reference.registry().to_owned(),
             repository: repository.to_owned(),
+            is_local,
             options,
             rate_limit: RateLimit::default(),
             last_failure: Mutex::default(),
         })
+    }
+
+    /// Returns the origin of the registry's API.
+    pub(super) fn origin(&self) -> &Url {
+        &self.origin
     }
 
     /// Returns the URL of `/v2/`, which tells whether the registry grants access (distribution-spec, "Determining
@@ -202,7 +213,9 @@ impl<'a> Client<'a> {
     /// # Errors
     /// Returns an error, `error` itself, if there must not be another attempt.
     pub(crate) async fn back_off(&self, attempts: &mut Attempts<'_>, error: RequestError) -> Result<(), RequestError> {
-        let Some(pause) = attempts.pause(&error) else {
+        let pause = attempts.pause(&error);
+        let error = attempts.name(error);
+        let Some(pause) = pause else {
             return Err(error);
         };
         *lock(&self.last_failure) = Some(error.clone());

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use oci_spec::image::{Descriptor, Digest, MediaType};
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, RANGE};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use serde_json::Value;
 
 use super::client::Client;
 use super::error::{RequestError, RequestProblem};
@@ -113,9 +114,18 @@ async fn get_manifest(client: &Client<'_>, url: &Url) -> Result<Descriptor, Requ
         return Err(RequestError::invalid_response(&Method::GET, url, "it is too large for a manifest"));
     }
     let Some(media_type) = declared.or_else(|| sniff(&body)) else {
+        if is_schema_1(&body) {
+            return Err(RequestError::new(&Method::GET, url, RequestProblem::OldManifest));
+        }
         return Err(RequestError::invalid_response(&Method::GET, url, "expected a manifest or an index"));
     };
     Ok(Descriptor::new(media_type, body.len() as u64, sha256(&body)))
+}
+
+/// Returns whether a body is a manifest of Docker's schema 1, which registries converted others to for old clients.
+fn is_schema_1(body: &[u8]) -> bool {
+    let content: Value = serde_json::from_slice(body).unwrap_or_default();
+    content["schemaVersion"] == 1 && content["fsLayers"].is_array()
 }
 
 /// Reads the content of a descriptor from its repository.

@@ -8,8 +8,8 @@ use reqwest::{Method, StatusCode, Url};
 
 use super::certificate::CertificateProblem;
 use super::error_body::ErrorBody;
+use super::phase::RequestPhase;
 use super::scheme::speaks_plain_http;
-use crate::reference::is_loopback;
 
 /// A failed request.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -20,8 +20,23 @@ pub(crate) struct RequestError {
     pub url: String,
     /// The cause.
     pub problem: RequestProblem,
+    /// What else is known of it.
+    pub context: Box<RequestContext>,
+}
+
+/// What is known of a failed request beside its cause.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RequestContext {
     /// The pause that the registry asks for before the next request.
     pub retry_after: Option<Duration>,
+    /// The origin of the server that responded after a redirect, if it is another one.
+    pub by: Option<String>,
+    /// What the request was for, if its URL does not tell.
+    pub phase: Option<RequestPhase>,
+    /// Which attempt failed, and how many there may be; `None` if there was one.
+    pub attempt: Option<(u32, u32)>,
+    /// What the user can do about it.
+    pub help: Option<String>,
 }
 
 /// The cause of a failed request.
@@ -35,8 +50,8 @@ pub(crate) enum RequestProblem {
     PlainHttp,
     /// The connection broke.
     Transport(String),
-    /// There was no response within so many seconds.
-    Timeout(u64),
+    /// There was no response within this time.
+    Timeout(Duration),
     /// The response has an error status.
     Status {
         /// The status.
@@ -46,6 +61,8 @@ pub(crate) enum RequestProblem {
     },
     /// The response is not what the protocol requires.
     InvalidResponse(String),
+    /// The response is a manifest of Docker's schema 1, which is not supported.
+    OldManifest,
     /// The request was not sent, because its URL is not to be trusted.
     Untrusted(String),
     /// The user pressed Ctrl-C.
@@ -64,52 +81,36 @@ impl fmt::Display for RequestError {
             RequestProblem::Certificate(cause) => write!(f, ": cannot verify the server's certificate: {cause}"),
             RequestProblem::PlainHttp => f.write_str(": the server does not speak TLS"),
             RequestProblem::Transport(cause) => write!(f, ": {cause}"),
-            RequestProblem::Timeout(seconds) => write!(f, ": no response within {seconds} seconds"),
-            RequestProblem::Status { status, body } if !body.is_empty() => write!(f, " returned {status}: {body}"),
-            RequestProblem::Status { status, .. } if self.is_push() && is_unsupported(*status) => {
-                write!(f, " returned {status}: the registry is read-only or does not accept pushes")
+            RequestProblem::Timeout(time) => write!(f, ": no response within {}", seconds(*time)),
+            RequestProblem::Status { status, body } => {
+                match &self.context.by {
+                    Some(by) => write!(f, ": {by}, where it was redirected to, returned {status}")?,
+                    None => write!(f, " returned {status}")?,
+                }
+                body.beyond(*status).map_or(Ok(()), |text| write!(f, ": {text}"))
             }
-            RequestProblem::Status { status, .. } => write!(f, " returned {status}"),
             RequestProblem::InvalidResponse(cause) => write!(f, " returned an invalid response: {cause}"),
+            RequestProblem::OldManifest => f.write_str(" returned a manifest of Docker's schema 1, which is obsolete"),
             RequestProblem::Untrusted(cause) => write!(f, " was not sent: {cause}"),
             RequestProblem::Interrupted => Ok(()),
+        }?;
+        match self.context.attempt {
+            Some((number, most)) => write!(f, " (attempt {number} of {most})"),
+            None => Ok(()),
         }
     }
 }
 
 impl Diagnostic for RequestError {
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        let registry = self.registry();
-        let help = match &self.problem {
-            RequestProblem::Certificate(problem) => problem.help(registry),
-            RequestProblem::Connect(_) | RequestProblem::Timeout(_) if self.is_local() => {
-                format!("check that a registry runs at {registry} on this computer")
-            }
-            RequestProblem::Connect(_) | RequestProblem::Timeout(_) => {
-                format!("check the host {registry} and the network; set HTTPS_PROXY if the network requires a proxy")
-            }
-            RequestProblem::PlainHttp => format!(
-                "if {registry} has no TLS and you trust the network up to it, add `--insecure-registry {registry}`"
-            ),
-            RequestProblem::Transport(_) => {
-                format!("try again; if it fails again, check the network between here and {registry}")
-            }
-            RequestProblem::Status { status, body } => self.status_help(*status, body),
-            RequestProblem::InvalidResponse(_) => format!("check that {registry} is a container registry"),
-            RequestProblem::Untrusted(_) => {
-                "check the registry's host; if it is right, its operator has to fix the address of the token service"
-                    .to_owned()
-            }
-            RequestProblem::Interrupted => return None,
-        };
-        Some(Box::new(help))
+        self.context.help.as_ref().map(|help| -> Box<dyn fmt::Display> { Box::new(help) })
     }
 }
 
 impl RequestError {
     /// Creates an error of a request to `url`.
     pub(crate) fn new(method: &Method, url: &Url, problem: RequestProblem) -> RequestError {
-        RequestError { method: method.clone(), url: redacted(url), problem, retry_after: None }
+        RequestError { method: method.clone(), url: public_url(url), problem, context: Box::default() }
     }
 
     /// Creates the error of a request that ended with Ctrl-C.
@@ -118,13 +119,13 @@ impl RequestError {
             method: Method::GET,
             url: String::new(),
             problem: RequestProblem::Interrupted,
-            retry_after: None,
+            context: Box::default(),
         }
     }
 
     /// Creates an error of a request that had no response within `time`.
     pub(crate) fn timeout(method: &Method, url: &Url, time: Duration) -> RequestError {
-        RequestError::new(method, url, RequestProblem::Timeout(time.as_secs()))
+        RequestError::new(method, url, RequestProblem::Timeout(time))
     }
 
     /// Creates an error of a response that breaks the protocol.
@@ -175,54 +176,6 @@ impl RequestError {
             _ => self.is_unanswered(),
         }
     }
-
-    /// Returns the registry's name as users write it.
-    fn registry(&self) -> &str {
-        match self.url.split("://").nth(1).and_then(|rest| rest.split('/').next()) {
-            Some("registry-1.docker.io") => "docker.io",
-            Some(host) => host,
-            None => &self.url,
-        }
-    }
-
-    /// Returns whether the server is on this computer.
-    fn is_local(&self) -> bool {
-        is_loopback(self.registry())
-    }
-
-    fn is_push(&self) -> bool {
-        !matches!(self.method, Method::GET | Method::HEAD)
-    }
-
-    fn status_help(&self, status: StatusCode, body: &ErrorBody) -> String {
-        let registry = self.registry();
-        match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => format!("run `cargo oci login {registry}`"),
-            StatusCode::NOT_FOUND if body.is_foreign() => {
-                format!("check that {registry} is a container registry, and check the repository name")
-            }
-            StatusCode::NOT_FOUND if self.is_push() => {
-                "check the repository name, or create the repository: some registries (such as Amazon ECR) require that before the first push"
-                    .to_owned()
-            }
-            StatusCode::NOT_FOUND if body.has_code("NAME_UNKNOWN") => "check the repository name".to_owned(),
-            StatusCode::NOT_FOUND => "check the repository name, and its tag or digest".to_owned(),
-            StatusCode::TOO_MANY_REQUESTS => "try again later".to_owned(),
-            StatusCode::PAYLOAD_TOO_LARGE => format!("raise the limit for request bodies of {registry} or of its proxy"),
-            status if is_unsupported(status) && self.is_push() => {
-                "push to another registry: `--repository` or the key `repository`".to_owned()
-            }
-            status if status.is_server_error() && !is_unsupported(status) => {
-                format!("try again later; if it fails again, report it to the operator of {registry}")
-            }
-            _ => format!("check that {registry} is a container registry that supports OCI images"),
-        }
-    }
-}
-
-/// Returns whether the status means that a server does not implement a method.
-fn is_unsupported(status: StatusCode) -> bool {
-    matches!(status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED)
 }
 
 /// Returns the innermost cause, which is the only one that says more than "the request failed".
@@ -237,9 +190,23 @@ fn root_cause(error: &reqwest::Error) -> String {
     cause.to_string()
 }
 
-/// Returns the URL without what may be secret in it.
-pub(crate) fn redacted(url: &Url) -> String {
-    format!("{}{}", url.origin().ascii_serialization(), url.path())
+/// Returns a time in seconds.
+fn seconds(time: Duration) -> String {
+    match time.as_secs_f64() {
+        1.0 => "1 second".to_owned(),
+        seconds => format!("{seconds} seconds"),
+    }
+}
+
+/// Returns the URL without what may be secret in it: credentials, the query, and the name of an upload, as whoever knows it
+/// can write there.
+pub(crate) fn public_url(url: &Url) -> String {
+    const UPLOADS: &str = "/blobs/uploads/";
+    let url = format!("{}{}", url.origin().ascii_serialization(), url.path());
+    match url.split_once(UPLOADS) {
+        Some((before, name)) if !name.is_empty() => format!("{before}{UPLOADS}…"),
+        _ => url,
+    }
 }
 
 #[cfg(test)]
@@ -249,11 +216,6 @@ mod tests {
     use super::*;
     use crate::registry::http::HttpSettings;
     use crate::registry::{Connections, HostAccess};
-
-    fn error(method: &Method, status: StatusCode, body: &[u8]) -> RequestError {
-        let url = Url::parse("https://ghcr.io/v2/a/blobs/uploads/").expect("a URL");
-        RequestError::new(method, &url, RequestProblem::Status { status, body: ErrorBody::parse(body) })
-    }
 
     #[test]
     fn untrusted_certificate_is_reported_by_its_type() {
@@ -278,30 +240,36 @@ mod tests {
     }
 
     #[test]
-    fn redacted_url_has_no_secrets() {
-        let url = Url::parse("https://user:secret@example.org/v2/a?token=secret").expect("a URL");
-        assert_eq!(redacted(&url), "https://example.org/v2/a");
+    fn public_url_has_no_secrets() {
+        let public = |url: &str| public_url(&Url::parse(url).expect("a URL"));
+        assert_eq!(public("https://user:secret@example.org/v2/a?token=secret"), "https://example.org/v2/a");
+        let upload = "https://example.org/v2/a/blobs/uploads/";
+        assert_eq!(public(upload), upload);
+        assert_eq!(public(&format!("{upload}secret?_state=secret")), format!("{upload}…"));
+    }
+
+    fn status(body: &[u8]) -> RequestError {
+        let url = Url::parse("https://ghcr.io/v2/a/manifests/1").expect("a URL");
+        let problem = RequestProblem::Status { status: StatusCode::SERVICE_UNAVAILABLE, body: ErrorBody::parse(body) };
+        RequestError::new(&Method::GET, &url, problem)
     }
 
     #[test]
-    fn unsupported_push_says_registry_is_read_only() {
-        let error = error(&Method::POST, StatusCode::METHOD_NOT_ALLOWED, b"");
+    fn status_is_told_with_what_the_body_adds() {
+        let told = "GET https://ghcr.io/v2/a/manifests/1 returned 503 Service Unavailable";
+        assert_eq!(status(b"service unavailable").to_string(), told);
+        assert_eq!(status(b"closed today").to_string(), format!("{told}: closed today"));
+    }
+
+    #[test]
+    fn error_names_attempt_and_who_answered() {
+        let mut error = status(b"");
+        error.context.attempt = Some((2, 5));
+        error.context.by = Some("https://storage.example".to_owned());
         assert_eq!(
             error.to_string(),
-            "POST https://ghcr.io/v2/a/blobs/uploads/ returned 405 Method Not Allowed: the registry is read-only or does not accept pushes"
+            "GET https://ghcr.io/v2/a/manifests/1: https://storage.example, where it was redirected to, returned 503 Service \
+             Unavailable (attempt 2 of 5)"
         );
-    }
-
-    #[test]
-    fn not_found_help_fits_the_error_code() {
-        let help = |method: Method, body: &[u8]| {
-            let error = error(&method, StatusCode::NOT_FOUND, body);
-            error.help().map(|help| help.to_string()).unwrap_or_default()
-        };
-        let unknown = br#"{"errors":[{"code":"NAME_UNKNOWN","message":"no such repository"}]}"#;
-        assert_eq!(help(Method::GET, unknown), "check the repository name");
-        assert!(help(Method::POST, unknown).contains("create the repository"));
-        assert!(help(Method::POST, b"404 page not found").contains("is a container registry"));
-        assert_eq!(help(Method::HEAD, b""), "check the repository name, and its tag or digest");
     }
 }

@@ -53,8 +53,12 @@ pub(super) async fn check_status(method: &Method, url: &Url, mut response: Respo
     let retry_after = retry_after(status, response.headers());
     let body = tokio::time::timeout(ERROR_BODY_TIMEOUT, read_limited(&mut response, MAX_ERROR_BYTES)).await;
     let body = body.ok().and_then(Result::ok).unwrap_or_default();
-    let error = RequestError::new(method, url, RequestProblem::Status { status, body: ErrorBody::parse(&body) });
-    Err(RequestError { retry_after, ..error })
+    let mut error = RequestError::new(method, url, RequestProblem::Status { status, body: ErrorBody::parse(&body) });
+    error.context.retry_after = retry_after;
+    // The origin only: the path of a redirect may be secret.
+    let by = response.url().origin();
+    error.context.by = (by != url.origin()).then(|| by.ascii_serialization());
+    Err(error)
 }
 
 /// Reads the body up to `limit` bytes and the end of the chunk that passes the limit.

@@ -11,9 +11,11 @@ pub mod credentials;
 mod download;
 mod error;
 pub(crate) mod error_body;
+mod help;
 mod hosts;
 mod http;
 mod options;
+mod phase;
 mod ping;
 mod pool;
 mod proxy;
@@ -23,6 +25,7 @@ pub(crate) mod referrers_tag;
 pub(crate) mod refusal;
 pub(crate) mod retry;
 mod scheme;
+mod small_file;
 mod token_service;
 mod trace;
 pub(crate) mod upload;
@@ -50,7 +53,7 @@ pub(crate) use self::pool::Connections;
 use client::Client;
 pub(crate) use error::RequestError;
 pub use hosts::HostAccess;
-pub(crate) use hosts::{HostSettings, HostUse};
+pub(crate) use hosts::{HostSettings, PullEndpoints};
 use pool::RequestRuntime;
 use referrers_tag::ListCheck;
 pub use retry::Retry;
@@ -92,6 +95,11 @@ impl<'a> Registry<'a> {
             keeps_no_lists: AtomicBool::new(false),
             listed_bytes: AtomicUsize::new(0),
         })
+    }
+
+    /// Repeats requests as `retry` says, from now on.
+    pub(crate) fn retry_as(&mut self, retry: Retry) {
+        self.client.options.retry = retry;
     }
 
     /// Makes blobs of another repository of the same registry mountable: they need not be uploaded.
@@ -193,7 +201,7 @@ impl<'a> Registry<'a> {
             return self.explain(error);
         }
         let missing = Missing { name: name.to_owned(), location: self.location() };
-        Report::from(error).wrap_err(missing)
+        Report::from(access::with_help_line(error, &self.client)).wrap_err(missing)
     }
 
     /// Adds what is known of the credentials to an error if it is that of a request.
@@ -206,7 +214,7 @@ impl<'a> Registry<'a> {
 
     /// Adds what is known of the credentials to an error.
     fn explain(&self, error: RequestError) -> Report {
-        access::explain(error, &self.reference, &self.client.options)
+        access::explain(error, &self.client)
     }
 }
 

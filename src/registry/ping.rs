@@ -6,39 +6,15 @@ use miette::{Diagnostic, IntoDiagnostic, Report, miette};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, Response, StatusCode};
 
+use super::access::with_help_line;
 use super::client::Client;
 use super::credentials::Credential;
 use super::error::RequestError;
 use super::options::Options;
-use crate::error::Result;
+use crate::error::{Result, with_help};
 use crate::event::{Event, Listener};
 use crate::parallel::lock;
 use crate::reference::Reference;
-
-/// A registry rejects a credential.
-#[derive(Debug, Diagnostic, thiserror::Error)]
-#[error("{registry} does not accept {credential}")]
-#[diagnostic(help(
-    "check both; many registries expect an access token as the password, and some a user name such as `tenancy/user`"
-))]
-struct CredentialRejected {
-    registry: String,
-    credential: String,
-    #[source]
-    cause: RequestError,
-}
-
-/// A registry has not said whether it accepts a credential.
-#[derive(Debug, Diagnostic, thiserror::Error)]
-#[error("cannot ask {registry} whether it accepts {credential}")]
-struct CredentialUnchecked {
-    registry: String,
-    credential: String,
-    #[source]
-    cause: RequestError,
-    #[help]
-    help: Option<String>,
-}
 
 /// Checks that a registry accepts a credential. A registry that anybody may use accepts all.
 ///
@@ -72,31 +48,32 @@ pub(crate) fn ping(registry: &str, credential: &Credential, listener: Listener) 
         ));
     }
     match response {
-        Ok(response) if is_html(&response) => Err(no_registry(registry, "it returned a web page")),
+        Ok(response) if is_html(&response) => Err(miette!(
+            help = "enter the host, and the port if there is one, that the names of images begin with, such as ghcr.io",
+            "{registry} is not a container registry: it returned a web page"
+        )),
         Ok(_) => Ok(()),
-        Err(error) => Err(explain(registry, credential, error)),
+        Err(error) => Err(explain(registry, credential, with_help_line(error, &client))),
     }
 }
 
 fn explain(registry: &str, credential: &Credential, cause: RequestError) -> Report {
-    let (registry, credential) = (registry.to_owned(), described(credential));
-    match cause.status() {
-        Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
-            CredentialRejected { registry, credential, cause }.into()
+    let credential = described(credential);
+    match (cause.status(), cause.help().map(|help| help.to_string())) {
+        (Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN), _) => {
+            Report::from(cause).wrap_err(format!("{registry} does not accept {credential}"))
         }
-        Some(StatusCode::NOT_FOUND) => no_registry(&registry, &cause.to_string()),
-        _ => {
-            let help = cause.help().map(|help| format!("nothing was stored; {help}"));
-            CredentialUnchecked { registry, credential, cause, help }.into()
+        (Some(StatusCode::NOT_FOUND), Some(help)) => {
+            miette!(help = help, "{registry} is not a container registry: {cause}")
+        }
+        (_, help) => {
+            let error = Report::from(cause).wrap_err(format!("cannot ask {registry} whether it accepts {credential}"));
+            match help {
+                Some(help) => with_help(error, format!("nothing was stored; {help}")),
+                None => error,
+            }
         }
     }
-}
-
-fn no_registry(registry: &str, why: &str) -> Report {
-    miette!(
-        help = "enter the host, and the port if there is one, that the names of images begin with, such as ghcr.io",
-        "{registry} is not a container registry: {why}"
-    )
 }
 
 fn is_html(response: &Response) -> bool {

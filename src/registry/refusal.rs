@@ -6,13 +6,12 @@ use super::error::{RequestError, RequestProblem};
 
 /// What registries write about a tag that must not move, in lowercase: Amazon ECR, Google Artifact Registry, Harbor, Docker
 /// Hub, GitLab, Quay; Nexus.
-const IMMUTABLE: [&str; 3] = ["immutab", "cannot be overwritten", "does not allow updating"];
+pub(super) const IMMUTABLE: [&str; 4] = ["immutable", "immutability", "overwritten", "does not allow updating"];
 
 /// Returns whether a registry rejects a tag because it must not move.
 pub(crate) fn is_immutable(error: &RequestError) -> bool {
     let RequestProblem::Status { status, body } = &error.problem else { return false };
-    let text = body.to_string().to_lowercase();
-    status.is_client_error() && IMMUTABLE.iter().any(|words| text.contains(words))
+    status.is_client_error() && body.mentions(&IMMUTABLE)
 }
 
 /// Returns whether a registry that takes images rejects a manifest of another kind, such as that of an SBOM.
@@ -31,8 +30,10 @@ pub(crate) fn is_immutable_tag(error: &Report) -> bool {
 /// Returns what a registry answered, without the request.
 pub(crate) fn reason(error: &Report) -> String {
     let answer = error.chain().find_map(|cause| match &cause.downcast_ref::<RequestError>()?.problem {
-        RequestProblem::Status { status, body } if body.is_empty() => Some(format!("{status}")),
-        RequestProblem::Status { status, body } => Some(format!("{status}: {body}")),
+        RequestProblem::Status { status, body } => match body.beyond(*status) {
+            Some(text) => Some(format!("{status}: {text}")),
+            None => Some(status.to_string()),
+        },
         _ => None,
     });
     answer.unwrap_or_else(|| error.to_string())

@@ -83,12 +83,18 @@ impl<'a> Attempts<'a> {
         self.failed = 0;
     }
 
+    /// Returns the error with the number of the attempt that failed, unless it was the first.
+    pub(crate) fn name(&self, mut error: RequestError) -> RequestError {
+        error.context.attempt = (self.failed > 1).then_some((self.failed, self.retry.attempts));
+        error
+    }
+
     /// Returns the pause before the next attempt, or `None` if there must not be one.
     pub(crate) fn pause(&mut self, error: &RequestError) -> Option<Duration> {
         self.failed += 1;
         let doubled = self.retry.first_pause.saturating_mul(1 << self.failed.min(16) >> 1);
         // Full jitter: clients that failed together must not come back together.
-        let pause = match error.retry_after {
+        let pause = match error.context.retry_after {
             Some(pause) => pause.min(self.retry.max_retry_after),
             None => doubled.min(self.retry.max_pause).mul_f64(fastrand::f64()),
         };
@@ -136,9 +142,10 @@ mod tests {
     fn error(status: u16, retry_after: Option<u64>) -> RequestError {
         let url = Url::parse("https://example.org/v2/").expect("a URL");
         let status = StatusCode::from_u16(status).expect("a status");
-        let error =
+        let mut error =
             RequestError::new(&Method::GET, &url, RequestProblem::Status { status, body: ErrorBody::default() });
-        RequestError { retry_after: retry_after.map(Duration::from_secs), ..error }
+        error.context.retry_after = retry_after.map(Duration::from_secs);
+        error
     }
 
     #[test]

@@ -149,7 +149,7 @@ impl TokenService {
         let method = if matches!(credential, Credential::IdentityToken(_)) { Method::POST } else { Method::GET };
         let failed = |error| RequestError::transport(&method, &self.url, &error);
         let progress = options.retry.stall_timeout;
-        let silent = || RequestError::new(&method, &self.url, RequestProblem::Timeout(progress.as_secs()));
+        let silent = || RequestError::timeout(&method, &self.url, progress);
         let answer = tokio::time::timeout(progress, execute(options.notify, self.builder(scope, credential)))
             .await
             .map_err(|_| silent())?

@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use reqwest::header::CONTENT_LENGTH;
-use reqwest::{Body, Method, RequestBuilder, Response, Url};
+use reqwest::{Body, Method, RequestBuilder, Response};
 
-use super::error::redacted;
+use super::error::public_url;
 use crate::event::{Event, Listener};
 
 /// Sends a request and reports it to `notify`, also if it is dropped before the response.
@@ -19,16 +19,6 @@ pub(crate) async fn execute(notify: Option<Listener<'_>>, request: RequestBuilde
     let response = http.execute(request).await?;
     traced.respond(&response);
     Ok(response)
-}
-
-/// Returns the URL without secrets. The name of an upload is one: whoever knows it can write there.
-fn public_url(url: &Url) -> String {
-    const UPLOADS: &str = "/blobs/uploads/";
-    let url = redacted(url);
-    match url.split_once(UPLOADS) {
-        Some((before, name)) if !name.is_empty() => format!("{before}{UPLOADS}…"),
-        _ => url,
-    }
 }
 
 /// A request in progress, which is reported when it is dropped.

@@ -27,6 +27,7 @@
 //! | `attached` | `artifactType`, `subject`, `digest`, `to`, `unchanged` |
 //! | `verified` | `image`, `digest`, `said` |
 //! | `request` | `method`, `url` (without its query), `by`: the host that responded after a redirect, `status`, `seconds`, `bytes`; with `-v` only |
+//! | `credentials` | `registry`, `source`: a file, a helper or a variable; with `-v` only |
 //! | `retrying` | `error`, `seconds`: the pause before the next attempt |
 //! | `logged-in`, `logged-out` | `registry`, `place`; `user` |
 //! | `cargo-begun`, `cargo-ended` | none: cargo runs in between |
@@ -99,6 +100,7 @@ pub fn event(event: &Event, elapsed: Duration) -> String {
         Event::Verified { image, digest, said } => {
             ("verified", json!({ "image": image, "digest": digest, "said": said }))
         }
+        Event::Credentials { registry, source } => ("credentials", json!({ "registry": registry, "source": source })),
         Event::Retrying { error, pause } => ("retrying", json!({ "error": error, "seconds": pause.as_secs_f64() })),
         Event::LoggedIn { registry, user, place } => {
             ("logged-in", json!({ "registry": registry, "user": user, "place": place }))

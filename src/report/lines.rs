@@ -59,6 +59,7 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
             let bytes = bytes.map(|bytes| format!(", {}", size(bytes))).unwrap_or_default();
             ("Request", format!("{method} {url} {answer}{by} ({}{bytes})", time(*took)))
         }
+        Event::Credentials { registry, source } => ("Credentials", format!("for {registry}: {source}")),
         Event::Running { name, engine } => ("Running", format!("{name} in {engine}")),
         Event::Validating { image } => ("Validating", image.clone()),
         Event::Validated { image, blobs, bytes } => {

@@ -71,7 +71,7 @@ impl Reporter {
 
     /// Prints an event.
     pub fn event(&self, event: &Event) {
-        if matches!(event, Event::Request { .. }) && !self.verbose {
+        if matches!(event, Event::Request { .. } | Event::Credentials { .. }) && !self.verbose {
             return;
         }
         match event {

@@ -189,3 +189,23 @@ fn git_does_not_see_credentials() {
     let seen = fs::read_to_string(project.path("seen")).expect("git ran the program");
     assert!(seen.contains("GIT_OPTIONAL_LOCKS=0") && !seen.contains("sesame"), "{seen}");
 }
+
+#[test]
+fn branch_of_a_detached_commit_is_from_ci() {
+    let project = project();
+    let commit = committed(project.root());
+    git(project.root(), &["checkout", "--quiet", "--detach"]);
+    let tags = |call: Call| {
+        let ran = Call::ran(&mut call.direct());
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        let layout = Layout::open(&project.path("target/oci/x")).expect("a layout");
+        let names = layout.entries().iter().filter_map(|entry| entry.annotations().as_ref());
+        names.filter_map(|names| names.get("org.opencontainers.image.ref.name").cloned()).collect::<Vec<_>>()
+    };
+    let gitlab =
+        |tag: &str| call(&project, "").with(&["--tag", tag]).env("GITLAB_CI", "true").env("CI_COMMIT_SHA", &commit);
+    assert_eq!(tags(gitlab("{git.branch}").env("CI_COMMIT_BRANCH", "feature/x")), ["feature-x"]);
+    assert_eq!(tags(gitlab("{git.tag}").env("CI_COMMIT_TAG", "v1")), ["v1"]);
+    let ran = Call::ran(&mut gitlab("{git.branch}").env("CI_COMMIT_TAG", "v1").direct());
+    assert!(ran.stderr.contains("help: this run is for the tag v1: use `{git.tag}`"), "{}", ran.stderr);
+}

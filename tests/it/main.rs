@@ -37,6 +37,8 @@ mod inspect;
 mod interrupts;
 #[cfg(unix)]
 mod login;
+#[cfg(unix)]
+mod odd_bases;
 mod push;
 mod schema;
 mod secrets;

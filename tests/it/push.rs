@@ -9,7 +9,8 @@ use serde_json::Value;
 use crate::snapshots::{AMD64, elf};
 use crate::support::process::Ran;
 use crate::support::project::{Call, Project};
-use crate::support::strict::referrers::Attaching;
+use crate::support::strict::faults::{Fault, Planned, Point};
+use crate::support::strict::referrers::{Attaching, rivals};
 use crate::support::strict::tags::{Dashed, Immutable};
 use crate::support::strict::{Behaviour, StrictRegistry};
 
@@ -72,7 +73,7 @@ fn list_is_not_read_from_the_image_itself() {
     for attaching in [Attaching::Tags, Attaching::Rivals(1)] {
         let dashed = Dashed::TagOrDigest;
         let registry = StrictRegistry::start(Behaviour { attaching, dashed, ..Behaviour::default() });
-        registry.put_manifest(REPOSITORY, "x", &crate::support::strict::referrers::rivals(), None);
+        registry.put_manifest(REPOSITORY, "x", &rivals(), None);
         for _ in 0..2 {
             let ran = push(&project, &registry, &[]).succeeds();
             assert!(!ran.stderr.contains("warning"), "{}", ran.stderr);
@@ -180,7 +181,7 @@ fn immutable_tags_are_named_as_such() {
         let is_named = words.contains(&format!("cannot move the tag v1: it is immutable, and names {before}"));
         assert_eq!(is_named, whose != Immutable::Unnamed, "{whose:?}: {words}");
         assert!(words.contains("cannot move the tag v1"), "{whose:?}: {words}");
-        assert!(!is_named || words.contains("help: choose a tag that does not exist yet"), "{whose:?}: {words}");
+        assert!(!is_named || words.contains("help: push another tag with `--tag`"), "{whose:?}: {words}");
         assert_eq!((tag(&registry, "v1"), tag(&registry, "latest")), (Some(before), None), "{whose:?}");
         // The same image again is no move.
         push(&project, &registry, &["--label", "a=b", "--tag", "v1"]).succeeds();
@@ -191,14 +192,17 @@ fn immutable_tags_are_named_as_such() {
 #[test]
 fn failure_names_the_tags_that_moved() {
     let project = project();
-    let immutable = Some(Immutable::Ecr);
-    let registry = StrictRegistry::start(Behaviour { immutable, ..Behaviour::default() });
-    push(&project, &registry, &["--label", "a=b", "--tag", "e2"]).succeeds();
-    push(&project, &registry, &["--tag", "e3"]).succeeds();
-    registry.remove_tag(REPOSITORY, "e3");
-    let words = push(&project, &registry, &["--tag", "e2,n1"]).fails(1);
-    assert!(words.contains("cannot move the tag e2") && words.contains("no tag has been moved"), "{words}");
-    assert_eq!(tag(&registry, "n1"), None);
+    let content = Some("e2".to_owned());
+    let faults = vec![Planned { fault: Fault::Refused, point: Point::PutManifest, content, times: None }];
+    let registry = StrictRegistry::start(Behaviour { faults, ..Behaviour::default() });
+    for tag in ["e1", "e2"] {
+        registry.put_manifest(REPOSITORY, "application/vnd.oci.image.manifest.v1+json", &rivals(), Some(tag));
+    }
+    let other = tag(&registry, "e2");
+    let words = push(&project, &registry, &["--tag", "n1,e1,e2"]).fails(1);
+    assert!(words.contains("cannot move the tag e2; moved before it: e1"), "{words}");
+    assert_eq!((tag(&registry, "n1"), tag(&registry, "e2")), (None, other));
+    assert_eq!(tag(&registry, "e1"), Some(crate::support::digest(&project.layout())));
 }
 
 #[test]

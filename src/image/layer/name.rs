@@ -16,7 +16,7 @@ const MAX_PREFIX: usize = 155;
 ///
 /// # Errors
 /// Returns an error if the path could lead out of the image, or if no file can have it.
-pub(super) fn set_path(header: &mut Header, path: &str, records: &mut Vec<u8>) -> io::Result<()> {
+pub(crate) fn set_path(header: &mut Header, path: &str, records: &mut Vec<u8>) -> io::Result<()> {
     let is_valid = !path.split('/').any(|part| part == "..") && !path.starts_with('/');
     if !is_valid || path.is_empty() || path.contains('\0') {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("invalid path {}", quote(path.as_bytes()))));

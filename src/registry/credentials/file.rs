@@ -1,7 +1,6 @@
 //! The credentials files of Docker and Podman, as they are on disk.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -15,11 +14,8 @@ use super::json::{JsonObject, JsonValue};
 use super::key::Query;
 use crate::environment::{DOCKER_AUTH_CONFIG, Environment};
 use crate::error::Result;
-use crate::interrupt::blocking;
+use crate::registry::small_file;
 use crate::secret::Secret;
-
-/// The size limit of a credentials file.
-const MOST_BYTES: u64 = 1 << 20;
 
 /// Base64 as Docker writes it, and without padding too, as in files edited by hand.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -87,11 +83,8 @@ impl ConfigFile {
     /// # Errors
     /// Returns an error if the file exists and cannot be read, or is not a JSON object.
     pub(crate) fn read(path: &Path) -> Result<Option<ConfigFile>> {
-        let text = match read(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(unreadable(path, &error)),
-        };
+        let text = small_file::read(path).map_err(|error| unreadable(path, &error))?;
+        let Some(text) = text else { return Ok(None) };
         let file = ConfigFile { path: path.to_owned(), text };
         file.parse(|_| Ok(()))?;
         Ok(Some(file))
@@ -202,7 +195,9 @@ fn basic(user: String, password: String) -> Option<Credential> {
 
 /// Returns the user and the password. Only the password may contain a colon.
 fn decoded(auth: &str) -> Option<(String, String)> {
-    let text = String::from_utf8(BASE64.decode(auth.trim()).ok()?).ok()?;
+    // Some programs break lines of base64.
+    let auth: String = auth.split_ascii_whitespace().collect();
+    let text = String::from_utf8(BASE64.decode(auth).ok()?).ok()?;
     let (user, password) = text.split_once(':')?;
     // Docker removes trailing NULs too, which some programs write.
     Some((user.to_owned(), password.trim_end_matches('\0').to_owned()))
@@ -211,20 +206,6 @@ fn decoded(auth: &str) -> Option<(String, String)> {
 /// Returns the value of `auth` for a user and a password.
 pub(crate) fn encoded(user: &str, password: &Secret) -> String {
     BASE64.encode(format!("{user}:{}", password.expose()))
-}
-
-fn read(path: &Path) -> io::Result<String> {
-    let name = path.to_owned();
-    // A password manager may serve the file through a pipe.
-    let text = blocking::run(move || {
-        let mut text = String::new();
-        File::open(name)?.take(MOST_BYTES + 1).read_to_string(&mut text)?;
-        Ok(text)
-    })?;
-    if text.len() as u64 > MOST_BYTES {
-        return Err(io::Error::other("larger than 1 MiB"));
-    }
-    Ok(text)
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Report {

@@ -3,17 +3,22 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use miette::miette;
+use miette::{Report, miette};
 
 use super::file::{self, ConfigFile, HelperEntry};
 use super::key::Query;
 use super::{Credential, FoundCredential, Helper, Secret, helper, short};
+use crate::ci;
 use crate::environment::{Environment, REGISTRY_VARIABLES};
 use crate::error::Result;
+use crate::interrupt;
 use crate::parallel::lock;
 
 /// Returns the credential for `repository` in `registry`, or an anonymous one if none is configured. The variables of
 /// cargo-oci apply only to the registry that is pushed to (`is_target`).
+///
+/// A helper for all registries that fails is a reason to have no credential for what is only read, which anybody may be able
+/// to.
 ///
 /// # Errors
 /// Returns an error if the variables are incomplete, a file is invalid or cannot be read, or a helper fails.
@@ -29,8 +34,18 @@ pub fn find(
     }
     let query = Query::new(registry, repository);
     let mut searched = Vec::new();
+    let mut failed = Vec::new();
+    let mut in_file = |file: &ConfigFile| match in_file(environment, file, &query, cache)? {
+        FileLookup::Found(found) => Ok(Some(found)),
+        FileLookup::HelperFailed(error) if is_target => Err(error),
+        FileLookup::HelperFailed(error) => {
+            failed.push(error.to_string());
+            Ok(None)
+        }
+        FileLookup::Nothing => Ok(None),
+    };
     if let Some(file) = file::in_variable(environment)? {
-        if let Some(found) = in_file(environment, &file, &query, cache)? {
+        if let Some(found) = in_file(&file)? {
             return Ok(found);
         }
         searched.push(short(environment, &file.path));
@@ -41,17 +56,31 @@ pub fn find(
             continue;
         }
         let Some(file) = ConfigFile::read(&path)? else { continue };
-        if let Some(found) = in_file(environment, &file, &query, cache)? {
+        if let Some(found) = in_file(&file)? {
             return Ok(found);
         }
         searched.push(name);
     }
-    let source = if searched.is_empty() {
+    if let Some(found) = ci::credentials(environment, registry, repository, is_target) {
+        let credential = Credential::Basic { user: found.user, password: Secret::new(found.password) };
+        return Ok(FoundCredential { credential, source: found.variable.to_owned(), failed });
+    }
+    let source = if let Some(failure) = failed.first() {
+        format!("none: {failure}")
+    } else if searched.is_empty() {
         "none: found no credentials file of Docker or Podman".to_owned()
     } else {
         format!("none: no entry for {} in {}", query.registry(), searched.join(" or "))
     };
-    Ok(FoundCredential { credential: Credential::Anonymous, source })
+    Ok(FoundCredential { credential: Credential::Anonymous, source, failed })
+}
+
+/// What a file has for a registry.
+enum FileLookup {
+    Found(FoundCredential),
+    /// The helper for all registries failed.
+    HelperFailed(Report),
+    Nothing,
 }
 
 fn in_variables(environment: &Environment) -> Result<Option<FoundCredential>> {
@@ -66,13 +95,13 @@ fn in_variables(environment: &Environment) -> Result<Option<FoundCredential>> {
     };
     if let Some(token) = text(token_key)? {
         let credential = Credential::RegistryToken(Secret::new(token));
-        return Ok(Some(FoundCredential { credential, source: token_key.to_owned() }));
+        return Ok(Some(FoundCredential::new(credential, token_key.to_owned())));
     }
     match (text(user_key)?, text(password_key)?) {
         (None, None) => Ok(None),
         (Some(user), Some(password)) => {
             let credential = Credential::Basic { user, password: Secret::new(password) };
-            Ok(Some(FoundCredential { credential, source: format!("{user_key} and {password_key}") }))
+            Ok(Some(FoundCredential::new(credential, format!("{user_key} and {password_key}"))))
         }
         (user, _) => {
             let (set, missing) = if user.is_some() { (user_key, password_key) } else { (password_key, user_key) };
@@ -81,29 +110,26 @@ fn in_variables(environment: &Environment) -> Result<Option<FoundCredential>> {
     }
 }
 
-fn in_file(
-    environment: &Environment,
-    file: &ConfigFile,
-    query: &Query,
-    cache: &CredentialCache,
-) -> Result<Option<FoundCredential>> {
+fn in_file(environment: &Environment, file: &ConfigFile, query: &Query, cache: &CredentialCache) -> Result<FileLookup> {
     let name = short(environment, &file.path);
     let ask = |entry: &HelperEntry| -> Result<Option<FoundCredential>> {
         let Some(helper) = helper(environment, file, entry) else { return Ok(None) };
         let source = format!("{} of {name} ({})", entry.key, helper.program());
-        Ok(cache.get(&helper, query.key())?.map(|credential| FoundCredential { credential, source }))
+        Ok(cache.get(&helper, query.key())?.map(|credential| FoundCredential::new(credential, source)))
     };
     let own = file.own_helper(query)?;
     if let Some(found) = own.as_ref().map_or(Ok(None), ask)? {
-        return Ok(Some(found));
+        return Ok(FileLookup::Found(found));
     }
     if let Some(credential) = file.auth(query)? {
-        return Ok(Some(FoundCredential { credential, source: format!("auths of {name}") }));
+        return Ok(FileLookup::Found(FoundCredential::new(credential, format!("auths of {name}"))));
     }
     // `credsStore` applies to registries without an entry in `credHelpers`.
-    match (own, file.common_helper()?) {
-        (None, Some(common)) => ask(&common),
-        _ => Ok(None),
+    let (None, Some(common)) = (own, file.common_helper()?) else { return Ok(FileLookup::Nothing) };
+    match ask(&common) {
+        Ok(found) => Ok(found.map_or(FileLookup::Nothing, FileLookup::Found)),
+        Err(error) if interrupt::is_set() => Err(error),
+        Err(error) => Ok(FileLookup::HelperFailed(error)),
     }
 }
 
@@ -144,6 +170,7 @@ mod tests {
         // robot:open:sesame
         assert_eq!(form(r#"{"auth": "cm9ib3Q6b3BlbjpzZXNhbWU="}"#), basic("robot", "open:sesame"));
         assert_eq!(form(r#"{"auth": " cm9ib3Q6b3BlbjpzZXNhbWU\n"}"#), basic("robot", "open:sesame"));
+        assert_eq!(form(r#"{"auth": "cm9ib3Q6b3Bl\r\nbjpzZXNh\nbWU="}"#), basic("robot", "open:sesame"));
         assert_eq!(form(r#"{"username": "tenancy/robot", "password": "p"}"#), basic("tenancy/robot", "p"));
         let token = form(r#"{"auth": "MDA6", "identitytoken": "t"}"#);
         assert_eq!(token, Credential::IdentityToken(Secret::new("t")));

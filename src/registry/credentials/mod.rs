@@ -41,6 +41,14 @@ pub struct FoundCredential {
     /// Where it was found, such as `credHelpers of ~/.docker/config.json (docker-credential-ecr-login)`; for
     /// [`Credential::Anonymous`], where it was not found.
     pub source: String,
+    /// Why helpers that were asked before have failed.
+    pub failed: Vec<String>,
+}
+
+impl FoundCredential {
+    fn new(credential: Credential, source: String) -> FoundCredential {
+        FoundCredential { credential, source, failed: Vec::new() }
+    }
 }
 
 /// Where a credential is stored.

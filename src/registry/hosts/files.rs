@@ -8,11 +8,10 @@ use miette::{Context, miette};
 use super::registries_conf::{self, RegistryTable};
 use crate::environment::Environment;
 use crate::error::Result;
+use crate::registry::small_file;
 
 /// The variable that names the only registries.conf to read, as Podman has it.
 const VARIABLE: &str = "CONTAINERS_REGISTRIES_CONF";
-/// The size limit of a file.
-const MOST_BYTES: u64 = 1 << 20;
 
 /// Returns the tables of all files. A table replaces those of earlier files with the same prefix.
 ///
@@ -21,7 +20,8 @@ const MOST_BYTES: u64 = 1 << 20;
 pub(crate) fn read_all(environment: &Environment, system: &Path) -> Result<Vec<RegistryTable>> {
     let mut tables: Vec<RegistryTable> = Vec::new();
     for path in paths(environment, system)? {
-        let Some(text) = read(&path)? else { continue };
+        let text = small_file::read(&path).map_err(|error| unreadable(&path, &error))?;
+        let Some(text) = text else { continue };
         let own = registries_conf::parse(&path, &text);
         let own = own.wrap_err_with(|| format!("cannot use {}", path.display()))?;
         tables.retain(|table| own.iter().all(|own| own.prefix != table.prefix));
@@ -57,20 +57,6 @@ fn drop_ins(folder: &Path) -> Result<Vec<PathBuf>> {
     files.retain(|file| file.extension().is_some_and(|suffix| suffix == "conf") && file.is_file());
     files.sort();
     Ok(files)
-}
-
-fn read(path: &Path) -> Result<Option<String>> {
-    match std::fs::metadata(path) {
-        Ok(found) if found.is_file() && found.len() <= MOST_BYTES => {}
-        Ok(found) if found.is_file() => return Err(unreadable(path, &io::Error::other("larger than 1 MiB"))),
-        // `/dev/null` is how one says that there is none.
-        Ok(_) => return Ok(None),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(unreadable(path, &error)),
-    }
-    std::fs::read_to_string(path).map(Some).map_err(|error| unreadable(path, &error))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> miette::Report {

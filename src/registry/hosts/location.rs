@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::reference::Reference;
+
 /// A host, and the start of the names of its repositories.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Location(String);
@@ -16,6 +18,13 @@ impl Location {
     /// Returns the location of what `rest` names below this one: a rest begins with `/`, or is empty.
     pub(crate) fn below(&self, rest: &str) -> Location {
         Location(format!("{}{rest}", self.0))
+    }
+}
+
+impl From<&Reference> for Location {
+    /// The location of a repository, as it is named.
+    fn from(reference: &Reference) -> Location {
+        Location(format!("{}/{}", reference.registry(), reference.repository()))
     }
 }
 

@@ -56,12 +56,13 @@ pub(crate) struct Endpoint {
     pub(crate) configured: Option<FileLine>,
 }
 
-/// What a repository is needed for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum HostUse {
-    PullTag,
-    PullDigest,
-    Push,
+/// Where to pull the content of a repository from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PullEndpoints {
+    /// To be asked first, in order.
+    pub(crate) mirrors: Vec<Endpoint>,
+    /// The registry itself, or what is configured in its place.
+    pub(crate) own: Endpoint,
 }
 
 impl Endpoint {
@@ -99,34 +100,52 @@ impl HostSettings {
         })
     }
 
-    /// Returns where to reach the repository of `reference`, in order: mirrors, then the registry itself. Pushes go to the
-    /// registry alone.
+    /// Returns where to pull what `reference` names from.
     ///
     /// # Errors
     /// Returns an error if the registry is blocked, or certificates cannot be read.
-    pub(crate) fn endpoints(&self, reference: &Reference, host_use: HostUse) -> Result<Vec<Endpoint>> {
-        let repository = format!("{}/{}", reference.registry(), reference.repository());
-        let Some((table, end)) = self.table(&repository) else {
-            return Ok(vec![self.endpoint(location(&repository)?, false, None)?]);
+    pub(crate) fn to_pull(&self, reference: &Reference) -> Result<PullEndpoints> {
+        let location = Location::from(reference);
+        let Some((table, rest)) = self.allowed_table(&location)? else {
+            return Ok(PullEndpoints { mirrors: Vec::new(), own: self.endpoint(location, false, None)? });
         };
-        if table.blocked {
-            return Err(miette!(
-                help = format!("remove `blocked` there, or use another registry than {}", reference.registry()),
+        let is_tag = reference.name().tag().is_some();
+        let mirrors = table.mirrors.iter().filter(|mirror| is_for(mirror, is_tag));
+        let mirrors =
+            mirrors.map(|mirror| self.endpoint(mirror.location.below(&rest), mirror.insecure, Some(&mirror.line)));
+        let mirrors = mirrors.collect::<Result<_>>()?;
+        let own = table.location.as_ref().map_or(location, |moved| moved.below(&rest));
+        Ok(PullEndpoints { mirrors, own: self.endpoint(own, table.insecure, Some(&table.line))? })
+    }
+
+    /// Returns where to push to the repository of `reference`: as Podman, to the registry that is named, and no other.
+    ///
+    /// # Errors
+    /// Returns an error if the registry is blocked, or certificates cannot be read.
+    pub(crate) fn to_push(&self, reference: &Reference) -> Result<Endpoint> {
+        let location = Location::from(reference);
+        match self.allowed_table(&location)? {
+            Some((table, _)) => self.endpoint(location, table.insecure, Some(&table.line)),
+            None => self.endpoint(location, false, None),
+        }
+    }
+
+    /// Returns the table for a repository, and what follows the prefix in its name, or `None` if there is no table.
+    ///
+    /// # Errors
+    /// Returns an error if the registry is blocked.
+    fn allowed_table(&self, location: &Location) -> Result<Option<(&RegistryTable, String)>> {
+        let repository = location.to_string();
+        match self.table(&repository) {
+            Some((table, _)) if table.blocked => Err(miette!(
+                help = format!("remove `blocked` there, or use another registry than {}", location.host()),
                 "{} is blocked by {}",
                 table.prefix.text(),
                 table.line
-            ));
+            )),
+            Some((table, end)) => Ok(Some((table, repository[end..].to_owned()))),
+            None => Ok(None),
         }
-        let rest = &repository[end..];
-        let mut endpoints = Vec::new();
-        for mirror in table.mirrors.iter().filter(|mirror| is_for(mirror, host_use)) {
-            endpoints.push(self.endpoint(mirror.location.below(rest), mirror.insecure, Some(&mirror.line))?);
-        }
-        // As Podman, which pushes to the registry that it was told.
-        let moved = table.location.as_ref().filter(|_| host_use != HostUse::Push);
-        let own = moved.map_or_else(|| location(&repository), |location| Ok(location.below(rest)))?;
-        endpoints.push(self.endpoint(own, table.insecure, Some(&table.line))?);
-        Ok(endpoints)
     }
 
     /// Returns the table with the longest prefix that matches, and the end of the match.
@@ -160,16 +179,8 @@ fn insecure_registries(environment: &Environment, flags: &[RegistryName]) -> Res
     Ok(insecure)
 }
 
-fn location(repository: &str) -> Result<Location> {
-    repository.parse().map_err(|why| miette!("{repository} is not the name of a repository: {why}"))
-}
-
-fn is_for(mirror: &Mirror, host_use: HostUse) -> bool {
-    match host_use {
-        HostUse::Push => false,
-        HostUse::PullTag => mirror.pulls != MirrorPulls::DigestOnly,
-        HostUse::PullDigest => mirror.pulls != MirrorPulls::TagOnly,
-    }
+fn is_for(mirror: &Mirror, is_tag: bool) -> bool {
+    mirror.pulls != if is_tag { MirrorPulls::DigestOnly } else { MirrorPulls::TagOnly }
 }
 
 #[cfg(test)]
@@ -187,9 +198,19 @@ mod tests {
         }
     }
 
-    fn places(settings: &HostSettings, reference: &str, host_use: HostUse) -> Vec<String> {
-        let endpoints = settings.endpoints(&reference.parse().expect(reference), host_use).expect("endpoints");
-        endpoints.iter().map(|endpoint| format!("{}{}", endpoint.location, insecure(endpoint))).collect()
+    /// Returns where a reference is pulled from.
+    fn pulls(settings: &HostSettings, reference: &str) -> Vec<String> {
+        let PullEndpoints { mirrors, own } = settings.to_pull(&reference.parse().expect(reference)).expect("endpoints");
+        mirrors.iter().chain([&own]).map(shown).collect()
+    }
+
+    /// Returns where a reference is pushed to.
+    fn push(settings: &HostSettings, reference: &str) -> String {
+        shown(&settings.to_push(&reference.parse().expect(reference)).expect("an endpoint"))
+    }
+
+    fn shown(endpoint: &Endpoint) -> String {
+        format!("{}{}", endpoint.location, insecure(endpoint))
     }
 
     fn insecure(endpoint: &Endpoint) -> String {
@@ -217,34 +238,33 @@ blocked = true
     fn mirrors_precede_the_registry() {
         let settings = settings(HUB, &[]);
         let mirror = "m.example.com/hub/library/debian (registries.conf:4)";
-        let tag = places(&settings, "debian:12", HostUse::PullTag);
-        assert_eq!(tag, ["m.example.com/hub/library/debian (registries.conf:4)", "docker.io/library/debian"]);
-        let digest = places(&settings, "debian", HostUse::PullDigest);
-        assert_eq!(digest, [mirror, "d.example.com/library/debian", "docker.io/library/debian"]);
-        assert_eq!(places(&settings, "debian", HostUse::Push), ["docker.io/library/debian"]);
+        assert_eq!(pulls(&settings, "debian:12"), [mirror, "docker.io/library/debian"]);
+        let digest = format!("debian@sha256:{}", "0".repeat(64));
+        assert_eq!(pulls(&settings, &digest), [mirror, "d.example.com/library/debian", "docker.io/library/debian"]);
+        assert_eq!(push(&settings, "debian"), "docker.io/library/debian");
     }
 
     #[test]
     fn longest_prefix_decides() {
         let settings = settings(HUB, &[]);
-        assert_eq!(places(&settings, "docker.io/acme/x", HostUse::PullTag), ["acme.example.com/images/x"]);
-        assert_eq!(places(&settings, "docker.io/acme/x", HostUse::Push), ["docker.io/acme/x"]);
-        assert_eq!(places(&settings, "ghcr.io/acme/x", HostUse::PullTag), ["ghcr.io/acme/x"]);
+        assert_eq!(pulls(&settings, "docker.io/acme/x"), ["acme.example.com/images/x"]);
+        assert_eq!(push(&settings, "docker.io/acme/x"), "docker.io/acme/x");
+        assert_eq!(pulls(&settings, "ghcr.io/acme/x"), ["ghcr.io/acme/x"]);
     }
 
     #[test]
     fn blocked_registry_is_an_error() {
         let settings = settings(HUB, &[]);
         let reference = "a.blocked.example.com/x".parse().expect("a reference");
-        let error = settings.endpoints(&reference, HostUse::Push).expect_err("blocked");
+        let error = settings.to_push(&reference).expect_err("blocked");
         assert_eq!(error.to_string(), "*.blocked.example.com is blocked by registries.conf:13");
+        assert!(settings.to_pull(&reference).is_err());
     }
 
     #[test]
     fn insecure_registry_is_named_with_its_port() {
         let settings = settings("", &["nas.local:5000"]);
-        let found = places(&settings, "nas.local:5000/x", HostUse::Push);
-        assert_eq!(found, ["nas.local:5000/x (--insecure-registry)"]);
-        assert_eq!(places(&settings, "nas.local/x", HostUse::Push), ["nas.local/x"]);
+        assert_eq!(push(&settings, "nas.local:5000/x"), "nas.local:5000/x (--insecure-registry)");
+        assert_eq!(push(&settings, "nas.local/x"), "nas.local/x");
     }
 }

@@ -10,6 +10,7 @@ use tar::{EntryType, Header};
 
 use crate::error::{Result, on_path};
 use crate::image::layer::decompress::{TarLimit, decompress};
+use crate::image::layer::name::{extended_header, set_path};
 use crate::image::manifest::{Manifest, ManifestContent};
 use crate::image::media_type::as_oci;
 use crate::image::{Digest, canonical_json};
@@ -123,11 +124,13 @@ impl<'a> ArchiveContents<'a> {
 
     /// Returns the size of the tar in bytes.
     pub fn size(&self) -> u64 {
-        let blobs = self.blobs.iter().map(ArchiveBlob::size);
-        let documents = self.documents.iter().map(|(_, bytes)| bytes.len() as u64);
-        // Each file has a header, and two zero blocks end the tar. Sizes in manifests are not trusted to be sane.
-        let files = blobs.chain(documents).map(|size| size.checked_next_multiple_of(512).unwrap_or(size));
-        files.fold(1024, |sum: u64, size| sum.saturating_add(512).saturating_add(size))
+        let blobs = self.blobs.iter().map(|blob| (blob.path.as_str(), blob.size()));
+        let documents = self.documents.iter().map(|(name, bytes)| (*name, bytes.len() as u64));
+        // Two zero blocks end the tar. Sizes in manifests are not trusted to be sane.
+        blobs.chain(documents).fold(1024, |sum: u64, (name, size)| {
+            let content = size.checked_next_multiple_of(512).unwrap_or(size);
+            sum.saturating_add(header_size(name)).saturating_add(content)
+        })
     }
 
     /// Writes the tar with `time` (seconds since 1970) as every mtime.
@@ -201,12 +204,22 @@ fn append(
 ) -> io::Result<()> {
     let mut header = Header::new_ustar();
     header.set_entry_type(EntryType::Regular);
-    header.set_path(name)?;
     header.set_mode(0o644);
     header.set_uid(0);
     header.set_gid(0);
     header.set_mtime(time);
     header.set_size(size);
+    let mut records = Vec::new();
+    set_path(&mut header, name, &mut records)?;
     header.set_cksum();
+    tar.get_mut().write_all(&extended_header(&records))?;
     tar.append(&header, content)
+}
+
+/// Returns how many bytes the headers of a file take. The name of a blob with SHA-512 is too long for one.
+fn header_size(name: &str) -> u64 {
+    let mut records = Vec::new();
+    // Names are digests or ours.
+    let _ = set_path(&mut Header::new_ustar(), name, &mut records);
+    512 + extended_header(&records).len() as u64
 }

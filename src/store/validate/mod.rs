@@ -15,6 +15,7 @@ pub use self::problem::{Problem, ProblemPart};
 use super::graph::{GraphWalk, NodeContent, NodeKey, key};
 use super::source::{Source, read};
 use crate::error::Result;
+use crate::image::exact_number;
 use crate::image::manifest::{Manifest, ManifestContent, is_for_none, platform_of};
 use crate::image::media_type::as_oci;
 use crate::image::strings;
@@ -136,8 +137,9 @@ impl Validator<'_> {
     /// Validates a config. Returns the diffIDs of the layers.
     fn config(&mut self, descriptor: &Descriptor, layers: usize, platform: Option<&Platform>) -> Vec<String> {
         self.count(descriptor);
-        let config =
-            read(self.source, descriptor).and_then(|bytes| serde_json::from_slice::<Value>(&bytes).into_diagnostic());
+        let config = read(self.source, descriptor)
+            .and_then(|bytes| exact_number::parse(&bytes).into_diagnostic())
+            .map(Value::Object);
         let config = match config {
             Ok(config) => config,
             Err(error) => {

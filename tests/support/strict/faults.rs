@@ -234,6 +234,11 @@ impl Faults {
         lock(&self.0).final_hits
     }
 
+    /// Counts a refusal that the client cannot overcome.
+    pub fn refuse(&self) {
+        lock(&self.0).final_hits += 1;
+    }
+
     /// What is planned, for the record.
     pub fn words(&self) -> String {
         let words = |planned: &Planned| {

@@ -45,7 +45,7 @@ impl World {
             let digest = if self.is_stale(name, reference) {
                 self.before(name, reference)
             } else {
-                self.digest_of(repository, reference)
+                self.resolve(name, repository, reference)
             };
             digest.and_then(|digest| Some((repository.manifests.get(&digest)?.clone(), digest)))
         };
@@ -117,6 +117,9 @@ impl World {
             illegal(format!("Content-Type is {media_type:?}, but the manifest is {}", content["mediaType"]));
             return Err(Answer::error(400, "MANIFEST_INVALID"));
         }
+        if let Some(answer) = self.no_type(&content) {
+            return Err(answer);
+        }
         let mut repositories = super::lock(&self.repositories);
         let repository = repositories.get(name);
         let subject = content["subject"]["digest"].as_str();
@@ -141,7 +144,9 @@ impl World {
             return Err(Answer::error(400, "DIGEST_INVALID"));
         }
         if !is_digest(reference) {
-            if let Some(answer) = self.unmet(request, repository.tags.get(reference).map(String::as_str)) {
+            let there = repository.tags.get(reference).map(String::as_str);
+            let unmet = self.unmet(request, there).or_else(|| self.no_other(name, reference, there, &digest));
+            if let Some(answer) = unmet {
                 return Err(answer);
             }
             if let Some(answer) = self.keeps_tag(repository, name, reference, &digest) {

@@ -13,6 +13,7 @@
 //! | `chaos` | which of the legal answers it gives |
 //! | `faults` | what it breaks, and when |
 //! | `monitor` | what was asked, and what of that was illegal |
+//! | `personality` | whose habits it has: those of GHCR, ECR, GitLab, … |
 //! | `image` | an index of two platforms, to push and to pull |
 //! | `layout` | a layout that is put there |
 //! | `scene` | what a seed stands for: a push or a pull, and what goes wrong in it |
@@ -32,6 +33,7 @@ pub mod image;
 pub mod layout;
 pub mod manifests;
 pub mod monitor;
+pub mod personality;
 pub mod random;
 pub mod recorder;
 pub mod referrers;
@@ -44,7 +46,7 @@ pub mod tokens;
 pub mod tree;
 pub mod uploads;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -55,6 +57,7 @@ use chaos::Chaos;
 use faults::{Fault, Faults, Planned, Point};
 use http::{Body, Origin, Request, Server};
 use monitor::{Monitor, Place};
+use personality::Personality;
 use referrers::{Attaching, Etags};
 use state::{Manifest, Repositories};
 use tags::{Dashed, Immutable};
@@ -93,6 +96,8 @@ pub struct Behaviour {
     pub immutable: Option<Immutable>,
     /// How long each of its answers takes.
     pub latency: Duration,
+    /// Whose habits it has. [`Behaviour::of`] sets all that goes with it.
+    pub personality: Personality,
 }
 
 /// A registry that runs; it is stopped on drop.
@@ -125,6 +130,13 @@ pub struct World {
     dashed: Dashed,
     immutable: Option<Immutable>,
     latency: Duration,
+    personality: Personality,
+    /// The repositories that were created, for those where they have to be.
+    created: Mutex<BTreeSet<String>>,
+    /// What tags stood for when they were first asked for, in a cache.
+    cached: Mutex<HashMap<String, String>>,
+    /// Whether there was one request too many.
+    was_limited: Mutex<bool>,
     /// How many lists other clients have written.
     rivals: Mutex<usize>,
     registry: SocketAddr,
@@ -140,16 +152,20 @@ struct At {
 impl Origin for At {
     fn answer(&self, request: &Request, body: &mut Body<'_>) -> Answer {
         let world = &self.world;
-        world.monitor.arrives(self.place, request);
+        let place = match self.place {
+            Place::Registry if world.is_token_service(request.path()) => Place::Tokens,
+            place => place,
+        };
+        world.monitor.arrives(place, request);
         thread::sleep(world.latency);
-        let mut answer = match self.place {
+        let mut answer = world.habit(place, request).unwrap_or_else(|| match place {
             Place::Tokens => world.token(request, body),
             Place::Storage => match world.upload(Place::Storage, request, body) {
                 Some(answer) => answer,
                 None => world.stored(request),
             },
             Place::Registry => world.route(request, body),
-        };
+        });
         answer.close |= world.chaos.once_in("end of connection", request.path(), 20);
         world.monitor.answers(&answer);
         answer
@@ -162,6 +178,8 @@ impl StrictRegistry {
         let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
         let [registry, storage, tokens] =
             listeners.each_ref().map(|listener| listener.local_addr().expect("the address of a listener"));
+        let (place, path) = behaviour.personality.realm();
+        let realm = format!("http://{}{path}", if place == Place::Tokens { tokens } else { registry });
         let world = Arc::new(World {
             repositories: Mutex::default(),
             sessions: Mutex::default(),
@@ -182,10 +200,14 @@ impl StrictRegistry {
             dashed: behaviour.dashed,
             immutable: behaviour.immutable,
             latency: behaviour.latency,
+            personality: behaviour.personality,
+            created: Mutex::default(),
+            cached: Mutex::default(),
+            was_limited: Mutex::default(),
             rivals: Mutex::default(),
             registry,
             storage,
-            realm: format!("http://{tokens}/token"),
+            realm,
         });
         world.guard_secrets();
         let mut places = [Place::Registry, Place::Storage, Place::Tokens].into_iter();
@@ -206,14 +228,21 @@ impl StrictRegistry {
         self.world.storage
     }
 
+    /// Creates a repository, where one has to be there before anything is pushed to it.
+    pub fn create(&self, repository: &str) {
+        lock(&self.world.created).insert(repository.to_owned());
+    }
+
     /// Puts a blob there.
     pub fn put_blob(&self, repository: &str, content: &[u8]) {
+        self.create(repository);
         let blob = (state::digest(content), content.into());
         lock(&self.world.repositories).get(repository).blobs.extend([blob]);
     }
 
     /// Puts a manifest there, and a tag on it.
     pub fn put_manifest(&self, repository: &str, media_type: &str, content: &[u8], tag: Option<&str>) {
+        self.create(repository);
         let digest = state::digest(content);
         let manifest = Manifest { media_type: media_type.to_owned(), bytes: content.into() };
         let mut repositories = lock(&self.world.repositories);
@@ -230,11 +259,6 @@ impl StrictRegistry {
     /// The digest that a tag stands for.
     pub fn tag(&self, repository: &str, tag: &str) -> Option<String> {
         self.repository(repository).tags.get(tag).cloned()
-    }
-
-    /// Takes a tag away.
-    pub fn remove_tag(&self, repository: &str, tag: &str) {
-        lock(&self.world.repositories).get(repository).tags.remove(tag);
     }
 
     /// The requests that must not be.

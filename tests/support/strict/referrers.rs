@@ -20,7 +20,9 @@ pub enum Attaching {
     Rivals(usize),
     /// It tells what is attached by the referrers API.
     Api,
-    /// The same, and refuses what is attached to something that it has not.
+    /// The same, and does not say so when something is attached.
+    SilentApi,
+    /// It tells it, and refuses what is attached to something that it has not.
     ApiForWhatIsThere,
     /// It refuses it.
     Refused,
@@ -60,7 +62,7 @@ pub fn rivals() -> Vec<u8> {
 
 impl Attaching {
     fn has_api(self) -> bool {
-        matches!(self, Attaching::Api | Attaching::ApiForWhatIsThere)
+        matches!(self, Attaching::Api | Attaching::SilentApi | Attaching::ApiForWhatIsThere)
     }
 }
 
@@ -71,7 +73,7 @@ impl World {
             return answer;
         }
         if !self.attaching.has_api() {
-            return Answer::error(404, "UNSUPPORTED");
+            return self.no_referrers(repository);
         }
         let repository = lock(&self.repositories).get(repository).clone();
         let entries = repository.manifests.iter().filter_map(|(digest, manifest)| {
@@ -93,7 +95,7 @@ impl World {
     pub fn subject(&self, manifest: &[u8]) -> Option<String> {
         let content: Value = serde_json::from_slice(manifest).unwrap_or_default();
         let subject = content["subject"]["digest"].as_str()?;
-        self.attaching.has_api().then(|| subject.to_owned())
+        (self.attaching.has_api() && self.attaching != Attaching::SilentApi).then(|| subject.to_owned())
     }
 
     /// The refusal of an artifact whose type is not on the list, in GitLab's words.

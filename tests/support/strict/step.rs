@@ -46,6 +46,9 @@ impl Step<'_> {
             self.world.monitor.hit("monolithic PUT refused");
             return Answer::error(self.world.chaos.pick("PUT refused", "", &[413, 405]), "UNSUPPORTED");
         }
+        if let Some(answer) = self.world.no_bytes(body.left(), false) {
+            return answer;
+        }
         let fault = match self.breaks(body, digest, rights) {
             Ok(fault) => fault,
             Err(answer) => return answer,
@@ -88,6 +91,9 @@ impl Step<'_> {
     pub fn patch(&self, body: &mut Body<'_>, rights: &[String]) -> Answer {
         self.check_type(body);
         let length = body.left();
+        if let Some(answer) = self.world.no_bytes(length, true) {
+            return answer;
+        }
         // Where a chunk has to be larger, it is as large as that.
         if length > MOST_CHUNK.max(self.with(|session| session.least_chunk as u64)) {
             self.illegal("a chunk of more than 4 MiB");

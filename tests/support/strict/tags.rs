@@ -75,7 +75,12 @@ impl Immutable {
                  cannot be updated due to immutability settings. To push this image, use a different tag.",
             ),
             Immutable::GitLab => told(400, "IMMUTABLE_TAG", "tag is immutable"),
-            Immutable::Nexus => told(400, "BLOB_UPLOAD_INVALID", "Repository does not allow updating assets: docker"),
+            Immutable::Nexus => Answer::told(
+                400,
+                "BLOB_UPLOAD_INVALID",
+                "blob upload invalid",
+                "Repository does not allow updating assets: docker",
+            ),
             Immutable::Unnamed => told(403, "MANIFEST_INVALID", "manifest invalid"),
         }
     }

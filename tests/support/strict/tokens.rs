@@ -11,6 +11,7 @@ use super::answer::Answer;
 use super::faults::{Fault, Point};
 use super::http::{Body, Request, pairs};
 use super::monitor::Place;
+use super::personality::Personality;
 use super::{World, lock};
 
 /// What the registry calls itself towards the service.
@@ -26,12 +27,16 @@ pub enum Access {
     Basic,
     /// A token, which everyone gets.
     Anonymous,
+    /// A token, which everyone gets to pull, and the user for the password to push.
+    Public,
     /// A token, which the user gets for the password.
     Bearer,
 }
 
 /// The user.
 pub const USER: &str = "strict-user";
+/// The user of a registry that has robots.
+pub const ROBOT: &str = "robot$acme+ci";
 /// The user's.
 pub const PASSWORD: &str = "pass:word-8c1f43f2a6";
 
@@ -63,24 +68,37 @@ pub fn right(repository: &str, action: &str) -> String {
     format!("{repository}:{action}")
 }
 
-fn basic() -> String {
-    BASE64_STANDARD.encode(format!("{USER}:{PASSWORD}"))
-}
-
 impl World {
+    fn basic(&self) -> String {
+        BASE64_STANDARD.encode(format!("{}:{PASSWORD}", self.personality.user()))
+    }
+
+    /// Whether a token service answers at a path of the registry.
+    pub fn is_token_service(&self, path: &str) -> bool {
+        let (place, realm) = self.personality.realm();
+        place == Place::Registry && (path == realm || path == self.personality.service())
+    }
+
     /// Tells the monitor what may be seen where.
     pub fn guard_secrets(&self) {
         let of: &[Place] = match self.access {
             Access::Basic => &[Place::Registry],
-            Access::Bearer => &[Place::Tokens],
+            Access::Bearer | Access::Public => &[Place::Tokens],
             Access::Open | Access::Anonymous => &[],
         };
         self.monitor.secret("the password", PASSWORD, of);
-        self.monitor.secret("the encoded password", &basic(), of);
+        self.monitor.secret("the encoded password", &self.basic(), of);
     }
 
     /// Lets a request with these rights through, or answers it with a challenge.
     pub fn admit(&self, request: &Request, rights: &[String]) -> Option<Answer> {
+        self.admit_anywhere(request, rights).or_else(|| {
+            let (repository, _) = rights.first()?.rsplit_once(':')?;
+            self.is_no_repository(repository)
+        })
+    }
+
+    fn admit_anywhere(&self, request: &Request, rights: &[String]) -> Option<Answer> {
         let given = request.header("authorization").unwrap_or_default();
         match self.access {
             Access::Open => {
@@ -90,9 +108,9 @@ impl World {
                 None
             }
             Access::Basic => {
-                (given != format!("Basic {}", basic())).then(|| self.challenge(request, rights, "missing"))
+                (given != format!("Basic {}", self.basic())).then(|| self.challenge(request, rights, "missing"))
             }
-            Access::Anonymous | Access::Bearer => self.admit_token(request, given, rights),
+            Access::Anonymous | Access::Public | Access::Bearer => self.admit_token(request, given, rights),
         }
     }
 
@@ -135,7 +153,7 @@ impl World {
 
     /// Whether an admitted request may still be answered with 401.
     pub fn can_unauthorize(&self, request: &Request) -> bool {
-        let has_tokens = matches!(self.access, Access::Anonymous | Access::Bearer);
+        let has_tokens = matches!(self.access, Access::Anonymous | Access::Public | Access::Bearer);
         has_tokens && !self.is_shared && lock(&self.tokens.0).can_end(&asked(request))
     }
 
@@ -176,7 +194,7 @@ impl World {
         if given.starts_with("Bearer") {
             self.monitor.illegal(Place::Tokens, request, "a token for the registry");
         }
-        if request.path() != "/token" || !matches!(request.method.as_str(), "GET" | "POST") {
+        if request.path() != self.personality.service() || !matches!(request.method.as_str(), "GET" | "POST") {
             self.monitor.illegal(Place::Tokens, request, "nothing is there");
             return Answer::error(404, "NOT_FOUND");
         }
@@ -197,17 +215,18 @@ impl World {
         if all("service") != [SERVICE] {
             self.monitor.illegal(Place::Tokens, request, "a request for a token of another service");
         }
-        let known = given == format!("Basic {}", basic()) || all("password") == [PASSWORD];
+        let known = given == format!("Basic {}", self.basic()) || all("password") == [PASSWORD];
         if self.access == Access::Bearer && !known {
             return Answer::error(401, "UNAUTHORIZED");
         }
-        self.grant(&all("scope"))
+        self.grant(&all("scope"), known)
     }
 
-    fn grant(&self, scopes: &[String]) -> Answer {
+    fn grant(&self, scopes: &[String], known: bool) -> Answer {
+        let may = |action: &str| known || self.access == Access::Anonymous || action == "pull";
         let scopes = scopes.iter().flat_map(|value| value.split(' ')).filter_map(|scope| {
             let (name, actions) = scope.strip_prefix("repository:")?.rsplit_once(':')?;
-            Some(actions.split(',').map(|action| right(name, action)).collect::<Vec<_>>())
+            Some(actions.split(',').filter(|action| may(action)).map(|action| right(name, action)).collect::<Vec<_>>())
         });
         let token = Token { rights: scopes.flatten().collect(), used: 0, ended: false };
         let text = {
@@ -219,7 +238,13 @@ impl World {
             text
         };
         self.monitor.secret("a token", &text, &[Place::Registry]);
-        let body = match self.chaos.pick("token answer", "", &["token", "access_token", "both", "lifeless"]) {
+        let answers = ["token", "access_token", "both", "lifeless"];
+        let answer = match self.personality {
+            Personality::Harbor => "empty",
+            _ => self.chaos.pick("token answer", "", &answers),
+        };
+        let body = match answer {
+            "empty" => json!({ "token": "", "access_token": text, "expires_in": 1800 }),
             "token" => json!({ "token": text, "expires_in": 300 }),
             "access_token" => json!({ "access_token": text, "expires_in": 60, "issued_at": "2024-01-01T00:00:00Z" }),
             "both" => json!({ "token": text, "access_token": text, "expires_in": 3600, "refresh_token": "unasked" }),

@@ -88,6 +88,9 @@ impl World {
     }
 
     fn mount(&self, request: &Request, repository: &str, digest: &str, from: &str, rights: &[String]) -> Answer {
+        if let Some(answer) = self.no_mount(from) {
+            return answer;
+        }
         if let Some(fault) = self.faults.strike(Point::Mount, digest, |_| true) {
             self.monitor.hit(&fault.to_string());
             return match fault {
@@ -115,7 +118,11 @@ impl World {
 
     /// A new session.
     fn session(&self, request: &Request, repository: &str) -> Answer {
-        let place = self.chaos.pick("place of uploads", "", &[Place::Registry, Place::Registry, Place::Storage]);
+        let places = [Place::Registry, Place::Registry, Place::Storage];
+        let place = match self.personality.has_own_locations() {
+            true => Place::Registry,
+            false => self.chaos.pick("place of uploads", "", &places),
+        };
         let least = self.chaos.pick("least chunk", "", &[0, 0, 1, 1_000, 60_000, 5 << 20]);
         let number = {
             let mut sessions = super::lock(&self.sessions);
@@ -160,16 +167,17 @@ impl World {
             let sessions = super::lock(&self.sessions);
             (sessions.all[number].repository.clone(), sessions.all[number].place)
         };
+        if self.personality.has_own_locations() {
+            let (target, text) = self.own_location(request, &repository, &id, &query);
+            self.give(number, &target);
+            return text;
+        }
         let path = match (place, self.chaos.once_in("path of a location", "", 4)) {
             (Place::Registry, false) => format!("/v2/{repository}/blobs/uploads/{id}"),
             _ => format!("/uploads/here%2Fthere/{id}"),
         };
         let target = format!("{path}{query}");
-        {
-            let mut sessions = super::lock(&self.sessions);
-            sessions.given.insert(key(&target).to_owned(), number);
-            key(&target).clone_into(&mut sessions.all[number].latest);
-        }
+        self.give(number, &target);
         let host = if place == Place::Registry { self.registry } else { self.storage };
         let forms = ["absolute", "path", "path", "host", "relative"];
         let form = self.chaos.pick("form of a location", "", &forms);
@@ -184,6 +192,12 @@ impl World {
         };
         self.monitor.hit(&format!("Location {form} on {place}"));
         text
+    }
+
+    fn give(&self, number: usize, target: &str) {
+        let mut sessions = super::lock(&self.sessions);
+        sessions.given.insert(key(target).to_owned(), number);
+        key(target).clone_into(&mut sessions.all[number].latest);
     }
 
     /// A request within a session; nothing when it is for none.
