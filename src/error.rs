@@ -156,6 +156,20 @@ pub(crate) fn with_help(error: Report, help: String) -> Report {
     WithHelp { error, help }.into()
 }
 
+/// Returns the error as one of reading or writing, with its help: [`help_of`] finds it.
+pub(crate) fn in_io(error: Report) -> io::Error {
+    let help = error.help().map(|help| help.to_string());
+    match help {
+        Some(help) => io::Error::other(WithHelp { error, help }),
+        None => io::Error::other(error),
+    }
+}
+
+/// Returns the help that an error of reading or writing has.
+pub(crate) fn help_of<'a>(error: &'a io::Error) -> Option<Box<dyn fmt::Display + 'a>> {
+    error.get_ref()?.downcast_ref::<WithHelp>()?.help()
+}
+
 /// Cargo failed and has printed why: its exit status becomes ours.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("cargo failed with status {status}")]

@@ -22,7 +22,9 @@ fn main() -> ExitCode {
     let listener = |event| reporter.event(&event);
     let prompt = |question: cargo_oci::event::Question| reporter.ask(question);
     let mut context = GlobalContext::new(Environment::of_this_process(), &listener, &prompt);
-    context.insecure_registries = command.registries().insecure_registries;
+    let registries = command.registries();
+    context.insecure_registries = registries.insecure_registries;
+    context.timeout = registries.timeout;
     context.cancellation.listen();
     let outcome = commands::run(&command, &context);
     match (context.cancellation.exit_status(), outcome) {

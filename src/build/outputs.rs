@@ -13,7 +13,7 @@ use crate::plan::{ImagePlan, Plan};
 use crate::platform::Platform;
 use crate::store::archive::{ArchiveContents, DockerImage};
 use crate::store::layout::LayoutFolder;
-use crate::store::{Layout, LayoutWriter, Sink, Source, atomic, copy, read};
+use crate::store::{Layout, LayoutWriter, ReferrersPlace, Sink, Source, atomic, copy, read};
 
 /// Writes the outputs of the plan from a finished layout.
 ///
@@ -27,12 +27,15 @@ pub(crate) fn write(
     listener: Listener,
 ) -> Result<()> {
     let time = image_plan.mtime();
-    for Output { kind, path } in &plan.outputs {
+    for Output { kind, path, referrers } in &plan.outputs {
+        let referrers = if *referrers { ReferrersPlace::Index } else { ReferrersPlace::Beside };
         match kind {
-            OutputKind::OciDir => copy_layout(layout, image, path, listener)?,
-            OutputKind::OciArchive => ArchiveContents::of_layout(layout)?.write_file(time, path)?,
+            OutputKind::OciDir => copy_layout(layout, image, path, referrers, listener)?,
+            OutputKind::OciArchive => ArchiveContents::of_layout(layout, referrers)?.write_file(time, path)?,
             OutputKind::DockerArchive => {
-                ArchiveContents::of_layout(layout)?.with_docker_image(&docker_image(image)?)?.write_file(time, path)?;
+                let docker = docker_image(image)?;
+                let contents = ArchiveContents::of_image(layout, &image.root, &docker.names)?;
+                contents.with_docker_image(&docker)?.write_file(time, path)?;
             }
         }
         listener(Event::Wrote { path: path.clone() });
@@ -43,8 +46,15 @@ pub(crate) fn write(
     }
 }
 
-fn copy_layout(layout: &Layout, image: &BuiltImage, path: &Path, listener: Listener) -> Result<()> {
+fn copy_layout(
+    layout: &Layout,
+    image: &BuiltImage,
+    path: &Path,
+    referrers: ReferrersPlace,
+    listener: Listener,
+) -> Result<()> {
     let writer = LayoutWriter::begin(path, &image.local_names[0], LayoutFolder::UserNamed, listener)?;
+    let writer = writer.with_referrers(referrers);
     let root = layout.resolve(None)?;
     copy(layout, &writer, std::slice::from_ref(&root))?;
     for tag in &image.tags {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::talk::{CommandArgs, TalkArgs};
+use super::time::{in_units, time};
 
 /// The arguments of `cargo oci cache`.
 #[derive(Args, Clone, Debug)]
@@ -56,8 +57,6 @@ pub struct PruneArgs {
     pub talk: TalkArgs,
 }
 
-const TIMES: [(&str, u64); 5] = [("s", 1), ("m", 60), ("h", 60 * 60), ("d", 24 * 60 * 60), ("w", 7 * 24 * 60 * 60)];
-
 const SIZES: [(&str, u64); 13] = [
     ("b", 1),
     ("k", 1 << 10),
@@ -74,25 +73,8 @@ const SIZES: [(&str, u64); 13] = [
     ("tb", 1_000_000_000_000),
 ];
 
-fn time(text: &str) -> Result<Duration, String> {
-    in_units(text, &TIMES).map(Duration::from_secs).ok_or_else(|| "expected a number with s, m, h, d or w".to_owned())
-}
-
 fn size(text: &str) -> Result<u64, String> {
     in_units(text, &SIZES).ok_or_else(|| "expected a number with B, KB, MB, GB, KiB, MiB or GiB".to_owned())
-}
-
-/// Parses a number and its unit. Zero needs no unit.
-fn in_units(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let text = text.trim().to_ascii_lowercase();
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let number: u64 = number.parse().ok()?;
-    if number == 0 && unit.is_empty() {
-        return Some(0);
-    }
-    let (_, factor) = units.iter().find(|(name, _)| *name == unit.trim())?;
-    number.checked_mul(*factor)
 }
 
 impl CommandArgs for CacheArgs {

@@ -17,6 +17,7 @@ mod registry;
 mod sbom;
 mod table;
 mod talk;
+pub(crate) mod time;
 
 pub use attest::{
     AttachArgs, Attest, GenerateKeyArgs, ReferrersArgs, Required, SignArgs, SignerArgs, SubjectArgs, VerifyArgs,
@@ -96,7 +97,25 @@ mod tests {
     fn output_flag_needs_type_and_path() {
         let args = build(&["-o", "oci-archive=a=b.tar"]).expect("parses");
         assert_eq!(args.output.outputs[0].path, PathBuf::from("a=b.tar"));
-        for wrong in ["tar=x", "oci-dir", "oci-dir="] {
+        assert!(!args.output.outputs[0].referrers);
+        for wrong in ["tar=x", "oci-dir", "oci-dir=", "oci-dir=,referrers=true"] {
+            assert!(build(&["-o", wrong]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn output_flag_takes_option_behind_path() {
+        for (typed, path, referrers) in [
+            ("oci-dir=a,referrers=true", "a", true),
+            ("oci-archive=a,b=c.tar,referrers=true", "a,b=c.tar", true),
+            ("oci-dir=a,referrers=false", "a", false),
+            ("docker-archive=a,b", "a,b", false),
+        ] {
+            let args = build(&["-o", typed]).expect("parses");
+            let output = &args.output.outputs[0];
+            assert_eq!((output.path.to_str(), output.referrers), (Some(path), referrers));
+        }
+        for wrong in ["oci-dir=a,referrers=yes", "oci-dir=a,referers=true", "docker-archive=a,referrers=true"] {
             assert!(build(&["-o", wrong]).is_err(), "{wrong}");
         }
     }

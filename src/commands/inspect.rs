@@ -10,9 +10,10 @@ use crate::context::image::{ImageRoot, OpenImage, no_image_for, reference};
 use crate::error::{Result, or_help};
 use crate::image::media_type::is_document;
 use crate::inspect::attachments::AttachmentReader;
-use crate::inspect::referrers::{AttachedManifest, group_by_subject, is_referrers_list};
+use crate::inspect::referrers::{AttachedManifest, group_by_subject};
 use crate::inspect::{ImageInfo, ImageReader, Inspected};
 use crate::store::LimitedSource;
+use crate::store::layout::subject_lists::is_referrers_list;
 
 /// Reads the image that is named, or all images of its layout.
 ///

@@ -42,7 +42,8 @@ pub(crate) fn run(args: &LoginArgs, context: &GlobalContext) -> Result<Outcome> 
         ));
     }
     let password = Secret::new(password);
-    ping(registry, &Credential::Basic { user: user.clone(), password: password.clone() }, context.listener)?;
+    let credential = Credential::Basic { user: user.clone(), password: password.clone() };
+    ping(registry, &credential, context.retry()?, context.listener)?;
     let place = credentials::store(&context.environment, registry, &user, &password)?;
     if let CredentialStore::File(file) = &place {
         context.warn(format!("the password is not encrypted in {file}; set a credential helper as its `credsStore`"));

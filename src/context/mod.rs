@@ -16,7 +16,11 @@ pub(crate) mod subject;
 
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use miette::miette;
+
+use crate::cli::time::timeout;
 use crate::environment::{Environment, REGISTRY_VARIABLES};
 use crate::error::Result;
 use crate::event::{Event, Listener, Prompt, Question};
@@ -27,6 +31,8 @@ use crate::registry::credentials::{self, CredentialCache};
 use crate::registry::{Connections, HostAccess, HostSettings, Options, PullEndpoints, Registry, Retry};
 use crate::store::{Cache, Source};
 
+/// The variable that says how long a registry may be silent.
+const TIMEOUT: &str = "CARGO_OCI_TIMEOUT";
 /// How often a mirror is asked for an image.
 const MIRROR_ATTEMPTS: u32 = 2;
 
@@ -40,6 +46,8 @@ pub struct GlobalContext<'a> {
     pub listener: Listener<'a>,
     /// The registries that the command line names as insecure.
     pub insecure_registries: Vec<RegistryName>,
+    /// How long a registry may be silent, by the command line.
+    pub timeout: Option<Duration>,
     /// Stops the run.
     pub cancellation: Cancellation,
     prompt: Prompt<'a>,
@@ -59,6 +67,7 @@ impl<'a> GlobalContext<'a> {
             environment,
             listener,
             insecure_registries: Vec::new(),
+            timeout: None,
             cancellation: Cancellation::default(),
             prompt,
             connections: Arc::default(),
@@ -134,7 +143,7 @@ impl<'a> GlobalContext<'a> {
     /// # Errors
     /// Returns an error if credentials or settings of hosts cannot be read, the registry is blocked, or TLS cannot be set up.
     pub fn connect_to_push(&self, reference: &Reference) -> Result<Registry<'a>> {
-        self.connect(reference, self.hosts()?.to_push(reference)?.access, true, Retry::default())
+        self.connect(reference, self.hosts()?.to_push(reference)?.access, true, self.retry()?)
     }
 
     /// Returns the repository of a reference to pull from: that of the first mirror that has what it names, else its own.
@@ -146,11 +155,11 @@ impl<'a> GlobalContext<'a> {
         for mirror in mirrors {
             let place = mirror.reference(reference)?;
             // The next mirror is worth more than many attempts at this one.
-            let retry = Retry { attempts: MIRROR_ATTEMPTS, ..Retry::default() };
+            let retry = Retry { attempts: MIRROR_ATTEMPTS, ..self.retry()? };
             let mut asked = self.connect(&place, mirror.access, false, retry)?;
             match asked.resolve(None) {
                 Ok(_) => {
-                    asked.retry_as(Retry::default());
+                    asked.retry_as(self.retry()?);
                     return Ok(asked);
                 }
                 Err(error) if interrupt::is_set() => return Err(error),
@@ -160,7 +169,23 @@ impl<'a> GlobalContext<'a> {
                 }
             }
         }
-        self.connect(&own.reference(reference)?, own.access, false, Retry::default())
+        self.connect(&own.reference(reference)?, own.access, false, self.retry()?)
+    }
+
+    /// Returns when requests are repeated, and when they fail: by the command line, else by the environment.
+    ///
+    /// # Errors
+    /// Returns an error if the variable is invalid.
+    pub(crate) fn retry(&self) -> Result<Retry> {
+        let variable = self.environment.get(TIMEOUT).map(|text| {
+            timeout(&text.to_string_lossy())
+                .map_err(|why| miette!(help = "set it to a time such as 90s or 10m", "invalid {TIMEOUT}: {why}"))
+        });
+        let retry = Retry::default();
+        Ok(match self.timeout.map(Ok).or(variable).transpose()? {
+            Some(timeout) => Retry { answer_timeout: timeout, stall_timeout: timeout, ..retry },
+            None => retry,
+        })
     }
 
     fn connect(

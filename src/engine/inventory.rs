@@ -59,6 +59,28 @@ pub(super) fn missing_names(images: &[InventoryImage], id: &str, names: &[String
     Some(missing.cloned().collect())
 }
 
+/// Returns the ids of the other images that have one of `names`, which the image `id` is about to get.
+pub(super) fn replaced_images(images: &[InventoryImage], id: &str, names: &[String]) -> BTreeSet<String> {
+    let names: HashSet<_> = names.iter().filter_map(|name| full_name(name)).collect();
+    let others = images.iter().filter(|image| image.id != id);
+    let others = others.filter(|image| image.name.as_ref().is_some_and(|name| names.contains(name)));
+    others.map(|image| image.id.clone()).collect()
+}
+
+/// Removes those of the `replaced` images that have no name left: nobody would find them again. Those that containers use
+/// stay, and failing to remove one is harmless.
+pub(super) fn remove_unnamed(program: &Program, replaced: &BTreeSet<String>) {
+    if replaced.is_empty() {
+        return;
+    }
+    let args = ["image", "ls", "--no-trunc", "--quiet", "--filter", "dangling=true"];
+    let unnamed = program.query(args).unwrap_or_default().stdout;
+    let unnamed: HashSet<_> = unnamed.lines().map(str::trim).collect();
+    for id in replaced.iter().filter(|id| unnamed.contains(id.as_str())) {
+        program.clean_up(["image", "rm", id]);
+    }
+}
+
 /// Returns how many of the lowest `wanted` layers are in one of the chains of diffIDs. Docker's classic store keeps a layer
 /// together with all layers below it.
 pub(super) fn shared_layers(wanted: &[String], chains: &[Vec<String>]) -> usize {

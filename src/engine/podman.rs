@@ -5,9 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use oci_spec::image::Descriptor;
 use serde::Deserialize;
+use serde_json::json;
 
-use super::inventory::{images, missing_names};
+use super::inventory::{images, missing_names, remove_unnamed, replaced_images};
 use super::local_image::{LoadedImage, LocalImage};
 use super::program::Program;
 use super::run::RunOptions;
@@ -18,6 +20,8 @@ use crate::error::{Result, on_path};
 use crate::image::digest::sha256;
 use crate::platform::Platform;
 use crate::store::archive::ArchiveContents;
+use crate::store::atomic;
+use crate::store::layout::index::{INDEX, OCI_LAYOUT, OCI_LAYOUT_CONTENT, write_index};
 
 /// A Podman.
 #[derive(Debug)]
@@ -98,6 +102,7 @@ impl Podman {
         let id = image.manifest()?.config.digest();
         let names: Vec<_> = image.image.tagged_names().iter().map(|name| local_name(name)).collect();
         let listed = images(&self.program)?;
+        let replaced = replaced_images(&listed, id.as_ref(), &names);
         let existing = missing_names(&listed, id.as_ref(), &names);
         let was_present = existing.is_some();
         let mut sent = None;
@@ -116,6 +121,7 @@ impl Podman {
         if was_pulled || listed.iter().any(|listed| listed.name.as_ref() == Some(&temporary)) {
             self.program.clean_up(["untag", &temporary, &temporary]);
         }
+        remove_unnamed(&self.program, &replaced);
         Ok(LoadedImage { id: id.clone(), sent, was_present })
     }
 
@@ -132,15 +138,16 @@ impl Podman {
         Ok(Some(output.sent))
     }
 
-    /// Pulls the image from the layout. Podman names the image by the path of the layout, and rejects paths that are not valid
-    /// names: so it gets a link with a valid name, which is untagged afterwards.
+    /// Pulls the image from the layout. Podman names the image by the path of the layout, by a tag in it, or not at all, which
+    /// depends on its version. So it gets a layout without a tag, in a folder whose name is a valid name of an image; that is
+    /// untagged afterwards.
     fn pull(&self, image: LocalImage) -> Result<()> {
         let layout = &image.image.layout;
         let folder = layout.parent().unwrap_or(layout);
         let name = temporary_name(image);
-        let _link = LayoutLink::new(layout, folder.join(&name)).map_err(|error| on_path("write in", folder, error))?;
-        let tag = image.image.tags.first().map_or("latest", String::as_str);
-        let (from, platform) = (format!("oci:{name}:{tag}"), image.manifest()?.platform.to_string());
+        let untagged = UntaggedLayout::new(layout, image.root(), folder.join(&name));
+        let _untagged = untagged.map_err(|error| on_path("write in", folder, error))?;
+        let (from, platform) = (format!("oci:{name}"), image.manifest()?.platform.to_string());
         self.program.run_in(folder, ["pull", "--quiet", "--platform", &platform, &from])?;
         Ok(())
     }
@@ -158,32 +165,42 @@ impl Podman {
     }
 }
 
-/// Returns the name of the link to a layout. It is the same each time, so that the next run removes it if this one is killed.
+/// Returns the name of the folder that Podman pulls from. It is the same each time, so that the next run removes what a killed
+/// one has left.
 fn temporary_name(image: LocalImage) -> String {
     let layout = image.image.layout.file_name().unwrap_or_default().to_string_lossy();
     format!("loading-{}", &sha256(layout.as_bytes()).digest()[..12])
 }
 
-/// A symbolic link to a layout, removed on drop.
-struct LayoutLink(PathBuf);
+/// A layout with one image without a tag, whose blobs are those of another layout; removed on drop.
+struct UntaggedLayout(PathBuf);
 
-impl LayoutLink {
-    fn new(layout: &Path, path: PathBuf) -> io::Result<LayoutLink> {
-        let to = layout.file_name().unwrap_or_default();
-        // A killed run may have left one.
-        let _ = fs::remove_file(&path);
+impl UntaggedLayout {
+    fn new(layout: &Path, root: &Descriptor, path: PathBuf) -> io::Result<UntaggedLayout> {
+        let blobs = Path::new("..").join(layout.file_name().unwrap_or_default()).join("blobs");
+        remove(&path);
+        atomic::create_folder(&path)?;
+        // From here on, a failure removes it.
+        let untagged = UntaggedLayout(path);
         #[cfg(unix)]
-        std::os::unix::fs::symlink(to, &path)?;
+        std::os::unix::fs::symlink(blobs, untagged.0.join("blobs"))?;
         #[cfg(windows)]
-        std::os::windows::fs::symlink_dir(to, &path)?;
-        Ok(LayoutLink(path))
+        std::os::windows::fs::symlink_dir(blobs, untagged.0.join("blobs"))?;
+        fs::write(untagged.0.join(OCI_LAYOUT), OCI_LAYOUT_CONTENT)?;
+        fs::write(untagged.0.join(INDEX), write_index(&[json!(root)]))?;
+        Ok(untagged)
     }
 }
 
-impl Drop for LayoutLink {
+impl Drop for UntaggedLayout {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        remove(&self.0);
     }
+}
+
+/// Removes a folder or a link. Links in the folder are not followed.
+fn remove(path: &Path) {
+    let _ = fs::remove_file(path).or_else(|_| fs::remove_dir_all(path));
 }
 
 /// Returns the name that Podman gives a local image: `localhost/NAME` if it has no registry.

@@ -192,6 +192,15 @@ pub enum Event {
         /// The pause before the next attempt.
         pause: Duration,
     },
+    /// A server has not responded to a request for some seconds. The run waits on.
+    WaitingForAnswer {
+        /// The method, such as `GET`.
+        method: String,
+        /// The URL without query and credentials, which may hold secrets.
+        url: String,
+        /// How long the server may be silent.
+        limit: Duration,
+    },
     /// A password for a registry was stored.
     LoggedIn {
         /// The registry.

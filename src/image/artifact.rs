@@ -1,7 +1,7 @@
 //! Manifests of artifacts attached to an image: signatures, SBOMs and other files (image-spec, `manifest.md`,
 //! "Guidelines for Artifact Usage").
 
-use oci_spec::image::{Descriptor, MediaType};
+use oci_spec::image::{Descriptor, Digest, MediaType};
 use serde_json::json;
 
 use super::digest::sha256;
@@ -51,6 +51,11 @@ pub(crate) fn referrer_entry(descriptor: &Descriptor, manifest: &Manifest) -> De
         entry.set_annotations(Some(manifest.annotations.clone().into_iter().collect()));
     }
     entry
+}
+
+/// Returns the tag of the list of what is attached to `subject` (distribution-spec, "Referrers Tag Schema").
+pub(crate) fn referrers_tag(subject: &Digest) -> String {
+    format!("{}-{}", subject.algorithm(), subject.digest())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::image::manifest::{Annotations, Manifest, ManifestContent};
 use crate::image::media_type::is_document;
 use crate::image::{Descriptor, Digest};
 use crate::platform::Platform;
-use crate::store::layout::tag;
+use crate::store::layout::subject_lists::{is_referrers_list, listed_subject};
 use crate::store::{Missing, Source, read};
 
 /// A manifest that is attached to another.
@@ -76,15 +76,8 @@ pub(crate) fn attested_digest(descriptor: &Descriptor) -> Option<&str> {
     annotations.get("vnd.docker.reference.digest").map(String::as_str)
 }
 
-/// Returns whether an entry of a layout is the list of referrers of an image, as registries without a referrers API have it
-/// (distribution-spec, "Referrers Tag Schema").
-pub(crate) fn is_referrers_list(entry: &Descriptor) -> bool {
-    let Some((algorithm, hex)) = tag(entry).and_then(|tag| tag.split_once('-')) else { return false };
-    Digest::try_from(format!("{algorithm}:{hex}")).is_ok()
-}
-
 /// Returns the referrers among the entries of a layout, by the digest of their subject. They are found by their `subject`, and
-/// in lists ([`is_referrers_list`]).
+/// in the [lists](crate::store::layout::subject_lists) of their subjects.
 ///
 /// Entries that cannot be read are skipped. Reading the image reports them.
 pub(crate) fn group_by_subject(source: &dyn Source, entries: &[Descriptor]) -> HashMap<String, Vec<Descriptor>> {
@@ -97,11 +90,10 @@ pub(crate) fn group_by_subject(source: &dyn Source, entries: &[Descriptor]) -> H
         }
         let Ok(bytes) = read(source, entry) else { continue };
         let Ok(manifest) = Manifest::parse(entry.media_type(), &bytes) else { continue };
-        let referrers = match (manifest.subject, manifest.content) {
-            (Some(subject), _) => vec![(subject.digest().to_string(), entry.clone())],
-            (None, ManifestContent::Index(listed)) if is_referrers_list(entry) => {
-                let subject = tag(entry).unwrap_or_default().replacen('-', ":", 1);
-                listed.into_iter().map(|listed| (subject.clone(), listed)).collect()
+        let referrers = match (manifest.subject, manifest.content, listed_subject(entry)) {
+            (Some(subject), ..) => vec![(subject.digest().to_string(), entry.clone())],
+            (None, ManifestContent::Index(listed), Some(subject)) => {
+                listed.into_iter().map(|listed| (subject.to_string(), listed)).collect()
             }
             _ => Vec::new(),
         };

@@ -162,10 +162,9 @@ impl<'a> Destination<'a> {
         referrers.report_signed(&self.registry, &missing, context.listener);
         let unlisted = self.move_tags(upload, &tagged, sent.lists)?;
         warnings.extend(referrers.left_out(&self.registry, unlisted).wrap_err(CANNOT_ATTACH)?);
-        if warnings.is_empty() {
-            referrers.remember(&self.registry);
-        }
-        for warning in each_once(warnings) {
+        let warnings = each_once(missing.warnings.into_iter().chain(warnings));
+        referrers.remember(&self.registry, &warnings);
+        for warning in warnings {
             context.warn(warning);
         }
         context.report(Event::Pushed { image: image.name.clone(), to: self.registry.location(), was_there: is_there });

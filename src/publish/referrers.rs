@@ -46,6 +46,8 @@ struct SignedManifest {
 /// The referrers that a registry does not have.
 #[derive(Default)]
 pub(crate) struct MissingReferrers {
+    /// Warnings about what the registry has rejected before.
+    pub warnings: Vec<String>,
     /// Their manifests.
     pub referrers: Vec<Descriptor>,
     /// The signatures among them, with their subjects.
@@ -61,8 +63,11 @@ impl ReferrersUpload<'_> {
     /// # Errors
     /// Returns an error if the registry does not respond, or signing fails.
     pub(crate) fn missing(&self, registry: &Registry, was_there: bool) -> Result<MissingReferrers> {
-        if self.signer.is_none() && self.is_attached_already(registry, was_there) {
-            return Ok(MissingReferrers::default());
+        let known = if was_there { self.remembered(registry) } else { None };
+        if let Some(warnings) = known.filter(|warnings| warnings.is_empty() || !self.is_any_required())
+            && self.signer.is_none()
+        {
+            return Ok(MissingReferrers { warnings, ..MissingReferrers::default() });
         }
         let listed = each(self.manifests, MANY, |manifest| {
             // A new image has no referrers yet.
@@ -77,14 +82,17 @@ impl ReferrersUpload<'_> {
             signed.push(self.sign(manifest, listed, &source, &signatures).wrap_err("cannot sign it")?);
         }
         referrers.extend(signed.iter().flatten().flat_map(|signed| signed.signatures.iter().cloned()));
-        Ok(MissingReferrers { referrers, signatures, signed })
+        Ok(MissingReferrers { warnings: Vec::new(), referrers, signatures, signed })
     }
 
-    fn is_attached_already(&self, registry: &Registry, was_there: bool) -> bool {
+    /// Returns the warnings about the image if this machine has attached all there, as far as the registry accepts it.
+    fn remembered(&self, registry: &Registry) -> Option<Vec<String>> {
         let all = self.digests();
-        all.is_empty()
-            || was_there
-                && self.cache.get(RecordKind::Attached, &record(registry, &self.image.digest)).as_ref() == Some(&all)
+        let record: Option<Vec<String>> = self.cache.get(RecordKind::Attached, &record(registry, &self.image.digest));
+        match record {
+            Some(record) => record.strip_prefix(&all[..]).map(<[String]>::to_vec),
+            None => all.is_empty().then(Vec::new),
+        }
     }
 
     /// Attaches some of the missing referrers. It may be called again.
@@ -139,9 +147,10 @@ impl ReferrersUpload<'_> {
         }
     }
 
-    /// Remembers that the registry has the image, and all that is attached to it.
-    pub(crate) fn remember(&self, registry: &Registry) {
-        self.cache.put(RecordKind::Attached, &record(registry, &self.image.digest), self.digests());
+    /// Remembers that the registry has the image, and all that is attached to it but what `warnings` are about.
+    pub(crate) fn remember(&self, registry: &Registry, warnings: &[String]) {
+        let known = [&self.digests()[..], warnings].concat();
+        self.cache.put(RecordKind::Attached, &record(registry, &self.image.digest), known);
     }
 
     /// Reports what was signed, the index last.

@@ -5,15 +5,14 @@ use reqwest::{StatusCode, Url};
 
 use super::client::Client;
 use super::error::RequestError;
-use super::help::{HelpContext, help};
+use super::help::{HelpContext, has_other_reason, help};
 use super::phase::{RequestPhase, Shown};
 use super::proxy;
 
 /// Adds to an error what the user can do about it, and if access was denied, which credentials were sent.
 pub(crate) fn explain(error: RequestError, client: &Client<'_>) -> Report {
     let error = with_help_line(error, client);
-    match error.status().and_then(|status| denial(status, &context(&error, client), &client.options.credential_source))
-    {
+    match denial(&error, &context(&error, client), &client.options.credential_source) {
         Some(why) => Report::from(error).wrap_err(why),
         None => error.into(),
     }
@@ -37,9 +36,10 @@ fn context<'a>(error: &RequestError, client: &'a Client<'_>) -> HelpContext<'a> 
 }
 
 /// Returns what an error that access was denied says of the credentials, or `None` if it is another error.
-fn denial(status: StatusCode, context: &HelpContext<'_>, source: &str) -> Option<String> {
+fn denial(error: &RequestError, context: &HelpContext<'_>, source: &str) -> Option<String> {
     let HelpContext { phase, shown, registry, repository, .. } = context;
-    if !is_denied(status) || *phase == RequestPhase::Storage {
+    let status = error.status().filter(|status| is_denied(*status))?;
+    if *phase == RequestPhase::Storage || has_other_reason(error, context) {
         return None;
     }
     Some(match shown {

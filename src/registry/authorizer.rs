@@ -28,7 +28,8 @@ pub(crate) struct Authorizer {
     /// Held during a renewal, so that concurrent requests share one.
     renewal: tokio::sync::Mutex<()>,
     renewals: AtomicU64,
-    has_asked_for_challenge: AtomicBool,
+    /// Whether `/v2/` was asked for a challenge. Held meanwhile, so that concurrent requests wait for the answer.
+    has_asked_root: tokio::sync::Mutex<bool>,
 }
 
 /// The number of renewals before a request, kept with its response.
@@ -47,7 +48,7 @@ impl Authorizer {
             grant: Mutex::default(),
             renewal: tokio::sync::Mutex::default(),
             renewals: AtomicU64::new(0),
-            has_asked_for_challenge: AtomicBool::new(false),
+            has_asked_root: tokio::sync::Mutex::default(),
         }
     }
 
@@ -141,15 +142,23 @@ impl Authorizer {
         Ok(true)
     }
 
-    /// Returns whether `/v2/` must be asked for a challenge, which is true once: there is a credential, and a response denies
-    /// access without asking for one. Registries that also serve the public answer so.
-    pub(crate) fn must_ask_for_challenge(&self, status: StatusCode, options: &Options<'_>) -> bool {
+    /// Returns whether there is a credential, and a response to a request without one denies access. Registries that also
+    /// serve the public answer so, without a challenge.
+    pub(crate) fn may_need_credential(&self, response: &Response, options: &Options<'_>) -> bool {
+        let status = response.status();
         let is_denied = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND);
-        let is_open = matches!(*lock(&self.grant), Grant::Open);
-        is_denied
-            && is_open
-            && options.credential != Credential::Anonymous
-            && !self.has_asked_for_challenge.swap(true, Ordering::Relaxed)
+        let was_open = matches!(*lock(&self.grant), Grant::Open) || self.is_renewed_since(response);
+        is_denied && was_open && self.is_own(response.url()) && options.credential != Credential::Anonymous
+    }
+
+    /// Returns whether the grant was renewed after the request of a response was sent.
+    pub(crate) fn is_renewed_since(&self, response: &Response) -> bool {
+        response.extensions().get::<Generation>().is_some_and(|before| *before != self.generation())
+    }
+
+    /// Waits until no other request asks `/v2/` for a challenge. Returns whether that was done: it is done once.
+    pub(crate) async fn has_asked_root(&self) -> tokio::sync::MutexGuard<'_, bool> {
+        self.has_asked_root.lock().await
     }
 
     /// Requests a grant. The caller holds the lock `renewal`.

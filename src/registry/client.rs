@@ -1,22 +1,18 @@
 //! Requests to one repository of a registry: authorized, with timeouts, and repeated after transient failures.
 
-use std::future::Future;
-use std::sync::Mutex;
-use std::time::Duration;
-
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION};
-use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Method, RequestBuilder, Response, Url};
 
 use super::authorizer::Authorizer;
 use super::error::RequestError;
-use super::http::{HttpSettings, check_status, sleep};
+use super::http::{HttpSettings, check_status};
 use super::options::Options;
 use super::retry::{Attempts, RateLimit, retry_after};
 use super::scheme::Scheme;
+use super::silence::{UploadProgress, silence};
 use super::trace::execute;
 use crate::error::Result;
 use crate::event::Event;
-use crate::parallel::lock;
 use crate::reference::Reference;
 
 /// A client of one repository.
@@ -31,8 +27,6 @@ pub(crate) struct Client<'a> {
     pub(super) options: Options<'a>,
     pub(super) authorizer: Authorizer,
     rate_limit: RateLimit,
-    /// The last transient failure, for the error of a timeout.
-    last_failure: Mutex<Option<RequestError>>,
 }
 
 impl<'a> Client<'a> {
@@ -73,7 +67,6 @@ impl<'a> Client<'a> {
             is_local,
             options,
             rate_limit: RateLimit::default(),
-            last_failure: Mutex::default(),
         })
     }
 
@@ -102,8 +95,8 @@ impl<'a> Client<'a> {
         self.http.request(method, url.clone()).header(ACCEPT_ENCODING, "identity")
     }
 
-    /// Sends a request once, with credentials, and returns the response whatever its status. `timeout` ends with the time
-    /// it took.
+    /// Sends a request once, with credentials, and returns the response whatever its status. `progress` is that of its body, if
+    /// that is streamed.
     ///
     /// # Errors
     /// Returns an error if there is no response in time.
@@ -112,7 +105,7 @@ impl<'a> Client<'a> {
         method: &Method,
         url: &Url,
         request: RequestBuilder,
-        timeout: impl Future<Output = Duration>,
+        progress: Option<&UploadProgress>,
     ) -> Result<Response, RequestError> {
         tokio::time::sleep(self.rate_limit.remaining()).await;
         let request = match self.authorizer.header(url, &self.options).await? {
@@ -124,7 +117,7 @@ impl<'a> Client<'a> {
             response = execute(self.options.notify, request) => {
                 response.map_err(|error| RequestError::transport(method, url, &error))?
             }
-            waited = timeout => return Err(RequestError::timeout(method, url, waited)),
+            waited = silence(method, url, progress, &self.options) => return Err(RequestError::timeout(method, url, waited)),
         };
         if let Some(pause) = retry_after(response.status(), response.headers()) {
             self.rate_limit.extend(pause.min(self.options.retry.max_retry_after));
@@ -155,7 +148,7 @@ impl<'a> Client<'a> {
     ) -> Result<Response, RequestError> {
         let response = self.execute_edited(method, url, edit).await?;
         if self.authorizer.answer_challenge(&response, &self.options).await?
-            || self.answer_root_challenge(response.status()).await?
+            || self.answer_root_challenge(&response).await?
         {
             return check_status(method, url, self.execute_edited(method, url, edit).await?).await;
         }
@@ -164,13 +157,23 @@ impl<'a> Client<'a> {
 
     /// Asks `/v2/` for a challenge and answers it, if access was denied without one. Returns whether it is worth sending the
     /// request again.
-    async fn answer_root_challenge(&self, status: StatusCode) -> Result<bool, RequestError> {
-        if !self.authorizer.must_ask_for_challenge(status, &self.options) {
+    async fn answer_root_challenge(&self, denied: &Response) -> Result<bool, RequestError> {
+        if !self.authorizer.may_need_credential(denied, &self.options) {
             return Ok(false);
         }
+        let mut has_asked = self.authorizer.has_asked_root().await;
+        // Another request may have asked while this one waited, and before it was sent.
+        if *has_asked || self.authorizer.is_renewed_since(denied) {
+            return Ok(self.authorizer.is_renewed_since(denied));
+        }
         let root = self.api_root();
-        let response = self.execute_edited(&Method::GET, &root, &|request| request).await?;
-        self.authorizer.answer_challenge(&response, &self.options).await
+        let asked = match self.execute_edited(&Method::GET, &root, &|request| request).await {
+            Ok(response) => self.authorizer.answer_challenge(&response, &self.options).await,
+            Err(error) => Err(error),
+        };
+        // After a failure that passes, the next attempt asks again.
+        *has_asked = !asked.as_ref().is_err_and(RequestError::is_transient);
+        asked
     }
 
     async fn execute_edited(
@@ -180,7 +183,7 @@ impl<'a> Client<'a> {
         edit: &impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Response, RequestError> {
         let request = edit(self.request(method.clone(), url));
-        self.execute(method, url, request, sleep(self.options.retry.stall_timeout)).await
+        self.execute(method, url, request, None).await
     }
 
     /// Sends a request, checks the status, and repeats both after transient failures.
@@ -202,12 +205,6 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Returns the error of a request that was tried for `waited`: the last failure, else a timeout.
-    pub(crate) fn timeout_error(&self, method: &Method, url: &Url, waited: Duration) -> RequestError {
-        let failure = lock(&self.last_failure).take();
-        failure.unwrap_or_else(|| RequestError::timeout(method, url, waited))
-    }
-
     /// Reports a failure and waits until the next attempt.
     ///
     /// # Errors
@@ -218,7 +215,6 @@ impl<'a> Client<'a> {
         let Some(pause) = pause else {
             return Err(error);
         };
-        *lock(&self.last_failure) = Some(error.clone());
         if let Some(notify) = self.options.notify {
             notify(Event::Retrying { error: error.to_string(), pause });
         }

@@ -7,11 +7,13 @@ use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, Heade
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 
+use super::access::with_help_line;
 use super::client::Client;
 use super::error::{RequestError, RequestProblem};
 use super::http::read_body;
 use super::pool::RequestRuntime;
 use super::retry::Attempts;
+use crate::error::in_io;
 use crate::image::digest::sha256;
 use crate::image::manifest::sniff;
 use crate::image::media_type::{DOCKER_INDEX, DOCKER_MANIFEST, is_document};
@@ -287,7 +289,8 @@ impl Read for BlobReader<'_> {
                 return Ok(read);
             }
             let runtime = self.runtime;
-            let bytes = runtime.block_on(self.receive()).map_err(io::Error::other)?;
+            let bytes =
+                runtime.block_on(self.receive()).map_err(|error| in_io(with_help_line(error, self.client).into()))?;
             if bytes.is_empty() && self.buffer.position() == self.buffer.get_ref().len() as u64 {
                 return Ok(0);
             }

@@ -50,7 +50,7 @@ pub(crate) enum RequestProblem {
     PlainHttp,
     /// The connection broke.
     Transport(String),
-    /// There was no response within this time.
+    /// Nothing came from the server for this time.
     Timeout(Duration),
     /// The response has an error status.
     Status {
@@ -81,7 +81,7 @@ impl fmt::Display for RequestError {
             RequestProblem::Certificate(cause) => write!(f, ": cannot verify the server's certificate: {cause}"),
             RequestProblem::PlainHttp => f.write_str(": the server does not speak TLS"),
             RequestProblem::Transport(cause) => write!(f, ": {cause}"),
-            RequestProblem::Timeout(time) => write!(f, ": no response within {}", seconds(*time)),
+            RequestProblem::Timeout(time) => write!(f, ": the server was silent for {}", seconds(*time)),
             RequestProblem::Status { status, body } => {
                 match &self.context.by {
                     Some(by) => write!(f, ": {by}, where it was redirected to, returned {status}")?,

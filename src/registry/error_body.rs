@@ -152,15 +152,22 @@ fn told(code: &str, message: &str, detail: &str) -> String {
     }
 }
 
-/// Returns the title of a page for browsers.
+/// Returns the title of a page for browsers, or the message of an XML document, as storage services send them.
 fn title(page: &str) -> String {
+    match (element(page, "<title"), element(page, "<message")) {
+        (Some(title), _) => format!("the page \"{title}\""),
+        (None, message) => message.unwrap_or_default(),
+    }
+}
+
+/// Returns the text of the first element that begins with `tag`, or `None` if there is no text.
+fn element(page: &str, tag: &str) -> Option<String> {
     let lowercase = page.to_ascii_lowercase();
-    let title = lowercase.find("<title").and_then(|begin| {
-        let begin = begin + lowercase[begin..].find('>')? + 1;
-        Some(begin..begin + lowercase[begin..].find('<')?)
-    });
-    let words = title.map(|range| page[range].split_whitespace().collect::<Vec<_>>().join(" "));
-    words.filter(|words| !words.is_empty()).map(|words| format!("the page \"{words}\"")).unwrap_or_default()
+    let begin = lowercase.find(tag)?;
+    let begin = begin + lowercase[begin..].find('>')? + 1;
+    let end = begin + lowercase[begin..].find('<')?;
+    let text = page[begin..end].split_whitespace().collect::<Vec<_>>().join(" ");
+    Some(text).filter(|text| !text.is_empty())
 }
 
 /// Returns the start of a text, with what controls a terminal escaped.
@@ -229,6 +236,7 @@ mod tests {
             (r#"{"errors":[]}"#, ""),
             ("\"words\"", "words"),
             ("<html>\n<head><TITLE>Sign in\n &middot; GitLab</title>", "the page \"Sign in &middot; GitLab\""),
+            ("<Error><Code>X</Code><Message>Request has\nexpired</Message></Error>", "Request has expired"),
             ("<html>", ""),
             ("<title>x", ""),
         ] {

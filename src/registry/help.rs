@@ -200,6 +200,12 @@ pub(super) fn help(error: &RequestError, context: &HelpContext<'_>) -> Option<St
     })
 }
 
+/// Returns whether the server says that something else than missing rights stops a push.
+pub(super) fn has_other_reason(error: &RequestError, context: &HelpContext<'_>) -> bool {
+    let RequestProblem::Status { body, .. } = &error.problem else { return false };
+    WRITES.contains(&context.phase) && matches!(reason(body), Reason::Quota | Reason::ReadOnly | Reason::Immutable)
+}
+
 fn in_table(status: u16, reason: Reason, context: &HelpContext<'_>) -> String {
     let row = ROWS.iter().find(|row| {
         (row.statuses.is_empty() || row.statuses.iter().any(|(first, last)| (*first..=*last).contains(&status)))

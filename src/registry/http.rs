@@ -1,6 +1,6 @@
 //! HTTP as all requests use it: the client's settings, checked statuses and bounded bodies.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::redirect::Policy;
 use reqwest::{ClientBuilder, Method, Response, Url};
@@ -8,10 +8,15 @@ use reqwest::{ClientBuilder, Method, Response, Url};
 use super::error::{RequestError, RequestProblem};
 use super::error_body::ErrorBody;
 use super::hosts::HostAccess;
-use super::retry::retry_after;
+use super::retry::{CONNECT_TIMEOUT, retry_after};
 use crate::error::Result;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// When the system asks whether the other end of a silent connection is still there, how often, and how many times.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_RETRIES: u32 = 3;
+/// The longest time for a body in memory, also if it never stalls.
+const MAX_BODY_TIME: Duration = Duration::from_secs(600);
 /// An error message is not worth waiting longer for.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_ERROR_BYTES: usize = 64 << 10;
@@ -35,6 +40,10 @@ pub(super) fn client_builder(settings: &HttpSettings, redirects: Policy) -> Resu
     let builder = reqwest::Client::builder()
         .user_agent(concat!("cargo-oci/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
+        // A registry may be silent for minutes; a connection that is gone is noticed sooner.
+        .tcp_keepalive(KEEPALIVE)
+        .tcp_keepalive_interval(KEEPALIVE_INTERVAL)
+        .tcp_keepalive_retries(KEEPALIVE_RETRIES)
         // The storage that a registry redirects to need not know which image is pulled.
         .referer(false)
         .redirect(redirects);
@@ -75,17 +84,25 @@ pub(super) async fn read_limited(response: &mut Response, limit: usize) -> reqwe
 /// Reads a small body, as [`read_limited`] does, of the response to a GET of `url`.
 ///
 /// # Errors
-/// Returns an error if the connection breaks, or if the body does not end within `timeout`.
+/// Returns an error if the connection breaks, or if nothing comes for `timeout`.
 pub(super) async fn read_body(
     url: &Url,
     response: &mut Response,
     limit: usize,
     timeout: Duration,
 ) -> Result<Vec<u8>, RequestError> {
-    match tokio::time::timeout(timeout, read_limited(response, limit)).await {
-        Ok(body) => body.map_err(|error| RequestError::transport(&Method::GET, url, &error)),
-        Err(_) => Err(RequestError::timeout(&Method::GET, url, timeout)),
+    let start = Instant::now();
+    let mut body = Vec::new();
+    while body.len() <= limit {
+        let timeout = timeout.min(MAX_BODY_TIME.saturating_sub(start.elapsed()));
+        match tokio::time::timeout(timeout, response.chunk()).await {
+            Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
+            Ok(Ok(None)) => break,
+            Ok(Err(error)) => return Err(RequestError::transport(&Method::GET, url, &error)),
+            Err(_) => return Err(RequestError::timeout(&Method::GET, url, timeout)),
+        }
     }
+    Ok(body)
 }
 
 /// Resolves a reference in a response from `url`. A server behind a proxy that ends TLS may not know its own scheme: on the same
@@ -98,12 +115,6 @@ pub(super) fn join(url: &Url, text: &str) -> Option<Url> {
         let _ = joined.set_scheme("https").and_then(|()| joined.set_port(url.port()));
     }
     Some(joined)
-}
-
-/// Waits for `time`, and returns it.
-pub(super) async fn sleep(time: Duration) -> Duration {
-    tokio::time::sleep(time).await;
-    time
 }
 
 #[cfg(test)]

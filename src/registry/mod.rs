@@ -25,6 +25,7 @@ pub(crate) mod referrers_tag;
 pub(crate) mod refusal;
 pub(crate) mod retry;
 mod scheme;
+mod silence;
 mod small_file;
 mod token_service;
 mod trace;
@@ -37,7 +38,7 @@ use std::sync::{Arc, Mutex};
 
 use miette::{Report, miette};
 use oci_spec::image::{Descriptor, Digest};
-use reqwest::{Method, StatusCode};
+use reqwest::StatusCode;
 
 use crate::error::Result;
 use crate::image::manifest::Document;
@@ -221,14 +222,7 @@ impl<'a> Registry<'a> {
 impl Source for Registry<'_> {
     fn resolve(&self, name: Option<&TagOrDigest>) -> Result<Descriptor> {
         let name = name.unwrap_or(self.reference.name());
-        let timeout = self.client.options.retry.first_response;
-        let found = self.runtime.block_on(async {
-            let found = tokio::time::timeout(timeout, download::resolve(&self.client, name.as_str())).await;
-            found.unwrap_or_else(|_| {
-                let url = self.client.url(&format!("manifests/{name}"));
-                Err(self.client.timeout_error(&Method::HEAD, &url, timeout))
-            })
-        });
+        let found = self.runtime.block_on(download::resolve(&self.client, name.as_str()));
         let found = found.map_err(|error| self.missing(name.as_str(), error))?;
         match name.digest() {
             Some(wanted) if wanted != found.digest() => {

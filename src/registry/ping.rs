@@ -11,6 +11,7 @@ use super::client::Client;
 use super::credentials::Credential;
 use super::error::RequestError;
 use super::options::Options;
+use super::retry::Retry;
 use crate::error::{Result, with_help};
 use crate::event::{Event, Listener};
 use crate::parallel::lock;
@@ -21,7 +22,7 @@ use crate::reference::Reference;
 /// # Errors
 /// Returns an error if the registry rejects the credential, if the credential must not be sent to its token service, or if
 /// there is no registry.
-pub(crate) fn ping(registry: &str, credential: &Credential, listener: Listener) -> Result<()> {
+pub(crate) fn ping(registry: &str, credential: &Credential, retry: Retry, listener: Listener) -> Result<()> {
     // A reference has a repository; no access to it is requested.
     let reference: Reference = format!("{registry}/x").parse().into_diagnostic()?;
     let withheld = Mutex::new(None);
@@ -29,15 +30,11 @@ pub(crate) fn ping(registry: &str, credential: &Credential, listener: Listener) 
         Event::Warning { message } => *lock(&withheld) = Some(message),
         other => listener(other),
     };
-    let options = Options { credential: credential.clone(), notify: Some(&notify), ..Options::default() };
-    let timeout = options.retry.first_response;
+    let options = Options { credential: credential.clone(), retry, notify: Some(&notify), ..Options::default() };
     let runtime = options.connections.runtime()?;
     let client = Client::without_repository(&reference, options)?;
     let url = client.api_root();
-    let response = runtime.block_on(async {
-        let response = tokio::time::timeout(timeout, client.send(Method::GET, &url, |request| request)).await;
-        response.unwrap_or_else(|_| Err(client.timeout_error(&Method::GET, &url, timeout)))
-    });
+    let response = runtime.block_on(client.send(Method::GET, &url, |request| request));
     // A token that was granted without the credential proves nothing.
     if let Some(why) = lock(&withheld).take() {
         return Err(miette!(

@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use oci_spec::image::{Descriptor, Digest, MediaType};
 use reqwest::header::{ACCEPT, HeaderMap, LINK};
-use reqwest::{Method, Url};
+use reqwest::{Method, Response, Url};
 
 use super::client::Client;
 use super::download::MAX_MANIFEST_BYTES;
+use super::error::RequestError;
 use super::http::{join, read_body};
+use super::retry::Attempts;
 use crate::error::Result;
 use crate::image::manifest::{Manifest, ManifestError};
 use crate::store::referrers::{MAX_REFERRERS, TooManyReferrers};
@@ -37,7 +39,7 @@ pub(crate) async fn referrers(
             return Err(too_many(subject, format!("{MAX_PAGES} pages")).into());
         }
         let accept = MediaType::ImageIndex.to_string();
-        let mut response = match client.send(Method::GET, &url, |request| request.header(ACCEPT, &accept)).await {
+        let mut response = match ask(client, &url, &accept).await {
             // Registries without the API respond with many statuses.
             Err(error) if error.status().is_some() => return Ok(None),
             response => response?,
@@ -59,6 +61,18 @@ pub(crate) async fn referrers(
         }
     }
     Ok(Some(found))
+}
+
+/// Asks for a page. Where another site answers in the place of the registry, such as its web site with 429, its error is not
+/// worth another attempt: the registry has no API.
+async fn ask(client: &Client<'_>, url: &Url, accept: &str) -> Result<Response, RequestError> {
+    let mut attempts = Attempts::new(&client.options.retry);
+    loop {
+        match client.send_once(&Method::GET, url, &|request| request.header(ACCEPT, accept)).await {
+            Err(error) if error.context.by.is_none() => client.back_off(&mut attempts, error).await?,
+            asked => return asked,
+        }
+    }
 }
 
 pub(crate) fn too_many(subject: &Digest, limit: String) -> TooManyReferrers {

@@ -18,6 +18,7 @@ use super::referrers_api::{check_total, too_many};
 use super::refusal::is_immutable;
 use crate::error::{Result, with_help};
 use crate::event::Event;
+use crate::image::artifact::referrers_tag;
 use crate::image::canonical_json;
 use crate::image::digest::Hasher;
 use crate::image::manifest::{Document, Manifest, ManifestError};
@@ -31,11 +32,6 @@ const CHECKS: u32 = 2;
 const MAX_PAUSE: Duration = Duration::from_secs(3);
 /// How long a registry may return the list as it was before it was written.
 const STALE_LIMIT: Duration = Duration::from_secs(20);
-
-/// Returns the tag of the list.
-fn tag_of(subject: &Digest) -> String {
-    format!("{}-{}", subject.algorithm(), subject.digest())
-}
 
 /// The list of a registry.
 struct List {
@@ -165,7 +161,7 @@ impl ListUpdate {
         let missing = lacking(&content, &self.entries);
         self.is_complete = missing.is_empty();
         if !self.is_complete {
-            let tag = tag_of(&self.subject);
+            let tag = referrers_tag(&self.subject);
             let Some(entries) = content.get_mut("manifests").and_then(Value::as_array_mut) else {
                 return Err(miette!("the tag {tag} is not a list of the referrers of {}", self.subject));
             };
@@ -300,7 +296,7 @@ impl Conditions {
 /// # Errors
 /// Returns an error if there is no valid response, if the tag is no list, or if there are too many entries.
 async fn get(client: &Client<'_>, subject: &Digest) -> Result<ListTag> {
-    let tag = tag_of(subject);
+    let tag = referrers_tag(subject);
     let url = client.url(&format!("manifests/{tag}"));
     let mut response = match client.send(Method::GET, &url, accept_manifests).await {
         Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => return Ok(ListTag::Nothing),

@@ -7,8 +7,11 @@ use jiff::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-use super::error::RequestError;
+use super::error::{RequestError, RequestProblem};
 use crate::parallel::lock;
+
+/// How long one attempt at a connection may take.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How often and how long requests are tried.
 #[derive(Clone, Debug)]
@@ -23,12 +26,13 @@ pub struct Retry {
     pub max_retry_after: Duration,
     /// The time after which nothing is tried again.
     pub total: Duration,
-    /// How long a response may take to begin, and a transfer may stall.
+    /// The time after which nothing is tried again that is about connecting.
+    pub connecting: Duration,
+    /// How long a response may take to begin after the request was sent. A cache may have to fetch from another registry
+    /// first, and a registry checks and stores what was uploaded.
+    pub answer_timeout: Duration,
+    /// How long a transfer may stall.
     pub stall_timeout: Duration,
-    /// How long a registry may take to finish an upload after its last byte.
-    pub finish_timeout: Duration,
-    /// How long the first response of a run may take: the user waits for it, and nothing has been done yet.
-    pub first_response: Duration,
 }
 
 impl Default for Retry {
@@ -39,9 +43,9 @@ impl Default for Retry {
             max_pause: Duration::from_secs(30),
             max_retry_after: Duration::from_secs(60),
             total: Duration::from_secs(600),
+            connecting: CONNECT_TIMEOUT,
+            answer_timeout: Duration::from_secs(300),
             stall_timeout: Duration::from_secs(30),
-            finish_timeout: Duration::from_secs(300),
-            first_response: Duration::from_secs(14),
         }
     }
 }
@@ -70,17 +74,24 @@ pub(crate) struct Attempts<'a> {
     retry: &'a Retry,
     start: Instant,
     failed: u32,
+    /// When the present attempt began.
+    attempt_start: Instant,
+    /// When the first of the last attempts began, if none of them was connected.
+    unreachable_since: Option<Instant>,
 }
 
 impl<'a> Attempts<'a> {
     /// Creates a count of no attempts.
     pub(crate) fn new(retry: &'a Retry) -> Attempts<'a> {
-        Attempts { retry, start: Instant::now(), failed: 0 }
+        let start = Instant::now();
+        Attempts { retry, start, failed: 0, attempt_start: start, unreachable_since: None }
     }
 
     /// Resets the count after a part of a transfer succeeded.
     pub(crate) fn reset(&mut self) {
         self.failed = 0;
+        self.attempt_start = Instant::now();
+        self.unreachable_since = None;
     }
 
     /// Returns the error with the number of the attempt that failed, unless it was the first.
@@ -98,7 +109,14 @@ impl<'a> Attempts<'a> {
             Some(pause) => pause.min(self.retry.max_retry_after),
             None => doubled.min(self.retry.max_pause).mul_f64(fastrand::f64()),
         };
-        let is_in_time = self.start.elapsed() + pause < self.retry.total;
+        let (since, limit) = if matches!(error.problem, RequestProblem::Connect(_)) {
+            (*self.unreachable_since.get_or_insert(self.attempt_start), self.retry.connecting)
+        } else {
+            self.unreachable_since = None;
+            (self.start, self.retry.total)
+        };
+        let is_in_time = since.elapsed() + pause < limit;
+        self.attempt_start = Instant::now() + pause;
         (error.is_transient() && self.failed < self.retry.attempts && is_in_time).then_some(pause)
     }
 }
@@ -135,7 +153,6 @@ fn parse_date(value: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::error::RequestProblem;
     use crate::registry::error_body::ErrorBody;
     use reqwest::{Method, Url};
 
@@ -174,6 +191,20 @@ mod tests {
         let problem = RequestProblem::Status { status, body: ErrorBody::parse(body) };
         let unknown = RequestError { problem, ..error(400, None) };
         assert!(Attempts::new(&Retry::default()).pause(&unknown).is_some());
+    }
+
+    #[test]
+    fn attempts_at_connections_stop_soon() {
+        let url = Url::parse("https://example.org/v2/").expect("a URL");
+        let failed = RequestError::new(&Method::GET, &url, RequestProblem::Connect("connection timed out".to_owned()));
+        let retry = Retry { connecting: Duration::from_millis(50), first_pause: Duration::ZERO, ..Retry::default() };
+        let mut attempts = Attempts::new(&retry);
+        assert!(attempts.pause(&failed).is_some());
+        std::thread::sleep(Duration::from_millis(60));
+        assert_eq!(attempts.pause(&failed), None);
+        // A server that was reached meanwhile is there.
+        assert!(attempts.pause(&error(503, None)).is_some());
+        assert!(attempts.pause(&failed).is_some());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use reqwest::Client;
+use reqwest::header::ACCEPT_ENCODING;
 
 use super::certificate::{CertificateProblem, causes};
 use crate::reference::is_loopback;
@@ -34,7 +35,7 @@ impl fmt::Display for Scheme {
 /// the first request will tell why.
 pub(super) async fn detect(http: &Client, host: &str, otherwise: Scheme) -> Scheme {
     let timeout = if is_loopback(host) { LOCAL_TIMEOUT } else { TIMEOUT };
-    let request = http.get(format!("https://{host}/v2/")).timeout(timeout).send();
+    let request = http.get(format!("https://{host}/v2/")).header(ACCEPT_ENCODING, "identity").timeout(timeout).send();
     match request.await {
         Ok(_) => Scheme::Https,
         Err(error) if speaks_plain_http(&error) || is_hang_up(&error) => Scheme::Http,

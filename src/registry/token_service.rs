@@ -14,6 +14,7 @@ use super::hosts::HostAccess;
 use super::http::{HttpSettings, check_status, client_builder, read_limited};
 use super::options::Options;
 use super::proxy;
+use super::silence::silence;
 use super::trace::execute;
 use crate::event::Event;
 
@@ -150,10 +151,12 @@ impl TokenService {
         let failed = |error| RequestError::transport(&method, &self.url, &error);
         let progress = options.retry.stall_timeout;
         let silent = || RequestError::timeout(&method, &self.url, progress);
-        let answer = tokio::time::timeout(progress, execute(options.notify, self.builder(scope, credential)))
-            .await
-            .map_err(|_| silent())?
-            .map_err(failed)?;
+        let answer = tokio::select! {
+            answer = execute(options.notify, self.builder(scope, credential)) => answer.map_err(failed)?,
+            waited = silence(&method, &self.url, None, options) => {
+                return Err(RequestError::timeout(&method, &self.url, waited));
+            }
+        };
         let mut answer = check_status(&method, &self.url, answer).await?;
         let body = tokio::time::timeout(progress, read_limited(&mut answer, MOST_TOKEN_BYTES)).await;
         read_token(&body.map_err(|_| silent())?.map_err(failed)?).ok_or_else(|| {

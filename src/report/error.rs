@@ -14,7 +14,15 @@ const CONTEXT: usize = 1;
 /// Returns the message with its causes, the lines of the file it is about, and its help.
 pub(crate) fn rendered(error: &Report) -> String {
     let mut text = format!("{ERROR}error{ERROR:#}: {}", sanitize(&error.to_string()));
-    let causes: Vec<_> = error.chain().skip(1).map(|cause| sanitize(&cause.to_string())).collect();
+    let mut told = error.to_string();
+    let mut causes = Vec::new();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Some errors end with their cause.
+        if !told.ends_with(&cause) {
+            causes.push(sanitize(&cause));
+            told = cause;
+        }
+    }
     if !causes.is_empty() {
         text.push_str("\n\nCaused by:");
         for cause in causes {
@@ -56,6 +64,13 @@ mod tests {
         let error = miette::miette!(help = "do that", "inner").wrap_err("outer");
         let text = strip_str(&rendered(&error)).to_string();
         assert_eq!(text, "error: outer\n\nCaused by:\n  inner\n\nhelp: do that");
+    }
+
+    #[test]
+    fn error_says_no_cause_twice() {
+        let error = miette::miette!("inner: x").wrap_err("middle: inner: x").wrap_err("outer");
+        let text = strip_str(&rendered(&error)).to_string();
+        assert_eq!(text, "error: outer\n\nCaused by:\n  middle: inner: x");
     }
 
     #[test]

@@ -29,6 +29,7 @@
 //! | `request` | `method`, `url` (without its query), `by`: the host that responded after a redirect, `status`, `seconds`, `bytes`; with `-v` only |
 //! | `credentials` | `registry`, `source`: a file, a helper or a variable; with `-v` only |
 //! | `retrying` | `error`, `seconds`: the pause before the next attempt |
+//! | `waiting-for-answer` | `method`, `url`: a request without a response for some seconds; `limit`: the most seconds |
 //! | `logged-in`, `logged-out` | `registry`, `place`; `user` |
 //! | `cargo-begun`, `cargo-ended` | none: cargo runs in between |
 //! | `cargo-said` | `line` |
@@ -102,6 +103,9 @@ pub fn event(event: &Event, elapsed: Duration) -> String {
         }
         Event::Credentials { registry, source } => ("credentials", json!({ "registry": registry, "source": source })),
         Event::Retrying { error, pause } => ("retrying", json!({ "error": error, "seconds": pause.as_secs_f64() })),
+        Event::WaitingForAnswer { method, url, limit } => {
+            ("waiting-for-answer", json!({ "method": method, "url": url, "limit": limit.as_secs() }))
+        }
         Event::LoggedIn { registry, user, place } => {
             ("logged-in", json!({ "registry": registry, "user": user, "place": place }))
         }

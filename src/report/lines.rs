@@ -81,6 +81,9 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
         }
         Event::Verified { image, digest, said } => ("Verified", format!("{image} {digest}: {}", said.join(", "))),
         Event::Retrying { error, pause } => ("Retrying", format!("in {:.1}s: {error}", pause.as_secs_f64())),
+        Event::WaitingForAnswer { method, url, limit } => {
+            ("Waiting", format!("for the response to {method} {url} (at most {} s)", limit.as_secs()))
+        }
         Event::LoggedIn { registry, user, place } => ("Login", format!("{registry} as {user} ({place})")),
         Event::LoggedOut { registry, place } => ("Logout", format!("{registry} ({place})")),
         Event::Pruned { blobs, bytes } => {

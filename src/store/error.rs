@@ -1,10 +1,11 @@
 //! The errors of content.
 
-use std::io;
+use std::{fmt, io};
 
-use miette::Report;
+use miette::{Diagnostic, Report};
 use oci_spec::image::Descriptor;
 
+use crate::error::help_of;
 use crate::image::digest::Mismatch;
 use crate::image::layer::decompress::DecompressError;
 
@@ -27,9 +28,15 @@ impl Missing {
 }
 
 /// The error of content that cannot be read. The cause stays available to callers that handle it.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[derive(Debug, thiserror::Error)]
 #[error("{prefix}{0}", prefix = if is_self_explanatory(.0) { "" } else { "cannot read the content: " })]
 pub(crate) struct ReadError(pub io::Error);
+
+impl Diagnostic for ReadError {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        help_of(&self.0)
+    }
+}
 
 /// Returns the report of content that cannot be read.
 pub(crate) fn read_error(error: io::Error) -> Report {

@@ -121,6 +121,7 @@ fn client<'a>(registry: &Endless) -> miette::Result<Registry<'a>> {
     let retry = Retry {
         attempts: 2,
         first_pause: Duration::from_millis(1),
+        answer_timeout: Duration::from_secs(2),
         stall_timeout: Duration::from_secs(2),
         ..Retry::default()
     };

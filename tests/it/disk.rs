@@ -74,7 +74,7 @@ fn linked_outputs_are_written_through() {
 #[test]
 fn folder_errors_match_snapshot() {
     let mut told = Snapshot::of("folders").after_building();
-    for part in ["oci-layout", "index.json", "blobs", ".cargo-oci-blobs"] {
+    for part in ["oci-layout", "index.json", "referrers.json", "blobs", ".cargo-oci-blobs"] {
         let project = project(0);
         build(&project, &[]).succeeds();
         let layout = project.layout();

@@ -163,6 +163,72 @@ fn interrupt_ends_waits_for_registries() {
     });
 }
 
+/// Registries that let a client wait that attaches something.
+const PUSH_RULES: [(&str, Rule); 5] = [
+    ("an upload that does not begin", |request, _| if request.method == "POST" { never() } else { taken(request) }),
+    ("an upload that is not stored", |request, _| match (request.method.as_str(), request.path()) {
+        ("PUT", path) if path.contains("/uploads/") => never(),
+        _ => taken(request),
+    }),
+    ("a limit on uploads", |request, _| match request.method.as_str() {
+        "POST" => (Answer::new(429).with("Retry-After", "60"), true),
+        _ => taken(request),
+    }),
+    ("a chunk that is not stored", |request, _| match (request.method.as_str(), request.path()) {
+        ("PUT", path) if path.contains("/uploads/") => (Answer::new(413), false),
+        ("PATCH", _) => never(),
+        _ => taken(request),
+    }),
+    ("a manifest that is not stored", |request, _| match (request.method.as_str(), request.path()) {
+        ("PUT", path) if path.contains("/manifests/") => never(),
+        _ => taken(request),
+    }),
+];
+
+/// Takes what is pushed.
+fn taken(request: &Request) -> (Answer, bool) {
+    let answer = match request.method.as_str() {
+        "POST" | "PATCH" => Answer::new(202).with("Location", "/v2/acme/x/blobs/uploads/1"),
+        "PUT" => Answer::new(201),
+        "DELETE" => Answer::new(204),
+        _ => image(request),
+    };
+    (answer, false)
+}
+
+#[test]
+fn interrupt_ends_waits_of_pushes() {
+    thread::scope(|scope| {
+        for (name, rule) in PUSH_RULES {
+            scope.spawn(move || {
+                let (project, registry) = (Project::empty("x").file("a.txt", "a"), Slow::start(rule));
+                let args = ["attach", &registry.image(), "a.txt", "--artifact-type", "text/a"];
+                interrupt(name, quiet(project.oci(&args).direct()), |_| {
+                    registry.wait();
+                    thread::sleep(Duration::from_millis(200));
+                });
+            });
+        }
+    });
+}
+
+#[test]
+fn second_interrupt_ends_the_program_at_once() {
+    // Output that nobody reads has two seconds after the first.
+    let project = Project::empty("x");
+    let mut running = Process::with_pipes(&mut with_much_output(&project));
+    until_pipe_is_full(&mut running);
+    let pid = Pid::from_raw(i32::try_from(running.id()).expect("an id")).expect("an id");
+    kill_process(pid, Signal::INT).expect("it runs");
+    thread::sleep(Duration::from_millis(100));
+    assert!(running.ended().is_none(), "the first interrupt ends it already");
+    let start = Instant::now();
+    kill_process(pid, Signal::INT).expect("it runs");
+    let status = running.wait(LONG).expect("it ends");
+    assert!(start.elapsed() < Duration::from_millis(1500), "it took {:?}", start.elapsed());
+    assert_eq!(status.code(), Some(130), "{status}");
+}
+
 #[test]
 fn interrupt_ends_wait_for_connection() {
     // The system drops what connects to a listener whose queue is full.
@@ -290,9 +356,8 @@ fn interrupt_ends_waits_for_programs() {
     assert!(!project.layout().exists());
 }
 
-#[test]
-fn interrupt_ends_wait_for_reader_of_stdout() {
-    let project = Project::empty("x");
+/// A command with more output than a pipe holds.
+fn with_much_output(project: &Project) -> Command {
     BaseImage::new().write(&project.path("base"));
     let text = "x".repeat(300_000);
     let index = fs::read_to_string(project.path("base/index.json")).expect("a file");
@@ -305,10 +370,19 @@ fn interrupt_ends_wait_for_reader_of_stdout() {
     project.oci(&attach).succeeds();
     let mut command = quiet(project.oci(&["inspect", "--json", "base"]).direct());
     command.stdout(Stdio::piped());
-    interrupt("output that nobody reads", command, |running| {
-        soon(running);
-        thread::sleep(Duration::from_secs(1));
-    });
+    command
+}
+
+/// Waits until a program waits for the reader of its output.
+fn until_pipe_is_full(running: &mut Process) {
+    soon(running);
+    thread::sleep(Duration::from_secs(1));
+}
+
+#[test]
+fn interrupt_ends_wait_for_reader_of_stdout() {
+    let project = Project::empty("x");
+    interrupt("output that nobody reads", with_much_output(&project), until_pipe_is_full);
 }
 
 /// Interrupts the program at a prompt by a signal, and not by a key. The terminal must echo afterwards.

@@ -10,6 +10,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(unix)]
+mod answers;
 mod attach_at_once;
 mod attachments;
 mod bad_input;
@@ -39,6 +41,8 @@ mod interrupts;
 mod login;
 #[cfg(unix)]
 mod odd_bases;
+#[cfg(target_os = "linux")]
+mod personalities;
 mod push;
 mod schema;
 mod secrets;

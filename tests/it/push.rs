@@ -94,6 +94,10 @@ fn image_is_pushed_where_no_list_is_kept() {
     assert!(ran.stderr.contains("returns the image itself in place of the list"), "{}", ran.stderr);
     assert_eq!(tag(&registry, "latest"), Some(crate::support::digest(&project.layout())));
     assert_eq!(attached(&project, &registry), [Vec::<String>::new(), Vec::new()]);
+    let before = registry.requests();
+    let again = push(&project, &registry, &[]).succeeds();
+    assert_eq!(since(&registry, before), ["HEAD latest"]);
+    assert!(again.stderr.contains("was pushed without its attachments of the type"), "{}", again.stderr);
     let words = push(&project, &registry, &["--sbom", "spdx", "--tag", "v1"]).fails(1);
     assert!(words.contains("does not accept attachments of the type application/spdx+json"), "{words}");
     assert!(words.contains("no tag has been moved"), "{words}");

@@ -177,6 +177,7 @@ impl Case {
         let retry = Retry {
             attempts: 2,
             first_pause: Duration::from_millis(1),
+            answer_timeout: Duration::from_secs(2),
             stall_timeout: Duration::from_secs(2),
             ..Retry::default()
         };

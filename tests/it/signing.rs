@@ -14,6 +14,7 @@ use crate::support::strict::referrers::{Attaching, rivals};
 use crate::support::strict::{Behaviour, StrictRegistry};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use cargo_oci::store::Layout;
 use serde_json::{Value, json};
 
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -90,8 +91,10 @@ fn sign_is_deterministic() {
     for layout in ["base", "again"] {
         oci(&project, &["sign", layout, "--key", "cosign.key"]).succeeds();
     }
-    let index = |layout: &str| fs::read_to_string(project.path(layout).join("index.json")).expect("a file");
-    assert_eq!(index("base"), index("again"));
+    for list in ["index.json", "referrers.json"] {
+        let content = |layout: &str| fs::read_to_string(project.path(layout).join(list)).expect("a file");
+        assert_eq!(content("base"), content("again"));
+    }
 }
 
 /// What is attached to the index of the layout `base`: manifest, bundle and statement.
@@ -118,11 +121,8 @@ fn replace_signature(project: &Project, manifest: &Value, bundle: &Value) {
     let mut manifest = manifest.clone();
     manifest["layers"] = json!([put(&layout, BUNDLE, bundle.to_string().as_bytes())]);
     let entry = put(&layout, "application/vnd.oci.image.manifest.v1+json", manifest.to_string().as_bytes());
-    let index = fs::read(layout.join("index.json")).expect("a file");
-    let mut index: Value = serde_json::from_slice(&index).expect("JSON");
-    let image = index["manifests"][0].clone();
-    index["manifests"] = json!([image, entry]);
-    fs::write(layout.join("index.json"), index.to_string()).expect("a file");
+    let list = json!({ "schemaVersion": 2, "manifests": [entry] });
+    fs::write(layout.join("referrers.json"), list.to_string()).expect("a file");
 }
 
 /// A text of base64 with one bit of its content changed.
@@ -157,8 +157,6 @@ fn verify_rejects_changed_signature_payload_or_subject() {
     replace_signature(&project, &manifest, &changed);
     assert!(verify().fails(1).contains("is not signed by"));
     // That of another image is none of this one.
-    let index = fs::read(project.path("base/index.json")).expect("a file");
-    let index: Value = serde_json::from_slice(&index).expect("JSON");
     let other = BaseImage::new().docker_types().write(&project.path("docker"));
     oci(&project, &["sign", "docker", "--key", "cosign.key"]).succeeds();
     let found = listed(&project, "docker");
@@ -172,7 +170,8 @@ fn verify_rejects_changed_signature_payload_or_subject() {
     moved["subject"]["digest"] = json!(other.digest);
     replace_signature(&project, &moved, &bundle);
     assert!(verify().fails(1).contains("is not signed by"));
-    assert_eq!(index["manifests"].as_array().expect("a list").len(), 2);
+    let layout = Layout::open(&project.path("base")).expect("a layout");
+    assert_eq!((layout.images().len(), layout.referrers().len()), (1, 1));
 }
 
 #[test]

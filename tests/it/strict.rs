@@ -22,11 +22,11 @@ use oci_spec::image::{Descriptor, MediaType};
 
 use crate::support::strict::StrictRegistry;
 use crate::support::strict::faults::Fault;
-use crate::support::strict::image::{Content, Image};
+use crate::support::strict::image::{Artifact, Content, Image};
 use crate::support::strict::random::Random;
 use crate::support::strict::scene::{BASE, REPOSITORY, Scene, TAG};
 use crate::support::strict::state::digest;
-use crate::support::strict::tokens::{PASSWORD, USER};
+use crate::support::strict::tokens::PASSWORD;
 
 /// Runs at a time: they mostly wait.
 const PARALLEL: usize = 8;
@@ -118,6 +118,7 @@ fn runs() -> &'static Runs {
 /// Runs a scene. Returns its problems, if any, and the faults that struck.
 fn run(mut scene: Scene) -> (Option<String>, BTreeMap<String, u64>) {
     let behaviour = std::mem::take(&mut scene.behaviour);
+    let personality = behaviour.personality;
     let registry = StrictRegistry::start(behaviour);
     let start = Instant::now();
     let mut problems = Vec::new();
@@ -141,12 +142,13 @@ fn run(mut scene: Scene) -> (Option<String>, BTreeMap<String, u64>) {
     let mut text = problems.join("\n");
     let direction = if scene.is_push { "push" } else { "pull" };
     let twice = if scene.twice { ", by two at once" } else { "" };
-    let _ =
-        write!(text, "\n{direction} of {}{twice}, for {:?}\n{}", scene.image.index.digest, scene.fault, registry.log());
+    let index = &scene.image.index.digest;
+    let _ = write!(text, "\n{direction} of {index}{twice}, for {:?}, {personality:?}\n{}", scene.fault, registry.log());
     (Some(text), hits)
 }
 
 fn push(scene: &Scene, registry: &StrictRegistry, problems: &mut Vec<String>) {
+    registry.create(REPOSITORY);
     scene.there.iter().for_each(|(_, bytes)| registry.put_blob(REPOSITORY, bytes));
     for (digest, _) in scene.mountable.iter().filter(|(_, is_there)| *is_there) {
         registry.put_blob(BASE, &find(&scene.image, digest).bytes);
@@ -157,12 +159,16 @@ fn push(scene: &Scene, registry: &StrictRegistry, problems: &mut Vec<String>) {
     let before = registry.tag(REPOSITORY, TAG);
     let mountable: Vec<_> = scene.mountable.iter().map(|(digest, _)| descriptor(find(&scene.image, digest))).collect();
     let source = Memory::default();
-    scene.image.contents().for_each(|content| source.put(&descriptor(content), content.bytes.clone()));
+    let artifacts = scene.artifact.iter().flat_map(Artifact::contents);
+    scene.image.contents().chain(artifacts).for_each(|content| source.put(&descriptor(content), content.bytes.clone()));
     let root = descriptor(&scene.image.index);
     let failed = all(scene.twice, || {
         let target = client(scene, registry)?;
         target.mountable(BASE, &mountable);
         copy(&source, &target, std::slice::from_ref(&root))?;
+        if let Some(artifact) = &scene.artifact {
+            copy(&source, &target, &[descriptor(&artifact.manifest)])?;
+        }
         target.tag(&root, TAG)
     });
     let is_right = expect(&failed, scene, registry, problems);
@@ -176,7 +182,8 @@ fn push(scene: &Scene, registry: &StrictRegistry, problems: &mut Vec<String>) {
         problems.push(format!("{what} the tag is {tag:?}, not {wanted:?}"));
     }
     let found = registry.repository(REPOSITORY);
-    for content in scene.image.contents().filter(|_| is_right) {
+    let artifacts = scene.artifact.iter().flat_map(Artifact::contents);
+    for content in scene.image.contents().chain(artifacts).filter(|_| is_right) {
         let blob = found.blobs.get(&content.digest);
         let bytes = blob.or_else(|| found.manifests.get(&content.digest).map(|manifest| &manifest.bytes));
         if bytes.is_none_or(|bytes| **bytes != content.bytes[..]) {
@@ -222,7 +229,7 @@ fn pull(scene: &Scene, registry: &StrictRegistry, problems: &mut Vec<String>) {
 
 /// Compares the outcome with what the faults allow. Returns whether the run succeeded.
 fn expect(failed: &[Report], scene: &Scene, registry: &StrictRegistry, problems: &mut Vec<String>) -> bool {
-    let hopeless = registry.final_hits() > 0;
+    let hopeless = registry.final_hits() + registry.refusals() > 0;
     match failed.first() {
         None if hopeless => problems.push("it succeeds, and cannot".to_owned()),
         Some(error) if !hopeless => problems.push(format!("it should succeed: {}", words(error))),
@@ -241,6 +248,10 @@ fn expect(failed: &[Report], scene: &Scene, registry: &StrictRegistry, problems:
         }
     }
     let most = scene.most_final_hits();
+    let most_refusals = if scene.twice { 16 } else { 8 };
+    if registry.refusals() > most_refusals {
+        problems.push(format!("refused {} times, more than {most_refusals} times", registry.refusals()));
+    }
     if registry.final_hits() > most {
         problems.push(format!("asked {} times what is hopeless, more than {most} times", registry.final_hits()));
     }
@@ -259,7 +270,7 @@ fn all(twice: bool, work: impl Fn() -> Result<()> + Sync) -> Vec<Report> {
 
 fn client<'a>(scene: &Scene, registry: &StrictRegistry) -> Result<Registry<'a>> {
     let credential = if scene.has_credentials {
-        Credential::Basic { user: USER.to_owned(), password: Secret::new(PASSWORD.to_owned()) }
+        Credential::Basic { user: registry.user().to_owned(), password: Secret::new(PASSWORD.to_owned()) }
     } else {
         Credential::Anonymous
     };
@@ -267,6 +278,7 @@ fn client<'a>(scene: &Scene, registry: &StrictRegistry) -> Result<Registry<'a>> 
         attempts: 5,
         first_pause: Duration::from_millis(1),
         max_pause: Duration::from_millis(8),
+        answer_timeout: PROGRESS,
         stall_timeout: PROGRESS,
         ..Retry::default()
     };

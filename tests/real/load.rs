@@ -1,5 +1,6 @@
 //! Images on their way into real engines: what arrives, what is sent, and what is left when something goes wrong.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -318,7 +319,47 @@ fn podman_runs_both_platforms() {
     let ran = load(&project, podman.env(), &args).succeeds();
     assert!(ran.stderr.contains("Unchanged"), "{}", ran.stderr);
     let left = fs::read_dir(project.path("Upper/oci")).expect("a folder").flatten();
-    assert!(left.into_iter().all(|entry| !entry.path().is_symlink()));
+    assert!(left.into_iter().all(|entry| !entry.file_name().to_string_lossy().starts_with("loading")));
+}
+
+/// The images of Docker or Podman, each once, and how many have no name.
+fn listed(engine: &dyn Fn(&[&str]) -> Ran) -> (usize, usize) {
+    let images =
+        succeeds(engine(&["image", "ls", "--all", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"]));
+    let ids: BTreeSet<_> = images.lines().filter_map(|line| line.split(' ').next()).collect();
+    (ids.len(), images.lines().filter(|line| line.contains("<none>")).count())
+}
+
+/// Loads an image, changes it and loads it again: the image before is gone, unless somebody needs it.
+fn reload(env: Vec<(String, OsString)>, name: &str, kind: &str, engine: &dyn Fn(&[&str]) -> Ran) {
+    let project = saying("first");
+    let load = || load(&project, env.clone(), &["--engine", kind, "-t", "latest", "-t", "v1"]).succeeds();
+    let change = |text: &str| fs::write(project.path("src/main.rs"), program(text)).expect("a file");
+    load();
+    assert_eq!(listed(engine), (1, 0));
+    change("second");
+    load();
+    assert_eq!(listed(engine), (1, 0));
+    // Another name, or a container, keeps the image.
+    succeeds(engine(&["tag", &format!("{name}:latest"), &format!("{name}:kept")]));
+    change("third");
+    load();
+    assert_eq!(listed(engine), (2, 0));
+    succeeds(engine(&["create", "--name", "user", &format!("{name}:latest")]));
+    change("fourth");
+    load();
+    assert_eq!(listed(engine), (3, 1));
+    succeeds(engine(&["rm", "user"]));
+}
+
+#[test]
+fn reload_leaves_no_image_without_a_name() {
+    for store in STORES {
+        let docker = docker(store);
+        reload(docker.env(), "x", "docker", &|args| docker.docker(args));
+    }
+    let podman = Podman::new();
+    reload(podman.env(), "localhost/x", "podman", &|args| podman.podman(args));
 }
 
 #[test]

@@ -36,6 +36,7 @@ mod outputs;
 mod profiles;
 mod programs;
 mod push;
+mod readers;
 mod reproducible;
 mod run;
 mod running;

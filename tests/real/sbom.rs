@@ -101,9 +101,8 @@ fn sbom_lists_crates_of_cargo_tree() {
     let layout = Path::new(TARGET).join("oci/service");
     assert_eq!(problems(&layout), []);
     let root = digest(&layout);
-    let listed: Value = json(&layout.join("index.json"));
-    let attached =
-        listed["manifests"].as_array().expect("entries").iter().filter(|entry| entry["artifactType"].is_string());
+    let listed: Value = json(&layout.join("referrers.json"));
+    let attached = listed["manifests"].as_array().expect("entries").iter();
     let mut subjects: Vec<_> = attached
         .map(|entry| document(&layout, entry["digest"].as_str().expect("a digest")))
         .map(|manifest| manifest["subject"]["digest"].as_str().expect("a subject").to_owned())
@@ -162,15 +161,13 @@ fn sbom_and_provenance_are_reproducible() {
         let folder = tempfile::tempdir().expect("a folder");
         let project = service(folder.path());
         // It names all that is attached by digests.
-        (folder, project, fs::read_to_string(layout.join("index.json")).expect("an index"))
+        (folder, project, fs::read_to_string(layout.join("referrers.json")).expect("a list"))
     });
     assert_eq!(built[0].2, built[1].2);
-    let (folder, project, index) = &built[0];
-    let index: Value = serde_json::from_str(index).expect("JSON");
+    let (folder, project, list) = &built[0];
+    let list: Value = serde_json::from_str(list).expect("JSON");
     let mut seen = BTreeSet::new();
-    for entry in
-        index["manifests"].as_array().expect("entries").iter().filter(|entry| entry["artifactType"].is_string())
-    {
+    for entry in list["manifests"].as_array().expect("entries") {
         let manifest = document(&layout, entry["digest"].as_str().expect("a digest"));
         let content = document(&layout, manifest["layers"][0]["digest"].as_str().expect("a digest")).to_string();
         for (_, project, _) in &built {

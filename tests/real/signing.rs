@@ -5,6 +5,7 @@ use std::fs;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use cargo_oci::store::ReferrersPlace;
 use cargo_oci::store::archive::{ArchiveContents, DockerImage};
 use cargo_oci::store::{Layout, Source};
 use serde_json::{Value, json};
@@ -367,8 +368,8 @@ fn changed_sbom_is_rejected() {
     let verify = ["verify", pinned, "--key", "cosign.pub"];
     scene.oci(&verify).succeeds();
     let layout = project.layout();
-    let index: Value = serde_json::from_slice(&fs::read(layout.join("index.json")).expect("an index")).expect("JSON");
-    let entries = index["manifests"].as_array().expect("entries");
+    let list: Value = serde_json::from_slice(&fs::read(layout.join("referrers.json")).expect("a list")).expect("JSON");
+    let entries = list["manifests"].as_array().expect("entries");
     let sbom = entries.iter().find(|entry| entry["artifactType"] == "application/vnd.cyclonedx+json");
     let sbom = sbom.expect("an SBOM")["digest"].as_str().expect("a digest");
     let manifest = document(&layout, sbom);
@@ -399,8 +400,10 @@ fn signed_layout_is_read_by_other_tools() {
             .expect("JSON");
     let manifest = serde_json::from_value(index["manifests"][0].clone()).expect("a descriptor");
     let image = DockerImage { manifest: &manifest, names: vec!["hello:latest".to_owned()] };
-    ArchiveContents::of_layout(&opened).and_then(|all| all.write_file(0, &oci)).expect("writes");
-    let with_docker = ArchiveContents::of_layout(&opened).and_then(|all| all.with_docker_image(&image));
+    let all = ArchiveContents::of_layout(&opened, ReferrersPlace::Beside);
+    all.and_then(|all| all.write_file(0, &oci)).expect("writes");
+    let with_docker = ArchiveContents::of_image(&opened, &root, &image.names);
+    let with_docker = with_docker.and_then(|all| all.with_docker_image(&image));
     with_docker.and_then(|all| all.write_file(0, &docker)).expect("writes");
 
     let to = |name: &str| format!("dir:{}", project.path(name).display());
@@ -424,8 +427,11 @@ fn signed_layout_is_read_by_other_tools() {
     for archive in [&oci, &docker] {
         succeeds(&containerd.ctr(&["images", "import", &archive.display().to_string()]));
     }
-    // oras reads a layout as well.
-    let found = oras(scene.project.root(), &["discover", "--oci-layout", &format!("{place}:latest")]);
+    // oras finds attachments where `index.json` lists them.
+    let listed = project.path("listed.tar");
+    let all = ArchiveContents::of_layout(&opened, ReferrersPlace::Index);
+    all.and_then(|all| all.write_file(0, &listed)).expect("writes");
+    let found = oras(scene.project.root(), &["discover", "--oci-layout", &format!("{}:latest", listed.display())]);
     assert!(found.contains(BUNDLE), "{found}");
 }
 

@@ -14,10 +14,19 @@ pub struct Cosign {
     folder: PathBuf,
 }
 
-fn program(name: &str) -> Command {
+/// Returns the path of cosign, oras or crane.
+///
+/// # Panics
+/// Panics if it is unknown where they are.
+pub fn path(name: &str) -> PathBuf {
     let folder = std::env::var_os("CARGO_OCI_TEST_SIGNING_PATH");
-    let folder = folder.expect("a folder with cosign and oras in CARGO_OCI_TEST_SIGNING_PATH: `.ci/test` sets it");
-    environment::command(Path::new(&folder).join(name))
+    let folder =
+        folder.expect("a folder with cosign, oras and crane in CARGO_OCI_TEST_SIGNING_PATH: `.ci/test` sets it");
+    Path::new(&folder).join(name)
+}
+
+fn program(name: &str) -> Command {
+    environment::command(path(name))
 }
 
 impl Cosign {

@@ -53,9 +53,9 @@ impl Origin for At {
 
 impl At {
     fn entries(&self) -> Vec<Value> {
-        let index = fs::read(self.0.join("index.json")).expect("an index");
-        let index: Value = serde_json::from_slice(&index).expect("JSON");
-        index["manifests"].as_array().expect("a list").clone()
+        let lists = ["index.json", "referrers.json"].map(|list| fs::read(self.0.join(list)));
+        let lists = lists.into_iter().flatten().map(|list| serde_json::from_slice::<Value>(&list).expect("JSON"));
+        lists.flat_map(|list| list["manifests"].as_array().expect("a list").clone()).collect()
     }
 
     /// One of those whose subject that is, and where the next one is.

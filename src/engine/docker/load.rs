@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use super::{Docker, ImageStore};
 use crate::engine::inventory::{
-    InventoryImage, diff_ids, full_name, images, known_layers, missing_names, remember_manifests, shared_layers,
+    InventoryImage, diff_ids, full_name, images, known_layers, missing_names, remember_manifests, remove_unnamed,
+    replaced_images, shared_layers,
 };
 use crate::engine::local_image::{LoadedImage, LocalImage};
 use crate::engine::program::{ProgramError, ProgramOutput};
@@ -27,10 +28,12 @@ impl Docker {
         };
         let names = image.image.tagged_names();
         let listed = images(&self.program)?;
+        let replaced = replaced_images(&listed, id.as_ref(), &names);
         if let Some(missing) = missing_names(&listed, id.as_ref(), &names)
             && (self.store != ImageStore::Containerd || self.is_complete(image, "")?)
         {
             self.tag(id, &missing)?;
+            remove_unnamed(&self.program, &replaced);
             return Ok(LoadedImage { id: id.clone(), sent: Some(0), was_present: true });
         }
         let sent = match self.store {
@@ -38,6 +41,7 @@ impl Docker {
             ImageStore::Containerd => self.load_layout(image, &listed)?,
             ImageStore::Nerdctl => self.send(image, &image.as_layout()?, &["load", "--all-platforms"])?.sent,
         };
+        remove_unnamed(&self.program, &replaced);
         Ok(LoadedImage { id: id.clone(), sent: Some(sent), was_present: false })
     }
 

@@ -13,15 +13,14 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
 use reqwest::{Body, Method, Response, Url};
 use tokio::sync::mpsc;
 
-use super::progress::Progress;
 use crate::error::Result;
 use crate::event::counter::{Activity, Counter};
 use crate::event::transfer::Transfer;
 use crate::interrupt::inherit;
 use crate::registry::client::Client;
 use crate::registry::error::RequestError;
-use crate::registry::http::sleep;
 use crate::registry::pool::RequestRuntime;
+use crate::registry::silence::UploadProgress;
 use crate::store::ReadError;
 use crate::store::{Source, open};
 
@@ -75,11 +74,10 @@ impl BlobBody<'_> {
             request = request.header(CONTENT_RANGE, format!("{}-{}", range.start, range.end.saturating_sub(1)));
         }
         if length == 0 {
-            let timeout = sleep(self.client.options.retry.finish_timeout);
-            return Ok(self.runtime.block_on(self.client.execute(method, url, request, timeout))?);
+            return Ok(self.runtime.block_on(self.client.execute(method, url, request, None))?);
         }
         let (sender, receiver) = mpsc::channel(WAITING_BUFFERS);
-        let progress = Progress::start();
+        let progress = UploadProgress::start();
         let counter = Arc::clone(self.transfer().counter());
         // Another attempt may begin before the end of the last one.
         counter.set(range.start);
@@ -87,8 +85,7 @@ impl BlobBody<'_> {
         let request = request.body(Body::wrap_stream(body));
         std::thread::scope(|scope| {
             let reader = scope.spawn(inherit(move || self.read(range, &sender)));
-            let timeout = progress.stalled(&self.client.options.retry);
-            let response = self.runtime.block_on(self.client.execute(method, url, request, timeout));
+            let response = self.runtime.block_on(self.client.execute(method, url, request, Some(&progress)));
             let read = reader.join().unwrap_or_else(|_| Err(miette!("a thread panicked")));
             match (response, read) {
                 // A response counts, also one before the end of the body.
@@ -139,7 +136,7 @@ impl BlobBody<'_> {
 /// A request body whose bytes come from another thread.
 struct BodyStream {
     receiver: mpsc::Receiver<io::Result<Vec<u8>>>,
-    progress: Progress,
+    progress: UploadProgress,
     left: u64,
     counter: Arc<Counter>,
 }

@@ -3,7 +3,6 @@
 
 mod body;
 mod manifest;
-mod progress;
 pub(crate) mod session;
 
 use std::sync::OnceLock;

@@ -16,8 +16,12 @@ use crate::image::media_type::as_oci;
 use crate::image::{Digest, canonical_json};
 use crate::store::atomic;
 use crate::store::graph::reachable;
-use crate::store::layout::Layout;
-use crate::store::layout::index::{INDEX, OCI_LAYOUT, OCI_LAYOUT_CONTENT, blob_path, index_entry, write_index};
+use crate::store::layout::index::{
+    INDEX, OCI_LAYOUT, OCI_LAYOUT_CONTENT, blob_path, index_entry, subject_of, write_index,
+};
+use crate::store::layout::lists::REFERRERS;
+use crate::store::layout::subject_lists::subject_lists;
+use crate::store::layout::{Layout, ReferrersPlace};
 use crate::store::source::{Source, open, read};
 
 /// The file that lists the images of a docker-archive.
@@ -57,16 +61,33 @@ impl ArchiveBlob {
 pub struct ArchiveContents<'a> {
     source: &'a dyn Source,
     blobs: Vec<ArchiveBlob>,
-    documents: Vec<(&'static str, Vec<u8>)>,
+    documents: Vec<(String, Vec<u8>)>,
 }
 
 impl<'a> ArchiveContents<'a> {
-    /// Returns a layout with everything in `layout`.
+    /// Returns a layout with everything in `layout`. What is attached is listed at `referrers`.
     ///
     /// # Errors
     /// Returns an error if the layout cannot be read.
-    pub fn of_layout(layout: &'a Layout) -> Result<ArchiveContents<'a>> {
-        ArchiveContents::new(layout, layout.entries(), layout.index().to_vec())
+    pub fn of_layout(layout: &'a Layout, referrers: ReferrersPlace) -> Result<ArchiveContents<'a>> {
+        let entries = layout.entries();
+        if referrers == ReferrersPlace::Index {
+            let mut all: Vec<_> = entries.iter().map(|entry| json!(entry)).collect();
+            let attached = layout.referrers().iter();
+            let attached =
+                attached.filter_map(|entry| Some((subject_of(layout, entry)?.digest().clone(), json!(entry))));
+            let mut lists = Vec::new();
+            for list in subject_lists(&attached.collect::<Vec<_>>()) {
+                lists.push((blob_path(list.document.descriptor.digest()), list.document.bytes));
+                all.push(list.entry);
+            }
+            let mut contents = ArchiveContents::new(layout, entries, write_index(&all))?;
+            contents.documents.splice(0..0, lists);
+            return Ok(contents);
+        }
+        let mut contents = ArchiveContents::new(layout, entries, layout.index().to_vec())?;
+        contents.documents.extend(layout.referrers_list().map(|list| (REFERRERS.to_owned(), list.to_vec())));
+        Ok(contents)
     }
 
     /// Returns a layout with the image `root` under each of `names` (`NAME:TAG`), or without a name.
@@ -83,7 +104,8 @@ impl<'a> ArchiveContents<'a> {
 
     fn new(source: &'a dyn Source, roots: &[Descriptor], index: Vec<u8>) -> Result<ArchiveContents<'a>> {
         let blobs = deduplicate(reachable(source, roots)?);
-        let documents = vec![(INDEX, index), (OCI_LAYOUT, OCI_LAYOUT_CONTENT.as_bytes().to_vec())];
+        let mark = (OCI_LAYOUT.to_owned(), OCI_LAYOUT_CONTENT.as_bytes().to_vec());
+        let documents = vec![(INDEX.to_owned(), index), mark];
         Ok(ArchiveContents { source, blobs, documents })
     }
 
@@ -111,7 +133,7 @@ impl<'a> ArchiveContents<'a> {
     /// # Errors
     /// Returns an error if the manifest cannot be read.
     pub fn with_docker_image(mut self, image: &DockerImage) -> Result<ArchiveContents<'a>> {
-        self.documents.push((DOCKER_MANIFEST, docker_manifest(self.source, image)?));
+        self.documents.push((DOCKER_MANIFEST.to_owned(), docker_manifest(self.source, image)?));
         Ok(self)
     }
 
@@ -125,7 +147,7 @@ impl<'a> ArchiveContents<'a> {
     /// Returns the size of the tar in bytes.
     pub fn size(&self) -> u64 {
         let blobs = self.blobs.iter().map(|blob| (blob.path.as_str(), blob.size()));
-        let documents = self.documents.iter().map(|(name, bytes)| (*name, bytes.len() as u64));
+        let documents = self.documents.iter().map(|(name, bytes)| (name.as_str(), bytes.len() as u64));
         // Two zero blocks end the tar. Sizes in manifests are not trusted to be sane.
         blobs.chain(documents).fold(1024, |sum: u64, (name, size)| {
             let content = size.checked_next_multiple_of(512).unwrap_or(size);

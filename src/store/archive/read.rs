@@ -13,7 +13,8 @@ use crate::image::layer::tar_reader::{TarEntryKind, TarReader};
 use crate::reference::TagOrDigest;
 use crate::regular_file;
 use crate::store::error::Missing;
-use crate::store::layout::index::{INDEX, blob_path, parse_index, resolve_entry};
+use crate::store::layout::index::{INDEX, blob_path, parse_index};
+use crate::store::layout::lists::{LayoutLists, REFERRERS};
 use crate::store::source::{MAX_DOCUMENT_BYTES, Source};
 
 /// A layout in a tar file.
@@ -22,7 +23,7 @@ pub struct Archive {
     path: PathBuf,
     /// Offset and size in bytes of each file in the tar.
     files: HashMap<String, (u64, u64)>,
-    entries: Vec<Descriptor>,
+    lists: LayoutLists,
 }
 
 impl Archive {
@@ -37,19 +38,33 @@ impl Archive {
             _ => failed(error),
         })?;
         let files = index(file).map_err(|error| if is_tar(path) { failed(error) } else { not_a_tar(path) })?;
-        let mut archive = Archive { path: path.to_owned(), files, entries: Vec::new() };
-        let Some(file) = archive.file(INDEX)? else {
+        let mut archive = Archive { path: path.to_owned(), files, lists: LayoutLists::default() };
+        let Some(index) = archive.list(INDEX)? else {
             return Err(miette!(help = HELP, "{} is not an OCI archive: it has no index.json", path.display()));
         };
-        let mut index = Vec::new();
-        file.take(MAX_DOCUMENT_BYTES).read_to_end(&mut index).map_err(failed)?;
-        archive.entries = parse_index(&index).wrap_err_with(|| format!("{} is not an OCI archive", path.display()))?;
+        let referrers = archive.list(REFERRERS)?;
+        let images = parse_index(&index).wrap_err_with(|| format!("{} is not an OCI archive", path.display()))?;
+        archive.lists = LayoutLists::new(images, referrers.as_deref(), path)?;
         Ok(archive)
     }
 
-    /// Returns the entries of the archive's `index.json`.
+    /// Returns the entries of the archive's `index.json`, and then those of its `referrers.json`.
     pub fn entries(&self) -> &[Descriptor] {
-        &self.entries
+        self.lists.entries()
+    }
+
+    /// Returns the entries of the archive's `index.json`.
+    pub fn images(&self) -> &[Descriptor] {
+        self.lists.images()
+    }
+
+    /// Reads a list. Returns `None` if the archive does not have it.
+    fn list(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let Some(file) = self.file(name)? else { return Ok(None) };
+        let mut list = Vec::new();
+        let read = file.take(MAX_DOCUMENT_BYTES).read_to_end(&mut list);
+        read.map_err(|error| cannot_read(&self.path, error))?;
+        Ok(Some(list))
     }
 
     pub(super) fn file(&self, name: &str) -> Result<Option<io::Take<File>>> {
@@ -109,7 +124,7 @@ pub fn is_tar(path: &Path) -> bool {
 
 impl Source for Archive {
     fn resolve(&self, name: Option<&TagOrDigest>) -> Result<Descriptor> {
-        resolve_entry(self, &self.entries, name)
+        self.lists.resolve(self, name)
     }
 
     fn exists(&self, descriptor: &Descriptor) -> Result<bool> {

@@ -4,8 +4,10 @@ use std::path::Path;
 use oci_spec::image::Descriptor;
 
 use super::{Archive, ArchiveContents, DockerImage};
+use crate::image::artifact::{EMPTY, artifact, empty};
+use crate::image::manifest::Annotations;
 use crate::store::layout::sample::begin_sample;
-use crate::store::{Layout, Source, read};
+use crate::store::{Layout, Memory, ReferrersPlace, Source, read};
 
 fn layout(root: &Path) -> (Layout, Descriptor) {
     let (writer, image) = begin_sample(root);
@@ -17,12 +19,33 @@ fn archive_holds_the_whole_layout() {
     let folder = tempfile::tempdir().expect("a folder");
     let (layout, image) = layout(&folder.path().join("x"));
     let path = folder.path().join("x.tar");
-    ArchiveContents::of_layout(&layout).expect("reads").write_file(0, &path).expect("writes");
-    let size = ArchiveContents::of_layout(&layout).expect("reads").size();
+    ArchiveContents::of_layout(&layout, ReferrersPlace::Beside).expect("reads").write_file(0, &path).expect("writes");
+    let size = ArchiveContents::of_layout(&layout, ReferrersPlace::Beside).expect("reads").size();
     assert_eq!(size, path.metadata().expect("a file").len());
     let archive = Archive::open(&path).expect("opens");
     assert_eq!(archive.resolve(Some(&"latest".parse().expect("a tag"))).expect("is tagged").digest(), image.digest());
     assert_eq!(read(&archive, &image).expect("reads"), read(&layout, &image).expect("reads"));
+}
+
+#[test]
+fn archive_lists_attachments_where_wanted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (writer, image) = begin_sample(&folder.path().join("x"));
+    let memory = Memory::default();
+    memory.put(&empty(), EMPTY.to_vec());
+    let attached = memory.put_document(artifact("text/x", &[], &image, &Annotations::new()));
+    writer.attach(&attached, &memory).expect("attaches");
+    let layout = writer.commit().expect("commits");
+    let path = folder.path().join("x.tar");
+    // The image, what is attached, and the list of that.
+    for (place, images, all) in [(ReferrersPlace::Beside, 1, 2), (ReferrersPlace::Index, 3, 3)] {
+        ArchiveContents::of_layout(&layout, place).expect("reads").write_file(0, &path).expect("writes");
+        let archive = Archive::open(&path).expect("opens");
+        assert_eq!((archive.images().len(), archive.entries().len()), (images, all));
+        assert!(archive.entries().iter().all(|entry| read(&archive, entry).is_ok()));
+        assert_eq!(archive.resolve(None).expect("one image").digest(), image.digest());
+        read(&archive, &attached).expect("is there");
+    }
 }
 
 #[test]
@@ -31,7 +54,8 @@ fn docker_archive_refers_to_blobs_of_layout() {
     let (layout, image) = layout(&folder.path().join("x"));
     let path = folder.path().join("x.tar");
     let docker = DockerImage { manifest: &image, names: vec!["x:latest".to_owned()] };
-    let contents = ArchiveContents::of_layout(&layout).and_then(|contents| contents.with_docker_image(&docker));
+    let contents = ArchiveContents::of_image(&layout, &image, &docker.names);
+    let contents = contents.and_then(|contents| contents.with_docker_image(&docker));
     contents.expect("reads").write_file(0, &path).expect("writes");
     let archive = Archive::open(&path).expect("opens");
     let mut manifest = String::new();

@@ -1,5 +1,6 @@
 //! Adding to an existing layout of any origin: nothing in it is changed or removed.
 
+use std::collections::HashSet;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Mutex;
@@ -8,10 +9,12 @@ use miette::{IntoDiagnostic, miette};
 use oci_spec::image::Descriptor;
 use serde_json::{Value, json};
 
-use super::index::{INDEX, blob_path, parse_index, subject_of};
+use super::index::{INDEX, blob_path, parse_index, subject_of, write_index};
+use super::lists::REFERRERS;
 use super::lock::LayoutLock;
 use super::own::OwnBlobs;
 use super::read::Layout;
+use super::subject_lists::{SubjectList, is_attached, listed_subject};
 use crate::error::{Result, on_path};
 use crate::event::Listener;
 use crate::image::canonical_json;
@@ -19,17 +22,21 @@ use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::parallel::lock;
 use crate::reference::TagOrDigest;
+use crate::store::Memory;
 use crate::store::atomic::{self, Audience};
 use crate::store::referrers::{Referrers, entry};
 use crate::store::source::{Source, open, read};
+use crate::unique::each_once;
 
 /// An existing layout, locked for adding to it.
 #[derive(Debug)]
 pub(crate) struct LayoutEdit {
     layout: Layout,
     _lock: LayoutLock,
-    /// The current content of its `index.json`.
-    index: Mutex<Value>,
+    /// The file that lists what is attached.
+    list_name: &'static str,
+    /// Its current content.
+    list: Mutex<Value>,
 }
 
 impl LayoutEdit {
@@ -43,18 +50,52 @@ impl LayoutEdit {
         let lock = LayoutLock::acquire(root, listener)?;
         // Read it again with the lock: another run may just have finished.
         let layout = Layout::open(root)?;
-        let index = serde_json::from_slice(layout.index()).into_diagnostic()?;
-        Ok(LayoutEdit { layout, _lock: lock, index: Mutex::new(index) })
+        let (list_name, list) = match layout.referrers_list() {
+            Some(referrers) => (REFERRERS, referrers.to_vec()),
+            // The layout is for programs that look for it there.
+            None if layout.images().iter().any(|entry| is_attached(&layout, entry)) => (INDEX, layout.index().to_vec()),
+            None => (REFERRERS, write_index(&[])),
+        };
+        let list = serde_json::from_slice(&list).into_diagnostic()?;
+        Ok(LayoutEdit { layout, _lock: lock, list_name, list: Mutex::new(list) })
     }
 
     fn entries(&self) -> Result<Vec<Descriptor>> {
-        parse_index(&canonical_json(&lock(&self.index)))
+        let mut entries = parse_index(&canonical_json(&lock(&self.list)))?;
+        if self.list_name != INDEX {
+            entries.extend_from_slice(self.layout.images());
+        }
+        Ok(entries)
     }
 
     /// Returns whether the layout has a blob, verified.
     fn has_blob(&self, descriptor: &Descriptor) -> bool {
         let blob = open(&self.layout, descriptor);
         blob.is_ok_and(|mut blob| io::copy(&mut blob, &mut io::sink()).is_ok())
+    }
+
+    /// Adds referrers, each with its subject, to the lists of their subjects, if the layout has such lists among its `entries`.
+    fn add_to_subject_lists(&self, entries: &mut Vec<Value>, added: &[(Digest, Value)]) -> Result<()> {
+        let subject_in = |entry: &Value| listed_subject(&serde_json::from_value(entry.clone()).ok()?);
+        if !entries.iter().any(|entry| subject_in(entry).is_some()) {
+            return Ok(());
+        }
+        for subject in each_once(added.iter().map(|(subject, _)| subject)) {
+            let at = entries.iter().position(|entry| subject_in(entry).as_ref() == Some(subject));
+            let mut listed = match at.and_then(|at| serde_json::from_value(entries[at].clone()).ok()) {
+                Some(list) => parse_index(&read(&self.layout, &list)?)?.iter().map(|entry| json!(entry)).collect(),
+                None => Vec::new(),
+            };
+            listed.extend(added.iter().filter(|(of, _)| of == subject).map(|(_, entry)| entry.clone()));
+            let SubjectList { document, entry } = SubjectList::new(subject, &listed);
+            let memory = Memory::default();
+            self.add_blob(&memory.put_document(document), &memory)?;
+            match at {
+                Some(at) => entries[at] = entry,
+                None => entries.push(entry),
+            }
+        }
+        Ok(())
     }
 
     /// Writes a blob unless the layout has it.
@@ -105,27 +146,36 @@ impl Referrers for LayoutEdit {
     }
 
     fn attach(&self, manifests: &[Descriptor], source: &dyn Source) -> Result<()> {
+        let known: HashSet<_> = self.entries()?.iter().map(|entry| entry.digest().clone()).collect();
         let mut added = Vec::new();
         for manifest in manifests {
             let bytes = read(source, manifest)?;
-            for child in Manifest::parse(manifest.media_type(), &bytes).into_diagnostic()?.children() {
+            let parsed = Manifest::parse(manifest.media_type(), &bytes).into_diagnostic()?;
+            for child in parsed.children() {
                 self.add_blob(&child, source)?;
             }
             self.add_blob(manifest, source)?;
-            added.push(json!(entry(manifest, &bytes)?));
+            if !known.contains(manifest.digest()) {
+                let subject = parsed.subject.ok_or_else(|| miette!("{} has no subject", manifest.digest()))?;
+                added.push((subject.digest().clone(), json!(entry(manifest, &bytes)?)));
+            }
         }
-        let mut index = lock(&self.index);
-        let mut changed = index.clone();
+        let mut list = lock(&self.list);
+        let mut changed = list.clone();
         let Some(entries) = changed.get_mut("manifests").and_then(Value::as_array_mut) else {
-            return Err(miette!("cannot add to {}: `manifests` in its index.json is not a list", self.location()));
+            return Err(miette!(
+                "cannot add to {}: `manifests` in its {} is not a list",
+                self.location(),
+                self.list_name
+            ));
         };
-        added.retain(|entry| !entries.contains(entry));
         if !added.is_empty() {
-            entries.extend(added);
-            let path = self.layout.root().join(INDEX);
+            entries.extend(added.iter().map(|(_, entry)| entry.clone()));
+            self.add_to_subject_lists(entries, &added)?;
+            let path = self.layout.root().join(self.list_name);
             atomic::replace_name(Audience::Everyone, &path, |file| file.write_all(&canonical_json(&changed)))
                 .map_err(|error| on_path("write", &path, error))?;
-            *index = changed;
+            *list = changed;
         }
         Ok(())
     }
@@ -134,12 +184,11 @@ impl Referrers for LayoutEdit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::artifact::{EMPTY, artifact, empty};
+    use crate::image::artifact::{EMPTY, artifact, empty, referrers_tag};
     use crate::image::manifest::Annotations;
+    use crate::store::layout::ReferrersPlace;
     use crate::store::layout::sample::begin_sample;
     use std::fs;
-
-    use crate::store::Memory;
 
     /// Writes a layout with one image, tagged `latest`.
     fn layout(root: &Path) -> Descriptor {
@@ -164,9 +213,60 @@ mod tests {
         assert_eq!(listed.iter().map(Descriptor::digest).collect::<Vec<_>>(), [attached.digest()]);
         drop(edit);
         let layout = Layout::open(folder.path()).expect("opens");
-        assert_eq!(layout.entries().len(), 2);
+        assert_eq!((layout.images().len(), layout.referrers().len()), (1, 1));
         assert_eq!(layout.resolve(None).expect("one image").digest(), image.digest());
         assert_eq!(layout.resolve(Some(&"latest".parse().expect("a tag"))).expect("is named").digest(), image.digest());
+    }
+
+    #[test]
+    fn edit_adds_to_the_list_that_is_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let image = layout(folder.path());
+        let memory = Memory::default();
+        memory.put(&empty(), EMPTY.to_vec());
+        let [first, second] = ["text/x", "text/y"]
+            .map(|artifact_type| memory.put_document(artifact(artifact_type, &[], &image, &Annotations::new())));
+        LayoutEdit::open(folder.path(), &|_| ()).expect("opens").attach(&[first], &memory).expect("attaches");
+        let old = Layout::open(folder.path()).expect("opens");
+        // As other programs list it, and versions before did.
+        let all: Vec<_> = old.entries().iter().map(|entry| json!(entry)).collect();
+        fs::write(folder.path().join(INDEX), write_index(&all)).expect("writes");
+        fs::remove_file(folder.path().join(REFERRERS)).expect("removes");
+        let edit = LayoutEdit::open(folder.path(), &|_| ()).expect("opens");
+        edit.attach(std::slice::from_ref(&second), &memory).expect("attaches");
+        assert_eq!(edit.referrers(image.digest()).expect("lists").len(), 2);
+        let layout = Layout::open(folder.path()).expect("opens");
+        assert_eq!((layout.images().len(), layout.referrers().len()), (3, 0));
+        assert_eq!(layout.resolve(None).expect("one image").digest(), image.digest());
+    }
+
+    #[test]
+    fn edit_adds_to_the_list_of_a_subject() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let memory = Memory::default();
+        memory.put(&empty(), EMPTY.to_vec());
+        let attach = |artifact_type: &str, subject: &Descriptor| {
+            memory.put_document(artifact(artifact_type, &[], subject, &Annotations::new()))
+        };
+        let (writer, image) = begin_sample(folder.path());
+        let writer = writer.with_referrers(ReferrersPlace::Index);
+        let first = attach("text/x", &image);
+        writer.attach(&first, &memory).expect("attaches");
+        drop(writer.commit().expect("commits"));
+        let edit = LayoutEdit::open(folder.path(), &|_| ()).expect("opens");
+        let (second, of_first) = (attach("text/y", &image), attach("text/z", &first));
+        edit.attach(&[second.clone(), of_first.clone()], &memory).expect("attaches");
+        drop(edit);
+        let layout = Layout::open(folder.path()).expect("opens");
+        assert_eq!(layout.resolve(None).expect("one image").digest(), image.digest());
+        let listed = |subject: &Descriptor| {
+            let tag = referrers_tag(subject.digest()).parse().expect("a tag");
+            let list = layout.resolve(Some(&tag)).expect("a list");
+            let listed = parse_index(&read(&layout, &list).expect("reads")).expect("an index");
+            listed.iter().map(|entry| entry.digest().clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(listed(&image), [first.digest().clone(), second.digest().clone()]);
+        assert_eq!(listed(&first), [of_first.digest().clone()]);
     }
 
     #[test]

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use miette::miette;
 use serde_json::Value;
 
-use super::index::{OCI_LAYOUT, OCI_LAYOUT_CONTENT, image_name, is_attached};
+use super::index::{OCI_LAYOUT, OCI_LAYOUT_CONTENT, image_name};
+use super::lists::REFERRERS;
 use super::own::{OWN_BLOBS, OwnBlobs};
 use super::parts::check_parts;
 use super::read::Layout;
+use super::subject_lists::is_attached;
 use crate::error::{Result, on_path};
 use crate::event::{Event, Listener};
 use crate::interrupt;
@@ -122,7 +124,8 @@ fn wait_for_lock(file: &File, root: &Path, listener: Listener) -> io::Result<()>
 pub(crate) fn check_empty(root: &Path, lock: &LayoutLock) -> Result<()> {
     let was_ours = OwnBlobs::exists(root) && !lock.is_new;
     let is_ours = |name: &str| {
-        name == OCI_LAYOUT || was_ours && (name == OWN_BLOBS || name == "blobs" || name.starts_with(TEMP_PREFIX))
+        name == OCI_LAYOUT
+            || was_ours && (["blobs", OWN_BLOBS, REFERRERS].contains(&name) || name.starts_with(TEMP_PREFIX))
     };
     let mut files = fs::read_dir(root).into_iter().flatten().flatten();
     if files.all(|file| file.file_name().to_str().is_some_and(is_ours)) {
@@ -140,7 +143,7 @@ pub(crate) fn check_same_image(root: &Path, name: &str) -> Result<()> {
     let layout =
         Layout::open(root).map_err(|error| miette!(help = help, "cannot overwrite {}: {error}", root.display()))?;
     let own = name.parse().ok().map(|name: Reference| name.with_tag(""));
-    let mut images = layout.entries().iter().filter(|entry| !is_attached(&layout, entry));
+    let mut images = layout.images().iter().filter(|entry| !is_attached(&layout, entry));
     if images.all(|entry| image_name(entry) == own) {
         return Ok(());
     }

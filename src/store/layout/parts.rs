@@ -6,6 +6,7 @@ use std::path::Path;
 use miette::miette;
 
 use super::index::{INDEX, OCI_LAYOUT};
+use super::lists::REFERRERS;
 use super::own::OWN_BLOBS;
 use crate::error::Result;
 
@@ -17,7 +18,7 @@ const FOLDERS: [&str; 3] = ["blobs", "blobs/sha256", "blobs/sha512"];
 /// # Errors
 /// Returns an error if a part is a link or anything else: writing and removing would change files elsewhere, or wait.
 pub(crate) fn check_parts(root: &Path) -> Result<()> {
-    let files = [OCI_LAYOUT, INDEX, OWN_BLOBS].map(|name| (name, false));
+    let files = [OCI_LAYOUT, INDEX, REFERRERS, OWN_BLOBS].map(|name| (name, false));
     for (name, is_folder) in files.into_iter().chain(FOLDERS.map(|name| (name, true))) {
         let path = root.join(name);
         let Ok(found) = fs::symlink_metadata(&path) else { continue };

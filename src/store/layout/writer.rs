@@ -1,9 +1,12 @@
 //! Writing a layout.
 //!
 //! A layout is replaced as a whole or not at all. Blobs are named by their content, so new ones lie next to the old ones
-//! until `index.json`, the only file that is replaced, is renamed into place. Later, those of [our own](super::own) blobs
-//! are removed that nothing refers to: other programs may still be reading the old image. A failed run removes the blobs
-//! that it added, so that the last good layout is unchanged.
+//! until `index.json` is renamed into place. Later, those of [our own](super::own) blobs are removed that nothing refers to:
+//! other programs may still be reading the old image. A failed run removes the blobs that it added, so that the last good
+//! layout is unchanged.
+//!
+//! `referrers.json` is replaced before and after: in between it lists what is attached to the old image and to the new one.
+//! Whoever reads either image, finds what is attached to it.
 
 mod sink;
 #[cfg(test)]
@@ -16,15 +19,18 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use oci_spec::image::Descriptor;
+use miette::miette;
+use oci_spec::image::{Descriptor, Digest};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
 use super::blobs::{BlobSets, has_content, sweep};
-use super::index::{INDEX, OCI_LAYOUT, blob_path, write_index};
+use super::index::{INDEX, OCI_LAYOUT, blob_path, subject_of, write_index};
+use super::lists::{REFERRERS, ReferrersPlace, merge_referrers, write_referrers};
 use super::lock::{LayoutLock, check_empty, check_same_image};
 use super::own::{GRACE, OWN_BLOBS, OwnBlobs};
-use super::read::{Layout, read_index};
+use super::read::{Layout, read_list, read_referrers};
+use super::subject_lists::subject_lists;
 use crate::error::{Result, on_path};
 use crate::event::Listener;
 use crate::image::manifest::Document;
@@ -51,6 +57,10 @@ pub(crate) struct LayoutWriter {
     /// How long the blobs of the old image stay.
     grace: Duration,
     entries: Mutex<Vec<Value>>,
+    /// The entries of what is attached, each with its subject.
+    referrers: Mutex<Vec<(Digest, Value)>>,
+    /// Where those are listed.
+    referrers_place: ReferrersPlace,
     blobs: Mutex<BlobSets>,
     /// Keeps the fingerprints of blobs between runs.
     cache: Option<Arc<Cache>>,
@@ -102,6 +112,8 @@ impl LayoutWriter {
             // The folder that a user named is often passed on as it is.
             grace: if folder == LayoutFolder::Managed { GRACE } else { Duration::ZERO },
             entries: Mutex::default(),
+            referrers: Mutex::default(),
+            referrers_place: ReferrersPlace::default(),
             blobs: Mutex::default(),
             cache: None,
             is_committed: false,
@@ -113,6 +125,13 @@ impl LayoutWriter {
     pub(crate) fn with_cache(mut self, cache: &Arc<Cache>) -> LayoutWriter {
         lock(&self.blobs).verified = cache.get(RecordKind::Layout, &self.record_key()).unwrap_or_default();
         self.cache = Some(Arc::clone(cache));
+        self
+    }
+
+    /// Lists what is attached at this place.
+    #[must_use]
+    pub(crate) fn with_referrers(mut self, place: ReferrersPlace) -> LayoutWriter {
+        self.referrers_place = place;
         self
     }
 
@@ -194,14 +213,15 @@ impl LayoutWriter {
         self.write_blob(&document.descriptor, |path| Ok(file.persist(path)?)).map(drop)
     }
 
-    /// Adds a manifest of `source` that has a subject, with everything it refers to, as an entry without a name.
+    /// Adds a manifest of `source` that has a subject, with everything it refers to.
     ///
     /// # Errors
-    /// Returns an error if reading or writing fails.
+    /// Returns an error if it has no subject, or if reading or writing fails.
     pub(crate) fn attach(&self, manifest: &Descriptor, source: &dyn Source) -> Result<()> {
         copy(source, self, std::slice::from_ref(manifest))?;
+        let subject = subject_of(source, manifest).ok_or_else(|| miette!("{} has no subject", manifest.digest()))?;
         let entry = referrers::entry(manifest, &read(source, manifest)?)?;
-        lock(&self.entries).push(json!(entry));
+        lock(&self.referrers).push((subject.digest().clone(), json!(entry)));
         Ok(())
     }
 
@@ -210,20 +230,64 @@ impl LayoutWriter {
     /// # Errors
     /// Returns an error if `index.json` cannot be written. Then the old layout is unchanged.
     pub(crate) fn commit(mut self) -> Result<Layout> {
-        let index = write_index(&lock(&self.entries));
-        let path = self.root.join(INDEX);
         let lock_path = self.root.join(OCI_LAYOUT);
         self.lock.write().map_err(|error| on_path("write", &lock_path, error))?;
-        if read_index(&path).ok().as_ref() != Some(&index) {
-            self.sync()?;
-            let written = atomic::replace_name(Audience::Everyone, &path, |file| file.write_all(&index));
-            written.map_err(|error| on_path("write", &path, error))?;
-        }
+        self.write_lists()?;
         self.is_committed = true;
         self.remove_old_blobs();
         self.save_fingerprints();
         let lock = self.lock.try_clone().map_err(|error| on_path("lock", &lock_path, error))?;
         Ok(Layout::open(&self.root)?.with_lock(lock))
+    }
+
+    /// Writes `index.json` and `referrers.json`, unless both are there.
+    fn write_lists(&self) -> Result<()> {
+        let mut entries = lock(&self.entries).clone();
+        let referrers = lock(&self.referrers);
+        let attached: Vec<_> = referrers.iter().map(|(_, entry)| entry.clone()).collect();
+        let (index, referrers) = match self.referrers_place {
+            ReferrersPlace::Beside => (write_index(&entries), write_referrers(&attached)),
+            ReferrersPlace::Index => {
+                entries.extend(attached);
+                for list in subject_lists(&referrers) {
+                    self.add_document(&list.document)?;
+                    entries.push(list.entry);
+                }
+                (write_index(&entries), None)
+            }
+        };
+        let path = self.root.join(INDEX);
+        let old_index = read_list(&path).ok();
+        let old_referrers = read_referrers(&self.root).ok().flatten();
+        if old_index.as_ref() != Some(&index) {
+            self.sync()?;
+            let both = merge_referrers(old_referrers.as_deref(), referrers.as_deref());
+            self.replace_referrers(old_referrers.as_deref(), both.as_deref())?;
+            self.replace_list(&path, &index)?;
+            return self.replace_referrers(both.as_deref(), referrers.as_deref());
+        }
+        if old_referrers != referrers {
+            self.sync()?;
+        }
+        self.replace_referrers(old_referrers.as_deref(), referrers.as_deref())
+    }
+
+    fn replace_list(&self, path: &Path, list: &[u8]) -> Result<()> {
+        let written = atomic::replace_name(Audience::Everyone, path, |file| file.write_all(list));
+        written.map_err(|error| on_path("write", path, error))
+    }
+
+    /// Replaces the content `old` of `referrers.json`. Without new content, there is no such file.
+    fn replace_referrers(&self, old: Option<&[u8]>, new: Option<&[u8]>) -> Result<()> {
+        let path = self.root.join(REFERRERS);
+        match new {
+            Some(new) if old == Some(new) => Ok(()),
+            Some(new) => self.replace_list(&path, new),
+            None => match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(on_path("remove", &path, error)),
+                _ => Ok(()),
+            },
+        }
     }
 
     /// Removes our blobs that nothing refers to any more. Failing to do so is harmless.
@@ -266,6 +330,7 @@ impl Drop for LayoutWriter {
         sweep(&self.root, &lock(&self.blobs).added);
         lock(&self.own).undo();
         if !self.existed {
+            let _ = fs::remove_file(self.root.join(REFERRERS));
             // Removes only empty folders.
             for folder in ["blobs/sha256", "blobs/sha512", "blobs"] {
                 let _ = fs::remove_dir(self.root.join(folder));

@@ -48,6 +48,9 @@ fn argument_errors_match_snapshot() {
     misuse("a user that is none", &["build", "--user", "a:b:c"]);
     misuse("a folder that is relative", &["build", "--workdir", "srv"]);
     misuse("an output of an unknown kind", &["build", "-o", "tar=x"]);
+    misuse("an unknown option of an output", &["build", "-o", "oci-dir=x,referers=true"]);
+    misuse("an option with a wrong value", &["build", "-o", "oci-dir=x,referrers=yes"]);
+    misuse("attachments for Docker", &["build", "-o", "docker-archive=x.tar,referrers=true"]);
     misuse("prebuilt programs for nothing", &["build", "--prebuilt", "x"]);
     misuse("an unknown engine", &["load", "--engine", "lxc"]);
     misuse("an unknown engine that is like one", &["load", "--engine", "poodman"]);

@@ -7,6 +7,7 @@
 //!
 //! `ROOT` stands for the folder of the package and `PORT` for a port of this machine. Each digest is one letter.
 
+mod answers;
 mod arguments;
 mod bundles;
 mod engines;

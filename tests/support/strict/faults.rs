@@ -206,12 +206,13 @@ pub struct Faults(Mutex<State>);
 struct State {
     planned: Vec<Planned>,
     final_hits: u32,
+    refusals: u32,
 }
 
 impl Faults {
     /// These.
     pub fn of(planned: Vec<Planned>) -> Faults {
-        Faults(Mutex::new(State { planned, final_hits: 0 }))
+        Faults(Mutex::new(State { planned, ..State::default() }))
     }
 
     /// The fault that strikes now, if one does; `can` says which are possible here.
@@ -234,9 +235,14 @@ impl Faults {
         lock(&self.0).final_hits
     }
 
-    /// Counts a refusal that the client cannot overcome.
+    /// Counts a refusal that is a habit of the registry, and which the client cannot overcome.
     pub fn refuse(&self) {
-        lock(&self.0).final_hits += 1;
+        lock(&self.0).refusals += 1;
+    }
+
+    /// How often that was.
+    pub fn refusals(&self) -> u32 {
+        lock(&self.0).refusals
     }
 
     /// What is planned, for the record.

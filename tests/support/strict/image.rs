@@ -8,6 +8,8 @@ use super::state::digest;
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+const EMPTY: &str = "application/vnd.oci.empty.v1+json";
+const DOCUMENT: &str = "application/vnd.cyclonedx+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// Some content, and what it is.
@@ -30,6 +32,37 @@ pub struct Image {
     pub manifests: Vec<Content>,
     /// The index.
     pub index: Content,
+}
+
+/// A document that is attached to something.
+#[derive(Clone, Debug)]
+pub struct Artifact {
+    /// Its config, which is empty, and the document.
+    pub blobs: [Content; 2],
+    /// Its manifest.
+    pub manifest: Content,
+}
+
+impl Artifact {
+    /// One that is attached to `subject`.
+    pub fn of(subject: &Content) -> Artifact {
+        let blobs =
+            [Content::new(EMPTY, b"{}".to_vec()), Content::new(DOCUMENT, b"{\"bomFormat\":\"CycloneDX\"}".to_vec())];
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "artifactType": DOCUMENT,
+            "config": blobs[0].descriptor(),
+            "layers": [blobs[1].descriptor()],
+            "subject": subject.descriptor(),
+        });
+        Artifact { blobs, manifest: Content::document(MANIFEST, &manifest) }
+    }
+
+    /// Everything.
+    pub fn contents(&self) -> impl Iterator<Item = &Content> {
+        self.blobs.iter().chain([&self.manifest])
+    }
 }
 
 impl Content {

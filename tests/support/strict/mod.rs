@@ -96,6 +96,8 @@ pub struct Behaviour {
     pub immutable: Option<Immutable>,
     /// How long each of its answers takes.
     pub latency: Duration,
+    /// The URL that it has in public, which it names in Locations, and that of its token service.
+    pub public: Option<(String, String)>,
     /// Whose habits it has. [`Behaviour::of`] sets all that goes with it.
     pub personality: Personality,
 }
@@ -141,7 +143,10 @@ pub struct World {
     rivals: Mutex<usize>,
     registry: SocketAddr,
     storage: SocketAddr,
+    /// The URL that it has in public.
+    origin: String,
     realm: String,
+    tokens_at: SocketAddr,
 }
 
 struct At {
@@ -180,6 +185,7 @@ impl StrictRegistry {
             listeners.each_ref().map(|listener| listener.local_addr().expect("the address of a listener"));
         let (place, path) = behaviour.personality.realm();
         let realm = format!("http://{}{path}", if place == Place::Tokens { tokens } else { registry });
+        let (origin, realm) = behaviour.public.unwrap_or_else(|| (format!("http://{registry}"), realm));
         let world = Arc::new(World {
             repositories: Mutex::default(),
             sessions: Mutex::default(),
@@ -207,7 +213,9 @@ impl StrictRegistry {
             rivals: Mutex::default(),
             registry,
             storage,
+            origin,
             realm,
+            tokens_at: tokens,
         });
         world.guard_secrets();
         let mut places = [Place::Registry, Place::Storage, Place::Tokens].into_iter();
@@ -221,6 +229,16 @@ impl StrictRegistry {
     /// The full name of `repo_tag`, such as `127.0.0.1:PORT/hello:latest` for `hello:latest`.
     pub fn reference(&self, repo_tag: &str) -> String {
         format!("{}/{repo_tag}", self.world.registry)
+    }
+
+    /// The user that has the password.
+    pub fn user(&self) -> &'static str {
+        self.world.personality.user()
+    }
+
+    /// Where the token service is.
+    pub fn tokens(&self) -> SocketAddr {
+        self.world.tokens_at
     }
 
     /// Where the storage is: for the `urls` of a layer that must not be fetched.
@@ -274,6 +292,11 @@ impl StrictRegistry {
     /// How often a fault has struck that the client cannot overcome.
     pub fn final_hits(&self) -> u32 {
         self.world.faults.final_hits()
+    }
+
+    /// How often it has refused, out of habit, what the client cannot do otherwise.
+    pub fn refusals(&self) -> u32 {
+        self.world.faults.refusals()
     }
 
     /// How many requests there were, at all three origins.

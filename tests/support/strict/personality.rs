@@ -30,6 +30,13 @@ const KNOWN_TYPES: [&str; 9] = [
     "text/spdx+json",
 ];
 
+/// What layers of artifacts may be besides.
+const LAYER_TYPES: [&str; 3] = [
+    "application/vnd.oci.image.layer.v1.tar",
+    "application/vnd.oci.image.layer.v1.tar+gzip",
+    "application/vnd.oci.image.layer.v1.tar+zstd",
+];
+
 /// Whose habits a registry has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Personality {
@@ -248,7 +255,7 @@ impl World {
         }
     }
 
-    /// The refusal of the bytes of a blob, by their length and whether they come in a chunk.
+    /// The refusal of the bytes of a blob, by their length and whether they are one of several chunks.
     pub fn no_bytes(&self, length: u64, is_chunk: bool) -> Option<Answer> {
         match self.personality {
             Personality::Nginx if length > NGINX_LIMIT => {
@@ -330,6 +337,7 @@ impl World {
                 let is_artifact = manifest["artifactType"].is_string() || manifest["subject"].is_object();
                 let layers = manifest["layers"].as_array().into_iter().flatten().filter(|_| is_artifact);
                 let layers = layers.filter_map(|layer| layer["mediaType"].as_str());
+                let layers = layers.filter(|layer| !LAYER_TYPES.contains(layer));
                 let unknown = types.into_iter().filter_map(text).chain(layers).find(is_unknown)?;
                 let detail = json!({
                     "message": format!("failed to parse manifest: manifest data does not match schema: '{unknown}' is not one of …"),

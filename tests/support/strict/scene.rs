@@ -2,7 +2,8 @@
 
 use super::Behaviour;
 use super::faults::{Fault, Planned, Point};
-use super::image::{Content, Image};
+use super::image::{Artifact, Content, Image};
+use super::personality::Personality;
 use super::random::Random;
 use super::tokens::Access;
 
@@ -36,6 +37,8 @@ pub struct Scene {
     pub behaviour: Behaviour,
     /// Whether the client has credentials.
     pub has_credentials: bool,
+    /// What is attached to the image in a push.
+    pub artifact: Option<Artifact>,
     /// What the registry, in a push, or the cache, in a pull, has before: digest and bytes.
     pub there: Vec<(String, Vec<u8>)>,
     /// The digests that are said to be in [`BASE`], and are or are not.
@@ -57,9 +60,12 @@ impl Scene {
         let turn = usize::try_from(seed % ROUND as u64).expect("it is small");
         let fault = Fault::ALL.iter().chain(&SELDOM).nth(turn).copied();
         let is_push = fault.and_then(direction).unwrap_or_else(|| random.once_in(2));
+        let personality = personality(seed, fault, is_push);
         let access = match fault {
+            _ if personality == Personality::Artifactory => Access::Bearer,
             Some(Fault::TokenRefused) => Access::Bearer,
             Some(fault) if fault.is_of_tokens() => random.pick(&[Access::Anonymous, Access::Bearer]),
+            _ if personality != Personality::Plain => personality.access(),
             _ => random.pick(&[Access::Open, Access::Open, Access::Basic, Access::Anonymous, Access::Bearer]),
         };
         let mut image = Image::random(&mut random, None);
@@ -69,9 +75,14 @@ impl Scene {
         let mut scene = Scene {
             is_push,
             image,
-            behaviour: Behaviour { seed: Some(seed), access, ..Behaviour::default() },
-            has_credentials: matches!(access, Access::Basic | Access::Bearer)
-                || (access == Access::Open && random.once_in(3)),
+            behaviour: Behaviour { seed: Some(seed), access, ..Behaviour::of(personality) },
+            has_credentials: match access {
+                Access::Basic | Access::Bearer => true,
+                Access::Public => is_push || random.once_in(2),
+                Access::Open => random.once_in(3),
+                Access::Anonymous => false,
+            },
+            artifact: None,
             there: Vec::new(),
             mountable: Vec::new(),
             tagged: random.once_in(2),
@@ -80,9 +91,14 @@ impl Scene {
             hopeless: None,
         };
         scene.behaviour.is_shared = scene.twice;
+        // GitLab keeps no lists. Two clients at once may write the same list, which not all registries take twice.
+        if scene.is_push && personality != Personality::GitLab && !scene.twice && random.once_in(3) {
+            scene.artifact = Some(Artifact::of(&scene.image.index));
+        }
         // Where faults are for the bytes of a blob, these come in one PUT.
         let is_of_bytes = fault.is_some_and(|fault| direction(fault) == Some(true) && !fault.is_of_mount());
-        scene.behaviour.chunks_only = is_push && !is_of_bytes && random.once_in(4);
+        let takes_chunks = personality != Personality::Gar;
+        scene.behaviour.chunks_only = is_push && takes_chunks && !is_of_bytes && random.once_in(4);
         let targets: Vec<&Content> = scene.image.blobs.iter().filter(|blob| is_target(blob)).collect();
         let target = targets[random.below(targets.len())].clone();
         scene.furnish(&mut random, &target);
@@ -106,6 +122,7 @@ impl Scene {
             image,
             behaviour: Behaviour { seed: Some(seed), faults, chunks_only: true, ..Behaviour::default() },
             has_credentials: false,
+            artifact: None,
             there: Vec::new(),
             mountable: Vec::new(),
             tagged: false,
@@ -142,8 +159,8 @@ impl Scene {
     #[allow(clippy::match_same_arms)] // each has its own reason
     pub fn most_final_hits(&self) -> u32 {
         match (self.fault, self.hopeless) {
-            // Five attempts, of each of the five blobs, which go up at the same time; HEAD and GET of what is looked for.
-            (Some(Fault::ErrorForEver), Some(Point::Begin)) => 25,
+            // Five attempts, of each of the six blobs, which go up at the same time; HEAD and GET of what is looked for.
+            (Some(Fault::ErrorForEver), Some(Point::Begin)) => 30,
             (Some(Fault::ErrorForEver), Some(Point::AskManifest)) => 10,
             (Some(Fault::ErrorForEver), _) => 5,
             // None of them is asked again; four uploads may have begun, and a blob may be tried in chunks.
@@ -256,6 +273,17 @@ impl Scene {
         }
         *left -= cost;
         vec![Planned { fault, point, content, times }]
+    }
+}
+
+/// The personality of a seed, which is another one each time that a fault comes round.
+fn personality(seed: u64, fault: Option<Fault>, is_push: bool) -> Personality {
+    let turn = usize::try_from(seed % ROUND as u64 + seed / ROUND as u64).expect("it is small");
+    let personality = Personality::ALL[turn % Personality::ALL.len()];
+    // Nothing that is pushed to a cache gets as far as the fault.
+    match fault {
+        Some(_) if is_push && personality == Personality::ProxyCache => Personality::Distribution3,
+        _ => personality,
     }
 }
 

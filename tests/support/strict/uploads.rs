@@ -88,9 +88,6 @@ impl World {
     }
 
     fn mount(&self, request: &Request, repository: &str, digest: &str, from: &str, rights: &[String]) -> Answer {
-        if let Some(answer) = self.no_mount(from) {
-            return answer;
-        }
         if let Some(fault) = self.faults.strike(Point::Mount, digest, |_| true) {
             self.monitor.hit(&fault.to_string());
             return match fault {
@@ -101,6 +98,9 @@ impl World {
                 Fault::MountNotAllowed => Answer::error(405, "UNSUPPORTED"),
                 _ => self.try_again(self.chaos.pick("mount error", digest, &[500, 502, 503, 504])),
             };
+        }
+        if let Some(answer) = self.no_mount(from) {
+            return answer;
         }
         let mut repositories = super::lock(&self.repositories);
         let content = repositories.get(from).blobs.get(digest).cloned();
@@ -178,7 +178,9 @@ impl World {
         };
         let target = format!("{path}{query}");
         self.give(number, &target);
-        let host = if place == Place::Registry { self.registry } else { self.storage };
+        let storage = format!("http://{}", self.storage);
+        let origin = if place == Place::Registry { &self.origin } else { &storage };
+        let host = origin.split_once("//").map_or("", |(_, host)| host);
         let forms = ["absolute", "path", "path", "host", "relative"];
         let form = self.chaos.pick("form of a location", "", &forms);
         let folder = |path: &str| path.rfind('/').map(|end| path[..=end].to_owned());
@@ -188,7 +190,7 @@ impl World {
             "relative" if place == asked && folder(request.path()) == folder(&path) => {
                 ("relative", format!("{id}{query}"))
             }
-            _ => ("absolute", format!("http://{host}{target}")),
+            _ => ("absolute", format!("{origin}{target}")),
         };
         self.monitor.hit(&format!("Location {form} on {place}"));
         text

@@ -1,7 +1,11 @@
 use super::*;
 use crate::image::MediaType;
+use crate::image::artifact::{EMPTY, artifact, empty};
 use crate::image::digest::sha256;
-use crate::store::layout::index::INDEX;
+use crate::image::manifest::Annotations;
+use crate::store::layout::index::{INDEX, parse_index};
+use crate::store::layout::lists::merge_referrers;
+use crate::store::layout::sample::begin_sample;
 use crate::store::{Memory, Sink, read};
 
 /// Creates a source with `bytes` as the content of `descriptor`.
@@ -36,6 +40,68 @@ fn new_layout_replaces_old_one_with_its_blobs() {
     let found = layout.resolve(Some(&"latest".parse().expect("a tag"))).expect("is tagged");
     assert_eq!(read(&layout, &found).expect("reads"), b"new");
     assert_eq!(blobs(&root), 1);
+}
+
+/// Writes a layout with an image, tagged `latest`, and what is attached to it.
+fn write_attached(root: &Path, place: ReferrersPlace, types: &[&str]) -> Layout {
+    let (writer, image) = begin_sample(root);
+    let writer = writer.with_referrers(place);
+    let memory = Memory::default();
+    memory.put(&empty(), EMPTY.to_vec());
+    for artifact_type in types {
+        let attached = memory.put_document(artifact(artifact_type, &[], &image, &Annotations::new()));
+        writer.attach(&attached, &memory).expect("attaches");
+    }
+    writer.commit().expect("commits")
+}
+
+#[test]
+fn index_lists_the_image_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("x");
+    let layout = write_attached(&root, ReferrersPlace::Beside, &["text/x", "text/y"]);
+    assert_eq!((layout.images().len(), layout.referrers().len(), layout.entries().len()), (1, 2, 3));
+    let lists = || [INDEX, REFERRERS].map(|name| fs::read(root.join(name)).ok());
+    let before = lists();
+    drop(layout);
+    drop(write_attached(&root, ReferrersPlace::Beside, &["text/x", "text/y"]));
+    assert_eq!(lists(), before, "the same content has the same bytes");
+    let layout = write_attached(&root, ReferrersPlace::Index, &["text/x", "text/y"]);
+    // The image, what is attached, and the list of that.
+    assert_eq!((layout.images().len(), layout.referrers().len()), (4, 0));
+    layout.resolve(None).expect("one image");
+    assert!(!root.join(REFERRERS).exists());
+    drop(layout);
+    drop(write_attached(&root, ReferrersPlace::Beside, &["text/y"]));
+    let layout = write_attached(&root, ReferrersPlace::Beside, &[]);
+    assert_eq!(layout.entries().len(), 1);
+    assert!(!root.join(REFERRERS).exists());
+}
+
+#[test]
+fn list_between_two_images_has_attachments_of_both() {
+    let list = |types: &[&str]| {
+        let folder = tempfile::tempdir().expect("a folder");
+        drop(write_attached(folder.path(), ReferrersPlace::Beside, types));
+        fs::read(folder.path().join(REFERRERS)).expect("a list")
+    };
+    let both = merge_referrers(Some(&list(&["text/x", "text/y"])), Some(&list(&["text/y", "text/z"])));
+    let types = parse_index(&both.expect("a list")).expect("a list");
+    let types: Vec<_> = types.iter().map(|entry| entry.artifact_type().clone().expect("a type").to_string()).collect();
+    assert_eq!(types, ["text/x", "text/y", "text/z"]);
+    assert_eq!(merge_referrers(None, Some(b"{")), None, "what is invalid is replaced");
+}
+
+#[test]
+fn invalid_referrers_list_is_an_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    drop(write_attached(folder.path(), ReferrersPlace::Beside, &["text/x"]));
+    fs::write(folder.path().join(REFERRERS), "{").expect("damages");
+    let error = Layout::open(folder.path()).expect_err("is invalid");
+    assert!(error.to_string().contains("its referrers.json is invalid"), "{error}");
+    assert!(error.help().expect("help").to_string().contains("or remove referrers.json"));
+    drop(write_attached(folder.path(), ReferrersPlace::Beside, &["text/x"]));
+    Layout::open(folder.path()).expect("was replaced");
 }
 
 #[test]
