@@ -22,6 +22,13 @@ pub const DOCKER_AUTH_CONFIG: &str = "DOCKER_AUTH_CONFIG";
 pub const KEY_PASSWORD: &str = "COSIGN_PASSWORD";
 /// The variable that holds the token of an identity that signs without a key, as all of sigstore's programs have it.
 pub const IDENTITY_TOKEN: &str = "SIGSTORE_ID_TOKEN";
+
+/// Returns whether a variable holds a secret, by its name.
+pub fn is_secret(variable: &str) -> bool {
+    let words = ["TOKEN", "PASSWORD", "SECRET", "CREDENTIAL"];
+    variable == DOCKER_AUTH_CONFIG || words.iter().any(|word| variable.to_ascii_uppercase().contains(word))
+}
+
 /// The environment variables of a run. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Environment(Arc<Variables>);

@@ -62,6 +62,8 @@ pub struct Variable {
     pub example: &'static str,
     /// Whether it holds several items, with commas between them.
     pub is_split: bool,
+    /// Whether an empty value is an error, and not as good as none: it says where an image goes.
+    pub must_be_filled: bool,
 }
 
 /// The functions for the type of a key's value.
@@ -115,7 +117,13 @@ impl Flag {
 impl Variable {
     /// Defines a variable that holds one value.
     pub const fn new(name: &'static str, example: &'static str) -> Variable {
-        Variable { name, example, is_split: false }
+        Variable { name, example, is_split: false, must_be_filled: false }
+    }
+
+    /// Makes an empty value an error.
+    #[must_use]
+    pub const fn filled(self) -> Variable {
+        Variable { must_be_filled: true, ..self }
     }
 
     /// Splits the value at commas.

@@ -93,20 +93,21 @@ keys! {
         variable: Some(Variable::new("CARGO_OCI_PLATFORMS", "linux/amd64,linux/arm64").split()),
     }
     repository: Repositories {
-        help: "Push to this repository, such as ghcr.io/acme/hello, without a tag",
+        help: "Push to this repository, such as ghcr.io/acme/hello or, for several images, ghcr.io/acme/{name}; without a tag",
         name: "repository",
         default: KeyDefault::None,
         example: r#""ghcr.io/acme/hello""#,
         flag: Some(Flag::new("repository", "REPO")),
-        variable: Some(Variable::new("CARGO_OCI_REPOSITORY", "ghcr.io/you/hello")),
+        variable: Some(Variable::new("CARGO_OCI_REPOSITORY", "ghcr.io/you/{name}").filled()),
     }
     tags: NonEmpty<TagTemplate> {
-        help: "Set the tags of the image; a tag may contain placeholders such as {version} and {git.short}",
+        help: "Set the tags of the image; a tag may contain placeholders such as {version} and {git.short}, and is left out with \
+               {git.tag?} if there is no value",
         name: "tags",
         default: KeyDefault::Value(r#"["latest"]"#),
         example: r#"["latest", "{version}", "{git.short}"]"#,
         flag: Some(Flag::new("tag", "TAG").short('t').split()),
-        variable: Some(Variable::new("CARGO_OCI_TAGS", "'latest,{version}'").split()),
+        variable: Some(Variable::new("CARGO_OCI_TAGS", "'latest,{version}'").split().filled()),
     }
     bins: NonEmpty<BinName> {
         help: "Put these binaries into the image",

@@ -11,6 +11,7 @@ use toml::de::DeValue;
 use super::check::{check_line, key_value};
 use super::document::{any_string, pairs, parsed, some_strings, string, strings, wrong_type, wrong_value};
 use super::error::ValueError;
+use super::template::Template;
 
 /// The type of a key's value.
 pub(crate) trait KeyValue: Sized {
@@ -59,7 +60,7 @@ pub(crate) trait Text: FromStr<Err: Display> {
     }
 }
 
-/// Labels or annotations. `None` removes one that would be set otherwise.
+/// Labels or annotations, whose values may have placeholders. `None` removes one that would be set otherwise.
 pub type Labels = BTreeMap<String, Option<String>>;
 
 /// Environment variables, in the order they are written.
@@ -249,6 +250,7 @@ impl KeyValue for Labels {
         for text in texts {
             check_line(text)?;
             let (key, value) = key_value(text)?;
+            Template::among_braces(&value)?;
             labels.insert(key, Some(value));
         }
         Ok(labels)
@@ -269,7 +271,11 @@ impl KeyValue for Labels {
 fn string_or_false(value: &Spanned<DeValue>) -> Result<Option<String>, ValueError> {
     match value.get_ref() {
         DeValue::Boolean(false) => Ok(None),
-        DeValue::String(_) => string(value).map(Some),
+        DeValue::String(_) => {
+            let text = string(value)?;
+            Template::among_braces(&text).map_err(|why| wrong_value(value, why))?;
+            Ok(Some(text))
+        }
         _ => Err(wrong_type(value, "a string or `false`")),
     }
 }

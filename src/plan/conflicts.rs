@@ -53,7 +53,7 @@ fn check_names(metadata: &Metadata, image: &ImagePlan, other: &ImagePlan, reposi
     let separate = "set a different `repository` or `tags` for each";
     let separate = repository.map_or_else(
         || separate.to_owned(),
-        |repository| format!("{repository} applies to both: remove it and {separate}"),
+        |repository| format!("{repository} applies to both: write `{{name}}` into it, or remove it and {separate}"),
     );
     Err(miette!(
         help = format!("{separate}, or build one at a time with `--image`"),

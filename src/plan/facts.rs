@@ -14,7 +14,7 @@ use super::image::ImagePlan;
 use super::tags::{Git, Values};
 use crate::cli::{BuildArgs, CargoArgs};
 use crate::config::value::{Arguments, Entrypoint, KeyValue, NonEmpty};
-use crate::config::{BaseVerify, FileRule, Folder, PatternRoot, Repositories, Table};
+use crate::config::{BaseVerify, FileRule, Folder, PatternRoot, Table};
 use crate::error::Result;
 use crate::git::Commit;
 use crate::image::CompressionOptions;
@@ -45,7 +45,7 @@ impl Facts<'_> {
     /// Returns the plan of an image.
     ///
     /// # Errors
-    /// Returns an error if a tag cannot be made, or if a rule of `files` needs a build script that does not exist.
+    /// Returns an error if a placeholder has no value, or if a rule of `files` needs a build script that does not exist.
     pub(crate) fn image(&self, candidate: ImageCandidate) -> Result<ImagePlan> {
         let ImageCandidate { package, name, table, bins, .. } = candidate;
         let table = self.overrides.clone().over(table);
@@ -57,7 +57,13 @@ impl Facts<'_> {
         let described = described(package, &name, self.commit, self.created);
         let tags =
             table.tags.map_or_else(|| DEFAULT_TAG.parse().map(|tag| NonEmpty(vec![tag])).map_err(Report::msg), Ok)?;
-        let values = Values { name: &name, version: &package.version, profile: &profile, git: &self.git };
+        let values = Values {
+            name: &name,
+            package: &package.name,
+            version: &package.version,
+            profile: &profile,
+            git: &self.git,
+        };
         let files = table.files.unwrap_or_default();
         has_out_dir(package, &files)?;
         Ok(ImagePlan {
@@ -66,6 +72,9 @@ impl Facts<'_> {
             version: package.version.to_string(),
             bins,
             tags: values.tags(&tags.0)?,
+            labels: values.labels(table.labels.unwrap_or_default())?.over(described.clone()),
+            annotations: values.labels(table.annotations.unwrap_or_default())?.over(described),
+            repositories: values.repositories(&table.repository.unwrap_or_default().0)?,
             is_tagged_by_template: tags.0.iter().any(|tag| !tag.is_plain()),
             profile,
             features,
@@ -85,18 +94,17 @@ impl Facts<'_> {
             expose: table.expose.unwrap_or_default(),
             volumes: table.volumes.unwrap_or_default().into_iter().map(|volume| volume.0).collect(),
             stop_signal: table.stop_signal,
-            labels: table.labels.unwrap_or_default().over(described.clone()),
-            annotations: table.annotations.unwrap_or_default().over(described),
             packing: CompressionOptions {
                 compression: table.compression.unwrap_or_default(),
                 threads: threads(self.args.cargo.jobs.as_deref()),
             },
             no_index: self.args.image.no_index,
-            repositories: table.repository.map(|Repositories(all)| all).unwrap_or_default(),
             engine: table.engine,
             files,
             sbom: table.sbom.unwrap_or_default().0,
+            is_sbom_required: self.args.image.table.sbom.is_some(),
             provenance: table.provenance.unwrap_or(true),
+            is_provenance_required: self.args.image.table.provenance.is_some(),
             auditable: table.auditable.unwrap_or_default(),
             source: package.repository.clone(),
             target_dir: self.target_dir.to_owned(),

@@ -40,6 +40,13 @@ pub(crate) fn variables(environment: &Environment) -> Result<Table> {
     let mut table = Table::default();
     for key in KEYS {
         let Some(variable) = key.variable else { continue };
+        if variable.must_be_filled && environment.is_set(variable.name) && environment.get(variable.name).is_none() {
+            let Variable { name, example, .. } = variable;
+            return Err(miette!(
+                help = format!("set it as in `{name}={example}`, or unset it to use the value in Cargo.toml"),
+                "invalid {name}: it is empty"
+            ));
+        }
         let Some(value) = environment.get(variable.name).map(|value| value.to_string_lossy()) else { continue };
         let items = if variable.is_split { value.split(',').map(str::trim).collect() } else { vec![value.as_ref()] };
         key.set(&mut table, &items).map_err(|why| {

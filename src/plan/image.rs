@@ -82,8 +82,12 @@ pub struct ImagePlan {
     pub files: Vec<FileRule>,
     /// The formats of the SBOMs that are attached; empty for no SBOM.
     pub sbom: Vec<SbomFormat>,
+    /// Whether the SBOMs were asked for on the command line: a registry must accept them.
+    pub is_sbom_required: bool,
     /// Whether SLSA provenance is attached.
     pub provenance: bool,
+    /// Whether the provenance was asked for on the command line: a registry must accept it.
+    pub is_provenance_required: bool,
     /// Whether the list of crates is embedded into its binaries.
     pub auditable: bool,
     /// The repository of the sources, from Cargo.toml.

@@ -1,18 +1,19 @@
-//! Tag templates → tags.
+//! Templates → tags, repositories, labels.
 
 use std::cell::OnceCell;
 use std::path::Path;
 
 use cargo_metadata::semver::Version;
-use miette::{Context, miette};
+use miette::{Context, Report, miette};
 
 use crate::ci;
 use crate::config::check::{MAX_TAG, check_tag};
-use crate::config::{Placeholder, TagTemplate};
+use crate::config::{Labels, Placeholder, RepositoryTemplate, TagTemplate, Template};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::git::{self, Commit, NoCommit};
 use crate::image::digest::sha256;
+use crate::reference::Reference;
 use crate::unique::each_once;
 
 /// How many digits of its digest the name of a branch ends with that was cut.
@@ -33,6 +34,8 @@ pub(crate) struct Git<'a> {
 pub(crate) struct Values<'a> {
     /// The image's name.
     pub name: &'a str,
+    /// The package's name.
+    pub package: &'a str,
     /// The package's version.
     pub version: &'a Version,
     /// The profile.
@@ -51,7 +54,7 @@ impl<'a> Git<'a> {
         Git { folder, environment, commit, branch: OnceCell::new(), tag: OnceCell::new() }
     }
 
-    fn value(&self, placeholder: Placeholder) -> Result<String> {
+    fn value(&self, placeholder: &Placeholder) -> Result<String> {
         let commit = self.commit.map_err(|why| {
             let help = match why {
                 NoCommit::NoCommits => return miette!(help = "commit first: `git commit`", "{why}"),
@@ -72,6 +75,17 @@ impl<'a> Git<'a> {
                 miette!(help = self.help_for_branches(commit), "no branch is checked out (detached HEAD)")
             }
             _ => miette!(help = self.help_for_tags(), "the commit {} has no tag", commit.sha),
+        })
+    }
+
+    /// Returns the value of an environment variable.
+    fn variable(&self, name: &str) -> Result<String> {
+        let value = self.environment.get(name).ok_or_else(|| {
+            miette!(help = format!("set the environment variable {name}"), "{name} is not set, or empty")
+        })?;
+        let value = value.to_str().filter(|value| !value.contains(char::is_control));
+        value.map(str::to_owned).ok_or_else(|| {
+            miette!(help = "set it to one line of UTF-8", "{name} is not UTF-8, or contains control characters")
         })
     }
 
@@ -101,9 +115,11 @@ impl<'a> Git<'a> {
 }
 
 impl Values<'_> {
-    fn get(&self, placeholder: Placeholder) -> Result<String> {
+    fn get(&self, placeholder: &Placeholder) -> Result<String> {
         Ok(match placeholder {
             Placeholder::Name => self.name.to_owned(),
+            Placeholder::Package => self.package.to_owned(),
+            Placeholder::Variable(name) => self.git.variable(name)?,
             Placeholder::Version => self.version.to_string(),
             Placeholder::Major => self.version.major.to_string(),
             Placeholder::Minor => self.version.minor.to_string(),
@@ -115,16 +131,17 @@ impl Values<'_> {
         })
     }
 
-    /// Returns the tag of a template. Long names of branches, which programs make too, are cut.
-    fn expand(&self, template: &TagTemplate) -> Result<String> {
-        let tag = template.expand(|placeholder| self.get(placeholder))?;
-        let branches = template.count(Placeholder::GitBranch);
+    /// Returns the tag of a template, or `None` if an optional placeholder has no value. Long names of branches, which programs
+    /// make too, are cut.
+    fn expand(&self, template: &TagTemplate) -> Result<Option<String>> {
+        let Some(tag) = template.expand(|placeholder| self.get(placeholder))? else { return Ok(None) };
+        let branches = template.count(&Placeholder::GitBranch);
         if tag.len() <= MAX_TAG || branches == 0 {
-            return Ok(tag);
+            return Ok(Some(tag));
         }
-        let branch = self.get(Placeholder::GitBranch)?;
+        let branch = self.get(&Placeholder::GitBranch)?;
         let excess = (tag.len() - MAX_TAG).div_ceil(branches);
-        let Some(left) = branch.chars().count().checked_sub(excess + CUT_DIGITS + 1) else { return Ok(tag) };
+        let Some(left) = branch.chars().count().checked_sub(excess + CUT_DIGITS + 1) else { return Ok(Some(tag)) };
         // Two branches may begin alike.
         let digest = sha256(branch.as_bytes());
         let cut: String =
@@ -138,16 +155,58 @@ impl Values<'_> {
     /// Returns the tags of the templates, each once.
     ///
     /// # Errors
-    /// Returns an error if a placeholder has no value, or if a tag becomes too long.
+    /// Returns an error if a placeholder has no value, if a tag becomes too long, or if no tag is left.
     pub(crate) fn tags(&self, templates: &[TagTemplate]) -> Result<Vec<String>> {
-        let tags = templates.iter().map(|template| {
-            let tag = self.expand(template).and_then(|tag| match check_tag(&tag) {
-                Ok(()) => Ok(tag),
-                Err(why) => Err(miette!(help = "shorten it in the key `tags` or in `--tag`", "{why}")),
+        let mut tags = Vec::new();
+        for template in templates {
+            let tag = self.expand(template).and_then(|tag| match tag.as_deref().map(check_tag) {
+                None | Some(Ok(())) => Ok(tag),
+                Some(Err(why)) => Err(miette!(help = "shorten it in the key `tags` or in `--tag`", "{why}")),
             });
-            tag.wrap_err_with(|| format!("cannot make the tag `{template}` of {}", self.name))
+            tags.extend(tag.wrap_err_with(|| format!("cannot make the tag `{template}` of {}", self.name))?);
+        }
+        if tags.is_empty() {
+            let templates: Vec<_> = templates.iter().map(|template| format!("`{template}`")).collect();
+            return Err(miette!(
+                help = "add a tag without `?`",
+                "{} has no tag: {} left out, for want of a value",
+                self.name,
+                templates.join(", ") + if templates.len() == 1 { " is" } else { " are" }
+            ));
+        }
+        Ok(each_once(tags))
+    }
+
+    /// Returns the repositories of the templates, each once.
+    ///
+    /// # Errors
+    /// Returns an error if a placeholder has no value, or if the result is no repository.
+    pub(crate) fn repositories(&self, templates: &[RepositoryTemplate]) -> Result<Vec<Reference>> {
+        let repositories = templates.iter().map(|template| {
+            let repository = template.expand(|placeholder| self.get(placeholder));
+            repository.wrap_err_with(|| format!("cannot make the repository `{template}` of {}", self.name))
         });
-        Ok(each_once(tags.collect::<Result<Vec<_>>>()?))
+        Ok(each_once(repositories.collect::<Result<Vec<_>>>()?))
+    }
+
+    /// Returns labels or annotations with the values of their placeholders. What has an optional one without a value is left out.
+    ///
+    /// # Errors
+    /// Returns an error if a placeholder has no value.
+    pub(crate) fn labels(&self, templates: Labels) -> Result<Labels> {
+        let mut labels = Labels::new();
+        for (key, value) in templates {
+            let Some(text) = value else {
+                labels.insert(key, None);
+                continue;
+            };
+            let template = Template::among_braces(&text).map_err(Report::msg);
+            let value = template.and_then(|template| template.expand(|placeholder| self.get(placeholder)));
+            if let Some(value) = value.wrap_err_with(|| format!("cannot make `{key}` of {}", self.name))? {
+                labels.insert(key, Some(value));
+            }
+        }
+        Ok(labels)
     }
 }
 
@@ -160,7 +219,7 @@ mod tests {
         let environment = Environment::default();
         let git = Git::new(Path::new("/"), &environment, commit.ok_or(&none));
         let version = Version::parse("1.2.3-rc.1+build.7").expect("a version");
-        let values = Values { name: "hello", version: &version, profile: "release", git: &git };
+        let values = Values { name: "hello", package: "hello", version: &version, profile: "release", git: &git };
         let templates: Vec<_> = templates.iter().map(|text| text.parse().expect("a template")).collect();
         values.tags(&templates)
     }
@@ -188,7 +247,7 @@ mod tests {
             let environment = [("GITLAB_CI", "true"), ("CI_COMMIT_BRANCH", branch)].into_iter().collect();
             let git = Git::new(Path::new("/"), &environment, Ok(&commit));
             let version = Version::new(1, 2, 3);
-            let values = Values { name: "hello", version: &version, profile: "release", git: &git };
+            let values = Values { name: "hello", package: "hello", version: &version, profile: "release", git: &git };
             values.tags(&[template.parse().expect("a template")]).map(|mut tags| tags.remove(0))
         };
         let long = format!("renovate/{}", "x".repeat(200));

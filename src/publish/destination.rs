@@ -1,23 +1,30 @@
 //! A repository that an image is pushed to.
 
+use std::collections::HashSet;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use miette::{Context, Report};
+use miette::{Context, Report, miette};
 use oci_spec::image::Descriptor;
 
-use super::referrers::ReferrersUpload;
+use super::referrers::{MissingReferrers, ReferrersUpload, was_pushed};
+use super::tags::{TagMove, TagMoves};
 use crate::attest::Signer;
 use crate::context::GlobalContext;
 use crate::context::subject::SignableManifest;
 use crate::error::Result;
 use crate::event::{BuiltImage, Event};
+use crate::image::Digest;
 use crate::interrupt::inherit;
 use crate::parallel::{MANY, each, lock};
 use crate::plan::ImagePlan;
 use crate::reference::{BaseReference, Reference};
 use crate::registry::Registry;
-use crate::store::{Layout, Sink, Source, copy};
+use crate::registry::referrers::RejectedReferrers;
+use crate::registry::referrers_tag::{ListCheck, ListUpdate};
+use crate::store::graph::reachable;
+use crate::store::{Cache, Layout, SMALL_BLOB, Source, copy, copy_content};
+use crate::unique::each_once;
 
 /// How long the tags that a registry returned are trusted.
 const FRESH: Duration = Duration::from_secs(5);
@@ -31,9 +38,37 @@ pub(crate) struct Destination<'a> {
     /// The connection to it.
     pub registry: Registry<'a>,
     tagged: Mutex<Option<Tagged>>,
+    last: LastBuild,
+}
+
+/// The image that was built before this run.
+#[derive(Default)]
+struct LastBuild {
+    /// The image, as its layout lists it.
+    roots: Vec<Descriptor>,
+    /// Its content.
+    digests: HashSet<Digest>,
+}
+
+impl LastBuild {
+    fn of(plan: &ImagePlan) -> LastBuild {
+        let Ok(layout) = Layout::open(&plan.layout) else { return LastBuild::default() };
+        let roots: Vec<_> = layout.entries().iter().filter(|entry| entry.artifact_type().is_none()).cloned().collect();
+        let Ok(content) = reachable(&layout, &roots) else { return LastBuild::default() };
+        LastBuild { roots, digests: content.iter().map(|descriptor| descriptor.digest().clone()).collect() }
+    }
 }
 
 const CANNOT_ATTACH: &str = "cannot attach SBOM, provenance or signatures";
+const UNCHECKED: &str = "the tags have moved, but what is attached to the image may not be listed";
+
+/// What became of the referrers that were sent beside an image.
+struct SentReferrers {
+    /// Those that must be sent again.
+    left: Vec<Descriptor>,
+    /// The lists that were written.
+    lists: Vec<ListUpdate>,
+}
 
 /// The manifests of tags in a repository.
 struct Tagged {
@@ -62,11 +97,13 @@ impl<'a> Destination<'a> {
     /// Returns an error if credentials cannot be read, or TLS cannot be set up.
     pub(crate) fn connect(
         image: usize,
+        plan: &ImagePlan,
         repository: &Reference,
         context: &GlobalContext<'a>,
     ) -> Result<Destination<'a>> {
         let registry = context.connect_to_push(repository)?;
-        Ok(Destination { image, repository: repository.clone(), registry, tagged: Mutex::default() })
+        let (repository, last) = (repository.clone(), LastBuild::of(plan));
+        Ok(Destination { image, repository, registry, tagged: Mutex::default(), last })
     }
 
     /// Returns the context of an error.
@@ -92,53 +129,135 @@ impl<'a> Destination<'a> {
     /// Pushes the image, what is attached to it, and last its tags.
     ///
     /// # Errors
-    /// Returns the first failure; then no tag has moved.
+    /// Returns the first failure, which says what tags have moved.
     pub(crate) fn push(&self, upload: &TaggedImage, context: &GlobalContext) -> Result<()> {
         let TaggedImage { plan, image, tags, source, signer } = upload;
-        let root = &image.root;
         let tagged = self.tagged(tags)?;
-        let is_there = tagged.iter().any(|there| is(there.as_ref(), root));
         let manifests = signable(plan, image);
         let cache = context.cache()?;
         let referrers =
-            ReferrersUpload { image, manifests: &manifests, layout: *source, signer: *signer, cache: &cache };
+            ReferrersUpload { plan, image, manifests: &manifests, layout: *source, signer: *signer, cache: &cache };
+        let is_tagged = tagged.iter().any(|there| is(there.as_ref(), &image.root));
+        // If it is there, all content exists: it is sent last, and registries reject manifests without their content.
+        let is_there = is_tagged || self.may_have(&image.root, &cache)?;
         // Sign once, however often it is sent: transparency logs keep every signature.
         let missing = referrers.missing(&self.registry, is_there).wrap_err(CANNOT_ATTACH)?;
-        let attach = || missing.as_ref().map_or(Ok(()), |missing| referrers.attach(&self.registry, missing));
-        let is_attached = if is_there {
-            // If the tag is right, all content exists: registries reject manifests without their content.
-            false
+        let mut sent = if is_there {
+            SentReferrers { left: missing.referrers.clone(), lists: Vec::new() }
         } else {
             context.report(Event::Pushing { image: image.name.clone(), to: self.registry.location() });
-            self.mount(&plan.base, image.manifests.iter().flat_map(|manifest| &manifest.layers[..manifest.below]));
-            std::thread::scope(|scope| {
-                // Referrers may be there before the image is (distribution-spec, "Pushing Manifests with Subject").
-                let early = scope.spawn(inherit(attach));
-                copy(*source, &self.registry, std::slice::from_ref(root))?;
-                Ok::<_, Report>(matches!(early.join(), Ok(Ok(()))))
-            })?
+            self.send(upload, &referrers, &missing)?
         };
-        // Attach before the tags move. Some registries accept referrers only after the image.
-        if !is_attached {
-            attach().wrap_err(CANNOT_ATTACH)?;
+        // Attach before the tags move.
+        let mut attached = referrers.attach(&self.registry, &missing, &sent.left).wrap_err(CANNOT_ATTACH)?;
+        sent.lists.append(&mut attached.lists);
+        let mut rejected = attached.rejected;
+        if referrers.is_any_required() {
+            // Signatures differ: other runs may write other lists.
+            let check = if signer.is_some() { ListCheck::Thorough } else { ListCheck::Once };
+            let lists = std::mem::take(&mut sent.lists);
+            rejected.extend(self.registry.finish_lists(lists, check).wrap_err(CANNOT_ATTACH)?);
         }
-        if let Some(missing) = &missing {
-            referrers.report_signed(&self.registry, missing, context.listener);
+        let mut warnings = referrers.left_out(&self.registry, rejected).wrap_err(CANNOT_ATTACH)?;
+        referrers.report_signed(&self.registry, &missing, context.listener);
+        let unlisted = self.move_tags(upload, &tagged, sent.lists)?;
+        warnings.extend(referrers.left_out(&self.registry, unlisted).wrap_err(CANNOT_ATTACH)?);
+        let warnings = each_once(missing.warnings.into_iter().chain(warnings));
+        referrers.remember(&self.registry, &warnings);
+        for warning in warnings {
+            context.warn(warning);
         }
-        let left: Vec<_> = tags.iter().zip(&tagged).filter(|(_, there)| !is(there.as_ref(), root)).collect();
-        each(&left, MANY, |(tag, _)| {
-            self.registry.tag(root, tag).wrap_err_with(|| format!("cannot move the tag {tag}"))
-        })?;
         context.report(Event::Pushed { image: image.name.clone(), to: self.registry.location(), was_there: is_there });
         Ok(())
     }
 
+    /// Sends the image and, beside it, what is attached to it. The index is left to the first tag, if that is as safe.
+    fn send(
+        &self,
+        upload: &TaggedImage,
+        referrers: &ReferrersUpload,
+        missing: &MissingReferrers,
+    ) -> Result<SentReferrers> {
+        let TaggedImage { plan, image, tags, source, .. } = upload;
+        self.mount(&plan.base, image.manifests.iter().flat_map(|manifest| &manifest.layers[..manifest.below]));
+        self.assume_new_layers(image);
+        let early = std::thread::scope(|scope| {
+            // Referrers may be there before the image is (distribution-spec, "Pushing Manifests with Subject").
+            let early = scope.spawn(inherit(|| referrers.attach(&self.registry, missing, &missing.referrers)));
+            copy_content(*source, &self.registry, &image.root)?;
+            Ok::<_, Report>(early.join().ok().and_then(Result::ok))
+        })?;
+        let sent = match early {
+            // Some registries accept referrers only after the image: what was rejected is sent again.
+            Some(early) => SentReferrers {
+                left: early.rejected.into_iter().flat_map(|rejected| rejected.manifests).collect(),
+                lists: early.lists,
+            },
+            None => SentReferrers { left: missing.referrers.clone(), lists: Vec::new() },
+        };
+        // What was asked for must be listed before the tags move, and some registries list nothing before the image is there.
+        let is_needed = !sent.left.is_empty() || !sent.lists.is_empty() && referrers.is_any_required();
+        // The registry has stored the manifests by their digests, unchanged. So will it the index, also by a tag.
+        if is_needed || tags.is_empty() || plan.no_index {
+            copy(*source, &self.registry, std::slice::from_ref(&image.root))?;
+        }
+        Ok(sent)
+    }
+
+    /// Moves the tags, and looks at the lists of referrers meanwhile: SBOMs and provenance of the same image are the same, so that
+    /// other runs that push it at the same time write the same lists. Returns what the registry does not list.
+    fn move_tags(
+        &self,
+        upload: &TaggedImage,
+        tagged: &[Option<Descriptor>],
+        lists: Vec<ListUpdate>,
+    ) -> Result<Vec<RejectedReferrers>> {
+        let TaggedImage { image, tags, source, .. } = upload;
+        let moves = tags.iter().zip(tagged).filter(|(_, before)| !is(before.as_ref(), &image.root));
+        let moves = moves.map(|(name, before)| TagMove { name, before: before.as_ref() }).collect();
+        let moves = TagMoves { registry: &self.registry, root: &image.root, source: *source, tags: moves };
+        std::thread::scope(|scope| {
+            let lists = scope.spawn(inherit(|| self.registry.finish_lists(lists, ListCheck::Once)));
+            moves.run()?;
+            lists.join().unwrap_or_else(|_| Err(miette!("a thread panicked"))).wrap_err(UNCHECKED)
+        })
+    }
+
+    /// Returns whether the repository has an image, although no tag is known to name it.
+    fn may_have(&self, root: &Descriptor, cache: &Cache) -> Result<bool> {
+        if let Some(known) = self.registry.known_existence(root) {
+            return Ok(known);
+        }
+        // An image that was built where another was built before is there only if it was pushed from here.
+        if self.last.digests.is_empty() || was_pushed(cache, &self.registry, root.digest()) {
+            return self.registry.has_manifest(root);
+        }
+        Ok(false)
+    }
+
+    /// Saves the question for layers that are new on this machine, if sending them takes as long.
+    fn assume_new_layers(&self, image: &BuiltImage) {
+        let own = image.manifests.iter().flat_map(|manifest| &manifest.layers[manifest.below..]);
+        own.filter(|layer| layer.size() <= SMALL_BLOB && !self.last.digests.contains(layer.digest()))
+            .for_each(|layer| self.registry.assume_missing(layer));
+    }
+
+    /// Returns whether the repository has the image that was built last, which may only get another tag now.
+    ///
+    /// # Errors
+    /// Returns an error if the registry does not respond.
+    pub(crate) fn keeps_last_build(&self, cache: &Cache) -> Result<bool> {
+        match self.last.roots.iter().find(|root| was_pushed(cache, &self.registry, root.digest())) {
+            Some(root) => self.registry.has_manifest(root),
+            None => Ok(false),
+        }
+    }
+
     /// Returns whether a tag refers to the image that was built last: then there may be nothing to send.
-    pub(crate) fn has_last_build(&self, plan: &ImagePlan) -> bool {
-        let Ok(last) = Layout::open(&plan.layout) else { return false };
+    pub(crate) fn has_last_build(&self) -> bool {
         let tagged = lock(&self.tagged);
         let mut there = tagged.iter().flat_map(|tagged| tagged.manifests.iter().flatten());
-        there.any(|there| last.entries().iter().any(|entry| entry.digest() == there.digest()))
+        there.any(|there| self.last.roots.iter().any(|root| root.digest() == there.digest()))
     }
 
     /// Mounts layers of a base in the same registry instead of sending them.

@@ -1,12 +1,14 @@
 //! Images → registries, engines and bundles; their signatures.
 //!
-//! A push sends blobs → manifests by digest → index → tags, to every repository of an image.
+//! A push sends blobs → manifests by digest, and beside them what is attached → the index and its tags, to every repository of an
+//! image.
 
 pub(crate) mod bundles;
 mod destination;
 pub(crate) mod engines;
 mod referrers;
 pub(crate) mod sign;
+mod tags;
 pub(crate) mod verify;
 
 use std::sync::OnceLock;
@@ -45,7 +47,7 @@ impl<'a> Destinations<'a> {
     /// Pushes all images; returns `registry/repository@digest` for each repository.
     ///
     /// # Errors
-    /// Returns the first failure; then no tag of that repository has moved.
+    /// Returns the first failure, which says what tags have moved.
     pub(crate) fn push(&self, built: &Built) -> Result<Vec<String>> {
         let mut results = Vec::new();
         for destination in self.open() {
@@ -63,7 +65,7 @@ impl<'a> Destinations<'a> {
     fn each_changed(&self, bases: &[ImageBase], work: impl Fn(&Destination, &ImageBase) -> Result<()>) -> Result<()> {
         for destination in self.open() {
             let base = &bases[destination.image];
-            if !destination.has_last_build(base.plan) {
+            if !destination.has_last_build() {
                 work(destination, base).wrap_err_with(|| destination.failure(base.plan))?;
             }
         }
@@ -85,8 +87,8 @@ impl Hooks for Destinations<'_> {
         let wanted = images.iter().enumerate().flat_map(|(at, plan)| plan.repositories.iter().map(move |to| (at, to)));
         let wanted: Vec<_> = wanted.collect();
         let open = each(&wanted, MANY, |(at, repository)| {
-            let destination = Destination::connect(*at, repository, self.context)?;
             let plan = &images[*at];
+            let destination = Destination::connect(*at, plan, repository, self.context)?;
             destination.tagged(self.tags(plan)).wrap_err_with(|| destination.failure(plan))?;
             Ok(destination)
         })?;
@@ -95,9 +97,13 @@ impl Hooks for Destinations<'_> {
         Ok(())
     }
 
-    /// Asks the registries for the layers of the bases.
+    /// Asks the registries for the layers of the bases, unless they have the images that were built last.
     fn on_bases(&self, bases: &[ImageBase]) -> Result<()> {
+        let cache = self.context.cache()?;
         self.each_changed(bases, |destination, base| {
+            if destination.keeps_last_build(&cache)? {
+                return Ok(());
+            }
             each(&base.layers(), MANY, |layer| Sink::exists(&destination.registry, layer)).map(drop)
         })
     }

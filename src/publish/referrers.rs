@@ -6,18 +6,24 @@ use miette::Context;
 use oci_spec::image::Descriptor;
 
 use crate::attest::sign::{SubjectSigner, unsigned_statements};
+use crate::attest::statement::IN_TOTO;
 use crate::attest::{Signer, Statement};
 use crate::context::subject::SignableManifest;
 use crate::error::Result;
 use crate::event::{BuiltImage, Listener};
 use crate::image::Digest;
 use crate::parallel::{MANY, each};
+use crate::plan::ImagePlan;
 use crate::registry::Registry;
+use crate::registry::referrers::{AcceptedReferrers, RejectedReferrers};
+use crate::registry::refusal::reason;
 use crate::store::cache::records::RecordKind;
-use crate::store::{Cache, Fallback, LimitedSource, Memory, Referrers, Source};
+use crate::store::{Cache, Fallback, LimitedSource, Memory, Source};
 
 /// The referrers of an image.
 pub(crate) struct ReferrersUpload<'a> {
+    /// The plan.
+    pub plan: &'a ImagePlan,
     /// The image.
     pub image: &'a BuiltImage,
     /// Its index and its manifests.
@@ -38,8 +44,12 @@ struct SignedManifest {
 }
 
 /// The referrers that a registry does not have.
+#[derive(Default)]
 pub(crate) struct MissingReferrers {
-    referrers: Vec<Descriptor>,
+    /// Warnings about what the registry has rejected before.
+    pub warnings: Vec<String>,
+    /// Their manifests.
+    pub referrers: Vec<Descriptor>,
     /// The signatures among them, with their subjects.
     signatures: Memory,
     /// The signed statements of each manifest.
@@ -47,15 +57,17 @@ pub(crate) struct MissingReferrers {
 }
 
 impl ReferrersUpload<'_> {
-    /// Returns the referrers that a registry lacks, or `None` if no request is needed to know that it lacks none. A registry
-    /// that still has the image (`was_there`) also has what this machine attached to it before; only signatures need a
+    /// Returns the referrers that a registry lacks. A registry that still has the image (`was_there`) also has what this machine attached to it before; only signatures need a
     /// request.
     ///
     /// # Errors
     /// Returns an error if the registry does not respond, or signing fails.
-    pub(crate) fn missing(&self, registry: &Registry, was_there: bool) -> Result<Option<MissingReferrers>> {
-        if self.signer.is_none() && self.is_attached_already(registry, was_there) {
-            return Ok(None);
+    pub(crate) fn missing(&self, registry: &Registry, was_there: bool) -> Result<MissingReferrers> {
+        let known = if was_there { self.remembered(registry) } else { None };
+        if let Some(warnings) = known.filter(|warnings| warnings.is_empty() || !self.is_any_required())
+            && self.signer.is_none()
+        {
+            return Ok(MissingReferrers { warnings, ..MissingReferrers::default() });
         }
         let listed = each(self.manifests, MANY, |manifest| {
             // A new image has no referrers yet.
@@ -70,26 +82,75 @@ impl ReferrersUpload<'_> {
             signed.push(self.sign(manifest, listed, &source, &signatures).wrap_err("cannot sign it")?);
         }
         referrers.extend(signed.iter().flatten().flat_map(|signed| signed.signatures.iter().cloned()));
-        Ok(Some(MissingReferrers { referrers, signatures, signed }))
+        Ok(MissingReferrers { warnings: Vec::new(), referrers, signatures, signed })
     }
 
-    fn is_attached_already(&self, registry: &Registry, was_there: bool) -> bool {
+    /// Returns the warnings about the image if this machine has attached all there, as far as the registry accepts it.
+    fn remembered(&self, registry: &Registry) -> Option<Vec<String>> {
         let all = self.digests();
-        all.is_empty()
-            || was_there && self.cache.get(RecordKind::Attached, &self.record(registry)).as_ref() == Some(&all)
+        let record: Option<Vec<String>> = self.cache.get(RecordKind::Attached, &record(registry, &self.image.digest));
+        match record {
+            Some(record) => record.strip_prefix(&all[..]).map(<[String]>::to_vec),
+            None => all.is_empty().then(Vec::new),
+        }
     }
 
-    /// Attaches the missing referrers. It may be called again.
+    /// Attaches some of the missing referrers. It may be called again.
     ///
     /// # Errors
-    /// Returns an error if the registry rejects one.
-    pub(crate) fn attach(&self, registry: &Registry, missing: &MissingReferrers) -> Result<()> {
-        if !missing.referrers.is_empty() {
-            let source = Fallback { primary: &missing.signatures, secondary: self.layout };
-            registry.attach(&missing.referrers, &source)?;
+    /// Returns an error if content cannot be sent. What the registry rejects is in the result.
+    pub(crate) fn attach(
+        &self,
+        registry: &Registry,
+        missing: &MissingReferrers,
+        referrers: &[Descriptor],
+    ) -> Result<AcceptedReferrers> {
+        if referrers.is_empty() {
+            return Ok(AcceptedReferrers::default());
         }
-        self.cache.put(RecordKind::Attached, &self.record(registry), self.digests());
-        Ok(())
+        let source = Fallback { primary: &missing.signatures, secondary: self.layout };
+        registry.attach_accepted(referrers, &source)
+    }
+
+    /// Returns warnings about what the registry rejects.
+    ///
+    /// # Errors
+    /// Returns an error if it was asked for on the command line, as signatures always are.
+    pub(crate) fn left_out(&self, registry: &Registry, rejected: Vec<RejectedReferrers>) -> Result<Vec<String>> {
+        let mut warnings = Vec::new();
+        for rejected in rejected {
+            if rejected.manifests.iter().any(|manifest| self.is_required(manifest)) {
+                return Err(rejected.error(registry.host()));
+            }
+            // The root cause names no platform: a type that is rejected for each of them is told once.
+            warnings.push(format!(
+                "{} was pushed without its attachments of the type {}: {}",
+                registry.location(),
+                rejected.types.join(" and "),
+                reason(&rejected.cause)
+            ));
+        }
+        Ok(warnings)
+    }
+
+    /// Returns whether something must be attached: then it is an error if the registry rejects it.
+    pub(crate) fn is_any_required(&self) -> bool {
+        self.signer.is_some() || self.image.attached.iter().any(|attached| self.is_required(&attached.descriptor))
+    }
+
+    fn is_required(&self, manifest: &Descriptor) -> bool {
+        let attached = self.image.attached.iter().find(|attached| attached.digest == *manifest.digest());
+        match attached {
+            Some(attached) if attached.artifact_type == IN_TOTO => self.plan.is_provenance_required,
+            Some(_) => self.plan.is_sbom_required,
+            None => true,
+        }
+    }
+
+    /// Remembers that the registry has the image, and all that is attached to it but what `warnings` are about.
+    pub(crate) fn remember(&self, registry: &Registry, warnings: &[String]) {
+        let known = [&self.digests()[..], warnings].concat();
+        self.cache.put(RecordKind::Attached, &record(registry, &self.image.digest), known);
     }
 
     /// Reports what was signed, the index last.
@@ -99,11 +160,6 @@ impl ReferrersUpload<'_> {
                 listener(manifest.signed(registry.location(), statements, signatures.is_empty()));
             }
         }
-    }
-
-    /// The key of the cache's record of what was attached.
-    fn record(&self, registry: &Registry) -> String {
-        format!("{}@{}", registry.location(), self.image.digest)
     }
 
     fn digests(&self) -> Vec<String> {
@@ -136,4 +192,14 @@ impl ReferrersUpload<'_> {
         }
         listed
     }
+}
+
+/// Returns whether this machine has pushed an image to a repository before.
+pub(crate) fn was_pushed(cache: &Cache, registry: &Registry, image: &Digest) -> bool {
+    cache.get::<Vec<String>>(RecordKind::Attached, &record(registry, image)).is_some()
+}
+
+/// Returns the key of the cache's record of what was attached to an image.
+fn record(registry: &Registry, image: &Digest) -> String {
+    format!("{}@{image}", registry.location())
 }

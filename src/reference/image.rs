@@ -48,7 +48,7 @@ fn reason(text: &str, error: &GrammarError) -> String {
     let name = &name[..tag.unwrap_or(name.len())];
     match error {
         GrammarError::Form if name.contains(|c: char| c.is_ascii_uppercase()) => {
-            "repository names must be lowercase".to_owned()
+            format!("repository names must be lowercase: `{}`", name.to_lowercase())
         }
         other => other.to_string(),
     }
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn uppercase_repository_is_named_as_the_reason() {
         for text in ["ghcr.io/Acme/x", "Debian", "Debian:12:slim", "Acme/hello", "Acme/hello:1"] {
-            assert!(error(text).ends_with("repository names must be lowercase"), "{}", error(text));
+            assert!(error(text).contains("repository names must be lowercase: `"), "{}", error(text));
         }
         for text in ["ghcr.io/acme/x:1:RC", "ghcr.io/acme/x:a b", "ghcr.io/acme//x:RC"] {
             assert!(error(text).contains("such as `ghcr.io/acme/hello:1`"), "{}", error(text));

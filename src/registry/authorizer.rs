@@ -135,7 +135,7 @@ impl Authorizer {
         self.record.get()
     }
 
-    /// Begins the trial of the first request that writes with a credential. Others wait until it has ended.
+    /// Begins the trial of the first upload with a credential. Others wait until it has begun, or is refused.
     ///
     /// # Errors
     /// Returns the refusal of the request that this one has waited for.
@@ -144,14 +144,14 @@ impl Authorizer {
         method: &Method,
         options: &Options<'_>,
     ) -> Result<Option<TrialGuard<'_>>, RequestError> {
-        let is_read = matches!(*method, Method::GET | Method::HEAD);
-        if is_read || options.credential == Credential::Anonymous {
+        // Manifests are refused for other reasons, too, such as their type.
+        if *method != Method::POST || options.credential == Credential::Anonymous {
             return Ok(None);
         }
         self.push_right.enter().await
     }
 
-    /// Ends the trial of the first request that writes.
+    /// Ends the trial of the first upload.
     pub(crate) fn end_push_trial<T>(trial: Option<TrialGuard<'_>>, result: &Result<T, RequestError>) {
         trial.into_iter().for_each(|trial| trial.end(result, &DENIED));
     }

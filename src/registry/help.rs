@@ -4,6 +4,7 @@ use super::error::{RequestError, RequestProblem};
 use super::error_body::ErrorBody;
 use super::phase::RequestPhase::{self, Attach, FindTag, Login, MoveTag, Pull, PutManifest, Storage, Token, Upload};
 use super::phase::Shown::{self, Accepted, Environment, Nothing, Stored, Withheld};
+use super::refusal::IMMUTABLE;
 use crate::reference::is_loopback;
 
 /// What the server says beside the status.
@@ -225,7 +226,7 @@ fn in_table(status: u16, reason: Reason, context: &HelpContext<'_>) -> String {
 
 fn reason(body: &ErrorBody) -> Reason {
     match () {
-        () if body.mentions(&["immutable", "immutability", "overwritten"]) => Reason::Immutable,
+        () if body.mentions(&IMMUTABLE) => Reason::Immutable,
         () if body.mentions(&["read-only", "read only", "readonly"]) => Reason::ReadOnly,
         () if body.mentions(&["quota", "upper limit"]) => Reason::Quota,
         () if body.has_code("NAME_UNKNOWN") => Reason::NameUnknown,

@@ -21,9 +21,10 @@ mod ping;
 mod pool;
 mod probe;
 mod proxy;
-mod referrers;
+pub(crate) mod referrers;
 pub(crate) mod referrers_api;
-mod referrers_tag;
+pub(crate) mod referrers_tag;
+pub(crate) mod refusal;
 pub(crate) mod retry;
 mod scheme;
 mod silence;
@@ -59,6 +60,7 @@ pub(crate) use error::RequestError;
 pub use hosts::{HostAccess, TrustedService};
 pub(crate) use hosts::{HostSettings, PullEndpoints};
 use pool::RequestRuntime;
+use referrers_tag::ListCheck;
 pub use retry::Retry;
 use upload::{BlobUpload, SubjectStatus, UploadError, put_manifest};
 
@@ -74,6 +76,7 @@ pub struct Registry<'a> {
     /// Manifests that were pushed, for their tags.
     pushed: Mutex<HashMap<Digest, Vec<u8>>>,
     lacks_referrers_api: AtomicBool,
+    keeps_no_lists: AtomicBool,
     /// How many bytes of lists of referrers were read.
     listed_bytes: AtomicUsize,
 }
@@ -94,6 +97,7 @@ impl<'a> Registry<'a> {
             existing: Mutex::default(),
             pushed: Mutex::default(),
             lacks_referrers_api: AtomicBool::new(false),
+            keeps_no_lists: AtomicBool::new(false),
             listed_bytes: AtomicUsize::new(0),
         })
     }
@@ -136,14 +140,61 @@ impl<'a> Registry<'a> {
         }
     }
 
-    /// Adds manifests of the repository to the referrers tag of `subject`.
-    fn list(&self, manifests: &[&Document], subject: &Digest) -> Result<()> {
-        let added = self.runtime.block_on(referrers_tag::add(&self.client, manifests, subject));
-        added.map_err(|error| self.explain_any(error))
+    /// Returns the name of the registry.
+    pub(crate) fn host(&self) -> &str {
+        self.reference.registry()
+    }
+
+    /// Returns whether the repository has a manifest or an index.
+    ///
+    /// # Errors
+    /// Returns an error if the response is neither a success nor a 404.
+    pub(crate) fn has_manifest(&self, manifest: &Descriptor) -> Result<bool> {
+        self.client.authorizer.allow_push();
+        let exists = Source::exists(self, manifest)?;
+        self.remember_existence(manifest, exists);
+        Ok(exists)
+    }
+
+    /// Returns whether the repository has some content, as far as it is known.
+    pub(crate) fn known_existence(&self, descriptor: &Descriptor) -> Option<bool> {
+        lock(&self.existing).get(descriptor.digest()).copied()
+    }
+
+    /// Assumes that the repository lacks a blob, which saves a request.
+    pub(crate) fn assume_missing(&self, blob: &Descriptor) {
+        lock(&self.existing).entry(blob.digest().clone()).or_insert(false);
+    }
+
+    /// Puts a tag on a manifest or an index of `source`, whether or not the repository has it: it must have what it refers to.
+    ///
+    /// # Errors
+    /// Returns an error if the registry rejects it.
+    pub(crate) fn tag_from(&self, descriptor: &Descriptor, name: &str, source: &dyn Source) -> Result<()> {
+        self.client.authorizer.allow_push();
+        let pushed = lock(&self.pushed).get(descriptor.digest()).cloned();
+        let bytes = match pushed {
+            Some(bytes) => bytes,
+            None => read(source, descriptor)?,
+        };
+        match self.runtime.block_on(put_manifest(&self.client, descriptor, name, &bytes)) {
+            Ok(_) => {
+                lock(&self.pushed).insert(descriptor.digest().clone(), bytes);
+                Ok(())
+            }
+            // A registry may protect tags: that is no failure if the tag names the manifest already.
+            Err(error) if error.status().is_some_and(|status| status.is_client_error()) => {
+                match self.runtime.block_on(download::resolve(&self.client, name)) {
+                    Ok(tagged) if tagged.digest() == descriptor.digest() => Ok(()),
+                    _ => Err(self.explain(error)),
+                }
+            }
+            Err(error) => Err(self.explain(error)),
+        }
     }
 
     fn is_known_to_exist(&self, descriptor: &Descriptor) -> bool {
-        lock(&self.existing).get(descriptor.digest()).copied().unwrap_or_default()
+        self.known_existence(descriptor).unwrap_or_default()
     }
 
     fn remember_existence(&self, descriptor: &Descriptor, exists: bool) {
@@ -207,8 +258,7 @@ impl Sink for Registry<'_> {
         if is_document(descriptor.media_type()) {
             return Ok(false);
         }
-        let known = lock(&self.existing).get(descriptor.digest()).copied();
-        if let Some(exists) = known {
+        if let Some(exists) = self.known_existence(descriptor) {
             return Ok(exists);
         }
         if is_config(descriptor.media_type()) {
@@ -224,10 +274,15 @@ impl Sink for Registry<'_> {
         self.client.authorizer.allow_push();
         if is_document(descriptor.media_type()) {
             let document = Document { descriptor: descriptor.clone(), bytes: read(source, descriptor)? };
-            return match self.put(&document)? {
-                Some(subject) => self.list(&[&document], &subject),
-                None => Ok(()),
-            };
+            if let Some(subject) = self.put(&document)? {
+                let (list, rejected) = self.write_list(&[&document], &subject)?;
+                let unlisted = match rejected {
+                    Some(cause) => Some(cause),
+                    None => self.finish_lists(vec![list], ListCheck::Thorough)?.pop().map(|rejected| rejected.cause),
+                };
+                return unlisted.map_or(Ok(()), Err);
+            }
+            return Ok(());
         }
         let mount_from = lock(&self.mountable).get(descriptor.digest()).cloned();
         let upload = BlobUpload::new(&self.client, &self.runtime, descriptor, source);
@@ -240,22 +295,6 @@ impl Sink for Registry<'_> {
     }
 
     fn tag(&self, descriptor: &Descriptor, name: &str) -> Result<()> {
-        self.client.authorizer.allow_push();
-        let pushed = lock(&self.pushed).get(descriptor.digest()).cloned();
-        let bytes = match pushed {
-            Some(bytes) => bytes,
-            None => read(self, descriptor)?,
-        };
-        match self.runtime.block_on(put_manifest(&self.client, descriptor, name, &bytes)) {
-            Ok(_) => Ok(()),
-            // A registry may protect tags: that is no failure if the tag names the manifest already.
-            Err(error) if error.status().is_some_and(|status| status.is_client_error()) => {
-                match self.runtime.block_on(download::resolve(&self.client, name)) {
-                    Ok(tagged) if tagged.digest() == descriptor.digest() => Ok(()),
-                    _ => Err(self.explain(error)),
-                }
-            }
-            Err(error) => Err(self.explain(error)),
-        }
+        self.tag_from(descriptor, name, self)
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
-use miette::{Report, miette};
+use miette::{Diagnostic, Report, miette};
 use oci_spec::image::{Descriptor, Digest, MediaType};
 use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use reqwest::{Method, StatusCode};
@@ -15,9 +15,12 @@ use super::download::{MAX_MANIFEST_BYTES, accept_manifests};
 use super::error::RequestError;
 use super::http::read_body;
 use super::referrers_api::{check_total, too_many};
+use super::refusal::is_immutable;
 use crate::error::{Result, with_help};
+use crate::event::Event;
 use crate::image::artifact::referrers_tag;
 use crate::image::canonical_json;
+use crate::image::digest::Hasher;
 use crate::image::manifest::{Document, Manifest, ManifestError};
 use crate::store::referrers::{MAX_REFERRERS, entry};
 
@@ -27,6 +30,8 @@ const MAX_WRITES: u32 = 8;
 const CHECKS: u32 = 2;
 /// The longest pause before the list is read again.
 const MAX_PAUSE: Duration = Duration::from_secs(3);
+/// How long a registry may return the list as it was before it was written.
+const STALE_LIMIT: Duration = Duration::from_secs(20);
 
 /// The list of a registry.
 struct List {
@@ -39,6 +44,37 @@ struct List {
     etag: Option<HeaderValue>,
 }
 
+/// What the tag of a list names.
+enum ListTag {
+    /// There is no such tag.
+    Nothing,
+    /// The subject itself: some registries read the tag as its digest. So there is no list.
+    Subject,
+    List(List),
+}
+
+impl ListTag {
+    fn list(&self) -> Option<&List> {
+        match self {
+            ListTag::List(list) => Some(list),
+            ListTag::Nothing | ListTag::Subject => None,
+        }
+    }
+
+    fn is_same(&self, other: &ListTag) -> bool {
+        match (self, other) {
+            (ListTag::Nothing, ListTag::Nothing) | (ListTag::Subject, ListTag::Subject) => true,
+            (ListTag::List(one), ListTag::List(other)) => one.content == other.content,
+            _ => false,
+        }
+    }
+}
+
+/// A registry that keeps no lists.
+#[derive(Clone, Copy, Debug, Diagnostic, thiserror::Error)]
+#[error("the registry returns the image itself in place of the list of what is attached to it")]
+pub(crate) struct NoLists;
+
 /// Returns the entries of the list for `subject`, or `None` if there is no list.
 ///
 /// # Errors
@@ -48,63 +84,176 @@ pub(crate) async fn referrers(
     subject: &Digest,
     listed_bytes: &AtomicUsize,
 ) -> Result<Option<Vec<Descriptor>>> {
-    let Some(list) = get(client, subject).await? else { return Ok(None) };
+    let ListTag::List(list) = get(client, subject).await? else { return Ok(None) };
     check_total(subject, list.bytes, listed_bytes)?;
     Ok(Some(list.entries))
 }
 
-/// Adds manifests to the list for `subject`, beside those of other clients.
+/// Entries that the list for a subject gets.
 ///
 /// Few registries support conditional writes, and the others do not say so. So the list is read again after each write. A
 /// client that has read the list before this write may still overwrite it: hence the pauses, which are longer than reading
 /// and writing takes. A list that was overwritten is written again.
-///
-/// # Errors
-/// Returns an error if a request fails, or if other clients overwrite the list each time.
-pub(crate) async fn add(client: &Client<'_>, manifests: &[&Document], subject: &Digest) -> Result<()> {
-    let tag = referrers_tag(subject);
-    let mut wanted = Vec::new();
-    for manifest in manifests {
-        wanted.push(json!(entry(&manifest.descriptor, &manifest.bytes)?));
+pub(crate) struct ListUpdate {
+    subject: Digest,
+    /// The entries.
+    pub entries: Vec<Descriptor>,
+    conditions: Conditions,
+    last: Option<Written>,
+    /// Whether the list had the entries when it was last read before a write.
+    is_complete: bool,
+}
+
+/// A write of a list, or a look at one that has all entries.
+struct Written {
+    before: ListTag,
+    end: Instant,
+    /// How long it took.
+    took: Duration,
+}
+
+/// How a list that was written is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ListCheck {
+    /// Once, at once: nobody else is known to attach anything else to the subject.
+    Once,
+    /// As often as other clients may need to finish what they began.
+    Thorough,
+}
+
+/// The state of a list after it was written.
+enum Kept {
+    Yes,
+    Overwritten,
+    /// The registry still returns what was there before, after this time.
+    Stale(Duration),
+}
+
+impl ListUpdate {
+    /// Creates an update that adds manifests to the list for `subject`, beside those of other clients.
+    ///
+    /// # Errors
+    /// Returns an error if a manifest is not valid.
+    pub(crate) fn new(manifests: &[&Document], subject: &Digest) -> Result<ListUpdate> {
+        let entries = manifests.iter().map(|manifest| entry(&manifest.descriptor, &manifest.bytes));
+        let entries = entries.collect::<Result<_>>()?;
+        Ok(ListUpdate {
+            subject: subject.clone(),
+            entries,
+            conditions: Conditions::default(),
+            last: None,
+            is_complete: false,
+        })
     }
-    let mut conditions = Conditions::default();
-    for attempt in 0..MAX_WRITES {
-        if attempt > 0 {
-            // Clients that have met once must not meet again.
-            let most = client.options.retry.first_pause * (1 << (attempt - 1).min(2));
-            tokio::time::sleep(most.mul_f64(fastrand::f64())).await;
-        }
+
+    /// Reads the list, and writes it unless it has the entries.
+    ///
+    /// # Errors
+    /// Returns an error if a request fails.
+    pub(crate) async fn write(&mut self, client: &Client<'_>) -> Result<()> {
+        self.last = None;
         let start = Instant::now();
-        let found = get(client, subject).await?;
-        let mut content = match &found {
+        let before = get(client, &self.subject).await?;
+        let mut content = match before.list() {
             Some(list) => list.content.clone(),
             None => json!({ "schemaVersion": 2, "mediaType": MediaType::ImageIndex, "manifests": [] }),
         };
-        let missing = lacking(&content, &wanted);
-        if missing.is_empty() && attempt == 0 {
-            return Ok(());
-        }
-        if !missing.is_empty() {
+        let missing = lacking(&content, &self.entries);
+        self.is_complete = missing.is_empty();
+        if !self.is_complete {
+            let tag = referrers_tag(&self.subject);
             let Some(entries) = content.get_mut("manifests").and_then(Value::as_array_mut) else {
-                return Err(miette!("the tag {tag} is not a list of the referrers of {subject}"));
+                return Err(miette!("the tag {tag} is not a list of the referrers of {}", self.subject));
             };
             entries.extend(missing);
-            let condition = conditions.next(found.as_ref());
-            match put(client, &tag, &canonical_json(&content), condition.clone()).await {
-                Err(error) if error.status() == Some(StatusCode::PRECONDITION_FAILED) => continue,
+            let content = canonical_json(&content);
+            let condition = self.conditions.next(before.list());
+            match put(client, &tag, &content, condition.clone()).await {
+                Err(error) if error.status() == Some(StatusCode::PRECONDITION_FAILED) && !is_immutable(&error) => {
+                    return Ok(());
+                }
                 Err(error) if condition.is_some() && error.status().is_some_and(may_be_about_header) => {
-                    conditions.are_unsupported = true;
-                    put(client, &tag, &canonical_json(&content), None).await?;
+                    self.conditions.are_unsupported = true;
+                    put(client, &tag, &content, None).await?;
                 }
                 written => written?,
             }
         }
-        if holds(client, subject, &wanted, start.elapsed()).await? {
+        self.last = Some(Written { before, end: Instant::now(), took: start.elapsed() });
+        Ok(())
+    }
+
+    /// Checks that the list keeps the entries, and writes it again if other clients overwrite it.
+    ///
+    /// # Errors
+    /// Returns an error if a request fails, if other clients overwrite the list each time, or [`NoLists`].
+    pub(crate) async fn finish(&mut self, client: &Client<'_>, first: ListCheck) -> Result<()> {
+        if self.is_complete {
             return Ok(());
         }
+        for attempt in 0..MAX_WRITES {
+            if attempt > 0 {
+                // Clients that have met once must not meet again.
+                let most = client.options.retry.first_pause * (1 << (attempt - 1).min(2));
+                tokio::time::sleep(most.mul_f64(fastrand::f64())).await;
+                self.write(client).await?;
+            }
+            let Some(last) = self.last.take() else { continue };
+            let check = if attempt == 0 { first } else { ListCheck::Thorough };
+            match self.check(client, &last, check).await? {
+                Kept::Yes => return Ok(()),
+                Kept::Overwritten => {}
+                Kept::Stale(waited) => {
+                    self.warn_of_stale(client, waited);
+                    return Ok(());
+                }
+            }
+        }
+        let subject = &self.subject;
+        let error = miette!("cannot list the referrers of {subject}: other clients overwrite the list each time");
+        Err(with_help(error, "run the same command again: it does not upload again what is there".to_owned()))
     }
-    let error = miette!("cannot list the referrers of {subject}: other clients overwrite the list each time");
-    Err(with_help(error, "run the same command again: it does not upload again what is there".to_owned()))
+
+    /// Returns the state of the list, for thorough checks after other clients had time to finish.
+    async fn check(&self, client: &Client<'_>, last: &Written, check: ListCheck) -> Result<Kept> {
+        let shortest = client.options.retry.first_pause.mul_f64(0.4);
+        let mut pause = (last.took * 2).max(shortest).min(MAX_PAUSE);
+        let (mut seen, mut stale) = (0, 0);
+        loop {
+            if check == ListCheck::Thorough || stale > 0 {
+                tokio::time::sleep(pause.mul_f64(1.0 + fastrand::f64() / 2.0)).await;
+            }
+            let found = get(client, &self.subject).await?;
+            if found.list().is_some_and(|list| lacking(&list.content, &self.entries).is_empty()) {
+                seen += 1;
+                if seen == CHECKS || check == ListCheck::Once {
+                    return Ok(Kept::Yes);
+                }
+            } else if matches!(found, ListTag::Subject) || found.is_same(&last.before) {
+                stale += 1;
+                if matches!(found, ListTag::Subject) && stale >= CHECKS {
+                    return Err(NoLists.into());
+                }
+                if last.end.elapsed() > STALE_LIMIT {
+                    return Ok(Kept::Stale(last.end.elapsed()));
+                }
+                pause = (pause * 2).min(MAX_PAUSE);
+            } else {
+                return Ok(Kept::Overwritten);
+            }
+        }
+    }
+
+    fn warn_of_stale(&self, client: &Client<'_>, waited: Duration) {
+        let Some(notify) = client.options.notify else { return };
+        let message = format!(
+            "the registry still returns the list of what is attached to {} in {} as it was before it was written {} seconds ago",
+            self.subject,
+            client.repository,
+            waited.as_secs()
+        );
+        notify(Event::Warning { message });
+    }
 }
 
 /// Returns whether a registry may have rejected a request because of a header that it does not know.
@@ -113,25 +262,11 @@ fn may_be_about_header(status: StatusCode) -> bool {
 }
 
 /// Returns the entries of `wanted` that a list lacks.
-fn lacking(list: &Value, wanted: &[Value]) -> Vec<Value> {
+fn lacking(list: &Value, wanted: &[Descriptor]) -> Vec<Value> {
     let listed = list["manifests"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let is_missing = |entry: &&Value| listed.iter().all(|known| known["digest"] != entry["digest"]);
-    wanted.iter().filter(is_missing).cloned().collect()
-}
-
-/// Returns whether the list still has the entries after other clients had time to finish. `took` is how long it takes here
-/// to read and to write the list.
-async fn holds(client: &Client<'_>, subject: &Digest, wanted: &[Value], took: Duration) -> Result<bool> {
-    let shortest = client.options.retry.first_pause.mul_f64(0.4);
-    let pause = (took * 2).max(shortest).min(MAX_PAUSE);
-    for _ in 0..CHECKS {
-        tokio::time::sleep(pause.mul_f64(1.0 + fastrand::f64() / 2.0)).await;
-        let found = get(client, subject).await?;
-        if found.is_none_or(|list| !lacking(&list.content, wanted).is_empty()) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    let is_missing =
+        |entry: &&Descriptor| listed.iter().all(|known| known["digest"].as_str() != Some(entry.digest().as_ref()));
+    wanted.iter().filter(is_missing).map(|entry| json!(entry)).collect()
 }
 
 /// The conditions of writes: that no other client has written the list meanwhile.
@@ -156,11 +291,15 @@ impl Conditions {
     }
 }
 
-async fn get(client: &Client<'_>, subject: &Digest) -> Result<Option<List>> {
+/// Reads what the tag of the list for `subject` names.
+///
+/// # Errors
+/// Returns an error if there is no valid response, if the tag is no list, or if there are too many entries.
+async fn get(client: &Client<'_>, subject: &Digest) -> Result<ListTag> {
     let tag = referrers_tag(subject);
     let url = client.url(&format!("manifests/{tag}"));
     let mut response = match client.send(Method::GET, &url, accept_manifests).await {
-        Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => return Ok(None),
+        Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => return Ok(ListTag::Nothing),
         response => response?,
     };
     let etag = strong_etag(response.headers());
@@ -168,10 +307,13 @@ async fn get(client: &Client<'_>, subject: &Digest) -> Result<Option<List>> {
     if body.len() > MAX_MANIFEST_BYTES {
         return Err(too_many(subject, format!("{} MiB", MAX_MANIFEST_BYTES >> 20)).into());
     }
+    if is_digest_of(subject, &body) {
+        return Ok(ListTag::Subject);
+    }
     match Manifest::parse_referrers(&body, MAX_REFERRERS) {
-        Ok(entries) => {
+        Ok(entries) if !is_image(&entries) => {
             let content = serde_json::from_slice(&body).map_err(Report::from_err)?;
-            Ok(Some(List { content, entries, bytes: body.len(), etag }))
+            Ok(ListTag::List(List { content, entries, bytes: body.len(), etag }))
         }
         Err(ManifestError::TooMany(..)) => Err(too_many(subject, format!("{MAX_REFERRERS} entries")).into()),
         _ => Err(miette!(
@@ -180,6 +322,19 @@ async fn get(client: &Client<'_>, subject: &Digest) -> Result<Option<List>> {
             client.repository
         )),
     }
+}
+
+fn is_digest_of(digest: &Digest, bytes: &[u8]) -> bool {
+    Hasher::for_digest(digest).is_some_and(|mut hasher| {
+        hasher.update(bytes);
+        hasher.finish() == *digest
+    })
+}
+
+/// Returns whether entries are those of an image for several platforms. Referrers have no platform.
+fn is_image(entries: &[Descriptor]) -> bool {
+    entries.iter().any(|entry| entry.platform().is_some())
+        && entries.iter().all(|entry| entry.artifact_type().is_none() && entry.platform().is_some())
 }
 
 /// Returns the ETag if it is a strong one (RFC 9110, section 8.8.3): only such a one identifies bytes.

@@ -21,7 +21,20 @@ pub(crate) const SMALL_BLOB: u64 = 256 << 10;
 /// # Errors
 /// Returns the first error of either store. What was copied until then stays.
 pub fn copy(source: &dyn Source, sink: &dyn Sink, roots: &[Descriptor]) -> Result<()> {
-    let plan = CopyPlan::new(source, roots)?;
+    copy_planned(source, sink, &CopyPlan::new(source, roots)?)
+}
+
+/// Copies everything that `root` refers to, but not `root` itself, as [`copy`] does.
+///
+/// # Errors
+/// See [`copy`].
+pub(crate) fn copy_content(source: &dyn Source, sink: &dyn Sink, root: &Descriptor) -> Result<()> {
+    let mut plan = CopyPlan::new(source, std::slice::from_ref(root))?;
+    plan.documents.retain(|document| document.digest() != root.digest());
+    copy_planned(source, sink, &plan)
+}
+
+fn copy_planned(source: &dyn Source, sink: &dyn Sink, plan: &CopyPlan) -> Result<()> {
     let is_there = each(&plan.blobs, MANY, |blob| sink.exists(blob))?;
     let missing = plan.blobs.iter().zip(is_there).filter(|(_, is_there)| !is_there).map(|(blob, _)| blob);
     let (small, large): (Vec<_>, Vec<_>) = missing.partition(|blob| blob.size() <= SMALL_BLOB);

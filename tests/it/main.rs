@@ -43,6 +43,7 @@ mod login;
 mod odd_bases;
 #[cfg(target_os = "linux")]
 mod personalities;
+mod push;
 mod refusals;
 #[cfg(unix)]
 mod registry_show;

@@ -213,6 +213,13 @@ fn ecr_has_no_repository_before_it_is_created() {
 }
 
 #[test]
+fn gitlab_keeps_no_lists() {
+    let no_list = Err("the image itself in place of the list");
+    let (sign, signed_push, verify) = (no_list, no_list, Err("is not signed by"));
+    Tour::of(Personality::GitLab).run(&Outcomes { sign, verify, signed_push, ..Outcomes::default() });
+}
+
+#[test]
 fn artifactory_refuses_to_move_tags() {
     let refused = Err("MANIFEST_INVALID");
     Tour::of(Personality::Artifactory).run(&Outcomes { other_image: refused, ..Outcomes::default() });

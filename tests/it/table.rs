@@ -346,6 +346,25 @@ fn entrypoint_is_one_of_the_binaries() {
 }
 
 #[test]
+fn placeholders_are_for_repositories_and_labels() {
+    environment::alone("table::placeholders_are_for_repositories_and_labels", || {
+        let table = "[package.metadata.oci.images.y]\nlabels = { run = \"{env.RUN?}\", build = \"{env.BUILD} {a}\" }\n";
+        let project = project().append("Cargo.toml", table);
+        let variables = [
+            ["CARGO_OCI_REPOSITORY", "ghcr.io/{env.OWNER|lower}/", ""],
+            ["CARGO_OCI_TAGS", "{version},{git.tag?}", ""],
+            ["OWNER", "Acme", ""],
+            ["BUILD", "7", ""],
+        ];
+        let image = planned(&project, &[], &variables);
+        assert_eq!(image.repositories.iter().map(ToString::to_string).collect::<Vec<_>>(), ["ghcr.io/acme/y:latest"]);
+        assert_eq!(image.tags, ["0.1.0"]);
+        assert_eq!(image.labels.get("build"), Some(&Some("7 {a}".to_owned())));
+        assert_eq!(image.labels.get("run"), None);
+    });
+}
+
+#[test]
 fn missing_entrypoint_is_reported() {
     environment::alone("table::missing_entrypoint_is_reported", || {
         let missing = |entrypoint: &str| {

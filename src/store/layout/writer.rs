@@ -263,7 +263,7 @@ impl LayoutWriter {
             self.sync()?;
             let both = merge_referrers(old_referrers.as_deref(), referrers.as_deref());
             self.replace_referrers(old_referrers.as_deref(), both.as_deref())?;
-            self.replace_list(&path, &index)?;
+            replace_list(&path, &index)?;
             return self.replace_referrers(both.as_deref(), referrers.as_deref());
         }
         if old_referrers != referrers {
@@ -272,17 +272,12 @@ impl LayoutWriter {
         self.replace_referrers(old_referrers.as_deref(), referrers.as_deref())
     }
 
-    fn replace_list(&self, path: &Path, list: &[u8]) -> Result<()> {
-        let written = atomic::replace_name(Audience::Everyone, path, |file| file.write_all(list));
-        written.map_err(|error| on_path("write", path, error))
-    }
-
     /// Replaces the content `old` of `referrers.json`. Without new content, there is no such file.
     fn replace_referrers(&self, old: Option<&[u8]>, new: Option<&[u8]>) -> Result<()> {
         let path = self.root.join(REFERRERS);
         match new {
             Some(new) if old == Some(new) => Ok(()),
-            Some(new) => self.replace_list(&path, new),
+            Some(new) => replace_list(&path, new),
             None => match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(on_path("remove", &path, error)),
                 _ => Ok(()),
@@ -320,6 +315,12 @@ impl LayoutWriter {
             cache.put(RecordKind::Layout, &self.record_key(), &fingerprints);
         }
     }
+}
+
+/// Replaces `index.json`, or another list.
+fn replace_list(path: &Path, list: &[u8]) -> Result<()> {
+    let written = atomic::replace_name(Audience::Everyone, path, |file| file.write_all(list));
+    written.map_err(|error| on_path("write", path, error))
 }
 
 impl Drop for LayoutWriter {

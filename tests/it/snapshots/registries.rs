@@ -163,9 +163,13 @@ fn credential_errors_match_snapshot() {
     config("an auth that is not base64", "{\"auths\": {\"127.0.0.1:9\": {\"auth\": \"sesame!\"}}}", "");
     config("an auth of the wrong type", "{\"auths\": {\"127.0.0.1:9\": {\"auth\": 7}}}", "");
     config("a helper with an illegal name", "{\"credsStore\": \"../../sesame\"}", "");
-    config("a helper that is missing", "{\"credsStore\": \"bad\"}", "");
-    config("a helper that fails", "{\"credsStore\": \"bad\"}", "echo sesame; echo sesame >&2; exit 3");
-    config("a helper that prints rubbish", "{\"credsStore\": \"bad\"}", "echo sesame");
+    config("a helper that is missing", "{\"credHelpers\": {\"127.0.0.1:9\": \"bad\"}}", "");
+    config(
+        "a helper that fails",
+        "{\"credHelpers\": {\"127.0.0.1:9\": \"bad\"}}",
+        "echo sesame; echo sesame >&2; exit 3",
+    );
+    config("a helper that prints rubbish", "{\"credHelpers\": {\"127.0.0.1:9\": \"bad\"}}", "echo sesame");
     config("a helper that prints without end", "{\"credHelpers\": {\"127.0.0.1:9\": \"bad\"}}", "exec yes sesame");
 
     let home = Home::new();

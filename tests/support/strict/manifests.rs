@@ -8,7 +8,7 @@ use super::blobs::is_sha256;
 use super::faults::{Fault, Point};
 use super::http::{Body, Request};
 use super::monitor::Place;
-use super::referrers::{Attaching, is_list};
+use super::referrers::Attaching;
 use super::state::{self, Manifest, is_digest};
 use super::tokens::right;
 
@@ -25,8 +25,8 @@ impl World {
         }
     }
 
-    fn get_manifest(&self, request: &Request, repository: &str, reference: &str) -> Answer {
-        if let Some(answer) = self.admit(request, &[right(repository, "pull")]) {
+    fn get_manifest(&self, request: &Request, name: &str, reference: &str) -> Answer {
+        if let Some(answer) = self.admit(request, &[right(name, "pull")]) {
             return answer;
         }
         let is_head = request.method == "HEAD";
@@ -41,9 +41,12 @@ impl World {
         }
         let found = {
             let mut repositories = super::lock(&self.repositories);
-            let name = repository;
             let repository = repositories.get(name);
-            let digest = self.resolve(name, repository, reference);
+            let digest = if self.is_stale(name, reference) {
+                self.before(name, reference)
+            } else {
+                self.resolve(name, repository, reference)
+            };
             digest.and_then(|digest| Some((repository.manifests.get(&digest)?.clone(), digest)))
         };
         let Some((Manifest { media_type, bytes }, digest)) = found else {
@@ -128,6 +131,9 @@ impl World {
         if is_refused {
             return Err(Answer::error(400, "MANIFEST_INVALID"));
         }
+        if let Some(answer) = self.refuses_type(&content) {
+            return Err(answer);
+        }
         let lacks = repository.lacks(&content);
         if !lacks.is_empty() {
             illegal(format!("a manifest before what it names: {}", lacks.join(", ")));
@@ -143,10 +149,16 @@ impl World {
             if let Some(answer) = unmet {
                 return Err(answer);
             }
-            if !repository.manifests.contains_key(&digest) && !is_list(reference) {
+            if let Some(answer) = self.keeps_tag(repository, name, reference, &digest) {
+                return Err(answer);
+            }
+            // The manifests in an index show that content is kept as it comes.
+            let is_index = content.get("manifests").is_some();
+            if !repository.manifests.contains_key(&digest) && !is_index {
                 illegal(format!("a tag before {digest} is there by its digest"));
             }
-            repository.tags.insert(reference.to_owned(), digest.clone());
+            let before = repository.tags.insert(reference.to_owned(), digest.clone());
+            self.written(name, reference, before);
         }
         let manifest = Manifest { media_type: media_type.to_owned(), bytes: bytes.into() };
         repository.manifests.insert(digest.clone(), manifest);

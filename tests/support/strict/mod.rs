@@ -9,6 +9,7 @@
 //! | `state` | what the registry holds |
 //! | `blobs`, `uploads`, `step`, `manifests`, `tokens` | what it answers |
 //! | `referrers` | what is attached to what |
+//! | `tags` | tags that must not move, and tags that are read as digests |
 //! | `chaos` | which of the legal answers it gives |
 //! | `faults` | what it breaks, and when |
 //! | `monitor` | what was asked, and what of that was illegal |
@@ -40,6 +41,7 @@ pub mod scene;
 pub mod single;
 pub mod state;
 pub mod step;
+pub mod tags;
 pub mod tokens;
 pub mod tree;
 pub mod uploads;
@@ -58,6 +60,7 @@ use monitor::{Monitor, Place};
 use personality::Personality;
 use referrers::{Attaching, Etags};
 use state::{Manifest, Repositories};
+use tags::{Dashed, Immutable};
 use tokens::{Access, Tokens};
 use uploads::Sessions;
 
@@ -83,6 +86,14 @@ pub struct Behaviour {
     pub attaching: Attaching,
     /// Whether it knows conditions of writes.
     pub etags: Etags,
+    /// The only artifact types that it takes, if it has a list of them.
+    pub types: Option<&'static [&'static str]>,
+    /// How often a list under a tag is read as it was before it was written.
+    pub stale_reads: u32,
+    /// What it makes of `sha256-HEX`.
+    pub dashed: Dashed,
+    /// Whose words it refuses to move a tag with, if it does.
+    pub immutable: Option<Immutable>,
     /// How long each of its answers takes.
     pub latency: Duration,
     /// The URL that it has in public, which it names in Locations, and that of its token service.
@@ -114,6 +125,12 @@ pub struct World {
     is_shared: bool,
     attaching: Attaching,
     etags: Etags,
+    types: Option<&'static [&'static str]>,
+    stale_reads: u32,
+    /// The lists that are read as they were before, and how often still.
+    stale: Mutex<HashMap<String, (Option<String>, u32)>>,
+    dashed: Dashed,
+    immutable: Option<Immutable>,
     latency: Duration,
     personality: Personality,
     /// The repositories that were created, for those where they have to be.
@@ -183,6 +200,11 @@ impl StrictRegistry {
             is_shared: behaviour.is_shared,
             attaching: behaviour.attaching,
             etags: behaviour.etags,
+            types: behaviour.types,
+            stale_reads: behaviour.stale_reads,
+            stale: Mutex::default(),
+            dashed: behaviour.dashed,
+            immutable: behaviour.immutable,
             latency: behaviour.latency,
             personality: behaviour.personality,
             created: Mutex::default(),

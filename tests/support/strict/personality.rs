@@ -311,7 +311,7 @@ impl World {
                 return Some(digest);
             }
         }
-        let found = repository.digest(reference);
+        let found = self.digest_of(repository, reference);
         if self.personality != Personality::ProxyCache {
             return found;
         }

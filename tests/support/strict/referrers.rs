@@ -98,6 +98,36 @@ impl World {
         (self.attaching.has_api() && self.attaching != Attaching::SilentApi).then(|| subject.to_owned())
     }
 
+    /// The refusal of an artifact whose type is not on the list, in GitLab's words.
+    pub fn refuses_type(&self, manifest: &Value) -> Option<Answer> {
+        let artifact_type = manifest["artifactType"].as_str()?;
+        let is_refused = self.types.is_some_and(|types| !types.contains(&artifact_type));
+        let message = format!("unknown media type: {artifact_type}");
+        is_refused.then(|| Answer::told(400, "MANIFEST_INVALID", "manifest invalid", &message))
+    }
+
+    /// Takes note of what a list was before it was written.
+    pub fn written(&self, repository: &str, tag: &str, before: Option<String>) {
+        if self.stale_reads > 0 && is_list(tag) {
+            lock(&self.stale).insert(format!("{repository}:{tag}"), (before, self.stale_reads));
+        }
+    }
+
+    /// Whether a list is still read as it was before it was written. Each question counts as a read.
+    pub fn is_stale(&self, repository: &str, tag: &str) -> bool {
+        let mut stale = lock(&self.stale);
+        let left = stale.get_mut(&format!("{repository}:{tag}")).map(|(_, left)| left).filter(|left| **left > 0);
+        left.is_some_and(|left| {
+            *left -= 1;
+            true
+        })
+    }
+
+    /// The digest that a list had before it was written.
+    pub fn before(&self, repository: &str, tag: &str) -> Option<String> {
+        lock(&self.stale).get(&format!("{repository}:{tag}"))?.0.clone()
+    }
+
     /// With the ETag of what a tag stands for.
     pub fn with_etag(&self, answer: Answer, digest: &str) -> Answer {
         if self.etags == Etags::None { answer } else { answer.with("ETag", format!("\"{digest}\"")) }

@@ -119,9 +119,10 @@ impl World {
     /// A new session.
     fn session(&self, request: &Request, repository: &str) -> Answer {
         let places = [Place::Registry, Place::Registry, Place::Storage];
-        let place = match self.personality.has_own_locations() {
-            true => Place::Registry,
-            false => self.chaos.pick("place of uploads", "", &places),
+        let place = if self.personality.has_own_locations() {
+            Place::Registry
+        } else {
+            self.chaos.pick("place of uploads", "", &places)
         };
         let least = self.chaos.pick("least chunk", "", &[0, 0, 1, 1_000, 60_000, 5 << 20]);
         let number = {
