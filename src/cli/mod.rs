@@ -14,6 +14,7 @@ mod load;
 mod login;
 mod output;
 mod registry;
+mod registry_show;
 mod sbom;
 mod table;
 mod talk;
@@ -33,7 +34,8 @@ pub use inspect::NamedArgs;
 pub use load::{EngineArgs, LoadArgs, RunArgs};
 pub use login::{LoginArgs, LogoutArgs, PasswordArg};
 pub use output::{Output, OutputArgs, OutputKind};
-pub use registry::{RegistryAction, RegistryArgs, RegistryShowArgs, RegistryToolArgs};
+pub use registry::RegistryArgs;
+pub use registry_show::{RegistryAction, RegistryShowArgs, RegistryToolArgs};
 pub use sbom::SbomArgs;
 pub use talk::{CommandArgs, MessageFormat, TalkArgs};
 

@@ -26,9 +26,7 @@ pub(crate) fn show(named: &NamedRegistry, context: &GlobalContext) -> Result<Reg
         |is_target| credentials::find(&context.environment, registry, repository, is_target, &context.credentials);
     let found = find(false)?;
     shown.facts.push(credentials_fact("credentials", &found));
-    shown
-        .facts
-        .extend(found.failed.iter().map(|failure| RegistryFact::plain("credential-helper", failure.to_string())));
+    shown.facts.extend(found.failed.iter().map(|failure| RegistryFact::plain("credential-helper", failure.clone())));
     if REGISTRY_VARIABLES.iter().any(|key| context.environment.get(key).is_some()) {
         shown.facts.push(credentials_fact("credentials-for-pushes", &find(true)?));
     }

@@ -42,6 +42,8 @@ pub(crate) struct Authorizer {
     login: Arc<Trial>,
     /// Whether it allows pushes to this repository.
     push_right: Trial,
+    /// Whether it allows mounts. A registry may refuse them for reasons of their own.
+    mount_right: Trial,
     /// Whether `/v2/` was asked for a challenge. Held meanwhile, so that concurrent requests wait for the answer.
     has_asked_root: tokio::sync::Mutex<bool>,
 }
@@ -56,6 +58,7 @@ impl Authorizer {
         Authorizer {
             login: options.connections.login_trial(&origin, &options.credential),
             push_right: Trial::default(),
+            mount_right: Trial::default(),
             record: CredentialRecord::default(),
             origin,
             is_local,
@@ -142,18 +145,22 @@ impl Authorizer {
     pub(crate) async fn push_trial(
         &self,
         method: &Method,
+        url: &Url,
         options: &Options<'_>,
     ) -> Result<Option<TrialGuard<'_>>, RequestError> {
         // Manifests are refused for other reasons, too, such as their type.
         if *method != Method::POST || options.credential == Credential::Anonymous {
             return Ok(None);
         }
-        self.push_right.enter().await
+        let is_mount = url.query_pairs().any(|(key, _)| key == "mount");
+        if is_mount { self.mount_right.enter().await } else { self.push_right.enter().await }
     }
 
     /// Ends the trial of the first upload.
     pub(crate) fn end_push_trial<T>(trial: Option<TrialGuard<'_>>, result: &Result<T, RequestError>) {
-        trial.into_iter().for_each(|trial| trial.end(result, &DENIED));
+        if let Some(trial) = trial {
+            trial.end(result, &DENIED);
+        }
     }
 
     /// Begins the trial of the first request that shows the credential to the registry. Others wait until it has ended.
@@ -173,7 +180,9 @@ impl Authorizer {
 
     /// Ends the trial of the first request that shows the credential.
     pub(crate) fn end_login_trial<T>(trial: Option<TrialGuard<'_>>, result: &Result<T, RequestError>) {
-        trial.into_iter().for_each(|trial| trial.end(result, &WRONG));
+        if let Some(trial) = trial {
+            trial.end(result, &WRONG);
+        }
     }
 
     /// Notes what a response says about the credential that its request showed.
@@ -210,7 +219,9 @@ impl Authorizer {
             return Ok(false);
         };
         if !challenge.can_be_met(&options.credential) {
-            self.record.note_other_kind();
+            if options.credential != Credential::Anonymous {
+                self.record.note_other_kind();
+            }
             return Ok(false);
         }
         // Before the wait for other renewals, so that what they are refused is refused to this one.
@@ -222,8 +233,8 @@ impl Authorizer {
                 return Ok(false);
             }
             let renewed = self.renew(challenge, options).await;
-            if self.record.is_sent() {
-                login.into_iter().for_each(|trial| trial.end(&renewed, &WRONG_FOR_TOKEN));
+            if let Some(login) = login.filter(|_| self.record.is_sent()) {
+                login.end(&renewed, &WRONG_FOR_TOKEN);
             }
             renewed?;
         }

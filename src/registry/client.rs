@@ -157,7 +157,7 @@ impl<'a> Client<'a> {
         url: &Url,
         edit: &impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Response, RequestError> {
-        let trial = self.authorizer.push_trial(method, &self.options).await?;
+        let trial = self.authorizer.push_trial(method, url, &self.options).await?;
         let result = self.send_authorized(method, url, edit).await;
         Authorizer::end_push_trial(trial, &result);
         result

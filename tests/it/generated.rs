@@ -6,7 +6,7 @@ use crate::support::environment;
 use crate::support::process::output;
 use crate::support::project::Project;
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "build",
     "push",
     "load",
@@ -22,6 +22,7 @@ const COMMANDS: [&str; 19] = [
     "referrers",
     "login",
     "logout",
+    "registry",
     "cache",
     "schema",
     "completions",
@@ -79,12 +80,13 @@ fn man_pages_cover_every_command() {
     let ran = project.oci(&["man", "share/man1"]).succeeds();
     let page = |name: &str| format!("share/man1/cargo-oci-{name}.1");
     let pages: Vec<_> = COMMANDS.iter().map(|command| page(command)).collect();
-    let of_cache = ["cache-path", "cache-list", "cache-prune", "cache-verify"].map(page);
-    let (inner, written): (Vec<_>, Vec<_>) = ran.stdout.lines().partition(|line| line.contains("oci-cache-"));
+    let of_both = ["registry-show", "cache-path", "cache-list", "cache-prune", "cache-verify"].map(page);
+    let (inner, written): (Vec<_>, Vec<_>) =
+        ran.stdout.lines().partition(|line| ["oci-cache-", "oci-registry-"].iter().any(|group| line.contains(group)));
     assert_eq!(written[0], "share/man1/cargo-oci.1");
     assert_eq!(
         (&written[1..], inner),
-        (&pages.iter().map(String::as_str).collect::<Vec<_>>()[..], of_cache.iter().map(String::as_str).collect())
+        (&pages.iter().map(String::as_str).collect::<Vec<_>>()[..], of_both.iter().map(String::as_str).collect())
     );
     let read = |path: &str| fs::read_to_string(project.path(path)).expect("a page");
     for (command, page) in COMMANDS.iter().zip(&pages) {

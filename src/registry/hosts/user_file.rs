@@ -116,7 +116,7 @@ fn tables(document: &DeTable, path: &Path, text: &str) -> Result<UserFile, Value
             }
             "token-service" => {
                 for item in array(value, "an array of tables, `[[token-service]]`")? {
-                    file.services.push(service(item, line_of(path, text, item))?);
+                    file.services.push(service(item, &line_of(path, text, item))?);
                 }
             }
             other => return Err(unknown(other, key.span(), ["insecure", "token-service"])),
@@ -125,7 +125,7 @@ fn tables(document: &DeTable, path: &Path, text: &str) -> Result<UserFile, Value
     Ok(file)
 }
 
-fn service(value: &Spanned<DeValue>, line: FileLine) -> Result<TrustedService, ValueError> {
+fn service(value: &Spanned<DeValue>, line: &FileLine) -> Result<TrustedService, ValueError> {
     let fields = table(value, "a table")?;
     for (key, _) in in_order(fields) {
         let name = key.get_ref().as_ref();

@@ -19,10 +19,6 @@ fn host_setting_errors_match_snapshot() {
         ("registries.conf has a location with a scheme", "[[registry]]\nlocation = \"https://a.example.com\"\n"),
         ("registries.conf is of version 1", "[registries.insecure]\nregistries = [\"a.example.com\"]\n"),
         ("the registry is blocked", "[[registry]]\nprefix = \"127.0.0.1:9\"\nblocked = true\n"),
-        (
-            "mirror and registry are down",
-            "[[registry]]\nlocation = \"127.0.0.1:9\"\n[[registry.mirror]]\nlocation = \"127.0.0.1:9/mirror\"\n",
-        ),
     ] {
         fs::write(project.path("registries.conf"), conf).expect("a file");
         let call = project.oci(&args).env("CONTAINERS_REGISTRIES_CONF", project.path("registries.conf"));
