@@ -31,6 +31,7 @@
 //! - `target/oci/NAME.bundle`: the bundle of the image `NAME`, made once and never replaced ([`bundle`]).
 //! - the user's cache folder, `cargo-oci`: content of bases, layers that were made before, and what was found of packages and
 //!   files ([`store::cache`]).
+//! - `~/.config/cargo-oci/registries.toml`: token services that `cargo oci login` was told to trust, and insecure registries.
 //! - `~/.docker/config.json`, or the file that is named in its place: one entry of `auths` is written by `cargo oci login`
 //!   ([`registry::credentials`]).
 

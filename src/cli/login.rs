@@ -25,6 +25,9 @@ pub struct LoginArgs {
     /// Read the password from standard input
     #[arg(long, requires = "username")]
     pub password_stdin: bool,
+    /// Send the password to this token service too, although it is in another domain; remembered for this registry
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub trust_token_service: Option<RegistryName>,
     /// Registries.
     #[command(flatten)]
     pub registries: RegistryArgs,

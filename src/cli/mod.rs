@@ -33,7 +33,7 @@ pub use inspect::NamedArgs;
 pub use load::{EngineArgs, LoadArgs, RunArgs};
 pub use login::{LoginArgs, LogoutArgs, PasswordArg};
 pub use output::{Output, OutputArgs, OutputKind};
-pub use registry::RegistryArgs;
+pub use registry::{RegistryAction, RegistryArgs, RegistryShowArgs, RegistryToolArgs};
 pub use sbom::SbomArgs;
 pub use talk::{CommandArgs, MessageFormat, TalkArgs};
 

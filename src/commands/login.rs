@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Read};
 
-use miette::miette;
+use miette::{Report, miette};
 
 use super::Outcome;
 use crate::cli::LoginArgs;
@@ -10,8 +10,9 @@ use crate::context::GlobalContext;
 use crate::error::Result;
 use crate::event::{Event, Question};
 use crate::interrupt::blocking;
+use crate::reference::RegistryName;
 use crate::registry::credentials::{self, Credential, CredentialStore, Secret};
-use crate::registry::ping;
+use crate::registry::{HostSettings, Ping};
 
 /// The most bytes that are read as a password.
 const MOST_BYTES: u64 = 64 << 10;
@@ -43,13 +44,56 @@ pub(crate) fn run(args: &LoginArgs, context: &GlobalContext) -> Result<Outcome> 
     }
     let password = Secret::new(password);
     let credential = Credential::Basic { user: user.clone(), password: password.clone() };
-    ping(registry, &credential, context.retry()?, context.listener)?;
+    let service = check(args, &credential, context)?;
     let place = credentials::store(&context.environment, registry, &user, &password)?;
     if let CredentialStore::File(file) = &place {
         context.warn(format!("the password is not encrypted in {file}; set a credential helper as its `credsStore`"));
     }
     context.report(Event::LoggedIn { registry: registry.to_owned(), user, place: place.to_string() });
+    if let Some(service) = service
+        && let Some(path) = HostSettings::remember_service(&context.environment, &args.registry, &service)?
+    {
+        context.report(Event::Wrote { path });
+    }
     Ok(Outcome::Done)
+}
+
+/// Checks a credential with the registry. Returns the token service in another domain that the user trusts with it, if any.
+///
+/// # Errors
+/// Returns an error if the registry does not accept the credential, or must not be asked.
+fn check(args: &LoginArgs, credential: &Credential, context: &GlobalContext) -> Result<Option<RegistryName>> {
+    let registry = args.registry.as_str();
+    let mut trusted = args.trust_token_service.clone();
+    loop {
+        let Ping::Withheld(service) = context.ping(&args.registry, credential, trusted.as_ref())? else {
+            return Ok(trusted);
+        };
+        let name = service.parse().ok().filter(|name| Some(name) != trusted.as_ref());
+        match name {
+            Some(name) if io::stdin().is_terminal() && is_trusted(registry, &service, context)? => trusted = Some(name),
+            name => return Err(withheld(registry, &service, name.as_ref())),
+        }
+    }
+}
+
+fn is_trusted(registry: &str, service: &str, context: &GlobalContext) -> Result<bool> {
+    let answer = context.ask(Question::TrustTokenService { registry, service });
+    let answer = answer.map_err(|error| miette!("cannot ask whether to trust {service}: {error}"))?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+fn withheld(registry: &str, service: &str, name: Option<&RegistryName>) -> Report {
+    let help = match name {
+        Some(name) => format!(
+            "nothing was stored; if {service} belongs to {registry}, run `cargo oci login {registry} --trust-token-service {}`",
+            name.as_str()
+        ),
+        None => {
+            format!("nothing was stored; a token service is trusted over https only: ask the operator of {registry}")
+        }
+    };
+    miette!(help = help, "the password was not sent: the token service {service} of {registry} is in another domain")
 }
 
 fn ask(context: &GlobalContext, question: Question, what: &str, help: impl FnOnce() -> String) -> Result<String> {

@@ -16,6 +16,7 @@ mod man;
 mod outcome;
 mod push;
 mod referrers;
+mod registry;
 mod run;
 mod sbom;
 mod schema;
@@ -31,8 +32,8 @@ pub use outcome::Outcome;
 
 use crate::cli::{
     AttachArgs, BuildArgs, BundleArgs, CacheArgs, CommandArgs, CompletionsArgs, GenerateKeyArgs, LoadArgs, LoginArgs,
-    LogoutArgs, ManArgs, MessageFormat, NamedArgs, PushArgs, ReferrersArgs, RegistryArgs, RunArgs, SbomArgs,
-    SchemaArgs, SignArgs, TalkArgs, VerifyArgs, WithFormat,
+    LogoutArgs, ManArgs, MessageFormat, NamedArgs, PushArgs, ReferrersArgs, RegistryArgs, RegistryToolArgs, RunArgs,
+    SbomArgs, SchemaArgs, SignArgs, TalkArgs, VerifyArgs, WithFormat,
 };
 use crate::context::GlobalContext;
 use crate::error::Result;
@@ -180,6 +181,8 @@ commands! {
     Login(LoginArgs) => login::run,
     /// Log out of a registry
     Logout(LogoutArgs) => logout::run,
+    /// Show how registries are reached
+    Registry(RegistryToolArgs) => registry::run,
     /// Manage the cache of pulled bases and built layers
     ///
     /// It is in the user's cache folder, or in CARGO_OCI_CACHE_DIR.

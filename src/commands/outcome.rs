@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::image::Digest;
 use crate::inspect::Inspected;
 use crate::inspect::referrers::ImageReferrers;
+use crate::inspect::registry::RegistryFacts;
 use crate::report::{Reporter, status_code};
 use crate::store::cache::prune::CachedBlob;
 use crate::store::validate::Validated;
@@ -24,6 +25,8 @@ pub enum Outcome {
     Referrers(ImageReferrers, bool),
     /// The problems of an image, and whether they are printed as JSON.
     Validated(Validated, bool),
+    /// What is used for a registry, and whether it is printed as JSON.
+    Registry(RegistryFacts, bool),
     /// The content of the cache.
     CacheEntries(Vec<CachedBlob>),
     /// The corrupt blobs of the cache.
@@ -42,6 +45,7 @@ impl Outcome {
             Outcome::Inspected(found, json) => reporter.inspected(found, *json),
             Outcome::Referrers(found, json) => reporter.attachments(found, *json),
             Outcome::Validated(found, json) => reporter.validated(found, *json),
+            Outcome::Registry(found, json) => reporter.registry(found, *json),
             Outcome::CacheEntries(blobs) => reporter.blobs(blobs),
             Outcome::CacheProblems(problems) => reporter.wrong(problems),
             Outcome::Status(status) => status_code(*status),

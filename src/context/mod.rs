@@ -6,19 +6,21 @@
 //! | [`image`] | `REF\|PATH` → an image in a registry, a layout or an archive |
 //! | [`subject`] | the same, where something can be attached |
 //! | [`key`] | where a key is → the key, with its password |
+//! | [`show`] | the name of a registry → what is used for it |
 //! | [`lazy`] | a registry that is connected to with the first request |
 
 pub(crate) mod base;
 pub(crate) mod image;
 pub(crate) mod key;
 pub(crate) mod lazy;
+pub(crate) mod show;
 pub(crate) mod subject;
 
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use miette::miette;
+use miette::{IntoDiagnostic, miette};
 
 use crate::cli::time::timeout;
 use crate::environment::{Environment, REGISTRY_VARIABLES};
@@ -27,8 +29,10 @@ use crate::event::{Event, Listener, Prompt, Question};
 use crate::interrupt::{self, Cancellation};
 use crate::parallel::lock;
 use crate::reference::{Reference, RegistryName};
-use crate::registry::credentials::{self, CredentialCache};
-use crate::registry::{Connections, HostAccess, HostSettings, Options, PullEndpoints, Registry, Retry};
+use crate::registry::credentials::{self, Credential, CredentialCache};
+use crate::registry::{
+    Connections, HostAccess, HostSettings, Options, Ping, PullEndpoints, Registry, Retry, TrustedService, ping,
+};
 use crate::store::{Cache, Source};
 
 /// The variable that says how long a registry may be silent.
@@ -212,11 +216,44 @@ impl<'a> GlobalContext<'a> {
             credential_source: found.source,
             is_credential_in_environment: is_target
                 && REGISTRY_VARIABLES.iter().any(|key| self.environment.get(key).is_some()),
-            access,
             retry,
-            notify: Some(self.listener),
-            connections: Arc::clone(&self.connections),
+            ..self.options(registry, access)?
         };
         Registry::new(reference.clone(), options)
+    }
+
+    /// Returns the options of requests to a registry, without credentials.
+    fn options(&self, registry: &str, access: HostAccess) -> Result<Options<'a>> {
+        Ok(Options {
+            trusted_services: self.hosts()?.trusted_services(registry),
+            access,
+            retry: self.retry()?,
+            notify: Some(self.listener),
+            connections: Arc::clone(&self.connections),
+            ..Options::default()
+        })
+    }
+
+    /// Asks a registry whether it accepts a credential. `trusted` is a token service that may receive it, besides those that
+    /// the user's file names.
+    ///
+    /// # Errors
+    /// Returns an error if the registry rejects the credential, or does not respond.
+    pub(crate) fn ping(
+        &self,
+        registry: &RegistryName,
+        credential: &Credential,
+        trusted: Option<&RegistryName>,
+    ) -> Result<Ping> {
+        // A reference has a repository; no access to it is requested.
+        let reference: Reference = format!("{}/x", registry.as_str()).parse().into_diagnostic()?;
+        let mut options = self.options(registry.as_str(), self.hosts()?.to_push(&reference)?.access)?;
+        options.credential = credential.clone();
+        options.trusted_services.extend(trusted.map(|service| TrustedService {
+            registry: registry.as_str().to_owned(),
+            service: service.as_str().to_owned(),
+            source: "--trust-token-service".to_owned(),
+        }));
+        ping(&reference, options)
     }
 }

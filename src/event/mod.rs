@@ -271,6 +271,13 @@ pub enum Question<'a> {
         /// The registry.
         registry: &'a str,
     },
+    /// Whether to send the password for a registry to its token service.
+    TrustTokenService {
+        /// The registry.
+        registry: &'a str,
+        /// The host of the token service.
+        service: &'a str,
+    },
     /// The password of a private key. It is not echoed.
     KeyPassword {
         /// The location of the key.

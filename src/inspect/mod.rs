@@ -50,6 +50,7 @@ pub(crate) mod config;
 pub(crate) mod image;
 mod read;
 pub(crate) mod referrers;
+pub(crate) mod registry;
 
 pub(crate) use image::{ImageInfo, Inspected};
 pub(crate) use read::ImageReader;

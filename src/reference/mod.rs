@@ -14,4 +14,4 @@ pub(crate) use engine::{EngineKind, EngineReference};
 pub(crate) use image::{Reference, is_loopback};
 pub(crate) use key::KeyReference;
 pub use name::TagOrDigest;
-pub(crate) use registry::{RegistryName, Repository};
+pub(crate) use registry::{NamedRegistry, RegistryName, Repository};

@@ -1,5 +1,6 @@
 //! Registries and repositories, where images are pushed to.
 
+use std::fmt;
 use std::str::FromStr;
 
 use super::error::ReferenceError;
@@ -59,6 +60,47 @@ impl FromStr for Repository {
     }
 }
 
+/// A registry, or one of its repositories.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedRegistry {
+    registry: String,
+    repository: Option<String>,
+}
+
+impl NamedRegistry {
+    /// Returns whether it names a repository.
+    pub(crate) fn has_repository(&self) -> bool {
+        self.repository.is_some()
+    }
+
+    /// Returns the repository, or some repository of the registry.
+    pub(crate) fn reference(&self) -> String {
+        format!("{}/{}", self.registry, self.repository.as_deref().unwrap_or("x"))
+    }
+}
+
+impl FromStr for NamedRegistry {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<NamedRegistry, ReferenceError> {
+        let name = text.trim_end_matches('/');
+        let Some((host, rest)) = name.split_once('/').filter(|_| !name.contains("://")) else {
+            return Ok(NamedRegistry { registry: text.parse::<RegistryName>()?.as_str().to_owned(), repository: None });
+        };
+        let host: RegistryName = host.parse()?;
+        let reference: Reference = format!("{}/{rest}", host.as_str()).parse()?;
+        let repository = Some(reference.repository().to_owned());
+        Ok(NamedRegistry { registry: reference.registry().to_owned(), repository })
+    }
+}
+
+impl fmt::Display for NamedRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.registry)?;
+        self.repository.as_ref().map_or(Ok(()), |repository| write!(f, "/{repository}"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +136,21 @@ mod tests {
         for (text, reason) in [("ghcr.io/a/b:1", "--tag"), (digest.as_str(), "remove the digest")] {
             let error = text.parse::<Repository>().expect_err(text).to_string();
             assert!(error.contains(reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn named_registry_may_have_a_repository() {
+        for (text, name) in [
+            ("ghcr.io", "ghcr.io"),
+            ("https://index.docker.io/v1/", "docker.io"),
+            ("docker.io/debian", "docker.io/library/debian"),
+            ("127.0.0.1:5000/acme/x:1", "127.0.0.1:5000/acme/x"),
+        ] {
+            assert_eq!(text.parse::<NamedRegistry>().expect(text).to_string(), name);
+        }
+        for wrong in ["acme/x", "debian", "", "ghcr.io/Acme", "http://ghcr.io"] {
+            assert!(wrong.parse::<NamedRegistry>().is_err(), "{wrong}");
         }
     }
 }

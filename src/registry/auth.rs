@@ -10,6 +10,7 @@ use http_auth::parser::ChallengeParser;
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 
+use super::credential_use::CredentialRecord;
 use super::credentials::{Credential, Secret};
 use super::error::RequestError;
 use super::options::Options;
@@ -49,6 +50,15 @@ impl Grant {
         }
     }
 
+    /// Returns whether requests show the credential itself to the registry.
+    pub(crate) fn shows(&self, credential: &Credential) -> bool {
+        match self {
+            Grant::Open => false,
+            Grant::Basic => matches!(credential, Credential::Basic { .. }),
+            Grant::Bearer { .. } => matches!(credential, Credential::RegistryToken(_)),
+        }
+    }
+
     /// Returns the value of the `Authorization` header, or `None` if the request goes without one.
     pub(crate) fn header(&self, credential: &Credential) -> Option<HeaderValue> {
         let text = match (self, credential) {
@@ -76,6 +86,13 @@ pub(crate) enum Challenge {
 }
 
 impl Challenge {
+    /// Returns whether a header says that the registry knows the credential, and that it has too few rights (RFC 6750, section 3.1).
+    pub(crate) fn is_insufficient_scope(header: &str) -> bool {
+        ChallengeParser::new(header)
+            .map_while(Result::ok)
+            .any(|challenge| parameter(&challenge, "error").is_some_and(|error| error == "insufficient_scope"))
+    }
+
     /// Returns the challenges of one header, such as `Bearer realm="https://auth.example/token",service="example"`.
     /// Skips schemes other than Basic and Bearer, and all that follows a syntax error.
     pub(crate) fn parse(header: &str) -> Vec<Challenge> {
@@ -106,12 +123,13 @@ impl Challenge {
     ///
     /// # Errors
     /// Returns an error if the token service must not be contacted, does not respond, or denies the token.
-    pub(crate) async fn answer(
+    pub(super) async fn answer(
         self,
         scope: &TokenScope,
         options: &Options<'_>,
         local: bool,
         registry: &Url,
+        record: &CredentialRecord,
     ) -> Result<Grant, RequestError> {
         let Challenge::Bearer { realm, service } = &self else {
             return Ok(Grant::Basic);
@@ -120,8 +138,8 @@ impl Challenge {
             // It already is the token.
             Credential::RegistryToken(token) => (token.clone(), Duration::MAX),
             credential => {
-                let service = TokenService::at(realm, service.as_deref(), local, registry, &options.access).await?;
-                service.token(scope, credential, options).await?
+                let service = TokenService::at(realm, service.as_deref(), local, registry, options).await?;
+                service.token(scope, credential, options, record).await?
             }
         };
         // Short-lived tokens are used for half of their lifetime, not renewed before each request.

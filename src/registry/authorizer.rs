@@ -1,18 +1,26 @@
 //! Authorizes requests: requests a grant after a challenge, renews it before it expires, and sends it to the registry only.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use reqwest::header::{HeaderValue, WWW_AUTHENTICATE};
-use reqwest::{Response, StatusCode, Url};
+use reqwest::{Method, Response, StatusCode, Url};
 
 use super::auth::{Challenge, Grant};
+use super::credential_use::{CredentialRecord, CredentialUse};
 use super::credentials::Credential;
 use super::error::RequestError;
 use super::options::Options;
 use super::phase::{RequestPhase, Shown};
 use super::token_service::TokenScope;
+use super::trial::{Trial, TrialGuard};
 use crate::parallel::lock;
+
+/// The responses to a wrong credential: those of registries, and of token services.
+const WRONG: [StatusCode; 1] = [StatusCode::UNAUTHORIZED];
+const WRONG_FOR_TOKEN: [StatusCode; 3] = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::BAD_REQUEST];
+/// The responses to a credential without the right to push.
+const DENIED: [StatusCode; 2] = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
 
 /// Authorizes requests to one repository.
 pub(crate) struct Authorizer {
@@ -28,6 +36,12 @@ pub(crate) struct Authorizer {
     /// Held during a renewal, so that concurrent requests share one.
     renewal: tokio::sync::Mutex<()>,
     renewals: AtomicU64,
+    /// What became of the credential.
+    record: CredentialRecord,
+    /// Whether the credential is accepted at all, for all repositories of the registry.
+    login: Arc<Trial>,
+    /// Whether it allows pushes to this repository.
+    push_right: Trial,
     /// Whether `/v2/` was asked for a challenge. Held meanwhile, so that concurrent requests wait for the answer.
     has_asked_root: tokio::sync::Mutex<bool>,
 }
@@ -38,8 +52,11 @@ pub(crate) struct Generation(u64);
 
 impl Authorizer {
     /// Creates an authorizer that has no grant yet.
-    pub(crate) fn new(origin: Url, is_local: bool, repository: String) -> Authorizer {
+    pub(crate) fn new(origin: Url, is_local: bool, repository: String, options: &Options<'_>) -> Authorizer {
         Authorizer {
+            login: options.connections.login_trial(&origin, &options.credential),
+            push_right: Trial::default(),
+            record: CredentialRecord::default(),
             origin,
             is_local,
             repository,
@@ -71,13 +88,13 @@ impl Authorizer {
     }
 
     /// Returns which credentials the server of a request has seen.
-    pub(crate) fn shown(&self, phase: RequestPhase, options: &Options<'_>) -> Shown {
-        match *lock(&self.grant) {
+    pub(crate) fn shown(&self, options: &Options<'_>) -> Shown {
+        match self.record.get() {
             _ if options.credential == Credential::Anonymous => Shown::Nothing,
-            // A token service that denies the token has seen them.
-            Grant::Open if phase != RequestPhase::Token => Shown::Withheld,
-            _ if options.is_credential_in_environment => Shown::Environment,
-            _ => Shown::Stored,
+            CredentialUse::Unused | CredentialUse::OfAnotherKind | CredentialUse::Withheld(_) => Shown::Withheld,
+            CredentialUse::Accepted => Shown::Accepted,
+            CredentialUse::Sent if options.is_credential_in_environment => Shown::Environment,
+            CredentialUse::Sent => Shown::Stored,
         }
     }
 
@@ -98,6 +115,7 @@ impl Authorizer {
             let _renewal = self.renewal.lock().await;
             // Another request may have renewed the grant while this one waited.
             if let Some(challenge) = self.stale_challenge() {
+                // A credential that was good for one token is past its trial.
                 self.renew(challenge, options).await?;
             }
         }
@@ -112,8 +130,66 @@ impl Authorizer {
         lock(&self.grant).header(&options.credential)
     }
 
+    /// Returns what became of the credential.
+    pub(crate) fn credential_use(&self) -> CredentialUse {
+        self.record.get()
+    }
+
+    /// Begins the trial of the first upload with a credential. Others wait until it has begun, or is refused.
+    ///
+    /// # Errors
+    /// Returns the refusal of the request that this one has waited for.
+    pub(crate) async fn push_trial(
+        &self,
+        method: &Method,
+        options: &Options<'_>,
+    ) -> Result<Option<TrialGuard<'_>>, RequestError> {
+        // Manifests are refused for other reasons, too, such as their type.
+        if *method != Method::POST || options.credential == Credential::Anonymous {
+            return Ok(None);
+        }
+        self.push_right.enter().await
+    }
+
+    /// Ends the trial of the first upload.
+    pub(crate) fn end_push_trial<T>(trial: Option<TrialGuard<'_>>, result: &Result<T, RequestError>) {
+        trial.into_iter().for_each(|trial| trial.end(result, &DENIED));
+    }
+
+    /// Begins the trial of the first request that shows the credential to the registry. Others wait until it has ended.
+    ///
+    /// # Errors
+    /// Returns the refusal of the request that this one has waited for.
+    pub(crate) async fn login_trial(
+        &self,
+        url: &Url,
+        options: &Options<'_>,
+    ) -> Result<Option<TrialGuard<'_>>, RequestError> {
+        if !self.is_own(url) || !lock(&self.grant).shows(&options.credential) {
+            return Ok(None);
+        }
+        self.login.enter().await
+    }
+
+    /// Ends the trial of the first request that shows the credential.
+    pub(crate) fn end_login_trial<T>(trial: Option<TrialGuard<'_>>, result: &Result<T, RequestError>) {
+        trial.into_iter().for_each(|trial| trial.end(result, &WRONG));
+    }
+
+    /// Notes what a response says about the credential that its request showed.
+    pub(crate) fn note_response(&self, response: &Response, options: &Options<'_>) {
+        if !self.is_own(response.url()) || !lock(&self.grant).shows(&options.credential) {
+            return;
+        }
+        let says_known = |header: &HeaderValue| header.to_str().is_ok_and(Challenge::is_insufficient_scope);
+        let mut headers = response.headers().get_all(WWW_AUTHENTICATE).iter();
+        if response.status() != StatusCode::UNAUTHORIZED || headers.any(says_known) {
+            self.record.note_accepted();
+        }
+    }
+
     /// Answers the challenge of a 401, unless another request has done so meanwhile. Returns whether it is worth sending
-    /// the request again.
+    /// the request again. `is_on_trial` is whether the request itself is on trial for the credential.
     ///
     /// # Errors
     /// Returns an error if the token service rejects the credential.
@@ -121,6 +197,7 @@ impl Authorizer {
         &self,
         response: &Response,
         options: &Options<'_>,
+        is_on_trial: bool,
     ) -> Result<bool, RequestError> {
         if response.status() != StatusCode::UNAUTHORIZED || !self.is_own(response.url()) {
             return Ok(false);
@@ -133,13 +210,38 @@ impl Authorizer {
             return Ok(false);
         };
         if !challenge.can_be_met(&options.credential) {
+            self.record.note_other_kind();
             return Ok(false);
         }
+        // Before the wait for other renewals, so that what they are refused is refused to this one.
+        let login = if is_on_trial { None } else { self.token_trial(&challenge, options).await? };
         let _renewal = self.renewal.lock().await;
         if response.extensions().get::<Generation>().is_none_or(|before| *before == self.generation()) {
-            self.renew(challenge, options).await?;
+            let is_basic_again = challenge == Challenge::Basic && matches!(*lock(&self.grant), Grant::Basic);
+            if is_basic_again {
+                return Ok(false);
+            }
+            let renewed = self.renew(challenge, options).await;
+            if self.record.is_sent() {
+                login.into_iter().for_each(|trial| trial.end(&renewed, &WRONG_FOR_TOKEN));
+            }
+            renewed?;
         }
         Ok(true)
+    }
+
+    /// Begins the trial of the first request that shows the credential to a token service.
+    async fn token_trial(
+        &self,
+        challenge: &Challenge,
+        options: &Options<'_>,
+    ) -> Result<Option<TrialGuard<'_>>, RequestError> {
+        match options.credential {
+            Credential::Basic { .. } | Credential::IdentityToken(_) if challenge.is_bearer() => {
+                self.login.enter().await
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Returns whether there is a credential, and a response to a request without one denies access. Registries that also
@@ -163,11 +265,14 @@ impl Authorizer {
 
     /// Requests a grant. The caller holds the lock `renewal`.
     async fn renew(&self, challenge: Challenge, options: &Options<'_>) -> Result<(), RequestError> {
-        let answer = challenge.answer(&self.scope(), options, self.is_local, &self.origin).await;
+        let answer = challenge.answer(&self.scope(), options, self.is_local, &self.origin, &self.record).await;
         let grant = answer.map_err(|mut error| {
             error.context.phase = Some(RequestPhase::Token);
             error
         })?;
+        if grant.shows(&options.credential) {
+            self.record.note_sent();
+        }
         *lock(&self.grant) = grant;
         self.renewals.fetch_add(1, Ordering::Relaxed);
         Ok(())

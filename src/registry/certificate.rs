@@ -3,9 +3,9 @@
 use std::error::Error;
 use std::{fmt, io};
 
-use rustls::CertificateError;
+use rustls::{AlertDescription, CertificateError};
 
-/// Why the certificate of a server is rejected.
+/// Why the certificate of a server, or of this client, is rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CertificateProblem {
     /// It is signed by an authority that this computer does not trust.
@@ -18,6 +18,34 @@ pub(crate) enum CertificateProblem {
     NotYetValid,
     /// Another reason, in the words of the TLS library.
     Other(String),
+    /// The server rejects this client.
+    Client(ClientRejection),
+}
+
+/// Why a server rejects a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClientRejection {
+    /// The client has shown no certificate.
+    Required,
+    /// Its certificate is no longer valid.
+    Expired,
+    /// Its certificate is not accepted for another reason.
+    Unaccepted,
+}
+
+impl ClientRejection {
+    fn new(alert: AlertDescription) -> Option<ClientRejection> {
+        Some(match alert {
+            AlertDescription::CertificateRequired => ClientRejection::Required,
+            AlertDescription::CertificateExpired => ClientRejection::Expired,
+            AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA => ClientRejection::Unaccepted,
+            _ => return None,
+        })
+    }
 }
 
 impl CertificateProblem {
@@ -25,6 +53,7 @@ impl CertificateProblem {
     pub(crate) fn find(error: &(dyn Error + 'static)) -> Option<CertificateProblem> {
         causes(error).find_map(|cause| match cause.downcast_ref() {
             Some(rustls::Error::InvalidCertificate(problem)) => Some(problem.into()),
+            Some(rustls::Error::AlertReceived(alert)) => ClientRejection::new(*alert).map(CertificateProblem::Client),
             _ => None,
         })
     }
@@ -42,6 +71,14 @@ impl CertificateProblem {
                 format!("check the clock of this computer; if it is right, {registry} needs a new certificate")
             }
             CertificateProblem::Other(_) => format!("check the certificate of {registry}"),
+            CertificateProblem::Client(ClientRejection::Required) => format!(
+                "put a client certificate and its key into ~/.config/containers/certs.d/{registry}, as NAME.cert and NAME.key"
+            ),
+            CertificateProblem::Client(_) => {
+                format!(
+                    "replace NAME.cert and NAME.key in certs.d/{registry}: `cargo oci registry show {registry}` names the files"
+                )
+            }
         }
     }
 }
@@ -64,13 +101,23 @@ impl From<&CertificateError> for CertificateProblem {
 
 impl fmt::Display for CertificateProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        let why = match self {
+            CertificateProblem::Client(ClientRejection::Required) => {
+                return f.write_str("the server rejects the client: it requires a certificate");
+            }
+            CertificateProblem::Client(ClientRejection::Expired) => {
+                return f.write_str("the server rejects the client: its certificate has expired");
+            }
+            CertificateProblem::Client(ClientRejection::Unaccepted) => {
+                return f.write_str("the server rejects the client: its certificate is not accepted");
+            }
             CertificateProblem::UnknownAuthority => "unknown certificate authority",
             CertificateProblem::OtherName => "it is not valid for this name",
             CertificateProblem::Expired => "it has expired",
             CertificateProblem::NotYetValid => "it is not valid yet",
             CertificateProblem::Other(cause) => cause,
-        })
+        };
+        write!(f, "cannot verify the server's certificate: {why}")
     }
 }
 

@@ -11,6 +11,7 @@ use super::retry::{Attempts, RateLimit, retry_after};
 use super::scheme::Scheme;
 use super::silence::{UploadProgress, silence};
 use super::trace::execute;
+use super::trial::TrialGuard;
 use crate::error::Result;
 use crate::event::Event;
 use crate::reference::Reference;
@@ -60,7 +61,7 @@ impl<'a> Client<'a> {
         let origin = Url::parse(&origin).map_err(|error| miette::miette!("{origin} is not a URL: {error}"))?;
         Ok(Client {
             http,
-            authorizer: Authorizer::new(origin.clone(), is_local, repository.to_owned()),
+            authorizer: Authorizer::new(origin.clone(), is_local, repository.to_owned(), &options),
             origin,
             registry: reference.registry().to_owned(),
             repository: repository.to_owned(),
@@ -96,19 +97,26 @@ impl<'a> Client<'a> {
     }
 
     /// Sends a request once, with credentials, and returns the response whatever its status. `progress` is that of its body, if
-    /// that is streamed.
+    /// that is streamed. `trial` becomes the trial of the credential if the request is the first that shows it.
     ///
     /// # Errors
     /// Returns an error if there is no response in time.
-    pub(crate) async fn execute(
-        &self,
+    pub(in crate::registry) async fn execute<'t>(
+        &'t self,
+        trial: &mut Option<TrialGuard<'t>>,
         method: &Method,
         url: &Url,
         request: RequestBuilder,
         progress: Option<&UploadProgress>,
     ) -> Result<Response, RequestError> {
         tokio::time::sleep(self.rate_limit.remaining()).await;
-        let request = match self.authorizer.header(url, &self.options).await? {
+        let mut authorization = self.authorizer.header(url, &self.options).await?;
+        if authorization.is_some() && trial.is_none() {
+            *trial = self.authorizer.login_trial(url, &self.options).await?;
+            authorization = self.authorizer.current_header(url, &self.options);
+        }
+        let is_authorized = authorization.is_some();
+        let request = match authorization {
             Some(value) => request.header(AUTHORIZATION, value),
             None => request,
         };
@@ -123,6 +131,9 @@ impl<'a> Client<'a> {
             self.rate_limit.extend(pause.min(self.options.retry.max_retry_after));
         }
         response.extensions_mut().insert(generation);
+        if is_authorized {
+            self.authorizer.note_response(&response, &self.options);
+        }
         Ok(response)
     }
 
@@ -146,13 +157,28 @@ impl<'a> Client<'a> {
         url: &Url,
         edit: &impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Response, RequestError> {
-        let response = self.execute_edited(method, url, edit).await?;
-        if self.authorizer.answer_challenge(&response, &self.options).await?
-            || self.answer_root_challenge(&response).await?
+        let trial = self.authorizer.push_trial(method, &self.options).await?;
+        let result = self.send_authorized(method, url, edit).await;
+        Authorizer::end_push_trial(trial, &result);
+        result
+    }
+
+    async fn send_authorized(
+        &self,
+        method: &Method,
+        url: &Url,
+        edit: &impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Response, RequestError> {
+        let mut trial = None;
+        let mut response = self.execute_edited(&mut trial, method, url, edit).await?;
+        if self.authorizer.answer_challenge(&response, &self.options, trial.is_some()).await?
+            || trial.is_none() && self.answer_root_challenge(&response).await?
         {
-            return check_status(method, url, self.execute_edited(method, url, edit).await?).await;
+            response = self.execute_edited(&mut trial, method, url, edit).await?;
         }
-        check_status(method, url, response).await
+        let result = check_status(method, url, response).await;
+        Authorizer::end_login_trial(trial, &result);
+        result
     }
 
     /// Asks `/v2/` for a challenge and answers it, if access was denied without one. Returns whether it is worth sending the
@@ -167,8 +193,8 @@ impl<'a> Client<'a> {
             return Ok(self.authorizer.is_renewed_since(denied));
         }
         let root = self.api_root();
-        let asked = match self.execute_edited(&Method::GET, &root, &|request| request).await {
-            Ok(response) => self.authorizer.answer_challenge(&response, &self.options).await,
+        let asked = match self.execute_edited(&mut None, &Method::GET, &root, &|request| request).await {
+            Ok(response) => self.authorizer.answer_challenge(&response, &self.options, false).await,
             Err(error) => Err(error),
         };
         // After a failure that passes, the next attempt asks again.
@@ -176,14 +202,15 @@ impl<'a> Client<'a> {
         asked
     }
 
-    async fn execute_edited(
-        &self,
+    async fn execute_edited<'t>(
+        &'t self,
+        trial: &mut Option<TrialGuard<'t>>,
         method: &Method,
         url: &Url,
         edit: &impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Response, RequestError> {
         let request = edit(self.request(method.clone(), url));
-        self.execute(method, url, request, None).await
+        self.execute(trial, method, url, request, None).await
     }
 
     /// Sends a request, checks the status, and repeats both after transient failures.

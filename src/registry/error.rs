@@ -78,7 +78,7 @@ impl fmt::Display for RequestError {
         write!(f, "{method} {url}")?;
         match problem {
             RequestProblem::Connect(cause) => write!(f, ": cannot connect: {cause}"),
-            RequestProblem::Certificate(cause) => write!(f, ": cannot verify the server's certificate: {cause}"),
+            RequestProblem::Certificate(cause) => write!(f, ": {cause}"),
             RequestProblem::PlainHttp => f.write_str(": the server does not speak TLS"),
             RequestProblem::Transport(cause) => write!(f, ": {cause}"),
             RequestProblem::Timeout(time) => write!(f, ": the server was silent for {}", seconds(*time)),
@@ -151,6 +151,11 @@ impl RequestError {
             RequestProblem::Status { status, .. } => Some(*status),
             _ => None,
         }
+    }
+
+    /// Returns whether the registry says that there is no such repository.
+    pub(crate) fn is_unknown_repository(&self) -> bool {
+        matches!(&self.problem, RequestProblem::Status { body, .. } if body.has_code("NAME_UNKNOWN"))
     }
 
     /// Returns whether there was no response.

@@ -3,7 +3,7 @@
 use super::error::{RequestError, RequestProblem};
 use super::error_body::ErrorBody;
 use super::phase::RequestPhase::{self, Attach, FindTag, Login, MoveTag, Pull, PutManifest, Storage, Token, Upload};
-use super::phase::Shown::{self, Environment, Nothing, Stored, Withheld};
+use super::phase::Shown::{self, Accepted, Environment, Nothing, Stored, Withheld};
 use super::refusal::IMMUTABLE;
 use crate::reference::is_loopback;
 
@@ -89,6 +89,10 @@ const ROWS: &[HelpRow] = &[
          that do not exist"),
     row(DENIED, ALL, &[Withheld], None,
         "the credentials were not sent: `-v` shows which server was asked for access, and what it returned"),
+    row(DENIED, &[Pull], &[Accepted], None,
+        "have the owner of {registry}/{repository} allow the user to pull it, and check the repository name"),
+    row(DENIED, ALL, &[Accepted], None,
+        "have the owner of {registry}/{repository} allow the user to push to it, and check the repository name"),
     row(&[(401, 401)], ALL, &[Environment], None,
         "set these variables to other credentials, or unset them and run `cargo oci login {registry}`"),
     row(&[(401, 401)], ALL, &[Stored], None,
@@ -243,7 +247,7 @@ mod tests {
         418, 421, 422, 425, 428, 429, 431, 500, 501, 503, 507,
     ];
     const PHASES: [RequestPhase; 9] = [FindTag, Pull, Upload, PutManifest, MoveTag, Attach, Token, Login, Storage];
-    const CREDENTIALS: [Shown; 4] = [Nothing, Withheld, Stored, Environment];
+    const CREDENTIALS: [Shown; 5] = [Nothing, Withheld, Stored, Environment, Accepted];
     const REASONS: [Reason; 9] = [
         Reason::NameUnknown,
         Reason::NameInvalid,
@@ -298,6 +302,11 @@ mod tests {
     /// What a help line names, and when that may be the cause.
     type Rule = (&'static str, fn(&Case) -> bool);
 
+    /// Returns whether credentials that are not wrong may have too few rights.
+    fn lacks_right(case: &Case) -> bool {
+        case.are(&[Accepted]) && case.is(&[401, 403]) || case.are(&[Stored, Environment]) && case.is(&[403])
+    }
+
     const RULES: [Rule; 29] = [
         // Logging in: where nothing was shown, or where what was shown may be wrong.
         ("cargo oci login", |case| {
@@ -310,8 +319,8 @@ mod tests {
         ("were not sent", |case| case.are(&[Withheld]) && case.is(&[401, 403])),
         ("replace", |case| case.are(&[Stored]) && case.is(&[401, 403])),
         ("access token", |case| case.is_in(&[Login]) && case.is(&[401, 403])),
-        ("allow the user to push", |case| case.are(&[Stored, Environment]) && case.is(&[403]) && !case.is_in(&[Pull])),
-        ("allow the user to pull", |case| case.are(&[Stored, Environment]) && case.is(&[403]) && case.is_in(&[Pull])),
+        ("allow the user to push", |case| !case.is_in(&[Pull, Login, Storage]) && lacks_right(case)),
+        ("allow the user to pull", |case| case.is_in(&[Pull]) && lacks_right(case)),
         ("what the user may do", |case| case.are(&[Stored, Environment]) && case.is(&[403]) && case.is_in(&[Token])),
         ("more requests", |case| case.is(&[429]) && case.are(&[Nothing])),
         // Names.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::credentials::Credential;
-use super::hosts::HostAccess;
+use super::hosts::{HostAccess, TrustedService};
 use super::pool::Connections;
 use super::retry::Retry;
 use crate::event::Listener;
@@ -17,6 +17,8 @@ pub struct Options<'a> {
     pub credential_source: String,
     /// Whether the credential is from this process's environment variables.
     pub is_credential_in_environment: bool,
+    /// Token services in other domains that may receive the credential.
+    pub trusted_services: Vec<TrustedService>,
     /// How the server is connected to.
     pub access: HostAccess,
     /// When requests are repeated, and when they fail.

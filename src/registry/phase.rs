@@ -65,6 +65,8 @@ pub(crate) enum Shown {
     Stored,
     /// Those of this program's environment variables.
     Environment,
+    /// Credentials that it has accepted.
+    Accepted,
 }
 
 #[cfg(test)]

@@ -1,56 +1,56 @@
 //! Checks a credential with its registry before it is stored.
 
-use std::sync::Mutex;
-
-use miette::{Diagnostic, IntoDiagnostic, Report, miette};
+use miette::{Diagnostic, Report, miette};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, Response, StatusCode};
 
 use super::access::with_help_line;
 use super::client::Client;
+use super::credential_use::CredentialUse;
 use super::credentials::Credential;
 use super::error::RequestError;
 use super::options::Options;
-use super::retry::Retry;
 use crate::error::{Result, with_help};
-use crate::event::{Event, Listener};
-use crate::parallel::lock;
+use crate::event::Event;
 use crate::reference::Reference;
 
-/// Checks that a registry accepts a credential. A registry that anybody may use accepts all.
+/// What a registry says of a credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ping {
+    /// It accepts it. A registry that anybody may use accepts all.
+    Accepted,
+    /// It was not asked: its token service at this host is in another domain.
+    Withheld(String),
+}
+
+/// Asks the registry of `reference` whether it accepts the credential of the options.
 ///
 /// # Errors
-/// Returns an error if the registry rejects the credential, if the credential must not be sent to its token service, or if
-/// there is no registry.
-pub(crate) fn ping(registry: &str, credential: &Credential, retry: Retry, listener: Listener) -> Result<()> {
-    // A reference has a repository; no access to it is requested.
-    let reference: Reference = format!("{registry}/x").parse().into_diagnostic()?;
-    let withheld = Mutex::new(None);
-    let notify = |event| match event {
-        Event::Warning { message } => *lock(&withheld) = Some(message),
-        other => listener(other),
+/// Returns an error if the registry rejects the credential, or if there is no registry.
+pub(crate) fn ping(reference: &Reference, options: Options) -> Result<Ping> {
+    let (registry, credential) = (reference.registry(), options.credential.clone());
+    let listener = options.notify;
+    let notify = |event| match (event, listener) {
+        // The caller says what is to be done about it.
+        (Event::Warning { .. }, _) | (_, None) => {}
+        (other, Some(listener)) => listener(other),
     };
-    let options = Options { credential: credential.clone(), retry, notify: Some(&notify), ..Options::default() };
+    let options = Options { notify: Some(&notify), ..options };
     let runtime = options.connections.runtime()?;
-    let client = Client::without_repository(&reference, options)?;
+    let client = Client::without_repository(reference, options)?;
     let url = client.api_root();
     let response = runtime.block_on(client.send(Method::GET, &url, |request| request));
     // A token that was granted without the credential proves nothing.
-    if let Some(why) = lock(&withheld).take() {
-        return Err(miette!(
-            help =
-                "nothing was stored; if you trust that service, add the credentials to ~/.docker/config.json yourself",
-            "cannot ask {registry} whether it accepts {}: {why}",
-            described(credential)
-        ));
+    if let CredentialUse::Withheld(service) = client.authorizer.credential_use() {
+        return Ok(Ping::Withheld(service));
     }
     match response {
         Ok(response) if is_html(&response) => Err(miette!(
             help = "enter the host, and the port if there is one, that the names of images begin with, such as ghcr.io",
             "{registry} is not a container registry: it returned a web page"
         )),
-        Ok(_) => Ok(()),
-        Err(error) => Err(explain(registry, credential, with_help_line(error, &client))),
+        Ok(_) => Ok(Ping::Accepted),
+        Err(error) => Err(explain(registry, &credential, with_help_line(error, &client))),
     }
 }
 
@@ -78,7 +78,7 @@ fn is_html(response: &Response) -> bool {
     content_type.is_some_and(|content_type| content_type.trim_start().to_ascii_lowercase().starts_with("text/html"))
 }
 
-fn described(credential: &Credential) -> String {
+pub(super) fn described(credential: &Credential) -> String {
     match credential {
         Credential::Basic { user, .. } => format!("the user `{user}` with this password"),
         Credential::Anonymous => "anonymous access".to_owned(),

@@ -5,12 +5,15 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 
 use miette::{Context, IntoDiagnostic};
+use reqwest::Url;
 use reqwest::redirect::{Action, Attempt, Policy};
 use tokio::runtime::{Builder, Runtime};
 
+use super::credentials::Credential;
 use super::error::RequestError;
 use super::http::{HttpSettings, client_builder};
 use super::scheme::{Scheme, detect};
+use super::trial::Trial;
 use crate::error::Result;
 use crate::interrupt;
 use crate::parallel::lock;
@@ -70,6 +73,8 @@ pub struct Connections {
     pools: Mutex<Vec<(HttpSettings, reqwest::Client)>>,
     /// The schemes of the servers that were asked.
     schemes: Mutex<HashMap<String, Scheme>>,
+    /// The trials of credentials, each with the URL of its registry.
+    logins: Mutex<Vec<(Url, Credential, Arc<Trial>)>>,
 }
 
 impl Connections {
@@ -97,6 +102,17 @@ impl Connections {
         let new = build(settings)?;
         pools.push((settings.clone(), new.clone()));
         Ok(new)
+    }
+
+    /// Returns the trial of a credential in a registry.
+    pub(super) fn login_trial(&self, registry: &Url, credential: &Credential) -> Arc<Trial> {
+        let mut logins = lock(&self.logins);
+        if let Some((.., trial)) = logins.iter().find(|(url, known, _)| url == registry && known == credential) {
+            return Arc::clone(trial);
+        }
+        let trial = Arc::new(Trial::once());
+        logins.push((registry.clone(), credential.clone(), Arc::clone(&trial)));
+        trial
     }
 
     /// Returns the scheme of the server at `host`, which is asked once.

@@ -8,9 +8,11 @@ use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Method, RequestBuilder, Url};
 use serde_json::Value;
 
+use super::credential_use::CredentialRecord;
 use super::credentials::{Credential, Secret};
 use super::error::{RequestError, RequestProblem};
 use super::hosts::HostAccess;
+use super::hosts::trusted_service::authority;
 use super::http::{HttpSettings, check_status, client_builder, read_limited};
 use super::options::Options;
 use super::proxy;
@@ -51,6 +53,8 @@ impl TokenScope {
 pub(super) struct TokenService {
     url: Url,
     name: Option<String>,
+    /// The registry's host and port.
+    registry: String,
     http: reqwest::Client,
     /// Whether the registry's credentials may be sent there.
     is_trusted: bool,
@@ -64,7 +68,7 @@ impl TokenService {
         name: Option<&str>,
         local: bool,
         registry: &Url,
-        access: &HostAccess,
+        options: &Options<'_>,
     ) -> Result<TokenService, RequestError> {
         let rejected = |url: &Url, why: &str| {
             let why = format!("the token service of {} {why}", host(registry));
@@ -81,7 +85,7 @@ impl TokenService {
             return Err(rejected(&url, "has credentials in its URL"));
         }
         // Certificates of a host are for no other host.
-        let access = if is_own_host { access.clone() } else { HostAccess::default() };
+        let access = if is_own_host { options.access.clone() } else { HostAccess::default() };
         let settings = HttpSettings { is_local: local, access };
         let mut builder = client_builder(&settings, Policy::custom(follow_same_origin))
             .map_err(|error| RequestError::new(&Method::GET, &url, RequestProblem::Transport(error.to_string())))?;
@@ -103,18 +107,26 @@ impl TokenService {
             }
         }
         let client = builder.build().map_err(|error| RequestError::transport(&Method::GET, &url, &error))?;
-        let is_trusted = is_same_organization(host(registry), host(&url));
-        Ok(TokenService { url, name: name.map(str::to_owned), http: client, is_trusted })
+        let is_trusted = trust(&url, registry, options).is_some();
+        Ok(TokenService { url, name: name.map(str::to_owned), registry: authority(registry), http: client, is_trusted })
     }
 
-    /// Tells the user that a credential is not sent, and returns what is sent instead.
-    fn without_credential(&self, credential: &Credential, options: &Options<'_>) -> &'static Credential {
+    /// Tells the user that a credential is not sent, once, and returns what is sent instead.
+    fn without_credential(
+        &self,
+        credential: &Credential,
+        options: &Options<'_>,
+        record: &CredentialRecord,
+    ) -> &'static Credential {
+        let service = authority(&self.url);
         if *credential != Credential::Anonymous
+            && record.note_withheld(&service)
             && let Some(notify) = options.notify
         {
-            let service = host(&self.url);
-            let message =
-                format!("the registry's token service {service} is in another domain; credentials were not sent");
+            let message = format!(
+                "the registry's token service {service} is in another domain; credentials were not sent (if you trust it: `cargo oci login {} --trust-token-service {service}`)",
+                self.registry
+            );
             notify(Event::Warning { message });
         }
         &Credential::Anonymous
@@ -129,8 +141,26 @@ impl TokenService {
         scope: &TokenScope,
         credential: &Credential,
         options: &Options<'_>,
+        record: &CredentialRecord,
     ) -> Result<(Secret, Duration), RequestError> {
-        let credential = if self.is_trusted { credential } else { self.without_credential(credential, options) };
+        let credential =
+            if self.is_trusted { credential } else { self.without_credential(credential, options, record) };
+        if *credential != Credential::Anonymous {
+            record.note_sent();
+        }
+        let token = self.request_for(scope, credential, options).await;
+        if token.is_ok() {
+            record.note_accepted();
+        }
+        token
+    }
+
+    async fn request_for(
+        &self,
+        scope: &TokenScope,
+        credential: &Credential,
+        options: &Options<'_>,
+    ) -> Result<(Secret, Duration), RequestError> {
         match self.request(scope, credential, options).await {
             // Some services deny all, if one repository to mount from is not the user's.
             Err(error) if !scope.others.is_empty() && error.status().is_some_and(|status| status.is_client_error()) => {
@@ -188,6 +218,15 @@ impl TokenService {
             _ => request,
         }
     }
+}
+
+/// Returns why the credentials for a registry may be sent to a token service, or `None` if they must not be.
+pub(super) fn trust(service: &Url, registry: &Url, options: &Options<'_>) -> Option<String> {
+    if is_same_organization(host(registry), host(service)) {
+        return Some("it belongs to the registry".to_owned());
+    }
+    let trusted = options.trusted_services.iter().find(|trusted| trusted.is_at(service));
+    trusted.map(|trusted| format!("trusted by {}", trusted.source))
 }
 
 /// Follows a redirect to the same origin: credentials go nowhere else.
@@ -267,6 +306,21 @@ fn is_internal(address: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn own_host_is_not_looked_up() {
+        // Nobody has this name: a lookup would fail, and an address of this computer would be a detour.
+        let url = |path: &str| Url::parse(&format!("https://registry.invalid{path}")).expect("a URL");
+        let options = Options::default();
+        let at = |realm: String, registry: Url| {
+            let options = &options;
+            async move { TokenService::at(&realm, None, false, &registry, options).await.map(|_| ()) }
+        };
+        assert!(at(url(":5001/token").to_string(), url(":5000/v2/")).await.is_ok());
+        assert!(at("https://auth.invalid/token".to_owned(), url("/v2/")).await.is_err());
+        let error = at("https://127.0.1.1/token".to_owned(), url("/v2/")).await.expect_err("a detour");
+        assert!(error.to_string().contains("is on this computer or its local network"), "{error}");
+    }
 
     #[test]
     fn scope_texts_name_actions_and_other_repositories() {

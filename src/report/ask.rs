@@ -7,6 +7,7 @@ use anstream::{AutoStream, ColorChoice};
 
 use crate::event::Question;
 use crate::interrupt::{self, blocking};
+use crate::sanitize::sanitize;
 
 /// Prompts the user at the terminal.
 ///
@@ -16,6 +17,10 @@ pub(crate) fn ask(question: Question, color: ColorChoice) -> io::Result<String> 
     let text = match question {
         Question::User { registry } => format!("Username for {registry}: "),
         Question::Password { user, registry } => format!("Password for {user} at {registry}: "),
+        Question::TrustTokenService { registry, service } => {
+            let service = sanitize(service);
+            format!("The token service of {registry} is {service}, in another domain. Send the password there? [y/N] ")
+        }
         Question::KeyPassword { key } => format!("Password for the key {key}: "),
         Question::NewKeyPassword { key, again: false } => format!("Password for the new key {key}: "),
         Question::NewKeyPassword { again: true, .. } => "Repeat the password: ".to_owned(),
@@ -24,7 +29,7 @@ pub(crate) fn ask(question: Question, color: ColorChoice) -> io::Result<String> 
     write!(stderr, "{text}")?;
     stderr.flush()?;
     let answer = match question {
-        Question::User { .. } => blocking::run(read_line),
+        Question::User { .. } | Question::TrustTokenService { .. } => blocking::run(read_line),
         Question::Password { .. } | Question::KeyPassword { .. } | Question::NewKeyPassword { .. } => {
             let terminal = TerminalMode::current();
             let answer = blocking::run(rpassword::read_password);

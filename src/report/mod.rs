@@ -9,6 +9,7 @@
 //! | [`live`] | redraws bars, ten times a second |
 //! | `bars`, `screen` | running transfers → bars, bars → escape sequences |
 //! | `image`, `tree` | an inspected or validated image → a tree, JSON, lines |
+//! | `registry` | what is used for a registry → lines, JSON |
 //! | `cache` | blobs of the cache → lines |
 //! | `error` | errors → text |
 //! | `ask` | questions → answers |
@@ -23,6 +24,7 @@ mod image;
 pub mod json;
 pub mod lines;
 pub(crate) mod live;
+mod registry;
 mod screen;
 mod stdout;
 mod tree;
@@ -40,6 +42,7 @@ use crate::event::{Event, Question};
 use crate::image::Digest;
 use crate::inspect::Inspected;
 use crate::inspect::referrers::ImageReferrers;
+use crate::inspect::registry::RegistryFacts;
 use crate::store::cache::prune::CachedBlob;
 use crate::store::validate::Validated;
 use lines::{ERROR, plural};
@@ -143,6 +146,16 @@ impl Reporter {
             self.results(&problems.iter().map(image::problem).collect::<Vec<_>>())
         };
         self.counted(printed, problems.len())
+    }
+
+    /// Prints what is used for a registry, as lines or as JSON. Returns failure if it has not answered.
+    pub fn registry(&self, found: &RegistryFacts, json: bool) -> ExitCode {
+        let printed = self.text(&if json { image::json(found) } else { registry::lines(found) });
+        if found.reachable {
+            return printed;
+        }
+        self.line(&format!("{ERROR}error{ERROR:#}: {} is not reachable: see above", found.registry));
+        ExitCode::FAILURE
     }
 
     /// Prints the blobs of the cache, one line per blob.

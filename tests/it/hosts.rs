@@ -188,3 +188,81 @@ fn last_error_is_that_of_the_registry_itself() {
     assert!(ran.stderr.contains(&mirror), "{}", ran.stderr);
     assert!(ran.stderr.contains(&format!("http://{down}/v2/a/app/manifests/1: cannot connect")), "{}", ran.stderr);
 }
+
+#[test]
+fn rejected_client_certificate_is_named_at_once() {
+    let (registry, _) = registry("app");
+    let authority = Authority::new();
+    let tls = TlsProxy::with_client_certificates(&host(&registry), &authority);
+    let reference = format!("{}/app:1", tls.host());
+    let home = Home::new();
+    let folder = home.path(&format!(".config/containers/certs.d/{}", tls.host()));
+    fs::create_dir_all(&folder).expect("a folder");
+    fs::write(folder.join("ca.crt"), authority.pem()).expect("a file");
+    let ran = inspect(&home, &[&reference]);
+    for part in ["the server rejects the client: it requires a certificate", "NAME.cert and NAME.key"] {
+        assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
+    }
+    assert!(!ran.stderr.contains("Retrying"), "{}", ran.stderr);
+    authority.write_expired_client(&folder, "me");
+    let ran = inspect(&home, &[&reference]);
+    assert_eq!(ran.status, 1, "{}", ran.stdout);
+    assert!(ran.stderr.contains("the server rejects the client: its certificate has expired"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("Retrying"), "{}", ran.stderr);
+}
+
+#[test]
+fn mirrors_of_each_other_are_no_loop() {
+    let (first, second) = (registry("app"), registry("other"));
+    let (own, mirror) = (host(&first.0), host(&second.0));
+    let conf = format!(
+        "[[registry]]\nlocation = \"{own}\"\n[[registry.mirror]]\nlocation = \"{own}\"\n\
+         [[registry.mirror]]\nlocation = \"{mirror}\"\n\
+         [[registry]]\nlocation = \"{mirror}\"\n[[registry.mirror]]\nlocation = \"{own}\"\n"
+    );
+    let home = user(&conf);
+    let ran = inspect(&home, &[&format!("{own}/app:1")]);
+    assert!(ran.stdout.contains(&first.1), "{}{}", ran.stdout, ran.stderr);
+    let ran = inspect(&home, &[&format!("{mirror}/nothing:1")]);
+    assert_eq!(ran.status, 1, "{}", ran.stdout);
+    // Each was asked, and none sent to the next.
+    assert!(first.0.requests() + second.0.requests() < 20, "{}", ran.stderr);
+}
+
+#[test]
+fn insecure_public_registry_is_warned_of() {
+    let proxy = ConnectProxy::start(&[]);
+    for (home, args, source) in [
+        (Home::new(), &["--insecure-registry", "ghcr.io"][..], "--insecure-registry"),
+        (
+            user("[[registry]]\nlocation = \"ghcr.io\"\ninsecure = true\n"),
+            &[],
+            "HOME/.config/containers/registries.conf:1",
+        ),
+        (with_own_file("insecure = [\"ghcr.io\"]\n"), &[], "HOME/.config/cargo-oci/registries.toml:1"),
+    ] {
+        let home = home.env("HTTPS_PROXY", proxy.url()).env("HTTP_PROXY", proxy.url());
+        let ran = inspect(&home, &[args, &["ghcr.io/acme/x:1"]].concat());
+        let warning = format!("warning: the identity of ghcr.io is not verified: it is insecure by {source}\n");
+        assert!(ran.status == 1 && ran.stderr.contains(&warning), "{}", ran.stderr);
+    }
+}
+
+/// A user with this registries.toml.
+fn with_own_file(toml: &str) -> Home {
+    let home = Home::new();
+    fs::create_dir_all(home.path(".config/cargo-oci")).expect("a folder");
+    fs::write(home.path(".config/cargo-oci/registries.toml"), toml).expect("a file");
+    home
+}
+
+#[test]
+fn login_uses_settings_of_the_host() {
+    let (registry, _) = registry("app");
+    let tls = TlsProxy::before(&host(&registry), &Authority::new());
+    let login = ["login", tls.host(), "-u", "robot", "--password-stdin"];
+    let ran = Home::new().oci(&login, "sesame");
+    assert!(ran.stderr.contains("unknown certificate authority"), "{}", ran.stderr);
+    let home = with_own_file(&format!("insecure = [\"{}\"]\n", tls.host()));
+    assert_eq!(home.oci(&login, "sesame").status, 0);
+}

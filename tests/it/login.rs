@@ -155,15 +155,13 @@ fn login_sends_no_password_to_foreign_token_service() {
     });
     let home = Home::new();
     let words = home.fails(1, &["login", &registry, "-u", "robot", "--password-stdin"], "sesame\n");
-    assert_says(
-        &words,
-        &[&format!("error: cannot ask {registry} whether it accepts the user `robot` with this password: ")],
-    );
+    assert_says(&words, &["error: the password was not sent: the token service localhost:"]);
     assert_says(
         &words,
         &[
-            "the registry's token service localhost is in another domain; credentials were not sent",
-            "help: nothing was stored",
+            &format!(" of {registry} is in another domain"),
+            "help: nothing was stored; if localhost:",
+            &format!("run `cargo oci login {registry} --trust-token-service localhost:"),
         ],
     );
     let heads = heads.lock().expect("no thread panicked");
@@ -327,5 +325,35 @@ fn login_prompt_can_be_interrupted() {
         assert_eq!(status, Some(130), "{screen}");
         assert!(!screen.contains("error"), "{screen}");
         assert!(!home.path(".docker").exists());
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn login_asks_whether_to_trust_a_token_service() {
+    let (service, heads) = server(|head| {
+        let is_shown = head.contains("cm9ib3Q6c2VzYW1l");
+        http(if is_shown { "200 OK" } else { "401 Unauthorized" }, "", r#"{"token":"a.b.c"}"#)
+    });
+    let service = service.replace("127.0.0.1", "localhost");
+    let challenge = format!("WWW-Authenticate: Bearer realm=\"http://{service}/token\"\r\n");
+    let (registry, _) = server(move |head| {
+        if head.to_lowercase().contains("authorization: bearer") {
+            http("200 OK", "", "{}")
+        } else {
+            http("401 Unauthorized", &challenge, "")
+        }
+    });
+    let question = format!("The token service of {registry} is {service}, in another domain. Send the password there?");
+    for (answer, status) in [("\\r", 1), ("y\\r", 0)] {
+        let home = Home::new();
+        let typed = [("Password for robot", "sesame\\r"), ("Send the password there", answer)];
+        let (found, screen) = at_a_terminal(&home, &format!("login {registry} -u robot"), &typed);
+        assert_eq!(found, Some(status), "{screen}");
+        assert_says(&screen, &[&question]);
+        assert_eq!(home.path(".config/cargo-oci/registries.toml").exists(), status == 0);
+        assert_eq!(home.path(".docker/config.json").exists(), status == 0);
+        let heads = heads.lock().expect("no thread panicked");
+        assert_eq!(heads.iter().any(|head| head.contains("cm9ib3Q6c2VzYW1l")), status == 0, "{heads:?}");
     }
 }

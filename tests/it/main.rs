@@ -44,6 +44,9 @@ mod odd_bases;
 #[cfg(target_os = "linux")]
 mod personalities;
 mod push;
+mod refusals;
+#[cfg(unix)]
+mod registry_show;
 mod schema;
 mod secrets;
 mod signing;

@@ -10,7 +10,7 @@ use base64::prelude::BASE64_STANDARD;
 use cargo_oci::event::{Event, Listener};
 use cargo_oci::image::digest::Digest;
 use cargo_oci::registry::credentials::{Credential, Secret};
-use cargo_oci::registry::{Options, Registry, Retry};
+use cargo_oci::registry::{Options, Registry, Retry, TrustedService};
 use cargo_oci::report::{json, lines};
 use cargo_oci::store::{Memory, Sink, Source, copy};
 use oci_spec::image::{Descriptor, MediaType};
@@ -78,8 +78,12 @@ fn problems(lure: Lure) -> Vec<String> {
     for elsewhere in Elsewhere::ALL {
         for given in Given::ALL {
             for is_push in [true, false] {
-                let case = Case { lure, elsewhere, given, is_push };
-                problems.extend(case.problems().into_iter().map(|problem| format!("{case:?}: {problem}")));
+                // Trust matters where a token service is elsewhere.
+                let has_realm = matches!(lure, Lure::Realm | Lure::RealmRedirect);
+                for trust in if has_realm { &Trust::ALL[..] } else { &[Trust::Nobody] } {
+                    let case = Case { lure, elsewhere, given, is_push, trust: *trust };
+                    problems.extend(case.problems().into_iter().map(|problem| format!("{case:?}: {problem}")));
+                }
             }
         }
     }
@@ -117,12 +121,39 @@ impl Given {
     }
 }
 
+/// The token service that the user trusts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    Nobody,
+    /// The other origin.
+    Other,
+    /// The same host as the other origin, on another port.
+    OtherPort,
+}
+
+impl Trust {
+    const ALL: [Trust; 3] = [Trust::Nobody, Trust::Other, Trust::OtherPort];
+
+    /// Returns the trusted services of a client.
+    fn services(self, recorder: &Recorder) -> Vec<TrustedService> {
+        let other = recorder.elsewhere();
+        let service = match self {
+            Trust::Nobody => return Vec::new(),
+            Trust::Other => other,
+            Trust::OtherPort => format!("{}:1", other.split(':').next().unwrap_or_default()),
+        };
+        let registry = recorder.reference("").trim_end_matches('/').to_owned();
+        vec![TrustedService { registry, service, source: "a test".to_owned() }]
+    }
+}
+
 #[derive(Debug)]
 struct Case {
     lure: Lure,
     elsewhere: Elsewhere,
     given: Given,
     is_push: bool,
+    trust: Trust,
 }
 
 impl Case {
@@ -144,7 +175,20 @@ impl Case {
         if self.is_taken() != seen.iter().any(|seen| !seen.is_own) {
             problems.push(format!("taken or not, against what is expected: {result:?}\n{seen:#?}"));
         }
+        let is_sent =
+            seen.iter().any(|seen| !seen.is_own && (seen.text.contains(PASSWORD) || seen.text.contains(&basic())));
+        if is_sent != (self.is_service() && self.is_taken()) {
+            problems
+                .push(format!("the credential reached the token service or not, against what is expected: {seen:#?}"));
+        }
         problems
+    }
+
+    /// Returns whether the other origin may get the credential for a token.
+    fn is_service(&self) -> bool {
+        let is_same_house = self.elsewhere == Elsewhere::Port;
+        let is_trusted = self.elsewhere == Elsewhere::Host && self.trust == Trust::Other;
+        self.lure == Lure::Realm && (is_same_house || is_trusted)
     }
 
     /// Returns whether a request leaks a secret.
@@ -152,7 +196,7 @@ impl Case {
         let has_password = seen.text.contains(PASSWORD) || seen.text.contains(&basic());
         let has_token = seen.text.contains(TOKEN);
         // A token service on another port of the same host is the same house.
-        let is_service = self.lure == Lure::Realm && self.elsewhere == Elsewhere::Port && seen.text.contains(" /token");
+        let is_service = self.is_service() && seen.text.contains(" /token");
         let has_any = has_password || has_token || seen.proves;
         if seen.is_own {
             // Credentials that were removed by a redirect must not come back.
@@ -182,8 +226,13 @@ impl Case {
             ..Retry::default()
         };
         let reference = recorder.reference("acme/hello:latest").parse().expect("a reference");
-        let options =
-            Options { credential: self.given.credential(), retry, notify: Some(listener), ..Options::default() };
+        let options = Options {
+            credential: self.given.credential(),
+            trusted_services: self.trust.services(recorder),
+            retry,
+            notify: Some(listener),
+            ..Options::default()
+        };
         let registry = Registry::new(reference, options)?;
         let memory = Memory::default();
         if self.is_push {

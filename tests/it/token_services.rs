@@ -15,8 +15,8 @@ use serde_json::json;
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// A registry with one image whose answers to some requests are the test's.
-struct Registry {
-    address: SocketAddr,
+pub(crate) struct Registry {
+    pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<String>>>,
     _server: Server,
 }
@@ -36,7 +36,7 @@ impl<F: Fn(&Request, SocketAddr) -> Option<Answer> + Send + Sync + 'static> Orig
 
 impl Registry {
     /// Answers by `rule`; with what the image has where that returns `None`.
-    fn start(rule: impl Fn(&Request, SocketAddr) -> Option<Answer> + Send + Sync + 'static) -> Registry {
+    pub(crate) fn start(rule: impl Fn(&Request, SocketAddr) -> Option<Answer> + Send + Sync + 'static) -> Registry {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let seen = Arc::new(Mutex::default());
@@ -55,7 +55,7 @@ impl Registry {
 }
 
 /// A user with a password for a registry.
-fn user(registry: &str) -> Home {
+pub(crate) fn user(registry: &str) -> Home {
     Home::with_config(&json!({ "auths": { registry: { "username": "robot", "password": "sesame" } } }).to_string())
 }
 
@@ -197,4 +197,43 @@ fn names_behind_a_proxy_are_not_looked_up() {
     let ran = home.env("SSL_CERT_FILE", pem).oci(&["inspect", "registry.proxied.test/acme/x:1"], "");
     assert_inspected(&ran);
     assert!(proxy.asked().contains(&"auth.proxied.test:443".to_owned()), "{:?}", proxy.asked());
+}
+
+#[test]
+fn trusted_token_service_receives_credentials() {
+    // Both names are this computer's, and different hosts for a client.
+    let registry = Registry::start(|request, address| match request.path() {
+        "/token" if request.header("authorization").is_some() => Some(token(r#"{"token": "T"}"#)),
+        "/token" => Some(Answer::error(401, "UNAUTHORIZED")),
+        "/v2/" if shows(request, "T") => Some(Answer::new(200)),
+        _ => (!shows(request, "T")).then(|| {
+            let realm = format!("Bearer realm=\"http://localhost:{}/token\",service=\"x\"", address.port());
+            Answer::error(401, "UNAUTHORIZED").with("WWW-Authenticate", realm)
+        }),
+    });
+    let (host, service) = (registry.address.to_string(), format!("localhost:{}", registry.address.port()));
+    let command = format!("cargo oci login {host} --trust-token-service {service}");
+    let ran = registry.inspect();
+    assert_eq!(ran.status, 1, "{}", ran.stdout);
+    let why = format!(
+        "the credentials from auths of ~/.docker/config.json were not sent: the token service {service} of {host} is in another domain"
+    );
+    assert!(ran.stderr.contains(&why) && ran.stderr.matches(&command).count() == 2, "{}", ran.stderr);
+    let home = Home::new();
+    let login = ["login", &*host, "-u", "robot", "--password-stdin"];
+    let words = home.fails(1, &login, "sesame");
+    let why = format!("the password was not sent: the token service {service} of {host} is in another domain");
+    assert!(words.contains(&why) && words.contains(&command), "{words}");
+    // Another port is another service.
+    let words = home.fails(1, &[&login[..], &["--trust-token-service", "localhost:1"]].concat(), "sesame");
+    assert!(words.contains(&why), "{words}");
+    assert!(!home.path(".docker").exists() && !home.path(".config").exists());
+    home.succeeds(&[&login[..], &["--trust-token-service", &service]].concat(), "sesame");
+    let kept = format!("[[token-service]]\nregistry = \"{host}\"\ntrust = \"{service}\"\n");
+    assert_eq!(home.read(".config/cargo-oci/registries.toml"), kept);
+    assert_inspected(&home.oci(&["inspect", &format!("{host}/acme/x:1")], ""));
+    // Once is enough.
+    home.succeeds(&[&login[..], &["--trust-token-service", &service]].concat(), "sesame");
+    assert_eq!(home.read(".config/cargo-oci/registries.toml"), kept);
+    home.succeeds(&login, "sesame");
 }

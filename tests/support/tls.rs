@@ -40,6 +40,17 @@ impl Authority {
         (params.signed_by(&key, &self.issuer).expect("a certificate"), key)
     }
 
+    /// Writes a client's certificate that has expired, and its key.
+    pub fn write_expired_client(&self, folder: &Path, name: &str) {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        std::fs::write(folder.join(format!("{name}.cert")), certificate.pem()).expect("a file");
+        std::fs::write(folder.join(format!("{name}.key")), key.serialize_pem()).expect("a file");
+    }
+
     /// Writes a client's certificate and its key as `NAME.cert` and `NAME.key`.
     pub fn write_client(&self, folder: &Path, name: &str) {
         let (certificate, key) = self.issue(&[name]);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use miette::{Context, IntoDiagnostic, miette};
+use miette::miette;
 use reqwest::{Certificate, ClientBuilder, Identity};
 
 use super::certificates::HostCertificates;
@@ -57,5 +57,6 @@ impl HostAccess {
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {
-    std::fs::read(file).into_diagnostic().wrap_err_with(|| format!("cannot read {}", file.display()))
+    std::fs::read(file)
+        .map_err(|error| miette!(help = "make the file readable", "cannot read {}: {error}", file.display()))
 }

@@ -7,7 +7,7 @@ use miette::{Context, miette};
 
 use super::registries_conf::{self, RegistryTable};
 use crate::environment::Environment;
-use crate::error::Result;
+use crate::error::{Result, or_help};
 use crate::registry::small_file;
 
 /// The variable that names the only registries.conf to read, as Podman has it.
@@ -23,7 +23,8 @@ pub(crate) fn read_all(environment: &Environment, system: &Path) -> Result<Vec<R
         let text = small_file::read(&path).map_err(|error| unreadable(&path, &error))?;
         let Some(text) = text else { continue };
         let own = registries_conf::parse(&path, &text);
-        let own = own.wrap_err_with(|| format!("cannot use {}", path.display()))?;
+        let own = own.wrap_err_with(|| format!("cannot use {}", path.display()));
+        let own = own.map_err(|error| or_help(error, || format!("fix it there, or set {VARIABLE} to another file")))?;
         tables.retain(|table| own.iter().all(|own| own.prefix != table.prefix));
         tables.extend(own);
     }

@@ -4,6 +4,8 @@
 //! | file | what it reads |
 //! | --- | --- |
 //! | `files`, `registries_conf` | registries.conf and its drop-ins |
+//! | `user_file` | our own `registries.toml`: insecure registries, and token services that are trusted |
+//! | `insecure`, `trusted_service` | what flags, variables and that file name |
 //! | `prefix`, `location` | the names in them |
 //! | `certificates`, `access` | certs.d, and what it means for a connection |
 //!
@@ -12,9 +14,12 @@
 mod access;
 mod certificates;
 mod files;
+mod insecure;
 mod location;
 mod prefix;
 mod registries_conf;
+pub(crate) mod trusted_service;
+mod user_file;
 
 use std::path::{Path, PathBuf};
 
@@ -22,10 +27,14 @@ use miette::{Context, IntoDiagnostic, miette};
 
 use crate::environment::Environment;
 use crate::error::Result;
+use crate::inspect::registry::RegistryFact;
 use crate::reference::{Reference, RegistryName};
 pub use access::HostAccess;
+use insecure::InsecureRegistry;
 use location::Location;
 use registries_conf::{FileLine, Mirror, MirrorPulls, RegistryTable};
+pub use trusted_service::TrustedService;
+use user_file::UserFile;
 
 /// The settings of all registries.
 #[derive(Debug)]
@@ -34,15 +43,8 @@ pub(crate) struct HostSettings {
     certificate_folders: Vec<PathBuf>,
     /// Registries that the user named as insecure to this program.
     insecure: Vec<InsecureRegistry>,
-}
-
-/// A registry that the user named as insecure to this program.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct InsecureRegistry {
-    /// Its host and port.
-    pub(crate) host: String,
-    /// The flag or the variable that names it.
-    pub(crate) named_by: String,
+    /// Token services that may receive credentials.
+    services: Vec<TrustedService>,
 }
 
 /// One place to reach a repository at.
@@ -83,8 +85,6 @@ impl Endpoint {
 
 /// Where the system's configuration is.
 const SYSTEM: &str = "/etc";
-/// The variable that names registries, separated by commas or spaces, that may be without TLS.
-const INSECURE: &str = "CARGO_OCI_INSECURE_REGISTRIES";
 
 impl HostSettings {
     /// Reads the files of the user and of the system. `flags` are the registries that the command line names as insecure.
@@ -93,11 +93,31 @@ impl HostSettings {
     /// Returns an error if a file or a name is invalid, or a file cannot be read.
     pub(crate) fn read(environment: &Environment, flags: &[RegistryName]) -> Result<HostSettings> {
         let system = Path::new(SYSTEM);
+        let UserFile { insecure, services } = user_file::read(environment)?;
         Ok(HostSettings {
             tables: files::read_all(environment, system)?,
             certificate_folders: certificates::folders(environment, system),
-            insecure: insecure_registries(environment, flags)?,
+            insecure: insecure::named(environment, flags)?.into_iter().chain(insecure).collect(),
+            services,
         })
+    }
+
+    /// Returns the token services in other domains that may receive the credentials for a registry.
+    pub(crate) fn trusted_services(&self, registry: &str) -> Vec<TrustedService> {
+        self.services.iter().filter(|service| service.registry == registry).cloned().collect()
+    }
+
+    /// Remembers for later runs that a token service may receive the credentials for a registry. Returns the path of the file
+    /// that says so now, or `None` if it did before.
+    ///
+    /// # Errors
+    /// Returns an error if the file is invalid or cannot be written.
+    pub(crate) fn remember_service(
+        environment: &Environment,
+        registry: &RegistryName,
+        service: &RegistryName,
+    ) -> Result<Option<PathBuf>> {
+        user_file::add_service(environment, registry.as_str(), service.as_str())
     }
 
     /// Returns where to pull what `reference` names from.
@@ -116,6 +136,36 @@ impl HostSettings {
         let mirrors = mirrors.collect::<Result<_>>()?;
         let own = table.location.as_ref().map_or(location, |moved| moved.below(&rest));
         Ok(PullEndpoints { mirrors, own: self.endpoint(own, table.insecure, Some(&table.line))? })
+    }
+
+    /// Returns what is configured for the repository of `reference`, and where.
+    ///
+    /// # Errors
+    /// Returns an error if certificates cannot be read.
+    pub(crate) fn facts(&self, reference: &Reference) -> Result<Vec<RegistryFact>> {
+        let location = Location::from(reference);
+        if let Some((table, _)) = self.table(&location.to_string()).filter(|(table, _)| table.blocked) {
+            return Ok(vec![RegistryFact::new("blocked", table.prefix.text(), table.line.to_string())]);
+        }
+        let PullEndpoints { mirrors, own } = self.to_pull(reference)?;
+        let mut facts = Vec::new();
+        for (what, endpoint) in mirrors.iter().map(|mirror| ("mirror", mirror)).chain([("location", &own)]) {
+            let configured = endpoint.configured.as_ref().map(ToString::to_string);
+            facts.push(RegistryFact { what, value: endpoint.location.to_string(), source: configured });
+            let HostAccess { insecure, certificates } = &endpoint.access;
+            if let Some(insecure) = insecure {
+                facts.push(RegistryFact::new("insecure", endpoint.location.host(), insecure.clone()));
+            }
+            let files = certificates.authorities.iter().map(|file| ("authority", file));
+            let client = certificates.client.iter().map(|client| ("client-certificate", &client.certificate));
+            for (what, file) in files.chain(client) {
+                facts.push(RegistryFact::plain(what, file.display().to_string()));
+            }
+        }
+        if own.location != location {
+            facts.push(RegistryFact::new("pushes-to", location.to_string(), "`location` is for pulls"));
+        }
+        Ok(facts)
     }
 
     /// Returns where to push to the repository of `reference`: as Podman, to the registry that is named, and no other.
@@ -166,19 +216,6 @@ impl HostSettings {
     }
 }
 
-fn insecure_registries(environment: &Environment, flags: &[RegistryName]) -> Result<Vec<InsecureRegistry>> {
-    let mut insecure: Vec<_> = flags
-        .iter()
-        .map(|name| InsecureRegistry { host: name.as_str().to_owned(), named_by: "--insecure-registry".to_owned() })
-        .collect();
-    let variable = environment.get(INSECURE).map(|value| value.to_string_lossy().into_owned()).unwrap_or_default();
-    for name in variable.split([',', ' ']).filter(|name| !name.is_empty()) {
-        let name: RegistryName = name.parse().map_err(|error| miette!("invalid {INSECURE}: {error}"))?;
-        insecure.push(InsecureRegistry { host: name.as_str().to_owned(), named_by: INSECURE.to_owned() });
-    }
-    Ok(insecure)
-}
-
 fn is_for(mirror: &Mirror, is_tag: bool) -> bool {
     mirror.pulls != if is_tag { MirrorPulls::DigestOnly } else { MirrorPulls::TagOnly }
 }
@@ -195,6 +232,7 @@ mod tests {
             tables: registries_conf::parse(Path::new("registries.conf"), text).expect("a file"),
             certificate_folders: Vec::new(),
             insecure: insecure.collect(),
+            services: Vec::new(),
         }
     }
 

@@ -72,11 +72,25 @@ impl fmt::Display for FileLine {
 /// # Errors
 /// Returns an error that shows the line if it is invalid, or of version 1.
 pub(crate) fn parse(path: &Path, text: &str) -> Result<Vec<RegistryTable>> {
-    let document = DeTable::parse(text).map_err(|error| {
-        let at = error.span().unwrap_or_default();
-        value_error(error.message().to_owned(), at, None).within(path, text)
-    })?;
+    let document = parse_document(path, text)?;
     Reader { path, text }.tables(document.get_ref()).map_err(|error| error.within(path, text).into())
+}
+
+/// Parses a file as TOML.
+///
+/// # Errors
+/// Returns an error that shows the line if it is invalid.
+pub(super) fn parse_document<'t>(path: &Path, text: &'t str) -> Result<Spanned<DeTable<'t>>> {
+    DeTable::parse(text).map_err(|error| {
+        let at = error.span().unwrap_or_default();
+        value_error(error.message().to_owned(), at, None).within(path, text).into()
+    })
+}
+
+/// Returns the line that a value begins at.
+pub(super) fn line_of(path: &Path, text: &str, value: &Spanned<DeValue>) -> FileLine {
+    let before = text.get(..value.span().start).unwrap_or_default();
+    FileLine { path: path.to_owned(), line: before.matches('\n').count() + 1 }
 }
 
 fn value_error(message: String, at: Range<usize>, help: Option<&str>) -> ValueError {
@@ -164,8 +178,7 @@ impl Reader<'_> {
     }
 
     fn line(&self, value: &Spanned<DeValue>) -> FileLine {
-        let before = self.text.get(..value.span().start).unwrap_or_default();
-        FileLine { path: self.path.to_owned(), line: before.matches('\n').count() + 1 }
+        line_of(self.path, self.text, value)
     }
 }
 

@@ -61,7 +61,7 @@ impl BlobBody<'_> {
     /// Returns an error if the blob cannot be read, or if there is no response.
     pub(crate) fn send(&self, method: &Method, url: &Url, range: &Range<u64>) -> Result<Response, UploadError> {
         let response = self.send_once(method, url, range)?;
-        let challenge = self.client.authorizer.answer_challenge(&response, &self.client.options);
+        let challenge = self.client.authorizer.answer_challenge(&response, &self.client.options, false);
         if self.runtime.block_on(challenge)? { self.send_once(method, url, range) } else { Ok(response) }
     }
 
@@ -74,7 +74,7 @@ impl BlobBody<'_> {
             request = request.header(CONTENT_RANGE, format!("{}-{}", range.start, range.end.saturating_sub(1)));
         }
         if length == 0 {
-            return Ok(self.runtime.block_on(self.client.execute(method, url, request, None))?);
+            return Ok(self.runtime.block_on(self.client.execute(&mut None, method, url, request, None))?);
         }
         let (sender, receiver) = mpsc::channel(WAITING_BUFFERS);
         let progress = UploadProgress::start();
@@ -85,7 +85,7 @@ impl BlobBody<'_> {
         let request = request.body(Body::wrap_stream(body));
         std::thread::scope(|scope| {
             let reader = scope.spawn(inherit(move || self.read(range, &sender)));
-            let response = self.runtime.block_on(self.client.execute(method, url, request, Some(&progress)));
+            let response = self.runtime.block_on(self.client.execute(&mut None, method, url, request, Some(&progress)));
             let read = reader.join().unwrap_or_else(|_| Err(miette!("a thread panicked")));
             match (response, read) {
                 // A response counts, also one before the end of the body.

@@ -127,6 +127,12 @@ impl Recorder {
         format!("{}/{repo_tag}", self.shared.own)
     }
 
+    /// The other origin: its host and port.
+    pub fn elsewhere(&self) -> String {
+        let url = self.shared.url("");
+        url.split("://").nth(1).unwrap_or_default().to_owned()
+    }
+
     /// What it has under any name; what it does not have when it is asked by HEAD, so that it is pushed.
     pub fn image(&self) -> &Image {
         &self.shared.image
