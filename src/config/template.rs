@@ -371,7 +371,10 @@ mod tests {
     fn unknown_placeholder_lists_the_known_ones() {
         let error = "v{verison}".parse::<TagTemplate>().unwrap_err();
         assert!(error.contains("unknown placeholder `{verison}`: did you mean `{version}`?"), "{error}");
-        assert!(error.contains("{name} {image} {package} {version} {version.major}") && error.contains("{git.tag}"), "{error}");
+        assert!(
+            error.contains("{name} {image} {package} {version} {version.major}") && error.contains("{git.tag}"),
+            "{error}"
+        );
         assert!("{}".parse::<TagTemplate>().unwrap_err().contains("unknown placeholder"));
     }
 
