@@ -6,13 +6,14 @@
 use super::files::FileRule;
 use super::folder::Folder;
 use super::key::{Flag, Key, KeyDefault, ValueFunctions, Variable};
+use super::labels::Labels;
 use super::port::Port;
 use super::repositories::Repositories;
 use super::sbom::SbomFormats;
 use super::signal::Signal;
 use super::template::TagTemplate;
 use super::text::{BinName, Feature, Profile, UserAndGroup, VolumeFolder, WorkingDir};
-use super::value::{Arguments, Entrypoint, EnvEntries, KeyValue, Labels, NonEmpty};
+use super::value::{Arguments, Entrypoint, EnvEntries, KeyValue, NonEmpty};
 use super::verify::BaseVerify;
 use crate::image::Compression;
 use crate::platform::PlatformChoice;

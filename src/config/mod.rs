@@ -6,7 +6,7 @@
 //! | [`key`], [`value`] | what a row holds, and the types of values |
 //! | [`section`], `table` | Cargo.toml → tables, and how tables inherit from each other |
 //! | [`schema`], [`markdown`] | the list of keys as JSON Schema and as documentation |
-//! | [`template`], [`port`], [`signal`], [`folder`], [`sbom`], [`text`], `repositories`, `verify` | the types of single keys |
+//! | [`template`], [`port`], [`signal`], [`folder`], [`sbom`], [`text`], `labels`, `repositories`, `verify` | the types of single keys |
 //! | `files`, `pattern` | the rules of the key `files`, and the patterns in them |
 //! | [`check`] | rules that flags and tables share |
 //! | [`document`], `error` | values of TOML, and errors with their position |
@@ -18,6 +18,7 @@ mod files;
 pub(crate) mod folder;
 pub mod key;
 pub(crate) mod keys;
+mod labels;
 pub mod markdown;
 pub(crate) mod pattern;
 pub(crate) mod port;
@@ -39,11 +40,11 @@ pub(crate) use error::ValueError;
 pub(crate) use files::{Account, FileMtime, FileRule, Owner};
 pub(crate) use folder::Folder;
 pub use keys::{IMAGES, KEYS, Table};
+pub use labels::Labels;
 pub(crate) use pattern::PatternRoot;
 pub(crate) use port::Port;
 pub(crate) use sbom::SbomFormat;
 pub use section::{Section, Whose};
 pub(crate) use signal::Signal;
 pub(crate) use template::{Placeholder, RepositoryTemplate, TagTemplate, Template};
-pub use value::Labels;
 pub(crate) use verify::BaseVerify;

@@ -1,6 +1,5 @@
 //! What a key holds: read from TOML, from flags and from variables, merged, and described for editors.
 
-use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -8,10 +7,9 @@ use serde_json::{Value as Json, json};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::check::{check_line, key_value};
-use super::document::{any_string, pairs, parsed, some_strings, string, strings, wrong_type, wrong_value};
+use super::check::key_value;
+use super::document::{any_string, pairs, parsed, some_strings, strings, wrong_type, wrong_value};
 use super::error::ValueError;
-use super::template::Template;
 
 /// The type of a key's value.
 pub(crate) trait KeyValue: Sized {
@@ -59,9 +57,6 @@ pub(crate) trait Text: FromStr<Err: Display> {
         Vec::new()
     }
 }
-
-/// Labels or annotations, whose values may have placeholders. `None` removes one that would be set otherwise.
-pub type Labels = BTreeMap<String, Option<String>>;
 
 /// Environment variables, in the order they are written.
 pub(crate) type EnvEntries = Vec<(String, String)>;
@@ -211,7 +206,7 @@ impl KeyValue for Arguments {
 }
 
 /// Names that tables of strings may have.
-const NAMES: &str = "^[^=\\x00-\\x1f\\x7f]+$";
+pub(super) const NAMES: &str = "^[^=\\x00-\\x1f\\x7f]+$";
 
 impl KeyValue for EnvEntries {
     const TYPE: &'static str = "table of strings";
@@ -234,48 +229,5 @@ impl KeyValue for EnvEntries {
         inherited.retain(|(known, _)| self.iter().all(|(key, _)| key != known));
         inherited.extend(self);
         inherited
-    }
-}
-
-impl KeyValue for Labels {
-    const TYPE: &'static str = "table of strings or `false`";
-    const IS_LIST: bool = true;
-
-    fn read(value: &Spanned<DeValue>) -> Result<Labels, ValueError> {
-        Ok(pairs(value, string_or_false)?.into_iter().collect())
-    }
-
-    fn parse(texts: &[&str]) -> Result<Labels, String> {
-        let mut labels = Labels::new();
-        for text in texts {
-            check_line(text)?;
-            let (key, value) = key_value(text)?;
-            Template::among_braces(&value)?;
-            labels.insert(key, Some(value));
-        }
-        Ok(labels)
-    }
-
-    fn schema() -> Json {
-        let value = json!({ "anyOf": [{ "type": "string", "pattern": "^[^\\x00-\\x1f\\x7f]*$" }, { "const": false }] });
-        json!({ "type": "object", "additionalProperties": value, "propertyNames": { "pattern": NAMES } })
-    }
-
-    fn over(self, mut inherited: Labels) -> Labels {
-        inherited.extend(self);
-        inherited
-    }
-}
-
-/// Reads a string, or `false` for none.
-fn string_or_false(value: &Spanned<DeValue>) -> Result<Option<String>, ValueError> {
-    match value.get_ref() {
-        DeValue::Boolean(false) => Ok(None),
-        DeValue::String(_) => {
-            let text = string(value)?;
-            Template::among_braces(&text).map_err(|why| wrong_value(value, why))?;
-            Ok(Some(text))
-        }
-        _ => Err(wrong_type(value, "a string or `false`")),
     }
 }

@@ -40,9 +40,13 @@ fn host_setting_errors_match_snapshot() {
         ("a client certificate and its key are not PEM", &[("me.cert", "no PEM"), ("me.key", "no PEM")]),
         ("the certificate of an authority is not PEM", &[("ca.crt", "no PEM")]),
     ] {
-        files.iter().for_each(|(name, text)| fs::write(folder.join(name), text).expect("a file"));
+        for (name, text) in files {
+            fs::write(folder.join(name), text).expect("a file");
+        }
         snapshot.call(title, &project, &args, project.oci(&args).env("HOME", project.path("home")), 1);
-        files.iter().for_each(|(name, _)| fs::remove_file(folder.join(name)).expect("it is there"));
+        for (name, _) in files {
+            fs::remove_file(folder.join(name)).expect("it is there");
+        }
     }
     let call = project.oci(&args).env("CARGO_OCI_INSECURE_REGISTRIES", "http://nas.local:5000");
     snapshot.call("CARGO_OCI_INSECURE_REGISTRIES holds a URL", &project, &args, call, 1);
