@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::path::PathBuf;
 
 use crate::support::connect_proxy::ConnectProxy;
 use crate::support::home::Home;
@@ -122,16 +123,27 @@ fn certificate_of_certs_d_is_trusted_for_its_host() {
     assert!(ran.stderr.contains("ca.crt: it holds no certificate"), "{}", ran.stderr);
 }
 
-#[test]
-fn client_certificate_of_certs_d_is_shown() {
-    let (registry, digest) = registry("app");
+/// A server before a registry that requires a certificate of the client, and the authority of both sides.
+fn with_client_certificates(registry: &StrictRegistry) -> (TlsProxy, Authority) {
     let authority = Authority::new();
-    let tls = TlsProxy::with_client_certificates(&host(&registry), &authority);
-    let reference = format!("{}/app:1", tls.host());
+    (TlsProxy::with_client_certificates(&host(registry), &authority), authority)
+}
+
+/// A user who trusts the authority for a server, and the folder with the certificates for it.
+fn trusting(tls: &TlsProxy, authority: &Authority) -> (Home, PathBuf) {
     let home = Home::new();
     let folder = home.path(&format!(".config/containers/certs.d/{}", tls.host()));
     fs::create_dir_all(&folder).expect("a folder");
     fs::write(folder.join("ca.crt"), authority.pem()).expect("a file");
+    (home, folder)
+}
+
+#[test]
+fn client_certificate_of_certs_d_is_shown() {
+    let (registry, digest) = registry("app");
+    let (tls, authority) = with_client_certificates(&registry);
+    let (home, folder) = trusting(&tls, &authority);
+    let reference = format!("{}/app:1", tls.host());
     let ran = inspect(&home, &[&reference]);
     assert_eq!(ran.status, 1, "{}", ran.stdout);
     authority.write_client(&folder, "me");
@@ -192,13 +204,9 @@ fn last_error_is_that_of_the_registry_itself() {
 #[test]
 fn rejected_client_certificate_is_named_at_once() {
     let (registry, _) = registry("app");
-    let authority = Authority::new();
-    let tls = TlsProxy::with_client_certificates(&host(&registry), &authority);
+    let (tls, authority) = with_client_certificates(&registry);
+    let (home, folder) = trusting(&tls, &authority);
     let reference = format!("{}/app:1", tls.host());
-    let home = Home::new();
-    let folder = home.path(&format!(".config/containers/certs.d/{}", tls.host()));
-    fs::create_dir_all(&folder).expect("a folder");
-    fs::write(folder.join("ca.crt"), authority.pem()).expect("a file");
     let ran = inspect(&home, &[&reference]);
     for part in ["the server rejects the client: it requires a certificate", "NAME.cert and NAME.key"] {
         assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
