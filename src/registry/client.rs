@@ -237,6 +237,9 @@ impl<'a> Client<'a> {
     /// # Errors
     /// Returns an error, `error` itself, if there must not be another attempt.
     pub(crate) async fn back_off(&self, attempts: &mut Attempts<'_>, error: RequestError) -> Result<(), RequestError> {
+        if attempts.repeats_at_once(&error) {
+            return Ok(());
+        }
         let pause = attempts.pause(&error);
         let error = attempts.name(error);
         let Some(pause) = pause else {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use miette::Diagnostic;
 use reqwest::{Method, StatusCode, Url};
 
-use super::certificate::CertificateProblem;
+use super::certificate::{CertificateProblem, causes};
 use super::error_body::ErrorBody;
 use super::phase::RequestPhase;
 use super::scheme::speaks_plain_http;
@@ -48,6 +48,8 @@ pub(crate) enum RequestProblem {
     Certificate(CertificateProblem),
     /// The server does not speak TLS.
     PlainHttp,
+    /// The server closed the connection before the request was sent.
+    Unsent,
     /// The connection broke.
     Transport(String),
     /// Nothing came from the server for this time.
@@ -80,6 +82,7 @@ impl fmt::Display for RequestError {
             RequestProblem::Connect(cause) => write!(f, ": cannot connect: {cause}"),
             RequestProblem::Certificate(cause) => write!(f, ": {cause}"),
             RequestProblem::PlainHttp => f.write_str(": the server does not speak TLS"),
+            RequestProblem::Unsent => f.write_str(": the server closed the connection before the request was sent"),
             RequestProblem::Transport(cause) => write!(f, ": {cause}"),
             RequestProblem::Timeout(time) => write!(f, ": the server was silent for {}", seconds(*time)),
             RequestProblem::Status { status, body } => {
@@ -140,6 +143,7 @@ impl RequestError {
             None if speaks_plain_http(error) => RequestProblem::PlainHttp,
             None if error.is_redirect() => RequestProblem::InvalidResponse(root_cause(error)),
             None if error.is_connect() => RequestProblem::Connect(root_cause(error)),
+            None if is_unsent(error) => RequestProblem::Unsent,
             None => RequestProblem::Transport(root_cause(error)),
         };
         RequestError::new(method, url, problem)
@@ -164,6 +168,7 @@ impl RequestError {
             self.problem,
             RequestProblem::Connect(_)
                 | RequestProblem::Certificate(_)
+                | RequestProblem::Unsent
                 | RequestProblem::Transport(_)
                 | RequestProblem::Timeout(_)
         )
@@ -181,6 +186,11 @@ impl RequestError {
             _ => self.is_unanswered(),
         }
     }
+}
+
+/// Returns whether the connection was closed before anything of the request was written to it.
+fn is_unsent(error: &reqwest::Error) -> bool {
+    causes(error).any(|cause| cause.downcast_ref().is_some_and(hyper::Error::is_canceled))
 }
 
 /// Returns the innermost cause, which is the only one that says more than "the request failed".

@@ -189,7 +189,7 @@ pub(super) fn help(error: &RequestError, context: &HelpContext<'_>) -> Option<St
             format!("check the host {host} and the network; set HTTPS_PROXY if the network requires a proxy")
         }
         RequestProblem::Timeout(_) => format!("try again later, or let {host} take longer with `--timeout`"),
-        RequestProblem::Transport(_) => {
+        RequestProblem::Unsent | RequestProblem::Transport(_) => {
             format!("try again; if it fails again, check the network between here and {host}")
         }
         RequestProblem::OldManifest => "convert the image with `skopeo copy --format oci`".to_owned(),

@@ -74,6 +74,8 @@ pub(crate) struct Attempts<'a> {
     retry: &'a Retry,
     start: Instant,
     failed: u32,
+    /// Whether a request was sent again that had not been sent.
+    has_repeated: bool,
     /// When the present attempt began.
     attempt_start: Instant,
     /// When the first of the last attempts began, if none of them was connected.
@@ -84,7 +86,7 @@ impl<'a> Attempts<'a> {
     /// Creates a count of no attempts.
     pub(crate) fn new(retry: &'a Retry) -> Attempts<'a> {
         let start = Instant::now();
-        Attempts { retry, start, failed: 0, attempt_start: start, unreachable_since: None }
+        Attempts { retry, start, failed: 0, has_repeated: false, attempt_start: start, unreachable_since: None }
     }
 
     /// Resets the count after a part of a transfer succeeded.
@@ -98,6 +100,13 @@ impl<'a> Attempts<'a> {
     pub(crate) fn name(&self, mut error: RequestError) -> RequestError {
         error.context.attempt = (self.failed > 1).then_some((self.failed, self.retry.attempts));
         error
+    }
+
+    /// Returns whether to send the request again at once, as it was never sent: the server closed the connection just
+    /// before. It does so once; a server that rejects the client's certificate does it too, and with TLS 1.3 the
+    /// reason may come too late for the first request (RFC 8446, section 4.4.2.4).
+    pub(crate) fn repeats_at_once(&mut self, error: &RequestError) -> bool {
+        matches!(error.problem, RequestProblem::Unsent) && !std::mem::replace(&mut self.has_repeated, true)
     }
 
     /// Returns the pause before the next attempt, or `None` if there must not be one.
@@ -191,6 +200,18 @@ mod tests {
         let problem = RequestProblem::Status { status, body: ErrorBody::parse(body) };
         let unknown = RequestError { problem, ..error(400, None) };
         assert!(Attempts::new(&Retry::default()).pause(&unknown).is_some());
+    }
+
+    #[test]
+    fn attempts_repeat_unsent_request_at_once_and_once() {
+        let url = Url::parse("https://example.org/v2/").expect("a URL");
+        let unsent = RequestError::new(&Method::GET, &url, RequestProblem::Unsent);
+        let retry = Retry::default();
+        let mut attempts = Attempts::new(&retry);
+        assert!(!attempts.repeats_at_once(&error(503, None)));
+        assert!(attempts.repeats_at_once(&unsent));
+        assert!(!attempts.repeats_at_once(&unsent));
+        assert!(attempts.pause(&unsent).is_some());
     }
 
     #[test]

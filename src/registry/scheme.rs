@@ -38,9 +38,12 @@ pub(super) async fn detect(http: &Client, host: &str, otherwise: Scheme) -> Sche
     let request = http.get(format!("https://{host}/v2/")).header(ACCEPT_ENCODING, "identity").timeout(timeout).send();
     match request.await {
         Ok(_) => Scheme::Https,
-        Err(error) if speaks_plain_http(&error) || is_hang_up(&error) => Scheme::Http,
+        Err(error) if speaks_plain_http(&error) => Scheme::Http,
         // A certificate that is not valid is one.
         Err(error) if CertificateProblem::find(&error).is_some() => Scheme::Https,
+        Err(error) if error.is_connect() && is_hang_up(&error) => Scheme::Http,
+        // TLS has begun: the server rejects this client, or closed the connection after.
+        Err(error) if !error.is_connect() && !error.is_timeout() => Scheme::Https,
         Err(_) => otherwise,
     }
 }
