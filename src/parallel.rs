@@ -1,6 +1,6 @@
 //! Parallel work: the first failure stops the rest, and is returned.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use miette::Report;
 
@@ -68,6 +68,39 @@ pub(crate) fn each_of<T: Sync, R: Send>(
 
 fn next<T>(items: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
     lock(items).next()
+}
+
+/// Lets a number of threads through at a time.
+pub(crate) struct Gate {
+    free: Mutex<usize>,
+    left: Condvar,
+}
+
+impl Gate {
+    /// Creates a gate for `width` threads.
+    pub(crate) fn new(width: usize) -> Gate {
+        Gate { free: Mutex::new(width), left: Condvar::new() }
+    }
+
+    /// Waits for a turn, which ends when the result is dropped.
+    pub(crate) fn enter(&self) -> Turn<'_> {
+        let mut free = lock(&self.free);
+        while *free == 0 {
+            free = self.left.wait(free).unwrap_or_else(PoisonError::into_inner);
+        }
+        *free -= 1;
+        Turn(self)
+    }
+}
+
+/// A turn of a thread at a [`Gate`].
+pub(crate) struct Turn<'a>(&'a Gate);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *lock(&self.0.free) += 1;
+        self.0.left.notify_one();
+    }
 }
 
 /// Different parts of the work, on threads of a [`std::thread::scope`].

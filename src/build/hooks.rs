@@ -19,15 +19,8 @@ pub(crate) trait Hooks: Sync {
         Ok(())
     }
 
-    /// Called as soon as the bases of all images are known, and after [`Hooks::on_plan`].
-    ///
-    /// # Errors
-    /// Returns an error if it is useless to go on.
-    fn on_bases(&self, _: &[ImageBase]) -> Result<()> {
-        Ok(())
-    }
-
-    /// Called while cargo compiles, with the bases.
+    /// Called with the bases of all images while cargo compiles, and after [`Hooks::on_plan`]. It is not called if cargo
+    /// has nothing to compile.
     ///
     /// # Errors
     /// Returns an error if it is useless to go on.

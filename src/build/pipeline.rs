@@ -152,14 +152,19 @@ impl Pipeline<'_> {
         let layers = Mutex::new(layers);
         let compiled = thread::scope(|scope| {
             let planned = scope.spawn(|| work.run(|| hooks.on_plan(&self.plan.images)));
-            let (cargo_runs, cargo) = mpsc::channel();
+            let (cargo_runs, cargo) = mpsc::channel::<()>();
             let work = &work;
             scope.spawn(move || {
                 work.run(|| {
                     prepare_bases(jobs, bases)?;
+                    let bases = self.copy_bases(jobs, bases)?;
                     // If that has failed, report that error.
                     planned.join().unwrap_or_default().ok_or_else(|| miette!("nothing was begun"))?;
-                    self.copy_bases(jobs, bases, hooks, &cargo)
+                    // The sender is dropped when cargo has ended.
+                    match cargo.recv_timeout(NOTHING_TO_COMPILE) {
+                        Err(RecvTimeoutError::Timeout) => hooks.while_compiling(&bases),
+                        _ => Ok(()),
+                    }
                 })
             });
             for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
@@ -204,22 +209,17 @@ impl Pipeline<'_> {
         Inputs::find(self.plan, &self.cache, toolchain, &images, self.attach)
     }
 
-    /// Copies bases to the layouts, and runs the caller's hook if cargo runs for longer. The sender of `cargo` is dropped when
-    /// cargo has ended.
-    fn copy_bases(&self, jobs: &[ImageJob], bases: &Bases, hooks: &dyn Hooks, cargo: &Receiver<()>) -> Result<()> {
+    /// Copies bases to the layouts.
+    fn copy_bases<'b>(&self, jobs: &'b [ImageJob], bases: &'b Bases) -> Result<Vec<ImageBase<'b>>> {
         let mut all = Vec::new();
         for job in jobs {
-            let source = bases.source(&job.plan.base)?;
-            all.push(ImageBase { plan: job.plan, base: &job.prepared()?.base, source });
+            let base = &job.prepared()?.base;
+            all.push(ImageBase { plan: job.plan, base, source: bases.source(&job.plan.base)? });
         }
-        hooks.on_bases(&all)?;
         for (base, job) in all.iter().zip(jobs) {
             job.builder.base(base.base, base.source, self.complete)?;
         }
-        match cargo.recv_timeout(NOTHING_TO_COMPILE) {
-            Err(RecvTimeoutError::Timeout) => hooks.while_compiling(&all),
-            _ => Ok(()),
-        }
+        Ok(all)
     }
 
     /// Replaces all layouts at the end, when every image is complete.

@@ -10,6 +10,7 @@ use oci_spec::image::Descriptor;
 use super::referrers::{MissingReferrers, ReferrersUpload, was_pushed};
 use super::tags::{TagMove, TagMoves};
 use crate::attest::Signer;
+use crate::build::hooks::ImageBase;
 use crate::context::GlobalContext;
 use crate::context::subject::SignableManifest;
 use crate::error::Result;
@@ -146,7 +147,7 @@ impl<'a> Destination<'a> {
             SentReferrers { left: missing.referrers.clone(), lists: Vec::new() }
         } else {
             context.report(Event::Pushing { image: image.name.clone(), to: self.registry.location() });
-            self.send(upload, &referrers, &missing)?
+            self.send(upload, &cache, &referrers, &missing)?
         };
         // Attach before the tags move.
         let mut attached = referrers.attach(&self.registry, &missing, &sent.left).wrap_err(CANNOT_ATTACH)?;
@@ -175,12 +176,13 @@ impl<'a> Destination<'a> {
     fn send(
         &self,
         upload: &TaggedImage,
+        cache: &Cache,
         referrers: &ReferrersUpload,
         missing: &MissingReferrers,
     ) -> Result<SentReferrers> {
         let TaggedImage { plan, image, tags, source, .. } = upload;
         self.mount(&plan.base, image.manifests.iter().flat_map(|manifest| &manifest.layers[..manifest.below]));
-        self.assume_new_layers(image);
+        self.assume_new_layers(image, cache);
         let early = std::thread::scope(|scope| {
             // Referrers may be there before the image is (distribution-spec, "Pushing Manifests with Subject").
             let early = scope.spawn(inherit(|| referrers.attach(&self.registry, missing, &missing.referrers)));
@@ -235,26 +237,38 @@ impl<'a> Destination<'a> {
         Ok(false)
     }
 
-    /// Saves the question for layers that are new on this machine, if sending them takes as long.
-    fn assume_new_layers(&self, image: &BuiltImage) {
+    /// Saves the question for layers that the last push from this machine did not send, if sending them takes as long.
+    fn assume_new_layers(&self, image: &BuiltImage, cache: &Cache) {
+        let was_sent = self.last_pushed(cache).is_some();
         let own = image.manifests.iter().flat_map(|manifest| &manifest.layers[manifest.below..]);
-        own.filter(|layer| layer.size() <= SMALL_BLOB && !self.last.digests.contains(layer.digest()))
+        own.filter(|layer| layer.size() <= SMALL_BLOB && !(was_sent && self.last.digests.contains(layer.digest())))
             .for_each(|layer| self.registry.assume_missing(layer));
     }
 
-    /// Returns whether the repository has the image that was built last, which may only get another tag now.
+    /// Returns the image that was built last if this machine has pushed it to the repository.
+    fn last_pushed(&self, cache: &Cache) -> Option<&Descriptor> {
+        self.last.roots.iter().find(|root| was_pushed(cache, &self.registry, root.digest()))
+    }
+
+    /// Returns the layers of a base that the repository lacks, unless it has them with the image that was built last.
     ///
     /// # Errors
     /// Returns an error if the registry does not respond.
-    pub(crate) fn keeps_last_build(&self, cache: &Cache) -> Result<bool> {
-        match self.last.roots.iter().find(|root| was_pushed(cache, &self.registry, root.digest())) {
-            Some(root) => self.registry.has_manifest(root),
-            None => Ok(false),
+    pub(crate) fn new_layers(&self, base: &ImageBase, cache: &Cache) -> Result<Vec<Descriptor>> {
+        let mut layers = base.layers();
+        if self.is_last_build_tagged() || self.keeps_last_build(cache)? {
+            layers.retain(|layer| !self.last.digests.contains(layer.digest()));
         }
+        Ok(layers)
+    }
+
+    /// Asks for the image that was built last, which may only get another tag now.
+    fn keeps_last_build(&self, cache: &Cache) -> Result<bool> {
+        self.last_pushed(cache).map_or(Ok(false), |root| self.registry.has_manifest(root))
     }
 
     /// Returns whether a tag refers to the image that was built last: then there may be nothing to send.
-    pub(crate) fn has_last_build(&self) -> bool {
+    fn is_last_build_tagged(&self) -> bool {
         let tagged = lock(&self.tagged);
         let mut there = tagged.iter().flat_map(|tagged| tagged.manifests.iter().flatten());
         there.any(|there| self.last.roots.iter().any(|root| root.digest() == there.digest()))

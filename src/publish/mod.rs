@@ -23,7 +23,7 @@ use crate::context::GlobalContext;
 use crate::error::Result;
 use crate::parallel::{MANY, each};
 use crate::plan::{ImagePlan, Plan};
-use crate::store::{Fallback, Sink, copy};
+use crate::store::{Fallback, copy};
 
 /// The repositories that the images of a plan are pushed to.
 ///
@@ -61,17 +61,6 @@ impl<'a> Destinations<'a> {
         Ok(results)
     }
 
-    /// Calls `work` for each base whose layers may have to be sent.
-    fn each_changed(&self, bases: &[ImageBase], work: impl Fn(&Destination, &ImageBase) -> Result<()>) -> Result<()> {
-        for destination in self.open() {
-            let base = &bases[destination.image];
-            if !destination.has_last_build() {
-                work(destination, base).wrap_err_with(|| destination.failure(base.plan))?;
-            }
-        }
-        Ok(())
-    }
-
     fn tags<'p>(&self, plan: &'p ImagePlan) -> &'p [String] {
         if self.by_digest { &[] } else { &plan.tags }
     }
@@ -97,24 +86,19 @@ impl Hooks for Destinations<'_> {
         Ok(())
     }
 
-    /// Asks the registries for the layers of the bases, unless they have the images that were built last.
-    fn on_bases(&self, bases: &[ImageBase]) -> Result<()> {
-        let cache = self.context.cache()?;
-        self.each_changed(bases, |destination, base| {
-            if destination.keeps_last_build(&cache)? {
-                return Ok(());
-            }
-            each(&base.layers(), MANY, |layer| Sink::exists(&destination.registry, layer)).map(drop)
-        })
-    }
-
-    /// Sends the layers of the bases.
+    /// Sends the layers of the bases, except those that a registry has with the image that was built last.
     fn while_compiling(&self, bases: &[ImageBase]) -> Result<()> {
-        self.each_changed(bases, |destination, base| {
-            let layers = base.layers();
-            destination.mount(&base.plan.base, &layers);
-            copy(base.source, &destination.registry, &layers)
-        })
+        let cache = self.context.cache()?;
+        for destination in self.open() {
+            let base = &bases[destination.image];
+            let send = || {
+                let layers = destination.new_layers(base, &cache)?;
+                destination.mount(&base.plan.base, &layers);
+                copy(base.source, &destination.registry, &layers)
+            };
+            send().wrap_err_with(|| destination.failure(base.plan))?;
+        }
+        Ok(())
     }
 }
 

@@ -57,7 +57,7 @@ impl Authorizer {
     pub(crate) fn new(origin: Url, is_local: bool, repository: String, options: &Options<'_>) -> Authorizer {
         Authorizer {
             login: options.connections.login_trial(&origin, &options.credential),
-            push_right: Trial::default(),
+            push_right: Trial::once(),
             mount_right: Trial::default(),
             record: CredentialRecord::default(),
             origin,
@@ -152,8 +152,7 @@ impl Authorizer {
         if *method != Method::POST || options.credential == Credential::Anonymous {
             return Ok(None);
         }
-        let is_mount = url.query_pairs().any(|(key, _)| key == "mount");
-        if is_mount { self.mount_right.enter().await } else { self.push_right.enter().await }
+        if is_mount(url) { self.mount_right.enter().await } else { self.push_right.enter().await }
     }
 
     /// Ends the trial of the first upload.
@@ -178,9 +177,10 @@ impl Authorizer {
         self.login.enter().await
     }
 
-    /// Ends the trial of the first request that shows the credential.
-    pub(crate) fn end_login_trial<T>(trial: Option<TrialGuard<'_>>, result: &Result<T, RequestError>) {
-        if let Some(trial) = trial {
+    /// Ends the trial of the first request that shows the credential. A mount that is refused tells nothing: some registries
+    /// refuse every one with 401, so that the next request is on trial.
+    pub(crate) fn end_login_trial<T>(trial: Option<TrialGuard<'_>>, url: &Url, result: &Result<T, RequestError>) {
+        if let Some(trial) = trial.filter(|_| !is_mount(url) || result.is_ok()) {
             trial.end(result, &WRONG);
         }
     }
@@ -304,4 +304,8 @@ impl Authorizer {
     fn is_own(&self, url: &Url) -> bool {
         url.origin() == self.origin.origin()
     }
+}
+
+fn is_mount(url: &Url) -> bool {
+    url.query_pairs().any(|(key, _)| key == "mount")
 }

@@ -177,7 +177,7 @@ impl<'a> Client<'a> {
             response = self.execute_edited(&mut trial, method, url, edit).await?;
         }
         let result = check_status(method, url, response).await;
-        Authorizer::end_login_trial(trial, &result);
+        Authorizer::end_login_trial(trial, url, &result);
         result
     }
 

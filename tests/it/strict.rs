@@ -164,6 +164,7 @@ fn push(scene: &Scene, registry: &StrictRegistry, problems: &mut Vec<String>) {
     let root = descriptor(&scene.image.index);
     let failed = all(scene.twice, || {
         let target = client(scene, registry)?;
+        target.tagged(TAG)?;
         target.mountable(BASE, &mountable);
         copy(&source, &target, std::slice::from_ref(&root))?;
         if let Some(artifact) = &scene.artifact {
