@@ -39,6 +39,8 @@ use crate::store::{Cache, Source};
 const TIMEOUT: &str = "CARGO_OCI_TIMEOUT";
 /// How often a mirror is asked for an image.
 const MIRROR_ATTEMPTS: u32 = 2;
+/// How long a mirror may be silent before the next one is asked, if a registry may be silent for longer.
+const MIRROR_SILENCE: Duration = Duration::from_secs(60);
 
 /// The context of a run, like cargo's.
 ///
@@ -159,7 +161,7 @@ impl<'a> GlobalContext<'a> {
         for mirror in mirrors {
             let place = mirror.reference(reference)?;
             // The next mirror is worth more than many attempts at this one.
-            let retry = Retry { attempts: MIRROR_ATTEMPTS, ..self.retry()? };
+            let retry = retry_of_mirror(&self.retry()?);
             let mut asked = self.connect(&place, mirror.access, false, retry)?;
             match asked.resolve(None) {
                 Ok(_) => {
@@ -256,4 +258,9 @@ impl<'a> GlobalContext<'a> {
         }));
         ping(&reference, options)
     }
+}
+
+fn retry_of_mirror(retry: &Retry) -> Retry {
+    let answer_timeout = retry.answer_timeout.min(MIRROR_SILENCE);
+    Retry { attempts: MIRROR_ATTEMPTS, answer_timeout, ..retry.clone() }
 }
