@@ -148,16 +148,18 @@ impl Engine {
         }
     }
 
-    /// Checks that the engine can run containers, with these ports and volumes. Called before anything is built.
+    /// Checks that the engine can run containers, with these of the flags that Docker has and `ctr` lacks. Called before
+    /// anything is built.
     ///
     /// # Errors
     /// Returns an error if the engine does not support that.
-    pub(crate) fn check_run(&self, publish: &[String], volumes: &[String]) -> Result<()> {
+    pub(crate) fn check_run(&self, flags: &[&str]) -> Result<()> {
         match self {
-            Engine::Containerd(_) if !publish.is_empty() || !volumes.is_empty() => Err(miette!(
+            Engine::Containerd(_) if !flags.is_empty() => Err(miette!(
                 help = "pass its own flags, such as `--engine-arg=--net-host` and `--engine-arg=--mount=…`, or select another engine with `--engine`",
-                "{} does not support `--publish` and `--volume`",
-                self.title()
+                "{} does not support `{}`",
+                self.title(),
+                flags.join("` and `")
             )),
             Engine::Cluster(_) => Err(miette!(
                 help = "use `cargo oci load`, then `kubectl run`; or select an engine that runs containers, such as `--engine docker`",
@@ -187,7 +189,7 @@ impl Engine {
             Engine::Podman(podman) => Ok(podman.run(options)),
             Engine::Containerd(containerd) => Ok(containerd.run(options)),
             Engine::Cluster(_) => {
-                self.check_run(&[], &[]).and_then(|()| Err(miette!("{} does not run containers", self.title())))
+                self.check_run(&[]).and_then(|()| Err(miette!("{} does not run containers", self.title())))
             }
         }
     }

@@ -135,6 +135,8 @@ pub enum Event {
         name: String,
         /// The engine's name and version.
         engine: String,
+        /// The ports that the image declares, if none is published.
+        unpublished: Vec<String>,
     },
     /// An image is being validated.
     Validating {

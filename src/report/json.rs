@@ -78,7 +78,9 @@ pub fn event(event: &Event, elapsed: Duration) -> String {
             let fields = json!({ "names": names, "engine": engine, "id": id, "sent": sent, "unchanged": was_there });
             ("loaded", fields)
         }
-        Event::Running { name, engine } => ("running", json!({ "name": name, "engine": engine })),
+        Event::Running { name, engine, unpublished } => {
+            ("running", json!({ "name": name, "engine": engine, "unpublished": unpublished }))
+        }
         Event::Validating { image } => ("validating", json!({ "image": image })),
         Event::Validated { image, blobs, bytes } => {
             ("validated", json!({ "image": image, "blobs": blobs, "bytes": bytes }))

@@ -47,6 +47,8 @@ mod push;
 mod refusals;
 #[cfg(unix)]
 mod registry_show;
+#[cfg(target_os = "linux")]
+mod run;
 mod schema;
 mod secrets;
 mod signing;

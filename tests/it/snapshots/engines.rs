@@ -56,6 +56,8 @@ fn engine_errors_match_snapshot() {
     alone("a program to run in a cluster", &with_engine("kind", "echo node"), &["run", "--engine", "kind"]);
     let publish = ["run", "--engine", "containerd", "--publish", "80:80"];
     alone("a port to publish in containerd", &with_engine("ctr", &containerd("1.6.20")), &publish);
+    let network = ["run", "--engine", "containerd", "--volume", "/a:/a", "--network", "host"];
+    alone("a volume and a network in containerd", &with_engine("ctr", &containerd("1.6.20")), &network);
     let library =
         Project::empty("x").file("Cargo.toml", "[package]\nname = \"x\"\nedition = \"2024\"\n").file("src/lib.rs", "");
     alone("a library to run", &library, &["run"]);
