@@ -6,6 +6,7 @@ mod bundle;
 mod cache;
 mod cargo;
 mod completing;
+mod explain;
 mod format;
 mod generate;
 mod image;
@@ -24,10 +25,11 @@ pub(crate) mod time;
 pub use attest::{
     AttachArgs, Attest, GenerateKeyArgs, ReferrersArgs, Required, SignArgs, SignerArgs, SubjectArgs, VerifyArgs,
 };
-pub use build::{BuildArgs, PushArgs};
+pub use build::{BuildArgs, PushArgs, PushTarget};
 pub use bundle::{BundleArgs, BundleForm};
 pub use cache::{CacheAction, CacheArgs, PruneArgs};
 pub use cargo::CargoArgs;
+pub use explain::explain;
 pub use format::WithFormat;
 pub use generate::{CompletionsArgs, ManArgs, SchemaArgs};
 pub use image::{ImageArgs, Prebuilt};

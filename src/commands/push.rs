@@ -14,9 +14,10 @@ use crate::publish::{Destinations, check_repositories};
 /// Returns the first failure; then no tag of that repository has moved.
 pub(crate) fn run(args: &PushArgs, context: &GlobalContext) -> Result<Outcome> {
     // A key that cannot be used is an error before anything is built.
+    let build = args.to_build();
     let signer = key::signer(&args.signer, context)?;
     // Outputs must be complete.
-    let complete = !args.build.output.outputs.is_empty();
+    let complete = !build.output.outputs.is_empty();
     let destinations = Destinations::new(context, args.by_digest, signer.as_ref());
     let check = |plan: &Plan| {
         check_repositories(plan)?;
@@ -24,8 +25,7 @@ pub(crate) fn run(args: &PushArgs, context: &GlobalContext) -> Result<Outcome> {
         repositories.for_each(|repository| context.push_to(repository.registry()));
         Ok(())
     };
-    let built =
-        Build { request: Request::new(&args.build), complete, attach: true, context }.run(check, &destinations)?;
+    let built = Build { request: Request::new(&build), complete, attach: true, context }.run(check, &destinations)?;
     let pushed = destinations.push(&built)?;
     built.write_outputs(context)?;
     Ok(Outcome::Results(pushed))

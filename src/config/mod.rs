@@ -43,6 +43,7 @@ pub use keys::{IMAGES, KEYS, Table};
 pub use labels::Labels;
 pub(crate) use pattern::PatternRoot;
 pub(crate) use port::Port;
+pub(crate) use repositories::Repositories;
 pub(crate) use sbom::SbomFormat;
 pub use section::{Section, Whose};
 pub(crate) use signal::Signal;

@@ -68,6 +68,21 @@ fn since(registry: &StrictRegistry, count: usize) -> Vec<String> {
 }
 
 #[test]
+fn push_takes_repository_and_tag_as_argument() {
+    let project = project();
+    let registry = StrictRegistry::start(Behaviour::default());
+    let args = ["push", "--base", "embedded", "--platform", "linux/amd64", "--prebuilt", "linux/amd64=program"];
+    let whole = registry.reference("acme/x:v1");
+    let pushed = project.oci(&[&args[..], &[&whole, "--tag", "v2"]].concat()).succeeds().stdout;
+    assert!(pushed.starts_with(&registry.reference("acme/x@sha256:")), "{pushed}");
+    assert!(tag(&registry, "v1").is_some() && tag(&registry, "v1") == tag(&registry, "v2"));
+    assert_eq!(tag(&registry, "latest"), None);
+    // Without a tag, the key `tags` counts.
+    project.oci(&[&args[..], &[&registry.reference("acme/{name}")]].concat()).succeeds();
+    assert_eq!(tag(&registry, "latest"), tag(&registry, "v1"));
+}
+
+#[test]
 fn list_is_not_read_from_the_image_itself() {
     let project = project();
     for attaching in [Attaching::Tags, Attaching::Rivals(1)] {
