@@ -82,3 +82,22 @@ fn habits_in_tables_match_snapshot() {
     }
     told.check();
 }
+
+#[test]
+fn near_misses_of_tables_match_snapshot() {
+    let mut told = Snapshot::of("near_misses");
+    let mut written = |lines: &str| {
+        let project = Project::new("x").append("Cargo.toml", lines);
+        // It fails, because it has no repository.
+        told.error("written", &project, &["push"]);
+    };
+    written("[package.metadata.oic]\nrepository = \"ghcr.io/me/app\"\n");
+    written("[package.metadata.cargo-oci]\nrepo = \"ghcr.io/me/app\"\n");
+    written("[package.metadata.docker]\nrepository = \"ghcr.io/me/app\"\n");
+    written("[workspace.metadata.container]\nrepository = \"ghcr.io/me/app\"\n");
+    written("[package.oci]\nrepository = \"ghcr.io/me/app\"\n");
+    written("[package.metadata]\nrepository = \"ghcr.io/me/app\"\ntags = [\"v1\"]\n");
+    // It is another tool's.
+    written("[package.metadata.docker]\nregistry = \"ghcr.io\"\n");
+    told.check();
+}
