@@ -26,6 +26,9 @@ pub struct PushArgs {
     /// Push without tags: the image can only be pulled by digest
     #[arg(long, help_heading = "Output")]
     pub by_digest: bool,
+    /// Show what would be sent, and what the registry has already; send nothing
+    #[arg(long, help_heading = "Output")]
+    pub dry_run: bool,
     /// Sign index and images, as `cargo oci sign` does, before the tags move
     #[arg(long, requires = "signer", help_heading = "Signing")]
     pub sign: bool,

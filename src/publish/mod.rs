@@ -5,6 +5,7 @@
 
 pub(crate) mod bundles;
 mod destination;
+pub(crate) mod dry_run;
 pub(crate) mod engines;
 mod referrers;
 pub(crate) mod sign;
