@@ -104,6 +104,10 @@ pub enum Event {
         image: String,
         /// `registry/repository`.
         to: String,
+        /// The tags that have moved.
+        tags: Vec<String>,
+        /// The number of bytes that were sent.
+        sent: u64,
         /// Whether it existed there before.
         was_there: bool,
     },
