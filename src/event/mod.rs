@@ -193,6 +193,10 @@ pub enum Event {
     Retrying {
         /// The request, and why it failed.
         error: String,
+        /// The number of the attempt that failed, and the most attempts; `None` for the first.
+        attempt: Option<(u32, u32)>,
+        /// Whether the attempt before has failed for the same reason.
+        is_told: bool,
         /// The pause before the next attempt.
         pause: Duration,
     },

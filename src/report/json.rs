@@ -103,7 +103,7 @@ pub fn event(event: &Event, elapsed: Duration) -> String {
             ("verified", json!({ "image": image, "digest": digest, "said": said }))
         }
         Event::Credentials { registry, source } => ("credentials", json!({ "registry": registry, "source": source })),
-        Event::Retrying { error, pause } => ("retrying", json!({ "error": error, "seconds": pause.as_secs_f64() })),
+        Event::Retrying { error, pause, .. } => ("retrying", json!({ "error": error, "seconds": pause.as_secs_f64() })),
         Event::WaitingForAnswer { method, url, limit } => {
             ("waiting-for-answer", json!({ "method": method, "url": url, "limit": limit.as_secs() }))
         }

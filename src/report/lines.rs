@@ -86,7 +86,10 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
             ("Attached", format!("{artifact_type} to {subject} at {to}"))
         }
         Event::Verified { image, digest, said } => ("Verified", format!("{image} {digest}: {}", said.join(", "))),
-        Event::Retrying { error, pause } => ("Retrying", format!("in {:.1}s: {error}", pause.as_secs_f64())),
+        Event::Retrying { attempt: Some((number, most)), is_told: true, pause, .. } => {
+            ("Retrying", format!("in {:.1}s: the same again (attempt {number} of {most})", pause.as_secs_f64()))
+        }
+        Event::Retrying { error, pause, .. } => ("Retrying", format!("in {:.1}s: {error}", pause.as_secs_f64())),
         Event::WaitingForAnswer { method, url, limit } => {
             ("Waiting", format!("for the response to {method} {url} (at most {} s)", limit.as_secs()))
         }
