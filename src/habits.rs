@@ -91,13 +91,13 @@ const FLAGS: &[Habit] = &[
     habit(
         &["--no-cache"],
         BUILDING,
-        "nothing stale is used: cargo knows what has changed, and layers are looked up by their content; `cargo clean` and `cargo oci cache prune --max-size 0` remove both caches",
+        "`{typed}` is needless: cargo knows what has changed, and layers are looked up by their content; `cargo clean` and `cargo oci cache prune --max-size 0` remove both caches",
     ),
     habit(&["--pull"], BUILDING, "a base with a tag is looked up in each build; `--offline` prevents that"),
     habit(
         &["--build-arg", "--build-args"],
         BUILDING,
-        "set an environment variable: cargo, build.rs and `env!` see it; keys of the table take `{env.NAME}`",
+        "for `{typed}`, set an environment variable: cargo, build.rs and `env!` see it; tags, labels and `repository` take `{env.NAME}`",
     ),
     habit(
         &["--secret", "--ssh"],
@@ -140,7 +140,7 @@ const FLAGS: &[Habit] = &[
     habit(
         &["-i", "-it", "-ti", "--interactive", "--tty"],
         &["run"],
-        "leave it out: the program gets the terminal if there is one",
+        "leave `-i` and `-t` out: the program gets the terminal if there is one",
     ),
     habit(&["-P", "--publish-all"], &["run"], "use `--engine-arg=--publish-all`"),
     habit(
@@ -159,7 +159,6 @@ const FLAGS: &[Habit] = &[
             "--mount",
             "--env-file",
             "--hostname",
-            "-h",
             "--add-host",
             "--privileged",
             "--gpus",
@@ -181,7 +180,7 @@ const FLAGS: &[Habit] = &[
             "--stop-timeout",
         ],
         &["run"],
-        "pass it to the engine with `--engine-arg`, as in `--engine-arg={typed}` or `--engine-arg={typed}=VALUE`",
+        "pass `{typed}` to the engine, as `--engine-arg={typed}` or `--engine-arg={typed}=VALUE`",
     ),
     habit(&["."], BUILDING, "leave out the `.`: the package of this folder is built"),
 ];
@@ -221,13 +220,13 @@ const VALUES: &[ValueHabit] = &[
     ValueHabit {
         flag: "--package",
         commands: &["run"],
-        is: |_| true,
+        is: |text| text.starts_with(|c: char| c.is_ascii_digit()),
         answer: "`-p` is `--package`, as in cargo; to publish a port, use `--publish {typed}`",
     },
     ValueHabit {
         flag: "--package",
         commands: &[],
-        is: |_| true,
+        is: |text| text.starts_with(|c: char| c.is_ascii_digit()),
         answer: "`-p` is `--package`, as in cargo; ports are published by `cargo oci run --publish {typed}`",
     },
     ValueHabit {
@@ -358,6 +357,11 @@ pub(crate) fn of_command(typed: &str) -> Option<String> {
 /// Returns the answer to a flag that `command` has not, or to an argument that it does not take.
 pub(crate) fn of_argument(command: &str, typed: &str) -> Option<String> {
     find(FLAGS, command, typed).or_else(|| of_value(command, "", typed))
+}
+
+/// Returns the answer to a flag that `command` has not.
+pub(crate) fn of_flag(command: &str, typed: &str) -> Option<String> {
+    find(FLAGS, command, typed).filter(|_| typed.starts_with('-'))
 }
 
 /// Returns the answer to a value that a flag of `command` does not take.

@@ -18,8 +18,7 @@ fn main() -> ExitCode {
         return result.unwrap_or_else(|error| reporter.error(&error));
     }
     let typed = arguments(typed.into_iter());
-    let name = typed.get(1).map(|name| name.to_string_lossy()).unwrap_or_default();
-    let command = Cli::try_parse_from(&typed).unwrap_or_else(|error| explain(error, &name).exit()).command;
+    let command = Cli::try_parse_from(&typed).unwrap_or_else(|error| explain(error, &typed).exit()).command;
     let reporter = Reporter::new(&command.talk(), command.message_format());
     let listener = |event| reporter.event(&event);
     let prompt = |question: cargo_oci::event::Question| reporter.ask(question);

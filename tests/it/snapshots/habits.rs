@@ -18,6 +18,8 @@ fn habits_of_docker_match_snapshot() {
         "build -t ghcr.io/me/app:v1",
         "build -t app:v1",
         "build -t ghcr.io/me/app",
+        "build -t ghcr.io/me/app:v1 -f Dockerfile --build-arg A=b --push .",
+        "run -p 80:8080 -it --rm -e A ghcr.io/me/app",
         "build -f Dockerfile",
         "build --file=Dockerfile .",
         "build --push",
