@@ -250,7 +250,8 @@ pub(crate) fn packages(found: &[SbomPackage]) -> String {
     rows.dedup();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
     let (name, version) = (width(0), width(1));
-    rows.iter().map(|row| format!("{:name$}  {:version$}  {}\n", row[0], row[1], row[2])).collect()
+    let lines: Vec<_> = rows.iter().map(|row| format!("{:name$}  {:version$}  {}\n", row[0], row[1], row[2])).collect();
+    lines.concat()
 }
 
 fn subject_node(subject: &SubjectReferrers, reference: &str) -> TreeNode {
