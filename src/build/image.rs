@@ -75,13 +75,13 @@ impl ImageBuilder<'_> {
         out_dirs: &[OutDir],
         binaries: Vec<Layer>,
     ) -> Result<BuiltImage> {
-        let PreparedBase { base, owners } = prepared;
+        let PreparedBase { base, facts } = prepared;
         let writer = &self.layers.writer;
-        let assets = Assets { plan: self.plan, base, owners };
+        let assets = Assets { plan: self.plan, base, facts };
         let mut assets = assets.layers(&self.layers, out_dirs)?.into_iter();
         let mut manifests = Vec::new();
         for (below, binaries) in base.images.iter().zip(binaries) {
-            manifests.push(self.image(base, below, assets.next(), binaries)?);
+            manifests.push(self.image(base, below, assets.next().flatten(), binaries)?);
         }
 
         let root = self.root(base, &manifests)?;

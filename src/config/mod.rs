@@ -37,11 +37,11 @@ mod verify;
 
 pub(crate) use check::is_whiteout;
 pub(crate) use error::ValueError;
-pub(crate) use files::{Account, FileMtime, FileRule, Owner};
+pub(crate) use files::{Account, FileMtime, FileRule};
 pub(crate) use folder::Folder;
 pub use keys::{IMAGES, KEYS, Table};
 pub use labels::Labels;
-pub(crate) use pattern::PatternRoot;
+pub(crate) use pattern::{Pattern, PatternRoot};
 pub(crate) use port::Port;
 pub(crate) use sbom::SbomFormat;
 pub use section::{Section, Whose};
