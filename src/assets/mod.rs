@@ -7,6 +7,7 @@
 //! | `find` | a rule → the files that match it |
 //! | `entries` | rules → entries of files and folders, without conflicts |
 //! | `folders` | the entries of parents and volumes |
+//! | `unwanted` | warnings of files that hardly belong in an image |
 //! | `link` | symbolic links: their targets on the host and in the image |
 //! | `base` | what rules and volumes need to know of the base: its users, and the folders it has |
 //! | `owners` | the rules' owners → numbers, by the base's users and groups |
@@ -23,7 +24,9 @@ mod owners;
 mod plan;
 #[cfg(all(test, unix))]
 mod tests;
+mod unwanted;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::error::Result;
@@ -33,6 +36,15 @@ use find::SourceDirs;
 pub(crate) use link::dangling_links;
 use plan::is_generated;
 pub(crate) use plan::{AssetPlan, BaseFacts};
+pub(crate) use unwanted::{PackagedFile, warnings};
+
+/// The layer of assets.
+pub(crate) struct Assets {
+    /// Its entries.
+    pub(crate) entries: Vec<LayerEntry>,
+    /// The files of the package among them.
+    pub(crate) files: BTreeSet<PackagedFile>,
+}
 
 impl AssetPlan<'_> {
     /// Checks the rules as far as possible before cargo has run.
@@ -51,9 +63,10 @@ impl AssetPlan<'_> {
     /// # Errors
     /// Returns an error if a rule matches nothing, matches a file that cannot go into an image, or conflicts with another rule
     /// or a binary, or if a file cannot be read.
-    pub(crate) fn entries(&self, facts: &BaseFacts, out_dir: Option<&Path>) -> Result<Vec<LayerEntry>> {
+    pub(crate) fn entries(&self, facts: &BaseFacts, out_dir: Option<&Path>) -> Result<Assets> {
         let dirs = SourceDirs { target_dir: self.target_dir, out_dir };
         let planned = self.files(self.rules.iter().zip(facts.owners.iter().copied()), &dirs, facts)?;
-        Ok(folders::complete(planned, self, facts))
+        let files = unwanted::files(&planned);
+        Ok(Assets { entries: folders::complete(planned, self, facts), files })
     }
 }

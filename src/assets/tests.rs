@@ -363,7 +363,7 @@ fn layer(package: &Package, facts: &BaseFacts, volumes: &[&str], is_scratch: boo
     let target_dir = package.path("target");
     let volumes: Vec<Folder> = volumes.iter().map(|volume| volume.parse().expect("a folder")).collect();
     let plan = AssetPlan { volumes: &volumes, is_scratch, ..AssetPlan::of(&package.rules, &target_dir) };
-    let entries = plan.entries(facts, None).expect("entries").into_iter();
+    let entries = plan.entries(facts, None).expect("entries").entries.into_iter();
     entries.map(|entry| format!("{} {:o} {}:{}", entry.path, entry.mode, entry.owner.0, entry.owner.1)).collect()
 }
 

@@ -7,10 +7,11 @@ use miette::Context;
 use serde_json::Value;
 
 use super::layers::Layers;
-use crate::assets::{self, AssetPlan, BaseFacts, BaseLayers};
+use crate::assets::{self, AssetPlan, Assets, BaseFacts, BaseLayers};
 use crate::base::{Base, BaseImage};
 use crate::compile::OutDir;
 use crate::config::PatternRoot;
+use crate::environment::Environment;
 use crate::error::Result;
 use crate::event::Event;
 use crate::image::layer::Layer;
@@ -20,13 +21,15 @@ use crate::store::Source;
 use crate::store::layer::layers_of;
 
 /// The assets of an image.
-pub(crate) struct Assets<'a> {
+pub(crate) struct AssetLayers<'a> {
     /// The plan.
     pub plan: &'a ImagePlan,
     /// The base.
     pub base: &'a Base,
     /// What it decides, for each platform ([`facts`]).
     pub facts: &'a [BaseFacts],
+    /// The variables of the run, for git.
+    pub environment: &'a Environment,
 }
 
 /// Checks the files that exist already: mistakes are reported before minutes of compiling.
@@ -66,7 +69,7 @@ fn user(base: &BaseImage) -> &str {
     config.and_then(|config| config.get("User")).and_then(Value::as_str).unwrap_or_default()
 }
 
-impl Assets<'_> {
+impl AssetLayers<'_> {
     /// Writes the layer for each platform, which is mostly the same one. There is none if there is nothing to write.
     ///
     /// # Errors
@@ -74,7 +77,7 @@ impl Assets<'_> {
     /// cannot be written.
     pub(crate) fn layers(&self, layers: &Layers, out_dirs: &[OutDir]) -> Result<Vec<Option<Layer>>> {
         let mut made: Vec<(&BaseFacts, Option<&Path>, Option<Layer>)> = Vec::new();
-        let mut astray = BTreeSet::new();
+        let (mut astray, mut files) = (BTreeSet::new(), BTreeSet::new());
         let binaries = binaries(self.plan);
         let assets = asset_plan(self.plan, &binaries);
         for (below, facts) in self.base.images.iter().zip(self.facts) {
@@ -85,7 +88,8 @@ impl Assets<'_> {
             let layer = if let Some((_, _, layer)) = same {
                 layer.clone()
             } else {
-                let entries = assets.entries(facts, out_dir)?;
+                let Assets { entries, files: packaged } = assets.entries(facts, out_dir)?;
+                files.extend(packaged);
                 let links = assets::dangling_links(&entries).into_iter();
                 astray.extend(links.map(|(path, target)| (path.to_owned(), target.to_owned())));
                 let name = format!("{} (files)", self.plan.name);
@@ -96,6 +100,9 @@ impl Assets<'_> {
         }
         for (path, target) in astray {
             let message = format!("the link /{path} leads to {target}, which is not among the copied files");
+            (layers.listener)(Event::Warning { message });
+        }
+        for message in assets::warnings(&self.plan.name, &files, self.environment) {
             (layers.listener)(Event::Warning { message });
         }
         Ok(made.into_iter().map(|(_, _, layer)| layer).collect())

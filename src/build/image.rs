@@ -7,11 +7,12 @@ use miette::Context;
 use oci_spec::image::Descriptor;
 
 use super::base::PreparedBase;
-use super::files::Assets;
+use super::files::AssetLayers;
 use super::layers::Layers;
 use super::settings::{settings, unknown_variable, with_base};
 use crate::base::{Base, BaseImage};
 use crate::compile::{Binary, OutDir};
+use crate::environment::Environment;
 use crate::error::{Result, cannot_read};
 use crate::event::counter::Activity;
 use crate::event::{BuiltBase, BuiltImage, BuiltManifest, Event};
@@ -27,6 +28,8 @@ use crate::store::{ProgressSource, Sink, Source, copy};
 pub(crate) struct ImageBuilder<'a> {
     /// The plan of the image.
     pub plan: &'a ImagePlan,
+    /// The variables of the run.
+    pub environment: &'a Environment,
     /// Makes its layers, and has its layout.
     pub layers: Layers<'a>,
 }
@@ -77,7 +80,7 @@ impl ImageBuilder<'_> {
     ) -> Result<BuiltImage> {
         let PreparedBase { base, facts } = prepared;
         let writer = &self.layers.writer;
-        let assets = Assets { plan: self.plan, base, facts };
+        let assets = AssetLayers { plan: self.plan, base, facts, environment: self.environment };
         let mut assets = assets.layers(&self.layers, out_dirs)?.into_iter();
         let mut manifests = Vec::new();
         for (below, binaries) in base.images.iter().zip(binaries) {

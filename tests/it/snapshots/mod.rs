@@ -18,6 +18,7 @@ mod packages;
 mod programs;
 mod registries;
 mod tables;
+mod unwanted;
 
 use crate::support::project::Project;
 use std::fs;
