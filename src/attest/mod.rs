@@ -13,6 +13,7 @@
 //! | [`sbom`] | software bills of materials |
 //! | [`provenance`] | SLSA provenance |
 //! | [`referrer`] | manifests that are attached to an image |
+//! | [`artifact_type`] | what kind of document a file is, by its name |
 //! | [`signer`] | a key, or a keyless identity |
 //! | `keyless` | keyless signing, with the feature of that name |
 //! | [`sign`], [`mod@verify`] | signed statements as referrers |
@@ -20,6 +21,7 @@
 //! Where an image is stored does not matter here: see [`Referrers`](crate::store::Referrers). Keyless signatures (Fulcio,
 //! Rekor) can be made with the feature, but are never verified.
 
+pub(crate) mod artifact_type;
 pub(crate) mod auditable;
 pub(crate) mod base;
 pub(crate) mod bundle;

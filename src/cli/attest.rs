@@ -6,6 +6,7 @@ use std::str::FromStr;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
+use super::attachment::AttachmentName;
 use super::inspect::platform;
 use super::registry::RegistryArgs;
 use super::talk::{CommandArgs, TalkArgs};
@@ -115,9 +116,10 @@ pub struct AttachArgs {
     /// The file to attach
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
-    /// Attach it as an artifact of this type, such as application/spdx+json
+    /// Attach it as an artifact of this type, such as application/spdx+json [default: by the name of FILE: *.cdx.json,
+    /// *.spdx.json, *.intoto.jsonl, *.sarif]
     #[arg(long, value_name = "TYPE", value_parser = media_type)]
-    pub artifact_type: String,
+    pub artifact_type: Option<String>,
     /// Set the media type of the file [default: the artifact type]
     #[arg(long, value_name = "TYPE", value_parser = media_type)]
     pub media_type: Option<String>,
@@ -142,6 +144,15 @@ pub struct ReferrersArgs {
     /// `oci-archive:PATH[:NAME]`
     #[arg(value_name = "REF|PATH", value_hint = ValueHint::AnyPath, value_parser = NonEmptyStringValueParser::new())]
     pub image: String,
+    /// Print the content of one attachment: cyclonedx, spdx, provenance, signature, an artifact type, or a digest or its start
+    #[arg(long, value_name = "TYPE|DIGEST", conflicts_with = "json")]
+    pub get: Option<AttachmentName>,
+    /// Write the content to this file, and print its path
+    #[arg(short, long, value_name = "FILE", requires = "get", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    /// Read only what is attached to the image for this platform: linux/amd64, linux/arm64, … or `host`
+    #[arg(long, value_name = "PLATFORM", value_parser = platform)]
+    pub platform: Option<Platform>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

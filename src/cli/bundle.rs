@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::builder::{EnumValueParser, NonEmptyStringValueParser};
 use clap::{Args, ValueEnum, ValueHint};
 
+use super::building::for_building;
 use super::cargo::CargoArgs;
 use super::image::ImageArgs;
 use super::registry::RegistryArgs;
-use super::table::flags;
 use super::talk::{CommandArgs, TalkArgs};
 
 /// The arguments of `cargo oci bundle`.
@@ -23,7 +23,7 @@ pub struct BundleArgs {
         value_name = "REF|PATH",
         value_hint = ValueHint::AnyPath,
         requires = "path",
-        conflicts_with_all = for_building(),
+        conflicts_with_all = for_building(&FOR_ANY_IMAGE),
         value_parser = NonEmptyStringValueParser::new()
     )]
     pub from: Option<String>,
@@ -52,38 +52,6 @@ pub enum BundleForm {
 
 /// The flags about what is in an image that `--from` takes too: what is started, and for which platform.
 const FOR_ANY_IMAGE: [&str; 3] = ["entrypoint", "cmd", "platforms"];
-
-/// The other flags for building.
-const FOR_BUILDING: [&str; 22] = [
-    "targets",
-    "prebuilt",
-    "images",
-    "no_index",
-    "packages",
-    "workspace",
-    "exclude",
-    "bins",
-    "manifest_path",
-    "features",
-    "all_features",
-    "no_default_features",
-    "profile",
-    "release",
-    "target_dir",
-    "jobs",
-    "locked",
-    "offline",
-    "frozen",
-    "config",
-    "no_remap_path_prefix",
-    "no_install",
-];
-
-/// Returns the arguments that are only for images that are built.
-fn for_building() -> Vec<&'static str> {
-    let keys = flags().map(|(key, _)| key.name).filter(|name| !FOR_ANY_IMAGE.contains(name));
-    keys.chain(FOR_BUILDING).collect()
-}
 
 impl CommandArgs for BundleArgs {
     fn talk(&self) -> TalkArgs {

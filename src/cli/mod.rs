@@ -1,7 +1,9 @@
 //! The command line: subcommands, flags and their help.
 
+mod attachment;
 mod attest;
 mod build;
+mod building;
 mod bundle;
 mod cache;
 mod cargo;
@@ -20,6 +22,7 @@ mod table;
 mod talk;
 pub(crate) mod time;
 
+pub use attachment::{AttachmentKind, AttachmentName};
 pub use attest::{
     AttachArgs, Attest, GenerateKeyArgs, ReferrersArgs, Required, SignArgs, SignerArgs, SubjectArgs, VerifyArgs,
 };
@@ -36,7 +39,7 @@ pub use login::{LoginArgs, LogoutArgs, PasswordArg};
 pub use output::{Output, OutputArgs, OutputKind};
 pub use registry::RegistryArgs;
 pub use registry_show::{RegistryAction, RegistryShowArgs, RegistryToolArgs};
-pub use sbom::SbomArgs;
+pub use sbom::{SbomArgs, SbomView};
 pub use talk::{CommandArgs, MessageFormat, TalkArgs};
 
 /// Returns the arguments without the `oci` that cargo adds: `cargo-oci oci build` is the same as `cargo-oci build`.

@@ -1,10 +1,11 @@
 //! `cargo oci attach`: attach a file to an image, in a registry or a layout.
 
-use miette::Context;
+use miette::{Context, miette};
 use oci_spec::image::Descriptor;
 
 use super::Outcome;
 use crate::attest::Referrer;
+use crate::attest::artifact_type::of_file;
 use crate::cli::AttachArgs;
 use crate::context::GlobalContext;
 use crate::context::image::{no_image_for, reference};
@@ -26,22 +27,34 @@ pub(crate) fn run(args: &AttachArgs, context: &GlobalContext) -> Result<Outcome>
 }
 
 fn attach(args: &AttachArgs, reference: &BaseReference, context: &GlobalContext) -> Result<Outcome> {
-    let file = FileSource::open(&args.file, args.media_type.as_ref().unwrap_or(&args.artifact_type))?;
+    let artifact_type = artifact_type(args)?;
+    let file = FileSource::open(&args.file, args.media_type.as_ref().unwrap_or(&artifact_type))?;
     let image = Subject::open(reference, context)?;
     let subject = subject(&image, args.platform.as_ref())?;
     let annotations = args.annotations.iter().cloned().collect();
-    let referrer = Referrer::new(&subject, &args.artifact_type, vec![file.descriptor().clone()], &annotations);
+    let referrer = Referrer::new(&subject, &artifact_type, vec![file.descriptor().clone()], &annotations);
     let attached = referrer.attach(&file, image.place())?;
     let digest = attached.manifest.digest().clone();
     let name = reference.with_digest(digest.as_ref());
     context.report(Event::Attached {
-        artifact_type: args.artifact_type.clone(),
+        artifact_type,
         subject: subject.digest().clone(),
         digest,
         to: image.place().location(),
         was_there: attached.was_attached,
     });
     Ok(Outcome::Results(vec![name]))
+}
+
+/// Returns the type that is given, or that the name of the file says.
+fn artifact_type(args: &AttachArgs) -> Result<String> {
+    let named = args.artifact_type.clone().or_else(|| of_file(&args.file).map(str::to_owned));
+    named.ok_or_else(|| {
+        miette!(
+            help = "say what it is, as in `--artifact-type application/vnd.acme.report.v1+json`",
+            "the name of the file does not say what type it has"
+        )
+    })
 }
 
 /// Returns the image itself, or its manifest for a platform.

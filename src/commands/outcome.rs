@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::image::Digest;
 use crate::inspect::Inspected;
+use crate::inspect::packages::SbomPackage;
 use crate::inspect::referrers::ImageReferrers;
 use crate::inspect::registry::RegistryFacts;
 use crate::report::{Reporter, status_code};
@@ -19,10 +20,14 @@ pub enum Outcome {
     Results(Vec<String>),
     /// Text.
     Text(String),
+    /// The content of a file, as it is.
+    Content(Vec<u8>),
     /// An inspected image, and whether it is printed as JSON.
     Inspected(Inspected, bool),
     /// The attachments of an image, and whether they are printed as JSON.
     Referrers(ImageReferrers, bool),
+    /// The packages of an SBOM, and whether they are printed as JSON.
+    Packages(Vec<SbomPackage>, bool),
     /// The problems of an image, and whether they are printed as JSON.
     Validated(Validated, bool),
     /// What is used for a registry, and whether it is printed as JSON.
@@ -42,8 +47,10 @@ impl Outcome {
             Outcome::Done => reporter.results(&[]),
             Outcome::Results(lines) => reporter.results(lines),
             Outcome::Text(text) => reporter.text(text),
+            Outcome::Content(content) => reporter.content(content),
             Outcome::Inspected(found, json) => reporter.inspected(found, *json),
             Outcome::Referrers(found, json) => reporter.attachments(found, *json),
+            Outcome::Packages(found, json) => reporter.packages(found, *json),
             Outcome::Validated(found, json) => reporter.validated(found, *json),
             Outcome::Registry(found, json) => reporter.registry(found, *json),
             Outcome::CacheEntries(blobs) => reporter.blobs(blobs),

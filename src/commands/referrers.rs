@@ -1,42 +1,44 @@
-//! `cargo oci referrers`: list what is attached to an image.
+//! `cargo oci referrers`: list what is attached to an image, or print one attachment.
+
+use std::path::Path;
 
 use miette::Context;
 
 use super::Outcome;
-use crate::cli::ReferrersArgs;
+use crate::cli::{AttachmentName, ReferrersArgs};
 use crate::context::GlobalContext;
+use crate::context::attachments::{self, content, copy, list};
 use crate::context::image::{OpenImage, reference};
-use crate::context::subject::signable_manifests;
-use crate::error::Result;
-use crate::image::Digest;
-use crate::inspect::attachments::AttachmentReader;
-use crate::inspect::referrers::{ImageReferrers, SubjectReferrers, group_by_subject};
-use crate::reference::BaseReference;
-use crate::store::LimitedSource;
+use crate::error::{Result, on_path};
+use crate::inspect::referrers::ImageReferrers;
+use crate::store::{Source, atomic};
 
-/// Lists what is attached to the image that is named, and to its manifest for each platform.
+/// Lists what is attached to the image that is named, and to its manifest for each platform; or returns the content of one
+/// attachment.
 ///
 /// # Errors
 /// Returns an error if there is no such image, or an attachment cannot be read.
 pub(crate) fn run(args: &ReferrersArgs, context: &GlobalContext) -> Result<Outcome> {
     let reference = reference(&args.image)?;
-    let found = list(&reference, context).wrap_err_with(|| format!("cannot list what is attached to {reference}"))?;
-    Ok(Outcome::Referrers(found, args.json))
+    let image = OpenImage::open(&reference, context);
+    let Some(name) = &args.get else {
+        let found = image.and_then(|image| list(&image, &reference, args.platform.as_ref(), context));
+        let found = found.wrap_err_with(|| format!("cannot list what is attached to {reference}"))?;
+        return Ok(Outcome::Referrers(found, args.json));
+    };
+    let content = image.and_then(|image| {
+        let found = list(&image, &reference, args.platform.as_ref(), context)?;
+        get(&found, name, image.source(), args.output.as_deref())
+    });
+    content.wrap_err_with(|| format!("cannot read what is attached to {reference}"))
 }
 
-fn list(reference: &BaseReference, context: &GlobalContext) -> Result<ImageReferrers> {
-    let image = OpenImage::open(reference, context)?;
-    let source = &LimitedSource::new(image.source());
-    let listed = group_by_subject(image.source(), image.entries());
-    let manifests = signable_manifests(source, &image.root()?)?;
-    let digests: Vec<_> = manifests.iter().map(|manifest| manifest.descriptor.digest().clone()).collect();
-    let referrers = |subject: &Digest| image.referrers(subject, &listed);
-    let reader = AttachmentReader::new(source, &referrers);
-    let mut subjects = Vec::new();
-    for ((manifest, digest), attached) in manifests.into_iter().zip(digests.clone()).zip(reader.attached_to(&digests)?)
-    {
-        subjects.push(SubjectReferrers { platform: manifest.platform, digest, attached });
-    }
-    reader.warning().into_iter().for_each(|warning| context.warn(warning));
-    Ok(ImageReferrers { reference: reference.to_string(), subjects, omitted: reader.omitted() })
+/// Writes the content of an attachment to a file, or returns it.
+fn get(found: &ImageReferrers, name: &AttachmentName, source: &dyn Source, output: Option<&Path>) -> Result<Outcome> {
+    let content = content(found, std::slice::from_ref(name))?;
+    let Some(path) = output else {
+        return Ok(Outcome::Content(attachments::read(source, &content)?));
+    };
+    atomic::replace(path, |file| copy(source, &content, file)).map_err(|error| on_path("write", path, error))?;
+    Ok(Outcome::Results(vec![path.display().to_string()]))
 }

@@ -1,7 +1,7 @@
 //! The images that a user names as `REF|PATH`.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use miette::{Report, miette};
 use oci_spec::image::{Descriptor, Digest};
@@ -17,6 +17,8 @@ use crate::store::layout::tag;
 use crate::store::{Archive, Layout, Memory, Source};
 use crate::unique::each_once;
 
+/// Cargo's folder for what it builds, unless the user has set another.
+const TARGET: &str = "target";
 /// The help of errors about names.
 const WAYS: &str = "name the folder of a layout, an archive of one, or an image in a registry";
 
@@ -41,16 +43,61 @@ pub(crate) fn reference(text: &str) -> Result<BaseReference> {
     if let Ok(reference @ (BaseReference::Layout(_) | BaseReference::Archive(_))) = parsed {
         return Ok(reference);
     }
+    if !is_path(text, parsed.as_ref().ok()) {
+        return parsed;
+    }
+    let named = named.map_err(|error| invalid(text, error))?;
+    match above(&named.path) {
+        Some(path) => Ok(BaseReference::Layout(LayoutReference { path, ..named })),
+        None => Err(miette!(help = ways_to_layouts(&named.path), "there is no OCI layout in {text}")),
+    }
+}
+
+/// Returns whether a text is meant as a path, although nothing is there.
+fn is_path(text: &str, parsed: Option<&BaseReference>) -> bool {
     // A text with an existing parent folder, or with the extension of an archive, is hardly an image on Docker Hub.
     let is_beside = Path::new(text).parent().is_some_and(|folder| folder != Path::new("") && folder.is_dir());
-    if text.starts_with(['.', '/', '~'])
+    // Repositories of Docker Hub have two names.
+    let is_too_long = matches!(parsed, Some(BaseReference::Registry(image))
+        if image.is_on_docker_hub() && image.repository().matches('/').count() > 1 && !text.starts_with(image.registry()));
+    text.starts_with(['.', '/', '~'])
+        || text.starts_with("target/")
         || is_beside
+        || is_too_long
         || Path::new(text).extension().is_some_and(|extension| extension == "tar")
-    {
-        named.map_err(|error| invalid(text, error))?;
-        return Err(miette!(help = WAYS, "there is no OCI layout in {text}"));
+}
+
+/// Returns the layout that a path in `target` means in a folder above, such as that of the workspace.
+fn above(path: &Path) -> Option<PathBuf> {
+    if !path.starts_with(TARGET) {
+        return None;
     }
-    parsed
+    let here = std::env::current_dir().ok()?;
+    here.ancestors().skip(1).map(|folder| folder.join(path)).find(|path| path.join("index.json").is_file())
+}
+
+/// Returns the help of an error about a path without a layout: the layouts that are there.
+fn ways_to_layouts(path: &Path) -> String {
+    const MOST_NAMES: usize = 5;
+    let here = std::env::current_dir().unwrap_or_default();
+    let folders = here.ancestors().map(|folder| folder.join(TARGET).join("oci"));
+    let Some(folder) = folders.into_iter().find(|folder| folder.is_dir()).filter(|_| path.starts_with(TARGET)) else {
+        return WAYS.to_owned();
+    };
+    let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+    let mut found: Vec<_> = entries
+        .filter(|entry| entry.path().join("index.json").is_file())
+        .map(|entry| Path::new(TARGET).join("oci").join(entry.file_name()).display().to_string())
+        .collect();
+    found.sort();
+    match found.len() {
+        0 => "make it with `cargo oci build`".to_owned(),
+        count if count > MOST_NAMES => {
+            format!("there are {}, and {} more", found[..MOST_NAMES].join(", "), count - MOST_NAMES)
+        }
+        1 => format!("there is {}", found[0]),
+        _ => format!("there are {}", found.join(", ")),
+    }
 }
 
 /// Returns the error of a text that is no reference, with help.

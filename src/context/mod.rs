@@ -9,6 +9,7 @@
 //! | [`show`] | the name of a registry → what is used for it |
 //! | [`lazy`] | a registry that is connected to with the first request |
 
+pub(crate) mod attachments;
 pub(crate) mod base;
 pub(crate) mod image;
 pub(crate) mod key;

@@ -104,6 +104,10 @@ pub enum Event {
         image: String,
         /// `registry/repository`.
         to: String,
+        /// The tags that have moved.
+        tags: Vec<String>,
+        /// The number of bytes that were sent.
+        sent: u64,
         /// Whether it existed there before.
         was_there: bool,
     },
@@ -189,6 +193,10 @@ pub enum Event {
     Retrying {
         /// The request, and why it failed.
         error: String,
+        /// The number of the attempt that failed, and the most attempts; `None` for the first.
+        attempt: Option<(u32, u32)>,
+        /// Whether the attempt before has failed for the same reason.
+        is_told: bool,
         /// The pause before the next attempt.
         pause: Duration,
     },

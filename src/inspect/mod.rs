@@ -7,6 +7,8 @@
 //! | [`config`] | the config of an image |
 //! | [`referrers`] | what is attached to an image: signatures, SBOMs, attestations |
 //! | [`attachments`] | reads that, level by level and up to a limit |
+//! | [`packages`] | the packages that an SBOM lists |
+//! | [`selection`] | one of them, by its type or digest |
 //!
 //! Only indexes, manifests and configs are read. Each is checked against its digest.
 //!
@@ -48,9 +50,11 @@ pub(crate) mod attachments;
 pub(crate) mod blob;
 pub(crate) mod config;
 pub(crate) mod image;
+pub(crate) mod packages;
 mod read;
 pub(crate) mod referrers;
 pub(crate) mod registry;
+pub(crate) mod selection;
 
 pub(crate) use image::{ImageInfo, Inspected};
 pub(crate) use read::ImageReader;

@@ -168,7 +168,13 @@ impl<'a> Destination<'a> {
         for warning in warnings {
             context.warn(warning);
         }
-        context.report(Event::Pushed { image: image.name.clone(), to: self.registry.location(), was_there: is_there });
+        context.report(Event::Pushed {
+            image: image.name.clone(),
+            to: self.registry.location(),
+            tags: moving(upload, &tagged).map(|(tag, _)| tag.to_owned()).collect(),
+            sent: self.registry.sent(),
+            was_there: is_there,
+        });
         Ok(())
     }
 
@@ -214,9 +220,8 @@ impl<'a> Destination<'a> {
         tagged: &[Option<Descriptor>],
         lists: Vec<ListUpdate>,
     ) -> Result<Vec<RejectedReferrers>> {
-        let TaggedImage { image, tags, source, .. } = upload;
-        let moves = tags.iter().zip(tagged).filter(|(_, before)| !is(before.as_ref(), &image.root));
-        let moves = moves.map(|(name, before)| TagMove { name, before: before.as_ref() }).collect();
+        let TaggedImage { image, source, .. } = upload;
+        let moves = moving(upload, tagged).map(|(name, before)| TagMove { name, before }).collect();
         let moves = TagMoves { registry: &self.registry, root: &image.root, source: *source, tags: moves };
         std::thread::scope(|scope| {
             let lists = scope.spawn(inherit(|| self.registry.finish_lists(lists, ListCheck::Once)));
@@ -282,6 +287,15 @@ impl<'a> Destination<'a> {
             self.registry.mountable(base.repository(), layers);
         }
     }
+}
+
+/// Returns the tags that do not name the image yet, each with what it names.
+fn moving<'t>(
+    upload: &'t TaggedImage,
+    tagged: &'t [Option<Descriptor>],
+) -> impl Iterator<Item = (&'t str, Option<&'t Descriptor>)> {
+    let tags = upload.tags.iter().map(String::as_str).zip(tagged.iter().map(Option::as_ref));
+    tags.filter(|(_, before)| !is(*before, &upload.image.root))
 }
 
 fn is(there: Option<&Descriptor>, root: &Descriptor) -> bool {

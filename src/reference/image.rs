@@ -55,6 +55,11 @@ fn reason(text: &str, error: &GrammarError) -> String {
 }
 
 impl Reference {
+    /// Returns whether it is on Docker Hub, as all short names are.
+    pub(crate) fn is_on_docker_hub(&self) -> bool {
+        self.registry == "docker.io"
+    }
+
     /// Returns the registry's name as users write it, with the port: `ghcr.io`, `127.0.0.1:5000`.
     pub fn registry(&self) -> &str {
         &self.registry

@@ -241,12 +241,13 @@ impl<'a> Client<'a> {
             return Ok(());
         }
         let pause = attempts.pause(&error);
+        let is_told = attempts.is_told(&error);
         let error = attempts.name(error);
         let Some(pause) = pause else {
             return Err(error);
         };
         if let Some(notify) = self.options.notify {
-            notify(Event::Retrying { error: error.to_string(), pause });
+            notify(Event::Retrying { error: error.to_string(), attempt: error.context.attempt, is_told, pause });
         }
         tokio::time::sleep(pause).await;
         Ok(())

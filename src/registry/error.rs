@@ -157,6 +157,18 @@ impl RequestError {
         }
     }
 
+    /// Returns whether the name service says that there is no such host, rather than nothing.
+    pub(crate) fn is_unknown_host(&self) -> bool {
+        // The words of glibc and musl, of macOS, and of Windows: std has no kind for it.
+        const WORDS: [&str; 4] = [
+            "Name or service not known",
+            "Name does not resolve",
+            "nodename nor servname provided",
+            "No such host is known",
+        ];
+        matches!(&self.problem, RequestProblem::Connect(cause) if WORDS.iter().any(|words| cause.contains(words)))
+    }
+
     /// Returns whether the registry says that there is no such repository.
     pub(crate) fn is_unknown_repository(&self) -> bool {
         matches!(&self.problem, RequestProblem::Status { body, .. } if body.has_code("NAME_UNKNOWN"))

@@ -36,7 +36,7 @@ pub(crate) mod upload;
 
 use std::collections::HashMap;
 use std::io::Read;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use miette::{Report, miette};
@@ -77,6 +77,8 @@ pub struct Registry<'a> {
     pushed: Mutex<HashMap<Digest, Vec<u8>>>,
     lacks_referrers_api: AtomicBool,
     keeps_no_lists: AtomicBool,
+    /// How many bytes of blobs and manifests were sent.
+    sent: AtomicU64,
     /// How many bytes of lists of referrers were read.
     listed_bytes: AtomicUsize,
 }
@@ -98,6 +100,7 @@ impl<'a> Registry<'a> {
             pushed: Mutex::default(),
             lacks_referrers_api: AtomicBool::new(false),
             keeps_no_lists: AtomicBool::new(false),
+            sent: AtomicU64::new(0),
             listed_bytes: AtomicUsize::new(0),
         })
     }
@@ -129,6 +132,7 @@ impl<'a> Registry<'a> {
         let Document { descriptor, bytes } = document;
         let put = put_manifest(&self.client, descriptor, descriptor.digest().as_ref(), bytes);
         let status = self.runtime.block_on(put).map_err(|error| self.explain(error))?;
+        self.count_sent(descriptor.size());
         lock(&self.pushed).insert(descriptor.digest().clone(), bytes.clone());
         match status {
             SubjectStatus::Unlisted => {
@@ -179,6 +183,7 @@ impl<'a> Registry<'a> {
         };
         match self.runtime.block_on(put_manifest(&self.client, descriptor, name, &bytes)) {
             Ok(_) => {
+                self.count_sent(descriptor.size());
                 lock(&self.pushed).insert(descriptor.digest().clone(), bytes);
                 Ok(())
             }
@@ -191,6 +196,15 @@ impl<'a> Registry<'a> {
             }
             Err(error) => Err(self.explain(error)),
         }
+    }
+
+    /// Returns how many bytes of blobs and manifests were sent.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    fn count_sent(&self, bytes: u64) {
+        self.sent.fetch_add(bytes, Ordering::Relaxed);
     }
 
     fn is_known_to_exist(&self, descriptor: &Descriptor) -> bool {
@@ -286,10 +300,11 @@ impl Sink for Registry<'_> {
         }
         let mount_from = lock(&self.mountable).get(descriptor.digest()).cloned();
         let upload = BlobUpload::new(&self.client, &self.runtime, descriptor, source);
-        upload.run(mount_from.as_deref()).map_err(|error| match error {
+        let sent = upload.run(mount_from.as_deref()).map_err(|error| match error {
             UploadError::Request(error) => self.explain(error),
             UploadError::Source(error) => error,
         })?;
+        self.count_sent(sent);
         self.remember_existence(descriptor, true);
         Ok(())
     }

@@ -13,6 +13,9 @@ use crate::parallel::lock;
 /// How long one attempt at a connection may take.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How often a host is looked up whose name nobody knows. A name service that was just told of it may not know it yet.
+const UNKNOWN_HOST_ATTEMPTS: u32 = 2;
+
 /// How often and how long requests are tried.
 #[derive(Clone, Debug)]
 pub struct Retry {
@@ -76,6 +79,8 @@ pub(crate) struct Attempts<'a> {
     failed: u32,
     /// Whether a request was sent again that had not been sent.
     has_repeated: bool,
+    /// Why the last attempt failed, as it was told.
+    told: Option<String>,
     /// When the present attempt began.
     attempt_start: Instant,
     /// When the first of the last attempts began, if none of them was connected.
@@ -86,7 +91,15 @@ impl<'a> Attempts<'a> {
     /// Creates a count of no attempts.
     pub(crate) fn new(retry: &'a Retry) -> Attempts<'a> {
         let start = Instant::now();
-        Attempts { retry, start, failed: 0, has_repeated: false, attempt_start: start, unreachable_since: None }
+        Attempts {
+            retry,
+            start,
+            failed: 0,
+            has_repeated: false,
+            told: None,
+            attempt_start: start,
+            unreachable_since: None,
+        }
     }
 
     /// Resets the count after a part of a transfer succeeded.
@@ -100,6 +113,12 @@ impl<'a> Attempts<'a> {
     pub(crate) fn name(&self, mut error: RequestError) -> RequestError {
         error.context.attempt = (self.failed > 1).then_some((self.failed, self.retry.attempts));
         error
+    }
+
+    /// Returns whether the attempt before has failed for the same reason, which was told then.
+    pub(crate) fn is_told(&mut self, error: &RequestError) -> bool {
+        let text = error.to_string();
+        self.told.replace(text.clone()).is_some_and(|told| told == text)
     }
 
     /// Returns whether to send the request again at once, as it was never sent: the server closed the connection just
@@ -126,7 +145,8 @@ impl<'a> Attempts<'a> {
         };
         let is_in_time = since.elapsed() + pause < limit;
         self.attempt_start = Instant::now() + pause;
-        (error.is_transient() && self.failed < self.retry.attempts && is_in_time).then_some(pause)
+        let most = if error.is_unknown_host() { UNKNOWN_HOST_ATTEMPTS } else { self.retry.attempts };
+        (error.is_transient() && self.failed < most.min(self.retry.attempts) && is_in_time).then_some(pause)
     }
 }
 
@@ -212,6 +232,28 @@ mod tests {
         assert!(attempts.repeats_at_once(&unsent));
         assert!(!attempts.repeats_at_once(&unsent));
         assert!(attempts.pause(&unsent).is_some());
+    }
+
+    #[test]
+    fn attempts_look_an_unknown_host_up_twice() {
+        let url = Url::parse("https://example.org/v2/").expect("a URL");
+        let retry = Retry::default();
+        for (cause, pauses) in [
+            ("failed to lookup address information: Name or service not known", 1),
+            ("failed to lookup address information: Temporary failure in name resolution", 4),
+        ] {
+            let failed = RequestError::new(&Method::GET, &url, RequestProblem::Connect(cause.to_owned()));
+            let mut attempts = Attempts::new(&retry);
+            assert_eq!(std::iter::from_fn(|| attempts.pause(&failed)).count(), pauses, "{cause}");
+        }
+    }
+
+    #[test]
+    fn attempts_tell_a_reason_once() {
+        let retry = Retry::default();
+        let mut attempts = Attempts::new(&retry);
+        let told = [503, 503, 502, 503].map(|status| attempts.is_told(&error(status, None)));
+        assert_eq!(told, [false, true, false, false]);
     }
 
     #[test]

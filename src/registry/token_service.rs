@@ -317,7 +317,6 @@ mod tests {
             async move { TokenService::at(&realm, None, false, &registry, options).await.map(|_| ()) }
         };
         assert!(at(url(":5001/token").to_string(), url(":5000/v2/")).await.is_ok());
-        assert!(at("https://auth.invalid/token".to_owned(), url("/v2/")).await.is_err());
         let error = at("https://127.0.1.1/token".to_owned(), url("/v2/")).await.expect_err("a detour");
         assert!(error.to_string().contains("is on this computer or its local network"), "{error}");
     }

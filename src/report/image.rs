@@ -10,7 +10,9 @@ use crate::image::media_type::{as_oci, is_layer};
 use crate::image::{Digest, MediaType};
 use crate::inspect::config::{ConfigInfo, ExecutionConfig};
 use crate::inspect::image::{LayerInfo, ManifestInfo};
+use crate::inspect::packages::SbomPackage;
 use crate::inspect::referrers::{AttachedManifest, ImageReferrers, SubjectReferrers};
+use crate::inspect::selection::{predicates, title};
 use crate::inspect::{ImageInfo, Inspected};
 use crate::sanitize::sanitize;
 use crate::store::validate::{Problem, ProblemPart};
@@ -237,6 +239,21 @@ pub(crate) fn attachments(found: &ImageReferrers) -> Vec<TreeNode> {
     root.into_iter().collect()
 }
 
+/// Returns a line for each package: name, version, license. The columns are as wide as their longest text.
+pub(crate) fn packages(found: &[SbomPackage]) -> String {
+    let cells = |package: &SbomPackage| {
+        let or_dash = |text: &Option<String>| sanitize(text.as_deref().unwrap_or("-"));
+        [sanitize(&package.name), or_dash(&package.version), or_dash(&package.license)]
+    };
+    // The same package may be listed for several platforms.
+    let mut rows: Vec<_> = found.iter().map(cells).collect();
+    rows.dedup();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let (name, version) = (width(0), width(1));
+    let lines: Vec<_> = rows.iter().map(|row| format!("{:name$}  {:version$}  {}\n", row[0], row[1], row[2])).collect();
+    lines.concat()
+}
+
 fn subject_node(subject: &SubjectReferrers, reference: &str) -> TreeNode {
     let name = subject.platform.as_ref().map_or(reference.to_owned(), ToString::to_string);
     let lines = vec![TreeLine::new().text(NAME, &name), whole_digest(&subject.digest)];
@@ -257,11 +274,14 @@ fn one_attached(attached: &AttachedManifest) -> TreeNode {
     let kind = attached.annotations.get("vnd.docker.reference.type").or(attached.artifact_type.as_ref());
     let line = line.plain(&format!("  {}", kind.map_or("no type", String::as_str)));
     // The type of an attestation does not say what it states.
-    let all = attached.contents.iter().map(|content| &content.annotations).chain([&attached.annotations]);
-    let keys = ["in-toto.io/predicate-type", "dev.sigstore.bundle.predicateType"];
-    let predicates = all.flat_map(|annotations| keys.into_iter().filter_map(|key| annotations.get(key)));
     let mut lines = vec![line.cut()];
-    lines.extend(predicates.map(|predicate| TreeLine::new().plain(&format!("{:25}{predicate}", "")).cut()));
+    // The name of a file may have any characters.
+    let titles = attached.contents.iter().filter_map(title);
+    lines.extend(
+        titles
+            .chain(predicates(attached))
+            .map(|predicate| TreeLine::new().plain(&format!("{:25}{predicate}", "")).cut()),
+    );
     TreeNode { lines, children: attached.attached.iter().map(one_attached).collect() }
 }
 

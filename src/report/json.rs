@@ -68,8 +68,9 @@ pub fn event(event: &Event, elapsed: Duration) -> String {
         Event::Pruned { blobs, bytes } => ("pruned", json!({ "blobs": blobs, "bytes": bytes })),
         Event::Wrote { path } => ("wrote", json!({ "path": path.to_string_lossy() })),
         Event::Pushing { image, to } => ("pushing", json!({ "image": image, "to": to })),
-        Event::Pushed { image, to, was_there } => {
-            ("pushed", json!({ "image": image, "to": to, "unchanged": was_there }))
+        Event::Pushed { image, to, tags, sent, was_there } => {
+            let fields = json!({ "image": image, "to": to, "tags": tags, "sent": sent, "unchanged": was_there });
+            ("pushed", fields)
         }
         Event::Loading { image, engine, platforms } => {
             ("loading", json!({ "image": image, "engine": engine, "platforms": platforms }))
@@ -102,7 +103,7 @@ pub fn event(event: &Event, elapsed: Duration) -> String {
             ("verified", json!({ "image": image, "digest": digest, "said": said }))
         }
         Event::Credentials { registry, source } => ("credentials", json!({ "registry": registry, "source": source })),
-        Event::Retrying { error, pause } => ("retrying", json!({ "error": error, "seconds": pause.as_secs_f64() })),
+        Event::Retrying { error, pause, .. } => ("retrying", json!({ "error": error, "seconds": pause.as_secs_f64() })),
         Event::WaitingForAnswer { method, url, limit } => {
             ("waiting-for-answer", json!({ "method": method, "url": url, "limit": limit.as_secs() }))
         }
@@ -190,8 +191,17 @@ mod tests {
 
     #[test]
     fn json_of_events_is_stable() {
-        let pushed = Event::Pushed { image: "x".to_owned(), to: "ghcr.io/acme/x".to_owned(), was_there: false };
-        assert_eq!(json_of(&pushed), r#"{"reason":"pushed","image":"x","to":"ghcr.io/acme/x","unchanged":false}"#);
+        let pushed = Event::Pushed {
+            image: "x".to_owned(),
+            to: "ghcr.io/acme/x".to_owned(),
+            tags: vec!["v1".to_owned()],
+            sent: 7,
+            was_there: false,
+        };
+        assert_eq!(
+            json_of(&pushed),
+            r#"{"reason":"pushed","image":"x","sent":7,"tags":["v1"],"to":"ghcr.io/acme/x","unchanged":false}"#
+        );
         let platform = "linux/arm64".parse().expect("a platform");
         let layered = Event::Layered { image: "x".to_owned(), platform, files: vec!["/app/x".to_owned()], bytes: 7 };
         assert_eq!(

@@ -39,8 +39,14 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
             ("Bundling", format!("{image} {platform} ({layers} {}, {})", plural(*layers, "layer"), size(*bytes)))
         }
         Event::Pushing { image, to } => ("Pushing", format!("{image} to {to}")),
-        Event::Pushed { image, to, was_there: true } => ("Unchanged", format!("{image} is already at {to}")),
-        Event::Pushed { image, to, .. } => ("Pushed", format!("{image} to {to}")),
+        Event::Pushed { image, to, tags, was_there: true, .. } if tags.is_empty() => {
+            ("Unchanged", format!("{image} is already at {to}"))
+        }
+        Event::Pushed { image, to, tags, sent, .. } => {
+            let tags = if tags.is_empty() { String::new() } else { format!(": {}", tags.join(", ")) };
+            let seconds = elapsed.as_secs_f64();
+            ("Pushed", format!("{image} to {to}{tags} ({} sent) in {seconds:.2}s", size(*sent)))
+        }
         Event::Loading { image, engine, platforms } => {
             ("Loading", format!("{image} for {} into {engine}", list(platforms)))
         }
@@ -80,7 +86,10 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
             ("Attached", format!("{artifact_type} to {subject} at {to}"))
         }
         Event::Verified { image, digest, said } => ("Verified", format!("{image} {digest}: {}", said.join(", "))),
-        Event::Retrying { error, pause } => ("Retrying", format!("in {:.1}s: {error}", pause.as_secs_f64())),
+        Event::Retrying { attempt: Some((number, most)), is_told: true, pause, .. } => {
+            ("Retrying", format!("in {:.1}s: the same again (attempt {number} of {most})", pause.as_secs_f64()))
+        }
+        Event::Retrying { error, pause, .. } => ("Retrying", format!("in {:.1}s: {error}", pause.as_secs_f64())),
         Event::WaitingForAnswer { method, url, limit } => {
             ("Waiting", format!("for the response to {method} {url} (at most {} s)", limit.as_secs()))
         }

@@ -41,6 +41,7 @@ use crate::error::{CargoFailed, NoCCompiler};
 use crate::event::{Event, Question};
 use crate::image::Digest;
 use crate::inspect::Inspected;
+use crate::inspect::packages::SbomPackage;
 use crate::inspect::referrers::ImageReferrers;
 use crate::inspect::registry::RegistryFacts;
 use crate::store::cache::prune::CachedBlob;
@@ -122,10 +123,25 @@ impl Reporter {
         self.text(&text)
     }
 
+    /// Prints the packages of an SBOM, as JSON or as a table.
+    pub fn packages(&self, found: &[SbomPackage], json: bool) -> ExitCode {
+        self.text(&if json { image::json(&found) } else { image::packages(found) })
+    }
+
     /// Prints text, without its colors if they are disabled.
     pub fn text(&self, text: &str) -> ExitCode {
         let mut stdout = AutoStream::new(io::stdout(), self.result_color).lock();
         match write!(stdout, "{text}").and_then(|()| stdout.flush()) {
+            // A reader such as `head` may close the pipe early.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => self.unwritten(&error),
+            _ => ExitCode::SUCCESS,
+        }
+    }
+
+    /// Prints content as it is.
+    pub fn content(&self, content: &[u8]) -> ExitCode {
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(content).and_then(|()| stdout.flush()) {
             // A reader such as `head` may close the pipe early.
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => self.unwritten(&error),
             _ => ExitCode::SUCCESS,

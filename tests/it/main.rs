@@ -44,6 +44,7 @@ mod odd_bases;
 #[cfg(target_os = "linux")]
 mod personalities;
 mod push;
+mod reading_back;
 mod refusals;
 #[cfg(unix)]
 mod registry_show;

@@ -52,14 +52,15 @@ impl<'a> BlobUpload<'a> {
         BlobUpload { body: BlobBody { client, runtime, descriptor, source, transfer: OnceLock::new() } }
     }
 
-    /// Mounts the blob from another repository of the registry if that works, and sends it otherwise.
+    /// Mounts the blob from another repository of the registry if that works, and sends it otherwise. Returns how many bytes
+    /// were sent.
     ///
     /// # Errors
     /// Returns an error if the blob cannot be read, or if all attempts to send it failed.
-    pub(crate) fn run(&self, mount_from: Option<&str>) -> Result<(), UploadError> {
+    pub(crate) fn run(&self, mount_from: Option<&str>) -> Result<u64, UploadError> {
         let (client, runtime) = (self.body.client, self.body.runtime);
         let mut session = match mount_from.map(|repository| runtime.block_on(self.mount(repository))) {
-            Some(Ok(Start::Exists)) => return Ok(()),
+            Some(Ok(Start::Exists)) => return Ok(0),
             Some(Ok(Start::Session(session))) => Some(session),
             // A failed mount is no error: the blob is sent.
             Some(Err(_)) | None => None,
@@ -80,7 +81,7 @@ impl<'a> BlobUpload<'a> {
             }
             // Perhaps only the response was lost.
             if error.is_transient() && runtime.block_on(self.find()).is_ok() {
-                return Ok(());
+                return Ok(self.body.descriptor.size());
             }
             runtime.block_on(client.back_off(&mut attempts, retryable(error)))?;
         }
@@ -108,15 +109,15 @@ impl<'a> BlobUpload<'a> {
         Ok(Start::Session(Session::start(&response, url)?))
     }
 
-    /// Sends the blob in `session`, or in a new one.
-    fn attempt(&self, is_chunked: bool, session: Option<Session>) -> Result<(), UploadError> {
+    /// Sends the blob in `session`, or in a new one. Returns how many bytes were sent.
+    fn attempt(&self, is_chunked: bool, session: Option<Session>) -> Result<u64, UploadError> {
         let (client, runtime) = (self.body.client, self.body.runtime);
         let start = match session {
             Some(session) => Start::Session(session),
             None => runtime.block_on(self.start(&client.url("blobs/uploads/")))?,
         };
         let Start::Session(Session { url, chunk_bytes }) = start else {
-            return Ok(());
+            return Ok(0);
         };
         let sent = if is_chunked {
             self.patch_chunks(url.clone(), chunk_bytes)
@@ -126,7 +127,7 @@ impl<'a> BlobUpload<'a> {
         if sent.is_err() && interrupt::is_set() {
             runtime.finish(self.cancel(&url));
         }
-        sent
+        sent.map(|()| self.body.descriptor.size())
     }
 
     /// Cancels a session, and does not wait long for it.

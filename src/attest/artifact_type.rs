@@ -1,0 +1,44 @@
+//! What kind of document a file is, by its name.
+
+use std::path::Path;
+
+/// The ends of names, and the artifact types of such files.
+const SUFFIXES: [(&str, &str); 10] = [
+    // CycloneDX 1.6, "Recognized file patterns"
+    (".cdx.json", "application/vnd.cyclonedx+json"),
+    ("bom.json", "application/vnd.cyclonedx+json"),
+    (".cdx.xml", "application/vnd.cyclonedx+xml"),
+    ("bom.xml", "application/vnd.cyclonedx+xml"),
+    // SPDX 2.3, annex "SPDX file extensions"
+    (".spdx.json", "application/spdx+json"),
+    (".spdx", "text/spdx"),
+    // in-toto attestation framework, "Bundle"
+    (".intoto.jsonl", "application/vnd.in-toto+json"),
+    (".intoto.json", "application/vnd.in-toto+json"),
+    // SARIF 2.1.0, section 3.3
+    (".sarif", "application/sarif+json"),
+    (".sarif.json", "application/sarif+json"),
+];
+
+/// Returns the artifact type of a file by the end of its name, or `None` if that says nothing.
+pub(crate) fn of_file(path: &Path) -> Option<&'static str> {
+    let name = path.file_name()?.to_string_lossy().to_lowercase();
+    SUFFIXES.iter().find(|(suffix, _)| name.ends_with(suffix)).map(|(_, artifact_type)| *artifact_type)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn artifact_type_follows_from_the_name() {
+        let found = |name: &str| of_file(Path::new(name));
+        assert_eq!(found("out/app.cdx.json"), Some("application/vnd.cyclonedx+json"));
+        assert_eq!(found("bom.json"), Some("application/vnd.cyclonedx+json"));
+        assert_eq!(found("App.SPDX.json"), Some("application/spdx+json"));
+        assert_eq!(found("scan.sarif"), Some("application/sarif+json"));
+        for unknown in ["report.txt", "data.json", "spdx", ""] {
+            assert_eq!(found(unknown), None, "{unknown}");
+        }
+    }
+}
