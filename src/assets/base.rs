@@ -81,7 +81,7 @@ fn cannot_run(plan: &AssetPlan, base: &BaseLayers, error: &UserError) -> Report 
             };
             (format!("the base for {platform} has no {kind} `{name}`"), help)
         }
-        UserError::NulInHome(_) => (format!("in the base for {platform}, {error}"), "choose another user".to_owned()),
+        UserError::NulInHome(_) => (format!("in the base for {platform}, {error}"), "choose another `user`".to_owned()),
     };
     miette!(help = help, "the image {} cannot run as `{user}`{origin}: {cause}", plan.name)
 }

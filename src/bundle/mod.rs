@@ -153,14 +153,14 @@ fn runtime_config(
 ) -> Result<Vec<u8>> {
     let user = image.config.get("config").and_then(|config| config.get("User")).and_then(|user| user.as_str());
     let user = user.unwrap_or_default();
-    let user = ProcessUser::find(user, users).map_err(|error| {
-        let help = match &error {
-            UserError::Unknown { kind, .. } => {
-                format!("name it by number, as in `--user 65532:65532`, or choose a base whose {} has it", kind.file())
-            }
-            UserError::NulInHome(_) => "choose another user with `--user`, or another base".to_owned(),
-        };
-        miette!(help = help, "the image runs as {}, but {error}", quote(user.as_bytes()))
+    let user = ProcessUser::find(user, users).map_err(|error| match &error {
+        UserError::Unknown { kind, .. } => miette!(
+            help =
+                format!("name it by number, as in `--user 65532:65532`, or choose a base whose {} has it", kind.file()),
+            "the image runs as {}, but its {error}",
+            quote(user.as_bytes())
+        ),
+        UserError::NulInHome(_) => miette!("{error}"),
     })?;
     if rootless.is_some() && (user.uid, user.gid) != (0, 0) {
         let message = format!(

@@ -24,7 +24,7 @@ pub(crate) struct ProcessUser {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum UserError {
     /// The image has no such user or group.
-    #[error("its {} has no {kind} {}", kind.file(), quote(name.as_bytes()))]
+    #[error("{} has no {kind} {}", kind.file(), quote(name.as_bytes()))]
     Unknown {
         /// Which of both.
         kind: AccountKind,
@@ -34,7 +34,7 @@ pub(crate) enum UserError {
         known: Vec<String>,
     },
     /// The home of this user has a NUL character.
-    #[error("its /etc/passwd has a NUL character in the home of user {0}")]
+    #[error("/etc/passwd of the image has a NUL character in the home of user {0}")]
     NulInHome(u32),
 }
 
@@ -147,8 +147,8 @@ mod tests {
     #[test]
     fn unknown_users_and_groups_are_errors() {
         for (spec, message) in [
-            ("nobody", "its /etc/passwd has no user `nobody`"),
-            ("web:video", "its /etc/group has no group `video`"),
+            ("nobody", "/etc/passwd has no user `nobody`"),
+            ("web:video", "/etc/group has no group `video`"),
             ("4294967295", "no user `4294967295`"),
             ("2147483648", "no user `2147483648`"),
             ("1:2147483648", "no group `2147483648`"),
