@@ -18,6 +18,17 @@ pub(super) fn candidates(plan: &AssetPlan) -> BTreeSet<String> {
     paths
 }
 
+/// Returns whether rules or volumes decide who owns the folder at a path of a layer. Then a layer above must not describe it: it
+/// is in the layer of assets, or in the base.
+pub(crate) fn is_named(plan: &AssetPlan, folder: &str) -> bool {
+    let by_rule = |rule: &FileRule| {
+        let has_owner = rule.owner.is_some() && may_be_folder(rule) && !is_standard_directory(folder);
+        path(rule) == folder && (rule.from.is_none() || has_owner)
+    };
+    plan.rules.iter().any(by_rule)
+        || plan.volumes.iter().any(|volume| volume.as_str().trim_start_matches('/') == folder)
+}
+
 /// Returns whether files of the rule go into a folder that it names.
 fn may_be_folder(rule: &FileRule) -> bool {
     let Some(from) = rule.pattern() else { return false };

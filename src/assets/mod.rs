@@ -33,6 +33,7 @@ use crate::error::Result;
 use crate::image::layer::LayerEntry;
 pub(crate) use base::{BaseLayers, facts};
 use find::SourceDirs;
+pub(crate) use folders::is_named;
 pub(crate) use link::dangling_links;
 use plan::is_generated;
 pub(crate) use plan::{AssetPlan, BaseFacts};

@@ -40,6 +40,11 @@ pub(crate) fn check(plan: &ImagePlan) -> Result<()> {
     asset_plan(plan, &binaries(plan)).check()
 }
 
+/// Returns whether the layer of assets, or the base, says who owns the folder at a path of a layer.
+pub(crate) fn names_folder(plan: &ImagePlan, folder: &str) -> bool {
+    assets::is_named(&asset_plan(plan, &[]), folder)
+}
+
 /// Returns what the base decides of the layer of assets, for each platform. `source` has the content of the base.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use miette::Context;
 use oci_spec::image::Descriptor;
 
 use super::base::PreparedBase;
-use super::files::AssetLayers;
+use super::files::{self, AssetLayers};
 use super::layers::Layers;
 use super::settings::{settings, unknown_variable, with_base};
 use crate::base::{Base, BaseImage};
@@ -17,7 +17,7 @@ use crate::error::{Result, cannot_read};
 use crate::event::counter::Activity;
 use crate::event::{BuiltBase, BuiltImage, BuiltManifest, Event};
 use crate::image::config::{History, assemble};
-use crate::image::layer::{FileContent, Layer, LayerEntry, with_parents};
+use crate::image::layer::{EntryKind, FileContent, Layer, LayerEntry, with_parents};
 use crate::image::manifest;
 use crate::plan::ImagePlan;
 use crate::platform::Target;
@@ -62,7 +62,10 @@ impl ImageBuilder<'_> {
             let path = self.plan.bin_dir.join(&binary.name);
             entries.push(LayerEntry::file(path.trim_start_matches('/'), 0o755, FileContent::Path(source)));
         }
-        let entries = with_parents(entries, self.plan.base == BaseReference::Scratch);
+        let mut entries = with_parents(entries, self.plan.base == BaseReference::Scratch);
+        // The entry of a folder would replace the owner that it has in the layers below.
+        let is_named = |entry: &LayerEntry| files::names_folder(self.plan, &entry.path);
+        entries.retain(|entry| !matches!(entry.kind, EntryKind::Directory) || !is_named(entry));
         let name = format!("{} {}", self.plan.name, target.platform());
         self.layers.layer(&entries, &name).wrap_err("cannot make the layer of the binaries")
     }

@@ -3,8 +3,6 @@
 
 use std::fs;
 
-use serde_json::Value;
-
 use crate::snapshots::{AMD64, elf};
 use crate::support::handmade::{Image, Layer, base};
 use crate::support::project::{Call, Project};
@@ -27,14 +25,16 @@ fn build(project: &Project, args: &[&str]) {
 
 /// Returns the entries of our layer of assets as `PATH MODE USER:GROUP`; none if there is no such layer.
 fn assets(project: &Project) -> Vec<String> {
+    entries(project, "cargo oci build (assets)")
+}
+
+/// Returns the entries of the layer that was made by this; none if there is no such layer.
+fn entries(project: &Project, made_by: &str) -> Vec<String> {
     let (manifest, config) = image(&project.layout(), "linux/amd64");
     let layers = manifest["layers"].as_array().expect("layers");
-    let history = config["history"].as_array().expect("a history");
-    let is_assets = |entry: &Value| entry["created_by"] == "cargo oci build (assets)";
-    if !history.iter().any(is_assets) {
-        return Vec::new();
-    }
-    let layer = layers[layers.len() - 2]["digest"].as_str().expect("a digest");
+    let history: Vec<_> = config["history"].as_array().expect("a history").iter().rev().collect();
+    let Some(at) = history.iter().position(|entry| entry["created_by"] == made_by) else { return Vec::new() };
+    let layer = layers[layers.len() - 1 - at]["digest"].as_str().expect("a digest");
     let gzip = flate2::read::GzDecoder::new(fs::File::open(blob(&project.layout(), layer)).expect("a blob"));
     let mut tar = tar::Archive::new(gzip);
     let shown = |entry: std::io::Result<tar::Entry<_>>| {
@@ -66,6 +66,25 @@ fn volume_belongs_to_the_user_of_the_image() {
         let args: &[&str] = if user.is_empty() { &[] } else { &["--user", user] };
         build(&project, args);
         assert_eq!(assets(&project), expected, "{table}");
+    }
+}
+
+#[test]
+fn folder_of_binaries_keeps_the_owner_of_its_rule() {
+    for (table, folders) in [
+        ("", &["app/ 755 0:0"][..]),
+        ("files = [{ from = 'a', to = '/app/' }]", &["app/ 755 0:0"]),
+        ("files = [{ from = 'a', to = '/app', owner = 'web' }]", &[]),
+        ("files = [{ to = '/app/', owner = 'web' }]", &[]),
+        ("volumes = ['/app']", &[]),
+    ] {
+        let project = project(table).file("a/b", "b");
+        build(&project, &[]);
+        let binaries = entries(&project, "cargo oci build (binaries)");
+        assert_eq!(binaries, [folders, &["app/x 755 0:0"]].concat(), "{table}");
+        if folders.is_empty() {
+            assert_eq!(assets(&project)[0], "app/ 755 33:34");
+        }
     }
 }
 
