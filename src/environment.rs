@@ -84,13 +84,17 @@ impl Environment {
 
     /// Returns the value of a variable, or `None` if it is not set or empty.
     pub fn get(&self, key: &str) -> Option<&OsStr> {
-        let value = self.0.values.get(OsStr::new(key)).map(OsString::as_os_str);
-        value.filter(|value| !value.is_empty())
+        self.value(key).filter(|value| !value.is_empty())
+    }
+
+    /// Returns the value of a variable, which may be empty, or `None` if it is not set.
+    pub fn value(&self, key: &str) -> Option<&OsStr> {
+        self.0.values.get(OsStr::new(key)).map(OsString::as_os_str)
     }
 
     /// Returns whether a variable is set, also to an empty value.
     pub fn is_set(&self, key: &str) -> bool {
-        self.0.values.contains_key(OsStr::new(key))
+        self.value(key).is_some()
     }
 
     /// Returns the user's home folder: that of the variables, else the one the system knows.

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use cargo_oci::cli::{MessageFormat, TalkArgs, arguments};
+use cargo_oci::cli::{MessageFormat, TalkArgs, arguments, explain};
 use cargo_oci::commands::{self, Cli};
 use cargo_oci::compile::tools::as_tool;
 use cargo_oci::context::GlobalContext;
@@ -17,7 +17,8 @@ fn main() -> ExitCode {
         let reporter = Reporter::new(&TalkArgs::default(), MessageFormat::Human);
         return result.unwrap_or_else(|error| reporter.error(&error));
     }
-    let command = Cli::parse_from(arguments(typed.into_iter())).command;
+    let typed = arguments(typed.into_iter());
+    let command = Cli::try_parse_from(&typed).unwrap_or_else(|error| explain(error, &typed).exit()).command;
     let reporter = Reporter::new(&command.talk(), command.message_format());
     let listener = |event| reporter.event(&event);
     let prompt = |question: cargo_oci::event::Question| reporter.ask(question);

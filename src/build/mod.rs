@@ -85,6 +85,8 @@ impl<'a> Build<'a> {
         let plan = plan?;
         // If all binaries are prebuilt, no toolchain is needed.
         let toolchain = if plan.prebuilt.is_empty() { Some(toolchain?) } else { toolchain.ok() };
+        // A warning may say why the check fails.
+        plan.warnings.iter().for_each(|message| self.context.warn(message));
         check(&plan)?;
         announce(&plan, self.context);
         plan.images.iter().try_for_each(files::check)?;
@@ -124,11 +126,8 @@ impl Built<'_> {
     }
 }
 
-/// Reports warnings and tags of the plan, before minutes of compiling.
+/// Reports the tags of the plan, before minutes of compiling.
 fn announce(plan: &Plan, context: &GlobalContext) {
-    for message in &plan.warnings {
-        context.warn(message);
-    }
     for image in plan.images.iter().filter(|image| image.is_tagged_by_template || image.tags.len() > 1) {
         context.report(Event::Tagging { image: image.name.clone(), tags: image.tags.clone() });
     }

@@ -1,5 +1,7 @@
 //! The arguments of `cargo oci build` and `cargo oci push`.
 
+use std::str::FromStr;
+
 use clap::{ArgGroup, Args};
 
 use super::attest::SignerArgs;
@@ -8,23 +10,77 @@ use super::image::ImageArgs;
 use super::output::OutputArgs;
 use super::registry::RegistryArgs;
 use super::talk::{CommandArgs, TalkArgs};
+use crate::config::value::NonEmpty;
+use crate::config::{Repositories, RepositoryTemplate, TagTemplate};
 
 /// The arguments of `cargo oci push`.
 #[derive(Args, Clone, Debug, Default)]
 #[command(group(ArgGroup::new("signer").requires("sign")))]
 pub struct PushArgs {
+    /// Push to this repository, with this tag instead of the key `tags`: as `--repository` and `--tag` do
+    #[arg(value_name = "REPOSITORY[:TAG]", conflicts_with = "repository")]
+    pub to: Option<PushTarget>,
     /// What is built.
     #[command(flatten)]
     pub build: BuildArgs,
     /// Push without tags: the image can only be pulled by digest
     #[arg(long, help_heading = "Output")]
     pub by_digest: bool,
+    /// Show what would be sent, and what the registry has already; send nothing
+    #[arg(long, help_heading = "Output")]
+    pub dry_run: bool,
     /// Sign index and images, as `cargo oci sign` does, before the tags move
     #[arg(long, requires = "signer", help_heading = "Signing")]
     pub sign: bool,
     /// Who signs.
     #[command(flatten, next_help_heading = "Signing")]
     pub signer: SignerArgs,
+}
+
+impl PushArgs {
+    /// Returns the arguments of the build, with the repository and the tag that were typed without a flag.
+    pub fn to_build(&self) -> BuildArgs {
+        let mut build = self.build.clone();
+        let table = &mut build.image.table;
+        if let Some(PushTarget { repository, tag }) = &self.to {
+            table.repository = Some(Repositories(vec![repository.clone()]));
+            let tags = tag.iter().cloned().chain(table.tags.take().into_iter().flat_map(|tags| tags.0));
+            table.tags = Some(NonEmpty(tags.collect())).filter(|tags| !tags.0.is_empty());
+        }
+        build
+    }
+}
+
+/// `REPOSITORY[:TAG]`: where an image is pushed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushTarget {
+    repository: RepositoryTemplate,
+    tag: Option<TagTemplate>,
+}
+
+impl FromStr for PushTarget {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_path = text.starts_with(['.', '/']) || text.starts_with("oci:") || text.starts_with("target/");
+        if is_path {
+            return Err(
+                "expected a repository: the package of this folder is built and pushed, no other image".to_owned()
+            );
+        }
+        // A colon before the last slash begins a port.
+        let (name, tag) = match text.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') && !text.contains('@') => (name, Some(tag)),
+            _ => (text, None),
+        };
+        if !name.contains('/') {
+            return Err(
+                "expected a registry and a repository, as in `ghcr.io/acme/hello`; `--package` chooses a package"
+                    .to_owned(),
+            );
+        }
+        Ok(PushTarget { repository: name.parse()?, tag: tag.map(str::parse).transpose()? })
+    }
 }
 
 /// The arguments of `cargo oci build`.

@@ -12,7 +12,7 @@ use super::talk::TalkArgs;
 #[command(next_help_heading = "Cargo")]
 pub struct CargoArgs {
     /// Build an image of this package (repeatable)
-    #[arg(short, long = "package", value_name = "SPEC")]
+    #[arg(short, long = "package", value_name = "SPEC", value_parser = package)]
     pub packages: Vec<String>,
     /// Build images of all packages in the workspace that have a table or a binary
     #[arg(long)]
@@ -71,4 +71,12 @@ pub struct CargoArgs {
     /// Output.
     #[command(flatten)]
     pub talk: TalkArgs,
+}
+
+/// Checks that a package is no port: `-p` publishes one in Docker.
+fn package(text: &str) -> Result<String, String> {
+    if text.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err("names of packages do not begin with a digit".to_owned());
+    }
+    Ok(text.to_owned())
 }

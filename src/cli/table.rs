@@ -29,7 +29,8 @@ impl FromArgMatches for Table {
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
         for (key, _) in flags() {
-            if let Some(values) = matches.get_many::<String>(key.name) {
+            // Not every command has all of the flags.
+            if let Ok(Some(values)) = matches.try_get_many::<String>(key.name) {
                 let values: Vec<_> = values.map(String::as_str).collect();
                 key.set(self, &values).map_err(|why| Error::raw(ErrorKind::ValueValidation, why))?;
             }

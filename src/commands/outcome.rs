@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::event::PlannedPush;
 use crate::image::Digest;
 use crate::inspect::Inspected;
 use crate::inspect::packages::SbomPackage;
@@ -36,6 +37,8 @@ pub enum Outcome {
     CacheEntries(Vec<CachedBlob>),
     /// The corrupt blobs of the cache.
     CacheProblems(Vec<(Digest, String)>),
+    /// What pushes would send.
+    Planned(Vec<PlannedPush>),
     /// The exit status of a program that was run.
     Status(i32),
 }
@@ -55,6 +58,7 @@ impl Outcome {
             Outcome::Registry(found, json) => reporter.registry(found, *json),
             Outcome::CacheEntries(blobs) => reporter.blobs(blobs),
             Outcome::CacheProblems(problems) => reporter.wrong(problems),
+            Outcome::Planned(pushes) => reporter.planned(pushes),
             Outcome::Status(status) => status_code(*status),
         }
     }

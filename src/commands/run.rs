@@ -5,9 +5,9 @@ use std::io::{self, IsTerminal};
 use miette::miette;
 
 use super::Outcome;
-use crate::cli::RunArgs;
+use crate::cli::{ContainerVariable, RunArgs};
 use crate::context::GlobalContext;
-use crate::engine::run::{RunOptions, run_in_foreground};
+use crate::engine::run::{RunOptions, RunVariable, run_in_foreground};
 use crate::error::Result;
 use crate::event::Event;
 use crate::interrupt;
@@ -19,12 +19,16 @@ use crate::publish::engines::{EngineImage, load};
 /// # Errors
 /// Returns an error if anything fails before the program runs.
 pub(crate) fn run(args: &RunArgs, context: &GlobalContext) -> Result<Outcome> {
-    // Variables are the container's, not the image's: the image is the same with and without them.
-    let mut load_args = args.load.clone();
-    let variables = load_args.build.image.table.env.take().unwrap_or_default();
-    let loaded = load(&load_args, context, |plan, engines| {
+    let container = &args.container;
+    let flags = [
+        ("--publish", !container.publish.is_empty()),
+        ("--volume", !container.volume.is_empty()),
+        ("--network", container.network.is_some()),
+    ];
+    let flags: Vec<_> = flags.into_iter().filter(|(_, is_used)| *is_used).map(|(flag, _)| flag).collect();
+    let loaded = load(&args.load, context, |plan, engines| {
         check_one_image(plan)?;
-        engines.iter().try_for_each(|engine| engine.check_run(&args.publish, &args.volume))
+        engines.iter().try_for_each(|engine| engine.check_run(&flags))
     })?;
     let Some(loaded) = loaded.first() else { return Err(miette!("nothing was built")) };
     let EngineImage { plan, image, engine } = loaded;
@@ -33,20 +37,45 @@ pub(crate) fn run(args: &RunArgs, context: &GlobalContext) -> Result<Outcome> {
         [manifest] => &manifest.platform,
         _ => engine.platform(),
     };
+    let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal() && io::stderr().is_terminal();
     let command = engine.run(&RunOptions {
-        name: &name,
+        image: &name,
         platform,
         entrypoint: &plan.entrypoint,
-        args: &args.args,
-        publish: &args.publish,
-        env: &variables.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>(),
-        volumes: &args.volume,
-        engine_args: &args.engine_args,
-        terminal: io::stdin().is_terminal() && io::stdout().is_terminal() && io::stderr().is_terminal(),
+        program: &container.entrypoint,
+        args: &container.args,
+        publish: &container.publish,
+        variables: &variables(&container.variables, context),
+        volumes: &container.volume,
+        user: container.user.as_deref(),
+        workdir: container.workdir.as_deref(),
+        name: container.name.as_deref(),
+        network: container.network.as_deref(),
+        is_detached: container.detach,
+        engine_args: &container.engine_args,
+        terminal: is_terminal && !container.detach,
     })?;
     interrupt::check().map_err(|error| miette!("{error}"))?;
-    context.report(Event::Running { name, engine: engine.title().to_owned() });
+    // Flags of the engine may publish ports, or make that needless.
+    let may_be_reachable =
+        !container.publish.is_empty() || container.network.is_some() || !container.engine_args.is_empty();
+    let ports = plan.expose.iter().filter(|_| !may_be_reachable).map(ToString::to_string);
+    context.report(Event::Running { name, engine: engine.title().to_owned(), unpublished: ports.collect() });
     run_in_foreground(command).map(Outcome::Status)
+}
+
+/// Returns the variables of the container. One that is to be passed on, but is not set, is left out, as Docker does.
+fn variables(wanted: &[ContainerVariable], context: &GlobalContext) -> Vec<RunVariable> {
+    let mut variables = Vec::new();
+    for ContainerVariable { name, value } in wanted {
+        let is_passed_on = value.is_none();
+        let value = value.as_ref().map(Into::into).or_else(|| context.environment.value(name).map(ToOwned::to_owned));
+        match value {
+            Some(value) => variables.push(RunVariable { name: name.clone(), value, is_passed_on }),
+            None => context.warn(format!("the variable {name} is not set here, so the container does not get it")),
+        }
+    }
+    variables
 }
 
 fn check_one_image(plan: &Plan) -> Result<()> {

@@ -25,6 +25,11 @@ pub(super) fn is_tag_character(c: char) -> bool {
 }
 
 pub(super) fn invalid_tag(text: &str) -> String {
+    if let Some((_, tag)) = text.rsplit_once(':')
+        && is_tag(tag)
+    {
+        return format!("invalid tag `{text}`: a tag is without the name of the image, as in `{tag}`");
+    }
     format!(
         "invalid tag `{text}`: tags have 1 to {MAX_TAG} letters, digits, `_`, `.` and `-`, and do not begin with `.` or `-`"
     )

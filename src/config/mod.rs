@@ -5,6 +5,7 @@
 //! | [`keys`] | the list of keys: one row each |
 //! | [`key`], [`value`] | what a row holds, and the types of values |
 //! | [`section`], `table` | Cargo.toml → tables, and how tables inherit from each other |
+//! | `near_miss` | tables that are almost it, and are not read |
 //! | [`schema`], [`markdown`] | the list of keys as JSON Schema and as documentation |
 //! | [`template`], [`port`], [`signal`], [`folder`], [`sbom`], [`text`], `labels`, `repositories`, `verify` | the types of single keys |
 //! | `files`, `pattern` | the rules of the key `files`, and the patterns in them |
@@ -20,6 +21,7 @@ pub mod key;
 pub(crate) mod keys;
 mod labels;
 pub mod markdown;
+mod near_miss;
 pub(crate) mod pattern;
 pub(crate) mod port;
 mod repositories;
@@ -41,8 +43,10 @@ pub(crate) use files::{Account, FileMtime, FileRule};
 pub(crate) use folder::Folder;
 pub use keys::{IMAGES, KEYS, Table};
 pub use labels::Labels;
+pub(crate) use near_miss::near_misses;
 pub(crate) use pattern::{Pattern, PatternRoot};
 pub(crate) use port::Port;
+pub(crate) use repositories::Repositories;
 pub(crate) use sbom::SbomFormat;
 pub use section::{Section, Whose};
 pub(crate) use signal::Signal;

@@ -14,6 +14,7 @@ use super::files::ManifestSource;
 use super::key::Key;
 use super::keys::{IMAGES, IMAGES_EXAMPLE, KEYS, Table};
 use crate::error::{Result, on_path};
+use crate::habits::of_key;
 use crate::reference::Reference;
 use crate::suggest::nearest;
 
@@ -201,11 +202,13 @@ fn known(key: &Spanned<Cow<str>>, context: &KeyContext) -> Result<&'static Key<T
     // Images have no images of their own.
     let images = Some(IMAGES).filter(|_| context.image.is_none());
     let keys: Vec<_> = KEYS.iter().map(|known| known.name).chain(images).collect();
+    let answer = of_key(name);
+    // A guess beside the answer would be another answer.
+    let near = nearest(name, keys.iter().copied()).filter(|_| answer.is_none());
     Err(ValueError {
         message: format!("unknown key `{name}` in the table {table}"),
         at: key.span(),
-        label: nearest(name, keys.iter().copied())
-            .map_or_else(|| "unknown key".to_owned(), |near| format!("did you mean `{near}`?")),
-        help: Some(format!("the keys are {}", keys.join(", "))),
+        label: near.map_or_else(|| "unknown key".to_owned(), |near| format!("did you mean `{near}`?")),
+        help: answer.or_else(|| Some(format!("the keys are {}", keys.join(", ")))),
     })
 }

@@ -295,6 +295,7 @@ impl FromStr for RepositoryTemplate {
         let reason = match sample.parse::<Repository>() {
             Ok(_) => return Ok(RepositoryTemplate(template)),
             Err(error) if template.is_plain() => return Err(error.to_string()),
+            Err(_) if text.contains("://") => "remove the scheme, such as `https://`",
             Err(_) if sample.to_lowercase().parse::<Repository>().is_ok() => "repository names must be lowercase",
             Err(_) => "expected a registry and a path without a tag, such as `ghcr.io/acme/{name}`",
         };

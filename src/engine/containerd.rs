@@ -91,18 +91,26 @@ impl Containerd {
     }
 
     pub(super) fn run(&self, options: &RunOptions) -> Command {
-        let mut command = self.program.command(["run", "--rm"]);
+        // `ctr` removes no container that it has left.
+        let mut command = self.program.command(["run", if options.is_detached { "--detach" } else { "--rm" }]);
         command.args(options.terminal.then_some("--tty"));
-        for value in options.env {
-            command.args(["--env", value]);
+        for variable in options.variables {
+            command.arg("--env").arg(variable.pair());
+        }
+        for (flag, value) in [("--user", options.user), ("--cwd", options.workdir)] {
+            if let Some(value) = value {
+                command.args([flag, value]);
+            }
         }
         if self.platform != *options.platform {
             command.args(["--platform", &options.platform.to_string()]);
         }
-        let container = format!("cargo-oci-{:016x}", fastrand::u64(..));
-        command.args(options.engine_args).arg(full_name(options.name).unwrap_or_default()).arg(container);
+        let name = options.name.map_or_else(|| format!("cargo-oci-{:016x}", fastrand::u64(..)), str::to_owned);
+        command.args(options.engine_args).arg(full_name(options.image).unwrap_or_default()).arg(name);
         // The arguments of `ctr run` replace the entrypoint too.
-        if !options.args.is_empty() {
+        if !options.program.is_empty() {
+            command.args(options.program).args(options.args);
+        } else if !options.args.is_empty() {
             command.args(options.entrypoint).args(options.args);
         }
         command

@@ -10,6 +10,7 @@
 //! | `inventory` | the images and layers that an engine has |
 //! | [`local_image`] | an image on its way to an engine |
 //! | [`run`] | a container in the foreground: terminal, signals, exit status |
+//! | `setting` | the user's settings that select an instance, such as `DOCKER_HOST` |
 //! | `unavailable`, `version` | why an engine cannot be used, its version and its platform |
 
 mod cluster;
@@ -20,6 +21,7 @@ pub(crate) mod local_image;
 mod podman;
 mod program;
 pub(crate) mod run;
+mod setting;
 mod unavailable;
 mod version;
 
@@ -38,6 +40,7 @@ use docker::{DetectedDocker, Docker};
 use local_image::{LoadedImage, LocalImage};
 use podman::Podman;
 use run::RunOptions;
+use setting::EngineSetting;
 use unavailable::Unavailable;
 
 /// An engine that is available.
@@ -61,7 +64,8 @@ impl Engine {
     /// Connects to the `selected` engine, or to the first one that is available.
     ///
     /// # Errors
-    /// Returns an error if the engine is not available or too old; without a selection, if none is available.
+    /// Returns an error if the engine is not available or too old; without a selection, if none is available, or if one that a
+    /// setting of the user selects cannot be reached: another engine would be a surprise.
     pub(crate) fn find(selected: Option<&EngineReference>, environment: &Environment) -> Result<Engine> {
         if let Some(selected) = selected {
             return Engine::open(selected, environment).map_err(|reason| reason.error(selected));
@@ -71,6 +75,10 @@ impl Engine {
             match Engine::open(&EngineReference { kind, instance: None }, environment) {
                 Ok(engine) => return Ok(engine),
                 Err(Unavailable::Unusable(error)) => return Err(error),
+                Err(Unavailable::Unreachable(cause)) => match EngineSetting::find(kind, environment) {
+                    Some(setting) => return Err(setting.unreachable(cause)),
+                    None => reasons.push(format!("{}: {cause}", kind.name())),
+                },
                 Err(reason) => reasons.push(format!("{}: {}", kind.name(), reason.message())),
             }
         }
@@ -140,16 +148,18 @@ impl Engine {
         }
     }
 
-    /// Checks that the engine can run containers, with these ports and volumes. Called before anything is built.
+    /// Checks that the engine can run containers, with these of the flags that Docker has and `ctr` lacks. Called before
+    /// anything is built.
     ///
     /// # Errors
     /// Returns an error if the engine does not support that.
-    pub(crate) fn check_run(&self, publish: &[String], volumes: &[String]) -> Result<()> {
+    pub(crate) fn check_run(&self, flags: &[&str]) -> Result<()> {
         match self {
-            Engine::Containerd(_) if !publish.is_empty() || !volumes.is_empty() => Err(miette!(
+            Engine::Containerd(_) if !flags.is_empty() => Err(miette!(
                 help = "pass its own flags, such as `--engine-arg=--net-host` and `--engine-arg=--mount=…`, or select another engine with `--engine`",
-                "{} does not support `--publish` and `--volume`",
-                self.title()
+                "{} does not support `{}`",
+                self.title(),
+                flags.join("` and `")
             )),
             Engine::Cluster(_) => Err(miette!(
                 help = "use `cargo oci load`, then `kubectl run`; or select an engine that runs containers, such as `--engine docker`",
@@ -179,7 +189,7 @@ impl Engine {
             Engine::Podman(podman) => Ok(podman.run(options)),
             Engine::Containerd(containerd) => Ok(containerd.run(options)),
             Engine::Cluster(_) => {
-                self.check_run(&[], &[]).and_then(|()| Err(miette!("{} does not run containers", self.title())))
+                self.check_run(&[]).and_then(|()| Err(miette!("{} does not run containers", self.title())))
             }
         }
     }

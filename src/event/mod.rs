@@ -2,6 +2,7 @@
 
 mod built;
 pub(crate) mod counter;
+mod planned;
 pub(crate) mod transfer;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use crate::image::Digest;
 use crate::platform::Platform;
 pub use built::{BuiltAttachment, BuiltBase, BuiltImage, BuiltManifest};
 use counter::Counter;
+pub use planned::{PlannedContent, PlannedPush, PlannedTag, PlannedTransfer};
 
 /// An event of a run.
 #[derive(Clone, Debug)]
@@ -139,6 +141,8 @@ pub enum Event {
         name: String,
         /// The engine's name and version.
         engine: String,
+        /// The ports that the image declares, if none is published.
+        unpublished: Vec<String>,
     },
     /// An image is being validated.
     Validating {

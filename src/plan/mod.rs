@@ -30,6 +30,7 @@ mod unit;
 
 use std::path::{Path, PathBuf};
 
+use cargo_metadata::{Metadata, Package};
 use miette::{Context, IntoDiagnostic, miette};
 
 pub(crate) use compile::{CargoRun, CompilePlan, Resolve};
@@ -39,11 +40,12 @@ pub use request::{OnlyPlatform, Purpose, Request};
 pub(crate) use unit::Unit;
 
 use crate::cli::{Output, Prebuilt};
-use crate::config::{Section, Whose};
+use crate::config::{self, Section, Whose};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::git::{self, Commit, NoCommit};
 use crate::interrupt::inherit;
+use crate::unique::each_once;
 
 /// The plan of a run.
 #[derive(Debug)]
@@ -105,6 +107,7 @@ pub fn make(request: &Request, environment: &Environment) -> Result<Plan> {
     let mut warnings = selection::unknown_exclusions(metadata, &args.cargo);
     warnings.extend(annotations::unread_commit(&folder, commit.as_ref()));
     let packages = selection::packages(metadata, &args.cargo)?;
+    warnings.extend(near_misses(metadata, &packages, shared.table.is_some()));
     let candidates = candidates::candidates(&packages, &shared.table.unwrap_or_default(), args)?;
     let mut images = candidates.into_iter().map(|candidate| facts.image(candidate)).collect::<Result<Vec<_>>>()?;
     warnings.extend(images.iter().filter_map(image::ImagePlan::missing_program));
@@ -128,6 +131,15 @@ pub fn make(request: &Request, environment: &Environment) -> Result<Plan> {
         sbom_dir: args.output.sbom_dir.clone(),
         warnings,
     })
+}
+
+/// Returns warnings about tables that were probably meant for us, in the Cargo.toml of the workspace and those of the packages.
+fn near_misses(metadata: &Metadata, packages: &[&Package], inherits: bool) -> Vec<String> {
+    let root = metadata.workspace_root.join("Cargo.toml");
+    let of_packages = packages.iter().map(|package| package.manifest_path.clone());
+    let files = each_once(std::iter::once(root).chain(of_packages)).into_iter();
+    let read = files.filter_map(|path| Some((std::fs::read_to_string(&path).ok()?, path)));
+    read.flat_map(|(text, path)| config::near_misses(path.as_std_path(), &text, inherits)).collect()
 }
 
 /// Returns the folder of the Cargo.toml that cargo will find.

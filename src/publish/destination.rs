@@ -237,7 +237,7 @@ impl<'a> Destination<'a> {
         }
         // An image that was built where another was built before is there only if it was pushed from here.
         if self.last.digests.is_empty() || was_pushed(cache, &self.registry, root.digest()) {
-            return self.registry.has_manifest(root);
+            return self.registry.has(root);
         }
         Ok(false)
     }
@@ -269,7 +269,7 @@ impl<'a> Destination<'a> {
 
     /// Asks for the image that was built last, which may only get another tag now.
     fn keeps_last_build(&self, cache: &Cache) -> Result<bool> {
-        self.last_pushed(cache).map_or(Ok(false), |root| self.registry.has_manifest(root))
+        self.last_pushed(cache).map_or(Ok(false), |root| self.registry.has(root))
     }
 
     /// Returns whether a tag refers to the image that was built last: then there may be nothing to send.

@@ -5,6 +5,7 @@
 
 pub(crate) mod bundles;
 mod destination;
+pub(crate) mod dry_run;
 pub(crate) mod engines;
 mod referrers;
 pub(crate) mod sign;
@@ -111,7 +112,7 @@ pub(crate) fn check_repositories(plan: &Plan) -> Result<()> {
         None => Ok(()),
         Some(image) => Err(miette!(
             help = format!(
-                "name one with `--repository ghcr.io/you/{0}`, or `repository = \"ghcr.io/you/{0}\"` in [package.metadata.oci]",
+                "name one, as in `cargo oci push ghcr.io/you/{0}`, or set `repository = \"ghcr.io/you/{0}\"` in [package.metadata.oci]",
                 image.name
             ),
             "cannot push {}: no repository is set",

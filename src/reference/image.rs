@@ -42,6 +42,9 @@ impl FromStr for Reference {
 }
 
 fn reason(text: &str, error: &GrammarError) -> String {
+    if let Some((scheme, rest)) = text.split_once("://") {
+        return format!("remove the `{scheme}://`, as in `{}`", rest.trim_end_matches('/'));
+    }
     // A tag may have uppercase letters.
     let name = text.split('@').next().unwrap_or_default();
     let tag = name.rfind(':').filter(|colon| !name[*colon..].contains('/'));

@@ -48,8 +48,12 @@ impl FromStr for Repository {
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         let reference: Reference = text.parse()?;
+        let host = text.split(':').next().unwrap_or_default();
         let reason = if text.contains('@') {
             "remove the digest: the pushed image has its own"
+        // A name without a slash is in Docker Hub, which has no names with a dot of its own.
+        } else if !text.contains('/') && (host.contains('.') || host == "localhost") {
+            "it is a registry: add the repository in it, as in `ghcr.io/acme/hello`"
         // A colon after the last slash begins a tag; one before it a port.
         } else if text.rsplit('/').next().is_some_and(|name| name.contains(':')) {
             "remove the tag, and use `--tag` or the key `tags`"
@@ -133,7 +137,14 @@ mod tests {
     fn repository_has_neither_tag_nor_digest() {
         assert!("127.0.0.1:5000/a/b".parse::<Repository>().is_ok());
         let digest = format!("ghcr.io/a@sha256:{}", "0".repeat(64));
-        for (text, reason) in [("ghcr.io/a/b:1", "--tag"), (digest.as_str(), "remove the digest")] {
+        for (text, reason) in [
+            ("ghcr.io/a/b:1", "--tag"),
+            (digest.as_str(), "remove the digest"),
+            ("ghcr.io", "add the repository"),
+            ("127.0.0.1:5000", "add the repository"),
+            ("localhost:5000", "add the repository"),
+            ("https://ghcr.io/a/b/", "remove the `https://`, as in `ghcr.io/a/b`"),
+        ] {
             let error = text.parse::<Repository>().expect_err(text).to_string();
             assert!(error.contains(reason), "{error}");
         }

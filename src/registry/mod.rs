@@ -149,14 +149,14 @@ impl<'a> Registry<'a> {
         self.reference.registry()
     }
 
-    /// Returns whether the repository has a manifest or an index.
+    /// Returns whether the repository has a manifest, an index or a blob.
     ///
     /// # Errors
     /// Returns an error if the response is neither a success nor a 404.
-    pub(crate) fn has_manifest(&self, manifest: &Descriptor) -> Result<bool> {
+    pub(crate) fn has(&self, descriptor: &Descriptor) -> Result<bool> {
         self.client.authorizer.allow_push();
-        let exists = Source::exists(self, manifest)?;
-        self.remember_existence(manifest, exists);
+        let exists = Source::exists(self, descriptor)?;
+        self.remember_existence(descriptor, exists);
         Ok(exists)
     }
 

@@ -46,7 +46,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::event::counter::{Activity, Counter};
-use crate::event::{BuiltImage, Event};
+use crate::event::{BuiltImage, Event, PlannedPush};
 use crate::sanitize::is_terminal_control;
 
 /// Returns the line for an event, `elapsed` after the start of the run.
@@ -79,7 +79,9 @@ pub fn event(event: &Event, elapsed: Duration) -> String {
             let fields = json!({ "names": names, "engine": engine, "id": id, "sent": sent, "unchanged": was_there });
             ("loaded", fields)
         }
-        Event::Running { name, engine } => ("running", json!({ "name": name, "engine": engine })),
+        Event::Running { name, engine, unpublished } => {
+            ("running", json!({ "name": name, "engine": engine, "unpublished": unpublished }))
+        }
         Event::Validating { image } => ("validating", json!({ "image": image })),
         Event::Validated { image, blobs, bytes } => {
             ("validated", json!({ "image": image, "blobs": blobs, "bytes": bytes }))
@@ -120,6 +122,11 @@ pub fn event(event: &Event, elapsed: Duration) -> String {
 /// Returns the line for the progress of a transfer.
 pub fn progress(transfer: &Counter) -> String {
     line("transfer-progress", transfer_progress(transfer))
+}
+
+/// Returns the line for a push that is not done.
+pub fn planned(push: &PlannedPush) -> String {
+    line("planned-push", json!(push))
 }
 
 /// Returns the line for a result.

@@ -66,7 +66,9 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
             ("Request", format!("{method} {url} {answer}{by} ({}{bytes})", time(*took)))
         }
         Event::Credentials { registry, source } => ("Credentials", format!("for {registry}: {source}")),
-        Event::Running { name, engine } => ("Running", format!("{name} in {engine}")),
+        Event::Running { name, engine, unpublished } => {
+            ("Running", format!("{name} in {engine}{}", to_publish(unpublished)))
+        }
         Event::Validating { image } => ("Validating", image.clone()),
         Event::Validated { image, blobs, bytes } => {
             ("Validated", format!("{image} ({blobs} {}, {})", plural(*blobs, "blob"), size(*bytes)))
@@ -111,6 +113,16 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
 /// Returns a verb, right-aligned as in cargo.
 pub(super) fn verb_column(verb: &str) -> String {
     format!("{VERB}{verb:>12}{VERB:#}")
+}
+
+/// Returns how to publish ports, if there are any.
+fn to_publish(ports: &[String]) -> String {
+    let flags = ports.iter().map(|port| {
+        let number = port.split('/').next().unwrap_or_default();
+        format!(" --publish {number}:{}", port.trim_end_matches("/tcp"))
+    });
+    let flags: String = flags.collect();
+    if flags.is_empty() { flags } else { format!(" (no port is published: add{flags})") }
 }
 
 pub(super) fn list(platforms: &[Platform]) -> String {

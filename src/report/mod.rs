@@ -24,6 +24,7 @@ mod image;
 pub mod json;
 pub mod lines;
 pub(crate) mod live;
+mod planned;
 mod registry;
 mod screen;
 mod stdout;
@@ -38,7 +39,7 @@ use miette::Report;
 
 use crate::cli::{MessageFormat, TalkArgs};
 use crate::error::{CargoFailed, NoCCompiler};
-use crate::event::{Event, Question};
+use crate::event::{Event, PlannedPush, Question};
 use crate::image::Digest;
 use crate::inspect::Inspected;
 use crate::inspect::packages::SbomPackage;
@@ -172,6 +173,15 @@ impl Reporter {
         }
         self.line(&format!("{ERROR}error{ERROR:#}: {} is not reachable: see above", found.registry));
         ExitCode::FAILURE
+    }
+
+    /// Prints what pushes would send, as lines or as JSON.
+    pub fn planned(&self, pushes: &[PlannedPush]) -> ExitCode {
+        if self.is_json {
+            let written = pushes.iter().try_for_each(|push| to_stdout(&json::planned(push)));
+            return written.map_or_else(|error| self.unwritten(&error), |()| ExitCode::SUCCESS);
+        }
+        self.text(&pushes.iter().map(planned::lines).collect::<String>())
     }
 
     /// Prints the blobs of the cache, one line per blob.

@@ -48,6 +48,8 @@ mod reading_back;
 mod refusals;
 #[cfg(unix)]
 mod registry_show;
+#[cfg(target_os = "linux")]
+mod run;
 mod schema;
 mod secrets;
 mod signing;

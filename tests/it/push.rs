@@ -68,6 +68,51 @@ fn since(registry: &StrictRegistry, count: usize) -> Vec<String> {
 }
 
 #[test]
+fn push_takes_repository_and_tag_as_argument() {
+    let project = project();
+    let registry = StrictRegistry::start(Behaviour::default());
+    let args = ["push", "--base", "embedded", "--platform", "linux/amd64", "--prebuilt", "linux/amd64=program"];
+    let whole = registry.reference("acme/x:v1");
+    let pushed = project.oci(&[&args[..], &[&whole, "--tag", "v2"]].concat()).succeeds().stdout;
+    assert!(pushed.starts_with(&registry.reference("acme/x@sha256:")), "{pushed}");
+    assert!(tag(&registry, "v1").is_some() && tag(&registry, "v1") == tag(&registry, "v2"));
+    assert_eq!(tag(&registry, "latest"), None);
+    // Without a tag, the key `tags` counts.
+    project.oci(&[&args[..], &[&registry.reference("acme/{name}")]].concat()).succeeds();
+    assert_eq!(tag(&registry, "latest"), tag(&registry, "v1"));
+}
+
+#[test]
+fn dry_run_shows_what_a_push_sends() {
+    let project = project();
+    let registry = StrictRegistry::start(Behaviour::default());
+    let dry = |more: &[&str]| push(&project, &registry, &[&["--dry-run"], more].concat()).succeeds().stdout;
+    let shown = dry(&["--tag", "v1"]);
+    let requests = since(&registry, 0);
+    let is_read = |request: &String| request.starts_with("GET ") || request.starts_with("HEAD ");
+    assert!(!requests.is_empty() && requests.iter().all(is_read), "{requests:?}");
+    assert!(shown.starts_with(&format!("{}@sha256:", registry.reference(REPOSITORY))), "{shown}");
+    let count = |what: &str| shown.lines().filter(|line| line.starts_with(what)).count();
+    assert_eq!((count("  tag     v1: new"), count("  exists"), count("  mount")), (1, 0, 0), "{shown}");
+    for part in ["  layer linux/amd64", "  config linux/amd64", "  manifest linux/amd64", CYCLONEDX, IN_TOTO, "  index"]
+    {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let sent = count("  send");
+    assert!(shown.lines().last().is_some_and(|line| line.contains(&format!("{sent} of {sent} to send"))), "{shown}");
+    // The push agrees.
+    push(&project, &registry, &["--tag", "v1"]).succeeds();
+    let after = dry(&["--tag", "v1,v2"]);
+    assert!(after.contains("  tag     v1: unchanged\n  tag     v2: new\n"), "{after}");
+    assert!(after.contains(&format!("\n  0 of {sent} to send, 0 B\n")), "{after}");
+    let moved = dry(&["--tag", "v1", "--label", "a=b", "--message-format", "json"]);
+    let last: Value = serde_json::from_str(moved.lines().last().expect("a line")).expect("JSON");
+    assert_eq!(last["reason"], "planned-push");
+    assert_eq!(last["tags"][0]["before"].as_str(), tag(&registry, "v1").as_deref());
+    assert!(last["content"].as_array().expect("a list").iter().any(|part| part["transfer"] == "exists"));
+}
+
+#[test]
 fn list_is_not_read_from_the_image_itself() {
     let project = project();
     for attaching in [Attaching::Tags, Attaching::Rivals(1)] {

@@ -105,6 +105,31 @@ fn run_passes_arguments_and_exit_status() {
 }
 
 #[test]
+fn run_flags_configure_the_container() {
+    let (docker, podman) = (Docker::start(), Podman::new());
+    let main = "fn main() {\n    let status = std::fs::read_to_string(\"/proc/self/status\").unwrap();\n    \
+        let uid = status.lines().find_map(|line| line.strip_prefix(\"Uid:\")).unwrap().split('\\t').nth(1).unwrap();\n    \
+        let args: Vec<_> = std::env::args().skip(1).collect();\n    \
+        println!(\"{uid} {} {} {}\", std::env::current_dir().unwrap().display(), std::env::var(\"WORD\").unwrap(), args.join(\" \"));\n}\n";
+    let project = Project::with_table("cmd = [\"one\"]\nworkdir = \"/tmp\"\nenv = { WORD = \"own\" }");
+    let project = project.file("src/main.rs", main);
+    for (engine, env) in [("docker", docker.env()), ("podman", podman.env())] {
+        let run = |args: &[&str]| {
+            let own = ["run", "--base", "embedded", "--engine", engine, "--network", "none"];
+            let call = with_env(project.oci(&[&own, args].concat()), env.clone()).env("WORD", "passed");
+            call.succeeds()
+        };
+        assert_eq!(run(&[]).stdout, "65532 /tmp own one\n");
+        let ran = run(&["-u", "7:7", "-w", "/", "-e", "WORD", "--entrypoint", "/app/x", "--entrypoint", "two"]);
+        assert_eq!(ran.stdout, "7 / passed two\n");
+        // The engine's image is the one of Cargo.toml.
+        assert!(ran.stderr.contains("Unchanged "), "{}", ran.stderr);
+        let id = run(&["--detach", "--rm", "--name", "once"]).stdout;
+        assert!(id.trim_end().len() == 64 && id.trim_end().bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+    }
+}
+
+#[test]
 fn run_mounts_volumes() {
     let docker = Docker::start();
     let project = Project::new("x")

@@ -45,17 +45,26 @@ fn section(out: &mut String, command: &Command, build: &Command, name: &str) {
     let mut own: Vec<_> = args.iter().map(|arg| row(arg)).collect();
     let mut shared = Vec::new();
     for heading in headings(&args).into_iter().flatten() {
-        let group: Vec<_> =
-            of_build.iter().filter(|(other, _)| *other == heading).map(|(_, row)| row.clone()).collect();
-        if !group.is_empty() && group.iter().all(|row| own.contains(row)) {
+        // A heading may go on in parentheses.
+        let heading = heading.split(" (").next().unwrap_or(heading);
+        let group = of_build.iter().filter(|(other, _)| *other == heading).map(|(_, row)| row.clone());
+        let (group, other): (Vec<_>, Vec<_>) = group.partition(|row| own.contains(row));
+        if !group.is_empty() {
             own.retain(|row| !group.contains(row));
-            shared.push(format!("[{heading}](#{})", heading.to_lowercase()));
+            let other: Vec<_> = other.iter().filter_map(|row| Some(format!("`{}`", long(row)?))).collect();
+            let except = if other.is_empty() { String::new() } else { format!(" except {}", other.join(", ")) };
+            shared.push(format!("[{heading}](#{}){except}", heading.to_lowercase()));
         }
     }
     rows(out, None, &own);
     if !shared.is_empty() {
         let _ = write!(out, "Also the flags of `cargo oci build`: {}.\n\n", shared.join(", "));
     }
+}
+
+/// Returns the flag that a row is for.
+fn long(row: &str) -> Option<&str> {
+    row.split(['`', ' ']).find(|word| word.starts_with("--"))
 }
 
 fn is_listed(arg: &Arg) -> bool {

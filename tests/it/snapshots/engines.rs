@@ -1,8 +1,9 @@
 //! Docker, Podman, containerd and kind.
 
-use super::{of_prebuilt, prebuilt};
+use super::{of_prebuilt, prebuilt, with_docker};
 use crate::support::project::Project;
 use crate::support::snapshot::Snapshot;
+use std::fs;
 
 /// A Docker that says this of itself, and does that when it is given an image.
 fn docker(version: &str, architecture: &str, load: &str) -> Project {
@@ -55,9 +56,38 @@ fn engine_errors_match_snapshot() {
     alone("a program to run in a cluster", &with_engine("kind", "echo node"), &["run", "--engine", "kind"]);
     let publish = ["run", "--engine", "containerd", "--publish", "80:80"];
     alone("a port to publish in containerd", &with_engine("ctr", &containerd("1.6.20")), &publish);
+    let network = ["run", "--engine", "containerd", "--volume", "/a:/a", "--network", "host"];
+    alone("a volume and a network in containerd", &with_engine("ctr", &containerd("1.6.20")), &network);
     let library =
         Project::empty("x").file("Cargo.toml", "[package]\nname = \"x\"\nedition = \"2024\"\n").file("src/lib.rs", "");
     alone("a library to run", &library, &["run"]);
+    told.check();
+}
+
+#[test]
+fn engine_setting_errors_match_snapshot() {
+    let mut told = Snapshot::of("engine_settings");
+    let down = "echo 'Cannot connect to the Docker daemon' >&2; exit 1";
+    let mut chosen = |title: &str, project: &Project, variable: (&str, &str)| {
+        let call = project.oci(&["load"]).alone().env(variable.0, variable.1);
+        told.writing(&project.home().display(), "HOME");
+        told.call(title, project, &["load"], call, 1);
+    };
+    let docker = || {
+        let project = with_docker(with_engine("docker", down));
+        // This one answers: it would be a surprise.
+        project.program("podman", "echo '{\"Client\":{\"Version\":\"5.4.2\",\"OsArch\":\"linux/amd64\"}}'");
+        project
+    };
+    chosen("a host of Docker that is down", &docker(), ("DOCKER_HOST", "tcp://127.0.0.1:9"));
+    chosen("a context of Docker that is down", &docker(), ("DOCKER_CONTEXT", "office"));
+    let context = docker();
+    fs::write(context.home().join(".docker/config.json"), "{\"currentContext\": \"office\"}").expect("a file");
+    chosen("a context in config.json that is down", &context, ("DOCKER_HOST", ""));
+    let podman = with_engine("podman", "echo 'Error: unable to connect to Podman socket' >&2; exit 125");
+    chosen("a host of Podman that is down", &podman, ("CONTAINER_HOST", "ssh://office"));
+    let containerd = with_engine("ctr", "echo 'ctr: cannot access containerd socket' >&2; exit 1");
+    chosen("a containerd that is down", &containerd, ("CONTAINERD_ADDRESS", "/run/k3s/containerd/containerd.sock"));
     told.check();
 }
 

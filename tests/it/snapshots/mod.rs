@@ -11,6 +11,7 @@ mod answers;
 mod arguments;
 mod bundles;
 mod engines;
+mod habits;
 mod hosts;
 mod keys;
 mod lookups;
