@@ -178,6 +178,23 @@ pub(crate) struct CargoFailed {
     pub status: i32,
 }
 
+/// A build script failed because it found no library for a target: it says so in many lines, if at all.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{package} needs the C library {library}, which is not there for {}", targets.join(" and "))]
+#[diagnostic(help("{help}"))]
+pub(crate) struct NoLibrary {
+    /// Name and version of the package.
+    pub package: String,
+    /// The library, as `pkg-config` calls it.
+    pub library: String,
+    /// The target triples without the library.
+    pub targets: Vec<String>,
+    /// What to do.
+    pub help: String,
+    /// Cargo's exit status.
+    pub status: i32,
+}
+
 /// A build script failed because it found no C compiler: cargo's own message does not say so.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("{package} compiles C code, and there is no C compiler for {}", targets.join(" and "))]

@@ -1,5 +1,6 @@
 //! Runs cargo, mostly once for all packages and targets: its messages → [`Binary`].
 
+mod c_libraries;
 pub(crate) mod cargo_config;
 pub(crate) mod elf;
 mod host_flags;
@@ -21,17 +22,19 @@ use std::process::{Command, Stdio};
 use cargo_metadata::{Artifact, BuildScript, Message, PackageId, TargetKind};
 use miette::{Context, IntoDiagnostic};
 
-use crate::error::{CargoFailed, NoCCompiler, Result};
+use crate::error::{CargoFailed, NoCCompiler, NoLibrary, Result};
 use crate::event::{Event, Listener};
 use crate::interrupt;
 use crate::plan::{CargoRun, CompilePlan, Unit};
 use crate::platform::Target;
 use crate::unique::each_once;
 
+use c_libraries::way_out;
 use cargo_config::CargoConfig;
 use elf::Needs;
 use linker::Linkers;
 pub(crate) use target::Toolchain;
+use tools::MissingTool;
 
 /// A program that cargo built.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,10 +169,11 @@ impl CargoJob<'_> {
             return Ok(messages);
         }
         let status = status.code().unwrap_or(1);
-        Err(match self.no_c_compiler(&messages, status) {
-            Some(error) => error.into(),
-            None => CargoFailed { status }.into(),
-        })
+        let missing = self.missing(&messages);
+        if let Some(error) = self.no_c_compiler(&messages, &missing, status) {
+            return Err(error.into());
+        }
+        Err(no_library(&missing, status).map_or_else(|| CargoFailed { status }.into(), Into::into))
     }
 
     fn read(&self, message: Message, messages: &mut Messages, on_binary: OnBinary) {
@@ -196,15 +200,19 @@ impl CargoJob<'_> {
         Ok(Some(binary))
     }
 
-    /// Returns an error if cargo stopped at a build script that found no C compiler, or no headers, for a target.
-    fn no_c_compiler(&self, messages: &Messages, status: i32) -> Option<NoCCompiler> {
+    /// Returns what build scripts have missed that did not end well: a script may do without.
+    fn missing(&self, messages: &Messages) -> Vec<MissingTool> {
         let ended = |folder: &Path| messages.executed_scripts.iter().any(|script| script.out_dir == folder);
-        // A script may do without a compiler.
         let mut missing = self.linkers.run_folder().missing();
         missing.retain(|missing| !missing.out_dir.as_deref().is_some_and(ended));
-        if let Some(first) = missing.first() {
+        missing
+    }
+
+    /// Returns an error if cargo stopped at a build script that found no C compiler, or no headers, for a target.
+    fn no_c_compiler(&self, messages: &Messages, missing: &[MissingTool], status: i32) -> Option<NoCCompiler> {
+        if let Some(first) = missing.iter().find(|missing| missing.library.is_none()) {
             let package = first.package.clone();
-            let targets = missing.iter().filter(|missing| missing.package == package);
+            let targets = missing.iter().filter(|missing| missing.package == package && missing.library.is_none());
             let targets = each_once(targets.map(|missing| missing.triple.clone()));
             return Some(NoCCompiler { package, targets, status });
         }
@@ -228,6 +236,16 @@ impl CargoJob<'_> {
             (self.listener)(Event::Warning { message });
         }
     }
+}
+
+/// Returns an error if cargo stopped at a build script that found no library for a target.
+fn no_library(missing: &[MissingTool], status: i32) -> Option<NoLibrary> {
+    let first = missing.first()?;
+    let (package, library) = (first.package.clone(), first.library.clone()?);
+    let targets = missing.iter().filter(|missing| missing.package == package);
+    let targets = each_once(targets.map(|missing| missing.triple.clone()));
+    let help = way_out(&package, &first.triple);
+    Some(NoLibrary { package, library, targets, help, status })
 }
 
 impl Binary {

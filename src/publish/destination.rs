@@ -147,7 +147,7 @@ impl<'a> Destination<'a> {
             SentReferrers { left: missing.referrers.clone(), lists: Vec::new() }
         } else {
             context.report(Event::Pushing { image: image.name.clone(), to: self.registry.location() });
-            self.send(upload, &cache, &referrers, &missing)?
+            self.send(upload, &tagged, &cache, &referrers, &missing)?
         };
         // Attach before the tags move.
         let mut attached = referrers.attach(&self.registry, &missing, &sent.left).wrap_err(CANNOT_ATTACH)?;
@@ -182,13 +182,14 @@ impl<'a> Destination<'a> {
     fn send(
         &self,
         upload: &TaggedImage,
+        tagged: &[Option<Descriptor>],
         cache: &Cache,
         referrers: &ReferrersUpload,
         missing: &MissingReferrers,
     ) -> Result<SentReferrers> {
         let TaggedImage { plan, image, tags, source, .. } = upload;
         self.mount(&plan.base, image.manifests.iter().flat_map(|manifest| &manifest.layers[..manifest.below]));
-        self.assume_new_layers(image, cache);
+        self.assume_new_layers(image, tagged, cache);
         let early = std::thread::scope(|scope| {
             // Referrers may be there before the image is (distribution-spec, "Pushing Manifests with Subject").
             let early = scope.spawn(inherit(|| referrers.attach(&self.registry, missing, &missing.referrers)));
@@ -242,11 +243,16 @@ impl<'a> Destination<'a> {
         Ok(false)
     }
 
-    /// Saves the question for layers that the last push from this machine did not send, if sending them takes as long.
-    fn assume_new_layers(&self, image: &BuiltImage, cache: &Cache) {
+    /// Saves the question for layers that are new since the last push from this machine, or that go where no tag is yet, if
+    /// sending them takes as long.
+    fn assume_new_layers(&self, image: &BuiltImage, tagged: &[Option<Descriptor>], cache: &Cache) {
         let was_sent = self.last_pushed(cache).is_some();
+        let is_untagged = !tagged.is_empty() && tagged.iter().all(Option::is_none);
+        let is_new = |layer: &Descriptor| {
+            if was_sent { !self.last.digests.contains(layer.digest()) } else { is_untagged }
+        };
         let own = image.manifests.iter().flat_map(|manifest| &manifest.layers[manifest.below..]);
-        own.filter(|layer| layer.size() <= SMALL_BLOB && !(was_sent && self.last.digests.contains(layer.digest())))
+        own.filter(|layer| layer.size() <= SMALL_BLOB && is_new(layer))
             .for_each(|layer| self.registry.assume_missing(layer));
     }
 

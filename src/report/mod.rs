@@ -38,7 +38,7 @@ use anstream::AutoStream;
 use miette::Report;
 
 use crate::cli::{MessageFormat, TalkArgs};
-use crate::error::{CargoFailed, NoCCompiler};
+use crate::error::{CargoFailed, NoCCompiler, NoLibrary};
 use crate::event::{Event, PlannedPush, Question};
 use crate::image::Digest;
 use crate::inspect::Inspected;
@@ -229,10 +229,9 @@ impl Reporter {
             return status_code(*status);
         }
         self.line(&error::rendered(error));
-        match error.downcast_ref::<NoCCompiler>() {
-            Some(error) => status_code(error.status),
-            None => ExitCode::FAILURE,
-        }
+        let status = error.downcast_ref::<NoCCompiler>().map(|error| error.status);
+        let status = status.or_else(|| Some(error.downcast_ref::<NoLibrary>()?.status));
+        status.map_or(ExitCode::FAILURE, status_code)
     }
 }
 

@@ -85,6 +85,8 @@ fn pkg_config_never_finds_libraries_of_this_machine() {
     let words = call.env("FIXTURE_LIBRARY", "fixture-host").fails(101);
     assert!(words.contains("found no such library for aarch64-unknown-linux-musl"), "{words}");
     assert!(words.contains("set PKG_CONFIG_LIBDIR_aarch64_unknown_linux_musl"), "{words}");
+    let last = "needs the C library fixture-host, which is not there for aarch64-unknown-linux-musl\n\nhelp: ";
+    assert!(words.contains(last), "{words}");
     // The same folder, said to be the target's.
     let call = build(&project, "with-pkg-config", &["--platform", "linux/arm64"]).with_zig();
     let call = call.env("PKG_CONFIG_LIBDIR_aarch64_unknown_linux_musl", project.path("pkgconfig"));

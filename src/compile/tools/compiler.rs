@@ -9,7 +9,7 @@ use cargo_zigbuild::zig::{Zig, prepare_zig_linker};
 use miette::{Context, IntoDiagnostic, miette};
 
 use super::become_program::{become_program, without_paths_of_this_machine};
-use super::run_folder::{MissingCompiler, RunFolder, ZigSearch, ZigTools};
+use super::run_folder::{MissingTool, RunFolder, ZigSearch, ZigTools};
 use super::tool::{Invocation, Tool, other_program};
 use crate::environment::Environment;
 use crate::error::{NoCCompiler, Result};
@@ -168,9 +168,10 @@ fn archiver(invocation: &Invocation) -> Result<Command> {
 pub(super) fn missing(invocation: &Invocation) -> NoCCompiler {
     let package = invocation.package().unwrap_or_else(|| "a build script".to_owned());
     if let Some(folder) = &invocation.run_folder {
-        folder.keep_missing(&MissingCompiler {
+        folder.keep_missing(&MissingTool {
             package: package.clone(),
             triple: invocation.target.triple.to_owned(),
+            library: None,
             out_dir: invocation.environment.get("OUT_DIR").map(PathBuf::from),
         });
     }

@@ -39,7 +39,7 @@ use crate::platform::Target;
 pub(crate) use files::{cmake_file, meson_file};
 pub(crate) use headers::bindgen_args;
 pub(crate) use links::ToolLinks;
-pub(crate) use run_folder::{LLD, RUN_FOLDER, RunFolder};
+pub(crate) use run_folder::{LLD, MissingTool, RUN_FOLDER, RunFolder};
 pub(crate) use tool::gnu_name;
 use tool::{Invocation, OF_TARGET, ON_PATH, Tool, tool, with_prefix};
 

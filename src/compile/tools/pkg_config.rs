@@ -1,11 +1,13 @@
 //! `pkg-config` for a target: without the libraries of this machine, which are for another libc.
 
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use miette::{Context, IntoDiagnostic, miette};
 
 use super::become_program::exit_code;
+use super::run_folder::MissingTool;
 use super::tool::{Invocation, real};
 use crate::environment::Environment;
 use crate::error::Result;
@@ -28,6 +30,7 @@ pub(super) fn run(invocation: &Invocation) -> Result<ExitCode> {
     let status = command.args(&invocation.args).status().into_diagnostic();
     let status = status.wrap_err_with(|| format!("cannot run {}", program.display()))?;
     if !status.success() && is_search(invocation) {
+        keep_missing(invocation);
         return Err(miette!(
             help = format!(
                 "set PKG_CONFIG_LIBDIR_{} to the folder with the .pc files of libraries that are built for it, or use the \
@@ -39,6 +42,20 @@ pub(super) fn run(invocation: &Invocation) -> Result<ExitCode> {
         ));
     }
     Ok(exit_code(status))
+}
+
+/// Keeps what was not found for the end of the run: the build script may bury this program's words in its own.
+fn keep_missing(invocation: &Invocation) {
+    let Invocation { target, environment, run_folder, .. } = invocation;
+    let names = invocation.args.iter().filter(|arg| !arg.to_string_lossy().starts_with('-'));
+    if let (Some(folder), Some(package)) = (run_folder, invocation.package()) {
+        folder.keep_missing(&MissingTool {
+            package,
+            triple: target.triple.to_owned(),
+            library: names.last().map(|name| name.to_string_lossy().into_owned()),
+            out_dir: environment.get("OUT_DIR").map(PathBuf::from),
+        });
+    }
 }
 
 fn is_search(invocation: &Invocation) -> bool {

@@ -44,13 +44,15 @@ impl ZigSearch {
     }
 }
 
-/// A compilation for which there was no compiler.
+/// A package whose build script found no compiler, or no library.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct MissingCompiler {
+pub(crate) struct MissingTool {
     /// Name and version of the package.
     pub package: String,
     /// The target's triple.
     pub triple: String,
+    /// What it has asked `pkg-config` for, or `None` for a compiler.
+    pub library: Option<String>,
     /// The folder that the build script writes to.
     pub out_dir: Option<PathBuf>,
 }
@@ -106,17 +108,17 @@ impl RunFolder {
         self.0.join(format!("used-{triple}"))
     }
 
-    /// Keeps that there was no compiler.
-    pub(super) fn keep_missing(&self, missing: &MissingCompiler) {
+    /// Keeps that there was no compiler, or no library.
+    pub(super) fn keep_missing(&self, missing: &MissingTool) {
         let name = format!("missing-{}.json", std::process::id());
         let _ = fs::write(self.0.join(name), serde_json::json!(missing).to_string());
     }
 
-    /// Returns the compilations for which there was no compiler.
-    pub(crate) fn missing(&self) -> Vec<MissingCompiler> {
+    /// Returns what was missing.
+    pub(crate) fn missing(&self) -> Vec<MissingTool> {
         let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
         let of_missing = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("missing-"));
-        let mut missing: Vec<MissingCompiler> =
+        let mut missing: Vec<MissingTool> =
             of_missing.filter_map(|entry| serde_json::from_slice(&fs::read(entry.path()).ok()?).ok()).collect();
         missing.sort();
         missing.dedup();
