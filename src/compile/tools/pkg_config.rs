@@ -47,12 +47,12 @@ pub(super) fn run(invocation: &Invocation) -> Result<ExitCode> {
 /// Keeps what was not found for the end of the run: the build script may bury this program's words in its own.
 fn keep_missing(invocation: &Invocation) {
     let Invocation { target, environment, run_folder, .. } = invocation;
-    let names = invocation.args.iter().filter(|arg| !arg.to_string_lossy().starts_with('-'));
+    let mut names = invocation.args.iter().filter(|arg| !arg.to_string_lossy().starts_with('-'));
     if let (Some(folder), Some(package)) = (run_folder, invocation.package()) {
         folder.keep_missing(&MissingTool {
             package,
             triple: target.triple.to_owned(),
-            library: names.last().map(|name| name.to_string_lossy().into_owned()),
+            library: names.next_back().map(|name| name.to_string_lossy().into_owned()),
             out_dir: environment.get("OUT_DIR").map(PathBuf::from),
         });
     }
