@@ -1,8 +1,10 @@
 //! Facts about the git commit that a package is built from. All are optional: a package without git builds, too.
 
-use std::io::{self, Read};
+use std::collections::{BTreeSet, HashSet};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::thread;
 
 use crate::environment::Environment;
 use crate::interrupt::{self, blocking};
@@ -146,6 +148,24 @@ pub(crate) fn tag(folder: &Path, environment: &Environment) -> Option<String> {
 /// Returns whether the repository around `folder` is a shallow clone.
 pub(crate) fn is_shallow(folder: &Path, environment: &Environment) -> bool {
     first_line(folder, environment, &["rev-parse", "--is-shallow-repository"]).is_some_and(|line| line == "true")
+}
+
+/// Returns those of `paths` that git ignores and does not track, or `None` if `folder` is in no work tree.
+pub(crate) fn ignored(folder: &Path, environment: &Environment, paths: &BTreeSet<String>) -> Option<HashSet<String>> {
+    let mut git = command(folder, environment, &["check-ignore", "--stdin", "-z"]);
+    let mut child = git.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
+    let mut input = child.stdin.take()?;
+    let (read, status) = thread::scope(|scope| {
+        // Git may answer before it has read all.
+        scope.spawn(move || paths.iter().try_for_each(|path| write!(input, "{path}\0")));
+        let mut text = String::new();
+        let _relay = interrupt::relay(child.id());
+        let read = child.stdout.as_mut().map(|stdout| stdout.read_to_string(&mut text));
+        (read.is_some_and(|read| read.is_ok()).then_some(text), child.wait())
+    });
+    // 1 is for no such path; with other numbers, git fails.
+    status.ok()?.code().filter(|code| [0, 1].contains(code))?;
+    Some(read?.split_terminator('\0').map(str::to_owned).collect())
 }
 
 fn first_line(folder: &Path, environment: &Environment, args: &[&str]) -> Option<String> {

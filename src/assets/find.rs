@@ -3,12 +3,12 @@
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 
-use globset::GlobMatcher;
-use miette::Report;
+use globset::{GlobMatcher, GlobSet, GlobSetBuilder};
+use miette::{IntoDiagnostic, Report};
 use walkdir::WalkDir;
 
 use super::link;
-use crate::config::{FileRule, PatternRoot, is_whiteout};
+use crate::config::{FileRule, Pattern, PatternRoot, is_whiteout};
 use crate::error::{Result, cannot_read};
 use crate::interrupt;
 
@@ -28,7 +28,7 @@ pub(crate) struct SourceDirs<'a> {
 pub(crate) struct Matches {
     /// Whether `from` names a directory, without wildcards.
     pub(crate) is_directory: bool,
-    /// At least one file or link, and their parent directories, each before its content.
+    /// Files, links and directories, each before its content; at least one unless `from` names an empty directory.
     pub(crate) files: Vec<MatchedFile>,
 }
 
@@ -59,8 +59,7 @@ pub(crate) enum MatchedKind {
 ///
 /// # Errors
 /// Returns an error if nothing matches, if a file cannot go into an image, or if a directory cannot be read.
-pub(crate) fn find(rule: &FileRule, dirs: &SourceDirs) -> Result<Matches> {
-    let from = rule.from.get_ref();
+pub(crate) fn find(rule: &FileRule, from: &Pattern, dirs: &SourceDirs) -> Result<Matches> {
     let root = match (from.root, dirs.out_dir) {
         (PatternRoot::Package, _) => rule.folder(),
         (PatternRoot::Target, _) => dirs.target_dir,
@@ -79,6 +78,9 @@ pub(crate) fn find(rule: &FileRule, dirs: &SourceDirs) -> Result<Matches> {
             return Err(no_match(rule, &format!("{} is a file", from.fixed)));
         }
         let name = from.fixed.rsplit('/').next().unwrap_or_default();
+        if excluded_by(rule)?.is_match(name) {
+            return Err(excluded(rule, from));
+        }
         let relative = image_path(rule, Path::new(name), &from.fixed)?;
         let file = MatchedFile { kind: regular_file(rule, start, &from.fixed, &metadata)?, relative };
         return Ok(Matches { is_directory: false, files: vec![file] });
@@ -93,10 +95,12 @@ pub(crate) fn find(rule: &FileRule, dirs: &SourceDirs) -> Result<Matches> {
     excluded.retain(|directory| !start.starts_with(directory));
     let walk = RuleWalk {
         rule,
+        from,
         root: &root,
         start: &start,
         matcher: from.glob.as_ref().map(globset::Glob::compile_matcher),
         excluded,
+        exclusions: excluded_by(rule)?,
         with_git: named.split('/').any(|part| part == GIT),
     };
     Ok(Matches { is_directory: from.glob.is_none(), files: walk.run()? })
@@ -105,11 +109,14 @@ pub(crate) fn find(rule: &FileRule, dirs: &SourceDirs) -> Result<Matches> {
 /// A walk through the directory `start`, which is in `root`.
 struct RuleWalk<'a> {
     rule: &'a FileRule,
+    from: &'a Pattern,
     root: &'a Path,
     start: &'a Path,
     matcher: Option<GlobMatcher>,
     /// Cargo's target directory under all of its paths, unless `from` names it: layouts are written there.
     excluded: Vec<PathBuf>,
+    /// What the rule leaves out.
+    exclusions: GlobSet,
     /// Whether `from` names `.git`, where CI systems keep their tokens.
     with_git: bool,
 }
@@ -117,7 +124,7 @@ struct RuleWalk<'a> {
 impl RuleWalk<'_> {
     fn run(&self) -> Result<Vec<MatchedFile>> {
         let mut matched = Vec::new();
-        let (mut files, mut directories) = (0, 0);
+        let mut directories = 0;
         // The parent directories of the current entry; `None` for those that have been added.
         let mut parents: Vec<Option<PathBuf>> = Vec::new();
         let entries = WalkDir::new(self.start).min_depth(1).into_iter();
@@ -136,7 +143,7 @@ impl RuleWalk<'_> {
                 parents.push(Some(relative.to_owned()));
                 directories += usize::from(is_match);
             }
-            if !is_match || is_directory && !self.rule.from.get_ref().takes_folders {
+            if !is_match || is_directory && !self.from.takes_folders {
                 continue;
             }
             for parent in parents.iter_mut().filter_map(Option::take) {
@@ -144,11 +151,10 @@ impl RuleWalk<'_> {
                 matched.push(MatchedFile { relative, kind: MatchedKind::Directory });
             }
             if !is_directory {
-                files += 1;
                 matched.push(self.file(entry.path(), relative)?);
             }
         }
-        if files > 0 {
+        if !matched.is_empty() || self.is_whole_and_empty() {
             Ok(matched)
         } else if directories > 0 {
             Err(no_match(self.rule, "only directories match; add `/**` to take their content"))
@@ -157,8 +163,15 @@ impl RuleWalk<'_> {
         }
     }
 
+    /// Returns whether `from` names a directory that has nothing in it.
+    fn is_whole_and_empty(&self) -> bool {
+        self.matcher.is_none() && fs::read_dir(self.start).is_ok_and(|mut content| content.next().is_none())
+    }
+
     fn is_visited(&self, path: &Path) -> bool {
+        let relative = path.strip_prefix(self.start).unwrap_or(path);
         self.excluded.iter().all(|excluded| excluded != path)
+            && !self.exclusions.is_match(relative)
             && (self.with_git || path.file_name().is_none_or(|name| name != GIT))
     }
 
@@ -180,6 +193,15 @@ impl RuleWalk<'_> {
         };
         Ok(MatchedFile { relative, kind })
     }
+}
+
+/// Returns what a rule leaves out.
+fn excluded_by(rule: &FileRule) -> Result<GlobSet> {
+    let mut globs = GlobSetBuilder::new();
+    for exclusion in &rule.exclude {
+        globs.add(exclusion.0.clone());
+    }
+    globs.build().into_diagnostic()
 }
 
 /// Returns the canonical path of a link itself, not of its target.
@@ -244,10 +266,16 @@ fn special_file(_: &Metadata) -> &'static str {
     "not a regular file"
 }
 
+fn excluded(rule: &FileRule, from: &Pattern) -> Report {
+    let message = format!("`exclude` leaves `{from}` out, which is the only file of the rule");
+    rule.error(rule.title().1, message, "this is left out", "remove the rule, or the pattern from `exclude`")
+}
+
 fn no_match(rule: &FileRule, why: &str) -> Report {
+    let (from, at) = rule.title();
     rule.error(
-        rule.from.span(),
-        format!("`{}` matches nothing: {why}", rule.from.get_ref()),
+        at,
+        format!("`{from}` matches nothing: {why}"),
         "this matches nothing",
         &format!(
             "write a path relative to {}; for files that cargo writes, begin it with `target/`",
@@ -257,10 +285,11 @@ fn no_match(rule: &FileRule, why: &str) -> Report {
 }
 
 fn invalid(rule: &FileRule, path: &str, why: &str) -> Report {
-    rule.error(
-        rule.from.span(),
-        format!("{path} {why}"),
-        "this matches it",
-        "choose a narrower pattern, or replace it by a regular file",
-    )
+    let is_named = rule.pattern().is_some_and(|from| from.fixed == path);
+    let help = if is_named {
+        "choose another `from`, or replace it by a regular file"
+    } else {
+        "leave it out with `exclude` in the rule, or replace it by a regular file"
+    };
+    rule.error(rule.title().1, format!("{path} {why}"), "this matches it", help)
 }

@@ -1,49 +1,20 @@
 //! Owners by name → numbers, by the base's own /etc/passwd and /etc/group.
 
-use miette::{Context, Report};
+use miette::Report;
 
-use crate::config::{Account, FileRule, Owner};
-use crate::error::{Result, or_help};
-use crate::filesystem::UserDatabase;
-use crate::image::Layer;
+use super::plan::OwnerIds;
+use crate::config::{Account, FileRule};
+use crate::error::Result;
+use crate::filesystem::{AccountKind, UserDatabase};
 use crate::image::passwd::{parse_group, parse_passwd};
 use crate::platform::Platform;
-use crate::store::Source;
 
-/// A user and a group by number.
-pub(crate) type OwnerIds = (u64, u64);
-
-/// A base for one platform, whose users and groups give names their numbers.
-pub(crate) struct BaseLayers<'a> {
-    /// The platform.
-    pub(crate) platform: &'a Platform,
-    /// The source of its layers.
-    pub(crate) source: &'a dyn Source,
-    /// Its layers, the lowest first.
-    pub(crate) layers: &'a [Layer],
-}
-
-/// Returns the owner of each rule's files. The base's layers are read only if a rule has a name.
+/// Returns the owner of each rule's files.
 ///
 /// # Errors
-/// Returns an error if the base has no such user or group, or cannot be read.
-pub(crate) fn owners(rules: &[FileRule], base: &BaseLayers) -> Result<Vec<OwnerIds>> {
-    let users = if rules.iter().filter_map(|rule| rule.owner.as_ref()).any(|owner| has_name(owner.get_ref())) {
-        UserDatabase::read(base.source, base.layers)
-            .map_err(|error| or_help(error, || "write owners by number".to_owned()))
-            .wrap_err_with(|| format!("cannot look up owners of `files` in the base for {}", base.platform))?
-    } else {
-        UserDatabase::default()
-    };
-    rules.iter().map(|rule| owner_ids(rule, &users, base.platform)).collect()
-}
-
-fn has_name(owner: &Owner) -> bool {
-    is_name(&owner.user) || owner.group.as_ref().is_some_and(is_name)
-}
-
-fn is_name(account: &Account) -> bool {
-    matches!(account, Account::Name(_))
+/// Returns an error if there is no such user or group.
+pub(super) fn owners(rules: &[FileRule], users: &UserDatabase, platform: &Platform) -> Result<Vec<OwnerIds>> {
+    rules.iter().map(|rule| owner_ids(rule, users, platform)).collect()
 }
 
 fn owner_ids(rule: &FileRule, users: &UserDatabase, platform: &Platform) -> Result<OwnerIds> {
@@ -56,7 +27,7 @@ fn owner_ids(rule: &FileRule, users: &UserDatabase, platform: &Platform) -> Resu
             let accounts = parse_passwd(users.passwd());
             let Some(account) = accounts.iter().find(|account| account.name == *name) else {
                 let known: Vec<_> = accounts.into_iter().map(|account| account.name).collect();
-                return Err(unknown(rule, platform, "user", name, &known));
+                return Err(unknown(rule, platform, AccountKind::User, name, &known));
             };
             (account.uid, account.gid)
         }
@@ -68,7 +39,7 @@ fn owner_ids(rule: &FileRule, users: &UserDatabase, platform: &Platform) -> Resu
             let groups = parse_group(users.group());
             let Some(group) = groups.iter().find(|group| group.name == *name) else {
                 let known: Vec<_> = groups.into_iter().map(|group| group.name).collect();
-                return Err(unknown(rule, platform, "group", name, &known));
+                return Err(unknown(rule, platform, AccountKind::Group, name, &known));
             };
             group.gid
         }
@@ -76,59 +47,36 @@ fn owner_ids(rule: &FileRule, users: &UserDatabase, platform: &Platform) -> Resu
     Ok((uid.into(), gid.into()))
 }
 
+fn unknown(rule: &FileRule, platform: &Platform, kind: AccountKind, name: &str, known: &[String]) -> Report {
+    let at = rule.owner.as_ref().map_or(rule.to.span(), toml::Spanned::span);
+    let message = format!("the base for {platform} has no {kind} `{name}`");
+    rule.error(at, message, "not in the base", &instead(kind, known))
+}
+
 /// The help lists at most this many names.
 const MOST_NAMES: usize = 8;
 
-fn unknown(rule: &FileRule, platform: &Platform, kind: &str, name: &str, known: &[String]) -> Report {
-    let at = rule.owner.as_ref().map_or(rule.from.span(), toml::Spanned::span);
-    let help = match known {
+/// Returns what to write in the place of a name that is not among these.
+pub(super) fn instead(kind: AccountKind, known: &[String]) -> String {
+    match known {
         [] => format!("write a number: the base has no {kind}s"),
         known => {
             let names = known[..known.len().min(MOST_NAMES)].join(", ");
             format!("write a number, or a {kind} of the base, such as {names}")
         }
-    };
-    rule.error(at, format!("the base for {platform} has no {kind} `{name}`"), "not in the base", &help)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::config::{Section, Whose};
-    use crate::image::layer::{FileContent, LayerEntry, write};
-    use crate::image::{Compression, CompressionOptions};
-    use crate::store::Memory;
-
-    fn file(path: &str, content: &str) -> LayerEntry {
-        LayerEntry::file(path, 0o644, FileContent::Bytes(content.as_bytes().to_vec()))
-    }
+    use super::super::base::tests::{facts_over, file};
+    use crate::image::layer::LayerEntry;
 
     /// Returns the owners of rules with `names`, over layers of these entries.
-    fn ids(layers: &[Vec<LayerEntry>], names: &[&str]) -> Result<Vec<OwnerIds>, String> {
-        let folder = tempfile::tempdir().expect("a folder");
-        let manifest = folder.path().join("Cargo.toml");
+    fn ids(layers: &[Vec<LayerEntry>], names: &[&str]) -> Result<Vec<(u64, u64)>, String> {
         let rules = names.iter().map(|name| format!("{{ from = 'a', to = '/a', owner = '{name}' }}, "));
-        let text = format!("package.metadata.oci.files = [{{ from = 'b', to = '/b' }}, {}]", rules.collect::<String>());
-        std::fs::write(&manifest, text).expect("a file");
-        let whose = Whose::Package { image: "x", binaries: &[] };
-        let section = Section::read(&manifest, whose).expect("a right table");
-        let rules = section.table.and_then(|table| table.files).expect("rules");
-
-        let memory = Memory::default();
-        let mut written = Vec::new();
-        for entries in layers {
-            let mut blob = Vec::new();
-            let layer = write(entries, CompressionOptions::single_threaded(Compression::Gzip), &mut blob)
-                .expect("a layer in memory");
-            memory.put(&layer.descriptor, blob);
-            written.push(Layer { descriptor: layer.descriptor, diff_id: layer.diff_id });
-        }
-        let platform = "linux/arm64".parse().expect("a platform");
-        let base = BaseLayers { platform: &platform, source: &memory, layers: &written };
-        owners(&rules, &base).map_err(|error| {
-            let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
-            format!("{} ({})", causes.join(": "), error.help().map(|help| help.to_string()).unwrap_or_default())
-        })
+        let table = format!("files = [{{ from = 'b', to = '/b' }}, {}]", rules.collect::<String>());
+        facts_over(layers, "", &table, &[]).map(|facts| facts.owners)
     }
 
     const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nweb:x:33:34::/srv:\n";
@@ -195,7 +143,7 @@ mod tests {
         let large = file("etc/passwd", &"#\n".repeat(3 << 20));
         let message = ids(&[vec![large]], &["web"]).expect_err("a large file");
         let expected = "in the base for linux/arm64: /etc/passwd of the image has 6291456 bytes, \
-            which exceeds the limit of 4194304 (write owners by number)";
+            which exceeds the limit of 4194304 (write users and owners by number)";
         assert!(message.contains(expected), "{message}");
     }
 }

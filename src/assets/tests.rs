@@ -5,7 +5,24 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::{Section, Whose};
+use crate::config::{FileRule, Folder, Section, Whose};
+use crate::image::layer::EntryKind;
+
+impl<'a> AssetPlan<'a> {
+    /// Returns the plan of rules without anything else.
+    pub(super) fn of(rules: &'a [FileRule], target_dir: &'a Path) -> AssetPlan<'a> {
+        AssetPlan {
+            name: "x",
+            rules,
+            volumes: &[],
+            user: None,
+            binaries: &[],
+            target_dir,
+            image_time: 0,
+            is_scratch: false,
+        }
+    }
+}
 
 /// A package with these rules.
 struct Package {
@@ -46,10 +63,13 @@ impl Package {
 
     /// Returns the entries as `PATH KIND MODE`, or the error.
     fn entries(&self) -> Result<Vec<String>, String> {
-        let owners = vec![(0, 0); self.rules.len()];
         let (target_dir, out_dir) = (self.path("target"), self.path("target/out"));
         let dirs = SourceDirs { target_dir: &target_dir, out_dir: Some(&out_dir) };
-        let entries = entries(&self.rules, &owners, 7, &dirs, &["app/x".to_owned()]);
+        let binaries = ["app/x".to_owned()];
+        let plan = AssetPlan { binaries: &binaries, image_time: 7, ..AssetPlan::of(&self.rules, &target_dir) };
+        let rules = self.rules.iter().map(|rule| (rule, (0, 0)));
+        let entries = plan.files(rules, &dirs, &BaseFacts::default());
+        let entries = entries.map(|entries| entries.into_values().map(|planned| planned.entry).collect::<Vec<_>>());
         let entries = entries.map_err(|error| format!("{error} ({})", error.help().expect("help")))?;
         let shown = entries.into_iter().map(|entry| match entry.kind {
             EntryKind::File(_) if entry.mtime != 0 => format!("{} {:o} at {}", entry.path, entry.mode, entry.mtime),
@@ -114,9 +134,9 @@ fn destination_is_a_directory_or_a_file() {
     assert_entries(&one("conf/x.toml", "/etc/y.toml"), &["etc/y.toml 644"]);
     assert_entries(&one("conf/*.toml", "/etc/y.toml"), &["etc/y.toml 644"]);
     assert_entries(&one("**/x.toml", "/etc/y.toml"), &["etc/y.toml 644"]);
-    assert_rejects(&one("conf", "/etc/y"), &["`conf` is a directory, but `/etc/y` is one file", "`to = \"/etc/y/\"`"]);
+    assert_entries(&one("conf", "/etc/y"), &["etc/y/x.toml 644"]);
     let several = one("conf/*", "/etc/y").with(&["conf/z"]);
-    assert_rejects(&several, &["`conf/*` matches several files, but `/etc/y` is one file"]);
+    assert_rejects(&several, &["`conf/*` matches several files, but `/etc/y` is one file", "`to = \"/etc/y/\"`"]);
 }
 
 #[test]
@@ -131,7 +151,32 @@ fn empty_directories_are_kept_in_whole_directories() {
     assert_entries(&package("a/**"), &all);
     assert_entries(&package("a/**/file"), &all[..2]);
     assert_rejects(&package("a/*"), &["`a/*` matches nothing: only directories match; add `/**`"]);
-    assert_rejects(&package("a/empty"), &["`a/empty` matches nothing"]);
+    // A directory without a file.
+    assert_entries(&package("a/empty"), &["deep/ 755"]);
+    assert_entries(&package("a/empty/**"), &["deep/ 755"]);
+    let empty = rule("empty", "/srv/data");
+    fs::create_dir(empty.path("empty")).expect("a directory");
+    assert_entries(&empty, &["srv/data/ 755"]);
+}
+
+#[test]
+fn exclude_leaves_out_files_and_directories() {
+    let files = ["a/.env", "a/b/.env.local", "a/b/x.js", "a/b/x.js.map", "a/node_modules/y/z", "a/y.map"];
+    let package =
+        |exclude: &str| Package::new(&format!(r#"{{ from = "a", to = "/s/", exclude = [{exclude}] }}"#)).with(&files);
+    assert_entries(
+        &package(r#""**/*.map", ".env*", "node_modules""#),
+        &["s/b/ 755", "s/b/.env.local 644", "s/b/x.js 644"],
+    );
+    assert_entries(
+        &package(r#""**/.env*", "b/*", "node_modules/**""#),
+        &["s/b/ 755", "s/node_modules/ 755", "s/y.map 644"],
+    );
+    assert_rejects(&package(r#""*""#), &["`a` matches nothing: no file matches"]);
+    let one = Package::new(r#"{ from = "a/.env", to = "/s/", exclude = [".env*"] }"#).with(&files);
+    assert_rejects(&one, &["`exclude` leaves `a/.env` out", "remove the rule, or the pattern from `exclude`"]);
+    let pattern = Package::new(r#"{ from = "a/**/*.js*", to = "/s/", exclude = ["b/*.map"] }"#).with(&files);
+    assert_entries(&pattern, &["s/b/ 755", "s/b/x.js 644"]);
 }
 
 #[test]
@@ -198,6 +243,7 @@ fn links_that_a_rule_names_are_followed() {
 fn links_out_of_the_package_are_rejected() {
     let outside = tempfile::tempdir().expect("a directory");
     let outside = outside.path().display().to_string();
+    let help = "leave it out with `exclude` in the rule, or replace it by a regular file";
     for (target, why) in [
         ("gone", "a/link is a dangling link to gone"),
         ("file/x", "a/link is a dangling link to file/x"),
@@ -213,7 +259,7 @@ fn links_out_of_the_package_are_rejected() {
         let package = rule("a/l*", "/srv/").with(&["a/file"]);
         fs::write(package.folder.path().join("x"), "").expect("a file");
         let package = package.link("a/hop", "../..").link("a/second", "link").link("a/link", target);
-        assert_rejects(&package, &[why, "choose a narrower pattern, or replace it by a regular file"]);
+        assert_rejects(&package, &[why, help]);
     }
 }
 
@@ -284,10 +330,10 @@ fn paths_of_binaries_are_reserved() {
 fn check_skips_files_that_cargo_writes() {
     let package = Package::new(r#"{ from = "$OUT_DIR/x", to = "/x" }, { from = "target/y", to = "/y" }"#);
     let target_dir = package.path("target");
-    assert!(check(&package.rules, &target_dir, &[]).is_ok());
+    assert!(AssetPlan::of(&package.rules, &target_dir).check().is_ok());
     let package = rule("built/x", "/x");
-    assert!(check(&package.rules, &package.path("built"), &[]).is_ok());
-    assert!(check(&package.rules, &target_dir, &[]).is_err());
+    assert!(AssetPlan::of(&package.rules, &package.path("built")).check().is_ok());
+    assert!(AssetPlan::of(&package.rules, &target_dir).check().is_err());
 }
 
 #[test]
@@ -312,17 +358,80 @@ fn standard_directories_cannot_be_files() {
     assert_rejects(&package, &["end the path of a directory with a slash: `to = \"/etc/\"`"]);
 }
 
+/// Returns the entries of a layer over a base with these facts as `PATH MODE OWNER`.
+fn layer(package: &Package, facts: &BaseFacts, volumes: &[&str], is_scratch: bool) -> Vec<String> {
+    let target_dir = package.path("target");
+    let volumes: Vec<Folder> = volumes.iter().map(|volume| volume.parse().expect("a folder")).collect();
+    let plan = AssetPlan { volumes: &volumes, is_scratch, ..AssetPlan::of(&package.rules, &target_dir) };
+    let entries = plan.entries(facts, None).expect("entries").entries.into_iter();
+    entries.map(|entry| format!("{} {:o} {}:{}", entry.path, entry.mode, entry.owner.0, entry.owner.1)).collect()
+}
+
+/// Returns the facts of a base that has these folders. Each rule's files belong to 5:6, and volumes to 7:8.
+fn facts_with(package: &Package, present: &[&str]) -> BaseFacts {
+    let present = present.iter().map(|path| (*path).to_owned()).collect();
+    BaseFacts { owners: vec![(5, 6); package.rules.len()], volumes: (7, 8), present }
+}
+
 #[test]
 fn directories_below_standard_ones_belong_to_root() {
-    fn owners_of(to: &str) -> Vec<OwnerIds> {
+    fn of(to: &str, present: &[&str]) -> Vec<String> {
         let package = Package::new(&format!(r#"{{ from = "root", to = "{to}", owner = "5:6" }}"#));
         let package = package.with(&["root/ssl/certs/my.pem"]);
-        let target_dir = package.path("target");
-        let dirs = SourceDirs { target_dir: &target_dir, out_dir: None };
-        let entries = entries(&package.rules, &[(5, 6)], 0, &dirs, &[]).expect("entries");
-        entries.into_iter().map(|entry| entry.owner).collect()
+        layer(&package, &facts_with(&package, present), &[], false)
     }
-    assert_eq!(owners_of("/etc/"), [(0, 0), (0, 0), (5, 6)]);
-    assert_eq!(owners_of("/"), [(0, 0), (0, 0), (5, 6)]);
-    assert_eq!(owners_of("/srv/www/"), [(5, 6); 3]);
+    assert_eq!(of("/etc/", &[]), ["etc/ssl 755 0:0", "etc/ssl/certs 755 0:0", "etc/ssl/certs/my.pem 644 5:6"]);
+    assert_eq!(of("/", &[]), ["ssl 755 0:0", "ssl/certs 755 0:0", "ssl/certs/my.pem 644 5:6"]);
+    let below = ["srv/www/ssl 755 5:6", "srv/www/ssl/certs 755 5:6", "srv/www/ssl/certs/my.pem 644 5:6"];
+    assert_eq!(of("/srv/www/", &[]), [&["srv/www 755 5:6"], &below[..]].concat());
+    // What the base has stays root's.
+    assert_eq!(of("/srv/www/", &["srv/www"]), [&["srv/www 755 0:0"], &below[..]].concat());
+    assert_eq!(of("/data", &[])[0], "data 755 5:6");
+}
+
+#[test]
+fn rule_without_source_is_a_folder() {
+    fn of(rules: &str) -> Vec<String> {
+        let package = Package::new(rules).with(&["a/x", "b/data/y"]);
+        layer(&package, &facts_with(&package, &["data", "srv"]), &[], false)
+    }
+    assert_eq!(of(r#"{ to = "/data/", owner = "5:6", mode = "0750" }"#), ["data 750 5:6"]);
+    assert_eq!(of(r#"{ to = "/srv", owner = "5:6" }"#), ["srv 755 5:6"]);
+    assert_eq!(of(r#"{ to = "/var/lib/x/", mode = "0700" }"#), ["var/lib 755 0:0", "var/lib/x 700 5:6"]);
+    // It counts more than what other rules say of the folder.
+    let named = r#"{ to = "/data", mode = "1777" }"#;
+    for other in [r#"{ from = "a", to = "/data/", owner = "5:6" }"#, r#"{ from = "a", to = "/data/" }"#] {
+        for rules in [format!("{named}, {other}"), format!("{other}, {named}")] {
+            assert_eq!(of(&rules), ["data 1777 5:6", "data/x 644 5:6"]);
+        }
+    }
+    assert_eq!(of(&format!(r#"{{ from = "b", to = "/" }}, {named}"#)), ["data 1777 5:6", "data/y 644 5:6"]);
+    assert_rejects(
+        &Package::new(&format!(r#"{named}, {{ to = "/data/" }}"#)),
+        &["`/data` and `/data/` both write /data"],
+    );
+    let file = Package::new(&format!(r#"{named}, {{ from = "a/x", to = "/data" }}"#)).with(&["a/x"]);
+    assert_rejects(&file, &["`a/x` and `/data` both write /data"]);
+    assert_rejects(&Package::new(r#"{ to = "/app/x/" }"#), &["puts /app/x, which conflicts with the binary /app/x"]);
+}
+
+#[test]
+fn volumes_belong_to_the_user_of_the_image() {
+    fn of(rules: &str, volumes: &[&str], present: &[&str]) -> Vec<String> {
+        let package = Package::new(rules).with(&["a/x", "b/data/y"]);
+        layer(&package, &facts_with(&package, present), volumes, false)
+    }
+    assert_eq!(of("", &["/data"], &[]), ["data 755 7:8"]);
+    assert_eq!(of("", &["/data"], &["data"]), [""; 0]);
+    assert_eq!(of("", &["/var/lib/x"], &["var"]), ["var/lib 755 0:0", "var/lib/x 755 7:8"]);
+    assert_eq!(of("", &["/var/lib/x"], &["var", "var/lib"]), ["var/lib/x 755 7:8"]);
+    assert_eq!(of("", &["/a", "/a/b"], &[]), ["a 755 7:8", "a/b 755 7:8"]);
+    assert_eq!(of("", &["/a/b", "/a"], &[]), ["a 755 7:8", "a/b 755 7:8"]);
+    // Files that go there leave it alone, and rules that are about it do not.
+    assert_eq!(of(r#"{ from = "a", to = "/data/" }"#, &["/data"], &[]), ["data 755 7:8", "data/x 644 5:6"]);
+    assert_eq!(of(r#"{ from = "a", to = "/data/" }"#, &["/data"], &["data"]), ["data/x 644 5:6"]);
+    assert_eq!(of(r#"{ from = "a", to = "/data/", owner = "5:6" }"#, &["/data"], &[])[0], "data 755 5:6");
+    assert_eq!(of(r#"{ from = "b", to = "/" }"#, &["/data"], &[]), ["data 755 7:8", "data/y 644 5:6"]);
+    assert_eq!(of(r#"{ from = "b", to = "/x/", owner = "5:6" }"#, &["/x/data"], &[])[1], "x/data 755 5:6");
+    assert_eq!(of(r#"{ to = "/data", mode = "0700" }"#, &["/data"], &["data"]), ["data 700 5:6"]);
 }

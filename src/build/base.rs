@@ -2,18 +2,18 @@
 
 use super::verify_base::BaseVerifier;
 use super::{files, settings};
-use crate::assets::OwnerIds;
+use crate::assets::BaseFacts;
 use crate::base::Base;
 use crate::context::base::Bases;
 use crate::error::Result;
 use crate::plan::ImagePlan;
 
-/// A base, and the owners that its layers name.
+/// A base, and what it decides of our layers.
 pub(crate) struct PreparedBase {
     /// The base.
     pub base: Base,
-    /// For each of its platforms, the owner of the files of each rule.
-    pub owners: Vec<Vec<OwnerIds>>,
+    /// For each of its platforms, what it decides of the layer of assets.
+    pub facts: Vec<BaseFacts>,
 }
 
 /// How much of a base was read.
@@ -37,11 +37,11 @@ pub(crate) fn read(image: &ImagePlan, bases: &mut Bases) -> Result<Base> {
     Ok(base)
 }
 
-/// Looks up the owners of files in the layers of a base.
+/// Looks up users and folders in the layers of a base.
 ///
 /// # Errors
-/// Returns an error if the base cannot be read, or does not know an owner.
+/// Returns an error if the base cannot be read, or does not know the user of the image or an owner of files.
 pub(crate) fn prepare(image: &ImagePlan, base: Base, bases: &Bases) -> Result<PreparedBase> {
-    let owners = files::owners(image, &base, bases.source(&image.base)?)?;
-    Ok(PreparedBase { base, owners })
+    let facts = files::facts(image, &base, bases.source(&image.base)?)?;
+    Ok(PreparedBase { base, facts })
 }

@@ -1,30 +1,35 @@
-//! The key `files` of a plan → the layer of assets for each platform.
+//! The keys `files` and `volumes` of a plan → the layer of assets for each platform.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use miette::Context;
+use serde_json::Value;
 
 use super::layers::Layers;
-use crate::assets::{self, BaseLayers, OwnerIds, SourceDirs};
-use crate::base::Base;
+use crate::assets::{self, AssetPlan, Assets, BaseFacts, BaseLayers};
+use crate::base::{Base, BaseImage};
 use crate::compile::OutDir;
 use crate::config::PatternRoot;
+use crate::environment::Environment;
 use crate::error::Result;
 use crate::event::Event;
-use crate::image::layer::{Layer, LayerEntry, with_parents};
+use crate::image::layer::Layer;
 use crate::plan::ImagePlan;
+use crate::reference::BaseReference;
 use crate::store::Source;
 use crate::store::layer::layers_of;
 
 /// The assets of an image.
-pub(crate) struct Assets<'a> {
-    /// The rules.
+pub(crate) struct AssetLayers<'a> {
+    /// The plan.
     pub plan: &'a ImagePlan,
     /// The base.
     pub base: &'a Base,
-    /// For each platform, the owner of the files of each rule ([`owners`]).
-    pub owners: &'a [Vec<OwnerIds>],
+    /// What it decides, for each platform ([`facts`]).
+    pub facts: &'a [BaseFacts],
+    /// The variables of the run, for git.
+    pub environment: &'a Environment,
 }
 
 /// Checks the files that exist already: mistakes are reported before minutes of compiling.
@@ -32,71 +37,97 @@ pub(crate) struct Assets<'a> {
 /// # Errors
 /// Returns an error if a rule has a mistake, or a folder cannot be read.
 pub(crate) fn check(plan: &ImagePlan) -> Result<()> {
-    assets::check(&plan.files, &plan.target_dir, &binaries(plan))
+    asset_plan(plan, &binaries(plan)).check()
 }
 
-/// Returns the owner of the files of each rule, for each platform. `source` has the content of the base.
+/// Returns whether the layer of assets, or the base, says who owns the folder at a path of a layer.
+pub(crate) fn names_folder(plan: &ImagePlan, folder: &str) -> bool {
+    assets::is_named(&asset_plan(plan, &[]), folder)
+}
+
+/// Returns what the base decides of the layer of assets, for each platform. `source` has the content of the base.
 ///
 /// # Errors
-/// Returns an error if the base does not know an owner, or cannot be read.
-pub(crate) fn owners(plan: &ImagePlan, base: &Base, source: &dyn Source) -> Result<Vec<Vec<OwnerIds>>> {
-    let mut owners: Vec<Vec<OwnerIds>> = Vec::new();
-    if plan.files.is_empty() {
-        return Ok(owners);
-    }
+/// Returns an error if the base does not know the user of the image or an owner of files, or cannot be read.
+pub(crate) fn facts(plan: &ImagePlan, base: &Base, source: &dyn Source) -> Result<Vec<BaseFacts>> {
+    let binaries = binaries(plan);
+    let assets = asset_plan(plan, &binaries);
+    let mut facts: Vec<BaseFacts> = Vec::new();
     for (at, below) in base.images.iter().enumerate() {
         // The same layers have the same users.
-        let known = base.images[..at].iter().position(|other| other.layers == below.layers);
-        owners.push(if let Some(known) = known {
-            owners[known].clone()
+        let known =
+            base.images[..at].iter().position(|other| other.layers == below.layers && user(other) == user(below));
+        facts.push(if let Some(known) = known {
+            facts[known].clone()
         } else {
             let layers = layers_of(&below.config, &below.layers)?;
-            assets::owners(&plan.files, &BaseLayers { platform: &below.platform, source, layers: &layers })?
+            let user = user(below);
+            assets::facts(&assets, &BaseLayers { platform: &below.platform, source, layers: &layers, user })?
         });
     }
-    Ok(owners)
+    Ok(facts)
 }
 
-impl Assets<'_> {
-    /// Writes the layer for each platform, which is mostly the same one. Without rules, there are none.
+/// Returns the user of the config of a base; empty for root.
+fn user(base: &BaseImage) -> &str {
+    let config = base.config.get("config");
+    config.and_then(|config| config.get("User")).and_then(Value::as_str).unwrap_or_default()
+}
+
+impl AssetLayers<'_> {
+    /// Writes the layer for each platform, which is mostly the same one. There is none if there is nothing to write.
     ///
     /// # Errors
     /// Returns an error if a rule has a mistake that only shows after cargo has run, if a file cannot be read, or if the layout
     /// cannot be written.
-    pub(crate) fn layers(&self, layers: &Layers, out_dirs: &[OutDir]) -> Result<Vec<Layer>> {
-        let mut made: Vec<(&Vec<OwnerIds>, Option<&Path>, Layer)> = Vec::new();
-        let mut astray = BTreeSet::new();
-        for (below, owners) in self.base.images.iter().zip(self.owners) {
+    pub(crate) fn layers(&self, layers: &Layers, out_dirs: &[OutDir]) -> Result<Vec<Option<Layer>>> {
+        let mut made: Vec<(&BaseFacts, Option<&Path>, Option<Layer>)> = Vec::new();
+        let (mut astray, mut files) = (BTreeSet::new(), BTreeSet::new());
+        let binaries = binaries(self.plan);
+        let assets = asset_plan(self.plan, &binaries);
+        for (below, facts) in self.base.images.iter().zip(self.facts) {
             let unit = self.plan.unit(below.target);
             let out_dir = out_dirs.iter().rfind(|out_dir| out_dir.unit == unit).filter(|_| self.depends_on_out_dir());
             let out_dir = out_dir.map(|out_dir| out_dir.path.as_path());
-            let same = made.iter().find(|(other, folder, _)| (*other, *folder) == (owners, out_dir));
+            let same = made.iter().find(|(other, folder, _)| (*other, *folder) == (facts, out_dir));
             let layer = if let Some((_, _, layer)) = same {
                 layer.clone()
             } else {
-                let entries = self.entries(owners, out_dir)?;
+                let Assets { entries, files: packaged } = assets.entries(facts, out_dir)?;
+                files.extend(packaged);
                 let links = assets::dangling_links(&entries).into_iter();
                 astray.extend(links.map(|(path, target)| (path.to_owned(), target.to_owned())));
                 let name = format!("{} (files)", self.plan.name);
-                layers.layer(&entries, &name).wrap_err("cannot make the layer of `files`")?
+                let layer = (!entries.is_empty()).then(|| layers.layer(&entries, &name)).transpose();
+                layer.wrap_err("cannot make the layer of `files`")?
             };
-            made.push((owners, out_dir, layer));
+            made.push((facts, out_dir, layer));
         }
         for (path, target) in astray {
             let message = format!("the link /{path} leads to {target}, which is not among the copied files");
             (layers.listener)(Event::Warning { message });
         }
+        for message in assets::warnings(&self.plan.name, &files, self.environment) {
+            (layers.listener)(Event::Warning { message });
+        }
         Ok(made.into_iter().map(|(_, _, layer)| layer).collect())
     }
 
-    fn entries(&self, owners: &[OwnerIds], out_dir: Option<&Path>) -> Result<Vec<LayerEntry>> {
-        let dirs = SourceDirs { target_dir: &self.plan.target_dir, out_dir };
-        let entries = assets::entries(&self.plan.files, owners, self.plan.mtime(), &dirs, &binaries(self.plan))?;
-        Ok(with_parents(entries, self.base.root.is_none()))
-    }
-
     fn depends_on_out_dir(&self) -> bool {
-        self.plan.files.iter().any(|rule| rule.from.get_ref().root == PatternRoot::OutDir)
+        self.plan.files.iter().any(|rule| rule.pattern().is_some_and(|from| from.root == PatternRoot::OutDir))
+    }
+}
+
+fn asset_plan<'a>(plan: &'a ImagePlan, binaries: &'a [String]) -> AssetPlan<'a> {
+    AssetPlan {
+        name: &plan.name,
+        rules: &plan.files,
+        volumes: &plan.volumes,
+        user: plan.user.as_deref(),
+        binaries,
+        target_dir: &plan.target_dir,
+        image_time: plan.mtime(),
+        is_scratch: plan.base == BaseReference::Scratch,
     }
 }
 

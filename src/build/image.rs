@@ -7,16 +7,17 @@ use miette::Context;
 use oci_spec::image::Descriptor;
 
 use super::base::PreparedBase;
-use super::files::Assets;
+use super::files::{self, AssetLayers};
 use super::layers::Layers;
 use super::settings::{settings, unknown_variable, with_base};
 use crate::base::{Base, BaseImage};
 use crate::compile::{Binary, OutDir};
+use crate::environment::Environment;
 use crate::error::{Result, cannot_read};
 use crate::event::counter::Activity;
 use crate::event::{BuiltBase, BuiltImage, BuiltManifest, Event};
 use crate::image::config::{History, assemble};
-use crate::image::layer::{FileContent, Layer, LayerEntry, with_parents};
+use crate::image::layer::{EntryKind, FileContent, Layer, LayerEntry, with_parents};
 use crate::image::manifest;
 use crate::plan::ImagePlan;
 use crate::platform::Target;
@@ -27,6 +28,8 @@ use crate::store::{ProgressSource, Sink, Source, copy};
 pub(crate) struct ImageBuilder<'a> {
     /// The plan of the image.
     pub plan: &'a ImagePlan,
+    /// The variables of the run.
+    pub environment: &'a Environment,
     /// Makes its layers, and has its layout.
     pub layers: Layers<'a>,
 }
@@ -59,7 +62,10 @@ impl ImageBuilder<'_> {
             let path = self.plan.bin_dir.join(&binary.name);
             entries.push(LayerEntry::file(path.trim_start_matches('/'), 0o755, FileContent::Path(source)));
         }
-        let entries = with_parents(entries, self.plan.base == BaseReference::Scratch);
+        let mut entries = with_parents(entries, self.plan.base == BaseReference::Scratch);
+        // The entry of a folder would replace the owner that it has in the layers below.
+        let is_named = |entry: &LayerEntry| files::names_folder(self.plan, &entry.path);
+        entries.retain(|entry| !matches!(entry.kind, EntryKind::Directory) || !is_named(entry));
         let name = format!("{} {}", self.plan.name, target.platform());
         self.layers.layer(&entries, &name).wrap_err("cannot make the layer of the binaries")
     }
@@ -75,13 +81,13 @@ impl ImageBuilder<'_> {
         out_dirs: &[OutDir],
         binaries: Vec<Layer>,
     ) -> Result<BuiltImage> {
-        let PreparedBase { base, owners } = prepared;
+        let PreparedBase { base, facts } = prepared;
         let writer = &self.layers.writer;
-        let assets = Assets { plan: self.plan, base, owners };
+        let assets = AssetLayers { plan: self.plan, base, facts, environment: self.environment };
         let mut assets = assets.layers(&self.layers, out_dirs)?.into_iter();
         let mut manifests = Vec::new();
         for (below, binaries) in base.images.iter().zip(binaries) {
-            manifests.push(self.image(base, below, assets.next(), binaries)?);
+            manifests.push(self.image(base, below, assets.next().flatten(), binaries)?);
         }
 
         let root = self.root(base, &manifests)?;

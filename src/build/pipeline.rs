@@ -132,7 +132,10 @@ impl Pipeline<'_> {
                 packing: plan.packing,
                 listener,
             };
-            jobs.push((at, ImageJob::new(image, ImageBuilder { plan, layers })));
+            jobs.push((
+                at,
+                ImageJob::new(image, ImageBuilder { plan, environment: &self.context.environment, layers }),
+            ));
         }
         jobs.sort_by_key(|(at, _)| *at);
         Ok(jobs.into_iter().map(|(_, job)| job).collect())

@@ -12,10 +12,10 @@ use miette::miette;
 use serde_json::{Value, json};
 
 use super::output::HostOwner;
-use super::user::ProcessUser;
 use super::validate::is_runtime_label;
 use super::volume::Volume;
 use crate::error::Result;
+use crate::filesystem::ProcessUser;
 use crate::image::config::{DEFAULT_PATH, Object};
 use crate::image::strings;
 

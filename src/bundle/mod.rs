@@ -5,7 +5,7 @@
 //! | [`output`] | where the bundle goes, and whether it can be written there |
 //! | [`validate`] | checks the image's config before anything is made of it |
 //! | `rootfs`, [`archive`] | writes the tree as a directory, or as a tar file |
-//! | [`config`], [`user`], [`volume`] | the image's config → the runtime's |
+//! | [`config`], [`volume`] | the image's config → the runtime's |
 //! | `staging` | a directory that gets its name when it is complete |
 //!
 //! The layers are not trusted: it must be safe to unpack anybody's image as root.
@@ -17,7 +17,6 @@ pub(crate) mod output;
 mod rootfs;
 #[cfg(target_os = "linux")]
 mod staging;
-pub(crate) mod user;
 pub(crate) mod validate;
 pub(crate) mod volume;
 
@@ -30,7 +29,7 @@ use miette::miette;
 use crate::error::Result;
 use crate::event::{Event, Listener};
 use crate::filesystem::contents;
-use crate::filesystem::{NodeId, NodeKind, PathIndex, Tree, UserDatabase};
+use crate::filesystem::{NodeId, NodeKind, PathIndex, ProcessUser, Tree, UserDatabase, UserError};
 use crate::image::Layer;
 use crate::image::canonical_json_pretty;
 use crate::image::config::Object;
@@ -41,7 +40,6 @@ use archive::BundleArchive;
 use config::RuntimeConfig;
 use output::HostOwner;
 pub(crate) use output::{BundleFormat, BundleOutput};
-use user::ProcessUser;
 use volume::Volumes;
 
 /// An image for one platform, and the source of its layers.
@@ -154,7 +152,16 @@ fn runtime_config(
     listener: Listener,
 ) -> Result<Vec<u8>> {
     let user = image.config.get("config").and_then(|config| config.get("User")).and_then(|user| user.as_str());
-    let user = ProcessUser::find(user.unwrap_or_default(), users)?;
+    let user = user.unwrap_or_default();
+    let user = ProcessUser::find(user, users).map_err(|error| match &error {
+        UserError::Unknown { kind, .. } => miette!(
+            help =
+                format!("name it by number, as in `--user 65532:65532`, or choose a base whose {} has it", kind.file()),
+            "the image runs as {}, but its {error}",
+            quote(user.as_bytes())
+        ),
+        UserError::NulInHome(_) => miette!("{error}"),
+    })?;
     if rootless.is_some() && (user.uid, user.gid) != (0, 0) {
         let message = format!(
             "the image runs as {}:{}, but a rootless bundle runs as 0:0, which is you on the host",

@@ -13,6 +13,7 @@ use crate::context::GlobalContext;
 use crate::context::key::password;
 use crate::error::{Result, on_path};
 use crate::event::{Event, Question};
+use crate::git;
 use crate::secret::Secret;
 
 /// Generates a key, and writes `PREFIX.key`, encrypted with a password, and `PREFIX.pub`; returns both paths.
@@ -44,7 +45,25 @@ pub(crate) fn run(args: &GenerateKeyArgs, context: &GlobalContext) -> Result<Out
     for path in [&private, &public] {
         context.report(Event::Wrote { path: path.clone() });
     }
+    if let Some(message) = missing_in_gitignore(&private, context) {
+        context.warn(message);
+    }
     Ok(Outcome::Results(vec![private.display().to_string(), public.display().to_string()]))
+}
+
+/// Returns a warning if the key is in a work tree of git, which would add it.
+fn missing_in_gitignore(key: &Path, context: &GlobalContext) -> Option<String> {
+    let folder = key.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = key.file_name()?.to_str()?;
+    let ignored = git::ignored(folder, &context.environment, &[name.to_owned()].into())?;
+    let list = key.with_file_name(".gitignore");
+    (!ignored.contains(name)).then(|| {
+        format!(
+            "git does not ignore {}, which must stay private: add the line `/{name}` to {}",
+            key.display(),
+            list.display()
+        )
+    })
 }
 
 /// Asks for the password of a new key, twice.

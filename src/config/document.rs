@@ -58,6 +58,15 @@ pub fn parsed<T: FromStr<Err: Display>>(value: &Spanned<DeValue>) -> Result<T, V
     string(value)?.parse().map_err(|error: T::Err| wrong_value(value, error.to_string()))
 }
 
+/// Reads a string, or a number that stands for its digits, and parses it as a `T`.
+pub fn parsed_number<T: FromStr<Err: Display>>(value: &Spanned<DeValue>) -> Result<T, ValueError> {
+    let DeValue::Integer(number) = value.get_ref() else { return parsed(value) };
+    let Ok(number) = u64::from_str_radix(number.as_str(), number.radix()) else {
+        return Err(wrong_value(value, format!("`{}` is negative or too large", number.as_str())));
+    };
+    number.to_string().parse().map_err(|error: T::Err| wrong_value(value, error.to_string()))
+}
+
 /// Reads an array.
 pub fn array<'a, 'i>(value: &'a Spanned<DeValue<'i>>, expected: &str) -> Result<&'a DeArray<'i>, ValueError> {
     value.get_ref().as_array().ok_or_else(|| wrong_type(value, expected))

@@ -11,21 +11,23 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::check::{is_whiteout, whiteout_in};
-use super::document::{array, in_order, parsed, string, table, wrong_value};
+use super::document::{array, in_order, parsed, parsed_number, string, strings, table, wrong_value};
 use super::error::ValueError;
-use super::pattern::Pattern;
+use super::pattern::{Exclusion, Pattern};
 use super::value::KeyValue;
-use crate::image::passwd::parse_id;
+use crate::image::passwd::{MAX_ID, parse_id};
 use crate::suggest::nearest;
 
 /// One rule of `files`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileRule {
-    /// The source.
-    pub from: Spanned<Pattern>,
+    /// The source; `None` for an empty folder.
+    pub from: Option<Spanned<Pattern>>,
     /// The destination: an absolute path in the image, without `.` and `..`; a folder if it ends in `/`.
     pub to: Spanned<String>,
-    /// The mode of files; `None` for one by the executable bit.
+    /// What is left out of a source that is a folder.
+    pub exclude: Vec<Exclusion>,
+    /// The mode of files, or of the folder of a rule without a source; `None` for the default.
     pub mode: Option<u32>,
     /// The owner; `None` for root.
     pub owner: Option<Spanned<Owner>>,
@@ -76,13 +78,23 @@ pub enum Account {
     Name(String),
 }
 
+impl Owner {
+    /// Returns whether user or group is a name.
+    pub fn has_name(&self) -> bool {
+        let is_name = |account: &Account| matches!(account, Account::Name(_));
+        is_name(&self.user) || self.group.as_ref().is_some_and(is_name)
+    }
+}
+
 /// The keys of a rule, with what they hold.
-pub(crate) const RULE_KEYS: [(&str, &str); 5] = [
+pub(crate) const RULE_KEYS: [(&str, &str); 6] = [
     (
         "from",
-        "A file, a folder or a pattern, relative to the folder of this Cargo.toml; `target/…` and `$OUT_DIR/…` too",
+        "A file, a folder or a pattern, relative to the folder of this Cargo.toml; `target/…` and `$OUT_DIR/…` too; \
+         without it, `to` is an empty folder",
     ),
-    ("to", "An absolute path in the image; a folder if it ends in `/`"),
+    ("to", "An absolute path in the image; a folder if it ends in `/`, or if `from` is one"),
+    ("exclude", "Patterns of files and folders to leave out, relative to the folder that `from` names or starts in"),
     ("mode", "The mode of the files in octal, such as `0644`; by default 0755 for executable files, else 0644"),
     ("owner", "`user[:group]`, each a number or a name in the base; by default `0:0`"),
     ("mtime", "The modification time of the files: `commit`, or seconds since 1970; by default `0`"),
@@ -98,6 +110,19 @@ impl FileRule {
         match self.source.path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
+        }
+    }
+
+    /// Returns the source's pattern, or `None` for an empty folder.
+    pub fn pattern(&self) -> Option<&Pattern> {
+        self.from.as_ref().map(Spanned::get_ref)
+    }
+
+    /// Returns what messages call the rule, and where that is: its source, or its folder if it has none.
+    pub fn title(&self) -> (String, Range<usize>) {
+        match &self.from {
+            Some(from) => (from.get_ref().to_string(), from.span()),
+            None => (self.to.get_ref().clone(), self.to.span()),
         }
     }
 
@@ -127,39 +152,63 @@ impl KeyValue for Vec<FileRule> {
     }
 
     fn schema() -> Json {
-        let patterns = [
+        let string = |pattern: &str| json!({ "type": "string", "pattern": pattern });
+        let or_number = |pattern: &str, most: u64| json!({ "type": ["string", "integer"], "pattern": pattern, "minimum": 0, "maximum": most });
+        let types = [
             // Not absolute, no backslash, no `..`, no variable but $OUT_DIR.
-            r"^(?!/|[A-Za-z]:/)(?!.*\\)(?!(.*/)?\.\.(/|$))(?!\$(?!OUT_DIR(/|$))).",
-            r"^(?!.*/\.\.(/|$))(?!.*/\.wh\.)/",
-            r"^0?[0-7]{3,4}$",
-            r"^[^\s:]+(:[^\s:]+)?$",
-            r"^(commit|[0-9]{1,10})$",
+            string(r"^(?!/|[A-Za-z]:/)(?!.*\\)(?!(.*/)?\.\.(/|$))(?!\$(?!OUT_DIR(/|$)))."),
+            string(r"^(?!.*/\.\.(/|$))(?!.*/\.wh\.)/"),
+            json!({ "type": "array", "items": string(r"^(?!/|!|[A-Za-z]:/)(?!.*\\)(?!(.*/)?\.\.(/|$)).") }),
+            string(r"^0?[0-7]{3,4}$"),
+            or_number(r"^[^\s:]+(:[^\s:]+)?$", MAX_ID.into()),
+            or_number(r"^(commit|[0-9]{1,10})$", MAX_MTIME),
         ];
-        let properties = RULE_KEYS.iter().zip(patterns).map(|((key, help), pattern)| {
-            ((*key).to_owned(), json!({ "type": "string", "pattern": pattern, "description": help }))
+        let properties = RULE_KEYS.iter().zip(types).map(|((key, help), mut value)| {
+            value["description"] = json!(help);
+            ((*key).to_owned(), value)
         });
         let properties = Json::Object(properties.collect());
-        let rule = json!({ "type": "object", "properties": properties, "required": ["from", "to"], "additionalProperties": false });
+        let mut rule =
+            json!({ "type": "object", "properties": properties, "required": ["to"], "additionalProperties": false });
+        rule["dependencies"] = json!({ "exclude": ["from"], "mtime": ["from"] });
         json!({ "type": "array", "items": rule })
     }
 }
 
 fn rule(value: &Spanned<DeValue>) -> Result<FileRule, ValueError> {
     let (mut from, mut to, mut mode, mut owner) = (None, None, None, None);
-    let mut mtime = FileMtime::default();
+    let (mut exclude, mut mtime) = (Vec::new(), FileMtime::default());
+    // A key that only means something with `from`.
+    let mut of_source = None;
     for (key, value) in in_order(table(value, "a table")?) {
         match key.get_ref().as_ref() {
             "from" => from = Some(Spanned::new(value.span(), parsed(value)?)),
             "to" => to = Some(Spanned::new(value.span(), destination(value)?)),
             "mode" => mode = Some(parsed::<Mode>(value)?.0),
-            "owner" => owner = Some(Spanned::new(value.span(), parsed(value)?)),
-            "mtime" => mtime = parsed(value)?,
+            "owner" => owner = Some(Spanned::new(value.span(), parsed_number(value)?)),
+            "exclude" => exclude = strings(value)?.iter().map(parsed).collect::<Result<_, _>>()?,
+            "mtime" => mtime = parsed_number(value)?,
             other => return Err(unknown_key(other, key.span())),
         }
+        if ["exclude", "mtime"].contains(&key.get_ref().as_ref()) {
+            of_source = of_source.or(Some(key));
+        }
+    }
+    if let (None, Some(key)) = (&from, of_source) {
+        return Err(needs_source(key.get_ref(), key.span()));
+    }
+    if let (None, Some(to)) = (&from, to.as_ref().filter(|to: &&Spanned<String>| to.get_ref() == "/")) {
+        return Err(ValueError {
+            message: "every image has the folder `/`".to_owned(),
+            at: to.span(),
+            label: "here".to_owned(),
+            help: Some("add `from`, or name a folder below it, as in `to = \"/data/\"`".to_owned()),
+        });
     }
     Ok(FileRule {
-        from: from.ok_or_else(|| missing_key("from", value))?,
+        from,
         to: to.ok_or_else(|| missing_key("to", value))?,
+        exclude,
         mode,
         owner,
         mtime,
@@ -173,6 +222,15 @@ fn missing_key(key: &str, rule: &Spanned<DeValue>) -> ValueError {
         at: rule.span(),
         label: format!("missing `{key}`"),
         help: None,
+    }
+}
+
+fn needs_source(key: &str, at: Range<usize>) -> ValueError {
+    ValueError {
+        message: format!("`{key}` needs `from` in the same rule of `files`"),
+        at,
+        label: "there are no files".to_owned(),
+        help: Some(format!("add `from`, or remove `{key}`: a rule without `from` makes an empty folder")),
     }
 }
 

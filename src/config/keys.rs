@@ -152,7 +152,7 @@ keys! {
         variable: None,
     }
     user: UserAndGroup {
-        help: "Run as this user, by name or number, and this group after a colon",
+        help: "Run as this user, a number or a name in the base, and this group after a colon",
         name: "user",
         default: KeyDefault::Words("the base's"),
         example: r#""65532:65532""#,
@@ -176,7 +176,8 @@ keys! {
         variable: None,
     }
     volumes: Vec<VolumeFolder> {
-        help: "Declare these folders as volumes, in addition to the base's",
+        help: "Declare these folders as volumes, in addition to the base's; those that the base lacks are made, and belong to the user \
+               of the image",
         name: "volumes",
         default: KeyDefault::None,
         example: r#"["/data"]"#,
@@ -257,7 +258,7 @@ keys! {
         variable: None,
     }
     files: Vec<FileRule> {
-        help: "Copy files into the image, in a layer below the binaries",
+        help: "Copy files into the image and make folders, in a layer below the binaries",
         name: "files",
         default: KeyDefault::None,
         example: r#"[{ from = "assets/**", to = "/srv/www/", mode = "0644", owner = "0:0" }]"#,

@@ -39,12 +39,12 @@ mod verify;
 
 pub(crate) use check::is_whiteout;
 pub(crate) use error::ValueError;
-pub(crate) use files::{Account, FileMtime, FileRule, Owner};
+pub(crate) use files::{Account, FileMtime, FileRule};
 pub(crate) use folder::Folder;
 pub use keys::{IMAGES, KEYS, Table};
 pub use labels::Labels;
 pub(crate) use near_miss::near_misses;
-pub(crate) use pattern::PatternRoot;
+pub(crate) use pattern::{Pattern, PatternRoot};
 pub(crate) use port::Port;
 pub(crate) use repositories::Repositories;
 pub(crate) use sbom::SbomFormat;

@@ -1,4 +1,5 @@
-//! `from` of the key `files`: the folder it starts in, the file or folder it names, and the pattern for what is below.
+//! `from` and `exclude` of the key `files`: the folder that a source starts in, the file or folder it names, and the patterns
+//! for what is below.
 
 use std::fmt;
 use std::str::FromStr;
@@ -31,6 +32,11 @@ pub enum PatternRoot {
     OutDir,
 }
 
+/// A pattern of `exclude`: for paths relative to the folder that `from` names or starts in. What is in a folder that it
+/// matches is left out, too.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exclusion(pub Glob);
+
 /// Why a `from` is invalid.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
@@ -51,6 +57,29 @@ pub enum PatternError {
     Variable(String),
     /// An invalid pattern.
     #[error("invalid pattern: {0}")]
+    Glob(String),
+}
+
+/// Why a pattern of `exclude` is invalid.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExclusionError {
+    /// It is empty, or the folder itself.
+    #[error("a pattern of `exclude` must name something in the folder of `from`")]
+    Everything,
+    /// The path separator of Windows.
+    #[error("`\\` is not a path separator here: use `/` on every system")]
+    Backslash,
+    /// An absolute path.
+    #[error("patterns of `exclude` are relative to the folder of `from`: remove the `/` in front")]
+    Absolute,
+    /// `..`.
+    #[error("patterns of `exclude` must stay within the folder of `from`: remove `..`")]
+    Outside,
+    /// An exception, as .gitignore and .dockerignore have them.
+    #[error("`exclude` has no exceptions with `!`: write narrower patterns, or another rule for what is included")]
+    Negated,
+    /// An invalid pattern.
+    #[error("{0}")]
     Glob(String),
 }
 
@@ -82,14 +111,31 @@ impl FromStr for Pattern {
         }
         let wild = parts.iter().position(|part| part.contains(WILDCARDS));
         let (fixed, wild) = parts.split_at(wild.unwrap_or(parts.len()));
-        let glob = match wild {
-            [] => None,
-            // `*` and `?` do not match `/`, and `?` matches one byte. `[*]` matches a star.
-            parts => Some(GlobBuilder::new(&parts.join("/")).literal_separator(true).backslash_escape(false).build()),
-        };
-        let glob = glob.transpose().map_err(|error| PatternError::Glob(error.kind().to_string()))?;
+        let glob = if wild.is_empty() { None } else { Some(glob(wild)?) };
         let takes_folders = wild.last().is_none_or(|last| *last == "**");
         Ok(Pattern { root, fixed: fixed.join("/"), glob, takes_folders, text: text.to_owned() })
+    }
+}
+
+/// Returns the pattern of these parts. `*` and `?` do not match `/`, and `?` matches one byte. `[*]` matches a star.
+fn glob(parts: &[&str]) -> Result<Glob, PatternError> {
+    let glob = GlobBuilder::new(&parts.join("/")).literal_separator(true).backslash_escape(false).build();
+    glob.map_err(|error| PatternError::Glob(error.kind().to_string()))
+}
+
+impl FromStr for Exclusion {
+    type Err = ExclusionError;
+
+    fn from_str(text: &str) -> Result<Exclusion, ExclusionError> {
+        let parts: Vec<_> = text.split('/').filter(|part| !["", "."].contains(part)).collect();
+        match text {
+            text if text.contains('\\') => Err(ExclusionError::Backslash),
+            text if text.starts_with('!') => Err(ExclusionError::Negated),
+            text if text.starts_with('/') || begins_with_drive(text) => Err(ExclusionError::Absolute),
+            _ if parts.contains(&"..") => Err(ExclusionError::Outside),
+            _ if parts.is_empty() => Err(ExclusionError::Everything),
+            _ => glob(&parts).map(Exclusion).map_err(|error| ExclusionError::Glob(error.to_string())),
+        }
     }
 }
 
@@ -162,6 +208,24 @@ mod tests {
         ] {
             assert_eq!(matches(text, path), is, "{text} {path}");
         }
+    }
+
+    #[test]
+    fn exclusions_are_below_the_source() {
+        for text in [".env*", "**/*.map", "./node_modules/", "a/b"] {
+            assert!(text.parse::<Exclusion>().is_ok(), "{text}");
+        }
+        for (text, why) in [
+            ("", ExclusionError::Everything),
+            ("./", ExclusionError::Everything),
+            ("a\\b", ExclusionError::Backslash),
+            ("/a", ExclusionError::Absolute),
+            ("../a", ExclusionError::Outside),
+            ("!a", ExclusionError::Negated),
+        ] {
+            assert_eq!(text.parse::<Exclusion>(), Err(why), "{text}");
+        }
+        assert!(matches!("a[".parse::<Exclusion>(), Err(ExclusionError::Glob(_))));
     }
 
     #[test]

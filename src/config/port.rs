@@ -40,9 +40,12 @@ impl fmt::Display for Port {
 }
 
 impl Text for Port {
+    const MAY_BE_NUMBER: bool = true;
+
     fn schema() -> Json {
         let number = "0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
-        json!({ "type": "string", "pattern": format!("^{number}(/({}))?$", PROTOCOLS.join("|")) })
+        let pattern = format!("^{number}(/({}))?$", PROTOCOLS.join("|"));
+        json!({ "type": ["string", "integer"], "pattern": pattern, "minimum": 1, "maximum": 65535 })
     }
 }
 

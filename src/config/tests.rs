@@ -72,9 +72,9 @@ fn keys_read_their_examples_and_reject_wrong_types() {
     for key in KEYS {
         let (name, example) = (key.name, key.example);
         assert!(section(&format!("{name} = {example}")).is_ok(), "{name}");
-        let (message, _, at) = section(&format!("{name} = 1")).expect_err("a wrong type");
+        let (message, _, at) = section(&format!("{name} = 1.5")).expect_err("a wrong type");
         assert!(message.starts_with("expected "), "{name}: {message}");
-        assert_eq!(at, "1");
+        assert_eq!(at, "1.5");
         assert!(section(&format!("images.y.{name} = {example}")).is_ok(), "{name}");
         if let KeyDefault::Value(value) = key.default {
             assert!(section(&format!("{name} = {value}")).is_ok(), "{name}");
@@ -127,7 +127,8 @@ fn wrong_values_are_shown_at_their_position() {
         ("annotations = { \"a\\u0007\" = \"b\" }", "\"a\\u0007\""),
         ("entrypoint = \"/app/a\"", "\"/app/a\""),
         ("expose = [\"80\", \"70000\"]", "\"70000\""),
-        ("expose = [8080]", "8080"),
+        ("expose = [80800]", "80800"),
+        ("user = -1", "-1"),
         ("volumes = [\"data\"]", "\"data\""),
         ("volumes = [\"/\"]", "\"/\""),
         ("stop-signal = \"SIGNOPE\"", "\"SIGNOPE\""),
@@ -193,10 +194,29 @@ fn image_with_other_bins_inherits_no_entrypoint() {
 }
 
 #[test]
+fn numbers_stand_for_their_digits() {
+    let table = parse(
+        "user = 1000\nexpose = [8080, \"53/udp\"]\nfiles = [{ to = \"/data\", owner = 7 }, { from = \"a\", to = \"/\", mtime = 5 }]",
+    )
+    .expect("is right");
+    let ports = table.expose.expect("ports").iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        (table.user, ports),
+        (Some(UserAndGroup("1000".to_owned())), vec!["8080/tcp".to_owned(), "53/udp".to_owned()])
+    );
+    let rules = table.files.expect("rules");
+    let owner = rules[0].owner.as_ref().expect("an owner").get_ref();
+    assert_eq!((owner.user.clone(), rules[1].mtime), (Account::Number(7), FileMtime::Seconds(5)));
+    for wrong in ["user = -1", "user = 4294967296", "expose = [0]", "expose = [65536]", "bins = [1]", "workdir = 1"] {
+        assert!(parse(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn file_rule_errors_are_shown_at_their_position() {
     let table = parse("[[package.metadata.oci.files]]\nfrom = \"a\"\nto = \"/b/\"\nowner = \"0:web\"");
     let rules = table.expect("is right").files.expect("rules");
-    assert_eq!((rules[0].from.get_ref().fixed.as_str(), rules[0].to.get_ref().as_str()), ("a", "/b/"));
+    assert_eq!((rules[0].pattern().expect("a source").fixed.as_str(), rules[0].to.get_ref().as_str()), ("a", "/b/"));
     for (rule, part) in [
         (r#"{ from = "/a", to = "/b" }"#, r#""/a""#),
         (r#"{ from = "a", to = "b" }"#, r#""b""#),
@@ -204,7 +224,10 @@ fn file_rule_errors_are_shown_at_their_position() {
         (r#"{ from = "a", to = "/b", mode = 644 }"#, "644"),
         (r#"{ from = "a", to = "/b", owner = "a:" }"#, r#""a:""#),
         (r#"{ from = "a", to = "/b", mtime = "now" }"#, r#""now""#),
-        (r#"{ from = "a", to = "/b", mtime = 0 }"#, "0"),
+        (r#"{ from = "a", to = "/b", mtime = -1 }"#, "-1"),
+        (r#"{ from = "a", to = "/b", exclude = "a" }"#, r#""a""#),
+        (r#"{ from = "a", to = "/b", exclude = ["a", "../b"] }"#, r#""../b""#),
+        (r#"{ to = "/b/", exclude = ["a"] }"#, "exclude"),
         (r#"{ from = "a", to = "/b", user = "a" }"#, "user"),
         (r#"{ from = "a" }"#, r#"{ from = "a" }"#),
         (r#""a""#, r#""a""#),

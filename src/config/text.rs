@@ -12,9 +12,9 @@ use crate::image::Compression;
 use crate::platform::{PlatformChoice, TARGETS};
 use crate::reference::{BaseReference, EngineKind, EngineReference};
 
-/// Defines a string that a function checks.
+/// Defines a string that a function checks, and that may be a number in TOML or not.
 macro_rules! checked {
-    ($($(#[$doc:meta])+ $name:ident, $check:expr, $schema:expr;)*) => {$(
+    ($($(#[$doc:meta])+ $name:ident, $check:expr, $may_be_number:literal, $schema:expr;)*) => {$(
         $(#[$doc])+
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct $name(pub String);
@@ -35,6 +35,8 @@ macro_rules! checked {
         }
 
         impl Text for $name {
+            const MAY_BE_NUMBER: bool = $may_be_number;
+
             fn schema() -> Json {
                 $schema
             }
@@ -44,15 +46,17 @@ macro_rules! checked {
 
 checked! {
     /// The name of a binary.
-    BinName, check_line, json!({ "type": "string" });
+    BinName, check_line, false, json!({ "type": "string" });
     /// `user[:group]`, each a name or a number.
-    UserAndGroup, check_user, json!({ "type": "string", "pattern": "^[^\\s:]+(:[^\\s:]+)?$" });
+    UserAndGroup, check_user, true, json!({
+        "type": ["string", "integer"], "pattern": "^[^\\s:]+(:[^\\s:]+)?$", "minimum": 0, "maximum": u32::MAX
+    });
     /// An absolute path in the image to start in.
-    WorkingDir, check_workdir, json!({ "type": "string", "pattern": "^/" });
+    WorkingDir, check_workdir, false, json!({ "type": "string", "pattern": "^/" });
     /// A feature of the package.
-    Feature, check_feature, json!({ "type": "string", "pattern": "^[^ ,]+$" });
+    Feature, check_feature, false, json!({ "type": "string", "pattern": "^[^ ,]+$" });
     /// A profile of cargo.
-    Profile, check_filled, json!({ "type": "string", "minLength": 1 });
+    Profile, check_filled, false, json!({ "type": "string", "minLength": 1 });
 }
 
 /// A folder that a volume can be mounted over: any but the root.

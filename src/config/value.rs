@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::check::key_value;
-use super::document::{any_string, pairs, parsed, some_strings, strings, wrong_type, wrong_value};
+use super::document::{any_string, pairs, parsed, parsed_number, some_strings, strings, wrong_type, wrong_value};
 use super::error::ValueError;
 
 /// The type of a key's value.
@@ -47,6 +47,9 @@ pub(crate) trait KeyValue: Sized {
 
 /// A value that is written as one string.
 pub(crate) trait Text: FromStr<Err: Display> {
+    /// Whether TOML may have a number in its place.
+    const MAY_BE_NUMBER: bool = false;
+
     /// Returns the JSON Schema of the string.
     fn schema() -> Json {
         json!({ "type": "string" })
@@ -73,6 +76,11 @@ pub struct Entrypoint(pub Vec<String>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arguments(pub Vec<String>);
 
+/// Reads one string, or one number where it may be one.
+fn text<T: Text>(value: &Spanned<DeValue>) -> Result<T, ValueError> {
+    if T::MAY_BE_NUMBER { parsed_number(value) } else { parsed(value) }
+}
+
 fn parse_all<T: FromStr<Err: Display>>(texts: &[&str]) -> Result<Vec<T>, String> {
     texts.iter().map(|text| text.parse().map_err(|error: T::Err| error.to_string())).collect()
 }
@@ -81,7 +89,7 @@ impl<T: Text> KeyValue for T {
     const TYPE: &'static str = "string";
 
     fn read(value: &Spanned<DeValue>) -> Result<T, ValueError> {
-        parsed(value)
+        text(value)
     }
 
     fn parse(texts: &[&str]) -> Result<T, String> {
@@ -103,7 +111,7 @@ impl<T: Text> KeyValue for Vec<T> {
     const IS_LIST: bool = true;
 
     fn read(value: &Spanned<DeValue>) -> Result<Vec<T>, ValueError> {
-        strings(value)?.iter().map(parsed).collect()
+        strings(value)?.iter().map(text).collect()
     }
 
     fn parse(texts: &[&str]) -> Result<Vec<T>, String> {
@@ -124,7 +132,7 @@ impl<T: Text> KeyValue for NonEmpty<T> {
     const IS_LIST: bool = true;
 
     fn read(value: &Spanned<DeValue>) -> Result<NonEmpty<T>, ValueError> {
-        some_strings(value)?.iter().map(parsed).collect::<Result<_, _>>().map(NonEmpty)
+        some_strings(value)?.iter().map(text).collect::<Result<_, _>>().map(NonEmpty)
     }
 
     fn parse(texts: &[&str]) -> Result<NonEmpty<T>, String> {

@@ -9,6 +9,7 @@
 //! | `iter`, `path_index` | all names of a tree; the first path of each node |
 //! | [`contents`] | layers → tree, and then the contents of the files that are left |
 //! | `users` | the image's /etc/passwd and /etc/group |
+//! | `process_user` | the user that the image runs as → numbers |
 //! | `error` | why an entry is rejected |
 //!
 //! The tree is in memory, and paths are resolved in it alone: a symbolic link that is absolute, leads out of the image or
@@ -23,6 +24,7 @@ mod iter;
 mod limits;
 mod node;
 mod path_index;
+mod process_user;
 mod resolver;
 #[cfg(test)]
 mod tests;
@@ -32,5 +34,6 @@ mod users;
 pub(crate) use iter::DirectoryEntry;
 pub(crate) use node::{EntryIndex, NodeId, NodeKind, ROOT};
 pub(crate) use path_index::PathIndex;
+pub(crate) use process_user::{AccountKind, ProcessUser, UserError};
 pub(crate) use tree::Tree;
 pub(crate) use users::UserDatabase;

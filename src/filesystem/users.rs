@@ -45,22 +45,30 @@ impl UserDatabase {
         Ok(UserDatabase { passwd: locate(tree, "/etc/passwd")?, group: locate(tree, "/etc/group")? })
     }
 
-    /// Reads both files of the image that `layers` make, the lowest layer first.
+    /// Reads both files of the tree that `layers` make, the lowest layer first.
     ///
     /// # Errors
     /// Returns an error if the layers cannot be read, or a file is too large.
-    pub(crate) fn read(source: &dyn Source, layers: &[Layer]) -> Result<UserDatabase> {
-        let tree = contents::merge(source, layers)?;
-        let mut database = UserDatabase::locate(&tree)?;
+    pub(crate) fn read(source: &dyn Source, layers: &[Layer], tree: &Tree) -> Result<UserDatabase> {
+        let mut database = UserDatabase::locate(tree)?;
         let located = database.clone();
         contents::read(
             source,
             layers,
-            &tree,
+            tree,
             |node| located.contains(node),
             |node, content| database.read_file(node, content).map(drop),
         )?;
         Ok(database)
+    }
+
+    /// Replaces files by those of a layer above; `None` keeps one.
+    pub(crate) fn replace(&mut self, passwd: Option<Vec<u8>>, group: Option<Vec<u8>>) {
+        for (file, content) in [(&mut self.passwd, passwd), (&mut self.group, group)] {
+            if let Some(content) = content {
+                *file = DatabaseFile { node: None, content };
+            }
+        }
     }
 
     /// Returns whether a node of the tree is one of the files.

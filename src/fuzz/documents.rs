@@ -4,8 +4,8 @@ use oci_spec::image::MediaType;
 use serde_json::{Value, json};
 
 use crate::bundle::config::{RuntimeConfig, args};
-use crate::bundle::user::ProcessUser;
 use crate::bundle::validate;
+use crate::filesystem::ProcessUser;
 use crate::image::config::{History, Object, Settings, assemble};
 use crate::image::digest::{DiffId, sha256};
 use crate::image::exact_number;

@@ -8,11 +8,10 @@ use oci_spec::distribution;
 use oci_spec::image::{Descriptor, MediaType};
 
 use super::input::FuzzInput;
-use crate::bundle::user::ProcessUser;
 use crate::config::check::check_tag;
 use crate::config::pattern::Pattern;
 use crate::config::template::TagTemplate;
-use crate::filesystem::UserDatabase;
+use crate::filesystem::{ProcessUser, UserDatabase};
 use crate::image::Digest;
 use crate::image::digest::{VerifyReader, sha256};
 use crate::image::passwd::{parse_group, parse_id, parse_passwd};

@@ -57,10 +57,14 @@ fn parse_lines<T>(content: &[u8], parse: impl Fn(&[&str]) -> Option<T>) -> Vec<T
 }
 
 /// The largest user and group ID that engines and runtimes accept.
-const MAX_ID: u32 = i32::MAX as u32;
+pub(crate) const MAX_ID: u32 = i32::MAX as u32;
 
 /// Parses a user or group ID. Returns `None` for what is not a number or larger than runtimes accept.
 pub(crate) fn parse_id(text: &str) -> Option<u32> {
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| text.parse().ok()).flatten().filter(|number| *number <= MAX_ID)
+    is_number(text).then(|| text.parse().ok()).flatten().filter(|number| *number <= MAX_ID)
+}
+
+/// Returns whether a text is a user or group ID and no name, however large.
+pub(crate) fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -139,9 +139,9 @@ fn profile(args: &CargoArgs, table: Option<String>) -> String {
 /// Checks that a package with rules for `$OUT_DIR` has a build script.
 fn has_out_dir(package: &Package, files: &[FileRule]) -> Result<()> {
     let has_script = package.targets.iter().any(|target| target.kind.contains(&TargetKind::CustomBuild));
-    match files.iter().find(|rule| rule.from.get_ref().root == PatternRoot::OutDir) {
+    match files.iter().find(|rule| rule.pattern().is_some_and(|from| from.root == PatternRoot::OutDir)) {
         Some(rule) if !has_script => Err(rule.error(
-            rule.from.span(),
+            rule.title().1,
             format!("the package {} has no build script, which would set $OUT_DIR", package.name),
             "no build script writes there",
             "add a build.rs that writes the file to the folder in the environment variable OUT_DIR",

@@ -107,9 +107,10 @@ impl ImagePlan {
         self.created.as_second().unsigned_abs()
     }
 
-    /// Returns the destinations of the rules of `files`, each once.
+    /// Returns the destinations of the rules of `files`, and volumes, each once.
     pub fn asset_places(&self) -> Vec<String> {
-        crate::unique::each_once(self.files.iter().map(|rule| rule.to.get_ref().clone()))
+        let volumes = self.volumes.iter().map(|volume| format!("{volume}/"));
+        crate::unique::each_once(self.files.iter().map(|rule| rule.to.get_ref().clone()).chain(volumes))
     }
 
     /// Returns a warning if the entrypoint is in none of our layers, and no base can have it.

@@ -62,3 +62,5 @@ mod table;
 mod token_services;
 #[cfg(target_os = "linux")]
 mod two_builds;
+#[cfg(target_os = "linux")]
+mod volumes;

@@ -238,7 +238,7 @@ const ALL: [Key; 27] = [
         variable: None,
         flags: None,
         planned: |image| {
-            let rules = image.files.iter().map(|rule| (rule.from.get_ref().to_string(), rule.to.get_ref()));
+            let rules = image.files.iter().map(|rule| (rule.title().0, rule.to.get_ref()));
             let rules: Vec<_> = rules.map(|(from, to)| format!("{{ from = {from:?}, to = {to:?} }}")).collect();
             format!("[{}]", rules.join(", "))
         },

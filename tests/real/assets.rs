@@ -93,7 +93,7 @@ fn asset_rules_apply_on_both_architectures() {
             ("/srv/www/run.sh", "755 65532:65532 assets/run.sh"),
             ("/srv/www/now.css", "777 65532:65532 -> css/a.css: assets/css/a.css"),
             ("/srv/www/css", "755 65532:65532 IsADirectory"),
-            ("/srv/www", "755 0:0 IsADirectory"),
+            ("/srv/www", "755 65532:65532 IsADirectory"),
             ("/etc/look.toml", "600 0:0 PermissionDenied"),
             ("/usr/share/look/generated", &format!("644 7:65534 {triple}")),
             // The base's own are as they were.

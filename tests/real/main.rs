@@ -44,5 +44,6 @@ mod sbom;
 mod signing;
 mod sources;
 mod terminal;
+mod volumes;
 mod workspace;
 mod wrappers;

@@ -19,6 +19,7 @@ mod packages;
 mod programs;
 mod registries;
 mod tables;
+mod unwanted;
 
 use crate::support::project::Project;
 use std::fs;

@@ -34,6 +34,8 @@ fn table_errors_match_snapshot() {
     table("an invisible character in a label", "labels = { team = \"a\u{200b}b\" }");
     table("a folder that would delete the base's", "bin-dir = \"/.wh.etc\"");
     table("a user that is none", "user = \"a:b:c\"");
+    table("a negative user", "user = -1");
+    table("a port as a number that is none", "expose = [8080, 80800]");
     table("a folder that is relative", "workdir = \"srv\"");
     table("a compression that there is not", "compression = \"xz\"");
     table("a format of SBOMs that is mistyped", "sbom = \"cyclondx\"");
@@ -43,7 +45,12 @@ fn table_errors_match_snapshot() {
     table("a wrong type of what is true or false", "provenance = \"no\"");
     table("an unknown key of a file", "files = [{ from = \"a\", dest = \"/a\" }]");
     table("a time of files that is none", "files = [{ from = \"a\", to = \"/a\", mtime = \"now\" }]");
-    table("a time of files as a number", "files = [{ from = \"a\", to = \"/a\", mtime = 0 }]");
+    table("a time of files before 1970", "files = [{ from = \"a\", to = \"/a\", mtime = -1 }]");
+    table("a wrong type of an owner", "files = [{ from = \"a\", to = \"/a\", owner = 0.5 }]");
+    table("an exclusion that leads upwards", "files = [{ from = \"a\", to = \"/a\", exclude = [\"../b\"] }]");
+    table("an exception from exclusions", "files = [{ from = \"a\", to = \"/a\", exclude = [\"*.env\", \"!a.env\"] }]");
+    table("an exclusion without a source", "files = [{ to = \"/data/\", exclude = [\"*.map\"] }]");
+    table("a root without a source", "files = [{ to = \"/\", owner = \"nonroot\" }]");
     table("a file without a destination", "files = [{ from = \"a\" }]");
     table("an unknown key of an image", "[package.metadata.oci.images.y]\nplatform = [\"linux/amd64\"]");
     table("a port that is none, of an image", "[package.metadata.oci.images.y]\nexpose = [\"80\", \"70000\"]");
@@ -90,7 +97,9 @@ fn file_rule_errors_match_snapshot() {
     rule("an absolute path", r#"{ from = "/etc/hosts", to = "/etc/" }"#);
     rule("a relative destination", r#"{ from = "hello.toml", to = "etc/" }"#);
     rule("a destination that leads upwards", r#"{ from = "hello.toml", to = "/etc/../x" }"#);
-    rule("a folder for a file", r#"{ from = "assets", to = "/srv/www" }"#);
+    rule("several files for one", r#"{ from = "*.toml", to = "/srv/www" }"#);
+    rule("a file that the rule leaves out", r#"{ from = "hello.toml", to = "/etc/", exclude = ["*.toml"] }"#);
+    rule("a folder where a file is", r#"{ from = "hello.toml", to = "/a" }, { to = "/a/" }"#);
     rule("a file where the binary is", r#"{ from = "hello.toml", to = "/app/x" }"#);
     rule("two files for one place", r#"{ from = "hello.toml", to = "/a" }, { from = "Cargo.toml", to = "/a" }"#);
     rule("a mode that is none", r#"{ from = "hello.toml", to = "/a", mode = "rw-r--r--" }"#);
@@ -112,5 +121,22 @@ fn file_rule_errors_match_snapshot() {
     told.error("an owner that the base does not know", &owned("www-data"), &["build", "--base", "oci:base"]);
     told.error("a group that the base does not know", &owned("root:www-data"), &["build", "--base", "oci:base"]);
     told.error("an owner by name over scratch", &owned("root"), &["build", "--base", "scratch"]);
+    told.check();
+}
+
+#[test]
+fn user_errors_match_snapshot() {
+    let mut told = Snapshot::of("users");
+    let project = |table: &str| {
+        let project = Project::with_table(table);
+        BaseImage::new().write(&project.path("base"));
+        project
+    };
+    told.error("a user that the base does not know", &project("user = \"app\""), &["build", "--base", "oci:base"]);
+    let group = project("user = \"65532:app\"");
+    told.error("a group that the base does not know", &group, &["build", "--base", "oci:base"]);
+    told.error("a user by name over scratch", &project("user = \"app\""), &["build", "--base", "scratch"]);
+    let flag = ["build", "--base", "oci:base", "--user", "app"];
+    told.error("a user of a flag", &project("volumes = [\"/data\"]"), &flag);
     told.check();
 }
