@@ -87,16 +87,15 @@ impl Cancellation {
     /// Handles a signal, and passes it on.
     fn received(&self, signal: u8) {
         let processes = self.processes();
+        let is_handed_over = processes.iter().any(|process| process.is_in_our_place);
+        // A program in our place decides itself when it ends; an interrupt by the user is reported nevertheless.
+        let is_ours = signals::ends_programs(signal) && (!is_handed_over || signal == INTERRUPT);
+        // Before the programs receive it: whoever waits for their end must know why they ended.
+        let is_first = is_ours && self.0.signal.swap(signal, Ordering::SeqCst) == 0;
         for process in &processes {
             signals::send(process.id, signal);
         }
-        let is_handed_over = processes.iter().any(|process| process.is_in_our_place);
-        // A program in our place decides itself when it ends; an interrupt by the user is reported nevertheless.
-        if is_handed_over && signal != INTERRUPT || !signals::ends_programs(signal) {
-            return;
-        }
-        let is_first = self.0.signal.swap(signal, Ordering::SeqCst) == 0;
-        if is_handed_over {
+        if !is_ours || is_handed_over {
             return;
         }
         if !is_first {
