@@ -131,6 +131,7 @@ const FLAGS: &[Habit] = &[
     ),
     habit(&["-a", "--all-tags"], &["push"], "all tags of the key `tags` are pushed; `--tag` names others"),
     habit(&["--name"], NOT_RUNNING, "the image has the name of the package, or of `--repository`"),
+    habit(&["-o", "--output"], &["sbom"], "the SBOM is printed to stdout, as in `cargo oci sbom > sbom.json`"),
     habit(&["--squash"], BUILDING, "all binaries are one layer, and all files another"),
     habit(
         &["--network", "--net"],
@@ -196,7 +197,8 @@ const VALUES: &[ValueHabit] = &[
     ValueHabit {
         flag: "--tag",
         commands: &[],
-        is: |text| text.contains(':'),
+        // A registry's port is no tag.
+        is: |text| text.contains(':') && !text.contains('/'),
         answer: "a tag is without the name, as in `--tag {after}`; the name is that of the package, or of `--repository`",
     },
     ValueHabit {
@@ -231,31 +233,31 @@ const VALUES: &[ValueHabit] = &[
     },
     ValueHabit {
         flag: "--output",
-        commands: &[],
+        commands: &["build", "push"],
         is: |text| ["type=registry", "type=image", "registry"].iter().any(|kind| text.starts_with(kind)),
         answer: "use `cargo oci push`",
     },
     ValueHabit {
         flag: "--output",
-        commands: &[],
+        commands: &["build", "push"],
         is: |text| text == "type=docker" || text == "docker",
         answer: "use `cargo oci load`",
     },
     ValueHabit {
         flag: "--output",
-        commands: &[],
+        commands: &["build", "push"],
         is: |text| text.starts_with("type="),
         answer: "write TYPE=PATH, as in `-o oci-archive=image.tar`, `-o docker-archive=image.tar` or `-o oci-dir=image`",
     },
     ValueHabit {
         flag: "--output",
-        commands: &[],
+        commands: &["build", "push"],
         is: |text| text.rsplit('.').next() == Some("tar") && !text.contains('='),
         answer: "use `-o docker-archive={typed}` for `docker load`, or `-o oci-archive={typed}`",
     },
     ValueHabit {
         flag: "--output",
-        commands: &[],
+        commands: &["build", "push"],
         is: |text| text.contains(['/', '.']) && !text.contains('='),
         answer: "use `-o oci-dir={typed}`; a file needs its type, too, as in `-o oci-archive=image.tar`",
     },
@@ -282,6 +284,12 @@ const VALUES: &[ValueHabit] = &[
         commands: &["run"],
         is: |text| !text.starts_with('-'),
         answer: "the package of this folder is built and run; arguments of the program follow `--`, as in `cargo oci run -- {typed}`",
+    },
+    ValueHabit {
+        flag: "",
+        commands: &["sbom"],
+        is: |text| !text.starts_with('-') && text.contains(['/', ':']),
+        answer: "the SBOM of an image is printed by `cargo oci sbom --from {typed}`",
     },
     ValueHabit {
         flag: "",
@@ -334,6 +342,11 @@ const KEYS: &[Habit] = &[
     habit(&["working-dir", "working-directory", "cwd"], &[], "use `workdir`"),
     habit(&["targets", "target", "arch", "architectures"], &[], "use `platforms`"),
     habit(&["shell", "onbuild", "on-build"], &[], "OCI images have none: it is of Dockerfiles"),
+    habit(
+        &["sign", "key", "signing-key"],
+        &[],
+        "images are signed by `cargo oci push --sign --key FILE`, or by `cargo oci sign`",
+    ),
     habit(&["push", "load"], &[], "use the commands `cargo oci push` and `cargo oci load`"),
 ];
 

@@ -81,7 +81,12 @@ impl TypedValueParser for Checked {
 
     fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<String, Error> {
         let key = self.key;
-        let check = move |text: &str| key.set(&mut Table::default(), &[text]).map(|()| text.to_owned());
+        let is_split = key.flag.is_some_and(|flag| flag.is_split);
+        let check = move |text: &str| {
+            // As in variables, a space may follow a comma.
+            let text = if is_split { text.trim() } else { text };
+            key.set(&mut Table::default(), &[text]).map(|()| text.to_owned())
+        };
         TypedValueParser::parse_ref(&check, command, arg, value)
     }
 

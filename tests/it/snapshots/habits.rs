@@ -56,6 +56,9 @@ fn habits_of_docker_match_snapshot() {
         "run --cmd serve",
         "run ghcr.io/me/app",
         "run serve",
+        "push -t localhost:5000/me/app",
+        "sbom ghcr.io/me/app:v1",
+        "sbom -o sbom.json",
         "inspect x --tls-verify=false",
     ] {
         typed(line);
@@ -78,6 +81,7 @@ fn habits_in_tables_match_snapshot() {
         "repository = \"https://ghcr.io/me/app\"",
         "repository = \"https://ghcr.io/{name}\"",
         "repository = \"ghcr.io\"",
+        "sign = true",
         "tags = [\"ghcr.io/me/app:v1\"]",
     ] {
         told.error("written", &Project::with_table(line), &["build"]);
