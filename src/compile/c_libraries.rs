@@ -1,6 +1,6 @@
 //! Crates whose build scripts look for a C library, and how to have it in a static program.
 
-/// The crates, and what to do if the library is not there for a target. Each row was tried with the release that it names.
+/// The crates, and what to do if the library is not there for a target.
 const CRATES: [(&str, &str); 2] = [
     (
         "openssl-sys",
