@@ -2,19 +2,22 @@
 
 use std::path::Path;
 
+use super::statement::IN_TOTO;
+use crate::config::SbomFormat;
+
 /// The ends of names, and the artifact types of such files.
 const SUFFIXES: [(&str, &str); 10] = [
     // CycloneDX 1.6, "Recognized file patterns"
-    (".cdx.json", "application/vnd.cyclonedx+json"),
-    ("bom.json", "application/vnd.cyclonedx+json"),
+    (".cdx.json", SbomFormat::CycloneDx.media_type()),
+    ("bom.json", SbomFormat::CycloneDx.media_type()),
     (".cdx.xml", "application/vnd.cyclonedx+xml"),
     ("bom.xml", "application/vnd.cyclonedx+xml"),
     // SPDX 2.3, annex "SPDX file extensions"
-    (".spdx.json", "application/spdx+json"),
+    (".spdx.json", SbomFormat::Spdx.media_type()),
     (".spdx", "text/spdx"),
     // in-toto attestation framework, "Bundle"
-    (".intoto.jsonl", "application/vnd.in-toto+json"),
-    (".intoto.json", "application/vnd.in-toto+json"),
+    (".intoto.jsonl", IN_TOTO),
+    (".intoto.json", IN_TOTO),
     // SARIF 2.1.0, section 3.3
     (".sarif", "application/sarif+json"),
     (".sarif.json", "application/sarif+json"),

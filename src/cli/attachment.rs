@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use crate::config::SbomFormat;
+use crate::image::predicate;
 use crate::suggest::hint;
 
 /// Which attachment is meant: one of a type, or one with a digest.
@@ -27,15 +29,11 @@ pub struct AttachmentKind {
 }
 
 const KINDS: [AttachmentKind; 4] = [
-    AttachmentKind {
-        name: "cyclonedx",
-        types: &["application/vnd.cyclonedx+json"],
-        predicate: "https://cyclonedx.org/bom",
-    },
+    AttachmentKind { name: "cyclonedx", types: &[SbomFormat::CycloneDx.media_type()], predicate: predicate::CYCLONEDX },
     AttachmentKind {
         name: "spdx",
-        types: &["application/spdx+json", "text/spdx+json"],
-        predicate: "https://spdx.dev/Document",
+        types: &[SbomFormat::Spdx.media_type(), "text/spdx+json"],
+        predicate: predicate::SPDX,
     },
     AttachmentKind {
         name: "provenance",

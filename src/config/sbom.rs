@@ -34,7 +34,7 @@ impl SbomFormat {
     }
 
     /// Returns its media type (IANA), which is also the artifact type of its manifest.
-    pub fn media_type(self) -> &'static str {
+    pub const fn media_type(self) -> &'static str {
         match self {
             SbomFormat::CycloneDx => "application/vnd.cyclonedx+json",
             SbomFormat::Spdx => "application/spdx+json",

@@ -1,6 +1,7 @@
 //! One attachment among those of an image.
 
 use miette::{Report, miette};
+use oci_spec::image::ANNOTATION_TITLE;
 
 use super::referrers::{AttachedBlob, AttachedManifest, ImageReferrers, SubjectReferrers};
 use crate::cli::AttachmentName;
@@ -48,7 +49,7 @@ pub(crate) fn predicates(attached: &AttachedManifest) -> impl Iterator<Item = &s
 
 /// Returns the name of the file that was attached, if the attachment says it (image-spec, "Pre-Defined Annotation Keys").
 pub(crate) fn title(content: &AttachedBlob) -> Option<&str> {
-    content.annotations.get("org.opencontainers.image.title").map(String::as_str)
+    content.annotations.get(ANNOTATION_TITLE).map(String::as_str)
 }
 
 fn matches<'a>(found: &'a ImageReferrers, name: &AttachmentName) -> Vec<Found<'a>> {

@@ -12,6 +12,7 @@ use crate::event::{BuiltImage, PlannedContent, PlannedPush, PlannedTag, PlannedT
 use crate::parallel::{MANY, each};
 use crate::plan::ImagePlan;
 use crate::reference::{BaseReference, Reference};
+use crate::store::Source;
 
 /// What a push would do besides sending the images.
 #[derive(Clone, Copy, Debug)]
@@ -78,8 +79,14 @@ impl DryRun {
         let platforms = image.manifests.iter().map(|manifest| manifest.platform.to_string());
         let index = Some("index".to_owned()).filter(|_| !plan.no_index);
         let signed = index.into_iter().chain(platforms).filter(|_| self.signs).collect();
-        let to = format!("{}/{}", repository.registry(), repository.repository());
-        Ok(PlannedPush { image: image.name.clone(), to, digest: image.digest.clone(), tags, signed, content })
+        Ok(PlannedPush {
+            image: image.name.clone(),
+            to: registry.location(),
+            digest: image.digest.clone(),
+            tags,
+            signed,
+            content,
+        })
     }
 }
 

@@ -132,17 +132,17 @@ impl Reporter {
     /// Prints text, without its colors if they are disabled.
     pub fn text(&self, text: &str) -> ExitCode {
         let mut stdout = AutoStream::new(io::stdout(), self.result_color).lock();
-        match write!(stdout, "{text}").and_then(|()| stdout.flush()) {
-            // A reader such as `head` may close the pipe early.
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => self.unwritten(&error),
-            _ => ExitCode::SUCCESS,
-        }
+        self.written(write!(stdout, "{text}").and_then(|()| stdout.flush()))
     }
 
     /// Prints content as it is.
     pub fn content(&self, content: &[u8]) -> ExitCode {
         let mut stdout = io::stdout().lock();
-        match stdout.write_all(content).and_then(|()| stdout.flush()) {
+        self.written(stdout.write_all(content).and_then(|()| stdout.flush()))
+    }
+
+    fn written(&self, written: io::Result<()>) -> ExitCode {
+        match written {
             // A reader such as `head` may close the pipe early.
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => self.unwritten(&error),
             _ => ExitCode::SUCCESS,
