@@ -6,6 +6,7 @@
 //! | [`hooks`] | what a caller does while images are built |
 //! | `job` | one image on its way through the pipeline |
 //! | `base`, `verify_base` | the bases of images: read, verified, prepared |
+//! | `support` | warnings about bases that get no more fixes |
 //! | `binaries`, `dynamic` | binaries: prebuilt or compiled, and checked against their base |
 //! | `pending` | binaries, as cargo builds them → complete layers |
 //! | `files`, `layers` | the key `files` and binaries → layers, reused if nothing has changed |
@@ -29,6 +30,7 @@ mod pending;
 mod pipeline;
 pub(crate) mod referrers;
 mod settings;
+mod support;
 mod verify_base;
 
 use miette::miette;

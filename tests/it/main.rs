@@ -15,6 +15,7 @@ mod answers;
 mod attach_at_once;
 mod attachments;
 mod bad_input;
+#[cfg(target_os = "linux")]
 mod base_age;
 #[cfg(target_os = "linux")]
 mod beside;
