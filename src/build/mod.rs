@@ -13,11 +13,13 @@
 //! | `image`, `settings` | layers and base → config, manifest, index |
 //! | [`inputs`], `auditable` | what binaries are built from: crates, toolchain, Cargo.lock |
 //! | [`referrers`] | SBOMs and provenance, attached in the layout |
+//! | `budget` | the key `max-size` |
 //! | `outputs` | a finished layout → other places and forms |
 
 mod auditable;
 mod base;
 mod binaries;
+mod budget;
 mod dynamic;
 mod files;
 pub(crate) mod hooks;

@@ -21,6 +21,8 @@ mod base_age;
 mod beside;
 mod bodies;
 #[cfg(target_os = "linux")]
+mod budget;
+#[cfg(target_os = "linux")]
 mod bundle;
 mod cache;
 #[cfg(target_os = "linux")]
