@@ -12,6 +12,8 @@ use crate::reference::BaseReference;
 use crate::store::Source;
 use crate::store::error::read_error;
 
+/// No distribution has a longer name.
+const MOST_CHARS: usize = 80;
 /// The file is a few lines.
 const MOST_BYTES: u64 = 64 << 10;
 
@@ -38,7 +40,7 @@ impl OsRelease {
             match key {
                 "ID" => release.id = value,
                 "VERSION_ID" => release.version = value,
-                "PRETTY_NAME" => release.name = value,
+                "PRETTY_NAME" => release.name = value.chars().take(MOST_CHARS).collect(),
                 "SUPPORT_END" => release.support_end = value,
                 _ => {}
             }

@@ -13,7 +13,8 @@ use crate::store::Source;
 use crate::store::cache::records::RecordKind;
 use crate::store::layer::layers_of;
 
-/// Larger bases are judged by their name: reading their layers would take longer than the rest of the build.
+/// So much of a base is read, from its lowest layer, which is mostly the distribution. Reading more would take longer than the
+/// rest of the build.
 const MOST_BYTES_TO_READ: u64 = 64 << 20;
 
 /// What is known of a base, by its digest.
@@ -65,16 +66,22 @@ pub(crate) fn check(image: &ImagePlan, base: &Base, bases: &Bases) -> Result<()>
 }
 
 impl SupportRecord {
-    /// Looks for the os-release of a base in the layers of its first image, once, if they are in `source`.
+    /// Looks for the os-release of a base in the lowest layers of its first image, once, if they are in
+    /// `source`.
     fn read(&mut self, base: &Base, source: &dyn Source) {
         let Some(image) = base.images.first().filter(|_| !self.is_read) else { return };
-        let size = image.layers.iter().map(Descriptor::size).fold(0, u64::saturating_add);
-        let are_there = image.layers.iter().all(|layer| source.exists(layer).unwrap_or_default());
-        if size > MOST_BYTES_TO_READ || !are_there {
+        let mut left = MOST_BYTES_TO_READ;
+        let few = image.layers.iter().take_while(|layer| {
+            let rest = left.checked_sub(layer.size());
+            left = rest.unwrap_or_default();
+            rest.is_some()
+        });
+        let few: Vec<Descriptor> = few.cloned().collect();
+        if !few.iter().all(|layer| source.exists(layer).unwrap_or_default()) {
             return;
         }
         // What cannot be read is reported where it matters.
-        let layers = layers_of(&image.config, &image.layers);
+        let layers = layers_of(&image.config, &few);
         if let Ok(found) = layers.and_then(|layers| OsRelease::find(source, &layers)) {
             (self.is_read, self.release) = (true, found);
         }
