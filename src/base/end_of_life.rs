@@ -29,7 +29,7 @@ const DISTROLESS: &str = "distroless";
 ///
 /// - Debian and Ubuntu: the package distro-info-data (debian.csv, ubuntu.csv). Debian's date is that of LTS, whose fixes are
 ///   in Debian's images; Ubuntu's that of the standard support, after which fixes are for subscribers.
-/// - distroless: its `SUPPORT_POLICY.md`, a year after the next Debian was released. While that is to come: the end of
+/// - distroless: its `SUPPORT_POLICY.md`, for its static images. Debian 13 has a year after Debian 14, which is to come: the end of
 ///   Debian's own support.
 /// - Alpine: its page of releases, the column "End of support".
 #[rustfmt::skip]
@@ -42,7 +42,7 @@ const RELEASES: &[SupportedRelease] = &[
     release(DISTROLESS, "distroless Debian", "9", "", date(2020, 7, 18)),
     release(DISTROLESS, "distroless Debian", "10", "", date(2022, 8, 31)),
     release(DISTROLESS, "distroless Debian", "11", "", date(2024, 6, 10)),
-    release(DISTROLESS, "distroless Debian", "12", "", date(2026, 8, 9)),
+    release(DISTROLESS, "distroless Debian", "12", "", date(2026, 9, 30)),
     release(DISTROLESS, "distroless Debian", "13", "", date(2028, 8, 9)),
     release("ubuntu", "Ubuntu", "16.04", "xenial", date(2021, 4, 30)),
     release("ubuntu", "Ubuntu", "18.04", "bionic", date(2023, 5, 31)),
@@ -180,7 +180,7 @@ mod tests {
             (
                 "gcr.io/distroless/static-debian12:nonroot",
                 "",
-                "is distroless Debian 12, which has no fixes since 2026-08-09: use gcr.io/distroless/static-debian13:nonroot",
+                "is distroless Debian 12, which has no fixes since 2026-09-30: use gcr.io/distroless/static-debian13:nonroot",
             ),
             ("debian:bullseye-slim", "", "is Debian 11, which has no fixes since 2026-08-31: use Debian 13"),
             (

@@ -9,6 +9,7 @@ use crate::support::base::{BaseImage, PLATFORMS};
 use crate::support::handmade::{Image, Layer, base};
 use crate::support::process::Ran;
 use crate::support::project::{Call, Project};
+use crate::support::strict::{Behaviour, StrictRegistry};
 
 /// Returns a program of 64 bits for an ELF machine, or one of 32 bits for ARM's.
 fn program(machine: u8) -> Vec<u8> {
@@ -55,23 +56,50 @@ fn built(project: &Project, base: &str, day: &str, args: &[&str]) -> Ran {
 #[test]
 fn end_of_base_is_said_once_a_day() {
     let project = over("PRETTY_NAME=\"Distroless\"\nID=\"debian\"\nVERSION_ID=\"12\"\n");
-    let said = "warning: the base oci:base is distroless Debian 12, which has no fixes since 2026-08-09: use distroless \
+    let said = "warning: the base oci:base is distroless Debian 12, which has no fixes since 2026-09-30: use distroless \
                 Debian 13\n";
     let on = |day: &str, args: &[&str]| {
         let ran = built(&project, "oci:base", day, args);
         assert_eq!(ran.status, 0, "{}", ran.stderr);
         ran
     };
-    assert!(!on("2026-08-09", &[]).stderr.contains("warning"));
-    let first = on("2026-08-10", &[]).stderr;
+    assert!(!on("2026-09-30", &[]).stderr.contains("warning"));
+    let first = on("2026-10-01", &[]).stderr;
     assert_eq!(first.matches(said).count(), 1, "{first}");
-    assert!(!on("2026-08-10", &[]).stderr.contains("warning"));
-    assert!(on("2026-08-11", &[]).stderr.contains(said));
-    assert_eq!(on("2026-08-12", &["-q"]).stderr, "");
-    let json = on("2026-08-13", &["--message-format", "json"]).stdout;
+    assert!(!on("2026-10-01", &[]).stderr.contains("warning"));
+    assert!(on("2026-10-02", &[]).stderr.contains(said));
+    assert_eq!(on("2026-10-03", &["-q"]).stderr, "");
+    let json = on("2026-10-04", &["--message-format", "json"]).stdout;
     let events = json.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
     let warnings: Vec<_> = events.filter(|event| event["reason"] == "warning").collect();
     assert!(warnings.len() == 1 && warnings[0]["message"].as_str().is_some_and(|text| said.contains(text)), "{json}");
+}
+
+#[test]
+fn name_of_base_counts_until_it_is_pulled() {
+    let project = over("");
+    // Its os-release is that of Debian 13.
+    BaseImage::new().write(&project.path("new"));
+    let registry = StrictRegistry::start(Behaviour::default());
+    registry.put_layout(&project.path("new"), "distroless/static-debian11", "nonroot");
+    let base = registry.reference("distroless/static-debian11:nonroot");
+    let repository = registry.reference("acme/x");
+    // A push mounts the layers of the base, and does not read them.
+    let args = ["push", "--repository", &repository, "--base", &base, "--platform", "linux/amd64"];
+    let push = || {
+        let call = project.oci(&args).with(&["--prebuilt", "linux/amd64=program"]).env("CARGO_OCI_TODAY", "2026-11-29");
+        call.succeeds().stderr
+    };
+    let newer = registry.reference("distroless/static-debian13:nonroot");
+    let said = format!("is distroless Debian 11, which has no fixes since 2024-06-10: use {newer}\n");
+    let first = push();
+    assert!(first.contains(&said), "{first}");
+    assert!(!push().contains("warning"));
+    // Its own os-release knows better.
+    let pulled = built(&project, &base, "2026-11-30", &[]).stderr;
+    assert!(pulled.contains("Pulling") && !pulled.contains("warning"), "{pulled}");
+    let again = built(&project, &base, "2026-12-01", &[]).stderr;
+    assert!(again.contains("Finished") && !again.contains("warning"), "{again}");
 }
 
 #[test]
