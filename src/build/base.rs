@@ -1,7 +1,7 @@
 //! The bases of the images of a plan.
 
 use super::verify_base::BaseVerifier;
-use super::{files, settings, support};
+use super::{budget, files, settings, support};
 use crate::assets::BaseFacts;
 use crate::base::Base;
 use crate::context::base::Bases;
@@ -34,6 +34,7 @@ pub(crate) fn read(image: &ImagePlan, bases: &mut Bases) -> Result<Base> {
     let base = bases.read(image)?;
     BaseVerifier::new(bases).check(image, &base)?;
     settings::check(image, &base)?;
+    budget::check_base(image, &base)?;
     Ok(base)
 }
 

@@ -7,13 +7,15 @@ use miette::{IntoDiagnostic, Report, miette};
 use oci_spec::image::Descriptor;
 
 use super::layers::Layers;
+use crate::base::Base;
 use crate::error::Result;
-use crate::event::{BuiltImage, BuiltManifest};
+use crate::event::BuiltImage;
 use crate::image::layer::decompress::{TarLimit, decompress};
 use crate::image::layer::tar_reader::{TarEntryKind, TarReader};
 use crate::image::layer::{self, FileContent, LayerEntry};
 use crate::interrupt;
 use crate::plan::ImagePlan;
+use crate::platform::Platform;
 use crate::store::error::read_error;
 use crate::units::size;
 
@@ -27,50 +29,83 @@ struct SizedPart {
     size: u64,
 }
 
+/// Checks that the base alone is not larger than the plan allows: that can be said before minutes of compiling.
+///
+/// # Errors
+/// Returns an error with the largest layers if it is.
+pub(crate) fn check_base(plan: &ImagePlan, base: &Base) -> Result<()> {
+    let images = base.images.iter().map(|image| (&image.platform, layers_size(&image.layers)));
+    let Some(exceeding) = exceeding(plan.max_size, images) else { return Ok(()) };
+    let mut parts = Vec::new();
+    let largest = base.images.iter().find(|image| image.platform == *exceeding.largest);
+    add_base(&mut parts, largest.map(|image| &image.layers[..]).unwrap_or_default());
+    let help = "choose a smaller base with `--base`, or raise the key `max-size`";
+    Err(exceeding.error(&format!("the base of the image {}", plan.name), &parts, help))
+}
+
 /// Checks that the layers for each platform are not larger than the plan allows.
 ///
 /// # Errors
 /// Returns an error with the largest parts if they are.
 pub(crate) fn check(plan: &ImagePlan, image: &BuiltImage, layers: &Layers) -> Result<()> {
-    let Some(limit) = plan.max_size else { return Ok(()) };
-    let exceeding: Vec<_> = image.manifests.iter().filter(|manifest| layers_size(manifest) > limit).collect();
-    // The first of the largest.
-    let Some(largest) = exceeding.iter().rev().max_by_key(|manifest| layers_size(manifest)) else { return Ok(()) };
-    let sizes: Vec<_> =
-        exceeding.iter().map(|manifest| format!("{} for {}", size(layers_size(manifest)), manifest.platform)).collect();
-    let mut list = format!("the largest parts for {}, each compressed alone:", largest.platform);
-    for part in largest_parts(largest, layers)? {
-        // Writing to a string does not fail.
-        let _ = write!(list, "\n{:>10}  {}", size(part.size), part.name);
+    let images = image.manifests.iter().map(|manifest| (&manifest.platform, layers_size(&manifest.layers)));
+    let Some(exceeding) = exceeding(plan.max_size, images) else { return Ok(()) };
+    let mut parts = Vec::new();
+    for manifest in image.manifests.iter().filter(|manifest| manifest.platform == *exceeding.largest) {
+        let (below, own) = manifest.layers.split_at(manifest.below);
+        add_base(&mut parts, below);
+        for (at, layer) in own.iter().enumerate() {
+            let kind = if at + 1 == own.len() { "binary" } else { "file" };
+            add_files(&mut parts, kind, layer, layers)?;
+        }
     }
     let help = "make the first of these smaller or leave it out, or raise the key `max-size`";
-    Err(miette!(help = help, "{list}").wrap_err(format!(
-        "the image {} exceeds its `max-size` of {}: it has {}",
-        plan.name,
-        size(limit),
-        sizes.join(", ")
-    )))
+    Err(exceeding.error(&format!("the image {}", plan.name), &parts, help))
+}
+
+/// The platforms for which an image is too large.
+struct Exceeding<'a> {
+    limit: u64,
+    /// The platform with the largest image.
+    largest: &'a Platform,
+    /// The size for each.
+    sizes: Vec<String>,
+}
+
+/// Returns the platforms for which an image is larger than the limit, or `None` if there is none.
+fn exceeding<'a>(limit: Option<u64>, images: impl Iterator<Item = (&'a Platform, u64)>) -> Option<Exceeding<'a>> {
+    let limit = limit?;
+    let images: Vec<_> = images.filter(|(_, bytes)| *bytes > limit).collect();
+    // The first of the largest.
+    let (largest, _) = images.iter().rev().max_by_key(|(_, bytes)| *bytes)?;
+    let sizes = images.iter().map(|(platform, bytes)| format!("{} for {platform}", size(*bytes))).collect();
+    Some(Exceeding { limit, largest, sizes })
+}
+
+impl Exceeding<'_> {
+    fn error(&self, what: &str, parts: &[SizedPart], help: &str) -> Report {
+        let mut list = format!("the largest parts for {}, each compressed alone:", self.largest);
+        for part in parts {
+            // Writing to a string does not fail.
+            let _ = write!(list, "\n{:>10}  {}", size(part.size), part.name);
+        }
+        let (limit, sizes) = (size(self.limit), self.sizes.join(", "));
+        miette!(help = help, "{list}").wrap_err(format!("{what} exceeds its `max-size` of {limit}: it has {sizes}"))
+    }
 }
 
 /// Returns the size that `cargo oci inspect` shows for a platform.
-fn layers_size(manifest: &BuiltManifest) -> u64 {
-    manifest.layers.iter().map(Descriptor::size).fold(0, u64::saturating_add)
+fn layers_size(layers: &[Descriptor]) -> u64 {
+    layers.iter().map(Descriptor::size).fold(0, u64::saturating_add)
 }
 
-/// Returns the largest of the base's layers, and of the files in ours.
-fn largest_parts(manifest: &BuiltManifest, layers: &Layers) -> Result<Vec<SizedPart>> {
-    let (below, own) = manifest.layers.split_at(manifest.below);
-    let mut parts = Vec::new();
-    for (at, layer) in below.iter().enumerate() {
+/// Adds the layers of a base.
+fn add_base(parts: &mut Vec<SizedPart>, layers: &[Descriptor]) {
+    for (at, layer) in layers.iter().enumerate() {
         let digest: String = layer.digest().digest().chars().take(12).collect();
-        let name = format!("base layer {} of {}, {digest}", at + 1, below.len());
-        add(&mut parts, SizedPart { name, size: layer.size() });
+        let name = format!("base layer {} of {}, {digest}", at + 1, layers.len());
+        add(parts, SizedPart { name, size: layer.size() });
     }
-    for (at, layer) in own.iter().enumerate() {
-        let kind = if at + 1 == own.len() { "binary" } else { "file" };
-        add_files(&mut parts, kind, layer, layers)?;
-    }
-    Ok(parts)
 }
 
 /// Adds the files of one of our layers.

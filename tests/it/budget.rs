@@ -35,10 +35,14 @@ fn image_beyond_its_budget_is_not_written() {
     call(&project, &["build"]).succeeds();
     let good = digest(&project.layout());
     let manifest = fs::read_to_string(project.path("Cargo.toml")).expect("a file");
-    let project = project.file("Cargo.toml", &manifest.replace("200 KiB", "50 kB"));
-    for args in [&["build"][..], &["build", "--compression", "zstd"], &["build", "--compression", "none"]] {
+    let project = project.file("Cargo.toml", &manifest.replace("200 KiB", "60 KiB"));
+    for args in [
+        &["build"][..],
+        &["build", "--compression", "zstd"],
+        &["build", "--compression", "none", "--max-size", "100000"],
+    ] {
         let words = call(&project, args).fails(1);
-        let title = "error: the image x exceeds its `max-size` of 48.8 KiB: it has ";
+        let title = "error: the image x exceeds its `max-size` of ";
         assert!(words.contains(title) && words.contains(" KiB for linux/amd64\n\nCaused by:\n"), "{words}");
         let list = words.split_once("the largest parts for linux/amd64, each compressed alone:\n").expect("a list").1;
         let named: Vec<_> = list.lines().take(5).map(|line| line.split_once("B  ").expect("a size").1).collect();
@@ -53,6 +57,17 @@ fn image_beyond_its_budget_is_not_written() {
     }
     // A flag counts more than the key.
     call(&project, &["build", "--max-size", "200000"]).succeeds();
+}
+
+#[test]
+fn base_beyond_the_budget_is_said_first() {
+    // Nothing is compiled: there is no program.
+    let project = project("max-size = \"10 KiB\"");
+    let words = project.oci(&["build"]).fails(1);
+    let title = "error: the base of the image x exceeds its `max-size` of 10.0 KiB: it has ";
+    assert!(words.contains(title) && words.contains("base layer 2 of 2, "), "{words}");
+    assert!(words.contains("help: choose a smaller base with `--base`, or raise the key `max-size`\n"), "{words}");
+    assert!(!words.contains("Compiling"), "{words}");
 }
 
 #[test]
