@@ -5,6 +5,7 @@
 
 use super::files::FileRule;
 use super::folder::Folder;
+use super::image_test::ImageTests;
 use super::key::{Flag, Key, KeyDefault, ValueFunctions, Variable};
 use super::labels::Labels;
 use super::port::Port;
@@ -287,6 +288,14 @@ keys! {
         default: KeyDefault::Value("false"),
         example: "true",
         flag: Some(Flag::new("auditable", "BOOL")),
+        variable: None,
+    }
+    test: ImageTests {
+        help: "Test the image with `cargo oci test` and `cargo oci push --test`: what it prints, its exit status, what it answers",
+        name: "test",
+        default: KeyDefault::None,
+        example: r#"{ run = ["--version"], stdout = "hello" }"#,
+        flag: None,
         variable: None,
     }
 }

@@ -106,6 +106,7 @@ impl Facts<'_> {
             provenance: table.provenance.unwrap_or(true),
             is_provenance_required: self.args.image.table.provenance.is_some(),
             auditable: table.auditable.unwrap_or_default(),
+            tests: table.test.unwrap_or_default().0,
             source: package.repository.clone(),
             target_dir: self.target_dir.to_owned(),
             created: self.created,

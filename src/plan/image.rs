@@ -8,7 +8,7 @@ use miette::{Report, miette};
 
 use super::features::Features;
 use super::unit::Unit;
-use crate::config::{FileRule, Folder, Labels, Port, SbomFormat, Signal};
+use crate::config::{FileRule, Folder, ImageTest, Labels, Port, SbomFormat, Signal};
 use crate::error::Result;
 use crate::image::CompressionOptions;
 use crate::image::layer::ROOT_FOLDERS;
@@ -90,6 +90,8 @@ pub struct ImagePlan {
     pub is_provenance_required: bool,
     /// Whether the list of crates is embedded into its binaries.
     pub auditable: bool,
+    /// How it is tested.
+    pub tests: Vec<ImageTest>,
     /// The repository of the sources, from Cargo.toml.
     pub source: Option<String>,
     /// Cargo's target folder.

@@ -32,6 +32,13 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
             ("Pulling", format!("{base} ({blobs} {}, {})", plural(*blobs, "layer"), size(*bytes)))
         }
         Event::Tagging { image, tags } => ("Tagging", format!("{image}: {}", tags.join(", "))),
+        Event::Testing { image, platforms, runner } => {
+            let runner = runner.as_ref().map(|runner| format!(" in {runner}")).unwrap_or_default();
+            ("Testing", format!("{image} for {}{runner}", list(platforms)))
+        }
+        Event::Tested { image, result } => {
+            ("Tested", format!("{image} {} {}: {}", result.platform, result.name, result.verdict.word()))
+        }
         Event::Layered { image, platform, files, bytes } => {
             ("Layering", format!("{image} {platform}: {} ({})", files.join(", "), size(*bytes)))
         }

@@ -34,6 +34,7 @@ mod git;
 mod golden;
 #[cfg(unix)]
 mod hosts;
+mod image_tests;
 mod inspect;
 #[cfg(target_os = "linux")] // programs are watched in /proc
 mod interrupts;
