@@ -20,7 +20,7 @@
 //! | input | [`cli`]: what was typed · [`config`]: the table in Cargo.toml |
 //! | documents | [`image`]: digests, layers, configs, manifests, indexes |
 //! | names | [`reference`](mod@reference): where an image is · [`platform`]: OCI platform ↔ Rust target |
-//! | ground | [`environment`]: the variables of a run · [`parallel`]: work side by side · [`git`]: facts of the commit · [`ci`]: what CI services say in variables · [`release`](mod@release): releases of rustc and cargo · [`regular_file`](mod@regular_file): files that are no pipes · [`suggest`]: did you mean · [`habits`]: what other tools call it · [`unique`]: lists without repetitions · [`sanitize`](mod@sanitize): text for a terminal · [`secret`]: text that is not printed · [`error`]: errors of files and of cargo · [`interrupt`]: Ctrl-C |
+//! | ground | [`environment`]: the variables of a run · [`parallel`]: work side by side · [`git`]: facts of the commit · [`ci`]: what CI services say in variables · [`release`](mod@release): releases of rustc and cargo · [`regular_file`](mod@regular_file): files that are no pipes · [`suggest`]: did you mean · [`habits`]: what other tools call it · [`unique`]: lists without repetitions · [`units`](mod@units): numbers with units · [`sanitize`](mod@sanitize): text for a terminal · [`secret`]: text that is not printed · [`error`]: errors of files and of cargo · [`interrupt`]: Ctrl-C |
 //!
 //! Arrows point down only, and the workshops do not know each other.
 //!
@@ -76,3 +76,4 @@ pub mod store;
 mod suggest;
 mod testing;
 mod unique;
+mod units;

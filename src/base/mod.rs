@@ -1,8 +1,17 @@
-//! A base image: its manifests and configs, without layers.
+//! A base image: its manifests and configs, and how old it is.
+//!
+//! | file | what is in it |
+//! | --- | --- |
+//! | `listing`, `image` | an index → the image for each platform |
+//! | [`embedded`], [`certificates`] | the base in cargo-oci itself |
+//! | [`os_release`], [`end_of_life`] | the distribution that a base is made of, and until when it is fixed |
 
+pub(crate) mod certificates;
 pub(crate) mod embedded;
+pub(crate) mod end_of_life;
 mod image;
 mod listing;
+pub(crate) mod os_release;
 
 use miette::{Context, Report, miette};
 use oci_spec::image::Descriptor;

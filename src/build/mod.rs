@@ -6,17 +6,20 @@
 //! | [`hooks`] | what a caller does while images are built |
 //! | `job` | one image on its way through the pipeline |
 //! | `base`, `verify_base` | the bases of images: read, verified, prepared |
+//! | `support` | warnings about bases that get no more fixes |
 //! | `binaries`, `dynamic` | binaries: prebuilt or compiled, and checked against their base |
 //! | `pending` | binaries, as cargo builds them → complete layers |
 //! | `files`, `layers` | the key `files` and binaries → layers, reused if nothing has changed |
 //! | `image`, `settings` | layers and base → config, manifest, index |
 //! | [`inputs`], `auditable` | what binaries are built from: crates, toolchain, Cargo.lock |
 //! | [`referrers`] | SBOMs and provenance, attached in the layout |
+//! | `budget` | the key `max-size` |
 //! | `outputs` | a finished layout → other places and forms |
 
 mod auditable;
 mod base;
 mod binaries;
+mod budget;
 mod dynamic;
 mod files;
 pub(crate) mod hooks;
@@ -29,6 +32,7 @@ mod pending;
 mod pipeline;
 pub(crate) mod referrers;
 mod settings;
+mod support;
 mod verify_base;
 
 use miette::miette;

@@ -12,6 +12,7 @@ use miette::{IntoDiagnostic, miette};
 use super::auditable::Auditable;
 use super::base::{self, BaseState};
 use super::binaries::{self, Binaries};
+use super::budget;
 use super::dynamic::DynamicLinkCheck;
 use super::hooks::{Hooks, ImageBase};
 use super::image::ImageBuilder;
@@ -83,6 +84,9 @@ impl Pipeline<'_> {
             None => self.inputs(&jobs, toolchain.as_ref())?,
         };
         let mut built = each(&jobs, FEW, |job| finish(job, &compiled))?;
+        for (job, image) in jobs.iter().zip(&built) {
+            budget::check(job.plan, image, &job.builder.layers)?;
+        }
         if self.attach {
             for (job, image) in jobs.iter().zip(&mut built) {
                 let (plan, base) = (job.plan, &job.prepared()?.base);

@@ -3,6 +3,7 @@
 //! The field of [`Table`], reading, merging, the flag, the environment variable, the row in docs/configuration.md and the JSON
 //! Schema come from the row. The type of the value implements [`KeyValue`]; for most it exists already.
 
+use super::byte_size::ByteSize;
 use super::files::FileRule;
 use super::folder::Folder;
 use super::image_test::ImageTests;
@@ -215,6 +216,14 @@ keys! {
         default: KeyDefault::Value(r#""gzip""#),
         example: r#""zstd""#,
         flag: Some(Flag::new("compression", "KIND")),
+        variable: None,
+    }
+    max_size: ByteSize {
+        help: "Fail if the layers of the image are larger than this for a platform, compressed: bytes, or with kB, KiB, MB, MiB, GB or GiB",
+        name: "max-size",
+        default: KeyDefault::None,
+        example: r#""20 MiB""#,
+        flag: Some(Flag::new("max-size", "SIZE")),
         variable: None,
     }
     features: Vec<Feature> {

@@ -12,6 +12,7 @@
 //! | [`check`] | rules that flags and tables share |
 //! | [`document`], `error` | values of TOML, and errors with their position |
 
+mod byte_size;
 pub(crate) mod check;
 pub mod document;
 mod error;
@@ -39,6 +40,7 @@ pub(crate) mod text;
 pub(crate) mod value;
 mod verify;
 
+pub(crate) use byte_size::ByteSize;
 pub(crate) use check::is_whiteout;
 pub(crate) use error::ValueError;
 pub(crate) use expression::Expression;

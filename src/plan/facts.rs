@@ -14,7 +14,7 @@ use super::image::ImagePlan;
 use super::tags::{Git, Values};
 use crate::cli::{BuildArgs, CargoArgs};
 use crate::config::value::{Arguments, Entrypoint, KeyValue, NonEmpty};
-use crate::config::{BaseVerify, FileRule, Folder, PatternRoot, Table};
+use crate::config::{BaseVerify, ByteSize, FileRule, Folder, PatternRoot, Table};
 use crate::error::Result;
 use crate::git::Commit;
 use crate::image::CompressionOptions;
@@ -98,6 +98,7 @@ impl Facts<'_> {
                 compression: table.compression.unwrap_or_default(),
                 threads: threads(self.args.cargo.jobs.as_deref()),
             },
+            max_size: table.max_size.map(|ByteSize(bytes)| bytes),
             no_index: self.args.image.no_index,
             engine: table.engine,
             files,

@@ -64,6 +64,8 @@ pub struct ImagePlan {
     pub annotations: Labels,
     /// How layers are compressed.
     pub packing: CompressionOptions,
+    /// The largest size of its layers for a platform, in bytes.
+    pub max_size: Option<u64>,
     /// The tags.
     pub tags: Vec<String>,
     /// Whether a tag was made from a template.

@@ -16,8 +16,12 @@ mod attach_at_once;
 mod attachments;
 mod bad_input;
 #[cfg(target_os = "linux")]
+mod base_age;
+#[cfg(target_os = "linux")]
 mod beside;
 mod bodies;
+#[cfg(target_os = "linux")]
+mod budget;
 #[cfg(target_os = "linux")]
 mod bundle;
 mod cache;

@@ -37,7 +37,7 @@ fn label(labels: &Labels) -> String {
     value.map_or_else(String::new, |value| format!("{{ a = {value} }}"))
 }
 
-const ALL: [Key; 27] = [
+const ALL: [Key; 28] = [
     Key {
         name: "base",
         default: r#""gcr.io/distroless/static-debian13:nonroot""#,
@@ -185,6 +185,19 @@ const ALL: [Key; 27] = [
         variable: None,
         flags: Some((&["--compression", "zstd"], r#""zstd""#)),
         planned: |image| format!("{:?}", image.packing.compression).to_lowercase().replacen("", "\"", 1) + "\"",
+    },
+    Key {
+        name: "max-size",
+        default: "",
+        tables: ["1000", "\"2 kB\"", "\"3 KiB\""],
+        variable: None,
+        flags: Some((&["--max-size", "4 MB"], "4000000")),
+        planned: |image| match image.max_size {
+            Some(1_000) => "1000".to_owned(),
+            Some(2_000) => "\"2 kB\"".to_owned(),
+            Some(3_072) => "\"3 KiB\"".to_owned(),
+            other => other.map_or_else(String::new, |bytes| bytes.to_string()),
+        },
     },
     Key {
         name: "features",

@@ -16,7 +16,7 @@ use super::strict::random::Random;
 /// The tag of the image in its layout.
 pub const TAG: &str = "nonroot";
 /// What the image is there for.
-pub const PLATFORMS: [&str; 3] = ["linux/amd64", "linux/arm64/v8", "linux/arm/v7"];
+pub const PLATFORMS: [&str; 4] = ["linux/amd64", "linux/arm64/v8", "linux/arm/v7", "linux/riscv64"];
 
 const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const CREATED: &str = "1970-01-01T00:00:00Z";
@@ -407,7 +407,7 @@ fn layers_of(architecture: &str) -> [(Packing, Vec<u8>); 4] {
     root.link("./var/run", "/run");
     root.file("./etc/passwd", PASSWD);
     root.file("./etc/group", GROUP);
-    let package = format!("Package: base-files\nVersion: 12.4\nArchitecture: {architecture}\n");
+    let package = format!("Package: base-files\nVersion: 13.8\nArchitecture: {architecture}\n");
     root.file("./var/lib/dpkg/status.d/base-files", &package);
 
     let mut certificates = Layer::default();

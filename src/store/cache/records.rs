@@ -40,6 +40,8 @@ pub enum RecordKind {
     Crates,
     /// A file → its digest or metadata, while it has the same fingerprint.
     File,
+    /// A base → its os-release, and the day of the last warning about it.
+    Support,
 }
 
 impl fmt::Display for RecordKind {
@@ -53,6 +55,7 @@ impl fmt::Display for RecordKind {
             RecordKind::Attached => "attached",
             RecordKind::Crates => "crates",
             RecordKind::File => "file",
+            RecordKind::Support => "support",
         })
     }
 }
