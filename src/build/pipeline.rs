@@ -193,7 +193,7 @@ impl Pipeline<'_> {
         pending: &PendingLayers,
     ) -> Result<(Compiled, Option<Inputs<'_>>)> {
         let listener = self.context.listener;
-        if !Auditable::is_wanted(self.plan) {
+        if !Auditable::is_wanted(self.plan, toolchain.is_some()) {
             let compiled = binaries.make(jobs, toolchain, &|binary| pending.arrived(binary), listener)?;
             return Ok((compiled, None));
         }

@@ -282,10 +282,10 @@ keys! {
         variable: None,
     }
     auditable: bool {
-        help: "Embed the list of crates into the binaries, as `cargo auditable` does",
+        help: "Embed the list of crates into the binaries, as `cargo auditable` does, so that scanners find them",
         name: "auditable",
-        default: KeyDefault::Value("false"),
-        example: "true",
+        default: KeyDefault::Value("true"),
+        example: "false",
         flag: Some(Flag::new("auditable", "BOOL")),
         variable: None,
     }

@@ -261,10 +261,10 @@ const ALL: [Key; 27] = [
     },
     Key {
         name: "auditable",
-        default: "false",
-        tables: ["true", "false", "true"],
+        default: "true",
+        tables: ["false", "true", "false"],
         variable: None,
-        flags: Some((&["--auditable", "false"], "false")),
+        flags: Some((&["--auditable", "true"], "true")),
         planned: |image| image.auditable.to_string(),
     },
 ];
