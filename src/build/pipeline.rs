@@ -88,6 +88,7 @@ impl Pipeline<'_> {
                 let (plan, base) = (job.plan, &job.prepared()?.base);
                 let attachments =
                     Attachments { whole: self.plan, plan, base, binaries: &compiled.binaries, inputs: &inputs };
+                attachments.vex_warnings(image)?.into_iter().for_each(|warning| self.context.warn(warning));
                 image.attached = attachments.attach(image, &job.builder.layers.writer)?;
             }
         }

@@ -15,6 +15,7 @@ use super::template::TagTemplate;
 use super::text::{BinName, Feature, Profile, UserAndGroup, VolumeFolder, WorkingDir};
 use super::value::{Arguments, Entrypoint, EnvEntries, KeyValue, NonEmpty};
 use super::verify::BaseVerify;
+use super::vex::VexPaths;
 use crate::image::Compression;
 use crate::platform::PlatformChoice;
 use crate::reference::{BaseReference, EngineReference};
@@ -279,6 +280,14 @@ keys! {
         default: KeyDefault::Value("true"),
         example: "false",
         flag: Some(Flag::new("provenance", "BOOL")),
+        variable: None,
+    }
+    vex: VexPaths {
+        help: "Attach these OpenVEX documents to the image: a file, a folder with *.openvex.json files, or an array of them",
+        name: "vex",
+        default: KeyDefault::None,
+        example: r#""hello.openvex.json""#,
+        flag: Some(Flag::new("vex", "PATH")),
         variable: None,
     }
     auditable: bool {

@@ -36,6 +36,7 @@ mod tests;
 pub(crate) mod text;
 pub(crate) mod value;
 mod verify;
+mod vex;
 
 pub(crate) use check::is_whiteout;
 pub(crate) use error::ValueError;

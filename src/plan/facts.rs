@@ -105,6 +105,8 @@ impl Facts<'_> {
             is_sbom_required: self.args.image.table.sbom.is_some(),
             provenance: table.provenance.unwrap_or(true),
             is_provenance_required: self.args.image.table.provenance.is_some(),
+            vex: table.vex.unwrap_or_default().0,
+            is_vex_required: self.args.image.table.vex.is_some(),
             auditable: table.auditable.unwrap_or(true),
             auditable_prebuilt: table.auditable.unwrap_or_default(),
             source: package.repository.clone(),

@@ -88,6 +88,10 @@ pub struct ImagePlan {
     pub provenance: bool,
     /// Whether the provenance was asked for on the command line: a registry must accept it.
     pub is_provenance_required: bool,
+    /// The OpenVEX documents that are attached: files, and folders with such files.
+    pub vex: Vec<PathBuf>,
+    /// Whether they were asked for on the command line: a registry must accept them.
+    pub is_vex_required: bool,
     /// Whether the list of crates is embedded into the binaries that cargo compiles for it.
     pub auditable: bool,
     /// Whether the list is embedded into prebuilt binaries too: what they were built from is for the user to say.

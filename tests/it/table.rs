@@ -37,7 +37,7 @@ fn label(labels: &Labels) -> String {
     value.map_or_else(String::new, |value| format!("{{ a = {value} }}"))
 }
 
-const ALL: [Key; 27] = [
+const ALL: [Key; 28] = [
     Key {
         name: "base",
         default: r#""gcr.io/distroless/static-debian13:nonroot""#,
@@ -258,6 +258,14 @@ const ALL: [Key; 27] = [
         variable: None,
         flags: Some((&["--provenance", "true"], "true")),
         planned: |image| image.provenance.to_string(),
+    },
+    Key {
+        name: "vex",
+        default: "[]",
+        tables: [r#"["/a.openvex.json"]"#, r#"["/b", "/c"]"#, "[]"],
+        variable: None,
+        flags: Some((&["--vex", "d", "--vex", "e"], r#"["d", "e"]"#)),
+        planned: |image| texts(&image.vex.iter().map(|path| path.display()).collect::<Vec<_>>()),
     },
     Key {
         name: "auditable",
