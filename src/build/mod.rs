@@ -39,6 +39,7 @@ use miette::miette;
 
 use self::hooks::Hooks;
 use self::pipeline::Pipeline;
+use crate::attest::vex::VexFile;
 use crate::compile::Toolchain;
 use crate::context::GlobalContext;
 use crate::context::base::Bases;
@@ -94,6 +95,10 @@ impl<'a> Build<'a> {
         check(&plan)?;
         announce(&plan, self.context);
         plan.images.iter().try_for_each(files::check)?;
+        if self.attach {
+            // What is wrong with them is said before minutes of compiling.
+            plan.images.iter().try_for_each(|image| VexFile::read_all(&image.vex).map(drop))?;
+        }
         let mut bases = Bases::new(self.context, self.complete, plan.is_offline)?;
         let (complete, attach) = (self.complete, self.attach);
         let cache = self.context.cache()?;

@@ -92,6 +92,7 @@ impl Pipeline<'_> {
                 let (plan, base) = (job.plan, &job.prepared()?.base);
                 let attachments =
                     Attachments { whole: self.plan, plan, base, binaries: &compiled.binaries, inputs: &inputs };
+                attachments.vex_warnings(image)?.into_iter().for_each(|warning| self.context.warn(warning));
                 image.attached = attachments.attach(image, &job.builder.layers.writer)?;
             }
         }
@@ -197,7 +198,7 @@ impl Pipeline<'_> {
         pending: &PendingLayers,
     ) -> Result<(Compiled, Option<Inputs<'_>>)> {
         let listener = self.context.listener;
-        if !Auditable::is_wanted(self.plan) {
+        if !Auditable::is_wanted(self.plan, toolchain.is_some()) {
             let compiled = binaries.make(jobs, toolchain, &|binary| pending.arrived(binary), listener)?;
             return Ok((compiled, None));
         }

@@ -17,6 +17,7 @@ use super::template::TagTemplate;
 use super::text::{BinName, Feature, Profile, UserAndGroup, VolumeFolder, WorkingDir};
 use super::value::{Arguments, Entrypoint, EnvEntries, KeyValue, NonEmpty};
 use super::verify::BaseVerify;
+use super::vex::VexPaths;
 use crate::image::Compression;
 use crate::platform::PlatformChoice;
 use crate::reference::{BaseReference, EngineReference};
@@ -291,11 +292,19 @@ keys! {
         flag: Some(Flag::new("provenance", "BOOL")),
         variable: None,
     }
+    vex: VexPaths {
+        help: "Attach these OpenVEX documents to the image: a file, a folder with *.openvex.json files, or an array of them",
+        name: "vex",
+        default: KeyDefault::None,
+        example: r#""hello.openvex.json""#,
+        flag: Some(Flag::new("vex", "PATH")),
+        variable: None,
+    }
     auditable: bool {
-        help: "Embed the list of crates into the binaries, as `cargo auditable` does",
+        help: "Embed the list of crates into the binaries, as `cargo auditable` does, so that scanners find them",
         name: "auditable",
-        default: KeyDefault::Value("false"),
-        example: "true",
+        default: KeyDefault::Value("true"),
+        example: "false",
         flag: Some(Flag::new("auditable", "BOOL")),
         variable: None,
     }

@@ -39,6 +39,7 @@ mod tests;
 pub(crate) mod text;
 pub(crate) mod value;
 mod verify;
+mod vex;
 
 pub(crate) use byte_size::ByteSize;
 pub(crate) use check::is_whiteout;

@@ -90,10 +90,16 @@ pub struct ImagePlan {
     pub provenance: bool,
     /// Whether the provenance was asked for on the command line: a registry must accept it.
     pub is_provenance_required: bool,
-    /// Whether the list of crates is embedded into its binaries.
+    /// The OpenVEX documents that are attached: files, and folders with such files.
+    pub vex: Vec<PathBuf>,
+    /// Whether they were asked for on the command line: a registry must accept them.
+    pub is_vex_required: bool,
+    /// Whether the list of crates is embedded into the binaries that cargo compiles for it.
     pub auditable: bool,
     /// How it is tested.
     pub tests: Vec<ImageTest>,
+    /// Whether the list is embedded into prebuilt binaries too: what they were built from is for the user to say.
+    pub auditable_prebuilt: bool,
     /// The repository of the sources, from Cargo.toml.
     pub source: Option<String>,
     /// Cargo's target folder.

@@ -68,4 +68,5 @@ mod token_services;
 #[cfg(target_os = "linux")]
 mod two_builds;
 #[cfg(target_os = "linux")]
+mod vex;
 mod volumes;

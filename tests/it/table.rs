@@ -273,11 +273,19 @@ const ALL: [Key; 28] = [
         planned: |image| image.provenance.to_string(),
     },
     Key {
-        name: "auditable",
-        default: "false",
-        tables: ["true", "false", "true"],
+        name: "vex",
+        default: "[]",
+        tables: [r#"["/a.openvex.json"]"#, r#"["/b", "/c"]"#, "[]"],
         variable: None,
-        flags: Some((&["--auditable", "false"], "false")),
+        flags: Some((&["--vex", "d", "--vex", "e"], r#"["d", "e"]"#)),
+        planned: |image| texts(&image.vex.iter().map(|path| path.display()).collect::<Vec<_>>()),
+    },
+    Key {
+        name: "auditable",
+        default: "true",
+        tables: ["false", "true", "false"],
+        variable: None,
+        flags: Some((&["--auditable", "true"], "true")),
         planned: |image| image.auditable.to_string(),
     },
 ];
