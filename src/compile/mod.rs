@@ -135,7 +135,7 @@ impl CargoJob<'_> {
             command.args(["--target", target.triple]);
         }
         let flags = rustflags::add(&self.plan.remaps, &toolchain.sysroot, self.config, self.targets, |target| {
-            toolchain.has_libc(target)
+            toolchain.libc(target)
         })?;
         command.args(flags.args).envs(flags.variable);
         let messages = self.execute(command, on_binary)?;
