@@ -3,6 +3,7 @@
 //! The field of [`Table`], reading, merging, the flag, the environment variable, the row in docs/configuration.md and the JSON
 //! Schema come from the row. The type of the value implements [`KeyValue`]; for most it exists already.
 
+use super::allocator::Allocator;
 use super::files::FileRule;
 use super::folder::Folder;
 use super::key::{Flag, Key, KeyDefault, ValueFunctions, Variable};
@@ -246,6 +247,14 @@ keys! {
         default: KeyDefault::Value(r#""release""#),
         example: r#""release""#,
         flag: Some(Flag::declared_elsewhere("profile")),
+        variable: None,
+    }
+    allocator: Allocator {
+        help: "Link this allocator into the programs: mimalloc, jemalloc, or system for that of the C library",
+        name: "allocator",
+        default: KeyDefault::Value(r#""system""#),
+        example: r#""mimalloc""#,
+        flag: Some(Flag::new("allocator", "NAME")),
         variable: None,
     }
     engine: EngineReference {

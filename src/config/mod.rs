@@ -7,11 +7,12 @@
 //! | [`section`], `table` | Cargo.toml → tables, and how tables inherit from each other |
 //! | `near_miss` | tables that are almost it, and are not read |
 //! | [`schema`], [`markdown`] | the list of keys as JSON Schema and as documentation |
-//! | [`template`], [`port`], [`signal`], [`folder`], [`sbom`], [`text`], `labels`, `repositories`, `verify` | the types of single keys |
+//! | [`template`], [`port`], [`signal`], [`folder`], [`sbom`], [`text`], `allocator`, `labels`, `repositories`, `verify` | the types of single keys |
 //! | `files`, `pattern` | the rules of the key `files`, and the patterns in them |
 //! | [`check`] | rules that flags and tables share |
 //! | [`document`], `error` | values of TOML, and errors with their position |
 
+pub(crate) mod allocator;
 pub(crate) mod check;
 pub mod document;
 mod error;
@@ -37,6 +38,7 @@ pub(crate) mod text;
 pub(crate) mod value;
 mod verify;
 
+pub(crate) use allocator::Allocator;
 pub(crate) use check::is_whiteout;
 pub(crate) use error::ValueError;
 pub(crate) use files::{Account, FileMtime, FileRule};
