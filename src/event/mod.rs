@@ -28,8 +28,8 @@ pub enum Event {
     CompilingAllocator {
         /// Its name.
         name: &'static str,
-        /// The version of the crate with its sources.
-        version: &'static str,
+        /// Name and version of the crate with its sources.
+        from: String,
         /// The Rust target triple.
         triple: &'static str,
     },

@@ -132,7 +132,8 @@ pub fn make(request: &Request, environment: &Environment) -> Result<Plan> {
     conflicts::outputs_can_be_written(&args.output)?;
     prebuilt::check(&args.image.prebuilt, &images)?;
     let compile = compile::plan(&args.cargo, environment, &workspace, &mut images)?;
-    let advice = images.iter().filter_map(|image| image.advice(metadata)).collect();
+    let advised = images.iter().filter(|_| !args.cargo.talk.quiet);
+    let advice = advised.filter_map(|image| image.advice(metadata)).collect();
     images.iter_mut().try_for_each(|image| request.purpose.apply(image))?;
     Ok(Plan {
         compile,

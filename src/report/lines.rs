@@ -29,8 +29,8 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
         Event::InstallingTarget { triple } => {
             ("Installing", format!("the Rust standard library for {triple} (rustup target add)"))
         }
-        Event::CompilingAllocator { name, version, triple } => {
-            ("Compiling", format!("the allocator {name} for {triple} (crate version {version})"))
+        Event::CompilingAllocator { name, from, triple } => {
+            ("Compiling", format!("the allocator {name} for {triple} (from {from})"))
         }
         Event::Pulling { base, blobs, bytes } => {
             ("Pulling", format!("{base} ({blobs} {}, {})", plural(*blobs, "layer"), size(*bytes)))

@@ -57,8 +57,10 @@ impl Libraries<'_> {
         }
         let sources = sources(self.allocator, self.source, self.plan, &self.folder.join("source"))?;
         each(&stale, FEW, |(target, stamp)| {
-            let (target, version) = (**target, self.source.version);
-            listener(Event::CompilingAllocator { name: self.allocator.name(), version, triple: target.triple });
+            let target = **target;
+            let version = self.source.version.split('+').next().unwrap_or_default();
+            let from = format!("{} {version}", self.source.name);
+            listener(Event::CompilingAllocator { name: self.allocator.name(), from, triple: target.triple });
             self.make_one(target, &sources, stamp).map_err(|error| self.failed(target, &error))
         })?;
         Ok(())
