@@ -46,8 +46,9 @@ use crate::context::base::Bases;
 use crate::error::Result;
 use crate::event::{BuiltImage, Event};
 use crate::interrupt::inherit;
-use crate::plan::{self, ImagePlan, Plan, Request};
+use crate::plan::{self, Advice, ImagePlan, Plan, Request};
 use crate::store::Layout;
+use crate::store::cache::records::RecordKind;
 
 /// A build that was requested.
 pub(crate) struct Build<'a> {
@@ -94,6 +95,7 @@ impl<'a> Build<'a> {
         plan.warnings.iter().for_each(|message| self.context.warn(message));
         check(&plan)?;
         announce(&plan, self.context);
+        advise(&plan, self.context)?;
         plan.images.iter().try_for_each(files::check)?;
         if self.attach {
             // What is wrong with them is said before minutes of compiling.
@@ -133,6 +135,19 @@ impl Built<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// Reports advice that was not given before.
+fn advise(plan: &Plan, context: &GlobalContext) -> Result<()> {
+    for Advice { layout, text } in &plan.advice {
+        let cache = context.cache()?;
+        let about = format!("advice about {}", layout.display());
+        if cache.get::<String>(RecordKind::Advice, &about).is_none_or(|given| given != *text) {
+            context.report(Event::Advice { message: text.clone() });
+            cache.put(RecordKind::Advice, &about, text);
+        }
+    }
+    Ok(())
 }
 
 /// Reports the tags of the plan, before minutes of compiling.

@@ -135,6 +135,8 @@ impl Attachments<'_> {
 
     fn provenance(&self, subjects: Vec<(String, Digest)>) -> Statement {
         let (plan, lock) = (self.plan, self.inputs.lock());
+        let targets = self.base.images.iter().map(|image| image.target);
+        let allocator = targets.into_iter().find_map(|target| self.inputs.allocator_crate(plan.allocator(), target));
         let chosen = BuildParameters {
             package: plan.spec.clone(),
             bins: plan.bins.clone(),
@@ -143,6 +145,7 @@ impl Attachments<'_> {
             features: self.whole.compile.runs[plan.run].resolve.features.clone(),
             base: without_place(&plan.base),
             compression: plan.packing.compression.to_string(),
+            allocator: allocator.map(|_| plan.allocator().to_string()).unwrap_or_default(),
             prebuilt: self.whole.prebuilt.iter().map(|given| given.target.platform().to_string()).collect(),
         };
         let commit = self.whole.commit.as_ref();
@@ -154,6 +157,7 @@ impl Attachments<'_> {
                 is_dirty: commit.dirty,
             }),
             lock: lock.as_ref(),
+            allocator,
             tools: &self.inputs.tools,
         };
         provenance(subjects, &chosen, &found)

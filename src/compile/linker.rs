@@ -4,7 +4,7 @@
 //! `crt*.o` and `libc.a` make a static program. C code needs a C compiler for the target, which is looked for when a build
 //! script starts it: see [`tools`](super::tools).
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use miette::IntoDiagnostic;
@@ -40,7 +40,12 @@ impl Linkers {
         RunFolder::at(self.folder.path())
     }
 
-    fn set(&mut self, key: impl Into<String>, value: impl Into<OsString>) {
+    /// Returns the value of a variable; the last one counts.
+    pub(super) fn variable(&self, key: &str) -> Option<&OsStr> {
+        self.variables.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.as_os_str())
+    }
+
+    pub(super) fn set(&mut self, key: impl Into<String>, value: impl Into<OsString>) {
         self.variables.push((key.into(), value.into()));
     }
 }

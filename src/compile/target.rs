@@ -29,6 +29,17 @@ pub struct Toolchain {
     pub config: CargoConfig,
 }
 
+/// Where the C library of a target is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Libc {
+    /// Beside the Rust library, as rustup installs it.
+    OfRust,
+    /// Where the C compiler looks for it: the Rust library is from a distribution, such as Alpine.
+    OfSystem,
+    /// There is none: cargo builds the Rust library.
+    None,
+}
+
 impl Toolchain {
     /// Finds the toolchain by asking the compiler, which works for toolchains of rustup, Debian, Nix and linked ones alike.
     /// `args` are the values of `--config`.
@@ -71,8 +82,17 @@ impl Toolchain {
 
     /// Returns whether it brings the C library of a target, or has its Rust library from elsewhere.
     pub(crate) fn has_libc(&self, target: Target) -> bool {
+        self.libc(target) != Libc::None
+    }
+
+    /// Returns where the C library is that programs for a target are linked with.
+    pub(crate) fn libc(&self, target: Target) -> Libc {
         let folder = self.libraries(target);
-        folder.join("self-contained/libc.a").is_file() || has_std(&folder)
+        match has_std(&folder) {
+            _ if folder.join("self-contained/libc.a").is_file() => Libc::OfRust,
+            true => Libc::OfSystem,
+            false => Libc::None,
+        }
     }
 
     /// Returns whether rustup installed the toolchain, rather than linked it.

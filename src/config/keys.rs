@@ -4,6 +4,7 @@
 //! Schema come from the row. The type of the value implements [`KeyValue`]; for most it exists already.
 
 use super::byte_size::ByteSize;
+use super::allocator::Allocator;
 use super::files::FileRule;
 use super::folder::Folder;
 use super::image_test::ImageTests;
@@ -257,6 +258,14 @@ keys! {
         default: KeyDefault::Value(r#""release""#),
         example: r#""release""#,
         flag: Some(Flag::declared_elsewhere("profile")),
+        variable: None,
+    }
+    allocator: Allocator {
+        help: "Link this allocator into the programs: mimalloc, jemalloc, or system for that of the C library",
+        name: "allocator",
+        default: KeyDefault::Value(r#""system""#),
+        example: r#""mimalloc""#,
+        flag: Some(Flag::new("allocator", "NAME")),
         variable: None,
     }
     engine: EngineReference {

@@ -26,6 +26,15 @@ pub enum Event {
         /// The Rust target triple.
         triple: &'static str,
     },
+    /// An allocator is being compiled for a target.
+    CompilingAllocator {
+        /// Its name.
+        name: &'static str,
+        /// Name and version of the crate with its sources.
+        from: String,
+        /// The Rust target triple.
+        triple: &'static str,
+    },
     /// Cargo has started, and draws on the terminal.
     CargoBegun,
     /// Cargo has ended.
@@ -278,6 +287,11 @@ pub enum Event {
     TransferEnded {
         /// The progress.
         transfer: Arc<Counter>,
+    },
+    /// Advice, which is given once.
+    Advice {
+        /// The message.
+        message: String,
     },
     /// A warning. The run continues.
     Warning {

@@ -78,6 +78,7 @@ impl Facts<'_> {
             is_tagged_by_template: tags.0.iter().any(|tag| !tag.is_plain()),
             profile,
             features,
+            allocator: table.allocator,
             run: 0,
             bin_dir,
             base: table.base.map_or_else(default_base, Ok)?,

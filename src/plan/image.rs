@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
-use cargo_metadata::PackageId;
+use cargo_metadata::{Metadata, PackageId};
 use jiff::Timestamp;
 use miette::{Report, miette};
 
+use super::Advice;
+use super::allocator::many_threads;
 use super::features::Features;
 use super::unit::Unit;
-use crate::config::{FileRule, Folder, ImageTest, Labels, Port, SbomFormat, Signal};
+use crate::config::{Allocator, FileRule, Folder, ImageTest, Labels, Port, SbomFormat, Signal};
 use crate::error::Result;
 use crate::image::CompressionOptions;
 use crate::image::layer::ROOT_FOLDERS;
@@ -32,6 +34,8 @@ pub struct ImagePlan {
     pub profile: String,
     /// The package's features that they are built with, in addition to those of the command line.
     pub features: Features,
+    /// The allocator that is linked into them; `None` if nobody chose one.
+    pub allocator: Option<Allocator>,
     /// The index of the cargo run that builds them.
     pub run: usize,
     /// Their folder in the image.
@@ -121,6 +125,24 @@ impl ImagePlan {
     pub fn asset_places(&self) -> Vec<String> {
         let volumes = self.volumes.iter().map(|volume| format!("{volume}/"));
         crate::unique::each_once(self.files.iter().map(|rule| rule.to.get_ref().clone()).chain(volumes))
+    }
+
+    /// Returns the allocator of its binaries.
+    pub fn allocator(&self) -> Allocator {
+        self.allocator.unwrap_or_default()
+    }
+
+    /// Returns that there are allocators for many threads, if its binaries use some, and nobody has chosen one. glibc's is made
+    /// for them.
+    pub(super) fn advice(&self, metadata: &Metadata) -> Option<Advice> {
+        let is_musl = self.targets().is_none_or(|targets| targets.iter().any(Target::is_static));
+        let by = many_threads(metadata, &self.package).filter(|_| is_musl && self.allocator.is_none())?;
+        let text = format!(
+            "{} uses threads of {by}, and musl's allocator serves one at a time: try `--allocator mimalloc`, which may need \
+             more memory; `allocator = \"system\"` keeps musl's",
+            self.name
+        );
+        Some(Advice { layout: self.layout.clone(), text })
     }
 
     /// Returns a warning if the entrypoint is in none of our layers, and no base can have it.

@@ -68,17 +68,22 @@ impl Target {
         self.triple.contains("-musl")
     }
 
-    /// Returns whether its programs are static only because cargo-oci says so: for musl, rustc makes dynamic ones for some
-    /// architectures, in its newer releases.
-    pub fn is_dynamic_in_rust(&self) -> bool {
-        let static_in_rust = ["x86_64", "aarch64", "armv7", "arm", "i686", "powerpc64le"];
-        !static_in_rust.contains(&self.triple.split('-').next().unwrap_or_default())
-    }
-
     /// Returns the architecture as in `cfg(target_arch = "…")`.
     pub fn architecture_in_cfg(&self) -> &str {
-        let architecture = self.triple.split('-').next().unwrap_or_default();
-        if architecture.starts_with("riscv64") { "riscv64" } else { architecture }
+        match self.triple.split('-').next().unwrap_or_default() {
+            "i386" | "i586" | "i686" => "x86",
+            "powerpc64le" => "powerpc64",
+            "mipsel" => "mips",
+            "mips64el" => "mips64",
+            arm if arm.starts_with("arm") || arm.starts_with("thumb") => "arm",
+            riscv if riscv.starts_with("riscv64") => "riscv64",
+            other => other,
+        }
+    }
+
+    /// Returns the C library as in `cfg(target_env = "…")`.
+    pub fn libc_in_cfg(&self) -> &str {
+        if self.is_static() { "musl" } else { "gnu" }
     }
 
     /// Returns the triple as in environment variables, such as `CC_aarch64_unknown_linux_musl`.

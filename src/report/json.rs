@@ -35,6 +35,8 @@
 //! | `tested` | `image`, `result`: the verdict of one test, as `cargo oci test --json` prints it |
 //! | `cargo-begun`, `cargo-ended` | none: cargo runs in between |
 //! | `cargo-said` | `line` |
+//! | `compiling-allocator` | `name`, `from`: the crate with its sources, `triple` |
+//! | `advice` | `message` |
 //! | `warning` | `message` |
 //! | `result` | `value`: the line that is printed without `--message-format json` |
 //!
@@ -120,6 +122,10 @@ pub fn event(event: &Event, elapsed: Duration) -> String {
         }
         Event::LoggedOut { registry, place } => ("logged-out", json!({ "registry": registry, "place": place })),
         Event::CargoSaid { line } => ("cargo-said", json!({ "line": line })),
+        Event::CompilingAllocator { name, from, triple } => {
+            ("compiling-allocator", json!({ "name": name, "from": from, "triple": triple }))
+        }
+        Event::Advice { message } => ("advice", json!({ "message": message })),
         Event::Warning { message } => ("warning", json!({ "message": message })),
     };
     line(reason, fields)

@@ -43,7 +43,7 @@ use anstream::AutoStream;
 use miette::Report;
 
 use crate::cli::{MessageFormat, TalkArgs};
-use crate::error::{CargoFailed, NoCCompiler, NoLibrary};
+use crate::error::{CargoFailed, NoCCompiler, NoLibrary, OwnAllocator};
 use crate::event::{Event, ImageVerdicts, PlannedPush, Question, Verdict};
 use crate::image::Digest;
 use crate::inspect::packages::SbomPackage;
@@ -257,6 +257,7 @@ impl Reporter {
         self.line(&error::rendered(error));
         let status = error.downcast_ref::<NoCCompiler>().map(|error| error.status);
         let status = status.or_else(|| Some(error.downcast_ref::<NoLibrary>()?.status));
+        let status = status.or_else(|| Some(error.downcast_ref::<OwnAllocator>()?.status));
         status.map_or(ExitCode::FAILURE, status_code)
     }
 }

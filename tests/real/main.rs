@@ -11,6 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod allocators;
 mod assets;
 mod bases;
 mod build;

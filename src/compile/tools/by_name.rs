@@ -32,7 +32,7 @@ pub(super) fn run(program: &Path, name: &str, args: Vec<OsString>) -> Result<Exi
     let is_compiler = matches!(tool(&ON_PATH, name), Some(Tool::C | Tool::Cxx));
     let own = environment.get(variable).filter(|_| is_compiler && program.is_absolute());
     let mut command = match own {
-        Some(own) => words(own),
+        Some(own) => program_of(own),
         None => Command::new(real(name, &environment)?),
     };
     become_program(command.args(args))
@@ -69,11 +69,11 @@ fn of_target(
     let Some(compiler) = variable_of(variable, target, environment) else {
         return Err(miette!("{variable}_{} is not set: cannot become {}", target.env_key(), program.display()));
     };
-    become_program(words(compiler).args(args))
+    become_program(program_of(compiler).args(args))
 }
 
 /// Returns the command of a variable such as CC: a path, or a program with arguments.
-fn words(value: &OsStr) -> Command {
+pub(crate) fn program_of(value: &OsStr) -> Command {
     let text = value.to_string_lossy();
     let mut words = text.split_whitespace();
     match words.next() {

@@ -9,8 +9,10 @@
 //! | `TRIPLE/rust-lld` | LLVM's linker, which also takes what only compilers know ([`link`]) |
 //! | `TRIPLE/pkg-config` | `pkg-config` without the libraries of this machine ([`pkg_config`]) |
 //! | `path/TRIPLE/PREFIX-gcc`, `-g++`, `-ar`, `-ranlib`, `-pkg-config` | on PATH: the same, by GNU's names for a target |
+//! | `path/cargo-oci-with-ALLOCATOR-VERSION/…` | on PATH: rustc, which links an allocator into programs ([`allocator`]) |
 //! | `path/NAME/NAME` | on PATH: the program of this name, or the one of the target in its build scripts ([`by_name`]) |
 
+mod allocator;
 mod become_program;
 mod by_name;
 mod compiler;
@@ -36,10 +38,12 @@ use miette::miette;
 use crate::error::Result;
 use crate::platform::Target;
 
+pub(crate) use allocator::{ALLOCATOR, NEXT_WRAPPER, allocator_wrapper, library_file};
+pub(crate) use by_name::program_of;
 pub(crate) use files::{cmake_file, meson_file};
 pub(crate) use headers::bindgen_args;
 pub(crate) use links::ToolLinks;
-pub(crate) use run_folder::{LLD, MissingTool, RUN_FOLDER, RunFolder};
+pub(crate) use run_folder::{AllocatorOwner, LLD, MissingTool, RUN_FOLDER, RunFolder};
 pub(crate) use tool::gnu_name;
 use tool::{Invocation, OF_TARGET, ON_PATH, Tool, tool, with_prefix};
 
@@ -49,6 +53,9 @@ pub fn as_tool(typed: &[OsString]) -> Option<Result<ExitCode>> {
     let (program, args) = typed.split_first()?;
     let program = Path::new(program);
     let name = file_name(program)?;
+    if allocator::is_wrapper(name) {
+        return Some(allocator::run(args));
+    }
     if let Some((target, tool)) = with_prefix(name) {
         return Some(run(&Invocation::new(tool, target, args.to_vec())));
     }

@@ -57,6 +57,15 @@ pub(crate) struct MissingTool {
     pub out_dir: Option<PathBuf>,
 }
 
+/// A program that has an allocator of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AllocatorOwner {
+    /// The package of the program.
+    pub package: String,
+    /// The crate with the `#[global_allocator]`.
+    pub crate_name: String,
+}
+
 impl RunFolder {
     /// Returns the folder at `path`.
     pub(crate) fn at(path: &Path) -> RunFolder {
@@ -68,7 +77,7 @@ impl RunFolder {
         environment.get(RUN_FOLDER).map(|path| RunFolder(path.into())).filter(|folder| folder.0.is_dir())
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
@@ -106,6 +115,20 @@ impl RunFolder {
 
     fn used_path(&self, triple: &str) -> PathBuf {
         self.0.join(format!("used-{triple}"))
+    }
+
+    /// Keeps that a program has an allocator of its own.
+    pub(super) fn keep_owner(&self, owner: &AllocatorOwner) {
+        let _ = fs::write(self.owner_path(), serde_json::json!(owner).to_string());
+    }
+
+    /// Returns the program that has one.
+    pub(crate) fn allocator_owner(&self) -> Option<AllocatorOwner> {
+        serde_json::from_slice(&fs::read(self.owner_path()).ok()?).ok()
+    }
+
+    fn owner_path(&self) -> PathBuf {
+        self.0.join("allocator-owner.json")
     }
 
     /// Keeps that there was no compiler, or no library.

@@ -38,6 +38,8 @@ pub enum RecordKind {
     Attached,
     /// A query to cargo → the crates in its answer.
     Crates,
+    /// A layout → the advice that was given about it.
+    Advice,
     /// A file → its digest or metadata, while it has the same fingerprint.
     File,
     /// A base → its os-release, and the day of the last warning about it.
@@ -54,6 +56,7 @@ impl fmt::Display for RecordKind {
             RecordKind::Signature => "signature",
             RecordKind::Attached => "attached",
             RecordKind::Crates => "crates",
+            RecordKind::Advice => "advice",
             RecordKind::File => "file",
             RecordKind::Support => "support",
         })
