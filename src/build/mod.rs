@@ -6,7 +6,7 @@
 //! | [`hooks`] | what a caller does while images are built |
 //! | `job` | one image on its way through the pipeline |
 //! | `base`, `verify_base` | the bases of images: read, verified, prepared |
-//! | `binaries`, `dynamic` | binaries: prebuilt or compiled, and checked against their base |
+//! | `binaries`, `dynamic`, `base_files` | binaries: prebuilt or compiled for their base, and checked against it |
 //! | `pending` | binaries, as cargo builds them → complete layers |
 //! | `files`, `layers` | the key `files` and binaries → layers, reused if nothing has changed |
 //! | `image`, `settings` | layers and base → config, manifest, index |
@@ -16,6 +16,7 @@
 
 mod auditable;
 mod base;
+mod base_files;
 mod binaries;
 mod dynamic;
 mod files;

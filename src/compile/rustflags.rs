@@ -7,6 +7,8 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::cargo_config::{CargoConfig, FlagsSource, RustFlags};
+use super::tools;
+use super::versions::GlibcVersion;
 use crate::error::Result;
 use crate::plan::Remap;
 use crate::platform::Target;
@@ -27,14 +29,24 @@ pub(crate) struct AddedFlags {
     pub variable: Option<(&'static str, String)>,
 }
 
+/// What a target needs flags for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TargetNeeds {
+    /// Whether the toolchain has no C library for it.
+    pub lacks_libc: bool,
+    /// The glibc that our linker links for. The flag reaches the linker, and is in cargo's fingerprints: what was compiled for
+    /// another glibc is compiled again, C code included.
+    pub glibc: Option<GlibcVersion>,
+}
+
 /// A target, with the flags of the user and those that it alone needs.
 struct TargetFlags {
     target: Target,
     theirs: RustFlags,
-    own: Vec<&'static str>,
+    own: Vec<String>,
 }
 
-/// Returns the flags of the targets: the user's, and ours. `has_libc` says for which targets the toolchain has a C library.
+/// Returns the flags of the targets: the user's, and ours. `needs` says what each target needs.
 ///
 /// # Errors
 /// Returns an error if cargo's configuration cannot be read for a target.
@@ -43,12 +55,12 @@ pub(crate) fn add(
     sysroot: &Path,
     config: &CargoConfig,
     targets: &[Target],
-    has_libc: impl Fn(Target) -> bool,
+    needs: impl Fn(Target) -> TargetNeeds,
 ) -> Result<AddedFlags> {
     let mut all = Vec::new();
     for &target in targets {
         let theirs = config.rustflags(target.triple)?;
-        let own = own_flags(target, &theirs, has_libc(target));
+        let own = own_flags(target, &theirs, needs(target));
         all.push(TargetFlags { target, theirs, own });
     }
     let shared = remap_flags(remaps, sysroot, &all);
@@ -62,24 +74,34 @@ pub(crate) fn add(
     }
     // It also hides all tables if the user sets one. For targets that are static anyway, the flag is without effect.
     if first.theirs.source == FlagsSource::Environment {
-        let needs_static = all.iter().any(|flags| flags.own.contains(&STATIC[1]));
-        return Ok(in_variable(first, &shared, if needs_static { &STATIC } else { &[] }));
+        let needs_static = all.iter().any(|flags| flags.own.iter().any(|flag| flag == STATIC[1]));
+        let of_static = if needs_static { &STATIC[..] } else { &[] };
+        // What is linked for an older glibc runs with a newer one.
+        let glibc = all.iter().filter_map(|flags| needs(flags.target).glibc).min();
+        let own = of_static.iter().map(ToString::to_string).chain(glibc.into_iter().flat_map(of_glibc));
+        return Ok(in_variable(first, &shared, &own.collect::<Vec<_>>()));
     }
     Ok(AddedFlags { args: tables(&all, shared), variable: None })
 }
 
 /// Returns the flags that a target needs and the user did not decide: images need static programs, and if cargo builds the
-/// standard library, there may be no C library beside it that rustc could link with.
-fn own_flags(target: Target, theirs: &RustFlags, has_libc: bool) -> Vec<&'static str> {
+/// standard library, there may be no C library beside it that rustc could link with. Programs for glibc need one that is not
+/// newer than the base's.
+fn own_flags(target: Target, theirs: &RustFlags, needs: TargetNeeds) -> Vec<String> {
     let is_made_static = target.is_static() && target.is_dynamic_in_rust() && theirs.links_statically().is_none();
     let is_decided = theirs.list.iter().any(|flag| flag.contains("link-self-contained"));
     let of_static = if is_made_static { &STATIC[..] } else { &[] };
-    let of_libc = if target.is_static() && !has_libc && !is_decided { &OTHER_LIBC[..] } else { &[] };
-    [of_static, of_libc].concat()
+    let of_libc = if target.is_static() && needs.lacks_libc && !is_decided { &OTHER_LIBC[..] } else { &[] };
+    let flags = [of_static, of_libc].concat().into_iter().map(str::to_owned);
+    flags.chain(needs.glibc.into_iter().flat_map(of_glibc)).collect()
 }
 
-fn in_variable(first: &TargetFlags, shared: &[String], own: &[&str]) -> AddedFlags {
-    let flags = first.theirs.list.iter().chain(shared).map(String::as_str).chain(own.iter().copied());
+fn of_glibc(version: GlibcVersion) -> [String; 2] {
+    ["-C".to_owned(), format!("link-arg={}", tools::glibc_arg(version))]
+}
+
+fn in_variable(first: &TargetFlags, shared: &[String], own: &[String]) -> AddedFlags {
+    let flags = first.theirs.list.iter().chain(shared).chain(own).map(String::as_str);
     AddedFlags { args: Vec::new(), variable: Some((VARIABLE, flags.collect::<Vec<_>>().join("\u{1f}"))) }
 }
 
@@ -90,7 +112,7 @@ fn tables(all: &[TargetFlags], shared: Vec<String>) -> Vec<OsString> {
     let of_build = of_build.map(|flags| (flags.target.triple.to_owned(), flags.theirs.list.clone()));
     let own = all.iter().map(|flags| {
         let table = format!("'cfg(all(not(cargo_oci), target_arch = \"{}\"))'", flags.target.architecture_in_cfg());
-        (table, flags.own.iter().map(|flag| (*flag).to_owned()).collect())
+        (table, flags.own.clone())
     });
     let tables = of_build.chain([("'cfg(not(cargo_oci))'".to_owned(), shared)]).chain(own);
     let values = tables
@@ -129,10 +151,12 @@ fn overlap(one: &Path, other: &Path) -> bool {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use crate::platform::TARGETS;
+    use crate::platform::{GNU_TARGETS, Libc, TARGETS};
 
     /// A target whose C library the toolchain lacks.
     const NO_LIBC: Target = TARGETS[5];
+    /// The glibc of a base.
+    const GLIBC: GlibcVersion = GlibcVersion { major: 2, minor: 36 };
     const OURS: [&str; 2] =
         ["--remap-path-prefix=/a b=/workspace", "--remap-path-prefix=/rust/lib/rustlib/src/rust=/rustc"];
 
@@ -150,7 +174,11 @@ mod tests {
         let environment = variables.chain([("CARGO_HOME".into(), home.into())]).collect();
         let config = CargoConfig::load_in(folder.path(), &environment, &[]).expect("a configuration");
         let remaps = [Remap { from: "/a b".into(), to: "/workspace".into() }];
-        super::add(&remaps, Path::new("/rust"), &config, targets, |target| target != NO_LIBC).expect("flags")
+        let needs = |target: Target| TargetNeeds {
+            lacks_libc: target == NO_LIBC,
+            glibc: (target.libc() == Libc::Gnu).then_some(GLIBC),
+        };
+        super::add(&remaps, Path::new("/rust"), &config, targets, needs).expect("flags")
     }
 
     fn variable(theirs: &[&str]) -> AddedFlags {
@@ -209,6 +237,18 @@ mod tests {
         assert_eq!(flags_for(&[NO_LIBC], "", &[]), added);
         let decided = flags_for(&[NO_LIBC], "", &[("RUSTFLAGS", "-Clink-self-contained=yes")]).variable;
         assert!(!decided.is_some_and(|(_, flags)| flags.contains("=no")));
+    }
+
+    #[test]
+    fn gnu_targets_name_the_glibc_of_their_base() {
+        let ours = [&OURS[..], &["-C", "link-arg=--oci-glibc=2.36"]].concat();
+        let expected = AddedFlags { args: Vec::new(), variable: Some((VARIABLE, ours.join("\u{1f}"))) };
+        assert_eq!(flags_for(&GNU_TARGETS[..2], "", &[]), expected);
+        let args = flags_for(&[TARGETS[0], GNU_TARGETS[1]], "", &[]).args;
+        let table = "target.'cfg(all(not(cargo_oci), target_arch = \"aarch64\"))'.rustflags=[\"-C\",\"link-arg=--oci-glibc=2.36\"]";
+        assert_eq!(args.last().and_then(|arg| arg.to_str()), Some(table));
+        let both = flags_for(&[TARGETS[0], GNU_TARGETS[1]], "", &[("RUSTFLAGS", "-g")]).variable;
+        assert!(both.is_some_and(|(_, flags)| flags.ends_with("link-arg=--oci-glibc=2.36")), "no table is read then");
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod described;
 mod docs;
 mod engines;
 mod failures;
+mod glibc;
 mod inspect;
 mod json;
 #[cfg(feature = "keyless")]

@@ -38,6 +38,8 @@ pub enum RecordKind {
     Attached,
     /// A query to cargo → the crates in its answer.
     Crates,
+    /// The layers of a base → its C library, and the programs that it can start.
+    Libc,
     /// A file → its digest or metadata, while it has the same fingerprint.
     File,
 }
@@ -52,6 +54,7 @@ impl fmt::Display for RecordKind {
             RecordKind::Signature => "signature",
             RecordKind::Attached => "attached",
             RecordKind::Crates => "crates",
+            RecordKind::Libc => "libc",
             RecordKind::File => "file",
         })
     }
