@@ -62,11 +62,12 @@ impl<'a> Binaries<'a> {
         for image in images {
             for base in image.base().into_iter().flat_map(|base| &base.images) {
                 let is_compiled = self.compiled[image.plan.run].contains(&base.target);
-                if is_compiled && !toolchain.config.links_statically(base.target) {
-                    if let Some(version) = check.glibc(image.plan, base)? {
-                        let known = self.glibc[image.plan.run].entry(base.target).or_insert(version);
-                        *known = version.min(*known);
-                    }
+                if is_compiled
+                    && !toolchain.config.links_statically(base.target)
+                    && let Some(version) = check.glibc(image.plan, base)?
+                {
+                    let known = self.glibc[image.plan.run].entry(base.target).or_insert(version);
+                    *known = version.min(*known);
                 }
             }
         }
@@ -122,7 +123,8 @@ impl<'a> Binaries<'a> {
     }
 
     fn linked_by(&self, program: &Binary, toolchain: Option<&Toolchain>) -> LinkedBy {
-        let is_prebuilt = self.prebuilt.iter().any(|given| (&given.unit, &given.name) == (&program.unit, &program.name));
+        let is_prebuilt =
+            self.prebuilt.iter().any(|given| (&given.unit, &given.name) == (&program.unit, &program.name));
         let Some(toolchain) = toolchain.filter(|_| !is_prebuilt) else { return LinkedBy::User };
         match toolchain.has_own_linker(program.unit.target) {
             Ok(false) if tools::has_zig() => LinkedBy::Zig,
@@ -131,7 +133,6 @@ impl<'a> Binaries<'a> {
         }
     }
 }
-
 
 fn find<'a>(all: &'a [Binary], image: &ImagePlan, name: &str, target: Target) -> Result<&'a Binary> {
     let unit = image.unit(target);

@@ -8,6 +8,7 @@ use miette::{Report, miette};
 use super::base_files::{BaseLibc, BasesFiles, GLIBC};
 use crate::base::BaseImage;
 use crate::compile::Binary;
+use crate::compile::elf::Needs;
 use crate::compile::versions::{self, GlibcVersion, SymbolVersion};
 use crate::context::base::Bases;
 use crate::error::Result;
@@ -52,39 +53,26 @@ impl<'a> DynamicLinkCheck<'a> {
     /// # Errors
     /// Returns an error if the base has no such C library, or cannot be read.
     pub(crate) fn glibc(&mut self, image: &ImagePlan, base: &BaseImage) -> Result<Option<GlibcVersion>> {
-        let found = self.files.libc(image, base)?;
-        let BaseLibc { has_musl, has_glibc, glibc } = found;
-        let triple = base.target.triple;
-        let of_base = &image.base;
-        match base.target.libc() {
+        let BaseLibc { has_musl, has_glibc, glibc } = self.files.libc(image, base)?;
+        let (triple, libc, of_base) = (base.target.triple, base.target.libc(), &image.base);
+        let message = match libc {
             Libc::Gnu if has_glibc => match glibc {
-                Some(version) if version < GlibcVersion::OLDEST => Err(refused(
-                    base.target,
-                    &[],
-                    &format!(
-                        "the base {of_base} has glibc {version}, and Rust's programs for {triple} need {} or newer",
-                        GlibcVersion::OLDEST
-                    ),
-                )),
-                version => Ok(version),
+                Some(version) if version < GlibcVersion::OLDEST => format!(
+                    "the base {of_base} has glibc {version}, and Rust's programs for {triple} need {} or newer",
+                    GlibcVersion::OLDEST
+                ),
+                version => return Ok(version),
             },
-            Libc::Musl if has_musl => Ok(None),
-            Libc::Gnu if has_musl => Err(refused(
-                base.target,
-                &[],
-                &format!("programs for {triple} are linked with glibc, and the base {of_base} has musl"),
-            )),
-            Libc::Musl if has_glibc => Err(refused(
-                base.target,
-                &[],
-                &format!("dynamic programs for {triple} are linked with musl, and the base {of_base} has glibc"),
-            )),
-            _ => Err(refused(
-                base.target,
-                &[],
-                &format!("programs for {triple} are dynamic, and the base {of_base} has no loader for them"),
-            )),
-        }
+            Libc::Musl if has_musl => return Ok(None),
+            Libc::Gnu if has_musl => {
+                format!("programs for {triple} are linked with glibc, and the base {of_base} has musl")
+            }
+            Libc::Musl if has_glibc => {
+                format!("dynamic programs for {triple} are linked with musl, and the base {of_base} has glibc")
+            }
+            _ => format!("programs for {triple} are dynamic, and the base {of_base} has no loader for them"),
+        };
+        Err(refused(libc, "with glibc", &static_way(base.target, libc), &message))
     }
 
     /// Checks that the base has all that a program needs. A static program needs nothing.
@@ -114,12 +102,22 @@ impl<'a> DynamicLinkCheck<'a> {
         let missing: Vec<_> = interpreter.iter().chain(&libraries).cloned().collect();
         if !missing.is_empty() {
             let missing = missing.join(" and ");
-            let libraries = if interpreter.is_none() { &libraries[..] } else { &[] };
-            return Err(refused(
-                base.target,
-                libraries,
-                &format!("{}: it needs {missing}, which the base {} does not have", dynamic(program), image.base),
-            ));
+            let is_in_cc = libraries.iter().all(|name| IN_CC.contains(&name.as_str()));
+            let kind = if interpreter.is_some() { "with glibc" } else { "that has it" };
+            let message =
+                format!("{}: it needs {missing}, which the base {} does not have", dynamic(program), image.base);
+            let libc = libc_of(needs, base.target);
+            let way = match linked_by() {
+                LinkedBy::User => "build a static program for musl".to_owned(),
+                _ => static_way(base.target, libc),
+            };
+            if libc == Libc::Gnu && interpreter.is_none() && !is_in_cc {
+                return Err(miette!(
+                    help = format!("choose a base that has it with `--base`, or link it statically; or {way}"),
+                    "{message}"
+                ));
+            }
+            return Err(refused(libc, kind, &way, &message));
         }
         // The loader does not start a program that was linked with newer libraries than the base has.
         let too_new = needs.versions.iter().filter(|version| {
@@ -128,7 +126,13 @@ impl<'a> DynamicLinkCheck<'a> {
         });
         if let Some(missing) = too_new.max_by_key(|version| versions::parse(&version.name)) {
             let has = files.versions.get(&missing.library).into_iter().flatten().flatten();
-            return Err(too_new_for(program, missing, image, &has.map(String::as_str).collect::<Vec<_>>(), linked_by()));
+            return Err(too_new_for(
+                program,
+                missing,
+                image,
+                &has.map(String::as_str).collect::<Vec<_>>(),
+                linked_by(),
+            ));
         }
         self.files.keep_that_it_starts(needs, base);
         Ok(())
@@ -153,22 +157,24 @@ fn too_new_for(
         if library == GLIBC { format!("glibc {number}") } else { format!("{series}{number} at most") }
     });
     let highest = highest.unwrap_or_else(|| "none of these".to_owned());
-    let platform = program.unit.target.platform();
     let of_glibc = library == GLIBC && GlibcVersion::in_name(name).is_some();
     let triple = program.unit.target.triple;
-    let first = match linked_by {
-        _ if !of_glibc => String::new(),
-        LinkedBy::User => format!("compile it on a system with {highest}, or here: omit `--prebuilt`; or "),
-        LinkedBy::OwnLinker => format!(
-            "remove the linker for {triple} from cargo's configuration, so that zig links for the {highest} of the base; or "
+    let other = match linked_by {
+        LinkedBy::User if of_glibc => {
+            format!(", compile the program on a system with {highest}, or here: omit `--prebuilt`")
+        }
+        LinkedBy::User => ", or build a static program for musl".to_owned(),
+        LinkedBy::OwnLinker if of_glibc => format!(
+            ", or remove the linker for {triple} from cargo's configuration: zig (`pip install ziglang`) links for the glibc of \
+             the base"
         ),
-        LinkedBy::ThisMachine => format!("`pip install ziglang`, which links for the {highest} of the base; or "),
-        LinkedBy::Zig => String::new(),
+        LinkedBy::ThisMachine if of_glibc => {
+            ", or `pip install ziglang`, with which programs are linked for the glibc of the base".to_owned()
+        }
+        _ => format!("; or {}", static_way(program.unit.target, libc_of(&program.needs, program.unit.target))),
     };
     miette!(
-        help = format!(
-            "{first}choose a newer base with `--base`, or make a static program with `--platform {platform} --libc musl`"
-        ),
+        help = format!("choose a newer base with `--base`{other}"),
         "{}: it needs {name}{symbol} of {library}, but the base {} has {highest}",
         dynamic(program),
         image.base
@@ -179,25 +185,28 @@ fn dynamic(program: &Binary) -> String {
     format!("{} for {} is dynamic", program.name, program.unit.target.platform())
 }
 
-/// Returns the error that a base cannot start a program for the target; perhaps because it has none of these libraries.
-fn refused(target: Target, libraries: &[String], message: &str) -> Report {
-    let platform = target.platform();
-    if target.libc() == Libc::Musl {
-        return miette!(
-            help = "choose a base with musl with `--base`, such as docker.io/library/alpine; or make a static program: \
-                    remove `-C target-feature=-crt-static` from your rustflags",
-            "{message}"
-        );
+/// Returns the C library of a program.
+fn libc_of(needs: &Needs, target: Target) -> Libc {
+    match &needs.interpreter {
+        Some(interpreter) if interpreter.contains("ld-musl-") => Libc::Musl,
+        Some(_) => Libc::Gnu,
+        None => target.libc(),
     }
-    let base = match libraries {
-        [] => format!("a base with glibc with `--base`, such as {CC}"),
-        all if all.iter().all(|name| IN_CC.contains(&name.as_str())) => {
-            format!("a base that has it with `--base`, such as {CC}")
-        }
-        _ => "a base that has it with `--base`, or link it statically".to_owned(),
+}
+
+/// Returns how the program becomes a static one.
+fn static_way(target: Target, libc: Libc) -> String {
+    match libc {
+        Libc::Musl => "make a static program: remove `-C target-feature=-crt-static` from your rustflags".to_owned(),
+        Libc::Gnu => format!("make a static program with `--platform {} --libc musl`", target.platform()),
+    }
+}
+
+/// Returns the error that another base is needed: one of this `kind`, if the programs are for glibc.
+fn refused(libc: Libc, kind: &str, static_way: &str, message: &str) -> Report {
+    let base = match libc {
+        Libc::Musl => "with musl with `--base`, such as docker.io/library/alpine".to_owned(),
+        Libc::Gnu => format!("{kind} with `--base`, such as {CC}"),
     };
-    miette!(
-        help = format!("choose {base}; or make a static program with `--platform {platform} --libc musl`"),
-        "{message}"
-    )
+    miette!(help = format!("choose a base {base}; or {static_way}"), "{message}")
 }

@@ -189,11 +189,7 @@ pub(crate) fn kind(file: &[u8]) -> Option<ElfKind> {
 }
 
 fn kind_in<H: FileHeader<Endian = Endianness>>(header: &H, endian: Endianness) -> ElfKind {
-    ElfKind {
-        machine: header.e_machine(endian),
-        is_64: header.is_class_64(),
-        little_endian: endian.is_little_endian(),
-    }
+    ElfKind { machine: header.e_machine(endian), is_64: header.is_class_64(), little_endian: endian.is_little_endian() }
 }
 
 fn read_needs<'a, H: FileHeader<Endian = Endianness>>(

@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use miette::IntoDiagnostic;
 use tempfile::TempDir;
 
-use super::GlibcOfTargets;
 use super::host_flags;
 use super::target::Toolchain;
 use super::tools::{self, LLD, RUN_FOLDER, RunFolder, ToolLinks};
 use super::user_config::UserConfig;
+use super::versions::GlibcOfTargets;
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::event::{Event, Listener};

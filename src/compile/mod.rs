@@ -14,7 +14,7 @@ pub mod tools;
 mod user_config;
 pub(crate) mod versions;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -36,7 +36,7 @@ use linker::Linkers;
 use rustflags::TargetNeeds;
 pub(crate) use target::Toolchain;
 use tools::MissingTool;
-use versions::GlibcVersion;
+pub(crate) use versions::GlibcOfTargets;
 
 /// A program that cargo built.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,9 +68,6 @@ pub struct Compiled {
     /// The output directories of build scripts for the targets.
     pub out_dirs: Vec<OutDir>,
 }
-
-/// The glibc that dynamic programs are linked for, by their target.
-pub type GlibcOfTargets = HashMap<Target, GlibcVersion>;
 
 /// Called with a program as soon as it is built and has been checked.
 pub type OnBinary<'a> = &'a dyn Fn(&Binary);

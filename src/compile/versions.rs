@@ -8,6 +8,8 @@ use object::read::elf::{FileHeader, SectionTable, Sym};
 use object::{Endianness, FileKind, ReadRef, elf};
 use serde::{Deserialize, Serialize};
 
+use crate::platform::Target;
+
 /// A version of a library's symbols, such as GLIBC_2.34 of libc.so.6.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SymbolVersion {
@@ -27,6 +29,9 @@ pub struct GlibcVersion {
     /// The number of the release.
     pub minor: u32,
 }
+
+/// The glibc that dynamic programs are linked for, by their target.
+pub(crate) type GlibcOfTargets = HashMap<Target, GlibcVersion>;
 
 impl GlibcVersion {
     /// The oldest that Rust's standard library can be linked with.

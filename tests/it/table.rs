@@ -37,7 +37,7 @@ fn label(labels: &Labels) -> String {
     value.map_or_else(String::new, |value| format!("{{ a = {value} }}"))
 }
 
-const ALL: [Key; 27] = [
+const ALL: [Key; 28] = [
     Key {
         name: "base",
         default: r#""gcr.io/distroless/static-debian13:nonroot""#,
@@ -61,6 +61,14 @@ const ALL: [Key; 27] = [
         variable: Some(["CARGO_OCI_PLATFORMS", "linux/ppc64le, all", r#"["linux/ppc64le", "all"]"#]),
         flags: Some((&["--platform", "linux/loong64"], r#"["linux/loong64"]"#)),
         planned: |image| texts(&image.platforms),
+    },
+    Key {
+        name: "libc",
+        default: r#""musl""#,
+        tables: [r#""gnu""#, r#""musl""#, r#""gnu""#],
+        variable: None,
+        flags: Some((&["--libc", "gnu"], r#""gnu""#)),
+        planned: |image| text(image.platforms.first().map(|choice| choice.libc()).as_ref()),
     },
     Key {
         name: "repository",

@@ -57,7 +57,8 @@ fn newest(program: &Path) -> (u32, String) {
     let told = output(environment::command("readelf").args(["--version-info", "--wide"]).arg(program));
     let versions = told.split(|c: char| !c.is_ascii_alphanumeric() && !"._".contains(c));
     let versions = versions.filter_map(|word| Some((word.strip_prefix("GLIBC_2.")?, word)));
-    let numbers = versions.filter_map(|(number, name)| Some((number.split('.').next()?.parse().ok()?, name.to_owned())));
+    let numbers =
+        versions.filter_map(|(number, name)| Some((number.split('.').next()?.parse().ok()?, name.to_owned())));
     numbers.max().expect("a program of glibc's")
 }
 

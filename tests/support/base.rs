@@ -124,13 +124,8 @@ impl BaseImage {
     /// Writes it as an OCI layout into `folder`. The same image has the same digests each time.
     pub fn write(&self, folder: &Path) -> WrittenBase {
         fs::create_dir_all(folder.join("blobs/sha256")).expect("a folder for the layout");
-        let layout = Layout {
-            folder,
-            docker_types: self.docker_types,
-            big: self.big,
-            glibc: self.glibc,
-            debian: self.debian,
-        };
+        let layout =
+            Layout { folder, docker_types: self.docker_types, big: self.big, glibc: self.glibc, debian: self.debian };
         let wanted = |platform: &&str| self.single.as_deref().is_none_or(|one| one == *platform);
         let parts: Vec<(BasePlatform, Value)> =
             PLATFORMS.into_iter().filter(wanted).map(|platform| layout.image(platform)).collect();

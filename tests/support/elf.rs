@@ -77,7 +77,8 @@ impl Elf {
         for section in sections {
             file.resize(file.len().next_multiple_of(8), 0);
             places.push((file.len() as u64, section.content.len() as u64));
-            headers.extend([0, if section.content.is_empty() { 0 } else { section.kind }].map(u32::to_le_bytes).concat());
+            headers
+                .extend([0, if section.content.is_empty() { 0 } else { section.kind }].map(u32::to_le_bytes).concat());
             headers.extend([0, 0, file.len() as u64, section.content.len() as u64].map(u64::to_le_bytes).concat());
             headers.extend([section.link, section.info].map(u32::to_le_bytes).concat());
             headers.extend([8, section.entry].map(u64::to_le_bytes).concat());
@@ -97,7 +98,10 @@ impl Elf {
         file[52..64].copy_from_slice(&[64, 56, 2, 64, 7, 1].map(u16::to_le_bytes).concat());
         for (number, (kind, at, size)) in segments.into_iter().enumerate() {
             let kind = if size == 0 { 0_u32 } else { kind };
-            let segment = [&[kind, 4].map(u32::to_le_bytes).concat()[..], &[at, at, at, size, size, 1].map(u64::to_le_bytes).concat()];
+            let segment = [
+                &[kind, 4].map(u32::to_le_bytes).concat()[..],
+                &[at, at, at, size, size, 1].map(u64::to_le_bytes).concat(),
+            ];
             file[64 + 56 * number..][..56].copy_from_slice(&segment.concat());
         }
         file
@@ -146,7 +150,13 @@ impl Elf {
     fn dynamic(&self, strings: &mut Strings) -> ElfSection {
         let libraries = self.libraries.iter().map(|name| [1, u64::from(strings.add(name))]);
         let entries: Vec<[u64; 2]> = libraries.chain([[0, 0]]).collect();
-        ElfSection { kind: 6, content: entries.concat().into_iter().flat_map(u64::to_le_bytes).collect(), link: 1, info: 0, entry: 16 }
+        ElfSection {
+            kind: 6,
+            content: entries.concat().into_iter().flat_map(u64::to_le_bytes).collect(),
+            link: 1,
+            info: 0,
+            entry: 16,
+        }
     }
 }
 

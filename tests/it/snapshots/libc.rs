@@ -20,7 +20,8 @@ fn write_glibc(project: &Project, name: &str, version: &str) {
 fn libc_errors_match_snapshot() {
     let mut told = Snapshot::of("libc").after_building();
     let project = prebuilt();
-    let build = |args: &[&'static str]| [&["build", "--libc", "gnu", "--platform", "linux/amd64", "--base"], args].concat();
+    let build =
+        |args: &[&'static str]| [&["build", "--libc", "gnu", "--platform", "linux/amd64", "--base"], args].concat();
     write_glibc(&project, "debian", "GLIBC_2.36");
     write_glibc(&project, "ancient", "GLIBC_2.12");
     let musl = Layer::new().file("lib/ld-musl-x86_64.so.1", b"").file("lib/libc.musl-x86_64.so.1", b"");
@@ -42,8 +43,17 @@ fn libc_errors_match_snapshot() {
     program("a program that needs other libraries", of_glibc().loads("libssl.so.3").loads("libgcc_s.so.1"));
     program("a program of another loader", Elf::program("/lib/ld-linux.so.3").loads("libc.so.6"));
     told.error("the base of programs for glibc", &project, &["build", "--libc", "gnu", "--offline"]);
+    let mixed = ["--target", "aarch64-unknown-linux-musl", "--target", "x86_64-unknown-linux-gnu", "--offline"];
+    told.error("the base of programs for both", &project, &[&["build"], &mixed[..]].concat());
+    let table = Project::with_table("libc = \"gnu\"");
+    let typed = ["build", "--target", "x86_64-unknown-linux-musl", "--offline"];
+    told.error("the base of a target that was typed", &table, &typed);
     told.misuse("no C library", &project, &["build", "--libc", "glibc"]);
-    told.misuse("a target and a C library", &project, &["build", "--libc", "gnu", "--target", "x86_64-unknown-linux-musl"]);
+    told.misuse(
+        "a target and a C library",
+        &project,
+        &["build", "--libc", "gnu", "--target", "x86_64-unknown-linux-musl"],
+    );
     told.check();
 }
 
