@@ -7,7 +7,7 @@
 //! | `job` | one image on its way through the pipeline |
 //! | `base`, `verify_base` | the bases of images: read, verified, prepared |
 //! | `support` | warnings about bases that get no more fixes |
-//! | `binaries`, `dynamic` | binaries: prebuilt or compiled, and checked against their base |
+//! | `binaries`, `dynamic`, `base_files` | binaries: prebuilt or compiled for their base, and checked against it |
 //! | `pending` | binaries, as cargo builds them → complete layers |
 //! | `files`, `layers` | the key `files` and binaries → layers, reused if nothing has changed |
 //! | `image`, `settings` | layers and base → config, manifest, index |
@@ -18,6 +18,7 @@
 
 mod auditable;
 mod base;
+mod base_files;
 mod binaries;
 mod budget;
 mod dynamic;

@@ -25,6 +25,7 @@ use crate::plan::{ImagePlan, Plan};
 use crate::platform::{Platform, Target};
 use crate::reference::BaseReference;
 use crate::store::{LayoutWriter, Memory};
+use crate::unique::each_once;
 
 /// Makes the SBOMs and the provenance of an image, and reads its VEX documents.
 pub(crate) struct Attachments<'a> {
@@ -141,6 +142,7 @@ impl Attachments<'_> {
             package: plan.spec.clone(),
             bins: plan.bins.clone(),
             targets: self.base.images.iter().map(|image| image.target.triple.to_owned()).collect(),
+            libc: each_once(self.base.images.iter().map(|image| image.target.libc().to_string())).join(", "),
             profile: plan.profile.clone(),
             features: self.whole.compile.runs[plan.run].resolve.features.clone(),
             base: without_place(&plan.base),

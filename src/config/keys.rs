@@ -20,7 +20,7 @@ use super::value::{Arguments, Entrypoint, EnvEntries, KeyValue, NonEmpty};
 use super::verify::BaseVerify;
 use super::vex::VexPaths;
 use crate::image::Compression;
-use crate::platform::PlatformChoice;
+use crate::platform::{Libc, PlatformChoice};
 use crate::reference::{BaseReference, EngineReference};
 
 /// The key whose tables are more images of the package. It is the one key without a row: it has tables, no value.
@@ -96,6 +96,15 @@ keys! {
         example: r#"["linux/amd64", "linux/arm64"]"#,
         flag: Some(Flag::new("platform", "LIST").split().hide_default()),
         variable: Some(Variable::new("CARGO_OCI_PLATFORMS", "linux/amd64,linux/arm64").split()),
+    }
+    libc: Libc {
+        help: "Link with this C library: musl, or gnu for programs that need a base with glibc, which is then \
+               gcr.io/distroless/cc-debian13:nonroot by default",
+        name: "libc",
+        default: KeyDefault::Value(r#""musl""#),
+        example: r#""gnu""#,
+        flag: Some(Flag::new("libc", "LIBC")),
+        variable: None,
     }
     repository: Repositories {
         help: "Push to this repository, such as ghcr.io/acme/hello or, for several images, ghcr.io/acme/{name}; without a tag",

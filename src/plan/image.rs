@@ -165,7 +165,7 @@ impl ImagePlan {
     pub fn targets(&self) -> Option<Vec<Target>> {
         let targets = self.platforms.iter().map(|choice| match choice {
             PlatformChoice::One(target) => Some(*target),
-            PlatformChoice::All => None,
+            PlatformChoice::All(_) => None,
         });
         targets.collect::<Option<Vec<_>>>().map(crate::unique::each_once)
     }
@@ -193,7 +193,7 @@ impl ImagePlan {
     pub fn narrow(&mut self, platform: &Platform) -> Result<()> {
         let target = self.platforms.iter().find_map(|choice| match choice {
             PlatformChoice::One(target) => (target.platform() == *platform).then_some(*target),
-            PlatformChoice::All => platform.target(),
+            PlatformChoice::All(libc) => platform.target().map(|target| target.with_libc(*libc)),
         });
         let target = target.ok_or_else(|| self.no_platform(platform))?;
         self.platforms = vec![PlatformChoice::One(target)];

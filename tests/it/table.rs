@@ -63,6 +63,14 @@ const ALL: [Key; 28] = [
         planned: |image| texts(&image.platforms),
     },
     Key {
+        name: "libc",
+        default: r#""musl""#,
+        tables: [r#""gnu""#, r#""musl""#, r#""gnu""#],
+        variable: None,
+        flags: Some((&["--libc", "gnu"], r#""gnu""#)),
+        planned: |image| text(image.platforms.first().map(|choice| choice.libc()).as_ref()),
+    },
+    Key {
         name: "repository",
         default: "",
         tables: [r#""example.org/1""#, r#""example.org/2""#, r#""example.org/3""#],

@@ -24,6 +24,7 @@ mod docs;
 mod engines;
 mod failures;
 mod image_tests;
+mod glibc;
 mod inspect;
 mod json;
 #[cfg(feature = "keyless")]
