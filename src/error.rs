@@ -195,6 +195,25 @@ pub(crate) struct NoLibrary {
     pub status: i32,
 }
 
+/// A program that was to be linked with an allocator has one of its own.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error(
+    "cannot link the allocator {allocator} into {package}: the crate {crate_name} has a `#[global_allocator]` already"
+)]
+#[diagnostic(help(
+    "remove `allocator` from the table, or build with `--allocator system`; or remove the `#[global_allocator]` from the program"
+))]
+pub(crate) struct OwnAllocator {
+    /// The name of the package.
+    pub package: String,
+    /// The crate with the allocator.
+    pub crate_name: String,
+    /// The allocator that was chosen.
+    pub allocator: &'static str,
+    /// Cargo's exit status.
+    pub status: i32,
+}
+
 /// A build script failed because it found no C compiler: cargo's own message does not say so.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("{package} compiles C code, and there is no C compiler for {}", targets.join(" and "))]

@@ -9,6 +9,7 @@ use super::base::ResolvedBase;
 use super::sbom::purl::Purl;
 use super::statement::Statement;
 use crate::image::{Digest, predicate};
+use crate::plan::allocator::AllocatorCrate;
 use crate::release::Release;
 
 /// The build type: it defines the parameters, which docs/supply-chain.md describes under "Provenance".
@@ -25,6 +26,8 @@ pub(crate) struct BuildParameters {
     pub bins: Vec<String>,
     /// The targets of the binaries.
     pub targets: Vec<String>,
+    /// The C library of the targets; both if there are such and such.
+    pub libc: String,
     /// The profile.
     pub profile: String,
     /// Cargo's arguments for features.
@@ -33,6 +36,8 @@ pub(crate) struct BuildParameters {
     pub base: String,
     /// The compression of layers.
     pub compression: String,
+    /// The allocator, unless it is that of the C library.
+    pub allocator: String,
     /// The platforms with prebuilt binaries.
     pub prebuilt: Vec<String>,
 }
@@ -46,6 +51,8 @@ pub(crate) struct Dependencies<'a> {
     pub commit: Option<SourceCommit<'a>>,
     /// The digest of Cargo.lock.
     pub lock: Option<&'a Digest>,
+    /// The crate with the sources of the allocator.
+    pub allocator: Option<&'a AllocatorCrate>,
     /// The toolchain.
     pub tools: &'a [Release],
 }
@@ -92,9 +99,13 @@ fn external_parameters(parameters: &BuildParameters) -> Value {
         ("package", &parameters.package),
         ("profile", &parameters.profile),
         ("base", &parameters.base),
+        ("libc", &parameters.libc),
         ("compression", &parameters.compression),
     ];
     all.extend(texts.map(|(key, text)| (key.to_owned(), json!(text))));
+    if !parameters.allocator.is_empty() {
+        all.insert("allocator".to_owned(), json!(parameters.allocator));
+    }
     let lists = [
         ("bins", &parameters.bins),
         ("targets", &parameters.targets),
@@ -130,6 +141,10 @@ fn resolved_dependencies(dependencies: &Dependencies) -> Vec<Value> {
     if let Some(lock) = dependencies.lock {
         all.push(json!({ "name": "Cargo.lock", "digest": digest_set(lock) }));
     }
+    if let Some(allocator) = dependencies.allocator {
+        let uri = Purl::new("cargo", allocator.name).version(allocator.version).text();
+        all.push(json!({ "name": allocator.name, "uri": uri, "digest": { "sha256": allocator.checksum } }));
+    }
     for tool in dependencies.tools {
         let uri = Purl::new("generic", &tool.program).version(&tool.version).text();
         all.push(json!({ "name": tool.program, "uri": uri, "annotations": { "version": tool.text } }));
@@ -144,6 +159,7 @@ fn digest_set(digest: &Digest) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Allocator;
     use crate::image::digest::sha256;
 
     #[test]
@@ -156,6 +172,7 @@ mod tests {
         let definition = &statement.predicate["buildDefinition"];
         assert_eq!(definition["externalParameters"]["bins"], json!(["x"]));
         assert_eq!(definition["externalParameters"].get("features"), None);
+        assert_eq!(definition["externalParameters"].get("allocator"), None);
         assert_eq!(definition["resolvedDependencies"], json!([]));
     }
 
@@ -167,6 +184,7 @@ mod tests {
             base: Some(ResolvedBase { reference: &base, digest: &digest }),
             commit: Some(SourceCommit { repository: Some("https://example.org/x"), sha: "abc", is_dirty: true }),
             lock: Some(&digest),
+            allocator: AllocatorCrate::of(Allocator::Mimalloc),
             tools: &[Release { program, version, text: "rustc 1.96.0 (x)".to_owned() }],
         };
         let all = resolved_dependencies(&found);
@@ -178,6 +196,7 @@ mod tests {
                 "name": "source", "uri": "git+https://example.org/x", "digest": { "gitCommit": "abc" }, "annotations": { "dirty": true },
             })
         );
-        assert_eq!((&all[2]["name"], &all[3]["uri"]), (&json!("Cargo.lock"), &json!("pkg:generic/rustc@1.96.0")));
+        assert_eq!((&all[2]["name"], &all[4]["uri"]), (&json!("Cargo.lock"), &json!("pkg:generic/rustc@1.96.0")));
+        assert_eq!(all[3]["uri"], json!("pkg:cargo/libmimalloc-sys@0.1.49"));
     }
 }

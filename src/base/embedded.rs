@@ -100,7 +100,7 @@ fn folder(path: &str, mode: u32, owner: u64) -> LayerEntry {
 mod tests {
     use super::*;
     use crate::base::Base;
-    use crate::platform::PlatformChoice;
+    use crate::platform::{Libc, PlatformChoice};
     use crate::store::Source;
     use crate::store::validate::validate;
 
@@ -109,7 +109,7 @@ mod tests {
         let memory = embedded().expect("is made");
         let root = memory.resolve(None).expect("one image");
         assert_eq!(validate(&memory, &root), []);
-        let base = Base::read(&memory, root, &[PlatformChoice::All]).expect("reads");
+        let base = Base::read(&memory, root, &[PlatformChoice::All(Libc::Musl)]).expect("reads");
         assert_eq!(base.images.len(), TARGETS.len());
     }
 

@@ -38,7 +38,9 @@ impl Base {
         for choice in choices {
             match choice {
                 PlatformChoice::One(target) => images.push(BaseImage::scratch(*target)),
-                PlatformChoice::All => images.extend(TARGETS.map(BaseImage::scratch)),
+                PlatformChoice::All(libc) => {
+                    images.extend(TARGETS.map(|target| BaseImage::scratch(target.with_libc(*libc))));
+                }
             }
         }
         Base { root: None, images: without_repeats(images) }
@@ -66,10 +68,10 @@ fn read_images(source: &dyn Source, root: &Descriptor, choices: &[PlatformChoice
                 let image = read.next().transpose().wrap_err_with(unusable)?;
                 images.push(image.ok_or_else(|| missing(source, *target, &listed))?);
             }
-            PlatformChoice::All => {
+            PlatformChoice::All(libc) => {
                 for image in &listed {
                     if let Some(target) = image.platform.target() {
-                        images.extend(image.read(source, target).wrap_err_with(unusable)?);
+                        images.extend(image.read(source, target.with_libc(*libc)).wrap_err_with(unusable)?);
                     }
                 }
             }

@@ -12,14 +12,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::attest::sbom::Lock;
-use crate::attest::sbom::crates::{CargoResolve, Crate};
+use crate::attest::sbom::crates::{self, CargoResolve, Crate};
 use crate::compile::resolve::resolve;
 use crate::compile::{Toolchain, release};
+use crate::config::Allocator;
 use crate::environment::Environment;
 use crate::error::{Result, cannot_read};
 use crate::image::Digest;
 use crate::image::digest::{HashWriter, sha256};
 use crate::parallel::{FEW, each};
+use crate::plan::allocator::AllocatorCrate;
 use crate::plan::{ImagePlan, Plan, Unit};
 use crate::platform::Target;
 use crate::release::Release;
@@ -75,10 +77,10 @@ impl<'a> Inputs<'a> {
         let mut inputs = Inputs { plan, cache, tools: Vec::new(), lock, crates: HashMap::new() };
         let mut wanted = Vec::new();
         for ImageTargets { plan: image, targets } in images {
-            if !(image.auditable || attach && !image.sbom.is_empty()) {
-                continue;
-            }
             for target in *targets {
+                if !(plan.is_auditable(image, *target) || attach && !image.sbom.is_empty()) {
+                    continue;
+                }
                 let unit = image.unit(*target);
                 if wanted.iter().all(|known: &Wanted| known.unit != unit) {
                     // Flags for the compiler may set a `cfg` that dependencies depend on.
@@ -93,9 +95,23 @@ impl<'a> Inputs<'a> {
         if let Some(toolchain) = toolchain {
             inputs.tools = inputs.tools(toolchain, &plan.compile.environment)?;
         }
-        let found = each(&wanted, FEW, |wanted| inputs.resolve(wanted))?;
+        let mut found = each(&wanted, FEW, |wanted| inputs.resolve(wanted))?;
+        for (wanted, crates) in wanted.iter().zip(&mut found) {
+            if let Some(allocator) =
+                inputs.allocator_crate(plan.compile.runs[wanted.unit.run].allocator, wanted.unit.target)
+            {
+                crates::link(crates, Crate::of_allocator(allocator));
+            }
+        }
         inputs.crates = wanted.into_iter().map(|wanted| wanted.unit).zip(found).collect();
         Ok(inputs)
+    }
+
+    /// Returns the crate with the sources of an allocator, or `None` if it is not linked into the binaries for a target: these
+    /// may be prebuilt.
+    pub(crate) fn allocator_crate(&self, allocator: Allocator, target: Target) -> Option<&'static AllocatorCrate> {
+        let is_prebuilt = self.plan.prebuilt.iter().any(|given| given.target.platform() == target.platform());
+        AllocatorCrate::of(allocator).filter(|_| !is_prebuilt)
     }
 
     /// Returns the digest of Cargo.lock, or `None` if there is none.

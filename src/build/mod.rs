@@ -7,7 +7,7 @@
 //! | `job` | one image on its way through the pipeline |
 //! | `base`, `verify_base` | the bases of images: read, verified, prepared |
 //! | `support` | warnings about bases that get no more fixes |
-//! | `binaries`, `dynamic` | binaries: prebuilt or compiled, and checked against their base |
+//! | `binaries`, `dynamic`, `base_files` | binaries: prebuilt or compiled for their base, and checked against it |
 //! | `pending` | binaries, as cargo builds them → complete layers |
 //! | `files`, `layers` | the key `files` and binaries → layers, reused if nothing has changed |
 //! | `image`, `settings` | layers and base → config, manifest, index |
@@ -18,6 +18,7 @@
 
 mod auditable;
 mod base;
+mod base_files;
 mod binaries;
 mod budget;
 mod dynamic;
@@ -39,14 +40,16 @@ use miette::miette;
 
 use self::hooks::Hooks;
 use self::pipeline::Pipeline;
+use crate::attest::vex::VexFile;
 use crate::compile::Toolchain;
 use crate::context::GlobalContext;
 use crate::context::base::Bases;
 use crate::error::Result;
 use crate::event::{BuiltImage, Event};
 use crate::interrupt::inherit;
-use crate::plan::{self, ImagePlan, Plan, Request};
+use crate::plan::{self, Advice, ImagePlan, Plan, Request};
 use crate::store::Layout;
+use crate::store::cache::records::RecordKind;
 
 /// A build that was requested.
 pub(crate) struct Build<'a> {
@@ -93,7 +96,12 @@ impl<'a> Build<'a> {
         plan.warnings.iter().for_each(|message| self.context.warn(message));
         check(&plan)?;
         announce(&plan, self.context);
+        advise(&plan, self.context)?;
         plan.images.iter().try_for_each(files::check)?;
+        if self.attach {
+            // What is wrong with them is said before minutes of compiling.
+            plan.images.iter().try_for_each(|image| VexFile::read_all(&image.vex).map(drop))?;
+        }
         let mut bases = Bases::new(self.context, self.complete, plan.is_offline)?;
         let (complete, attach) = (self.complete, self.attach);
         let cache = self.context.cache()?;
@@ -128,6 +136,19 @@ impl Built<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// Reports advice that was not given before.
+fn advise(plan: &Plan, context: &GlobalContext) -> Result<()> {
+    for Advice { layout, text } in &plan.advice {
+        let cache = context.cache()?;
+        let about = format!("advice about {}", layout.display());
+        if cache.get::<String>(RecordKind::Advice, &about).is_none_or(|given| given != *text) {
+            context.report(Event::Advice { message: text.clone() });
+            cache.put(RecordKind::Advice, &about, text);
+        }
+    }
+    Ok(())
 }
 
 /// Reports the tags of the plan, before minutes of compiling.

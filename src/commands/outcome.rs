@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::event::PlannedPush;
+use crate::event::{ImageVerdicts, PlannedPush};
 use crate::image::Digest;
 use crate::inspect::packages::SbomPackage;
 use crate::inspect::referrers::ImageReferrers;
@@ -39,6 +39,15 @@ pub enum Outcome {
     CacheEntries(Vec<CachedBlob>),
     /// The corrupt blobs of the cache.
     CacheProblems(Vec<(Digest, String)>),
+    /// The results of tests.
+    Tested {
+        /// The results.
+        verdicts: Vec<ImageVerdicts>,
+        /// Whether a test that was not run is a failure.
+        require_all: bool,
+        /// Whether they are printed as JSON.
+        json: bool,
+    },
     /// What pushes would send.
     Planned(Vec<PlannedPush>),
     /// The exit status of a program that was run.
@@ -61,6 +70,7 @@ impl Outcome {
             Outcome::Registry(found, json) => reporter.registry(found, *json),
             Outcome::CacheEntries(blobs) => reporter.blobs(blobs),
             Outcome::CacheProblems(problems) => reporter.wrong(problems),
+            Outcome::Tested { verdicts, require_all, json } => reporter.tested(verdicts, *require_all, *json),
             Outcome::Planned(pushes) => reporter.planned(pushes),
             Outcome::Status(status) => status_code(*status),
         }

@@ -1,5 +1,6 @@
 //! Runs cargo, mostly once for all packages and targets: its messages → [`Binary`].
 
+mod allocator;
 mod c_libraries;
 pub(crate) mod cargo_config;
 pub(crate) mod elf;
@@ -15,6 +16,7 @@ mod user_config;
 pub(crate) mod versions;
 
 use std::collections::HashSet;
+use std::fs;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -22,19 +24,22 @@ use std::process::{Command, Stdio};
 use cargo_metadata::{Artifact, BuildScript, Message, PackageId, TargetKind};
 use miette::{Context, IntoDiagnostic};
 
-use crate::error::{CargoFailed, NoCCompiler, NoLibrary, Result};
+use crate::error::{CargoFailed, NoCCompiler, NoLibrary, OwnAllocator, Result, on_path};
 use crate::event::{Event, Listener};
 use crate::interrupt;
 use crate::plan::{CargoRun, CompilePlan, Unit};
 use crate::platform::Target;
+use crate::store::fingerprint::Fingerprint;
 use crate::unique::each_once;
 
 use c_libraries::way_out;
 use cargo_config::CargoConfig;
 use elf::Needs;
 use linker::Linkers;
+use rustflags::TargetNeeds;
 pub(crate) use target::Toolchain;
-use tools::MissingTool;
+use tools::{AllocatorOwner, MissingTool};
+pub(crate) use versions::GlibcOfTargets;
 
 /// A program that cargo built.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +99,7 @@ struct Messages {
 }
 
 /// Compiles for all `targets` of each run at once, so that build scripts and procedural macros are built once. Runs without
-/// targets are skipped. Cargo prints its own messages.
+/// targets are skipped. Programs for glibc are linked for the version in `glibc`. Cargo prints its own messages.
 ///
 /// # Errors
 /// Returns [`CargoFailed`] or [`NoCCompiler`] if cargo failed, or an error if a target or linker is missing, or a program
@@ -103,6 +108,7 @@ pub fn run(
     plan: &CompilePlan,
     toolchain: &Toolchain,
     targets: &[Vec<Target>],
+    glibc: &[GlibcOfTargets],
     on_binary: OnBinary,
     listener: Listener,
 ) -> Result<Compiled> {
@@ -111,9 +117,10 @@ pub fn run(
     all.dedup();
     toolchain.ensure(&all, plan, listener)?;
     let mut compiled = Compiled::default();
-    for (number, (run, targets)) in plan.runs.iter().zip(targets).enumerate() {
+    for (number, ((run, targets), glibc)) in plan.runs.iter().zip(targets).zip(glibc).enumerate() {
         if !targets.is_empty() {
-            let linkers = linker::choose(run, &plan.environment, toolchain, targets, listener)?;
+            let mut linkers = linker::choose(run, &plan.environment, toolchain, targets, glibc, listener)?;
+            allocator::set(&mut linkers, run, plan, toolchain, targets, listener)?;
             let built = CargoJob { plan, number, run, targets, config: &toolchain.config, linkers, listener }
                 .run(toolchain, on_binary)?;
             compiled.binaries.extend(built.binaries);
@@ -134,9 +141,9 @@ impl CargoJob<'_> {
         for target in self.targets {
             command.args(["--target", target.triple]);
         }
-        let flags = rustflags::add(&self.plan.remaps, &toolchain.sysroot, self.config, self.targets, |target| {
-            toolchain.has_libc(target)
-        })?;
+        let needs =
+            |target| TargetNeeds { libc: toolchain.libc(target), glibc: self.linkers.glibc.get(&target).copied() };
+        let flags = rustflags::add(&self.plan.remaps, &toolchain.sysroot, self.config, self.targets, needs)?;
         command.args(flags.args).envs(flags.variable);
         let messages = self.execute(command, on_binary)?;
         let out_dirs = out_dirs(&messages.executed_scripts, self.targets, self.number);
@@ -169,6 +176,10 @@ impl CargoJob<'_> {
             return Ok(messages);
         }
         let status = status.code().unwrap_or(1);
+        if let Some(AllocatorOwner { package, crate_name }) = self.linkers.run_folder().allocator_owner() {
+            let allocator = self.run.allocator.name();
+            return Err(OwnAllocator { package, crate_name, allocator, status }.into());
+        }
         let missing = self.missing(&messages);
         if let Some(error) = self.no_c_compiler(&messages, &missing, status) {
             return Err(error.into());
@@ -197,7 +208,32 @@ impl CargoJob<'_> {
         let Some(mut binary) = binary(artifact, self.targets, self.number) else { return Ok(None) };
         binary.needs = binary.check(self.config.links_statically(binary.unit.target))?;
         elf::check_libc(&binary.path, binary.unit.target, &binary.needs)?;
+        if self.is_overwritten() {
+            binary.path = self.kept(&binary)?;
+        }
         Ok(Some(binary))
+    }
+
+    /// Returns whether another run builds a package of this one: cargo gives both programs the same path.
+    fn is_overwritten(&self) -> bool {
+        let others = self.plan.runs.iter().enumerate().filter(|(number, _)| *number != self.number);
+        let mut packages = others.flat_map(|(_, run)| &run.resolve.packages);
+        packages.any(|package| self.run.resolve.packages.contains(package))
+    }
+
+    /// Keeps a program that another run will overwrite, and returns its path.
+    fn kept(&self, binary: &Binary) -> Result<PathBuf> {
+        let folder =
+            self.plan.target_dir.join("oci-runs").join(self.number.to_string()).join(binary.unit.target.triple);
+        let path = folder.join(binary.path.file_name().unwrap_or_default());
+        let fingerprint = |path: &Path| fs::metadata(path).ok().as_ref().and_then(Fingerprint::of);
+        let is_same = fingerprint(&path).is_some_and(|kept| fingerprint(&binary.path) == Some(kept));
+        if !is_same {
+            let _ = fs::remove_file(&path);
+            let link = || fs::hard_link(&binary.path, &path).or_else(|_| fs::copy(&binary.path, &path).map(drop));
+            fs::create_dir_all(&folder).and_then(|()| link()).map_err(|error| on_path("write", &path, error))?;
+        }
+        Ok(path)
     }
 
     /// Returns what build scripts have missed that did not end well: a script may do without.

@@ -3,9 +3,11 @@
 //! The field of [`Table`], reading, merging, the flag, the environment variable, the row in docs/configuration.md and the JSON
 //! Schema come from the row. The type of the value implements [`KeyValue`]; for most it exists already.
 
+use super::allocator::Allocator;
 use super::byte_size::ByteSize;
 use super::files::FileRule;
 use super::folder::Folder;
+use super::image_test::ImageTests;
 use super::key::{Flag, Key, KeyDefault, ValueFunctions, Variable};
 use super::labels::Labels;
 use super::port::Port;
@@ -16,8 +18,9 @@ use super::template::TagTemplate;
 use super::text::{BinName, Feature, Profile, UserAndGroup, VolumeFolder, WorkingDir};
 use super::value::{Arguments, Entrypoint, EnvEntries, KeyValue, NonEmpty};
 use super::verify::BaseVerify;
+use super::vex::VexPaths;
 use crate::image::Compression;
-use crate::platform::PlatformChoice;
+use crate::platform::{Libc, PlatformChoice};
 use crate::reference::{BaseReference, EngineReference};
 
 /// The key whose tables are more images of the package. It is the one key without a row: it has tables, no value.
@@ -93,6 +96,15 @@ keys! {
         example: r#"["linux/amd64", "linux/arm64"]"#,
         flag: Some(Flag::new("platform", "LIST").split().hide_default()),
         variable: Some(Variable::new("CARGO_OCI_PLATFORMS", "linux/amd64,linux/arm64").split()),
+    }
+    libc: Libc {
+        help: "Link with this C library: musl, or gnu for programs that need a base with glibc, which is then \
+               gcr.io/distroless/cc-debian13:nonroot by default",
+        name: "libc",
+        default: KeyDefault::Value(r#""musl""#),
+        example: r#""gnu""#,
+        flag: Some(Flag::new("libc", "LIBC")),
+        variable: None,
     }
     repository: Repositories {
         help: "Push to this repository, such as ghcr.io/acme/hello or, for several images, ghcr.io/acme/{name}; without a tag",
@@ -257,6 +269,14 @@ keys! {
         flag: Some(Flag::declared_elsewhere("profile")),
         variable: None,
     }
+    allocator: Allocator {
+        help: "Link this allocator into the programs: mimalloc, jemalloc, or system for that of the C library",
+        name: "allocator",
+        default: KeyDefault::Value(r#""system""#),
+        example: r#""mimalloc""#,
+        flag: Some(Flag::new("allocator", "NAME")),
+        variable: None,
+    }
     engine: EngineReference {
         help: "Load into this engine: docker, podman, nerdctl, containerd, kind, minikube or k3d, with its context, connection, \
                namespace, cluster or profile after a colon",
@@ -290,12 +310,28 @@ keys! {
         flag: Some(Flag::new("provenance", "BOOL")),
         variable: None,
     }
+    vex: VexPaths {
+        help: "Attach these OpenVEX documents to the image: a file, a folder with *.openvex.json files, or an array of them",
+        name: "vex",
+        default: KeyDefault::None,
+        example: r#""hello.openvex.json""#,
+        flag: Some(Flag::new("vex", "PATH")),
+        variable: None,
+    }
     auditable: bool {
-        help: "Embed the list of crates into the binaries, as `cargo auditable` does",
+        help: "Embed the list of crates into the binaries, as `cargo auditable` does, so that scanners find them",
         name: "auditable",
-        default: KeyDefault::Value("false"),
-        example: "true",
+        default: KeyDefault::Value("true"),
+        example: "false",
         flag: Some(Flag::new("auditable", "BOOL")),
+        variable: None,
+    }
+    test: ImageTests {
+        help: "Test the image with `cargo oci test` and `cargo oci push --test`: what it prints, its exit status, what it answers",
+        name: "test",
+        default: KeyDefault::None,
+        example: r#"{ run = ["--version"], stdout = "hello" }"#,
+        flag: None,
         variable: None,
     }
 }

@@ -1,8 +1,8 @@
 //! Images → as few runs of cargo as possible, and their arguments.
 //!
 //! One run builds for all targets and packages, even if their features differ: these are written `PACKAGE/FEATURE`. There is one
-//! more run for each other profile, for a package that is built with two sets of features, and for a package with features
-//! `DEPENDENCY/FEATURE`, which cargo would apply to all packages.
+//! more run for each other profile or allocator, for a package that is built with two sets of features, and for a package with
+//! features `DEPENDENCY/FEATURE`, which cargo would apply to all packages.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -16,6 +16,7 @@ use super::features::Features;
 use super::image::ImagePlan;
 use super::remap::{self, Remap};
 use crate::cli::CargoArgs;
+use crate::config::Allocator;
 use crate::environment::Environment;
 use crate::error::{CargoFailed, Result};
 use crate::image::Digest;
@@ -34,6 +35,10 @@ pub struct CompilePlan {
     pub lock: PathBuf,
     /// The values of `--config`.
     pub config: Vec<String>,
+    /// Whether cargo must not use the network.
+    pub is_offline: bool,
+    /// Cargo's target folder.
+    pub target_dir: PathBuf,
     /// Whether a missing Rust target may be installed.
     pub install: bool,
     /// The environment of this process.
@@ -45,6 +50,8 @@ pub struct CompilePlan {
 pub struct CargoRun {
     /// Cargo's arguments, without `--target`.
     pub args: Vec<OsString>,
+    /// The allocator of the binaries.
+    pub allocator: Allocator,
     /// The packages that the binaries are linked with and that read C headers with bindgen.
     pub bindgen_packages: Vec<BindgenPackage>,
     /// How to resolve the packages that they are built from.
@@ -78,6 +85,7 @@ pub(crate) struct WorkspaceMetadata {
 /// The images that one run of cargo builds.
 struct RunGroup<'a> {
     profile: &'a str,
+    allocator: Allocator,
     packages: Vec<(&'a PackageId, &'a Features)>,
     images: Vec<&'a ImagePlan>,
 }
@@ -85,6 +93,7 @@ struct RunGroup<'a> {
 impl<'a> RunGroup<'a> {
     fn has_room_for(&self, image: &ImagePlan) -> bool {
         self.profile == image.profile
+            && self.allocator == image.allocator()
             && self.packages.iter().all(|(package, features)| {
                 if **package == image.package {
                     **features == image.features
@@ -144,7 +153,8 @@ pub(crate) fn plan(
     for image in images.iter() {
         let run = groups.iter().position(|group| group.has_room_for(image)).unwrap_or(groups.len());
         if run == groups.len() {
-            groups.push(RunGroup { profile: &image.profile, packages: Vec::new(), images: Vec::new() });
+            let (profile, allocator) = (&image.profile, image.allocator());
+            groups.push(RunGroup { profile, allocator, packages: Vec::new(), images: Vec::new() });
         }
         groups[run].add(image);
         runs_of_images.push(run);
@@ -156,7 +166,16 @@ pub(crate) fn plan(
     let install = !(args.no_install || args.offline || args.frozen);
     let remaps = remap::remaps(args, environment, &workspace.metadata);
     let lock = workspace.metadata.workspace_root.join("Cargo.lock").into();
-    Ok(CompilePlan { runs, remaps, lock, config: args.config.clone(), install, environment: environment.clone() })
+    Ok(CompilePlan {
+        runs,
+        remaps,
+        lock,
+        config: args.config.clone(),
+        is_offline: args.offline || args.frozen,
+        target_dir: args.target_dir.clone().unwrap_or_else(|| workspace.metadata.target_directory.clone().into()),
+        install,
+        environment: environment.clone(),
+    })
 }
 
 fn cargo_run(
@@ -177,7 +196,8 @@ fn cargo_run(
         packages: each_once(group.images.iter().map(|image| package_spec(image, &workspace.lock).to_owned())),
         known: resolved.digest.clone(),
     };
-    Ok(CargoRun { args: cargo_args(args, group, features, &workspace.lock), bindgen_packages, resolve })
+    let args = cargo_args(args, group, features, &workspace.lock);
+    Ok(CargoRun { args, allocator: group.allocator, bindgen_packages, resolve })
 }
 
 /// Runs `cargo metadata` with these features.

@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
-use cargo_metadata::PackageId;
+use cargo_metadata::{Metadata, PackageId};
 use jiff::Timestamp;
 use miette::{Report, miette};
 
+use super::Advice;
+use super::allocator::many_threads;
 use super::features::Features;
 use super::unit::Unit;
-use crate::config::{FileRule, Folder, Labels, Port, SbomFormat, Signal};
+use crate::config::{Allocator, FileRule, Folder, ImageTest, Labels, Port, SbomFormat, Signal};
 use crate::error::Result;
 use crate::image::CompressionOptions;
 use crate::image::layer::ROOT_FOLDERS;
@@ -32,6 +34,8 @@ pub struct ImagePlan {
     pub profile: String,
     /// The package's features that they are built with, in addition to those of the command line.
     pub features: Features,
+    /// The allocator that is linked into them; `None` if nobody chose one.
+    pub allocator: Option<Allocator>,
     /// The index of the cargo run that builds them.
     pub run: usize,
     /// Their folder in the image.
@@ -90,8 +94,16 @@ pub struct ImagePlan {
     pub provenance: bool,
     /// Whether the provenance was asked for on the command line: a registry must accept it.
     pub is_provenance_required: bool,
-    /// Whether the list of crates is embedded into its binaries.
+    /// The OpenVEX documents that are attached: files, and folders with such files.
+    pub vex: Vec<PathBuf>,
+    /// Whether they were asked for on the command line: a registry must accept them.
+    pub is_vex_required: bool,
+    /// Whether the list of crates is embedded into the binaries that cargo compiles for it.
     pub auditable: bool,
+    /// How it is tested.
+    pub tests: Vec<ImageTest>,
+    /// Whether the list is embedded into prebuilt binaries too: what they were built from is for the user to say.
+    pub auditable_prebuilt: bool,
     /// The repository of the sources, from Cargo.toml.
     pub source: Option<String>,
     /// Cargo's target folder.
@@ -115,6 +127,24 @@ impl ImagePlan {
         crate::unique::each_once(self.files.iter().map(|rule| rule.to.get_ref().clone()).chain(volumes))
     }
 
+    /// Returns the allocator of its binaries.
+    pub fn allocator(&self) -> Allocator {
+        self.allocator.unwrap_or_default()
+    }
+
+    /// Returns that there are allocators for many threads, if its binaries use some, and nobody has chosen one. glibc's is made
+    /// for them.
+    pub(super) fn advice(&self, metadata: &Metadata) -> Option<Advice> {
+        let is_musl = self.targets().is_none_or(|targets| targets.iter().any(Target::is_static));
+        let by = many_threads(metadata, &self.package).filter(|_| is_musl && self.allocator.is_none())?;
+        let text = format!(
+            "{} uses threads of {by}, and musl's allocator serves one at a time: try `--allocator mimalloc`, which may need \
+             more memory; `allocator = \"system\"` keeps musl's",
+            self.name
+        );
+        Some(Advice { layout: self.layout.clone(), text })
+    }
+
     /// Returns a warning if the entrypoint is in none of our layers, and no base can have it.
     pub fn missing_program(&self) -> Option<String> {
         let program = self.entrypoint.first()?;
@@ -135,7 +165,7 @@ impl ImagePlan {
     pub fn targets(&self) -> Option<Vec<Target>> {
         let targets = self.platforms.iter().map(|choice| match choice {
             PlatformChoice::One(target) => Some(*target),
-            PlatformChoice::All => None,
+            PlatformChoice::All(_) => None,
         });
         targets.collect::<Option<Vec<_>>>().map(crate::unique::each_once)
     }
@@ -163,7 +193,7 @@ impl ImagePlan {
     pub fn narrow(&mut self, platform: &Platform) -> Result<()> {
         let target = self.platforms.iter().find_map(|choice| match choice {
             PlatformChoice::One(target) => (target.platform() == *platform).then_some(*target),
-            PlatformChoice::All => platform.target(),
+            PlatformChoice::All(libc) => platform.target().map(|target| target.with_libc(*libc)),
         });
         let target = target.ok_or_else(|| self.no_platform(platform))?;
         self.platforms = vec![PlatformChoice::One(target)];

@@ -6,11 +6,13 @@
 //! | [`image`], `facts` | one image, and how it follows from flags, variables and tables |
 //! | [`request`] | what a plan is made from, and what for |
 //! | `flags` | flags and environment variables, as tables |
+//! | [`allocator`] | where allocators come from, and who may want one |
 //! | `annotations`, `tags` | what Cargo.toml and git say about an image |
 //! | [`compile`], `features`, `bindgen_packages`, `remap` | the runs of cargo |
 //! | `prebuilt` | binaries that are not compiled |
 //! | `conflicts` | images and outputs that would overwrite each other |
 
+pub(crate) mod allocator;
 mod annotations;
 mod bindgen_packages;
 mod candidates;
@@ -45,6 +47,7 @@ use crate::environment::Environment;
 use crate::error::Result;
 use crate::git::{self, Commit, NoCommit};
 use crate::interrupt::inherit;
+use crate::platform::Target;
 use crate::unique::each_once;
 
 /// The plan of a run.
@@ -68,6 +71,25 @@ pub struct Plan {
     pub sbom_dir: Option<PathBuf>,
     /// Warnings about it.
     pub warnings: Vec<String>,
+    /// Advice about it, which is given once.
+    pub advice: Vec<Advice>,
+}
+
+/// Advice about an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advice {
+    /// The layout of the image: it is given once for each.
+    pub layout: PathBuf,
+    /// The text.
+    pub text: String,
+}
+
+impl Plan {
+    /// Returns whether the binaries of an image for a target get the list of their crates.
+    pub(crate) fn is_auditable(&self, image: &ImagePlan, target: Target) -> bool {
+        let is_prebuilt = self.prebuilt.iter().any(|given| given.target.platform() == target.platform());
+        if is_prebuilt { image.auditable_prebuilt } else { image.auditable }
+    }
 }
 
 /// Makes the plan.
@@ -119,6 +141,8 @@ pub fn make(request: &Request, environment: &Environment) -> Result<Plan> {
     conflicts::outputs_can_be_written(&args.output)?;
     prebuilt::check(&args.image.prebuilt, &images)?;
     let compile = compile::plan(&args.cargo, environment, &workspace, &mut images)?;
+    let advised = images.iter().filter(|_| !args.cargo.talk.quiet);
+    let advice = advised.filter_map(|image| image.advice(metadata)).collect();
     images.iter_mut().try_for_each(|image| request.purpose.apply(image))?;
     Ok(Plan {
         compile,
@@ -130,6 +154,7 @@ pub fn make(request: &Request, environment: &Environment) -> Result<Plan> {
         metadata_file: args.output.metadata_file.clone(),
         sbom_dir: args.output.sbom_dir.clone(),
         warnings,
+        advice,
     })
 }
 

@@ -5,6 +5,7 @@
 mod choice;
 mod elf;
 mod error;
+mod libc;
 mod triple;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use std::fmt;
 pub(crate) use choice::PlatformChoice;
 pub(crate) use elf::ElfKind;
 pub(crate) use error::PlatformError;
+pub(crate) use libc::Libc;
 
 /// An operating system, an architecture and its variant, as image indexes and configs name them.
 ///
@@ -53,6 +55,19 @@ pub(crate) const TARGETS: [Target; 9] = [
     target("loongarch64-unknown-linux-musl", "loong64", None),
 ];
 
+/// The targets for the same platforms with glibc.
+pub(crate) const GNU_TARGETS: [Target; 9] = [
+    target("x86_64-unknown-linux-gnu", "amd64", None),
+    target("aarch64-unknown-linux-gnu", "arm64", Some("v8")),
+    target("armv7-unknown-linux-gnueabihf", "arm", Some("v7")),
+    target("arm-unknown-linux-gnueabihf", "arm", Some("v6")),
+    target("i686-unknown-linux-gnu", "386", None),
+    target("riscv64gc-unknown-linux-gnu", "riscv64", None),
+    target("powerpc64le-unknown-linux-gnu", "ppc64le", None),
+    target("s390x-unknown-linux-gnu", "s390x", None),
+    target("loongarch64-unknown-linux-gnu", "loong64", None),
+];
+
 impl Target {
     /// Returns the platform that this target builds for.
     pub fn platform(&self) -> Platform {
@@ -68,17 +83,22 @@ impl Target {
         self.triple.contains("-musl")
     }
 
-    /// Returns whether its programs are static only because cargo-oci says so: for musl, rustc makes dynamic ones for some
-    /// architectures, in its newer releases.
-    pub fn is_dynamic_in_rust(&self) -> bool {
-        let static_in_rust = ["x86_64", "aarch64", "armv7", "arm", "i686", "powerpc64le"];
-        !static_in_rust.contains(&self.triple.split('-').next().unwrap_or_default())
-    }
-
     /// Returns the architecture as in `cfg(target_arch = "…")`.
     pub fn architecture_in_cfg(&self) -> &str {
-        let architecture = self.triple.split('-').next().unwrap_or_default();
-        if architecture.starts_with("riscv64") { "riscv64" } else { architecture }
+        match self.triple.split('-').next().unwrap_or_default() {
+            "i386" | "i586" | "i686" => "x86",
+            "powerpc64le" => "powerpc64",
+            "mipsel" => "mips",
+            "mips64el" => "mips64",
+            arm if arm.starts_with("arm") || arm.starts_with("thumb") => "arm",
+            riscv if riscv.starts_with("riscv64") => "riscv64",
+            other => other,
+        }
+    }
+
+    /// Returns the C library as in `cfg(target_env = "…")`.
+    pub fn libc_in_cfg(&self) -> &str {
+        if self.is_static() { "musl" } else { "gnu" }
     }
 
     /// Returns the triple as in environment variables, such as `CC_aarch64_unknown_linux_musl`.

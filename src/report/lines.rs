@@ -18,6 +18,7 @@ pub(super) const HELP: Style = AnsiColor::BrightCyan.on_default().bold();
 pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
     let (verb, text) = match event {
         Event::Warning { message } => return Some(format!("{WARNING}warning{WARNING:#}: {}", sanitize(message))),
+        Event::Advice { message } => return Some(format!("{HELP}note{HELP:#}: {}", sanitize(message))),
         // Cargo's text, with its colors.
         Event::CargoSaid { line } => return Some(line.clone()),
         Event::CargoBegun | Event::CargoEnded | Event::TransferBegun { .. } | Event::TransferEnded { .. } => {
@@ -29,10 +30,20 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
         Event::InstallingTarget { triple } => {
             ("Installing", format!("the Rust standard library for {triple} (rustup target add)"))
         }
+        Event::CompilingAllocator { name, from, triple } => {
+            ("Compiling", format!("the allocator {name} for {triple} (from {from})"))
+        }
         Event::Pulling { base, blobs, bytes } => {
             ("Pulling", format!("{base} ({blobs} {}, {})", plural(*blobs, "layer"), size(*bytes)))
         }
         Event::Tagging { image, tags } => ("Tagging", format!("{image}: {}", tags.join(", "))),
+        Event::Testing { image, platforms, runner } => {
+            let runner = runner.as_ref().map(|runner| format!(" in {runner}")).unwrap_or_default();
+            ("Testing", format!("{image} for {}{runner}", list(platforms)))
+        }
+        Event::Tested { image, result } => {
+            ("Tested", format!("{image} {} {}: {}", result.platform, result.name, result.verdict.word()))
+        }
         Event::Layered { image, platform, files, bytes } => {
             ("Layering", format!("{image} {platform}: {} ({})", files.join(", "), size(*bytes)))
         }

@@ -11,6 +11,7 @@
 //! | `image`, `tree` | an inspected or validated image → a tree, JSON, lines |
 //! | `files` | the files of images → lines |
 //! | `registry` | what is used for a registry → lines, JSON |
+//! | `tested`, [`junit`] | results of tests → lines, JUnit XML |
 //! | `cache` | blobs of the cache → lines |
 //! | `error` | errors → text |
 //! | `ask` | questions → answers |
@@ -24,12 +25,14 @@ mod error;
 mod files;
 mod image;
 pub mod json;
+pub(crate) mod junit;
 pub mod lines;
 pub(crate) mod live;
 mod planned;
 mod registry;
 mod screen;
 mod stdout;
+mod tested;
 mod tree;
 
 use std::io::{self, Write};
@@ -40,8 +43,8 @@ use anstream::AutoStream;
 use miette::Report;
 
 use crate::cli::{MessageFormat, TalkArgs};
-use crate::error::{CargoFailed, NoCCompiler, NoLibrary};
-use crate::event::{Event, PlannedPush, Question};
+use crate::error::{CargoFailed, NoCCompiler, NoLibrary, OwnAllocator};
+use crate::event::{Event, ImageVerdicts, PlannedPush, Question, Verdict};
 use crate::image::Digest;
 use crate::inspect::packages::SbomPackage;
 use crate::inspect::referrers::ImageReferrers;
@@ -182,6 +185,22 @@ impl Reporter {
         ExitCode::FAILURE
     }
 
+    /// Prints the results of tests, as lines or as JSON. Returns failure if one failed, or was not run although that is
+    /// required.
+    pub fn tested(&self, verdicts: &[ImageVerdicts], require_all: bool, json: bool) -> ExitCode {
+        let printed = self.text(&if json { image::json(&verdicts) } else { tested::lines(verdicts) });
+        let has = |verdict| verdicts.iter().any(|image| image.count(verdict) > 0);
+        let total = tested::total(verdicts);
+        if has(Verdict::Failed) || require_all && has(Verdict::NotRun) {
+            self.line(&format!("{ERROR}error{ERROR:#}: {total}"));
+            return ExitCode::FAILURE;
+        }
+        if !self.quiet {
+            self.line(&format!("{} {total}", lines::verb_column("Tested")));
+        }
+        printed
+    }
+
     /// Prints what pushes would send, as lines or as JSON.
     pub fn planned(&self, pushes: &[PlannedPush]) -> ExitCode {
         if self.is_json {
@@ -238,6 +257,7 @@ impl Reporter {
         self.line(&error::rendered(error));
         let status = error.downcast_ref::<NoCCompiler>().map(|error| error.status);
         let status = status.or_else(|| Some(error.downcast_ref::<NoLibrary>()?.status));
+        let status = status.or_else(|| Some(error.downcast_ref::<OwnAllocator>()?.status));
         status.map_or(ExitCode::FAILURE, status_code)
     }
 }

@@ -38,6 +38,7 @@ mod git;
 mod golden;
 #[cfg(unix)]
 mod hosts;
+mod image_tests;
 mod inspect;
 #[cfg(target_os = "linux")] // programs are watched in /proc
 mod interrupts;
@@ -67,4 +68,5 @@ mod token_services;
 #[cfg(target_os = "linux")]
 mod two_builds;
 #[cfg(target_os = "linux")]
+mod vex;
 mod volumes;

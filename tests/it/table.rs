@@ -63,6 +63,14 @@ const ALL: [Key; 28] = [
         planned: |image| texts(&image.platforms),
     },
     Key {
+        name: "libc",
+        default: r#""musl""#,
+        tables: [r#""gnu""#, r#""musl""#, r#""gnu""#],
+        variable: None,
+        flags: Some((&["--libc", "gnu"], r#""gnu""#)),
+        planned: |image| text(image.platforms.first().map(|choice| choice.libc()).as_ref()),
+    },
+    Key {
         name: "repository",
         default: "",
         tables: [r#""example.org/1""#, r#""example.org/2""#, r#""example.org/3""#],
@@ -273,11 +281,19 @@ const ALL: [Key; 28] = [
         planned: |image| image.provenance.to_string(),
     },
     Key {
-        name: "auditable",
-        default: "false",
-        tables: ["true", "false", "true"],
+        name: "vex",
+        default: "[]",
+        tables: [r#"["/a.openvex.json"]"#, r#"["/b", "/c"]"#, "[]"],
         variable: None,
-        flags: Some((&["--auditable", "false"], "false")),
+        flags: Some((&["--vex", "d", "--vex", "e"], r#"["d", "e"]"#)),
+        planned: |image| texts(&image.vex.iter().map(|path| path.display()).collect::<Vec<_>>()),
+    },
+    Key {
+        name: "auditable",
+        default: "true",
+        tables: ["false", "true", "false"],
+        variable: None,
+        flags: Some((&["--auditable", "true"], "true")),
         planned: |image| image.auditable.to_string(),
     },
 ];

@@ -11,6 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod allocators;
 mod assets;
 mod bases;
 mod build;
@@ -22,6 +23,8 @@ mod described;
 mod docs;
 mod engines;
 mod failures;
+mod glibc;
+mod image_tests;
 mod inspect;
 mod json;
 #[cfg(feature = "keyless")]

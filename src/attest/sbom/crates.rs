@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::license::License;
 use super::lock::Lock;
 use super::purl::Purl;
+use crate::plan::allocator::AllocatorCrate;
 
 /// A crate of a binary.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +38,45 @@ pub(crate) struct Crate {
     pub is_linked: bool,
     /// The direct dependencies, as indices into the list of crates.
     pub needs: Vec<usize>,
+}
+
+impl Crate {
+    /// Returns the crate whose C sources are an allocator.
+    pub(crate) fn of_allocator(allocator: &AllocatorCrate) -> Crate {
+        let checksum = format!("sha256:{}", allocator.checksum);
+        let purl = Purl::new("cargo", allocator.name).version(allocator.version).qualifier("checksum", Some(&checksum));
+        Crate {
+            name: allocator.name.to_owned(),
+            version: allocator.version.to_owned(),
+            purl: purl.text(),
+            source: "registry".to_owned(),
+            checksum: Some(allocator.checksum.to_owned()),
+            license: Some(License::Expression(allocator.license.to_owned())),
+            description: Some(allocator.description.to_owned()),
+            repository: Some(allocator.repository.to_owned()),
+            homepage: None,
+            is_linked: true,
+            needs: Vec::new(),
+        }
+    }
+}
+
+/// Adds a crate that the first one is linked with, unless cargo has linked it too.
+pub(crate) fn link(crates: &mut Vec<Crate>, added: Crate) {
+    let is_same = |known: &Crate| known.name == added.name && known.version == added.version;
+    let at = match crates.iter().position(is_same) {
+        Some(at) => {
+            crates[at].is_linked = true;
+            at
+        }
+        None => {
+            crates.push(added);
+            crates.len() - 1
+        }
+    };
+    if let Some(program) = crates.first_mut().filter(|program| !program.needs.contains(&at)) {
+        program.needs.push(at);
+    }
 }
 
 /// `cargo tree` lists a package that `cargo metadata` does not.
@@ -258,6 +298,17 @@ mod tests {
         assert_eq!(found[1].purl, format!("pkg:cargo/a@1.0.0?checksum=sha256:ab&{of}"));
         assert_eq!((found[0].purl.as_str(), found[0].source.as_str()), ("pkg:cargo/app@1.0.0", "path"));
         assert_eq!((&found[0].repository, found[0].homepage.as_deref()), (&None, Some("https://example.org/x")));
+    }
+
+    #[test]
+    fn allocator_is_linked_with_the_program() {
+        let mut found = crates("0 app v1.0.0 (/w/app)\n", &[package("app", None, "bin")]).expect("all are known");
+        let allocator = AllocatorCrate::of(crate::config::Allocator::Jemalloc).expect("a crate");
+        for _ in 0..2 {
+            link(&mut found, Crate::of_allocator(allocator));
+        }
+        assert_eq!((found.len(), &found[0].needs[..], found[1].is_linked), (2, &[1][..], true));
+        assert!(found[1].purl.starts_with("pkg:cargo/tikv-jemalloc-sys@0.7.1%2B5.3.1"), "{}", found[1].purl);
     }
 
     #[test]

@@ -99,6 +99,14 @@ impl CargoConfig {
         if by_rustup && beside.is_absolute() && beside.is_file() { beside } else { "rustc".into() }
     }
 
+    /// Returns the program by which the user has cargo run the compiler for the packages of the workspace.
+    pub(crate) fn workspace_wrapper(&self) -> Option<PathBuf> {
+        let set = self.environment.get("RUSTC_WORKSPACE_WRAPPER").map(PathBuf::from);
+        let set = set.map(|path| if path.components().count() == 1 { path } else { self.current.join(path) });
+        let wrapper = set.or_else(|| self.program(&["build", "rustc-workspace-wrapper"]));
+        wrapper.filter(|path| !path.as_os_str().is_empty())
+    }
+
     /// Returns whether cargo sets a variable for compilers and build scripts, by the table `env`.
     pub(crate) fn sets_variable(&self, name: &str) -> bool {
         self.values.get(&["env", name]).is_some()

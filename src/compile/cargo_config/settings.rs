@@ -128,7 +128,7 @@ impl CargoConfig {
 impl CargoConfig {
     /// Returns the variables that cargo sets for the compiler, by the table `env`. Those of the environment take precedence
     /// unless the table says otherwise.
-    fn compiler_variables(&self) -> Vec<(&str, OsString)> {
+    pub(crate) fn compiler_variables(&self) -> Vec<(&str, OsString)> {
         let table = self.values.get(&["env"]).and_then(ConfigValue::table);
         let entries = table.into_iter().flatten().filter_map(|(key, entry)| {
             let value = entry.get(&["value"]).unwrap_or(entry);

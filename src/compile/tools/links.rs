@@ -55,6 +55,16 @@ impl ToolLinks {
         Ok(folder)
     }
 
+    /// Creates a link of this name for PATH, and returns its folder.
+    ///
+    /// # Errors
+    /// Returns an error if it cannot be created.
+    pub(crate) fn named(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.root.join("path").join(name);
+        self.link(&folder, name)?;
+        Ok(folder)
+    }
+
     /// Creates the links for PATH, and returns their folders: those whose programs are on PATH now.
     ///
     /// # Errors
@@ -63,9 +73,7 @@ impl ToolLinks {
         let mut folders = Vec::new();
         for (name, _) in ON_PATH {
             if environment.find_program(&[name]).is_some() {
-                let folder = self.root.join("path").join(name);
-                self.link(&folder, name)?;
-                folders.push(folder);
+                folders.push(self.named(name)?);
             }
         }
         Ok(folders)

@@ -5,17 +5,20 @@
 //!
 //! | link | what it becomes |
 //! | --- | --- |
-//! | `TRIPLE/cc`, `c++`, `ar`, `ranlib`, `gcc` | GCC for the target, or zig ([`compiler`]) |
+//! | `TRIPLE/cc`, `c++`, `ar`, `ranlib`, `gcc` | GCC for the target, or zig ([`compiler`]); for glibc zig first ([`glibc`](mod@glibc)) |
 //! | `TRIPLE/rust-lld` | LLVM's linker, which also takes what only compilers know ([`link`]) |
 //! | `TRIPLE/pkg-config` | `pkg-config` without the libraries of this machine ([`pkg_config`]) |
 //! | `path/TRIPLE/PREFIX-gcc`, `-g++`, `-ar`, `-ranlib`, `-pkg-config` | on PATH: the same, by GNU's names for a target |
+//! | `path/cargo-oci-with-ALLOCATOR-VERSION/…` | on PATH: rustc, which links an allocator into programs ([`allocator`]) |
 //! | `path/NAME/NAME` | on PATH: the program of this name, or the one of the target in its build scripts ([`by_name`]) |
 
+mod allocator;
 mod become_program;
 mod by_name;
 mod compiler;
 mod driver_args;
 mod files;
+mod glibc;
 mod headers;
 mod link;
 mod link_args;
@@ -36,10 +39,14 @@ use miette::miette;
 use crate::error::Result;
 use crate::platform::Target;
 
+pub(crate) use allocator::{ALLOCATOR, NEXT_WRAPPER, allocator_wrapper, library_file};
+pub(crate) use by_name::program_of;
+pub(crate) use compiler::has_zig;
 pub(crate) use files::{cmake_file, meson_file};
+pub(crate) use glibc::{glibc_arg, is_glibc_flag};
 pub(crate) use headers::bindgen_args;
 pub(crate) use links::ToolLinks;
-pub(crate) use run_folder::{LLD, MissingTool, RUN_FOLDER, RunFolder};
+pub(crate) use run_folder::{AllocatorOwner, LLD, MissingTool, RUN_FOLDER, RunFolder};
 pub(crate) use tool::gnu_name;
 use tool::{Invocation, OF_TARGET, ON_PATH, Tool, tool, with_prefix};
 
@@ -49,6 +56,9 @@ pub fn as_tool(typed: &[OsString]) -> Option<Result<ExitCode>> {
     let (program, args) = typed.split_first()?;
     let program = Path::new(program);
     let name = file_name(program)?;
+    if allocator::is_wrapper(name) {
+        return Some(allocator::run(args));
+    }
     if let Some((target, tool)) = with_prefix(name) {
         return Some(run(&Invocation::new(tool, target, args.to_vec())));
     }
@@ -72,6 +82,7 @@ fn by_link(program: &Path, name: &str, args: Vec<OsString>) -> Result<ExitCode> 
 
 fn run(invocation: &Invocation) -> Result<ExitCode> {
     match invocation.tool {
+        Tool::C | Tool::Cxx if by_name::is_of_rustc(&invocation.args) => link::by_driver(invocation),
         Tool::C | Tool::Cxx | Tool::Ar | Tool::Ranlib => compiler::run(invocation),
         Tool::Linker => link::run(invocation),
         Tool::PkgConfig => pkg_config::run(invocation),

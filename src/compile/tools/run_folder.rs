@@ -57,6 +57,15 @@ pub(crate) struct MissingTool {
     pub out_dir: Option<PathBuf>,
 }
 
+/// A program that has an allocator of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AllocatorOwner {
+    /// The package of the program.
+    pub package: String,
+    /// The crate with the `#[global_allocator]`.
+    pub crate_name: String,
+}
+
 impl RunFolder {
     /// Returns the folder at `path`.
     pub(crate) fn at(path: &Path) -> RunFolder {
@@ -68,7 +77,7 @@ impl RunFolder {
         environment.get(RUN_FOLDER).map(|path| RunFolder(path.into())).filter(|folder| folder.0.is_dir())
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
@@ -80,18 +89,33 @@ impl RunFolder {
     }
 
     /// Returns what was found when a tool of this run looked for zig, or `None` if none has.
-    pub(super) fn zig(&self, target: Target) -> Option<ZigSearch> {
+    pub(super) fn zig(&self, target: &str) -> Option<ZigSearch> {
         serde_json::from_slice(&fs::read(self.zig_path(target)).ok()?).ok()
     }
 
     /// Keeps what was found for the tools that start after this one.
-    pub(super) fn keep_zig(&self, target: Target, zig: &ZigSearch) {
+    pub(super) fn keep_zig(&self, target: &str, zig: &ZigSearch) {
         // Without it they look for zig once more.
         let _ = fs::write(self.zig_path(target), serde_json::json!(zig).to_string());
     }
 
-    fn zig_path(&self, target: Target) -> PathBuf {
-        self.0.join(format!("zig-{}.json", target.triple))
+    fn zig_path(&self, target: &str) -> PathBuf {
+        self.0.join(format!("zig-{target}.json"))
+    }
+
+    /// Keeps that this target is also this machine's, whose own programs are compiled with the tools of the target.
+    pub(crate) fn keep_host(&self, target: Target) {
+        // Without it, build scripts are compiled for the base, too.
+        let _ = fs::write(self.host_path(target), "");
+    }
+
+    /// Returns whether the target is also this machine's.
+    pub(super) fn is_host(&self, target: Target) -> bool {
+        self.host_path(target).exists()
+    }
+
+    fn host_path(&self, target: Target) -> PathBuf {
+        self.0.join(format!("host-{}", target.triple))
     }
 
     /// Keeps that C code was compiled for the target.
@@ -106,6 +130,20 @@ impl RunFolder {
 
     fn used_path(&self, triple: &str) -> PathBuf {
         self.0.join(format!("used-{triple}"))
+    }
+
+    /// Keeps that a program has an allocator of its own.
+    pub(super) fn keep_owner(&self, owner: &AllocatorOwner) {
+        let _ = fs::write(self.owner_path(), serde_json::json!(owner).to_string());
+    }
+
+    /// Returns the program that has one.
+    pub(crate) fn allocator_owner(&self) -> Option<AllocatorOwner> {
+        serde_json::from_slice(&fs::read(self.owner_path()).ok()?).ok()
+    }
+
+    fn owner_path(&self) -> PathBuf {
+        self.0.join("allocator-owner.json")
     }
 
     /// Keeps that there was no compiler, or no library.

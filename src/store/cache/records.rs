@@ -38,6 +38,10 @@ pub enum RecordKind {
     Attached,
     /// A query to cargo → the crates in its answer.
     Crates,
+    /// A layout → the advice that was given about it.
+    Advice,
+    /// The layers of a base → its C library, and the programs that it can start.
+    Libc,
     /// A file → its digest or metadata, while it has the same fingerprint.
     File,
     /// A base → its os-release, and the day of the last warning about it.
@@ -54,6 +58,8 @@ impl fmt::Display for RecordKind {
             RecordKind::Signature => "signature",
             RecordKind::Attached => "attached",
             RecordKind::Crates => "crates",
+            RecordKind::Advice => "advice",
+            RecordKind::Libc => "libc",
             RecordKind::File => "file",
             RecordKind::Support => "support",
         })
