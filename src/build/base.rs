@@ -42,6 +42,8 @@ pub(crate) fn read(image: &ImagePlan, bases: &mut Bases) -> Result<Base> {
 /// # Errors
 /// Returns an error if the base cannot be read, or does not know the user of the image or an owner of files.
 pub(crate) fn prepare(image: &ImagePlan, base: Base, bases: &Bases) -> Result<PreparedBase> {
-    let facts = files::facts(image, &base, bases.source(&image.base)?)?;
+    let cache = bases.context().cache()?;
+    let facts = files::facts(image, &base, bases.source(&image.base)?, &cache)?;
+    files::missing_program(image, &base, &facts).into_iter().for_each(|warning| bases.context().warn(warning));
     Ok(PreparedBase { base, facts })
 }
