@@ -1,6 +1,6 @@
 //! Runs cargo, mostly once for all packages and targets: its messages → [`Binary`].
 
-mod c_libraries;
+pub mod c_libraries;
 pub(crate) mod cargo_config;
 pub(crate) mod elf;
 mod host_flags;
@@ -244,7 +244,7 @@ fn no_library(missing: &[MissingTool], status: i32) -> Option<NoLibrary> {
     let (package, library) = (first.package.clone(), first.library.clone()?);
     let targets = missing.iter().filter(|missing| missing.package == package);
     let targets = each_once(targets.map(|missing| missing.triple.clone()));
-    let help = way_out(&package, &first.triple);
+    let help = way_out(&package, &library, &first.triple);
     Some(NoLibrary { package, library, targets, help, status })
 }
 

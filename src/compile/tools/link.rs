@@ -11,6 +11,7 @@ use super::become_program::exit_code;
 use super::compiler::{Compiler, find};
 use super::driver_args::driver_args;
 use super::link_args::{LinkArgs, translate};
+use super::missing_library;
 use super::run_folder::LLD;
 use super::tool::{Invocation, Tool};
 use crate::error::Result;
@@ -35,6 +36,7 @@ pub(super) fn run(invocation: &Invocation) -> Result<ExitCode> {
             return said(&by_compiler);
         }
     }
+    missing_library::keep(invocation, &linked.stderr);
     // If both fail, it is for the reason of the first.
     said(&linked)
 }
