@@ -31,6 +31,8 @@ pub(crate) mod referrers;
 mod settings;
 mod verify_base;
 
+use std::sync::Arc;
+
 use miette::miette;
 
 use self::hooks::Hooks;
@@ -87,6 +89,9 @@ impl<'a> Build<'a> {
         let toolchain = if plan.prebuilt.is_empty() { Some(toolchain?) } else { toolchain.ok() };
         // A warning may say why the check fails.
         plan.warnings.iter().for_each(|message| self.context.warn(message));
+        for warning in &plan.unread_tables {
+            self.context.report(Event::UnreadTable { warning: Arc::new(warning.clone()) });
+        }
         check(&plan)?;
         announce(&plan, self.context);
         plan.images.iter().try_for_each(files::check)?;

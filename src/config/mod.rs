@@ -7,13 +7,14 @@
 //! | [`section`], `table` | Cargo.toml → tables, and how tables inherit from each other |
 //! | `near_miss` | tables that are almost it, and are not read |
 //! | [`schema`], [`markdown`] | the list of keys as JSON Schema and as documentation |
-//! | [`template`], [`port`], [`signal`], [`folder`], [`sbom`], [`text`], `labels`, `repositories`, `verify` | the types of single keys |
+//! | [`template`], [`env`], [`port`], [`signal`], [`folder`], [`sbom`], [`text`], `labels`, `repositories`, `verify` | the types of single keys |
 //! | `files`, `pattern` | the rules of the key `files`, and the patterns in them |
 //! | [`check`] | rules that flags and tables share |
 //! | [`document`], `error` | values of TOML, and errors with their position |
 
 pub(crate) mod check;
 pub mod document;
+pub(crate) mod env;
 mod error;
 mod files;
 pub(crate) mod folder;
@@ -38,6 +39,7 @@ pub(crate) mod value;
 mod verify;
 
 pub(crate) use check::is_whiteout;
+pub use error::ConfigError;
 pub(crate) use error::ValueError;
 pub(crate) use files::{Account, FileMtime, FileRule};
 pub(crate) use folder::Folder;
