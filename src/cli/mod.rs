@@ -36,7 +36,7 @@ pub use explain::explain;
 pub use format::WithFormat;
 pub use generate::{CompletionsArgs, ManArgs, SchemaArgs};
 pub use image::{ImageArgs, Prebuilt};
-pub use inspect::NamedArgs;
+pub use inspect::{InspectArgs, NamedArgs};
 pub use load::{EngineArgs, LoadArgs};
 pub use login::{LoginArgs, LogoutArgs, PasswordArg};
 pub use output::{Output, OutputArgs, OutputKind};

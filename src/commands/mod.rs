@@ -31,9 +31,9 @@ use clap::{Parser, Subcommand};
 pub use outcome::Outcome;
 
 use crate::cli::{
-    AttachArgs, BuildArgs, BundleArgs, CacheArgs, CommandArgs, CompletionsArgs, GenerateKeyArgs, LoadArgs, LoginArgs,
-    LogoutArgs, ManArgs, MessageFormat, NamedArgs, PushArgs, ReferrersArgs, RegistryArgs, RegistryToolArgs, RunArgs,
-    SbomArgs, SchemaArgs, SignArgs, TalkArgs, VerifyArgs, WithFormat,
+    AttachArgs, BuildArgs, BundleArgs, CacheArgs, CommandArgs, CompletionsArgs, GenerateKeyArgs, InspectArgs, LoadArgs,
+    LoginArgs, LogoutArgs, ManArgs, MessageFormat, NamedArgs, PushArgs, ReferrersArgs, RegistryArgs, RegistryToolArgs,
+    RunArgs, SbomArgs, SchemaArgs, SignArgs, TalkArgs, VerifyArgs, WithFormat,
 };
 use crate::context::GlobalContext;
 use crate::error::Result;
@@ -134,9 +134,9 @@ commands! {
     Bundle(WithFormat<BundleArgs>) => bundle::run,
     /// Inspect an image: platforms, layers, configuration, attachments
     ///
-    /// The image is in a registry, a layout or an archive; without a name, all images of a layout are shown. Layers are not
-    /// read. Prints a tree, or JSON.
-    Inspect(NamedArgs) => inspect::run,
+    /// The image is in a registry, a layout or an archive; without a name, all images of a layout are shown. Layers are only
+    /// read for `--files`. Prints a tree, or JSON.
+    Inspect(InspectArgs) => inspect::run,
     /// Print the SBOM without building the image
     ///
     /// It is the SBOM that `cargo oci build` attaches, without the digests of binaries and image, which only a build knows.

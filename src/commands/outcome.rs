@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use crate::event::PlannedPush;
 use crate::image::Digest;
-use crate::inspect::Inspected;
 use crate::inspect::packages::SbomPackage;
 use crate::inspect::referrers::ImageReferrers;
 use crate::inspect::registry::RegistryFacts;
+use crate::inspect::{Inspected, ListedFiles};
 use crate::report::{Reporter, status_code};
 use crate::store::cache::prune::CachedBlob;
 use crate::store::validate::Validated;
@@ -25,6 +25,8 @@ pub enum Outcome {
     Content(Vec<u8>),
     /// An inspected image, and whether it is printed as JSON.
     Inspected(Inspected, bool),
+    /// The files of images, and whether they are printed as JSON.
+    Files(ListedFiles, bool),
     /// The attachments of an image, and whether they are printed as JSON.
     Referrers(ImageReferrers, bool),
     /// The packages of an SBOM, and whether they are printed as JSON.
@@ -52,6 +54,7 @@ impl Outcome {
             Outcome::Text(text) => reporter.text(text),
             Outcome::Content(content) => reporter.content(content),
             Outcome::Inspected(found, json) => reporter.inspected(found, *json),
+            Outcome::Files(found, json) => reporter.files(found, *json),
             Outcome::Referrers(found, json) => reporter.attachments(found, *json),
             Outcome::Packages(found, json) => reporter.packages(found, *json),
             Outcome::Validated(found, json) => reporter.validated(found, *json),

@@ -183,6 +183,7 @@ fn begun(transfer: &Counter) -> Value {
         Activity::Pushing => "pushing",
         Activity::Loading => "loading",
         Activity::Bundling => "bundling",
+        Activity::Reading => "reading",
         Activity::Validating => "validating",
     };
     json!({ "id": transfer.id, "activity": activity, "name": transfer.name, "total": transfer.total })

@@ -9,6 +9,7 @@
 //! | [`live`] | redraws bars, ten times a second |
 //! | `bars`, `retries`, `screen` | running transfers → bars, requests that wait → a line, both → escape sequences |
 //! | `image`, `tree` | an inspected or validated image → a tree, JSON, lines |
+//! | `files` | the files of images → lines |
 //! | `registry` | what is used for a registry → lines, JSON |
 //! | `cache` | blobs of the cache → lines |
 //! | `error`, `snippet` | errors → text, with the lines that they are about |
@@ -20,6 +21,7 @@ mod ask;
 mod bars;
 mod cache;
 mod error;
+mod files;
 mod image;
 pub mod json;
 pub mod lines;
@@ -43,10 +45,10 @@ use crate::cli::{MessageFormat, TalkArgs};
 use crate::error::{CargoFailed, NoCCompiler, NoLibrary};
 use crate::event::{Event, PlannedPush, Question};
 use crate::image::Digest;
-use crate::inspect::Inspected;
 use crate::inspect::packages::SbomPackage;
 use crate::inspect::referrers::ImageReferrers;
 use crate::inspect::registry::RegistryFacts;
+use crate::inspect::{Inspected, ListedFiles};
 use crate::store::cache::prune::CachedBlob;
 use crate::store::validate::Validated;
 use lines::{ERROR, plural};
@@ -120,6 +122,11 @@ impl Reporter {
         let width = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
         let text = if json { image::json(found) } else { tree::draw(&image::trees(found), width) };
         self.text(&text)
+    }
+
+    /// Prints the files of images, as lines or as JSON.
+    pub fn files(&self, found: &ListedFiles, json: bool) -> ExitCode {
+        self.text(&if json { image::json(found) } else { files::lines(found) })
     }
 
     /// Prints the attachments of an image, as a tree or as JSON.

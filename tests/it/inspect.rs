@@ -592,3 +592,35 @@ fn inspect_of_missing_image_is_an_error() {
     project.oci(&["inspect"]).fails(2);
     project.oci(&["inspect", ""]).fails(2);
 }
+
+#[test]
+fn files_of_an_image_are_listed() {
+    let (project, _) = with(&BaseImage::new());
+    let all = project.oci(&["inspect", "base", "--files", "--platform", "linux/arm64"]).succeeds().stdout;
+    assert!(all.lines().any(|line| line.starts_with("-rw-r--r-- 0:0") && line.ends_with(" /etc/passwd")), "{all}");
+    assert!(all.lines().any(|line| line.starts_with("drwxrwxrwt 0:0") && line.ends_with(" /tmp")), "{all}");
+    let some = project.oci(&["inspect", "base", "--files", "/etc/passwd"]).succeeds().stdout;
+    assert!(some.starts_with("linux/amd64 sha256:"), "{some}");
+    let platforms = some.lines().filter(|line| line.starts_with("linux/")).count();
+    assert_eq!(some.lines().filter(|line| line.ends_with(" /etc/passwd")).count(), platforms, "{some}");
+    let json = project.oci(&["inspect", "base", "--json", "--files", "/etc"]).succeeds().stdout;
+    let json: Value = serde_json::from_str(&json).expect("JSON");
+    let files = json["images"][0]["files"].as_array().expect("files");
+    assert_eq!(
+        (&files[0]["path"], &files[0]["type"], &files[0]["layer"]),
+        (&json!("/etc"), &json!("directory"), &json!(null))
+    );
+    let passwd = files.iter().find(|file| file["path"] == "/etc/passwd").expect("a file");
+    assert_eq!((&passwd["mode"], &passwd["uid"]), (&json!("0644"), &json!(0)));
+    assert!(passwd["layer"].as_str().is_some_and(|layer| layer.starts_with("sha256:")), "{passwd}");
+}
+
+#[test]
+fn files_that_are_missing_are_named() {
+    let (project, _) = with(&BaseImage::new());
+    let missing = project.oci(&["inspect", "base", "--files", "/nope"]).fails(1);
+    assert!(missing.contains("the image has no /nope") && missing.contains("help: "), "{missing}");
+    let image_last = project.oci(&["inspect", "--files", "base"]).run();
+    assert_eq!(image_last.status, 2);
+    assert!(image_last.stderr.contains("name the image before `--files`"), "{}", image_last.stderr);
+}
