@@ -44,6 +44,8 @@ pub(crate) fn read(image: &ImagePlan, bases: &mut Bases) -> Result<Base> {
 pub(crate) fn prepare(image: &ImagePlan, base: Base, bases: &Bases) -> Result<PreparedBase> {
     let cache = bases.context().cache()?;
     let facts = files::facts(image, &base, bases.source(&image.base)?, &cache)?;
-    files::missing_program(image, &base, &facts).into_iter().for_each(|warning| bases.context().warn(warning));
+    if let Some(warning) = files::missing_program(image, &base, &facts) {
+        bases.context().warn(warning);
+    }
     Ok(PreparedBase { base, facts })
 }

@@ -24,18 +24,11 @@ pub const C_LIBRARIES: &[CLibrary] = &[
         "have SQLite compiled, with the feature `bundled` of libsqlite3-sys or rusqlite",
     ),
     library(
-        "mysqlclient-sys",
-        &["mysqlclient", "libmysqlclient", "mariadb", "libmariadb"],
-        "have the client compiled: `mysqlclient-sys = { version = \"0.5\", features = [\"bundled\"] }`; or use one in Rust, \
-         such as mysql_async or sqlx",
-    ),
-    library(
         "openssl-sys",
         &["openssl", "libssl", "libcrypto", "ssl", "crypto"],
         "use rustls instead of OpenSSL, or have it compiled: `openssl = { version = \"0.10\", features = [\"vendored\"] }`",
     ),
     library("pq-sys", &["pq", "libpq"], "have libpq compiled, with the feature `bundled_without_openssl` of pq-sys"),
-    library("rdkafka-sys", &["rdkafka"], "have librdkafka compiled, without the feature `dynamic-linking` of rdkafka"),
     library(
         "yeslogic-fontconfig-sys",
         &["fontconfig"],

@@ -16,6 +16,7 @@ use crate::support::project::Project;
 /// Cases of the snapshots that a schema cannot see: what the package, the folder or the base has, and rules beyond
 /// patterns.
 const UNSEEN: &[&str] = &[
+    "tables: an unknown placeholder in a variable",
     "tables: a base that is no reference",
     "tables: a signal that is none",
     "tables: an invisible character in a label",
