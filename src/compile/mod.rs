@@ -139,6 +139,7 @@ impl CargoJob<'_> {
         }
         let needs = |target| TargetNeeds {
             lacks_libc: !toolchain.has_libc(target),
+            has_own_linker: toolchain.has_own_linker(target).unwrap_or(true),
             glibc: self.linkers.glibc.get(&target).copied(),
         };
         let flags = rustflags::add(&self.plan.remaps, &toolchain.sysroot, self.config, self.targets, needs)?;

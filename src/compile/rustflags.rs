@@ -34,6 +34,8 @@ pub(crate) struct AddedFlags {
 pub(crate) struct TargetNeeds {
     /// Whether the toolchain has no C library for it.
     pub lacks_libc: bool,
+    /// Whether the user has chosen the linker, which does not know our arguments.
+    pub has_own_linker: bool,
     /// The glibc that our linker links for. The flag reaches the linker, and is in cargo's fingerprints: what was compiled for
     /// another glibc is compiled again, C code included.
     pub glibc: Option<GlibcVersion>,
@@ -77,7 +79,9 @@ pub(crate) fn add(
         let needs_static = all.iter().any(|flags| flags.own.iter().any(|flag| flag == STATIC[1]));
         let of_static = if needs_static { &STATIC[..] } else { &[] };
         // What is linked for an older glibc runs with a newer one.
-        let glibc = all.iter().filter_map(|flags| needs(flags.target).glibc).min();
+        let needs = || all.iter().map(|flags| needs(flags.target));
+        let glibc =
+            needs().filter_map(|needs| needs.glibc).min().filter(|_| !needs().any(|needs| needs.has_own_linker));
         let own = of_static.iter().map(ToString::to_string).chain(glibc.into_iter().flat_map(of_glibc));
         return Ok(in_variable(first, &shared, &own.collect::<Vec<_>>()));
     }
@@ -176,6 +180,7 @@ mod tests {
         let remaps = [Remap { from: "/a b".into(), to: "/workspace".into() }];
         let needs = |target: Target| TargetNeeds {
             lacks_libc: target == NO_LIBC,
+            has_own_linker: target == TARGETS[1],
             glibc: (target.libc() == Libc::Gnu).then_some(GLIBC),
         };
         super::add(&remaps, Path::new("/rust"), &config, targets, needs).expect("flags")
@@ -249,6 +254,11 @@ mod tests {
         assert_eq!(args.last().and_then(|arg| arg.to_str()), Some(table));
         let both = flags_for(&[TARGETS[0], GNU_TARGETS[1]], "", &[("RUSTFLAGS", "-g")]).variable;
         assert!(both.is_some_and(|(_, flags)| flags.ends_with("link-arg=--oci-glibc=2.36")), "no table is read then");
+        let own = flags_for(&[TARGETS[1], GNU_TARGETS[0]], "", &[("RUSTFLAGS", "-g")]).variable;
+        assert!(
+            own.is_some_and(|(_, flags)| !flags.contains("--oci-glibc")),
+            "a linker of the user's does not know it"
+        );
     }
 
     #[test]
