@@ -141,8 +141,11 @@ impl CargoJob<'_> {
         for target in self.targets {
             command.args(["--target", target.triple]);
         }
-        let needs =
-            |target| TargetNeeds { libc: toolchain.libc(target), glibc: self.linkers.glibc.get(&target).copied() };
+        let needs = |target| TargetNeeds {
+            libc: toolchain.libc(target),
+            has_own_linker: toolchain.has_own_linker(target).unwrap_or(true),
+            glibc: self.linkers.glibc.get(&target).copied(),
+        };
         let flags = rustflags::add(&self.plan.remaps, &toolchain.sysroot, self.config, self.targets, needs)?;
         command.args(flags.args).envs(flags.variable);
         let messages = self.execute(command, on_binary)?;
