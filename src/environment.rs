@@ -7,6 +7,9 @@ use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
 use etcetera::BaseStrategy;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use miette::miette;
 
 use crate::error::Result;
@@ -75,6 +78,23 @@ impl Environment {
             miette!(help = "set CARGO_OCI_CACHE_DIR to a folder", "cannot find the user's cache folder: {error}")
         })?;
         Ok(user.cache_dir().join("cargo-oci"))
+    }
+
+    /// Returns the day to compare dates of bases with: `CARGO_OCI_TODAY`, else that of the clock, in UTC.
+    ///
+    /// # Errors
+    /// Returns an error if the variable is no date.
+    pub fn today(&self) -> Result<Date> {
+        let Some(text) = self.get("CARGO_OCI_TODAY") else {
+            return Ok(Timestamp::now().to_zoned(TimeZone::UTC).date());
+        };
+        let text = text.to_string_lossy();
+        text.parse().map_err(|_| {
+            miette!(
+                help = "set it to a date such as 2026-11-29, or unset it",
+                "invalid CARGO_OCI_TODAY: expected a date, found `{text}`"
+            )
+        })
     }
 
     /// Returns the cargo that called this program, else the one on PATH.

@@ -12,7 +12,7 @@
 //! | --- | --- |
 //! | proof | [`fuzz`]: properties of what reads untrusted input, for fuzzers |
 //! | commands | [`commands`]: one file a subcommand: arguments → verbs → outcome |
-//! | pipeline | [`publish`]: images → registries, engines, bundles, signatures · [`build`]: a plan → committed layouts |
+//! | pipeline | [`publish`]: images → registries, engines, bundles, signatures · [`build`]: a plan → committed layouts · [`testing`]: images → verdicts of tests |
 //! | context | [`context`]: what a run has once, and what it opens by the name that a user typed |
 //! | workshops | [`compile`]: one cargo run for all targets → binaries · [`base`]: a reference → the image below our layers · [`registry`]: the distribution protocol, as a source and a sink · [`engine`]: programs that run images on this machine · [`assets`]: the key `files` → the entries of a layer · [`bundle`]: layers and config → a runtime bundle · [`attest`]: keys, signatures, SBOMs, provenance · [`report`]: events → words, the only place that prints |
 //! | readers | [`inspect`]: what an image says of itself, as data · [`plan`]: arguments, Cargo.toml, environment and git → what will be done · [`filesystem`]: the one tree of files that the layers of an image make |
@@ -20,7 +20,7 @@
 //! | input | [`cli`]: what was typed · [`config`]: the table in Cargo.toml |
 //! | documents | [`image`]: digests, layers, configs, manifests, indexes |
 //! | names | [`reference`](mod@reference): where an image is · [`platform`]: OCI platform ↔ Rust target |
-//! | ground | [`environment`]: the variables of a run · [`parallel`]: work side by side · [`git`]: facts of the commit · [`ci`]: what CI services say in variables · [`release`](mod@release): releases of rustc and cargo · [`regular_file`](mod@regular_file): files that are no pipes · [`suggest`]: did you mean · [`habits`]: what other tools call it · [`unique`]: lists without repetitions · [`sanitize`](mod@sanitize): text for a terminal · [`secret`]: text that is not printed · [`error`]: errors of files and of cargo · [`interrupt`]: Ctrl-C |
+//! | ground | [`environment`]: the variables of a run · [`parallel`]: work side by side · [`git`]: facts of the commit · [`ci`]: what CI services say in variables · [`release`](mod@release): releases of rustc and cargo · [`regular_file`](mod@regular_file): files that are no pipes · [`suggest`]: did you mean · [`habits`]: what other tools call it · [`unique`]: lists without repetitions · [`units`](mod@units): numbers with units · [`sanitize`](mod@sanitize): text for a terminal · [`secret`]: text that is not printed · [`error`]: errors of files and of cargo · [`interrupt`]: Ctrl-C |
 //!
 //! Arrows point down only, and the workshops do not know each other.
 //!
@@ -74,4 +74,6 @@ mod sanitize;
 mod secret;
 pub mod store;
 mod suggest;
+mod testing;
 mod unique;
+mod units;

@@ -6,7 +6,7 @@ use super::statement::IN_TOTO;
 use crate::config::SbomFormat;
 
 /// The ends of names, and the artifact types of such files.
-const SUFFIXES: [(&str, &str); 10] = [
+const SUFFIXES: [(&str, &str); 11] = [
     // CycloneDX 1.6, "Recognized file patterns"
     (".cdx.json", SbomFormat::CycloneDx.media_type()),
     ("bom.json", SbomFormat::CycloneDx.media_type()),
@@ -18,6 +18,8 @@ const SUFFIXES: [(&str, &str); 10] = [
     // in-toto attestation framework, "Bundle"
     (".intoto.jsonl", IN_TOTO),
     (".intoto.json", IN_TOTO),
+    // openvex/spec; it is attached as a statement
+    (".openvex.json", IN_TOTO),
     // SARIF 2.1.0, section 3.3
     (".sarif", "application/sarif+json"),
     (".sarif.json", "application/sarif+json"),

@@ -12,6 +12,7 @@
 //! | [`base`] | the base image, as documents name it |
 //! | [`sbom`] | software bills of materials |
 //! | [`provenance`] | SLSA provenance |
+//! | [`vex`] | OpenVEX documents |
 //! | [`referrer`] | manifests that are attached to an image |
 //! | [`artifact_type`] | what kind of document a file is, by its name |
 //! | [`signer`] | a key, or a keyless identity |
@@ -40,6 +41,7 @@ pub(crate) mod sign;
 pub(crate) mod signer;
 pub(crate) mod statement;
 pub(crate) mod verify;
+pub(crate) mod vex;
 
 pub(crate) use key::{PrivateKey, PublicKey};
 pub(crate) use referrer::Referrer;

@@ -26,6 +26,8 @@ pub(crate) struct BuildParameters {
     pub bins: Vec<String>,
     /// The targets of the binaries.
     pub targets: Vec<String>,
+    /// The C library of the targets; both if there are such and such.
+    pub libc: String,
     /// The profile.
     pub profile: String,
     /// Cargo's arguments for features.
@@ -97,6 +99,7 @@ fn external_parameters(parameters: &BuildParameters) -> Value {
         ("package", &parameters.package),
         ("profile", &parameters.profile),
         ("base", &parameters.base),
+        ("libc", &parameters.libc),
         ("compression", &parameters.compression),
     ];
     all.extend(texts.map(|(key, text)| (key.to_owned(), json!(text))));

@@ -14,8 +14,8 @@ use super::signer::Signer;
 use super::statement::{IN_TOTO, Statement};
 use super::verify::{sbom_predicate, verify_referrers};
 use crate::error::Result;
-use crate::image::Digest;
 use crate::image::manifest::Annotations;
+use crate::image::{Digest, predicate};
 use crate::parallel::{MANY, each};
 use crate::store::{MAX_DOCUMENT_BYTES, Memory, Source, read};
 
@@ -114,7 +114,8 @@ fn signed_without_key(
 }
 
 fn is_same(one: &Statement, other: &Statement) -> bool {
-    one.predicate_type == other.predicate_type && (one.is_signature() || one.predicate == other.predicate)
+    predicate::is_same(&one.predicate_type, &other.predicate_type)
+        && (one.is_signature() || one.predicate == other.predicate)
 }
 
 /// Returns whether an entry is listed as an unsigned document. The type in a list may differ from that in the manifest.

@@ -10,6 +10,7 @@ use super::bundle::{BUNDLE, Bundle, BundleError};
 use super::key::PublicKey;
 use super::referrer::ReferrerManifest;
 use super::statement::{IN_TOTO, Statement};
+use crate::config::sbom::SPDX_AS_TEXT;
 use crate::error::{Result, with_help};
 use crate::image::{Digest, predicate};
 use crate::parallel::{MANY, each};
@@ -19,7 +20,7 @@ use crate::store::{MAX_DOCUMENT_BYTES, Missing, Source, open, read};
 const SBOMS: [(&str, &str); 3] = [
     ("application/vnd.cyclonedx+json", predicate::CYCLONEDX),
     ("application/spdx+json", predicate::SPDX),
-    ("text/spdx+json", predicate::SPDX),
+    (SPDX_AS_TEXT, predicate::SPDX),
 ];
 const TAMPERED: &str =
     "do not use the image: it may have been tampered with; list what is attached with `cargo oci referrers`";
@@ -49,7 +50,7 @@ pub(crate) struct Verification {
     pub statements: Vec<SignedStatement>,
     /// The bundles that the key has not signed for this subject.
     pub rejected: Vec<RejectedReferrer>,
-    /// The predicate types of unsigned SBOMs and provenance.
+    /// The predicate types of unsigned SBOMs, provenance and VEX documents.
     pub unsigned: Vec<&'static str>,
 }
 
@@ -64,7 +65,7 @@ struct ReferrerContents {
     documents: Vec<UnsignedDocument>,
 }
 
-/// What may be an unsigned SBOM or provenance.
+/// What may be an unsigned SBOM, provenance or VEX document.
 struct UnsignedDocument {
     /// The digest of the manifest.
     digest: Digest,
@@ -81,7 +82,8 @@ pub(super) fn sbom_predicate(artifact_type: &str) -> Option<&'static str> {
 impl Verification {
     /// Returns whether the key has signed a statement of that type.
     pub(crate) fn has_statement(&self, predicate_type: &str) -> bool {
-        self.statements.iter().any(|signed| signed.statement.predicate_type == predicate_type)
+        let mut signed = self.statements.iter().map(|signed| &signed.statement);
+        signed.any(|statement| predicate::is_same(&statement.predicate_type, predicate_type))
     }
 
     /// Returns whether the subject itself is signed. Other statements about it do not count.
@@ -119,16 +121,22 @@ impl Verification {
     fn check_unsigned(&self, source: &dyn Source, document: &UnsignedDocument) -> Result<Option<&'static str>> {
         let UnsignedDocument { digest, content, sbom } = document;
         let json = read_json(source, content)?;
-        let Some(predicate_type) = *sbom else {
-            // The same image may be built more than once: provenance is not compared.
-            let is_provenance = json.is_some_and(|json| json["predicateType"] == predicate::PROVENANCE);
-            return Ok(is_provenance.then_some(predicate::PROVENANCE));
+        let (predicate_type, predicate) = match (*sbom, json) {
+            (Some(sbom), json) => (sbom, json),
+            (None, Some(mut statement)) => match statement["predicateType"].as_str() {
+                // The same image may be built more than once: provenance is not compared.
+                Some(predicate::PROVENANCE) => return Ok(Some(predicate::PROVENANCE)),
+                Some(kind) if predicate::is_vex(kind) => (predicate::VEX, Some(statement["predicate"].take())),
+                _ => return Ok(None),
+            },
+            (None, None) => return Ok(None),
         };
         let signed = self.statements.iter().map(|signed| &signed.statement);
-        let mut signed = signed.filter(|statement| statement.predicate_type == predicate_type).peekable();
-        if let Some(json) = json
+        let is_same = |statement: &&Statement| predicate::is_same(&statement.predicate_type, predicate_type);
+        let mut signed = signed.filter(is_same).peekable();
+        if let Some(predicate) = predicate
             && signed.peek().is_some()
-            && signed.all(|statement| statement.predicate != json)
+            && signed.all(|statement| statement.predicate != predicate)
         {
             let title = predicate::title(predicate_type);
             return Err(miette!(help = TAMPERED, "the {title} {digest} differs from the one signed by the key"));
@@ -140,8 +148,8 @@ impl Verification {
 /// Verifies those of the `listed` referrers that are attached to `subject`.
 ///
 /// # Errors
-/// Returns an error if content does not match its digest, a bundle of this key was modified, or an unsigned SBOM differs
-/// from the signed one.
+/// Returns an error if content does not match its digest, a bundle of this key was modified, or an unsigned SBOM or VEX
+/// document differs from the signed ones.
 pub(crate) fn verify_referrers(
     source: &dyn Source,
     listed: &[Descriptor],

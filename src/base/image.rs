@@ -19,6 +19,8 @@ pub(crate) struct BaseImage {
     pub target: Target,
     /// The platform, with the variant as the base writes it.
     pub platform: Platform,
+    /// Its manifest, or `None` for `scratch`.
+    pub manifest: Option<Descriptor>,
     /// Its config.
     pub config: Object,
     /// Its layers, the lowest first, with OCI's media types also if the base uses Docker's.
@@ -33,6 +35,7 @@ impl BaseImage {
         BaseImage {
             target,
             platform: target.platform(),
+            manifest: None,
             config: Object::from_iter([("rootfs".to_owned(), json!({"type": "layers", "diff_ids": []}))]),
             layers: Vec::new(),
             other_platform: None,
@@ -63,6 +66,7 @@ impl BaseImage {
         Ok(Some(BaseImage {
             target,
             platform: Platform { variant, ..platform.clone() },
+            manifest: Some(manifest.clone()),
             config,
             layers: layers.into_iter().map(as_oci_layer).collect::<Result<_>>()?,
             other_platform: (!agrees).then_some(own),

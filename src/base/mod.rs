@@ -1,8 +1,17 @@
-//! A base image: its manifests and configs, without layers.
+//! A base image: its manifests and configs, and how old it is.
+//!
+//! | file | what is in it |
+//! | --- | --- |
+//! | `listing`, `image` | an index → the image for each platform |
+//! | [`embedded`], [`certificates`] | the base in cargo-oci itself |
+//! | [`os_release`], [`end_of_life`] | the distribution that a base is made of, and until when it is fixed |
 
+pub(crate) mod certificates;
 pub(crate) mod embedded;
+pub(crate) mod end_of_life;
 mod image;
 mod listing;
+pub(crate) mod os_release;
 
 use miette::{Context, Report, miette};
 use oci_spec::image::Descriptor;
@@ -29,7 +38,9 @@ impl Base {
         for choice in choices {
             match choice {
                 PlatformChoice::One(target) => images.push(BaseImage::scratch(*target)),
-                PlatformChoice::All => images.extend(TARGETS.map(BaseImage::scratch)),
+                PlatformChoice::All(libc) => {
+                    images.extend(TARGETS.map(|target| BaseImage::scratch(target.with_libc(*libc))));
+                }
             }
         }
         Base { root: None, images: without_repeats(images) }
@@ -57,10 +68,10 @@ fn read_images(source: &dyn Source, root: &Descriptor, choices: &[PlatformChoice
                 let image = read.next().transpose().wrap_err_with(unusable)?;
                 images.push(image.ok_or_else(|| missing(source, *target, &listed))?);
             }
-            PlatformChoice::All => {
+            PlatformChoice::All(libc) => {
                 for image in &listed {
                     if let Some(target) = image.platform.target() {
-                        images.extend(image.read(source, target).wrap_err_with(unusable)?);
+                        images.extend(image.read(source, target.with_libc(*libc)).wrap_err_with(unusable)?);
                     }
                 }
             }

@@ -12,7 +12,7 @@ use crate::compile::{Binary, section};
 use crate::error::{Result, cannot_read, on_path};
 use crate::image::Digest;
 use crate::image::digest::sha256;
-use crate::plan::Plan;
+use crate::plan::{ImagePlan, Plan};
 use crate::store::cache::records::RecordKind;
 use crate::store::fingerprint::Fingerprint;
 use crate::store::{Cache, atomic};
@@ -31,29 +31,29 @@ pub(crate) struct Auditable<'a> {
 }
 
 impl Auditable<'_> {
-    /// Returns whether any image is auditable: images of one package share its programs.
-    pub(crate) fn is_wanted(plan: &Plan) -> bool {
-        plan.images.iter().any(|image| image.auditable)
+    /// Returns whether any program may get its list: images of one package share its programs. Without `has_cargo`, all
+    /// programs are prebuilt.
+    pub(crate) fn is_wanted(plan: &Plan, has_cargo: bool) -> bool {
+        plan.images.iter().any(|image| if has_cargo { image.auditable } else { image.auditable_prebuilt })
     }
 
-    /// Returns the program with its list if an image is auditable, else the program itself.
+    /// Returns the program with its list, or the program itself if an image that has it is not auditable.
     ///
     /// # Errors
     /// Returns an error if the program cannot be read, or the copy cannot be written.
     pub(crate) fn program(&self, binary: &Binary) -> Result<Binary> {
-        let Some(image) = self
-            .plan
-            .images
-            .iter()
-            .filter(|image| image.unit(binary.unit.target) == binary.unit)
-            .find(|image| image.auditable)
-        else {
-            return Ok(binary.clone());
+        let target = binary.unit.target;
+        let has_it = |image: &&ImagePlan| image.unit(target) == binary.unit && image.bins.contains(&binary.name);
+        let images: Vec<_> = self.plan.images.iter().filter(has_it).collect();
+        let image = match images[..] {
+            [image, ..] if images.iter().all(|image| self.plan.is_auditable(image, target)) => image,
+            _ => return Ok(binary.clone()),
         };
-        let crates = self.inputs.crates(image, binary.unit.target);
+        let crates = self.inputs.crates(image, target);
         let section = auditable::section(crates)?;
         let run = format!("{}-{}", image.spec.replace('@', "-"), image.run);
-        let folder = image.target_dir.join(FOLDER).join(binary.unit.target.triple).join(run);
+        // As in cargo's own folder, a build with another profile may run at the same time.
+        let folder = image.target_dir.join(FOLDER).join(target.triple).join(&image.profile).join(run);
         let path = folder.join(&binary.name);
         let made = self.write(binary, &section, &path);
         made.wrap_err_with(|| format!("cannot put the list of its crates into {}", binary.name))?;

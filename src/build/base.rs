@@ -1,7 +1,7 @@
 //! The bases of the images of a plan.
 
 use super::verify_base::BaseVerifier;
-use super::{files, settings};
+use super::{budget, files, settings, support};
 use crate::assets::BaseFacts;
 use crate::base::Base;
 use crate::context::base::Bases;
@@ -34,14 +34,16 @@ pub(crate) fn read(image: &ImagePlan, bases: &mut Bases) -> Result<Base> {
     let base = bases.read(image)?;
     BaseVerifier::new(bases).check(image, &base)?;
     settings::check(image, &base)?;
+    budget::check_base(image, &base)?;
     Ok(base)
 }
 
-/// Looks up users and folders in the layers of a base.
+/// Looks up users and folders in the layers of a base, and warns if it gets no more fixes.
 ///
 /// # Errors
 /// Returns an error if the base cannot be read, or does not know the user of the image or an owner of files.
 pub(crate) fn prepare(image: &ImagePlan, base: Base, bases: &Bases) -> Result<PreparedBase> {
+    support::check(image, &base, bases)?;
     let facts = files::facts(image, &base, bases.source(&image.base)?)?;
     Ok(PreparedBase { base, facts })
 }

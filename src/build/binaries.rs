@@ -2,12 +2,11 @@
 
 use miette::miette;
 
-use super::dynamic::DynamicLinkCheck;
+use super::dynamic::{DynamicLinkCheck, LinkedBy};
 use super::job::{ImageJob, PlannedImage};
 use crate::base::Base;
 use crate::compile::elf::Needs;
-use crate::compile::{self, Binary, Compiled, OnBinary, Toolchain};
-use crate::context::base::Bases;
+use crate::compile::{self, Binary, Compiled, GlibcOfTargets, OnBinary, Toolchain, tools};
 use crate::error::Result;
 use crate::event::Listener;
 use crate::plan::{ImagePlan, Plan};
@@ -19,6 +18,8 @@ pub(crate) struct Binaries<'a> {
     prebuilt: Vec<Binary>,
     /// The targets that each run of cargo compiles for.
     compiled: Vec<Vec<Target>>,
+    /// The glibc that each run links for.
+    glibc: Vec<GlibcOfTargets>,
 }
 
 impl<'a> Binaries<'a> {
@@ -27,7 +28,9 @@ impl<'a> Binaries<'a> {
     /// # Errors
     /// Returns an error if a prebuilt binary is missing, or built for another platform.
     pub(crate) fn new(plan: &'a Plan, images: &[PlannedImage]) -> Result<Binaries<'a>> {
-        let mut binaries = Binaries { plan, prebuilt: Vec::new(), compiled: vec![Vec::new(); plan.compile.runs.len()] };
+        let runs = plan.compile.runs.len();
+        let (compiled, glibc) = (vec![Vec::new(); runs], vec![GlibcOfTargets::new(); runs]);
+        let mut binaries = Binaries { plan, prebuilt: Vec::new(), compiled, glibc };
         for image in images {
             for target in image.targets() {
                 match prebuilt(plan, image.plan, target)? {
@@ -45,17 +48,26 @@ impl<'a> Binaries<'a> {
         self.compiled.iter().any(|targets| !targets.is_empty())
     }
 
-    /// Checks that bases can start dynamic binaries at all, before minutes of compiling.
+    /// Checks that bases can start dynamic binaries at all, before minutes of compiling, and finds out which glibc they are
+    /// linked for: the oldest of the bases that a run of cargo compiles for.
     ///
     /// # Errors
     /// Returns an error if one cannot, or cannot be read.
-    pub(crate) fn check_bases(&self, images: &[PlannedImage], bases: &Bases, toolchain: &Toolchain) -> Result<()> {
-        let mut check = DynamicLinkCheck::new(bases);
+    pub(crate) fn find_glibc(
+        &mut self,
+        images: &[PlannedImage],
+        toolchain: &Toolchain,
+        mut check: DynamicLinkCheck,
+    ) -> Result<()> {
         for image in images {
             for base in image.base().into_iter().flat_map(|base| &base.images) {
                 let is_compiled = self.compiled[image.plan.run].contains(&base.target);
-                if is_compiled && !toolchain.config.links_statically(base.target) {
-                    check.has_loader(image.plan, base)?;
+                if is_compiled
+                    && !toolchain.config.links_statically(base.target)
+                    && let Some(version) = check.glibc(image.plan, base)?
+                {
+                    let known = self.glibc[image.plan.run].entry(base.target).or_insert(version);
+                    *known = version.min(*known);
                 }
             }
         }
@@ -75,7 +87,9 @@ impl<'a> Binaries<'a> {
     ) -> Result<Compiled> {
         self.prebuilt.iter().for_each(arrived);
         let mut made = match toolchain {
-            Some(toolchain) => compile::run(&self.plan.compile, toolchain, &self.compiled, arrived, listener)?,
+            Some(toolchain) => {
+                compile::run(&self.plan.compile, toolchain, &self.compiled, &self.glibc, arrived, listener)?
+            }
             None => Compiled::default(),
         };
         made.binaries.extend(self.prebuilt.iter().cloned());
@@ -86,19 +100,38 @@ impl<'a> Binaries<'a> {
         }
         Ok(made)
     }
-}
 
-/// Checks that the base of an image can start its binaries.
-///
-/// # Errors
-/// Returns an error if it cannot, or cannot be read.
-pub(crate) fn check(image: &ImagePlan, base: &Base, binaries: &[Binary], check: &mut DynamicLinkCheck) -> Result<()> {
-    for base in &base.images {
-        for name in &image.bins {
-            check.can_start(find(binaries, image, name, base.target)?, image, base)?;
+    /// Checks that the base of an image can start its binaries.
+    ///
+    /// # Errors
+    /// Returns an error if it cannot, or cannot be read.
+    pub(crate) fn check(
+        &self,
+        image: &ImagePlan,
+        base: &Base,
+        binaries: &[Binary],
+        toolchain: Option<&Toolchain>,
+        check: &mut DynamicLinkCheck,
+    ) -> Result<()> {
+        for base in &base.images {
+            for name in &image.bins {
+                let program = find(binaries, image, name, base.target)?;
+                check.can_start(program, image, base, || self.linked_by(program, toolchain))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn linked_by(&self, program: &Binary, toolchain: Option<&Toolchain>) -> LinkedBy {
+        let is_prebuilt =
+            self.prebuilt.iter().any(|given| (&given.unit, &given.name) == (&program.unit, &program.name));
+        let Some(toolchain) = toolchain.filter(|_| !is_prebuilt) else { return LinkedBy::User };
+        match toolchain.has_own_linker(program.unit.target) {
+            Ok(false) if tools::has_zig() => LinkedBy::Zig,
+            Ok(false) => LinkedBy::ThisMachine,
+            _ => LinkedBy::OwnLinker,
         }
     }
-    Ok(())
 }
 
 fn find<'a>(all: &'a [Binary], image: &ImagePlan, name: &str, target: Target) -> Result<&'a Binary> {

@@ -1,230 +1,212 @@
 //! Checks that a base has the loader, the libraries and the versions that dynamic programs need. Bases are read only for
 //! dynamic programs.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::io::Read;
+use std::sync::Arc;
 
-use miette::{Context, IntoDiagnostic, Report, miette};
+use miette::{Report, miette};
 
+use super::base_files::{BaseLibc, BasesFiles, GLIBC};
 use crate::base::BaseImage;
 use crate::compile::Binary;
-use crate::compile::versions::{self, SymbolVersion, defined};
+use crate::compile::elf::Needs;
+use crate::compile::versions::{self, GlibcVersion, SymbolVersion};
 use crate::context::base::Bases;
 use crate::error::Result;
-use crate::filesystem::contents::{merge, read};
-use crate::filesystem::{NodeId, NodeKind, ROOT, Tree};
-use crate::image::Layer;
+use crate::filesystem::NodeKind;
 use crate::plan::ImagePlan;
-use crate::platform::Platform;
-use crate::reference::BaseReference;
-use crate::store::Source;
-use crate::store::layer::layers_of;
+use crate::platform::{Libc, Target};
+use crate::store::Cache;
 
-/// The files of bases, each read once.
+/// The checks of a run.
 pub(crate) struct DynamicLinkCheck<'a> {
-    bases: &'a Bases<'a>,
-    read: Vec<(BaseReference, Platform, Files)>,
+    files: BasesFiles<'a>,
 }
 
-/// The files of a base.
-struct Files {
-    layers: Vec<Layer>,
-    tree: Tree,
-    /// The names of all files, in any folder: the folders that a loader searches are configured in the image.
-    names: HashSet<Vec<u8>>,
-    /// The symbol versions of the libraries that were looked up; `None` for a library without versions.
-    versions: HashMap<String, Option<BTreeSet<String>>>,
+/// Where a program comes from, which decides how another one can be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LinkedBy {
+    /// The user has built it.
+    User,
+    /// A linker that cargo's configuration names.
+    OwnLinker,
+    /// A linker of this machine: there is no zig.
+    ThisMachine,
+    /// Zig, for the glibc of the base.
+    Zig,
 }
 
-/// The prefixes of the names of loaders.
-const LOADERS: [&[u8]; 4] = [b"ld-linux", b"ld64.so", b"ld-musl-", b"ld.so"];
-/// The maximum size of a library that is read: libraries with versions have a few megabytes.
-const MOST_LIBRARY: u64 = 64 << 20;
+/// The base with the libraries that programs in C++ and Rust need.
+const CC: &str = "gcr.io/distroless/cc-debian13:nonroot";
+/// The libraries in it.
+const IN_CC: [&str; 7] =
+    ["libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "libgcc_s.so.1", "libstdc++.so.6", "libgomp.so.1"];
 
 impl<'a> DynamicLinkCheck<'a> {
     /// Creates a check that has read no base yet.
-    pub(crate) fn new(bases: &'a Bases<'a>) -> DynamicLinkCheck<'a> {
-        DynamicLinkCheck { bases, read: Vec::new() }
+    pub(crate) fn new(bases: &'a Bases<'a>, cache: Arc<Cache>) -> DynamicLinkCheck<'a> {
+        DynamicLinkCheck { files: BasesFiles::new(bases, cache) }
     }
 
-    /// Checks, before minutes of compiling, that a base can start dynamic programs at all.
+    /// Checks, before minutes of compiling, that a base can start dynamic programs at all. Returns the version of its glibc,
+    /// if programs can be linked for it.
     ///
     /// # Errors
-    /// Returns an error if the base has no loader, or cannot be read.
-    pub(crate) fn has_loader(&mut self, image: &ImagePlan, base: &BaseImage) -> Result<()> {
-        let files = self.files(image, base)?;
-        if files.names.iter().any(|name| LOADERS.iter().any(|start| name.starts_with(start))) {
-            Ok(())
-        } else {
-            Err(refused(
-                base,
-                &format!(
-                    "programs for {} are dynamic, and the base {} has no loader for them",
-                    base.target.triple, image.base
+    /// Returns an error if the base has no such C library, or cannot be read.
+    pub(crate) fn glibc(&mut self, image: &ImagePlan, base: &BaseImage) -> Result<Option<GlibcVersion>> {
+        let BaseLibc { has_musl, has_glibc, glibc } = self.files.libc(image, base)?;
+        let (triple, libc, of_base) = (base.target.triple, base.target.libc(), &image.base);
+        let message = match libc {
+            Libc::Gnu if has_glibc => match glibc {
+                Some(version) if version < GlibcVersion::OLDEST => format!(
+                    "the base {of_base} has glibc {version}, and Rust's programs for {triple} need {} or newer",
+                    GlibcVersion::OLDEST
                 ),
-            ))
-        }
+                version => return Ok(version),
+            },
+            Libc::Musl if has_musl => return Ok(None),
+            Libc::Gnu if has_musl => {
+                format!("programs for {triple} are linked with glibc, and the base {of_base} has musl")
+            }
+            Libc::Musl if has_glibc => {
+                format!("dynamic programs for {triple} are linked with musl, and the base {of_base} has glibc")
+            }
+            _ => format!("programs for {triple} are dynamic, and the base {of_base} has no loader for them"),
+        };
+        Err(refused(libc, "with glibc", &static_way(base.target, libc), &message))
     }
 
     /// Checks that the base has all that a program needs. A static program needs nothing.
     ///
     /// # Errors
     /// Returns an error if the base lacks something, or cannot be read.
-    pub(crate) fn can_start(&mut self, program: &Binary, image: &ImagePlan, base: &BaseImage) -> Result<()> {
-        if program.needs.is_empty() {
+    pub(crate) fn can_start(
+        &mut self,
+        program: &Binary,
+        image: &ImagePlan,
+        base: &BaseImage,
+        linked_by: impl Fn() -> LinkedBy,
+    ) -> Result<()> {
+        let needs = &program.needs;
+        if needs.is_empty() || self.files.is_known_to_start(needs, base) {
             return Ok(());
         }
-        let files = self.files(image, base)?;
-        let interpreter = program.needs.interpreter.iter().find(|path| {
+        let libraries: Vec<_> = needs.versions.iter().map(|version| version.library.as_str()).collect();
+        let files = self.files.with_versions(image, base, &libraries)?;
+        let interpreter = needs.interpreter.iter().find(|path| {
             let node = files.tree.find(path);
             !node.is_some_and(|node| matches!(files.tree.node(node).kind, NodeKind::File { .. }))
         });
         let interpreter = interpreter.map(|path| format!("the interpreter {path}"));
-        let libraries = program.needs.libraries.iter().filter(|name| !files.names.contains(name.as_bytes()));
-        let missing: Vec<_> = interpreter.into_iter().chain(libraries.cloned()).collect();
+        let libraries = needs.libraries.iter().filter(|name| !files.names.contains(name.as_bytes()));
+        let libraries: Vec<_> = libraries.cloned().collect();
+        let missing: Vec<_> = interpreter.iter().chain(&libraries).cloned().collect();
         if !missing.is_empty() {
             let missing = missing.join(" and ");
-            return Err(refused(
-                base,
-                &format!("{}: it needs {missing}, which the base {} does not have", dynamic(program), image.base),
-            ));
-        }
-        self.check_versions(program, image, base)
-    }
-
-    /// Checks versions: the loader does not start a program that was linked with newer libraries than the base has.
-    fn check_versions(&mut self, program: &Binary, image: &ImagePlan, base: &BaseImage) -> Result<()> {
-        let source = self.bases.source(&image.base)?;
-        let files = self.files(image, base)?;
-        let needed = &program.needs.versions;
-        files.read_versions(needed.iter().map(|version| version.library.as_str()), source)?;
-        let Some(missing) = needed
-            .iter()
-            .filter(|version| {
-                let has = files.versions.get(&version.library).and_then(Option::as_ref);
-                has.is_some_and(|has| !has.contains(&version.name))
-            })
-            .max_by_key(|version| versions::parse(&version.name))
-        else {
-            return Ok(());
-        };
-        let SymbolVersion { library, name } = missing;
-        let known =
-            files.versions.get(library).into_iter().flatten().flatten().filter_map(|name| versions::parse(name));
-        let of_series = known.filter(|(series, _)| versions::parse(name).is_some_and(|(wanted, _)| *series == wanted));
-        let highest = of_series.max().map_or_else(String::new, |(series, number)| {
-            let number: Vec<_> = number.iter().map(u32::to_string).collect();
-            format!(": the highest there is {series}{}", number.join("."))
-        });
-        Err(miette!(
-            help = format!(
-                "choose a newer base with `--base`, compile on a system that is as old as the base, or make a static \
-                 program with `--platform {}`",
-                base.target.platform()
-            ),
-            "{}: it needs {library} with {name}, which the base {} does not have{highest}",
-            dynamic(program),
-            image.base
-        ))
-    }
-
-    fn files(&mut self, image: &ImagePlan, base: &BaseImage) -> Result<&mut Files> {
-        let known = self.read.iter().position(|(from, platform, _)| (from, platform) == (&image.base, &base.platform));
-        let known = if let Some(known) = known {
-            known
-        } else {
-            let layers = layers_of(&base.config, &base.layers)?;
-            let tree = merge(self.bases.source(&image.base)?, &layers);
-            let tree = tree.wrap_err_with(|| format!("cannot look into the base {}", image.base))?;
-            let names = names(&tree);
-            self.read.push((
-                image.base.clone(),
-                base.platform.clone(),
-                Files { layers, tree, names, versions: HashMap::new() },
-            ));
-            self.read.len() - 1
-        };
-        Ok(&mut self.read[known].2)
-    }
-}
-
-impl Files {
-    /// Reads the versions of these libraries, unless they were read before.
-    fn read_versions<'a>(&mut self, libraries: impl Iterator<Item = &'a str>, source: &dyn Source) -> Result<()> {
-        let libraries: HashSet<_> = libraries.filter(|library| !self.versions.contains_key(*library)).collect();
-        let mut wanted: HashMap<NodeId, Vec<&str>> = HashMap::new();
-        each_file(&self.tree, ROOT, &mut String::new(), &mut |name, path| {
-            let library = std::str::from_utf8(name).ok().and_then(|name| libraries.get(name));
-            if let Some((library, node)) = library.zip(self.tree.find(path)) {
-                wanted.entry(node).or_default().push(library);
+            let is_in_cc = libraries.iter().all(|name| IN_CC.contains(&name.as_str()));
+            let kind = if interpreter.is_some() { "with glibc" } else { "that has it" };
+            let message =
+                format!("{}: it needs {missing}, which the base {} does not have", dynamic(program), image.base);
+            let libc = libc_of(needs, base.target);
+            let way = match linked_by() {
+                LinkedBy::User => "build a static program for musl".to_owned(),
+                _ => static_way(base.target, libc),
+            };
+            if libc == Libc::Gnu && interpreter.is_none() && !is_in_cc {
+                return Err(miette!(
+                    help = format!("choose a base that has it with `--base`, or link it statically; or {way}"),
+                    "{message}"
+                ));
             }
+            return Err(refused(libc, kind, &way, &message));
+        }
+        // The loader does not start a program that was linked with newer libraries than the base has.
+        let too_new = needs.versions.iter().filter(|version| {
+            let has = files.versions.get(&version.library).and_then(Option::as_ref);
+            has.is_some_and(|has| !has.contains(&version.name))
         });
-        if wanted.is_empty() {
-            return Ok(());
+        if let Some(missing) = too_new.max_by_key(|version| versions::parse(&version.name)) {
+            let has = files.versions.get(&missing.library).into_iter().flatten().flatten();
+            return Err(too_new_for(
+                program,
+                missing,
+                image,
+                &has.map(String::as_str).collect::<Vec<_>>(),
+                linked_by(),
+            ));
         }
-        let Files { layers, tree, versions, .. } = self;
-        read(
-            source,
-            layers,
-            tree,
-            |node| wanted.contains_key(&node),
-            |node, content| {
-                let Some(libraries) = wanted.get(&node) else { return Ok(()) };
-                let mut library = Vec::new();
-                content.take(MOST_LIBRARY).read_to_end(&mut library).into_diagnostic()?;
-                let found = defined(&library);
-                for library in libraries {
-                    // A base may have a library of that name for each of several machines.
-                    let known = versions.entry((*library).to_owned()).or_insert_with(|| Some(BTreeSet::new()));
-                    *known = known.take().zip(found.clone()).map(|(known, found)| &known | &found);
-                }
-                Ok(())
-            },
-        )
+        self.files.keep_that_it_starts(needs, base);
+        Ok(())
     }
 }
 
-fn names(tree: &Tree) -> HashSet<Vec<u8>> {
-    let mut names = HashSet::new();
-    each_file(tree, ROOT, &mut String::new(), &mut |name, _| {
-        names.insert(name.to_owned());
+/// Returns the error that a program needs a newer library than the base has, which has these versions.
+fn too_new_for(
+    program: &Binary,
+    missing: &SymbolVersion,
+    image: &ImagePlan,
+    has: &[&str],
+    linked_by: LinkedBy,
+) -> Report {
+    let SymbolVersion { library, name, symbol } = missing;
+    let symbol = symbol.as_ref().map(|symbol| format!(" (symbol {symbol})")).unwrap_or_default();
+    let series = versions::parse(name).map(|(series, _)| series);
+    let known = has.iter().filter_map(|name| versions::parse(name)).filter(|(found, _)| series == Some(*found));
+    let highest = known.max().map(|(series, number)| {
+        let number: Vec<_> = number.iter().map(u32::to_string).collect();
+        let number = number.join(".");
+        if library == GLIBC { format!("glibc {number}") } else { format!("{series}{number} at most") }
     });
-    names
-}
-
-/// Calls `found` with the name and the path of each file below `folder`, which is at `path`. A tree is not deep enough to
-/// fill the stack.
-fn each_file(tree: &Tree, folder: NodeId, path: &mut String, found: &mut impl FnMut(&[u8], &str)) {
-    for (name, node) in tree.children(folder) {
-        let above = path.len();
-        path.push('/');
-        path.push_str(&String::from_utf8_lossy(name));
-        match &tree.node(node).kind {
-            NodeKind::Directory(_) => each_file(tree, node, path, found),
-            _ => found(name, path),
+    let highest = highest.unwrap_or_else(|| "none of these".to_owned());
+    let of_glibc = library == GLIBC && GlibcVersion::in_name(name).is_some();
+    let triple = program.unit.target.triple;
+    let other = match linked_by {
+        LinkedBy::User if of_glibc => {
+            format!(", compile the program on a system with {highest}, or here: omit `--prebuilt`")
         }
-        path.truncate(above);
-    }
+        LinkedBy::User => ", or build a static program for musl".to_owned(),
+        LinkedBy::OwnLinker if of_glibc => format!(
+            ", or remove the linker for {triple} from cargo's configuration: zig (`pip install ziglang`) links for the glibc of \
+             the base"
+        ),
+        LinkedBy::ThisMachine if of_glibc => {
+            ", or `pip install ziglang`, with which programs are linked for the glibc of the base".to_owned()
+        }
+        _ => format!("; or {}", static_way(program.unit.target, libc_of(&program.needs, program.unit.target))),
+    };
+    miette!(
+        help = format!("choose a newer base with `--base`{other}"),
+        "{}: it needs {name}{symbol} of {library}, but the base {} has {highest}",
+        dynamic(program),
+        image.base
+    )
 }
 
 fn dynamic(program: &Binary) -> String {
     format!("{} for {} is dynamic", program.name, program.unit.target.platform())
 }
 
-fn refused(base: &BaseImage, message: &str) -> Report {
-    if base.target.is_static() {
-        return miette!(
-            help = "choose a base with musl with `--base`, such as docker.io/library/alpine; or make a static program: \
-                    remove `-C target-feature=-crt-static` from your rustflags",
-            "{message}"
-        );
+/// Returns the C library of a program.
+fn libc_of(needs: &Needs, target: Target) -> Libc {
+    match &needs.interpreter {
+        Some(interpreter) if interpreter.contains("ld-musl-") => Libc::Musl,
+        Some(_) => Libc::Gnu,
+        None => target.libc(),
     }
-    miette!(
-        help = format!(
-            "choose a base with glibc with `--base`, such as gcr.io/distroless/cc-debian13; or make a static program with \
-             `--platform {}`",
-            base.target.platform()
-        ),
-        "{message}"
-    )
+}
+
+/// Returns how the program becomes a static one.
+fn static_way(target: Target, libc: Libc) -> String {
+    match libc {
+        Libc::Musl => "make a static program: remove `-C target-feature=-crt-static` from your rustflags".to_owned(),
+        Libc::Gnu => format!("make a static program with `--platform {} --libc musl`", target.platform()),
+    }
+}
+
+/// Returns the error that another base is needed: one of this `kind`, if the programs are for glibc.
+fn refused(libc: Libc, kind: &str, static_way: &str, message: &str) -> Report {
+    let base = match libc {
+        Libc::Musl => "with musl with `--base`, such as docker.io/library/alpine".to_owned(),
+        Libc::Gnu => format!("{kind} with `--base`, such as {CC}"),
+    };
+    miette!(help = format!("choose a base {base}; or {static_way}"), "{message}")
 }

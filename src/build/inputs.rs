@@ -77,10 +77,10 @@ impl<'a> Inputs<'a> {
         let mut inputs = Inputs { plan, cache, tools: Vec::new(), lock, crates: HashMap::new() };
         let mut wanted = Vec::new();
         for ImageTargets { plan: image, targets } in images {
-            if !(image.auditable || attach && !image.sbom.is_empty()) {
-                continue;
-            }
             for target in *targets {
+                if !(plan.is_auditable(image, *target) || attach && !image.sbom.is_empty()) {
+                    continue;
+                }
                 let unit = image.unit(*target);
                 if wanted.iter().all(|known: &Wanted| known.unit != unit) {
                     // Flags for the compiler may set a `cfg` that dependencies depend on.

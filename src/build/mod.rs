@@ -6,17 +6,21 @@
 //! | [`hooks`] | what a caller does while images are built |
 //! | `job` | one image on its way through the pipeline |
 //! | `base`, `verify_base` | the bases of images: read, verified, prepared |
-//! | `binaries`, `dynamic` | binaries: prebuilt or compiled, and checked against their base |
+//! | `support` | warnings about bases that get no more fixes |
+//! | `binaries`, `dynamic`, `base_files` | binaries: prebuilt or compiled for their base, and checked against it |
 //! | `pending` | binaries, as cargo builds them → complete layers |
 //! | `files`, `layers` | the key `files` and binaries → layers, reused if nothing has changed |
 //! | `image`, `settings` | layers and base → config, manifest, index |
 //! | [`inputs`], `auditable` | what binaries are built from: crates, toolchain, Cargo.lock |
 //! | [`referrers`] | SBOMs and provenance, attached in the layout |
+//! | `budget` | the key `max-size` |
 //! | `outputs` | a finished layout → other places and forms |
 
 mod auditable;
 mod base;
+mod base_files;
 mod binaries;
+mod budget;
 mod dynamic;
 mod files;
 pub(crate) mod hooks;
@@ -29,12 +33,14 @@ mod pending;
 mod pipeline;
 pub(crate) mod referrers;
 mod settings;
+mod support;
 mod verify_base;
 
 use miette::miette;
 
 use self::hooks::Hooks;
 use self::pipeline::Pipeline;
+use crate::attest::vex::VexFile;
 use crate::compile::Toolchain;
 use crate::context::GlobalContext;
 use crate::context::base::Bases;
@@ -92,6 +98,10 @@ impl<'a> Build<'a> {
         announce(&plan, self.context);
         advise(&plan, self.context)?;
         plan.images.iter().try_for_each(files::check)?;
+        if self.attach {
+            // What is wrong with them is said before minutes of compiling.
+            plan.images.iter().try_for_each(|image| VexFile::read_all(&image.vex).map(drop))?;
+        }
         let mut bases = Bases::new(self.context, self.complete, plan.is_offline)?;
         let (complete, attach) = (self.complete, self.attach);
         let cache = self.context.cache()?;

@@ -12,6 +12,7 @@ use miette::{IntoDiagnostic, miette};
 use super::auditable::Auditable;
 use super::base::{self, BaseState};
 use super::binaries::{self, Binaries};
+use super::budget;
 use super::dynamic::DynamicLinkCheck;
 use super::hooks::{Hooks, ImageBase};
 use super::image::ImageBuilder;
@@ -62,20 +63,22 @@ impl Pipeline<'_> {
         hooks: &dyn Hooks,
     ) -> Result<Vec<(BuiltImage, Layout)>> {
         let images = self.look_at_bases(bases, toolchain.as_ref())?;
-        let binaries = Binaries::new(self.plan, &images)?;
+        let mut binaries = Binaries::new(self.plan, &images)?;
         let toolchain = match toolchain {
             _ if !binaries.need_cargo() => None,
             Some(toolchain) => Some(toolchain),
             None => Some(Toolchain::find(&self.context.environment, &self.plan.compile.config)?),
         };
         if let Some(toolchain) = &toolchain {
-            binaries.check_bases(&images, bases, toolchain)?;
+            let check = DynamicLinkCheck::new(bases, Arc::clone(&self.cache));
+            binaries.find_glibc(&images, toolchain, check)?;
         }
         let jobs = self.begin(images)?;
         let (compiled, inputs) = self.compile_and_pull(&jobs, bases, &binaries, toolchain.as_ref(), hooks)?;
-        let mut check = DynamicLinkCheck::new(bases);
+        let mut check = DynamicLinkCheck::new(bases, Arc::clone(&self.cache));
         for job in &jobs {
-            binaries::check(job.plan, &job.prepared()?.base, &compiled.binaries, &mut check)?;
+            let base = &job.prepared()?.base;
+            binaries.check(job.plan, base, &compiled.binaries, toolchain.as_ref(), &mut check)?;
         }
         // Only then is cargo asked for the inputs of the binaries: not for binaries that cannot start.
         let inputs = match inputs {
@@ -83,11 +86,15 @@ impl Pipeline<'_> {
             None => self.inputs(&jobs, toolchain.as_ref())?,
         };
         let mut built = each(&jobs, FEW, |job| finish(job, &compiled))?;
+        for (job, image) in jobs.iter().zip(&built) {
+            budget::check(job.plan, image, &job.builder.layers)?;
+        }
         if self.attach {
             for (job, image) in jobs.iter().zip(&mut built) {
                 let (plan, base) = (job.plan, &job.prepared()?.base);
                 let attachments =
                     Attachments { whole: self.plan, plan, base, binaries: &compiled.binaries, inputs: &inputs };
+                attachments.vex_warnings(image)?.into_iter().for_each(|warning| self.context.warn(warning));
                 image.attached = attachments.attach(image, &job.builder.layers.writer)?;
             }
         }
@@ -193,7 +200,7 @@ impl Pipeline<'_> {
         pending: &PendingLayers,
     ) -> Result<(Compiled, Option<Inputs<'_>>)> {
         let listener = self.context.listener;
-        if !Auditable::is_wanted(self.plan) {
+        if !Auditable::is_wanted(self.plan, toolchain.is_some()) {
             let compiled = binaries.make(jobs, toolchain, &|binary| pending.arrived(binary), listener)?;
             return Ok((compiled, None));
         }

@@ -1,4 +1,4 @@
-//! SBOMs and provenance of an image, attached in its layout.
+//! SBOMs, provenance and VEX documents of an image, attached in its layout.
 
 use miette::miette;
 use oci_spec::image::{ANNOTATION_CREATED, ANNOTATION_TITLE, Descriptor, MediaType};
@@ -9,22 +9,25 @@ use crate::attest::provenance::{BuildParameters, Dependencies, SourceCommit, pro
 use crate::attest::sbom::Bom;
 use crate::attest::sbom::contents::{ImageContents, ProgramFile, SbomSubject, of_index};
 use crate::attest::statement::IN_TOTO;
+use crate::attest::vex::VexFile;
+use crate::attest::vex::product::VexImage;
 use crate::attest::{Referrer, Statement};
 use crate::base::Base;
 use crate::compile::Binary;
 use crate::config::SbomFormat;
 use crate::error::Result;
 use crate::event::{BuiltAttachment, BuiltImage};
-use crate::image::Digest;
 use crate::image::digest::sha256;
 use crate::image::manifest::Annotations;
+use crate::image::{Digest, predicate};
 use crate::parallel::{FEW, each};
 use crate::plan::{ImagePlan, Plan};
 use crate::platform::{Platform, Target};
 use crate::reference::BaseReference;
 use crate::store::{LayoutWriter, Memory};
+use crate::unique::each_once;
 
-/// Makes the SBOMs and the provenance of an image.
+/// Makes the SBOMs and the provenance of an image, and reads its VEX documents.
 pub(crate) struct Attachments<'a> {
     /// The plan.
     pub whole: &'a Plan,
@@ -42,6 +45,8 @@ pub(crate) struct Attachments<'a> {
 struct Attachment {
     subject: Descriptor,
     artifact_type: &'static str,
+    /// The type of the statement in it, if it is one.
+    predicate_type: Option<&'static str>,
     /// The name of the file.
     file: String,
     bytes: Vec<u8>,
@@ -56,31 +61,77 @@ impl Attachments<'_> {
         self.sboms(image)?
             .into_iter()
             .chain(self.provenances(image))
+            .chain(self.vex(image)?)
             .map(|attachment| attachment.attach(self.plan, writer))
             .collect()
     }
 
-    /// Returns the provenance: one statement about index and manifests, attached to each of them, so that it is found by any
-    /// of their digests.
+    /// Returns a statement for each VEX document.
+    fn vex(&self, image: &BuiltImage) -> Result<Vec<Attachment>> {
+        let files = VexFile::read_all(&self.plan.vex)?;
+        let statement = |file: VexFile| {
+            let bytes = file.statement(self.named_digests(image)).bytes();
+            self.statements(image, predicate::VEX, &file.name, &bytes)
+        };
+        Ok(files.into_iter().flat_map(statement).collect())
+    }
+
+    /// Returns warnings about VEX documents that are not about the image.
+    ///
+    /// # Errors
+    /// Returns an error if a document cannot be read.
+    pub(crate) fn vex_warnings(&self, image: &BuiltImage) -> Result<Vec<String>> {
+        let mut names = vec![self.plan.name.clone()];
+        names.extend(self.plan.local_names());
+        let subjects = self.named_digests(image);
+        let digests: Vec<_> = subjects.iter().map(|(_, digest)| digest).collect();
+        let targets = self.base.images.iter().map(|below| below.target);
+        let crates = targets.flat_map(|target| self.inputs.crates(self.plan, target));
+        let crates: Vec<_> = crates.map(|made| (made.name.as_str(), made.version.as_str())).collect();
+        // Without an SBOM or a list in the binaries, nobody has asked cargo.
+        let crates = (!crates.is_empty()).then_some(&crates[..]);
+        let image = VexImage { names: &names, digests: &digests, crates };
+        Ok(VexFile::read_all(&self.plan.vex)?.iter().filter_map(|file| file.mismatch(&image)).collect())
+    }
+
+    /// Returns the provenance.
     fn provenances(&self, image: &BuiltImage) -> Vec<Attachment> {
         if !self.plan.provenance {
             return Vec::new();
         }
+        let bytes = self.provenance(self.named_digests(image)).bytes();
+        self.statements(image, predicate::PROVENANCE, &format!("{}.provenance.json", self.plan.name), &bytes)
+    }
+
+    /// Returns one statement about index and manifests, attached to each of them, so that it is found by any of their digests.
+    fn statements(
+        &self,
+        image: &BuiltImage,
+        predicate_type: &'static str,
+        file: &str,
+        bytes: &[u8],
+    ) -> Vec<Attachment> {
+        let statement = |(_, subject): (String, &Descriptor)| Attachment {
+            subject: subject.clone(),
+            artifact_type: IN_TOTO,
+            predicate_type: Some(predicate_type),
+            file: file.to_owned(),
+            bytes: bytes.to_vec(),
+        };
+        self.subjects(image).into_iter().map(statement).collect()
+    }
+
+    /// Returns the index and the manifests, with their names in statements.
+    fn subjects<'i>(&self, image: &'i BuiltImage) -> Vec<(String, &'i Descriptor)> {
         let root = (!self.plan.no_index).then(|| (self.plan.name.clone(), &image.root));
         let images = image.manifests.iter();
         let images = images.map(|made| (format!("{} {}", self.plan.name, made.platform), &made.descriptor));
-        let subjects: Vec<_> = root.into_iter().chain(images).collect();
-        let named = subjects.iter().map(|(name, subject)| (name.clone(), subject.digest().clone())).collect();
-        let bytes = self.provenance(named).bytes();
-        subjects
-            .into_iter()
-            .map(|(_, subject): (String, &Descriptor)| Attachment {
-                subject: subject.clone(),
-                artifact_type: IN_TOTO,
-                file: format!("{}.provenance.json", self.plan.name),
-                bytes: bytes.clone(),
-            })
-            .collect()
+        root.into_iter().chain(images).collect()
+    }
+
+    fn named_digests(&self, image: &BuiltImage) -> Vec<(String, Digest)> {
+        let subjects = self.subjects(image).into_iter();
+        subjects.map(|(name, subject)| (name, subject.digest().clone())).collect()
     }
 
     fn provenance(&self, subjects: Vec<(String, Digest)>) -> Statement {
@@ -91,6 +142,7 @@ impl Attachments<'_> {
             package: plan.spec.clone(),
             bins: plan.bins.clone(),
             targets: self.base.images.iter().map(|image| image.target.triple.to_owned()).collect(),
+            libc: each_once(self.base.images.iter().map(|image| image.target.libc().to_string())).join(", "),
             profile: plan.profile.clone(),
             features: self.whole.compile.runs[plan.run].resolve.features.clone(),
             base: without_place(&plan.base),
@@ -187,6 +239,7 @@ impl Attachments<'_> {
                 Ok(Attachment {
                     subject: subject.clone(),
                     artifact_type: format.media_type(),
+                    predicate_type: None,
                     file: format!("{}.{}", name.replace('/', "-"), format.extension()),
                     bytes: bom.document(*format, &what)?,
                 })
@@ -199,8 +252,11 @@ impl Attachment {
     fn attach(self, plan: &ImagePlan, writer: &LayoutWriter) -> Result<BuiltAttachment> {
         let media_type = MediaType::from(self.artifact_type);
         let mut content = Descriptor::new(media_type, self.bytes.len() as u64, sha256(&self.bytes));
-        content.set_annotations(Some([(ANNOTATION_TITLE.to_owned(), self.file.clone())].into()));
-        let annotations = Annotations::from([(ANNOTATION_CREATED.to_owned(), plan.created.to_string())]);
+        let predicate = self.predicate_type.map(|kind| (predicate::ANNOTATION.to_owned(), kind.to_owned()));
+        let title = (ANNOTATION_TITLE.to_owned(), self.file.clone());
+        content.set_annotations(Some([title].into_iter().chain(predicate.clone()).collect()));
+        let created = (ANNOTATION_CREATED.to_owned(), plan.created.to_string());
+        let annotations: Annotations = [created].into_iter().chain(predicate).collect();
         let referrer = Referrer::new(&self.subject, self.artifact_type, vec![content.clone()], &annotations);
         let memory = Memory::default();
         memory.put(&content, self.bytes);
@@ -208,6 +264,7 @@ impl Attachment {
         writer.attach(&descriptor, &memory)?;
         Ok(BuiltAttachment {
             artifact_type: self.artifact_type.to_owned(),
+            predicate_type: self.predicate_type.map(str::to_owned),
             subject: self.subject.digest().clone(),
             digest: descriptor.digest().clone(),
             size: descriptor.size(),

@@ -14,7 +14,7 @@ use tempfile::NamedTempFile;
 
 use super::output::{HostOwner, parent};
 use crate::error::{Result, in_directory, on_path};
-use crate::filesystem::{DirectoryEntry, NodeId, NodeKind, PathIndex, ROOT, Tree};
+use crate::filesystem::{NodeId, NodeKind, PathIndex, ROOT, Tree};
 use crate::image::layer::name::extended_header;
 use crate::image::layer::pax;
 use crate::image::layer::tar_reader::{Attributes, SpecialFile};
@@ -139,7 +139,7 @@ impl<'a> BundleArchive<'a> {
             let (kind, attributes) = (&tree.node(node).kind, &tree.node(node).attributes);
             if let NodeKind::Directory(_) = kind {
                 self.write_directory(node, &[&path, &b"/"[..]].concat())?;
-            } else if self.paths.first(node) == Some(DirectoryEntry { parent: directory, name, node }) {
+            } else if self.paths.first(node).is_some_and(|first| (first.parent, first.name) == (directory, name)) {
                 let header = EntryHeader::of(kind);
                 self.write_header(&path, attributes, &header)?;
                 self.contents.insert(node, self.end - header.size.next_multiple_of(BLOCK));

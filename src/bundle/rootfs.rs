@@ -97,7 +97,7 @@ impl<'a> Rootfs<'a> {
         let tree = self.tree;
         for (name, node) in tree.children(directory) {
             crate::interrupt::check().map_err(Report::from_err)?;
-            let is_first = self.paths.first(node) == Some(DirectoryEntry { parent: directory, name, node });
+            let is_first = self.paths.first(node).is_some_and(|first| (first.parent, first.name) == (directory, name));
             let attributes = &tree.node(node).attributes;
             let created = match &tree.node(node).kind {
                 NodeKind::Directory(_) => {

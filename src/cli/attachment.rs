@@ -2,14 +2,14 @@
 
 use std::str::FromStr;
 
-use crate::config::SbomFormat;
+use crate::config::sbom::{SPDX_AS_TEXT, SbomFormat};
 use crate::image::predicate;
 use crate::suggest::hint;
 
 /// Which attachment is meant: one of a type, or one with a digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttachmentName {
-    /// One of these artifact types; else one that states this, by the start of its predicate type.
+    /// One of these artifact types that states nothing else; else one that states this, by the start of its predicate type.
     Kind(&'static AttachmentKind),
     /// One of this artifact type.
     Type(String),
@@ -28,18 +28,15 @@ pub struct AttachmentKind {
     pub predicate: &'static str,
 }
 
-const KINDS: [AttachmentKind; 4] = [
+const KINDS: [AttachmentKind; 5] = [
     AttachmentKind { name: "cyclonedx", types: &[SbomFormat::CycloneDx.media_type()], predicate: predicate::CYCLONEDX },
-    AttachmentKind {
-        name: "spdx",
-        types: &[SbomFormat::Spdx.media_type(), "text/spdx+json"],
-        predicate: predicate::SPDX,
-    },
+    AttachmentKind { name: "spdx", types: &[SbomFormat::Spdx.media_type(), SPDX_AS_TEXT], predicate: predicate::SPDX },
     AttachmentKind {
         name: "provenance",
         types: &["application/vnd.in-toto+json"],
         predicate: "https://slsa.dev/provenance/",
     },
+    AttachmentKind { name: "vex", types: &[], predicate: predicate::VEX },
     AttachmentKind {
         name: "signature",
         types: &["application/vnd.dev.sigstore.bundle.v0.3+json"],

@@ -63,10 +63,10 @@ pub struct SignArgs {
     /// Who signs.
     #[command(flatten)]
     pub signer: SignerArgs,
-    /// Also sign FILE, a JSON document, as an attestation of this type: cyclonedx, spdx, provenance or a URI (repeatable)
+    /// Also sign FILE, a JSON document, as an attestation of this type: cyclonedx, spdx, provenance, vex or a URI (repeatable)
     #[arg(long = "attest", value_name = "TYPE=FILE")]
     pub statements: Vec<Attest>,
-    /// Sign only the image, not the attached SBOMs and provenance
+    /// Sign only the image, not the attached SBOMs, provenance and VEX documents
     #[arg(long)]
     pub image_only: bool,
     /// Registries.
@@ -87,7 +87,7 @@ pub struct VerifyArgs {
     /// Verify with this public key: a file, or a variable that holds its content
     #[arg(short, long, value_name = "FILE|env://VAR", value_hint = ValueHint::FilePath)]
     pub key: KeyReference,
-    /// Also require a signed SBOM or signed provenance: sbom or provenance (repeatable)
+    /// Also require that this is attached and signed: sbom, provenance or vex (repeatable)
     #[arg(long, value_name = "WHAT")]
     pub require: Vec<Required>,
     /// Registries.
@@ -105,6 +105,8 @@ pub enum Required {
     Sbom,
     /// Signed provenance.
     Provenance,
+    /// Signed VEX documents.
+    Vex,
 }
 
 /// The arguments of `cargo oci attach`.
@@ -117,7 +119,7 @@ pub struct AttachArgs {
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
     /// Attach it as an artifact of this type, such as application/spdx+json [default: by the name of FILE: *.cdx.json,
-    /// *.spdx.json, *.intoto.jsonl, *.sarif]
+    /// *.spdx.json, *.intoto.jsonl, *.sarif; *.openvex.json as a statement, as scanners expect]
     #[arg(long, value_name = "TYPE", value_parser = media_type)]
     pub artifact_type: Option<String>,
     /// Set the media type of the file [default: the artifact type]
@@ -144,7 +146,7 @@ pub struct ReferrersArgs {
     /// `oci-archive:PATH[:NAME]`
     #[arg(value_name = "REF|PATH", value_hint = ValueHint::AnyPath, value_parser = NonEmptyStringValueParser::new())]
     pub image: String,
-    /// Print the content of one attachment: cyclonedx, spdx, provenance, signature, an artifact type, or a digest or its start
+    /// Print the content of one attachment: cyclonedx, spdx, provenance, vex, signature, an artifact type, or a digest or its start
     #[arg(long, value_name = "TYPE|DIGEST", conflicts_with = "json")]
     pub get: Option<AttachmentName>,
     /// Write the content to this file, and print its path
@@ -183,10 +185,13 @@ impl FromStr for Attest {
             "cyclonedx" => predicate::CYCLONEDX,
             "spdx" => predicate::SPDX,
             "provenance" => predicate::PROVENANCE,
+            "vex" => predicate::VEX,
             uri if uri.contains("://") => uri,
             other => {
-                let hint = hint(other, ["cyclonedx", "spdx", "provenance"]);
-                return Err(format!("unknown type `{other}`{hint}: expected cyclonedx, spdx, provenance or a URI"));
+                let hint = hint(other, ["cyclonedx", "spdx", "provenance", "vex"]);
+                return Err(format!(
+                    "unknown type `{other}`{hint}: expected cyclonedx, spdx, provenance, vex or a URI"
+                ));
             }
         };
         Ok(Attest { predicate_type: predicate_type.to_owned(), path: path.into() })

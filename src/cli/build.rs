@@ -10,6 +10,7 @@ use super::image::ImageArgs;
 use super::output::OutputArgs;
 use super::registry::RegistryArgs;
 use super::talk::{CommandArgs, TalkArgs};
+use super::test::TestingArgs;
 use crate::config::value::NonEmpty;
 use crate::config::{Repositories, RepositoryTemplate, TagTemplate};
 
@@ -29,6 +30,12 @@ pub struct PushArgs {
     /// Show what would be sent, and what the registry has already; send nothing
     #[arg(long, help_heading = "Output")]
     pub dry_run: bool,
+    /// Test the images before anything is pushed, as `cargo oci test` does: no tag moves if a test fails
+    #[arg(long, help_heading = "Tests")]
+    pub test: bool,
+    /// How they are tested.
+    #[command(flatten)]
+    pub testing: TestingArgs,
     /// Sign index and images, as `cargo oci sign` does, before the tags move
     #[arg(long, requires = "signer", help_heading = "Signing")]
     pub sign: bool,

@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::talk::{CommandArgs, TalkArgs};
-use super::time::{in_units, time};
+use super::time::time;
+use crate::units;
 
 /// The arguments of `cargo oci cache`.
 #[derive(Args, Clone, Debug)]
@@ -57,24 +58,12 @@ pub struct PruneArgs {
     pub talk: TalkArgs,
 }
 
-const SIZES: [(&str, u64); 13] = [
-    ("b", 1),
-    ("k", 1 << 10),
-    ("kib", 1 << 10),
-    ("kb", 1_000),
-    ("m", 1 << 20),
-    ("mib", 1 << 20),
-    ("mb", 1_000_000),
-    ("g", 1 << 30),
-    ("gib", 1 << 30),
-    ("gb", 1_000_000_000),
-    ("t", 1 << 40),
-    ("tib", 1 << 40),
-    ("tb", 1_000_000_000_000),
-];
+/// The units that other tools' caches are pruned with, too.
+const SHORT: [(&str, u64); 4] = [("k", 1 << 10), ("m", 1 << 20), ("g", 1 << 30), ("t", 1 << 40)];
 
 fn size(text: &str) -> Result<u64, String> {
-    in_units(text, &SIZES).ok_or_else(|| "expected a number with B, KB, MB, GB, KiB, MiB or GiB".to_owned())
+    let size = units::parse(text, &units::BYTES).or_else(|| units::parse(text, &SHORT));
+    size.ok_or_else(|| "expected a number with B, KB, MB, GB, KiB, MiB or GiB".to_owned())
 }
 
 impl CommandArgs for CacheArgs {

@@ -16,7 +16,7 @@ pub struct ImageArgs {
     #[command(flatten)]
     pub table: Table,
     /// Build for this Rust target instead of a platform, such as x86_64-unknown-linux-gnu (repeatable)
-    #[arg(long = "target", value_name = "TRIPLE", conflicts_with = "platforms")]
+    #[arg(long = "target", value_name = "TRIPLE", conflicts_with_all = ["platforms", "libc"])]
     pub targets: Vec<Target>,
     /// Use this binary, or the binaries in this folder, for a platform instead of compiling (repeatable)
     #[arg(long, value_name = "PLATFORM=PATH")]

@@ -22,6 +22,7 @@ mod run;
 mod sbom;
 mod table;
 mod talk;
+mod test;
 pub(crate) mod time;
 
 pub use attachment::{AttachmentKind, AttachmentName};
@@ -36,7 +37,7 @@ pub use explain::explain;
 pub use format::WithFormat;
 pub use generate::{CompletionsArgs, ManArgs, SchemaArgs};
 pub use image::{ImageArgs, Prebuilt};
-pub use inspect::NamedArgs;
+pub use inspect::{InspectArgs, NamedArgs};
 pub use load::{EngineArgs, LoadArgs};
 pub use login::{LoginArgs, LogoutArgs, PasswordArg};
 pub use output::{Output, OutputArgs, OutputKind};
@@ -45,6 +46,7 @@ pub use registry_show::{RegistryAction, RegistryShowArgs, RegistryToolArgs};
 pub use run::{ContainerArgs, ContainerVariable, RunArgs};
 pub use sbom::{SbomArgs, SbomView};
 pub use talk::{CommandArgs, MessageFormat, TalkArgs};
+pub use test::{TestArgs, TestingArgs};
 
 /// Returns the arguments without the `oci` that cargo adds: `cargo-oci oci build` is the same as `cargo-oci build`.
 pub fn arguments(typed: impl Iterator<Item = std::ffi::OsString>) -> Vec<std::ffi::OsString> {

@@ -67,7 +67,7 @@ fn platform(args: &ImageArgs) -> Result<Target> {
         [PlatformChoice::One(target)] => Ok(target),
         [] => match "host".parse().into_diagnostic()? {
             PlatformChoice::One(target) => Ok(target),
-            PlatformChoice::All => Err(miette!("this machine has no platform")),
+            PlatformChoice::All(_) => Err(miette!("this machine has no platform")),
         },
         _ => Err(miette!(
             help = "choose one, as in `--platform linux/arm64`, and make another bundle for the next",

@@ -21,6 +21,7 @@ mod run;
 mod sbom;
 mod schema;
 mod sign;
+mod test;
 mod validate;
 mod verify;
 
@@ -31,9 +32,9 @@ use clap::{Parser, Subcommand};
 pub use outcome::Outcome;
 
 use crate::cli::{
-    AttachArgs, BuildArgs, BundleArgs, CacheArgs, CommandArgs, CompletionsArgs, GenerateKeyArgs, LoadArgs, LoginArgs,
-    LogoutArgs, ManArgs, MessageFormat, NamedArgs, PushArgs, ReferrersArgs, RegistryArgs, RegistryToolArgs, RunArgs,
-    SbomArgs, SchemaArgs, SignArgs, TalkArgs, VerifyArgs, WithFormat,
+    AttachArgs, BuildArgs, BundleArgs, CacheArgs, CommandArgs, CompletionsArgs, GenerateKeyArgs, InspectArgs, LoadArgs,
+    LoginArgs, LogoutArgs, ManArgs, MessageFormat, NamedArgs, PushArgs, ReferrersArgs, RegistryArgs, RegistryToolArgs,
+    RunArgs, SbomArgs, SchemaArgs, SignArgs, TalkArgs, TestArgs, VerifyArgs, WithFormat,
 };
 use crate::context::GlobalContext;
 use crate::error::Result;
@@ -132,11 +133,17 @@ commands! {
     /// A bundle is a folder `rootfs` with the files of the image for one platform, and a `config.json` made from the image's
     /// config. `--from` unpacks any other image and needs no crate. Prints the path of the bundle.
     Bundle(WithFormat<BundleArgs>) => bundle::run,
+    /// Test an image: what is in it, and what its program does
+    ///
+    /// The tests are the key `test` and files for container-structure-test. Config and files are checked in the layers, for
+    /// every platform; programs are run in the engine of `cargo oci run`, else by runc or crun, also those of other
+    /// architectures if QEMU's binfmt handlers are there. Prints a line for each test.
+    Test(TestArgs) => test::run,
     /// Inspect an image: platforms, layers, configuration, attachments
     ///
-    /// The image is in a registry, a layout or an archive; without a name, all images of a layout are shown. Layers are not
-    /// read. Prints a tree, or JSON.
-    Inspect(NamedArgs) => inspect::run,
+    /// The image is in a registry, a layout or an archive; without a name, all images of a layout are shown. Layers are only
+    /// read for `--files`. Prints a tree, or JSON.
+    Inspect(InspectArgs) => inspect::run,
     /// Print the SBOM without building the image
     ///
     /// It is the SBOM that `cargo oci build` attaches, without the digests of binaries and image, which only a build knows.

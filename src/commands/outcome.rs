@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use crate::event::PlannedPush;
+use crate::event::{ImageVerdicts, PlannedPush};
 use crate::image::Digest;
-use crate::inspect::Inspected;
 use crate::inspect::packages::SbomPackage;
 use crate::inspect::referrers::ImageReferrers;
 use crate::inspect::registry::RegistryFacts;
+use crate::inspect::{Inspected, ListedFiles};
 use crate::report::{Reporter, status_code};
 use crate::store::cache::prune::CachedBlob;
 use crate::store::validate::Validated;
@@ -25,6 +25,8 @@ pub enum Outcome {
     Content(Vec<u8>),
     /// An inspected image, and whether it is printed as JSON.
     Inspected(Inspected, bool),
+    /// The files of images, and whether they are printed as JSON.
+    Files(ListedFiles, bool),
     /// The attachments of an image, and whether they are printed as JSON.
     Referrers(ImageReferrers, bool),
     /// The packages of an SBOM, and whether they are printed as JSON.
@@ -37,6 +39,15 @@ pub enum Outcome {
     CacheEntries(Vec<CachedBlob>),
     /// The corrupt blobs of the cache.
     CacheProblems(Vec<(Digest, String)>),
+    /// The results of tests.
+    Tested {
+        /// The results.
+        verdicts: Vec<ImageVerdicts>,
+        /// Whether a test that was not run is a failure.
+        require_all: bool,
+        /// Whether they are printed as JSON.
+        json: bool,
+    },
     /// What pushes would send.
     Planned(Vec<PlannedPush>),
     /// The exit status of a program that was run.
@@ -52,12 +63,14 @@ impl Outcome {
             Outcome::Text(text) => reporter.text(text),
             Outcome::Content(content) => reporter.content(content),
             Outcome::Inspected(found, json) => reporter.inspected(found, *json),
+            Outcome::Files(found, json) => reporter.files(found, *json),
             Outcome::Referrers(found, json) => reporter.attachments(found, *json),
             Outcome::Packages(found, json) => reporter.packages(found, *json),
             Outcome::Validated(found, json) => reporter.validated(found, *json),
             Outcome::Registry(found, json) => reporter.registry(found, *json),
             Outcome::CacheEntries(blobs) => reporter.blobs(blobs),
             Outcome::CacheProblems(problems) => reporter.wrong(problems),
+            Outcome::Tested { verdicts, require_all, json } => reporter.tested(verdicts, *require_all, *json),
             Outcome::Planned(pushes) => reporter.planned(pushes),
             Outcome::Status(status) => status_code(*status),
         }

@@ -1,13 +1,17 @@
 //! `cargo oci push`: build, then push to every repository.
 
+use miette::miette;
+
 use super::Outcome;
-use crate::build::Build;
+use crate::build::{Build, Built};
 use crate::cli::PushArgs;
 use crate::context::{GlobalContext, key};
 use crate::error::Result;
+use crate::event::{Event, ImageVerdicts, Verdict};
 use crate::plan::{Plan, Request};
 use crate::publish::dry_run::DryRun;
 use crate::publish::{Destinations, check_repositories};
+use crate::testing::test_built;
 
 /// Builds and pushes every image that the arguments select; returns `registry/repository@digest` for each repository.
 ///
@@ -30,9 +34,40 @@ pub(crate) fn run(args: &PushArgs, context: &GlobalContext) -> Result<Outcome> {
         Ok(())
     };
     let built = Build { request: Request::new(&build), complete, attach: true, context }.run(check, &destinations)?;
+    if args.test {
+        test(args, &built, context)?;
+    }
     let pushed = destinations.push(&built)?;
     built.write_outputs(context)?;
     Ok(Outcome::Results(pushed))
+}
+
+/// Tests the images, before their tags move.
+fn test(args: &PushArgs, built: &Built, context: &GlobalContext) -> Result<()> {
+    let verdicts = test_built(built, &[], &args.testing, context)?;
+    let mut failed = Vec::new();
+    for ImageVerdicts { image, results, .. } in verdicts {
+        for result in results {
+            let is_failure = match result.verdict {
+                Verdict::Passed => false,
+                Verdict::Failed => true,
+                Verdict::NotRun => args.testing.require_all,
+            };
+            if is_failure {
+                let reasons = result.reasons.join("; ");
+                failed.push(format!("{image} {} {}: {reasons}", result.platform, result.name));
+            }
+            context.report(Event::Tested { image: image.clone(), result });
+        }
+    }
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(miette!(
+        help = "no tag has moved; `cargo oci test` runs the tests alone",
+        "tests failed\n  {}",
+        failed.join("\n  ")
+    ))
 }
 
 /// Builds every image; returns what a push would send.

@@ -52,6 +52,7 @@ pub(crate) fn run(args: &RunArgs, context: &GlobalContext) -> Result<Outcome> {
         name: container.name.as_deref(),
         network: container.network.as_deref(),
         is_detached: container.detach,
+        is_bare: false,
         engine_args: &container.engine_args,
         terminal: is_terminal && !container.detach,
     })?;

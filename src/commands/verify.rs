@@ -41,6 +41,10 @@ fn verify(args: &VerifyArgs, reference: &BaseReference, key: &PublicKey, context
         report(manifest, known, context);
     }
     for (required, what, types) in WANTED {
+        // Most images need no VEX document.
+        if required == Required::Vex && !args.require.contains(&required) {
+            continue;
+        }
         let is_required = args.require.contains(&required);
         match missing(types, is_required, &found) {
             None => {}
@@ -57,9 +61,10 @@ fn verify(args: &VerifyArgs, reference: &BaseReference, key: &PublicKey, context
 }
 
 /// What a signed image should have, and the types of the statements.
-const WANTED: [(Required, &str, &[&str]); 2] = [
+const WANTED: [(Required, &str, &[&str]); 3] = [
     (Required::Sbom, "SBOM", &[predicate::CYCLONEDX, predicate::SPDX]),
     (Required::Provenance, "provenance", &[predicate::PROVENANCE]),
+    (Required::Vex, "VEX document", &[predicate::VEX]),
 ];
 
 fn report(manifest: &SignableManifest, known: &Verification, context: &GlobalContext) {

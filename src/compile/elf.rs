@@ -175,6 +175,23 @@ fn format_name<'a>(data: impl object::ReadRef<'a>) -> &'static str {
     }
 }
 
+/// Returns what the ELF header of a file says, or `None` if it has none.
+pub(crate) fn kind(file: &[u8]) -> Option<ElfKind> {
+    fn of<H: FileHeader<Endian = Endianness>>(file: &[u8]) -> Option<ElfKind> {
+        let header = H::parse(file).ok()?;
+        Some(kind_in(header, header.endian().ok()?))
+    }
+    match FileKind::parse(file).ok()? {
+        FileKind::Elf32 => of::<elf::FileHeader32<Endianness>>(file),
+        FileKind::Elf64 => of::<elf::FileHeader64<Endianness>>(file),
+        _ => None,
+    }
+}
+
+fn kind_in<H: FileHeader<Endian = Endianness>>(header: &H, endian: Endianness) -> ElfKind {
+    ElfKind { machine: header.e_machine(endian), is_64: header.is_class_64(), little_endian: endian.is_little_endian() }
+}
+
 fn read_needs<'a, H: FileHeader<Endian = Endianness>>(
     path: &Path,
     data: impl object::ReadRef<'a>,
@@ -182,11 +199,7 @@ fn read_needs<'a, H: FileHeader<Endian = Endianness>>(
 ) -> Result<Needs, CheckError> {
     let header = H::parse(data)?;
     let endian = header.endian()?;
-    let found = ElfKind {
-        machine: header.e_machine(endian),
-        is_64: header.is_class_64(),
-        little_endian: endian.is_little_endian(),
-    };
+    let found = kind_in(header, endian);
     if found != target.elf() {
         return Err(CheckError::Invalid(ElfError::WrongMachine {
             path: path.to_owned(),

@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use miette::IntoDiagnostic;
 use tempfile::TempDir;
 
-use super::cargo_config::CargoConfig;
 use super::host_flags;
 use super::target::Toolchain;
 use super::tools::{self, LLD, RUN_FOLDER, RunFolder, ToolLinks};
 use super::user_config::UserConfig;
+use super::versions::GlibcOfTargets;
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::event::{Event, Listener};
@@ -30,6 +30,8 @@ pub(crate) struct Linkers {
     pub removed: Vec<&'static str>,
     /// Targets without headers for bindgen.
     pub without_headers: Vec<Target>,
+    /// The glibc that our linker links for, by target.
+    pub glibc: GlibcOfTargets,
     /// What the tools of the run leave behind.
     folder: TempDir,
 }
@@ -59,13 +61,30 @@ pub(crate) fn choose(
     environment: &Environment,
     toolchain: &Toolchain,
     targets: &[Target],
+    glibc: &GlibcOfTargets,
     listener: Listener,
 ) -> Result<Linkers> {
     let folder = tempfile::tempdir().into_diagnostic()?;
-    let mut linkers = Linkers { variables: Vec::new(), removed: Vec::new(), without_headers: Vec::new(), folder };
-    // The host needs no other tools, and would use its linker for build scripts as well.
-    let foreign: Vec<_> = targets.iter().copied().filter(|target| !has_libc_of(&toolchain.host, *target)).collect();
-    if foreign.is_empty() {
+    let mut linkers = Linkers {
+        variables: Vec::new(),
+        removed: Vec::new(),
+        without_headers: Vec::new(),
+        glibc: GlibcOfTargets::new(),
+        folder,
+    };
+    for &target in targets {
+        if let Some(version) = glibc.get(&target)
+            && !toolchain.has_own_linker(target)?
+        {
+            linkers.glibc.insert(target, *version);
+        }
+    }
+    // The host needs no other tools, unless its programs are for a glibc that is not its own.
+    let is_foreign = |target: &Target| !has_libc_of(&toolchain.host, *target);
+    let foreign: Vec<_> = targets.iter().copied().filter(is_foreign).collect();
+    let with_tools: Vec<_> =
+        targets.iter().copied().filter(|target| is_foreign(target) || linkers.glibc.contains_key(target)).collect();
+    if with_tools.is_empty() {
         return Ok(linkers);
     }
     let user = UserConfig::new(environment, &toolchain.config);
@@ -77,7 +96,10 @@ pub(crate) fn choose(
         set_headers(&mut linkers, run, target, &user)?;
         set_linker(&mut linkers, target, &tools, toolchain, environment, listener)?;
     }
-    set_path(&mut linkers, &links, &foreign, environment)?;
+    for target in with_tools.iter().filter(|target| !foreign.contains(target)) {
+        set_tools_of_host(&mut linkers, *target, &links, &user)?;
+    }
+    set_path(&mut linkers, &links, &with_tools, environment)?;
     if foreign.len() == targets.len() {
         let flags = host_flags::for_host_alone(environment);
         linkers.variables.extend(flags.variables);
@@ -92,6 +114,20 @@ fn has_libc_of(host: &str, target: Target) -> bool {
     // Alpine's toolchain has a host triple of its own.
     let is_same_musl = host.ends_with("-musl") && target.triple.ends_with("-musl");
     host == target.triple || is_same_musl && architecture(host) == architecture(target.triple)
+}
+
+/// Sets linker and C compiler of a target that is also this machine's. Cargo links build scripts with it as well: the linker
+/// knows what is for the base by its arguments. What else is for this machine can be used for both.
+fn set_tools_of_host(linkers: &mut Linkers, target: Target, links: &ToolLinks, user: &UserConfig) -> Result<()> {
+    linkers.run_folder().keep_host(target);
+    let tools = links.of_target(target)?;
+    for (variable, end) in [("CC", "-gcc"), ("CXX", "-g++")] {
+        if !user.sets_for(variable, target) {
+            linkers.set(format!("{variable}_{}", target.env_key()), format!("{}{end}", tools::gnu_name(target)));
+        }
+    }
+    linkers.set(linker_key(target), tools.join("gcc"));
+    Ok(())
 }
 
 /// Sets what build scripts read: the variables of the crates `cc`, `cmake` and `pkg-config`.
@@ -133,7 +169,8 @@ fn set_headers(linkers: &mut Linkers, run: &CargoRun, target: Target, user: &Use
     if run.bindgen_packages.is_empty() || user.sets_for(ARGS, target) {
         return Ok(());
     }
-    let (mut args, has_headers) = tools::bindgen_args(target, user.environment, &linkers.run_folder())?;
+    let glibc = linkers.glibc.get(&target).copied();
+    let (mut args, has_headers) = tools::bindgen_args(target, glibc, user.environment, &linkers.run_folder())?;
     if !has_headers {
         linkers.without_headers.push(target);
     }
@@ -153,7 +190,7 @@ fn set_linker(
     environment: &Environment,
     listener: Listener,
 ) -> Result<()> {
-    if has_linker(&toolchain.config, target)? {
+    if toolchain.has_own_linker(target)? {
         return Ok(());
     }
     if !(toolchain.config.links_statically(target) && toolchain.has_libc(target)) {
@@ -201,18 +238,6 @@ fn set_path(linkers: &mut Linkers, links: &ToolLinks, targets: &[Target], enviro
     Ok(())
 }
 
-/// Returns whether the user configured how the target is linked.
-fn has_linker(config: &CargoConfig, target: Target) -> Result<bool> {
-    let linker = config.linker(target.triple)?;
-    let flags = config.rustflags(target.triple)?.list;
-    Ok(linker.is_some() || flags.iter().any(|flag| is_linker_flag(flag)))
-}
-
-fn is_linker_flag(flag: &str) -> bool {
-    let flag = flag.trim_start_matches("-C").trim_start();
-    ["linker=", "linker-flavor="].iter().any(|prefix| flag.starts_with(prefix))
-}
-
 fn linker_key(target: Target) -> String {
     format!("CARGO_TARGET_{}_LINKER", target.env_key().to_uppercase())
 }
@@ -256,19 +281,6 @@ fn default_toolchain(environment: &Environment) -> Option<PathBuf> {
 mod tests {
     use super::*;
     use crate::platform::TARGETS;
-
-    #[test]
-    fn linker_of_the_user_is_one_that_is_named() {
-        let [amd64, arm64, ..] = TARGETS;
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::create_dir(folder.path().join(".cargo")).expect("a folder");
-        let table = "[target.aarch64-unknown-linux-musl]\nrustflags = [\"-C\", \"linker=cc\"]\n\
-                     [target.x86_64-unknown-linux-musl]\nrustflags = [\"-C\", \"link-arg=-s\"]\n";
-        std::fs::write(folder.path().join(".cargo/config.toml"), table).expect("writes");
-        let config = CargoConfig::load_in(folder.path(), &Environment::default(), &[]).expect("a configuration");
-        assert!(has_linker(&config, arm64).expect("a configuration"));
-        assert!(!has_linker(&config, amd64).expect("a configuration"), "any linker of ours takes arguments");
-    }
 
     #[test]
     fn libc_of_the_host_is_that_of_its_triple() {

@@ -36,8 +36,10 @@ use c_libraries::way_out;
 use cargo_config::CargoConfig;
 use elf::Needs;
 use linker::Linkers;
+use rustflags::TargetNeeds;
 pub(crate) use target::Toolchain;
 use tools::{AllocatorOwner, MissingTool};
+pub(crate) use versions::GlibcOfTargets;
 
 /// A program that cargo built.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +99,7 @@ struct Messages {
 }
 
 /// Compiles for all `targets` of each run at once, so that build scripts and procedural macros are built once. Runs without
-/// targets are skipped. Cargo prints its own messages.
+/// targets are skipped. Programs for glibc are linked for the version in `glibc`. Cargo prints its own messages.
 ///
 /// # Errors
 /// Returns [`CargoFailed`] or [`NoCCompiler`] if cargo failed, or an error if a target or linker is missing, or a program
@@ -106,6 +108,7 @@ pub fn run(
     plan: &CompilePlan,
     toolchain: &Toolchain,
     targets: &[Vec<Target>],
+    glibc: &[GlibcOfTargets],
     on_binary: OnBinary,
     listener: Listener,
 ) -> Result<Compiled> {
@@ -114,9 +117,9 @@ pub fn run(
     all.dedup();
     toolchain.ensure(&all, plan, listener)?;
     let mut compiled = Compiled::default();
-    for (number, (run, targets)) in plan.runs.iter().zip(targets).enumerate() {
+    for (number, ((run, targets), glibc)) in plan.runs.iter().zip(targets).zip(glibc).enumerate() {
         if !targets.is_empty() {
-            let mut linkers = linker::choose(run, &plan.environment, toolchain, targets, listener)?;
+            let mut linkers = linker::choose(run, &plan.environment, toolchain, targets, glibc, listener)?;
             allocator::set(&mut linkers, run, plan, toolchain, targets, listener)?;
             let built = CargoJob { plan, number, run, targets, config: &toolchain.config, linkers, listener }
                 .run(toolchain, on_binary)?;
@@ -138,9 +141,11 @@ impl CargoJob<'_> {
         for target in self.targets {
             command.args(["--target", target.triple]);
         }
-        let flags = rustflags::add(&self.plan.remaps, &toolchain.sysroot, self.config, self.targets, |target| {
-            toolchain.libc(target)
-        })?;
+        let needs = |target| TargetNeeds {
+            libc: toolchain.libc(target),
+            glibc: self.linkers.glibc.get(&target).copied(),
+        };
+        let flags = rustflags::add(&self.plan.remaps, &toolchain.sysroot, self.config, self.targets, needs)?;
         command.args(flags.args).envs(flags.variable);
         let messages = self.execute(command, on_binary)?;
         let out_dirs = out_dirs(&messages.executed_scripts, self.targets, self.number);

@@ -7,7 +7,9 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::cargo_config::{CargoConfig, FlagsSource, RustFlags};
-use super::target::Libc;
+use super::target::LibcSource;
+use super::tools;
+use super::versions::GlibcVersion;
 use crate::error::Result;
 use crate::plan::Remap;
 use crate::platform::Target;
@@ -33,14 +35,24 @@ pub(crate) struct AddedFlags {
     pub variable: Option<(&'static str, String)>,
 }
 
+/// What a target needs flags for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TargetNeeds {
+    /// Where its C library is.
+    pub libc: LibcSource,
+    /// The glibc that our linker links for. The flag reaches the linker, and is in cargo's fingerprints: what was compiled for
+    /// another glibc is compiled again, C code included.
+    pub glibc: Option<GlibcVersion>,
+}
+
 /// A target, with the flags of the user and those that it alone needs.
 struct TargetFlags {
     target: Target,
     theirs: RustFlags,
-    own: Vec<&'static str>,
+    own: Vec<String>,
 }
 
-/// Returns the flags of the targets: the user's, and ours. `libc` says where the C library of a target is.
+/// Returns the flags of the targets: the user's, and ours. `needs` says what each target needs.
 ///
 /// # Errors
 /// Returns an error if cargo's configuration cannot be read for a target.
@@ -49,12 +61,12 @@ pub(crate) fn add(
     sysroot: &Path,
     config: &CargoConfig,
     targets: &[Target],
-    libc: impl Fn(Target) -> Libc,
+    needs: impl Fn(Target) -> TargetNeeds,
 ) -> Result<AddedFlags> {
     let mut all = Vec::new();
     for &target in targets {
         let theirs = config.rustflags(target.triple)?;
-        let own = own_flags(target, &theirs, libc(target));
+        let own = own_flags(target, &theirs, needs(target));
         all.push(TargetFlags { target, theirs, own });
     }
     let shared = remap_flags(remaps, sysroot, &all);
@@ -68,32 +80,41 @@ pub(crate) fn add(
     }
     // It also hides all tables if the user sets one: then only what all targets need can be added.
     if first.theirs.source == FlagsSource::Environment {
-        let is_of_all = |flag: &[&str]| all.iter().all(|flags| flags.own.chunks(2).any(|own| own == flag));
-        let common: Vec<_> = first.own.chunks(2).filter(|flag| is_of_all(flag)).flatten().copied().collect();
+        let is_of_all = |flag: &[String]| all.iter().all(|flags| flags.own.chunks(2).any(|own| own == flag));
+        let is_common = |flag: &&[String]| !tools::is_glibc_flag(&flag[1]) && is_of_all(flag);
+        // What is linked for an older glibc runs with a newer one, and programs for musl have none.
+        let glibc = all.iter().filter_map(|flags| needs(flags.target).glibc).min();
+        let common = first.own.chunks(2).filter(is_common).flatten().cloned();
+        let common: Vec<_> = common.chain(glibc.into_iter().flat_map(of_glibc)).collect();
         return Ok(in_variable(first, &shared, &common));
     }
     Ok(AddedFlags { args: tables(&all, shared), variable: None })
 }
 
 /// Returns the flags that a target needs and the user did not decide, each as two words: images need static programs, and if
-/// cargo builds the standard library, there may be no C library beside it that rustc could link with.
-fn own_flags(target: Target, theirs: &RustFlags, libc: Libc) -> Vec<&'static str> {
+/// cargo builds the standard library, there may be no C library beside it that rustc could link with. Programs for glibc need
+/// one that is not newer than the base's.
+fn own_flags(target: Target, theirs: &RustFlags, needs: TargetNeeds) -> Vec<String> {
     if !target.is_static() {
-        return Vec::new();
+        return needs.glibc.into_iter().flat_map(of_glibc).collect();
     }
     let links_statically = theirs.links_statically();
     let of_static = if links_statically.is_none() { &STATIC[..] } else { &[] };
     let is_decided = theirs.list.iter().any(|flag| flag.contains("link-self-contained"));
-    let of_libc = match libc {
-        Libc::OfRust if !is_decided && links_statically != Some(false) => &OWN_LIBC[..],
-        Libc::None if !is_decided => &OTHER_LIBC[..],
+    let of_libc = match needs.libc {
+        LibcSource::OfRust if !is_decided && links_statically != Some(false) => &OWN_LIBC[..],
+        LibcSource::None if !is_decided => &OTHER_LIBC[..],
         _ => &[],
     };
-    [of_static, of_libc].concat()
+    [of_static, of_libc].concat().into_iter().map(str::to_owned).collect()
 }
 
-fn in_variable(first: &TargetFlags, shared: &[String], own: &[&str]) -> AddedFlags {
-    let flags = first.theirs.list.iter().chain(shared).map(String::as_str).chain(own.iter().copied());
+fn of_glibc(version: GlibcVersion) -> [String; 2] {
+    ["-C".to_owned(), format!("link-arg={}", tools::glibc_arg(version))]
+}
+
+fn in_variable(first: &TargetFlags, shared: &[String], own: &[String]) -> AddedFlags {
+    let flags = first.theirs.list.iter().chain(shared).chain(own).map(String::as_str);
     AddedFlags { args: Vec::new(), variable: Some((VARIABLE, flags.collect::<Vec<_>>().join("\u{1f}"))) }
 }
 
@@ -105,7 +126,7 @@ fn tables(all: &[TargetFlags], shared: Vec<String>) -> Vec<OsString> {
     let own = all.iter().map(|flags| {
         let (architecture, libc) = (flags.target.architecture_in_cfg(), flags.target.libc_in_cfg());
         let table = format!("'cfg(all(not(cargo_oci), target_arch = \"{architecture}\", target_env = \"{libc}\"))'");
-        (table, flags.own.iter().map(|flag| (*flag).to_owned()).collect())
+        (table, flags.own.clone())
     });
     let tables = of_build.chain([("'cfg(not(cargo_oci))'".to_owned(), shared)]).chain(own);
     // Those of armv6 are those of armv7.
@@ -146,12 +167,14 @@ fn overlap(one: &Path, other: &Path) -> bool {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use crate::platform::TARGETS;
+    use crate::platform::{GNU_TARGETS, TARGETS};
 
     /// A target whose C library the toolchain lacks.
     const NO_LIBC: Target = TARGETS[5];
     /// A target whose C library is that of the system.
     const ALPINE: Target = TARGETS[7];
+    /// The glibc of a base.
+    const GLIBC: GlibcVersion = GlibcVersion { major: 2, minor: 36 };
     const OURS: [&str; 2] =
         ["--remap-path-prefix=/a b=/workspace", "--remap-path-prefix=/rust/lib/rustlib/src/rust=/rustc"];
 
@@ -161,6 +184,16 @@ mod tests {
     }
 
     fn flags_for(targets: &[Target], config: &str, variables: &[(&str, &str)]) -> AddedFlags {
+        flags_over(None, targets, config, variables)
+    }
+
+    /// Returns the flags of programs for a base with this glibc.
+    fn flags_over(
+        glibc: Option<GlibcVersion>,
+        targets: &[Target],
+        config: &str,
+        variables: &[(&str, &str)],
+    ) -> AddedFlags {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(folder.path().join(".cargo")).expect("a folder");
         std::fs::write(folder.path().join(".cargo/config.toml"), config).expect("a file");
@@ -169,12 +202,15 @@ mod tests {
         let environment = variables.chain([("CARGO_HOME".into(), home.into())]).collect();
         let config = CargoConfig::load_in(folder.path(), &environment, &[]).expect("a configuration");
         let remaps = [Remap { from: "/a b".into(), to: "/workspace".into() }];
-        let libc = |target| match target {
-            NO_LIBC => Libc::None,
-            ALPINE => Libc::OfSystem,
-            _ => Libc::OfRust,
+        let needs = |target: Target| TargetNeeds {
+            libc: match target {
+                NO_LIBC => LibcSource::None,
+                ALPINE => LibcSource::OfSystem,
+                _ => LibcSource::OfRust,
+            },
+            glibc: glibc.filter(|_| GNU_TARGETS.contains(&target)),
         };
-        super::add(&remaps, Path::new("/rust"), &config, targets, libc).expect("flags")
+        super::add(&remaps, Path::new("/rust"), &config, targets, needs).expect("flags")
     }
 
     /// Returns the flags in the variable, after those of the user and those that replace paths.
@@ -295,6 +331,18 @@ mod tests {
         let [.., armv7, armv6, _, _, _, _, _] = TARGETS;
         let args = flags_for(&[armv7, armv6, s390x], "", &[]).args;
         assert_eq!(args.len(), 6, "the table of arm is there once: {args:?}");
+    }
+
+    #[test]
+    fn gnu_targets_name_the_glibc_of_their_base() {
+        let ours = [&OURS[..], &["-C", "link-arg=--oci-glibc=2.36"]].concat();
+        let expected = AddedFlags { args: Vec::new(), variable: Some((VARIABLE, ours.join("\u{1f}"))) };
+        assert_eq!(flags_over(Some(GLIBC), &GNU_TARGETS[..2], "", &[]), expected);
+        let args = flags_over(Some(GLIBC), &[TARGETS[0], GNU_TARGETS[1]], "", &[]).args;
+        let table = "target.'cfg(all(not(cargo_oci), target_arch = \"aarch64\", target_env = \"gnu\"))'.rustflags=[\"-C\",\"link-arg=--oci-glibc=2.36\"]";
+        assert_eq!(args.last().and_then(|arg| arg.to_str()), Some(table));
+        let both = flags_over(Some(GLIBC), &[TARGETS[0], GNU_TARGETS[1]], "", &[("RUSTFLAGS", "-g")]).variable;
+        assert!(both.is_some_and(|(_, flags)| flags.ends_with("link-arg=--oci-glibc=2.36")), "no table is read then");
     }
 
     #[test]

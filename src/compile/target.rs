@@ -31,7 +31,7 @@ pub struct Toolchain {
 
 /// Where the C library of a target is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Libc {
+pub(crate) enum LibcSource {
     /// Beside the Rust library, as rustup installs it.
     OfRust,
     /// Where the C compiler looks for it: the Rust library is from a distribution, such as Alpine.
@@ -82,17 +82,25 @@ impl Toolchain {
 
     /// Returns whether it brings the C library of a target, or has its Rust library from elsewhere.
     pub(crate) fn has_libc(&self, target: Target) -> bool {
-        self.libc(target) != Libc::None
+        self.libc(target) != LibcSource::None
     }
 
     /// Returns where the C library is that programs for a target are linked with.
-    pub(crate) fn libc(&self, target: Target) -> Libc {
+    pub(crate) fn libc(&self, target: Target) -> LibcSource {
         let folder = self.libraries(target);
         match has_std(&folder) {
-            _ if folder.join("self-contained/libc.a").is_file() => Libc::OfRust,
-            true => Libc::OfSystem,
-            false => Libc::None,
+            _ if folder.join("self-contained/libc.a").is_file() => LibcSource::OfRust,
+            true => LibcSource::OfSystem,
+            false => LibcSource::None,
         }
+    }
+
+    /// Returns whether cargo's configuration says how a target is linked.
+    ///
+    /// # Errors
+    /// Returns an error if it cannot be read.
+    pub(crate) fn has_own_linker(&self, target: Target) -> Result<bool> {
+        has_linker(&self.config, target)
     }
 
     /// Returns whether rustup installed the toolchain, rather than linked it.
@@ -170,6 +178,17 @@ impl Toolchain {
     }
 }
 
+fn has_linker(config: &CargoConfig, target: Target) -> Result<bool> {
+    let linker = config.linker(target.triple)?;
+    let flags = config.rustflags(target.triple)?.list;
+    Ok(linker.is_some() || flags.iter().any(|flag| is_linker_flag(flag)))
+}
+
+fn is_linker_flag(flag: &str) -> bool {
+    let flag = flag.trim_start_matches("-C").trim_start();
+    ["linker=", "linker-flavor="].iter().any(|prefix| flag.starts_with(prefix))
+}
+
 /// A file that rustup writes into the toolchains that it installs.
 const RUSTUP_MANIFEST: &str = "lib/rustlib/multirust-channel-manifest.toml";
 
@@ -200,6 +219,7 @@ fn has_std(folder: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::TARGETS;
     use std::fs;
 
     #[test]
@@ -216,6 +236,19 @@ mod tests {
         let host = installed_by_rustup(&rustc).map(|(folder, host)| (folder == sysroot, host));
         assert_eq!(host, Some((true, "x86_64-unknown-linux-gnu".to_owned())));
         assert_eq!(installed_by_rustup(Path::new("rustc")), None);
+    }
+
+    #[test]
+    fn linker_of_the_user_is_one_that_is_named() {
+        let [amd64, arm64, ..] = TARGETS;
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(folder.path().join(".cargo")).expect("a folder");
+        let table = "[target.aarch64-unknown-linux-musl]\nrustflags = [\"-C\", \"linker=cc\"]\n\
+                     [target.x86_64-unknown-linux-musl]\nrustflags = [\"-C\", \"link-arg=-s\"]\n";
+        std::fs::write(folder.path().join(".cargo/config.toml"), table).expect("writes");
+        let config = CargoConfig::load_in(folder.path(), &Environment::default(), &[]).expect("a configuration");
+        assert!(has_linker(&config, arm64).expect("a configuration"));
+        assert!(!has_linker(&config, amd64).expect("a configuration"), "any linker of ours takes arguments");
     }
 
     #[test]

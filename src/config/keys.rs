@@ -3,9 +3,11 @@
 //! The field of [`Table`], reading, merging, the flag, the environment variable, the row in docs/configuration.md and the JSON
 //! Schema come from the row. The type of the value implements [`KeyValue`]; for most it exists already.
 
+use super::byte_size::ByteSize;
 use super::allocator::Allocator;
 use super::files::FileRule;
 use super::folder::Folder;
+use super::image_test::ImageTests;
 use super::key::{Flag, Key, KeyDefault, ValueFunctions, Variable};
 use super::labels::Labels;
 use super::port::Port;
@@ -16,8 +18,9 @@ use super::template::TagTemplate;
 use super::text::{BinName, Feature, Profile, UserAndGroup, VolumeFolder, WorkingDir};
 use super::value::{Arguments, Entrypoint, EnvEntries, KeyValue, NonEmpty};
 use super::verify::BaseVerify;
+use super::vex::VexPaths;
 use crate::image::Compression;
-use crate::platform::PlatformChoice;
+use crate::platform::{Libc, PlatformChoice};
 use crate::reference::{BaseReference, EngineReference};
 
 /// The key whose tables are more images of the package. It is the one key without a row: it has tables, no value.
@@ -93,6 +96,15 @@ keys! {
         example: r#"["linux/amd64", "linux/arm64"]"#,
         flag: Some(Flag::new("platform", "LIST").split().hide_default()),
         variable: Some(Variable::new("CARGO_OCI_PLATFORMS", "linux/amd64,linux/arm64").split()),
+    }
+    libc: Libc {
+        help: "Link with this C library: musl, or gnu for programs that need a base with glibc, which is then \
+               gcr.io/distroless/cc-debian13:nonroot by default",
+        name: "libc",
+        default: KeyDefault::Value(r#""musl""#),
+        example: r#""gnu""#,
+        flag: Some(Flag::new("libc", "LIBC")),
+        variable: None,
     }
     repository: Repositories {
         help: "Push to this repository, such as ghcr.io/acme/hello or, for several images, ghcr.io/acme/{name}; without a tag",
@@ -217,6 +229,14 @@ keys! {
         flag: Some(Flag::new("compression", "KIND")),
         variable: None,
     }
+    max_size: ByteSize {
+        help: "Fail if the layers of the image are larger than this for a platform, compressed: bytes, or with kB, KiB, MB, MiB, GB or GiB",
+        name: "max-size",
+        default: KeyDefault::None,
+        example: r#""20 MiB""#,
+        flag: Some(Flag::new("max-size", "SIZE")),
+        variable: None,
+    }
     features: Vec<Feature> {
         help: "Build with these features; cargo's flags about features replace this key and the next two",
         name: "features",
@@ -290,12 +310,28 @@ keys! {
         flag: Some(Flag::new("provenance", "BOOL")),
         variable: None,
     }
+    vex: VexPaths {
+        help: "Attach these OpenVEX documents to the image: a file, a folder with *.openvex.json files, or an array of them",
+        name: "vex",
+        default: KeyDefault::None,
+        example: r#""hello.openvex.json""#,
+        flag: Some(Flag::new("vex", "PATH")),
+        variable: None,
+    }
     auditable: bool {
-        help: "Embed the list of crates into the binaries, as `cargo auditable` does",
+        help: "Embed the list of crates into the binaries, as `cargo auditable` does, so that scanners find them",
         name: "auditable",
-        default: KeyDefault::Value("false"),
-        example: "true",
+        default: KeyDefault::Value("true"),
+        example: "false",
         flag: Some(Flag::new("auditable", "BOOL")),
+        variable: None,
+    }
+    test: ImageTests {
+        help: "Test the image with `cargo oci test` and `cargo oci push --test`: what it prints, its exit status, what it answers",
+        name: "test",
+        default: KeyDefault::None,
+        example: r#"{ run = ["--version"], stdout = "hello" }"#,
+        flag: None,
         variable: None,
     }
 }

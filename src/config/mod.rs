@@ -7,17 +7,20 @@
 //! | [`section`], `table` | Cargo.toml → tables, and how tables inherit from each other |
 //! | `near_miss` | tables that are almost it, and are not read |
 //! | [`schema`], [`markdown`] | the list of keys as JSON Schema and as documentation |
-//! | [`template`], [`port`], [`signal`], [`folder`], [`sbom`], [`text`], `allocator`, `labels`, `repositories`, `verify` | the types of single keys |
+//! | [`template`], [`port`], [`signal`], [`folder`], [`sbom`], [`text`], `allocator`, `byte_size`, `labels`, `repositories`, `verify`, `vex`, `image_test`, `expression` | the types of single keys |
 //! | `files`, `pattern` | the rules of the key `files`, and the patterns in them |
 //! | [`check`] | rules that flags and tables share |
 //! | [`document`], `error` | values of TOML, and errors with their position |
 
+mod byte_size;
 pub(crate) mod allocator;
 pub(crate) mod check;
 pub mod document;
 mod error;
+mod expression;
 mod files;
 pub(crate) mod folder;
+mod image_test;
 pub mod key;
 pub(crate) mod keys;
 mod labels;
@@ -37,12 +40,16 @@ mod tests;
 pub(crate) mod text;
 pub(crate) mod value;
 mod verify;
+mod vex;
 
+pub(crate) use byte_size::ByteSize;
 pub(crate) use allocator::Allocator;
 pub(crate) use check::is_whiteout;
 pub(crate) use error::ValueError;
+pub(crate) use expression::Expression;
 pub(crate) use files::{Account, FileMtime, FileRule};
 pub(crate) use folder::Folder;
+pub(crate) use image_test::{HttpCheck, ImageTest};
 pub use keys::{IMAGES, KEYS, Table};
 pub use labels::Labels;
 pub(crate) use near_miss::near_misses;

@@ -21,6 +21,10 @@ pub enum SbomFormat {
     Spdx,
 }
 
+/// The media type of SPDX documents before `application/spdx+json` was registered. Some registries have a list of types with
+/// this one alone (sigstore/cosign#2479, sigstore/cosign#3515).
+pub(crate) const SPDX_AS_TEXT: &str = "text/spdx+json";
+
 impl SbomFormat {
     /// All of them.
     pub const ALL: [SbomFormat; 2] = [SbomFormat::CycloneDx, SbomFormat::Spdx];

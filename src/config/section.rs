@@ -106,6 +106,8 @@ impl Section {
         for table in self.table.iter_mut().chain(self.images.iter_mut().map(|(_, table)| table)) {
             table.base = table.base.take().map(|base| base.relative_to(folder));
             table.base_verify = table.base_verify.take().map(|key| key.relative_to(folder));
+            table.test = table.test.take().map(|tests| tests.relative_to(folder));
+            table.vex = table.vex.take().map(|paths| paths.relative_to(folder));
             let rules = table.files.take();
             table.files = rules.map(|rules| rules.into_iter().map(|rule| rule.written_in(source)).collect());
         }

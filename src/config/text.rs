@@ -9,7 +9,7 @@ use super::check::{check_feature, check_filled, check_line, check_user, check_wo
 use super::folder::Folder;
 use super::value::Text;
 use crate::image::Compression;
-use crate::platform::{PlatformChoice, TARGETS};
+use crate::platform::{Libc, PlatformChoice, TARGETS};
 use crate::reference::{BaseReference, EngineKind, EngineReference};
 
 /// Defines a string that a function checks, and that may be a number in TOML or not.
@@ -102,6 +102,16 @@ impl Text for PlatformChoice {
     fn words() -> Vec<String> {
         let platforms = TARGETS.iter().map(|target| target.platform().to_string());
         platforms.chain(["host", "all"].map(str::to_owned)).collect()
+    }
+}
+
+impl Text for Libc {
+    fn schema() -> Json {
+        json!({ "type": "string", "enum": <Libc as Text>::words() })
+    }
+
+    fn words() -> Vec<String> {
+        Libc::ALL.map(|libc| libc.to_string()).to_vec()
     }
 }
 

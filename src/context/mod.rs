@@ -102,7 +102,7 @@ impl<'a> GlobalContext<'a> {
     }
 
     /// Reports a warning, unless it was reported before.
-    fn warn_once(&self, message: String) {
+    pub(crate) fn warn_once(&self, message: String) {
         let mut warned = lock(&self.warned);
         if !warned.contains(&message) {
             warned.push(message.clone());

@@ -46,6 +46,11 @@ impl Containerd {
         Ok(Containerd { platform: platform(&plugins).unwrap_or_else(Platform::host), program, title })
     }
 
+    /// Returns the client program.
+    pub(super) fn program(&self) -> &Program {
+        &self.program
+    }
+
     pub(super) fn title(&self) -> &str {
         &self.title
     }

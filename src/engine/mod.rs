@@ -10,6 +10,7 @@
 //! | `inventory` | the images and layers that an engine has |
 //! | [`local_image`] | an image on its way to an engine |
 //! | [`run`] | a container in the foreground: terminal, signals, exit status |
+//! | `temporary` | images and containers that are removed after use |
 //! | `setting` | the user's settings that select an instance, such as `DOCKER_HOST` |
 //! | `unavailable`, `version` | why an engine cannot be used, its version and its platform |
 
@@ -22,6 +23,7 @@ mod podman;
 mod program;
 pub(crate) mod run;
 mod setting;
+mod temporary;
 mod unavailable;
 mod version;
 
@@ -70,10 +72,25 @@ impl Engine {
         if let Some(selected) = selected {
             return Engine::open(selected, environment).map_err(|reason| reason.error(selected));
         }
+        Engine::first(environment)?.map_err(|reasons| {
+            miette!(
+                help = "start one of them, or select another with `--engine`; to load an image elsewhere, write an archive with `cargo oci build -o docker-archive=image.tar`",
+                "no container engine is available\n  {}",
+                reasons.join("\n  ")
+            )
+        })
+    }
+
+    /// Connects to the first engine that is available, or returns why each is not.
+    ///
+    /// # Errors
+    /// Returns an error if an engine is too old, or if one that a setting of the user selects cannot be reached: another engine
+    /// would be a surprise.
+    pub(crate) fn first(environment: &Environment) -> Result<Result<Engine, Vec<String>>> {
         let mut reasons = Vec::new();
         for kind in CANDIDATES {
             match Engine::open(&EngineReference { kind, instance: None }, environment) {
-                Ok(engine) => return Ok(engine),
+                Ok(engine) => return Ok(Ok(engine)),
                 Err(Unavailable::Unusable(error)) => return Err(error),
                 Err(Unavailable::Unreachable(cause)) => match EngineSetting::find(kind, environment) {
                     Some(setting) => return Err(setting.unreachable(cause)),
@@ -82,11 +99,7 @@ impl Engine {
                 Err(reason) => reasons.push(format!("{}: {}", kind.name(), reason.message())),
             }
         }
-        Err(miette!(
-            help = "start one of them, or select another with `--engine`; to load an image elsewhere, write an archive with `cargo oci build -o docker-archive=image.tar`",
-            "no container engine is available\n  {}",
-            reasons.join("\n  ")
-        ))
+        Ok(Err(reasons))
     }
 
     fn open(selected: &EngineReference, environment: &Environment) -> Result<Engine, Unavailable> {

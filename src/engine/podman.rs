@@ -90,6 +90,11 @@ impl Podman {
         })
     }
 
+    /// Returns the client program.
+    pub(super) fn program(&self) -> &Program {
+        &self.program
+    }
+
     pub(super) fn title(&self) -> &str {
         &self.title
     }
@@ -153,9 +158,12 @@ impl Podman {
     }
 
     pub(super) fn run(&self, options: &RunOptions) -> Command {
-        let mut command = self.program.command(["run", "--rm", "--interactive"]);
-        // The kernel ignores signals to process 1 without a handler: without an init, Ctrl-C would not end most programs.
-        command.args(self.has_init.then_some("--init"));
+        let mut command = self.program.command(["run"]);
+        if !options.is_bare {
+            command.args(["--rm", "--interactive"]);
+            // The kernel ignores signals to process 1 without a handler: without an init, Ctrl-C would not end most programs.
+            command.args(self.has_init.then_some("--init"));
+        }
         if self.platform != *options.platform {
             command.args(["--platform", &options.platform.to_string()]);
         }

@@ -38,6 +38,8 @@ pub(crate) struct RunOptions<'a> {
     pub network: Option<&'a str>,
     /// Whether it runs in the background.
     pub is_detached: bool,
+    /// Whether it has no init, and is kept when it ends.
+    pub is_bare: bool,
     /// Further arguments for the engine.
     pub engine_args: &'a [String],
     /// Whether to allocate a terminal.

@@ -44,6 +44,9 @@ pub struct BuiltImage {
 pub struct BuiltAttachment {
     /// The type of the artifact.
     pub artifact_type: String,
+    /// The type of the statement in it, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub predicate_type: Option<String>,
     /// The digest of its subject.
     pub subject: Digest,
     /// The digest of the manifest.

@@ -17,6 +17,8 @@ pub enum Activity {
     Loading,
     /// Layers are unpacked.
     Bundling,
+    /// Layers are read for the files in them.
+    Reading,
     /// Content is compared with its digest.
     Validating,
 }

@@ -3,6 +3,7 @@
 mod built;
 pub(crate) mod counter;
 mod planned;
+mod tested;
 pub(crate) mod transfer;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use crate::platform::Platform;
 pub use built::{BuiltAttachment, BuiltBase, BuiltImage, BuiltManifest};
 use counter::Counter;
 pub use planned::{PlannedContent, PlannedPush, PlannedTag, PlannedTransfer};
+pub use tested::{ImageVerdicts, TestResult, Verdict};
 
 /// An event of a run.
 #[derive(Clone, Debug)]
@@ -52,6 +54,22 @@ pub enum Event {
         image: String,
         /// The tags.
         tags: Vec<String>,
+    },
+    /// An image is being tested.
+    Testing {
+        /// The name of the image.
+        image: String,
+        /// The platforms.
+        platforms: Vec<Platform>,
+        /// What runs its programs, if a test runs one: `Docker 28.5.2`.
+        runner: Option<String>,
+    },
+    /// A test has ended.
+    Tested {
+        /// The name of the image.
+        image: String,
+        /// The result.
+        result: TestResult,
     },
     /// A layer was made.
     Layered {

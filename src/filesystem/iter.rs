@@ -21,6 +21,8 @@ pub(crate) struct DirectoryEntry<'a> {
     pub(crate) name: &'a [u8],
     /// The node that it refers to.
     pub(crate) node: NodeId,
+    /// The last layer that wrote this name, or something below it.
+    pub(crate) layer: usize,
 }
 
 impl Tree {
@@ -50,7 +52,7 @@ impl<'a> Iterator for TreeIter<'a> {
             match remaining.next() {
                 Some((name, child)) => {
                     self.enter(child.node);
-                    return Some(DirectoryEntry { parent, name, node: child.node });
+                    return Some(DirectoryEntry { parent, name, node: child.node, layer: child.layer });
                 }
                 None => drop(self.open.pop()),
             }

@@ -9,6 +9,22 @@ pub(crate) const SPDX: &str = "https://spdx.dev/Document";
 /// SLSA provenance 1.
 pub(crate) const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
 
+/// An OpenVEX document, as cosign names it.
+pub(crate) const VEX: &str = "https://openvex.dev/ns";
+
+/// The annotation that names the predicate type of an unsigned statement, as BuildKit writes it.
+pub(crate) const ANNOTATION: &str = "in-toto.io/predicate-type";
+
+/// Returns whether two predicate types name the same kind of document: some programs name OpenVEX with its version.
+pub(crate) fn is_same(one: &str, other: &str) -> bool {
+    one == other || is_vex(one) && is_vex(other)
+}
+
+/// Returns whether a predicate type is that of OpenVEX documents.
+pub(crate) fn is_vex(predicate_type: &str) -> bool {
+    predicate_type.strip_prefix(VEX).is_some_and(|version| version.is_empty() || version.starts_with('/'))
+}
+
 /// Returns the name of a predicate type for people.
 pub(crate) fn title(predicate_type: &str) -> &str {
     match predicate_type {
@@ -16,6 +32,7 @@ pub(crate) fn title(predicate_type: &str) -> &str {
         PROVENANCE => "provenance",
         CYCLONEDX => "SBOM (CycloneDX)",
         SPDX => "SBOM (SPDX)",
+        vex if is_vex(vex) => "VEX (OpenVEX)",
         other => other,
     }
 }

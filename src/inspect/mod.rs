@@ -5,12 +5,13 @@
 //! | `read` | the descriptor of an image → an [`ImageInfo`] |
 //! | [`image`], [`blob`] | the data of an image |
 //! | [`config`] | the config of an image |
+//! | [`files`] | the files that its layers make |
 //! | [`referrers`] | what is attached to an image: signatures, SBOMs, attestations |
 //! | [`attachments`] | reads that, level by level and up to a limit |
 //! | [`packages`] | the packages that an SBOM lists |
 //! | [`selection`] | one of them, by its type or digest |
 //!
-//! Only indexes, manifests and configs are read. Each is checked against its digest.
+//! Only indexes, manifests and configs are read, and layers only for their files. Each is checked against its digest.
 //!
 //! # The JSON
 //!
@@ -45,10 +46,26 @@
 //!   "omitted": 0
 //! }
 //! ```
+//!
+//! `--files` prints [`ListedFiles`]:
+//!
+//! ```json
+//! {
+//!   "reference": "oci:target/oci/hello",
+//!   "images": [{
+//!     "platform": "linux/amd64", "digest": "sha256:…",
+//!     "files": [{
+//!       "path": "/app/hello", "type": "file", "mode": "0755", "uid": 0, "gid": 0, "size": 320000, "target": null,
+//!       "layer": "sha256:…"
+//!     }]
+//!   }]
+//! }
+//! ```
 
 pub(crate) mod attachments;
 pub(crate) mod blob;
 pub(crate) mod config;
+pub(crate) mod files;
 pub(crate) mod image;
 pub(crate) mod packages;
 mod read;
@@ -56,5 +73,6 @@ pub(crate) mod referrers;
 pub(crate) mod registry;
 pub(crate) mod selection;
 
+pub(crate) use files::ListedFiles;
 pub(crate) use image::{ImageInfo, Inspected};
 pub(crate) use read::ImageReader;

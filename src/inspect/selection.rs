@@ -6,10 +6,12 @@ use oci_spec::image::ANNOTATION_TITLE;
 use super::referrers::{AttachedBlob, AttachedManifest, ImageReferrers, SubjectReferrers};
 use crate::cli::AttachmentName;
 use crate::error::Result;
-use crate::image::Digest;
+use crate::image::{Digest, predicate};
 
 /// The annotations that name the predicate type of an attestation: those of BuildKit, and of sigstore bundles.
-const PREDICATES: [&str; 2] = ["in-toto.io/predicate-type", "dev.sigstore.bundle.predicateType"];
+const PREDICATES: [&str; 2] = [predicate::ANNOTATION, "dev.sigstore.bundle.predicateType"];
+/// The start of the artifact types of sigstore bundles.
+const BUNDLES: &str = "application/vnd.dev.sigstore.bundle";
 
 /// Returns the content of the attachment that is named, by the first of the names that means one. What is attached to the index
 /// itself is meant before what is attached to the image for a platform.
@@ -57,14 +59,19 @@ fn matches<'a>(found: &'a ImageReferrers, name: &AttachmentName) -> Vec<Found<'a
         AttachmentName::Digest(digits) => with(found, &|attached| has_digest(attached, digits)),
         AttachmentName::Type(wanted) => with(found, &|attached| attached.artifact_type.as_ref() == Some(wanted)),
         AttachmentName::Kind(kind) => {
+            let states = |attached: &AttachedManifest| predicates(attached).any(|one| one.starts_with(kind.predicate));
             let by_type = with(found, &|attached| {
-                attached.artifact_type.as_ref().is_some_and(|found| kind.types.contains(&found.as_str()))
+                let is_of_type = attached.artifact_type.as_ref().is_some_and(|one| kind.types.contains(&one.as_str()));
+                is_of_type && (states(attached) || predicates(attached).next().is_none())
             });
-            if by_type.is_empty() {
-                with(found, &|attached| predicates(attached).any(|found| found.starts_with(kind.predicate)))
-            } else {
-                by_type
+            if !by_type.is_empty() {
+                return by_type;
             }
+            // The document itself is meant before its signature.
+            let (signed, unsigned): (Vec<_>, Vec<_>) = with(found, &states).into_iter().partition(|(_, attached)| {
+                attached.artifact_type.as_deref().is_some_and(|one| one.starts_with(BUNDLES))
+            });
+            if unsigned.is_empty() { signed } else { unsigned }
         }
     }
 }

@@ -14,15 +14,17 @@ use super::image::ImagePlan;
 use super::tags::{Git, Values};
 use crate::cli::{BuildArgs, CargoArgs};
 use crate::config::value::{Arguments, Entrypoint, KeyValue, NonEmpty};
-use crate::config::{BaseVerify, FileRule, Folder, PatternRoot, Table};
+use crate::config::{BaseVerify, ByteSize, FileRule, Folder, PatternRoot, Table};
 use crate::error::Result;
 use crate::git::Commit;
 use crate::image::CompressionOptions;
-use crate::platform::{PlatformChoice, TARGETS};
+use crate::platform::{Libc, PlatformChoice, TARGETS};
 use crate::reference::BaseReference;
 
 /// The base of an image without the key `base`.
 const DEFAULT_BASE: &str = "gcr.io/distroless/static-debian13:nonroot";
+/// The base of an image without that key whose programs are linked with glibc. Programs for musl run over it, too.
+const DEFAULT_GLIBC_BASE: &str = "gcr.io/distroless/cc-debian13:nonroot";
 /// The profile of an image without the key `profile`.
 const PROFILE: &str = "release";
 /// The folder of the binaries of an image without the key `bin-dir`.
@@ -57,6 +59,7 @@ impl Facts<'_> {
         let described = described(package, &name, self.commit, self.created);
         let tags =
             table.tags.map_or_else(|| DEFAULT_TAG.parse().map(|tag| NonEmpty(vec![tag])).map_err(Report::msg), Ok)?;
+        let platforms = self.platforms(table.platforms.map(|platforms| platforms.0), table.libc.unwrap_or_default());
         let values = Values {
             name: &name,
             package: &package.name,
@@ -81,12 +84,9 @@ impl Facts<'_> {
             allocator: table.allocator,
             run: 0,
             bin_dir,
-            base: table.base.map_or_else(default_base, Ok)?,
+            base: table.base.map_or_else(|| default_base(&platforms), Ok)?,
             base_verify: table.base_verify.map(|BaseVerify(key)| key),
-            platforms: table.platforms.map_or_else(
-                || TARGETS[..2].iter().copied().map(PlatformChoice::One).collect(),
-                |platforms| platforms.0,
-            ),
+            platforms,
             entrypoint: entrypoint.0,
             cmd: table.cmd.map(|Arguments(cmd)| cmd).unwrap_or_default(),
             env: table.env.unwrap_or_default(),
@@ -99,6 +99,7 @@ impl Facts<'_> {
                 compression: table.compression.unwrap_or_default(),
                 threads: threads(self.args.cargo.jobs.as_deref()),
             },
+            max_size: table.max_size.map(|ByteSize(bytes)| bytes),
             no_index: self.args.image.no_index,
             engine: table.engine,
             files,
@@ -106,13 +107,26 @@ impl Facts<'_> {
             is_sbom_required: self.args.image.table.sbom.is_some(),
             provenance: table.provenance.unwrap_or(true),
             is_provenance_required: self.args.image.table.provenance.is_some(),
-            auditable: table.auditable.unwrap_or_default(),
+            tests: table.test.unwrap_or_default().0,
+            vex: table.vex.unwrap_or_default().0,
+            is_vex_required: self.args.image.table.vex.is_some(),
+            auditable: table.auditable.unwrap_or(true),
+            auditable_prebuilt: table.auditable.unwrap_or_default(),
             source: package.repository.clone(),
             target_dir: self.target_dir.to_owned(),
             created: self.created,
             layout: self.target_dir.join("oci").join(&name),
             name,
         })
+    }
+
+    /// Returns the platforms of an image, with their targets for a C library. A target that was typed is what it says.
+    fn platforms(&self, chosen: Option<Vec<PlatformChoice>>, libc: Libc) -> Vec<PlatformChoice> {
+        let platforms = chosen.unwrap_or_else(|| TARGETS[..2].iter().copied().map(PlatformChoice::One).collect());
+        if !self.args.image.targets.is_empty() {
+            return platforms;
+        }
+        platforms.into_iter().map(|choice| choice.with_libc(libc)).collect()
     }
 }
 
@@ -127,8 +141,10 @@ fn threads(jobs: Option<&str>) -> NonZero<usize> {
     .unwrap_or(NonZero::<usize>::MIN)
 }
 
-fn default_base() -> Result<BaseReference> {
-    DEFAULT_BASE.parse().map_err(Report::from_err)
+fn default_base(platforms: &[PlatformChoice]) -> Result<BaseReference> {
+    let needs_glibc = platforms.iter().any(|choice| choice.libc() == Libc::Gnu);
+    let base = if needs_glibc { DEFAULT_GLIBC_BASE } else { DEFAULT_BASE };
+    base.parse().map_err(Report::from_err)
 }
 
 /// Returns the profile: by flag, by table, else the default.

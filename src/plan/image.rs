@@ -10,7 +10,7 @@ use super::Advice;
 use super::allocator::many_threads;
 use super::features::Features;
 use super::unit::Unit;
-use crate::config::{Allocator, FileRule, Folder, Labels, Port, SbomFormat, Signal};
+use crate::config::{Allocator, FileRule, Folder, ImageTest, Labels, Port, SbomFormat, Signal};
 use crate::error::Result;
 use crate::image::CompressionOptions;
 use crate::image::layer::ROOT_FOLDERS;
@@ -68,6 +68,8 @@ pub struct ImagePlan {
     pub annotations: Labels,
     /// How layers are compressed.
     pub packing: CompressionOptions,
+    /// The largest size of its layers for a platform, in bytes.
+    pub max_size: Option<u64>,
     /// The tags.
     pub tags: Vec<String>,
     /// Whether a tag was made from a template.
@@ -92,8 +94,16 @@ pub struct ImagePlan {
     pub provenance: bool,
     /// Whether the provenance was asked for on the command line: a registry must accept it.
     pub is_provenance_required: bool,
-    /// Whether the list of crates is embedded into its binaries.
+    /// The OpenVEX documents that are attached: files, and folders with such files.
+    pub vex: Vec<PathBuf>,
+    /// Whether they were asked for on the command line: a registry must accept them.
+    pub is_vex_required: bool,
+    /// Whether the list of crates is embedded into the binaries that cargo compiles for it.
     pub auditable: bool,
+    /// How it is tested.
+    pub tests: Vec<ImageTest>,
+    /// Whether the list is embedded into prebuilt binaries too: what they were built from is for the user to say.
+    pub auditable_prebuilt: bool,
     /// The repository of the sources, from Cargo.toml.
     pub source: Option<String>,
     /// Cargo's target folder.
@@ -155,7 +165,7 @@ impl ImagePlan {
     pub fn targets(&self) -> Option<Vec<Target>> {
         let targets = self.platforms.iter().map(|choice| match choice {
             PlatformChoice::One(target) => Some(*target),
-            PlatformChoice::All => None,
+            PlatformChoice::All(_) => None,
         });
         targets.collect::<Option<Vec<_>>>().map(crate::unique::each_once)
     }
@@ -183,7 +193,7 @@ impl ImagePlan {
     pub fn narrow(&mut self, platform: &Platform) -> Result<()> {
         let target = self.platforms.iter().find_map(|choice| match choice {
             PlatformChoice::One(target) => (target.platform() == *platform).then_some(*target),
-            PlatformChoice::All => platform.target(),
+            PlatformChoice::All(libc) => platform.target().map(|target| target.with_libc(*libc)),
         });
         let target = target.ok_or_else(|| self.no_platform(platform))?;
         self.platforms = vec![PlatformChoice::One(target)];

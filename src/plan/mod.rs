@@ -47,6 +47,7 @@ use crate::environment::Environment;
 use crate::error::Result;
 use crate::git::{self, Commit, NoCommit};
 use crate::interrupt::inherit;
+use crate::platform::Target;
 use crate::unique::each_once;
 
 /// The plan of a run.
@@ -81,6 +82,14 @@ pub struct Advice {
     pub layout: PathBuf,
     /// The text.
     pub text: String,
+}
+
+impl Plan {
+    /// Returns whether the binaries of an image for a target get the list of their crates.
+    pub(crate) fn is_auditable(&self, image: &ImagePlan, target: Target) -> bool {
+        let is_prebuilt = self.prebuilt.iter().any(|given| given.target.platform() == target.platform());
+        if is_prebuilt { image.auditable_prebuilt } else { image.auditable }
+    }
 }
 
 /// Makes the plan.

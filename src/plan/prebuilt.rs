@@ -65,6 +65,6 @@ fn is_for(image: &ImagePlan, platform: &Platform) -> bool {
     image.platforms.iter().any(|choice| match choice {
         PlatformChoice::One(target) => target.platform() == *platform,
         // The base decides which these are.
-        PlatformChoice::All => true,
+        PlatformChoice::All(_) => true,
     })
 }

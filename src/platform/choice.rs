@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::error::PlatformError;
-use super::{Platform, Target};
+use super::{Libc, Platform, Target};
 
 impl FromStr for Platform {
     type Err = PlatformError;
@@ -29,15 +29,34 @@ impl FromStr for Platform {
 pub enum PlatformChoice {
     /// One platform that has a target.
     One(Target),
-    /// `all`: every platform of the base that has a target.
-    All,
+    /// `all`: every platform of the base that has a target, with this C library.
+    All(Libc),
+}
+
+impl PlatformChoice {
+    /// Returns the same choice with this C library.
+    #[must_use]
+    pub fn with_libc(self, libc: Libc) -> PlatformChoice {
+        match self {
+            PlatformChoice::One(target) => PlatformChoice::One(target.with_libc(libc)),
+            PlatformChoice::All(_) => PlatformChoice::All(libc),
+        }
+    }
+
+    /// Returns the C library of its targets.
+    pub fn libc(self) -> Libc {
+        match self {
+            PlatformChoice::One(target) => target.libc(),
+            PlatformChoice::All(libc) => libc,
+        }
+    }
 }
 
 impl fmt::Display for PlatformChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PlatformChoice::One(target) => target.platform().fmt(f),
-            PlatformChoice::All => f.write_str("all"),
+            PlatformChoice::All(_) => f.write_str("all"),
         }
     }
 }
@@ -48,7 +67,7 @@ impl FromStr for PlatformChoice {
     /// Parses a platform, `host` or `all`.
     fn from_str(text: &str) -> Result<Self, PlatformError> {
         let platform = match text {
-            "all" => return Ok(PlatformChoice::All),
+            "all" => return Ok(PlatformChoice::All(Libc::default())),
             "host" => Platform::host(),
             text => text.parse()?,
         };

@@ -5,6 +5,7 @@
 mod choice;
 mod elf;
 mod error;
+mod libc;
 mod triple;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use std::fmt;
 pub(crate) use choice::PlatformChoice;
 pub(crate) use elf::ElfKind;
 pub(crate) use error::PlatformError;
+pub(crate) use libc::Libc;
 
 /// An operating system, an architecture and its variant, as image indexes and configs name them.
 ///
@@ -51,6 +53,19 @@ pub(crate) const TARGETS: [Target; 9] = [
     target("powerpc64le-unknown-linux-musl", "ppc64le", None),
     target("s390x-unknown-linux-musl", "s390x", None),
     target("loongarch64-unknown-linux-musl", "loong64", None),
+];
+
+/// The targets for the same platforms with glibc.
+pub(crate) const GNU_TARGETS: [Target; 9] = [
+    target("x86_64-unknown-linux-gnu", "amd64", None),
+    target("aarch64-unknown-linux-gnu", "arm64", Some("v8")),
+    target("armv7-unknown-linux-gnueabihf", "arm", Some("v7")),
+    target("arm-unknown-linux-gnueabihf", "arm", Some("v6")),
+    target("i686-unknown-linux-gnu", "386", None),
+    target("riscv64gc-unknown-linux-gnu", "riscv64", None),
+    target("powerpc64le-unknown-linux-gnu", "ppc64le", None),
+    target("s390x-unknown-linux-gnu", "s390x", None),
+    target("loongarch64-unknown-linux-gnu", "loong64", None),
 ];
 
 impl Target {

@@ -5,14 +5,14 @@ use std::str::FromStr;
 use target_lexicon::{Architecture, Environment, OperatingSystem, Triple};
 
 use super::error::PlatformError;
-use super::{TARGETS, Target};
+use super::{GNU_TARGETS, TARGETS, Target};
 
 impl FromStr for Target {
     type Err = PlatformError;
 
-    /// Parses a triple of the table, or of another Linux target whose architecture OCI has a name for.
+    /// Parses a triple of the tables, or of another Linux target whose architecture OCI has a name for.
     fn from_str(text: &str) -> Result<Self, PlatformError> {
-        if let Some(known) = TARGETS.into_iter().find(|target| target.triple == text) {
+        if let Some(known) = TARGETS.into_iter().chain(GNU_TARGETS).find(|target| target.triple == text) {
             return Ok(known);
         }
         let triple = Triple::from_str(text).map_err(|error| unsupported(text, &error.to_string()))?;

@@ -2,23 +2,24 @@
 
 use std::collections::BTreeSet;
 
-use miette::Context;
+use miette::{Context, IntoDiagnostic, miette};
 use oci_spec::image::Descriptor;
 
 use crate::attest::sign::{SubjectSigner, unsigned_statements};
-use crate::attest::statement::IN_TOTO;
-use crate::attest::{Signer, Statement};
+use crate::attest::{Referrer, Signer, Statement};
+use crate::config::sbom::{SPDX_AS_TEXT, SbomFormat};
 use crate::context::subject::SignableManifest;
 use crate::error::Result;
-use crate::event::{BuiltImage, Listener};
-use crate::image::Digest;
+use crate::event::{BuiltAttachment, BuiltImage, Listener};
+use crate::image::manifest::{Manifest, ManifestContent};
+use crate::image::{Digest, predicate};
 use crate::parallel::{MANY, each};
 use crate::plan::ImagePlan;
 use crate::registry::Registry;
 use crate::registry::referrers::{AcceptedReferrers, RejectedReferrers};
 use crate::registry::refusal::reason;
 use crate::store::cache::records::RecordKind;
-use crate::store::{Cache, Fallback, LimitedSource, Memory, Source};
+use crate::store::{Cache, Fallback, LimitedSource, Memory, Source, read};
 
 /// The referrers of an image.
 pub(crate) struct ReferrersUpload<'a> {
@@ -109,7 +110,52 @@ impl ReferrersUpload<'_> {
             return Ok(AcceptedReferrers::default());
         }
         let source = Fallback { primary: &missing.signatures, secondary: self.layout };
-        registry.attach_accepted(referrers, &source)
+        let mut accepted = registry.attach_accepted(referrers, &source)?;
+        self.attach_spdx_as_text(registry, &mut accepted)?;
+        Ok(accepted)
+    }
+
+    /// Attaches rejected SPDX documents by the media type they had before: some registries have a list of types with that alone.
+    ///
+    /// # Errors
+    /// Returns an error if content cannot be read or sent. What is rejected again stays in `accepted`.
+    fn attach_spdx_as_text(&self, registry: &Registry, accepted: &mut AcceptedReferrers) -> Result<()> {
+        let memory = Memory::default();
+        let mut renamed = Vec::new();
+        for manifest in accepted.rejected.iter().flat_map(|rejected| &rejected.manifests) {
+            if self.attached(manifest).is_some_and(|own| own.artifact_type == SbomFormat::Spdx.media_type()) {
+                renamed.push((manifest.digest().clone(), self.spdx_as_text(manifest)?.store(&memory)));
+            }
+        }
+        if renamed.is_empty() {
+            return Ok(());
+        }
+        let manifests: Vec<_> = renamed.iter().map(|(_, manifest)| manifest.clone()).collect();
+        let again = registry.attach_accepted(&manifests, &Fallback { primary: &memory, secondary: self.layout })?;
+        accepted.lists.extend(again.lists);
+        let rejected: Vec<_> = again.rejected.iter().flat_map(|rejected| &rejected.manifests).collect();
+        renamed.retain(|(_, manifest)| rejected.iter().all(|rejected| rejected.digest() != manifest.digest()));
+        for entry in &mut accepted.rejected {
+            entry.manifests.retain(|manifest| renamed.iter().all(|(digest, _)| digest != manifest.digest()));
+        }
+        accepted.rejected.retain(|entry| !entry.manifests.is_empty());
+        Ok(())
+    }
+
+    /// Returns the same SPDX document as a referrer with the older media type.
+    fn spdx_as_text(&self, manifest: &Descriptor) -> Result<Referrer> {
+        let found = Manifest::parse(manifest.media_type(), &read(self.layout, manifest)?).into_diagnostic()?;
+        let (Some(subject), ManifestContent::Image { mut layers, .. }) = (found.subject, found.content) else {
+            return Err(miette!("{} is not attached to anything", manifest.digest()));
+        };
+        for document in &mut layers {
+            document.set_media_type(SPDX_AS_TEXT.into());
+        }
+        Ok(Referrer::new(&subject, SPDX_AS_TEXT, layers, &found.annotations))
+    }
+
+    fn attached(&self, manifest: &Descriptor) -> Option<&BuiltAttachment> {
+        self.image.attached.iter().find(|attached| attached.digest == *manifest.digest())
     }
 
     /// Returns warnings about what the registry rejects.
@@ -139,11 +185,15 @@ impl ReferrersUpload<'_> {
     }
 
     fn is_required(&self, manifest: &Descriptor) -> bool {
-        let attached = self.image.attached.iter().find(|attached| attached.digest == *manifest.digest());
-        match attached {
-            Some(attached) if attached.artifact_type == IN_TOTO => self.plan.is_provenance_required,
-            Some(_) => self.plan.is_sbom_required,
-            None => true,
+        let Some(attached) = self.attached(manifest) else {
+            // Signatures are always required.
+            let artifact_type = manifest.artifact_type().as_ref().map(ToString::to_string);
+            return artifact_type.is_none_or(|one| one != SPDX_AS_TEXT) || self.plan.is_sbom_required;
+        };
+        match attached.predicate_type.as_deref() {
+            Some(predicate::VEX) => self.plan.is_vex_required,
+            Some(_) => self.plan.is_provenance_required,
+            None => self.plan.is_sbom_required,
         }
     }
 

@@ -180,6 +180,7 @@ fn verb(activity: Activity) -> &'static str {
         Activity::Pushing => "Pushing",
         Activity::Loading => "Loading",
         Activity::Bundling => "Bundling",
+        Activity::Reading => "Reading",
         Activity::Validating => "Validating",
     }
 }

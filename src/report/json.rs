@@ -31,6 +31,8 @@
 //! | `retrying` | `error`, `seconds`: the pause before the next attempt |
 //! | `waiting-for-answer` | `method`, `url`: a request without a response for some seconds; `limit`: the most seconds |
 //! | `logged-in`, `logged-out` | `registry`, `place`; `user` |
+//! | `testing` | `image`, `platforms`, `runner`: what runs programs, or `null` |
+//! | `tested` | `image`, `result`: the verdict of one test, as `cargo oci test --json` prints it |
 //! | `cargo-begun`, `cargo-ended` | none: cargo runs in between |
 //! | `cargo-said` | `line` |
 //! | `compiling-allocator` | `name`, `from`: the crate with its sources, `triple` |
@@ -60,6 +62,10 @@ pub fn event(event: &Event, elapsed: Duration) -> String {
         Event::Waiting { path } => ("waiting", json!({ "path": path.to_string_lossy() })),
         Event::Pulling { base, blobs, bytes } => ("pulling", json!({ "base": base, "blobs": blobs, "bytes": bytes })),
         Event::Tagging { image, tags } => ("tagging", json!({ "image": image, "tags": tags })),
+        Event::Testing { image, platforms, runner } => {
+            ("testing", json!({ "image": image, "platforms": platforms, "runner": runner }))
+        }
+        Event::Tested { image, result } => ("tested", json!({ "image": image, "result": result })),
         Event::Layered { image, platform, files, bytes } => {
             ("layered", json!({ "image": image, "platform": platform, "files": files, "bytes": bytes }))
         }
@@ -184,6 +190,7 @@ fn begun(transfer: &Counter) -> Value {
         Activity::Pushing => "pushing",
         Activity::Loading => "loading",
         Activity::Bundling => "bundling",
+        Activity::Reading => "reading",
         Activity::Validating => "validating",
     };
     json!({ "id": transfer.id, "activity": activity, "name": transfer.name, "total": transfer.total })

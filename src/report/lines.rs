@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use crate::event::Event;
 use crate::platform::Platform;
 use crate::sanitize::sanitize;
+pub(super) use crate::units::{UNITS, in_unit, size, unit_of};
 
 const VERB: Style = AnsiColor::BrightGreen.on_default().bold();
 const WARNING: Style = AnsiColor::BrightYellow.on_default().bold();
@@ -36,6 +37,13 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
             ("Pulling", format!("{base} ({blobs} {}, {})", plural(*blobs, "layer"), size(*bytes)))
         }
         Event::Tagging { image, tags } => ("Tagging", format!("{image}: {}", tags.join(", "))),
+        Event::Testing { image, platforms, runner } => {
+            let runner = runner.as_ref().map(|runner| format!(" in {runner}")).unwrap_or_default();
+            ("Testing", format!("{image} for {}{runner}", list(platforms)))
+        }
+        Event::Tested { image, result } => {
+            ("Tested", format!("{image} {} {}: {}", result.platform, result.name, result.verdict.word()))
+        }
         Event::Layered { image, platform, files, bytes } => {
             ("Layering", format!("{image} {platform}: {} ({})", files.join(", "), size(*bytes)))
         }
@@ -149,39 +157,10 @@ fn time(time: Duration) -> String {
     }
 }
 
-/// Returns a size in the unit that fits.
-pub(super) fn size(bytes: u64) -> String {
-    match unit_of(bytes) {
-        0 => format!("{bytes} B"),
-        unit => format!("{:.1} {}", in_unit(bytes, unit), UNITS[unit]),
-    }
-}
-
-/// The units of sizes, each 1024 times the one before.
-pub(super) const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-
-/// Returns the index of the largest unit that is not larger than `bytes`.
-pub(super) fn unit_of(bytes: u64) -> usize {
-    (1..UNITS.len()).rev().find(|unit| bytes >> (10 * unit) > 0).unwrap_or(0)
-}
-
-/// Returns the size in the unit with that index.
-#[allow(clippy::cast_precision_loss)] // shown with one decimal
-pub(super) fn in_unit(bytes: u64, unit: usize) -> f64 {
-    bytes as f64 / (1_u64 << (10 * unit)) as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use anstream::adapter::strip_str;
-
-    #[test]
-    fn sizes_have_the_unit_that_fits() {
-        assert_eq!(size(999), "999 B");
-        assert_eq!(size(1536), "1.5 KiB");
-        assert_eq!(size(5 << 30), "5.0 GiB");
-    }
 
     #[test]
     fn request_line_has_status_and_duration() {

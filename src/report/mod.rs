@@ -9,7 +9,9 @@
 //! | [`live`] | redraws bars, ten times a second |
 //! | `bars`, `screen` | running transfers → bars, bars → escape sequences |
 //! | `image`, `tree` | an inspected or validated image → a tree, JSON, lines |
+//! | `files` | the files of images → lines |
 //! | `registry` | what is used for a registry → lines, JSON |
+//! | `tested`, [`junit`] | results of tests → lines, JUnit XML |
 //! | `cache` | blobs of the cache → lines |
 //! | `error` | errors → text |
 //! | `ask` | questions → answers |
@@ -20,14 +22,17 @@ mod ask;
 mod bars;
 mod cache;
 mod error;
+mod files;
 mod image;
 pub mod json;
+pub(crate) mod junit;
 pub mod lines;
 pub(crate) mod live;
 mod planned;
 mod registry;
 mod screen;
 mod stdout;
+mod tested;
 mod tree;
 
 use std::io::{self, Write};
@@ -39,12 +44,12 @@ use miette::Report;
 
 use crate::cli::{MessageFormat, TalkArgs};
 use crate::error::{CargoFailed, NoCCompiler, NoLibrary, OwnAllocator};
-use crate::event::{Event, PlannedPush, Question};
+use crate::event::{Event, ImageVerdicts, PlannedPush, Question, Verdict};
 use crate::image::Digest;
-use crate::inspect::Inspected;
 use crate::inspect::packages::SbomPackage;
 use crate::inspect::referrers::ImageReferrers;
 use crate::inspect::registry::RegistryFacts;
+use crate::inspect::{Inspected, ListedFiles};
 use crate::store::cache::prune::CachedBlob;
 use crate::store::validate::Validated;
 use lines::{ERROR, plural};
@@ -117,6 +122,11 @@ impl Reporter {
         self.text(&text)
     }
 
+    /// Prints the files of images, as lines or as JSON.
+    pub fn files(&self, found: &ListedFiles, json: bool) -> ExitCode {
+        self.text(&if json { image::json(found) } else { files::lines(found) })
+    }
+
     /// Prints the attachments of an image, as a tree or as JSON.
     pub fn attachments(&self, found: &ImageReferrers, json: bool) -> ExitCode {
         let width = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
@@ -173,6 +183,22 @@ impl Reporter {
         }
         self.line(&format!("{ERROR}error{ERROR:#}: {} is not reachable: see above", found.registry));
         ExitCode::FAILURE
+    }
+
+    /// Prints the results of tests, as lines or as JSON. Returns failure if one failed, or was not run although that is
+    /// required.
+    pub fn tested(&self, verdicts: &[ImageVerdicts], require_all: bool, json: bool) -> ExitCode {
+        let printed = self.text(&if json { image::json(&verdicts) } else { tested::lines(verdicts) });
+        let has = |verdict| verdicts.iter().any(|image| image.count(verdict) > 0);
+        let total = tested::total(verdicts);
+        if has(Verdict::Failed) || require_all && has(Verdict::NotRun) {
+            self.line(&format!("{ERROR}error{ERROR:#}: {total}"));
+            return ExitCode::FAILURE;
+        }
+        if !self.quiet {
+            self.line(&format!("{} {total}", lines::verb_column("Tested")));
+        }
+        printed
     }
 
     /// Prints what pushes would send, as lines or as JSON.

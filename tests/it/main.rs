@@ -16,8 +16,12 @@ mod attach_at_once;
 mod attachments;
 mod bad_input;
 #[cfg(target_os = "linux")]
+mod base_age;
+#[cfg(target_os = "linux")]
 mod beside;
 mod bodies;
+#[cfg(target_os = "linux")]
+mod budget;
 #[cfg(target_os = "linux")]
 mod bundle;
 mod cache;
@@ -34,6 +38,7 @@ mod git;
 mod golden;
 #[cfg(unix)]
 mod hosts;
+mod image_tests;
 mod inspect;
 #[cfg(target_os = "linux")] // programs are watched in /proc
 mod interrupts;
@@ -63,4 +68,5 @@ mod token_services;
 #[cfg(target_os = "linux")]
 mod two_builds;
 #[cfg(target_os = "linux")]
+mod vex;
 mod volumes;

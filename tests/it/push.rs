@@ -154,7 +154,7 @@ fn image_is_pushed_where_no_list_is_kept() {
 fn refused_types_are_left_out_with_a_warning() {
     let project = project();
     for attaching in [Attaching::Tags, Attaching::Api, Attaching::ApiForWhatIsThere] {
-        let types = Some(&[IN_TOTO, "text/spdx+json"][..]);
+        let types = Some(&[IN_TOTO][..]);
         let registry = StrictRegistry::start(Behaviour { attaching, types, ..Behaviour::default() });
         let ran = push(&project, &registry, &[]).succeeds();
         let warning = format!("was pushed without its attachments of the type {CYCLONEDX}: 400");
@@ -178,6 +178,26 @@ fn refused_types_are_left_out_with_a_warning() {
     let words = push(&project, &registry, &["--provenance", "true", "--tag", "v1"]).fails(1);
     assert!(words.contains(IN_TOTO), "{words}");
     assert_eq!((tag(&registry, "latest").is_some(), tag(&registry, "v1")), (true, None));
+}
+
+#[test]
+fn spdx_is_attached_as_text_where_required() {
+    let project = project();
+    for attaching in [Attaching::Tags, Attaching::Api, Attaching::ApiForWhatIsThere] {
+        let types = Some(&[IN_TOTO, "text/spdx+json"][..]);
+        let registry = StrictRegistry::start(Behaviour { attaching, types, ..Behaviour::default() });
+        let ran = push(&project, &registry, &["--sbom", "spdx"]).succeeds();
+        assert!(!ran.stderr.contains("warning"), "{}", ran.stderr);
+        let expected = [IN_TOTO, "text/spdx+json"];
+        assert_eq!(attached(&project, &registry), [expected, expected]);
+        let image = registry.reference("acme/x:latest");
+        let sbom = project.oci(&["sbom", "--from", &image]).succeeds().stdout;
+        assert!(sbom.contains("\"spdxVersion\""), "{sbom}");
+        let before = registry.requests();
+        push(&project, &registry, &["--sbom", "spdx"]).succeeds();
+        assert_eq!(since(&registry, before), ["HEAD latest"], "it is remembered");
+        assert_eq!(registry.violations(), [""; 0], "{}", registry.log());
+    }
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn label(labels: &Labels) -> String {
     value.map_or_else(String::new, |value| format!("{{ a = {value} }}"))
 }
 
-const ALL: [Key; 27] = [
+const ALL: [Key; 28] = [
     Key {
         name: "base",
         default: r#""gcr.io/distroless/static-debian13:nonroot""#,
@@ -61,6 +61,14 @@ const ALL: [Key; 27] = [
         variable: Some(["CARGO_OCI_PLATFORMS", "linux/ppc64le, all", r#"["linux/ppc64le", "all"]"#]),
         flags: Some((&["--platform", "linux/loong64"], r#"["linux/loong64"]"#)),
         planned: |image| texts(&image.platforms),
+    },
+    Key {
+        name: "libc",
+        default: r#""musl""#,
+        tables: [r#""gnu""#, r#""musl""#, r#""gnu""#],
+        variable: None,
+        flags: Some((&["--libc", "gnu"], r#""gnu""#)),
+        planned: |image| text(image.platforms.first().map(|choice| choice.libc()).as_ref()),
     },
     Key {
         name: "repository",
@@ -187,6 +195,19 @@ const ALL: [Key; 27] = [
         planned: |image| format!("{:?}", image.packing.compression).to_lowercase().replacen("", "\"", 1) + "\"",
     },
     Key {
+        name: "max-size",
+        default: "",
+        tables: ["1000", "\"2 kB\"", "\"3 KiB\""],
+        variable: None,
+        flags: Some((&["--max-size", "4 MB"], "4000000")),
+        planned: |image| match image.max_size {
+            Some(1_000) => "1000".to_owned(),
+            Some(2_000) => "\"2 kB\"".to_owned(),
+            Some(3_072) => "\"3 KiB\"".to_owned(),
+            other => other.map_or_else(String::new, |bytes| bytes.to_string()),
+        },
+    },
+    Key {
         name: "features",
         default: "[]",
         tables: [r#"["f"]"#, r#"["g", "f"]"#, "[]"],
@@ -260,11 +281,19 @@ const ALL: [Key; 27] = [
         planned: |image| image.provenance.to_string(),
     },
     Key {
-        name: "auditable",
-        default: "false",
-        tables: ["true", "false", "true"],
+        name: "vex",
+        default: "[]",
+        tables: [r#"["/a.openvex.json"]"#, r#"["/b", "/c"]"#, "[]"],
         variable: None,
-        flags: Some((&["--auditable", "false"], "false")),
+        flags: Some((&["--vex", "d", "--vex", "e"], r#"["d", "e"]"#)),
+        planned: |image| texts(&image.vex.iter().map(|path| path.display()).collect::<Vec<_>>()),
+    },
+    Key {
+        name: "auditable",
+        default: "true",
+        tables: ["false", "true", "false"],
+        variable: None,
+        flags: Some((&["--auditable", "true"], "true")),
         planned: |image| image.auditable.to_string(),
     },
 ];

@@ -323,14 +323,12 @@ fn attachments_do_not_disturb_other_tools() {
 }
 
 #[test]
-fn auditable_programs_run_and_are_scanned() {
+fn default_programs_run_and_are_scanned() {
     let _turn = turn();
     let folder = tempfile::tempdir().expect("a folder");
     let project = Project::fixture("service");
-    let archive = folder.path().join("service.tar");
-    let output_flag = format!("docker-archive={}", archive.display());
     let sboms = folder.path().to_str().expect("a path");
-    let args = ["--auditable", "true", "--sbom-dir", sboms, "-o", &output_flag, "--target-dir", TARGET];
+    let args = ["--sbom-dir", sboms, "--target-dir", TARGET];
     project.build(&args).succeeds();
     let layout = Path::new(TARGET).join("oci/service");
     let first = digest(&layout);
@@ -339,22 +337,39 @@ fn auditable_programs_run_and_are_scanned() {
     assert_eq!(digest(&layout), first);
     for (platform, target) in TARGETS {
         for program in ["service", "service-migrate"] {
-            let path = Path::new(TARGET).join(format!("oci-auditable/{target}/service-1.2.3-0/{program}"));
+            let path = Path::new(TARGET).join(format!("oci-auditable/{target}/release/service-1.2.3-0/{program}"));
             let list = auditable_info::audit_info_from_file(&path, auditable_info::Limits::default()).expect("a list");
             let listed: BTreeSet<_> = list.packages.iter().map(|one| format!("{}@{}", one.name, one.version)).collect();
             assert_eq!(listed, of_cyclonedx(&folder.path().join(format!("service-{platform}.cdx.json"))));
         }
     }
     // syft reads what is linked; procedural macros and what only they are made of are in the SBOM, marked as not shipped.
-    let from = format!("docker-archive:{}", archive.display());
-    let said = output(tool("syft").args(["scan", "--quiet", "--output", "json"]).arg(&from));
-    let found: Value = serde_json::from_str(&said).expect("JSON");
-    let found = crates(&found["artifacts"], |package| package["purl"].as_str(), "version");
-    let sbom = json(&folder.path().join("service-linux-amd64.cdx.json"));
-    let shipped = sbom["components"].as_array().expect("components").iter().filter(|made| made["scope"] != "excluded");
-    let shipped = Value::Array(shipped.cloned().collect());
-    assert_eq!(found, crates(&shipped, |package| package["purl"].as_str(), "version"));
+    let registry = DockerRegistry::start();
+    let repository = registry.reference("acme/service");
+    project.push(&["--repository", &repository, "--sbom", "false", "--target-dir", TARGET]).succeeds();
+    // This syft reads no index in a layout or an archive.
+    let [one, archive] = ["one", "one.tar"].map(|name| folder.path().join(name).display().to_string());
+    let outputs = [format!("oci-dir={one}"), format!("oci-archive={archive}")];
+    let one_platform = ["--platform", "linux/amd64", "--no-index", "-o", &outputs[0], "-o", &outputs[1]];
+    project.build(&[&one_platform[..], &["--sbom", "false", "--target-dir", TARGET]].concat()).succeeds();
+    let platforms = [("linux/amd64", "linux-amd64"), ("linux/arm64", "linux-arm64-v8")];
+    for (from, (platform, name)) in [
+        (format!("oci-dir:{one}"), platforms[0]),
+        (format!("oci-archive:{archive}"), platforms[0]),
+        (format!("registry:{repository}:latest"), platforms[0]),
+        (format!("registry:{repository}:latest"), platforms[1]),
+    ] {
+        let mut syft = tool("syft");
+        syft.env("SYFT_REGISTRY_INSECURE_USE_HTTP", "true").args(["scan", "--quiet", "--output", "json"]);
+        let said = output(syft.args(["--platform", platform, &from]));
+        let found: Value = serde_json::from_str(&said).expect("JSON");
+        let found = crates(&found["artifacts"], |package| package["purl"].as_str(), "version");
+        let sbom = json(&folder.path().join(format!("service-{name}.cdx.json")));
+        let all = sbom["components"].as_array().expect("components").iter();
+        let shipped = Value::Array(all.filter(|made| made["scope"] != "excluded").cloned().collect());
+        assert_eq!(found, crates(&shipped, |package| package["purl"].as_str(), "version"), "{from} {platform}");
+    }
     let host = if cfg!(target_arch = "x86_64") { TARGETS[0].1 } else { TARGETS[1].1 };
-    let program = Path::new(TARGET).join(format!("oci-auditable/{host}/service-1.2.3-0/service-migrate"));
+    let program = Path::new(TARGET).join(format!("oci-auditable/{host}/release/service-1.2.3-0/service-migrate"));
     assert!(output(&mut environment::command(program)).contains("schema="));
 }

@@ -110,7 +110,21 @@ fn cosign_verifies_our_signatures() {
     let scene = Scene::new();
     scene.oci(&["generate-key", "--output", "own"]).succeeds();
     fs::write(scene.project.path("sbom.json"), r#"{"bomFormat":"CycloneDX","specVersion":"1.6"}"#).expect("a file");
+    let vex = json!({
+        "@context": "https://openvex.dev/ns/v0.2.0",
+        "@id": "https://example.org/vex/1",
+        "author": "Acme",
+        "timestamp": "2026-01-02T03:04:05Z",
+        "version": 1,
+        "statements": [{
+            "vulnerability": { "name": "CVE-2026-1" },
+            "products": [{ "@id": "pkg:oci/static" }],
+            "status": "fixed",
+        }],
+    });
+    fs::write(scene.project.path("x.openvex.json"), vex.to_string()).expect("a file");
     let image = scene.image();
+    scene.oci(&["attach", &image, "x.openvex.json"]).succeeds();
     for key in ["own", "cosign"] {
         let (private, public) = (format!("{key}.key"), format!("{key}.pub"));
         for _ in 0..2 {
@@ -122,18 +136,17 @@ fn cosign_verifies_our_signatures() {
             let part = scene.registry.reference(&format!("static@{}", platform.manifest));
             succeeds(&scene.cosign.verifies(&["verify", "--key", &public, &part]));
         }
-        for kind in ["cyclonedx", "slsaprovenance1"] {
+        for kind in ["cyclonedx", "slsaprovenance1", "openvex"] {
             let verified = scene.cosign.verifies(&["verify-attestation", "--key", &public, "--type", kind, &image]);
             succeeds(&verified);
             assert!(verified.stdout.contains("payload"), "{}", verified.stdout);
         }
-        let words = scene.oci(&["verify", &image, "--key", &public]).succeeds().stderr;
-        assert!(
-            words.contains("signature") && words.contains("SBOM (CycloneDX)") && words.contains("provenance"),
-            "{words}"
-        );
+        let words = scene.oci(&["verify", &image, "--key", &public, "--require", "vex"]).succeeds().stderr;
+        for said in ["signature", "SBOM (CycloneDX)", "provenance", "VEX (OpenVEX)"] {
+            assert!(words.contains(said), "{words}");
+        }
     }
-    assert_eq!(scene.counts(), [6, 2, 2, 2], "nothing is attached twice");
+    assert_eq!(scene.counts(), [9, 2, 2, 2], "nothing is attached twice");
     // The public key of a key that was made here, by cosign.
     let public = output(&mut scene.cosign.command(&["public-key", "--key", "own.key"]));
     assert_eq!(public, fs::read_to_string(scene.project.path("own.pub")).expect("a key"));

@@ -16,7 +16,7 @@ use super::strict::random::Random;
 /// The tag of the image in its layout.
 pub const TAG: &str = "nonroot";
 /// What the image is there for.
-pub const PLATFORMS: [&str; 3] = ["linux/amd64", "linux/arm64/v8", "linux/arm/v7"];
+pub const PLATFORMS: [&str; 4] = ["linux/amd64", "linux/arm64/v8", "linux/arm/v7", "linux/riscv64"];
 
 const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const CREATED: &str = "1970-01-01T00:00:00Z";
@@ -48,6 +48,7 @@ pub struct BaseImage {
     attestations: bool,
     big: usize,
     glibc: bool,
+    debian: Option<&'static str>,
 }
 
 /// A base image in an OCI layout.
@@ -114,10 +115,17 @@ impl BaseImage {
         self
     }
 
+    /// With a layer more for amd64 and arm64, of the glibc of Debian's `bookworm` or `trixie`.
+    pub fn debian(mut self, suite: &'static str) -> BaseImage {
+        self.debian = Some(suite);
+        self
+    }
+
     /// Writes it as an OCI layout into `folder`. The same image has the same digests each time.
     pub fn write(&self, folder: &Path) -> WrittenBase {
         fs::create_dir_all(folder.join("blobs/sha256")).expect("a folder for the layout");
-        let layout = Layout { folder, docker_types: self.docker_types, big: self.big, glibc: self.glibc };
+        let layout =
+            Layout { folder, docker_types: self.docker_types, big: self.big, glibc: self.glibc, debian: self.debian };
         let wanted = |platform: &&str| self.single.as_deref().is_none_or(|one| one == *platform);
         let parts: Vec<(BasePlatform, Value)> =
             PLATFORMS.into_iter().filter(wanted).map(|platform| layout.image(platform)).collect();
@@ -227,6 +235,7 @@ struct Layout<'a> {
     docker_types: bool,
     big: usize,
     glibc: bool,
+    debian: Option<&'static str>,
 }
 
 impl Layout<'_> {
@@ -269,8 +278,11 @@ impl Layout<'_> {
         let platform_fields = platform_fields(platform);
         let (mut layers, mut diff_ids) = (Vec::new(), Vec::new());
         let big = (self.big > 0).then(|| (Packing::None, big_layer(self.big)));
-        let more = big.into_iter().chain(self.glibc.then(|| (Packing::Gzip, glibc_layer())));
-        for (mut packing, tar) in layers_of(&text(&platform_fields, "architecture")).into_iter().chain(more) {
+        let architecture = text(&platform_fields, "architecture");
+        let debian = self.debian.filter(|_| architecture != "arm").map(|suite| debian_layer(suite, &architecture));
+        let debian = debian.map(|layer| (Packing::Gzip, layer));
+        let more = big.into_iter().chain(self.glibc.then(|| (Packing::Gzip, glibc_layer()))).chain(debian);
+        for (mut packing, tar) in layers_of(&architecture).into_iter().chain(more) {
             if self.docker_types {
                 packing = Packing::Gzip;
             }
@@ -328,6 +340,31 @@ fn big_layer(mib: usize) -> Vec<u8> {
     let content: Vec<u8> = (0..mib << 17).flat_map(|_| random.next().to_le_bytes()).collect();
     let mut layer = Layer::default();
     layer.file("./big", &content);
+    layer.finish()
+}
+
+/// The loader and the libraries of one of Debian's suites, which `.ci/setup` has unpacked.
+fn debian_layer(suite: &str, architecture: &str) -> Vec<u8> {
+    let unpacked = std::env::var_os("CARGO_OCI_TEST_GLIBC_PATH").expect("a folder with glibc: `.ci/test` sets it");
+    let root = Path::new(&unpacked).join(suite).join(architecture);
+    let mut layer = Layer::default();
+    let files = walkdir::WalkDir::new(&root).sort_by_file_name().into_iter().map(|entry| entry.expect("a file"));
+    for file in files.filter(|file| !file.file_type().is_dir()) {
+        let name = file.file_name().to_string_lossy().into_owned();
+        if name.starts_with("ld-linux") || ["libc.so.6", "libm.so.6", "libgcc_s.so.1"].contains(&&*name) {
+            let path = file.path().strip_prefix(&root).expect("a path below it");
+            let path = format!("./{}", path.display());
+            match fs::read_link(file.path()) {
+                Ok(to) => layer.link(&path, to.to_str().expect("UTF-8")),
+                Err(_) => layer.entry(EntryType::Regular, &path, 0o755, 0, &fs::read(file.path()).expect("a library")),
+            }
+        }
+    }
+    // Since Debian 13, packages name the folders that these are links to.
+    if !root.join("lib").exists() {
+        layer.link("./lib", "usr/lib");
+        layer.link("./lib64", "usr/lib64");
+    }
     layer.finish()
 }
 
@@ -407,7 +444,7 @@ fn layers_of(architecture: &str) -> [(Packing, Vec<u8>); 4] {
     root.link("./var/run", "/run");
     root.file("./etc/passwd", PASSWD);
     root.file("./etc/group", GROUP);
-    let package = format!("Package: base-files\nVersion: 12.4\nArchitecture: {architecture}\n");
+    let package = format!("Package: base-files\nVersion: 13.8\nArchitecture: {architecture}\n");
     root.file("./var/lib/dpkg/status.d/base-files", &package);
 
     let mut certificates = Layer::default();

@@ -12,10 +12,11 @@ use std::sync::OnceLock;
 /// The variables of the machine that programs see. `CARGO_NET_OFFLINE` says whether there is a network to get crates from.
 const INHERITED: [&str; 5] = ["PATH", "TMPDIR", "RUSTUP_DIST_SERVER", "RUSTUP_AUTO_INSTALL", "CARGO_NET_OFFLINE"];
 
-/// The same for all tests: locale, time zone, and git without the settings of anybody.
-const FIXED: [(&str, &str); 12] = [
+/// The same for all tests: locale, time zone, git without the settings of anybody, and a day on which no base is old.
+const FIXED: [(&str, &str); 13] = [
     ("LC_ALL", "C.UTF-8"),
     ("TZ", "UTC"),
+    ("CARGO_OCI_TODAY", "2026-11-29"),
     ("TERM", "xterm-256color"),
     ("SHELL", "/bin/sh"),
     ("GIT_CONFIG_GLOBAL", "/dev/null"),

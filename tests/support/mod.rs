@@ -7,6 +7,7 @@ pub mod cli_reference;
 pub mod connect_proxy;
 pub mod container;
 pub mod cosign;
+pub mod elf;
 pub mod engine;
 pub mod environment;
 pub mod handmade;

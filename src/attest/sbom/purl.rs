@@ -1,5 +1,40 @@
 //! Package URLs, by which scanners look up packages (package-url specification, "A purl is a URL").
 
+use std::collections::BTreeMap;
+
+/// The parts of a package URL that was read, decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PurlParts {
+    /// The type, such as `cargo`.
+    pub kind: String,
+    /// The name, without namespace.
+    pub name: String,
+    /// The version.
+    pub version: Option<String>,
+    /// The qualifiers.
+    pub qualifiers: BTreeMap<String, String>,
+}
+
+impl PurlParts {
+    /// Parses a package URL ("How to parse a purl string"). Returns `None` if it is none.
+    pub(crate) fn parse(text: &str) -> Option<PurlParts> {
+        let rest = text.strip_prefix("pkg:")?.trim_start_matches('/');
+        let rest = rest.split_once('#').map_or(rest, |(rest, _)| rest);
+        let (rest, qualifiers) = rest.split_once('?').unwrap_or((rest, ""));
+        let (kind, path) = rest.split_once('/')?;
+        let path = path.trim_end_matches('/');
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let (name, version) = name.rsplit_once('@').map_or((name, None), |(name, version)| (name, Some(version)));
+        let qualifiers = qualifiers.split('&').filter_map(|pair| pair.split_once('='));
+        Some(PurlParts {
+            kind: kind.to_lowercase(),
+            name: percent_decoded(name),
+            version: version.map(percent_decoded).filter(|version| !version.is_empty()),
+            qualifiers: qualifiers.map(|(key, value)| (key.to_lowercase(), percent_decoded(value))).collect(),
+        })
+    }
+}
+
 /// A package URL.
 #[derive(Clone, Debug)]
 pub(crate) struct Purl {
@@ -63,9 +98,38 @@ fn percent_encoded(text: &str) -> String {
     all
 }
 
+/// Decodes `%XX`. What is no such sequence stays as it is.
+fn percent_decoded(text: &str) -> String {
+    let (mut bytes, mut left) = (Vec::new(), text.as_bytes());
+    while let [byte, rest @ ..] = left {
+        let code = text_of(rest.get(..2)).and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(|_| *byte == b'%');
+        bytes.push(code.unwrap_or(*byte));
+        left = if code.is_some() { &rest[2..] } else { rest };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn text_of(bytes: Option<&[u8]>) -> Option<&str> {
+    std::str::from_utf8(bytes?).ok().filter(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn purl_parts_are_decoded() {
+        let text = "pkg:OCI/acme/hello@sha256%3Aab?repository_url=ghcr.io%2Facme%2Fhello&tag=1%zz#sub";
+        let purl = PurlParts::parse(text).expect("a package URL");
+        assert_eq!((purl.kind.as_str(), purl.name.as_str()), ("oci", "hello"));
+        assert_eq!(purl.version.as_deref(), Some("sha256:ab"));
+        let qualifiers: Vec<_> = purl.qualifiers.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        assert_eq!(qualifiers, [("repository_url", "ghcr.io/acme/hello"), ("tag", "1%zz")]);
+        assert_eq!(PurlParts::parse("pkg:cargo/a").and_then(|purl| purl.version), None);
+        for other in ["", "pkg:", "pkg:cargo", "ghcr.io/acme/hello"] {
+            assert_eq!(PurlParts::parse(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn purl_encodes_reserved_characters() {

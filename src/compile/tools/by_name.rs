@@ -2,13 +2,14 @@
 //! those of this machine else: also for rustc, which links build scripts with `cc`.
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::str::FromStr;
 
-use miette::miette;
+use miette::{IntoDiagnostic, miette};
 
 use super::become_program::become_program;
+use super::glibc;
 use super::tool::{Invocation, ON_PATH, Tool, real, tool, variable_of};
 use super::{meson, pkg_config};
 use crate::environment::Environment;
@@ -19,7 +20,7 @@ use crate::platform::Target;
 pub(super) fn run(program: &Path, name: &str, args: Vec<OsString>) -> Result<ExitCode> {
     let environment = Environment::of_this_process();
     let target = target_of_script(&environment).filter(|_| !is_of_rustc(&args));
-    if let (Some(target), Some(tool)) = (target, tool(&ON_PATH, name)) {
+    if let (Some(target), Some(tool)) = (target, tool_of(target, name, &environment)) {
         return match tool {
             Tool::C => of_target("CC", target, &args, &environment, program),
             Tool::Cxx => of_target("CXX", target, &args, &environment, program),
@@ -38,25 +39,40 @@ pub(super) fn run(program: &Path, name: &str, args: Vec<OsString>) -> Result<Exi
     become_program(command.args(args))
 }
 
-/// Returns the target that cargo runs a build script for, if it is not this machine.
+/// Returns the tool of this name. All that is for this machine but its compiler is right for programs that it can run.
+fn tool_of(target: Option<Target>, name: &str, environment: &Environment) -> Option<Tool> {
+    let is_host = target.is_some_and(|target| environment.get("HOST").is_some_and(|host| host == target.triple));
+    tool(&ON_PATH, name).filter(|tool| !is_host || matches!(tool, Tool::C | Tool::Cxx))
+}
+
+/// Returns the target that cargo runs a build script for, if it is not this machine with its own C library.
 fn target_of_script(environment: &Environment) -> Option<Target> {
     // Only build scripts have all of these.
     environment.get("NUM_JOBS").and(environment.get("OUT_DIR")).and(environment.get("OPT_LEVEL"))?;
-    let triple =
-        environment.get("TARGET").filter(|target| environment.get("HOST").is_some_and(|host| host != *target))?;
+    let is_other = |target: &OsStr| environment.get("HOST").is_some_and(|host| host != target);
+    let is_fitted = glibc::of_script(environment).is_some();
+    let triple = environment.get("TARGET").filter(|target| is_fitted || is_other(target))?;
     let target = Target::from_str(triple.to_str()?).ok()?;
     // Where cargo-oci has set no compiler, the user's own is right.
     variable_of("CC", target, environment).map(|_| target)
 }
 
 /// Returns whether rustc links with these arguments: a script may run cargo again.
-fn is_of_rustc(args: &[OsString]) -> bool {
+pub(super) fn is_of_rustc(args: &[OsString]) -> bool {
     args.iter().any(|arg| {
         let arg = arg.to_string_lossy();
         arg.ends_with(".rcgu.o")
             || arg.ends_with("symbols.o")
             || arg.starts_with('@') && arg.ends_with("linker-arguments")
     })
+}
+
+/// Becomes the compiler of this machine.
+pub(super) fn of_this_machine(tool: Tool, args: Vec<OsString>) -> Result<ExitCode> {
+    let name = if tool == Tool::Cxx { "c++" } else { "cc" };
+    // Rustc starts `cc` by its name, build scripts start what a variable says.
+    let program = if is_of_rustc(&args) { PathBuf::from(name) } else { std::env::current_exe().into_diagnostic()? };
+    run(&program, name, args)
 }
 
 fn of_target(

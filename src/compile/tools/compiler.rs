@@ -9,8 +9,11 @@ use cargo_zigbuild::zig::{Zig, prepare_zig_linker};
 use miette::{Context, IntoDiagnostic, miette};
 
 use super::become_program::{become_program, without_paths_of_this_machine};
+use super::by_name;
+use super::glibc;
 use super::run_folder::{MissingTool, RunFolder, ZigSearch, ZigTools};
 use super::tool::{Invocation, Tool, other_program};
+use crate::compile::versions::GlibcVersion;
 use crate::environment::Environment;
 use crate::error::{NoCCompiler, Result};
 use crate::platform::Target;
@@ -47,13 +50,20 @@ pub(super) fn run(invocation: &Invocation) -> Result<ExitCode> {
     if let Some(folder) = run_folder {
         folder.keep_used(*target);
     }
+    let glibc = glibc::of_script(environment);
+    if invocation.is_for_host_alone(glibc) {
+        return by_name::of_this_machine(invocation.tool, invocation.args.clone());
+    }
     let mut command = match invocation.tool {
         Tool::Ar | Tool::Ranlib => archiver(invocation)?,
-        tool => match find(tool, *target, environment, run_folder.as_ref())? {
+        tool => match find(tool, *target, glibc, environment, run_folder.as_ref())? {
             Some(compiler) => {
                 let mut command = compiler.command(tool);
                 command.args(position_independent(&compiler, &invocation.args));
                 command
+            }
+            None if invocation.is_for_host() => {
+                return by_name::of_this_machine(invocation.tool, invocation.args.clone());
             }
             None => return Err(missing(invocation).into()),
         },
@@ -69,20 +79,26 @@ fn position_independent(compiler: &Compiler, args: &[OsString]) -> Option<&'stat
     (matches!(compiler, Compiler::Zig(_)) && !is_said).then_some("-fPIC")
 }
 
-/// Returns the compiler of the target, or `None` if there is none.
+/// Returns the compiler of the target, or `None` if there is none. Only zig compiles for another glibc than its own.
 ///
 /// # Errors
 /// Returns an error if zig's wrappers cannot be written.
 pub(super) fn find(
     tool: Tool,
     target: Target,
+    glibc: Option<GlibcVersion>,
     environment: &Environment,
     run_folder: Option<&RunFolder>,
 ) -> Result<Option<Compiler>> {
+    if glibc.is_some()
+        && let Some(zig) = zig(target, glibc, environment, run_folder)?
+    {
+        return Ok(Some(Compiler::Zig(zig)));
+    }
     if let Some(gcc) = gcc(tool, target, environment) {
         return Ok(Some(Compiler::Gcc(gcc)));
     }
-    Ok(zig(target, environment, run_folder)?.map(Compiler::Zig))
+    Ok(zig(target, glibc, environment, run_folder)?.map(Compiler::Zig))
 }
 
 /// Returns the path of GCC for the target, by its name.
@@ -109,28 +125,40 @@ fn prefixes(target: Target) -> Vec<String> {
 }
 
 /// Returns zig and its wrappers for the target, or `None` if there is no zig.
-fn zig(target: Target, environment: &Environment, run_folder: Option<&RunFolder>) -> Result<Option<ZigTools>> {
-    if let Some(kept) = run_folder.and_then(|folder| folder.zig(target)) {
+fn zig(
+    target: Target,
+    glibc: Option<GlibcVersion>,
+    environment: &Environment,
+    run_folder: Option<&RunFolder>,
+) -> Result<Option<ZigTools>> {
+    let name = glibc.map_or_else(|| target.triple.to_owned(), |glibc| format!("{}.{glibc}", target.triple));
+    if let Some(kept) = run_folder.and_then(|folder| folder.zig(&name)) {
         return Ok(kept.found());
     }
     // Others that look for it write the same wrappers.
     let _held = run_folder.and_then(|folder| folder.lock().ok());
-    if let Some(kept) = run_folder.and_then(|folder| folder.zig(target)) {
+    if let Some(kept) = run_folder.and_then(|folder| folder.zig(&name)) {
         return Ok(kept.found());
     }
     let search = match Zig::find_zig() {
-        Ok(zig) => ZigSearch::Found(wrappers(zig, target, environment, run_folder)?),
+        Ok(zig) => ZigSearch::Found(wrappers(zig, &name, environment, run_folder)?),
         Err(_) => ZigSearch::NoZig,
     };
     if let Some(folder) = run_folder {
-        folder.keep_zig(target, &search);
+        folder.keep_zig(&name, &search);
     }
     Ok(search.found())
 }
 
+/// Returns whether there is a zig.
+pub(crate) fn has_zig() -> bool {
+    Zig::find_zig().is_ok()
+}
+
+/// Writes zig's wrappers for a target: a triple, and perhaps the version of its glibc.
 fn wrappers(
     zig: (PathBuf, Vec<String>),
-    target: Target,
+    target: &str,
     environment: &Environment,
     run_folder: Option<&RunFolder>,
 ) -> Result<ZigTools> {
@@ -140,8 +168,8 @@ fn wrappers(
     let folder = run_folder.map_or_else(std::env::temp_dir, |folder| folder.path().to_owned());
     let wrapper = Config::load_with_options(folder, options)
         .into_diagnostic()
-        .and_then(|config| prepare_zig_linker(target.triple, &config).map_err(|error| miette!("{error:#}")))
-        .wrap_err_with(|| format!("cannot set up zig as the C compiler for {}", target.triple))?;
+        .and_then(|config| prepare_zig_linker(target, &config).map_err(|error| miette!("{error:#}")))
+        .wrap_err_with(|| format!("cannot set up zig as the C compiler for {target}"))?;
     let (zig, zig_args) = zig;
     Ok(ZigTools { zig, zig_args, cc: wrapper.cc, cxx: wrapper.cxx })
 }
@@ -156,7 +184,7 @@ fn archiver(invocation: &Invocation) -> Result<Command> {
             return Ok(Command::new(program));
         }
     }
-    let Some(zig) = zig(*target, environment, run_folder.as_ref())? else {
+    let Some(zig) = zig(*target, None, environment, run_folder.as_ref())? else {
         return Ok(Command::new(name));
     };
     let mut command = Command::new(zig.zig);

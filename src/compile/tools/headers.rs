@@ -6,6 +6,7 @@ use std::process::Stdio;
 use super::compiler::find;
 use super::run_folder::RunFolder;
 use super::tool::Tool;
+use crate::compile::versions::GlibcVersion;
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::platform::Target;
@@ -17,12 +18,13 @@ use crate::platform::Target;
 /// Returns an error if zig's wrappers cannot be written.
 pub(crate) fn bindgen_args(
     target: Target,
+    glibc: Option<GlibcVersion>,
     environment: &Environment,
     run_folder: &RunFolder,
 ) -> Result<(String, bool)> {
     // Given a target, bindgen does not ask the clang on PATH for more folders.
     let mut args = vec![format!("--target={}", clang_triple(target)), "-nostdlibinc".to_owned()];
-    let folders = find(Tool::C, target, environment, Some(run_folder))?.and_then(|compiler| {
+    let folders = find(Tool::C, target, glibc, environment, Some(run_folder))?.and_then(|compiler| {
         let mut command = compiler.command(Tool::C);
         command.args(["-E", "-v", "-x", "c"]).arg(if cfg!(windows) { "NUL" } else { "/dev/null" });
         let output = command.env("LC_ALL", "C").stdin(Stdio::null()).output().ok()?;
@@ -30,6 +32,8 @@ pub(crate) fn bindgen_args(
     });
     let folders: Vec<_> = folders.unwrap_or_default().into_iter().filter(|folder| !is_of_compiler(folder)).collect();
     let has_headers = !folders.is_empty();
+    // Zig defines it, and has one set of headers for all versions.
+    args.extend(glibc.filter(|_| has_headers).map(|glibc| format!("-D__GLIBC_MINOR__={}", glibc.minor)));
     args.extend(folders.iter().map(|folder| format!("-isystem{}", quoted(folder))));
     Ok((args.join(" "), has_headers))
 }
@@ -73,9 +77,9 @@ mod tests {
     fn bindgen_finds_no_headers_without_a_compiler() {
         let folder = tempfile::tempdir().expect("a folder");
         let run_folder = RunFolder::at(folder.path());
-        run_folder.keep_zig(TARGETS[5], &ZigSearch::NoZig);
+        run_folder.keep_zig(TARGETS[5].triple, &ZigSearch::NoZig);
         let environment = Environment::default();
-        let found = bindgen_args(TARGETS[5], &environment, &run_folder).expect("arguments");
+        let found = bindgen_args(TARGETS[5], None, &environment, &run_folder).expect("arguments");
         assert_eq!(found, ("--target=riscv64-unknown-linux-musl -nostdlibinc".to_owned(), false));
     }
 }

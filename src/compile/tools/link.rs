@@ -8,18 +8,21 @@ use std::process::{Command, ExitCode, Output};
 use miette::{Context, IntoDiagnostic, miette};
 
 use super::become_program::exit_code;
-use super::compiler::{Compiler, find};
+use super::compiler::{Compiler, find, missing};
 use super::driver_args::driver_args;
+use super::glibc;
 use super::link_args::{LinkArgs, translate};
 use super::run_folder::LLD;
-use super::tool::{Invocation, Tool};
+use super::tool::{Invocation, Tool, real};
 use crate::error::Result;
 
 /// Links, and returns the exit status of the linker.
 pub(super) fn run(invocation: &Invocation) -> Result<ExitCode> {
     let lld =
         invocation.environment.get(LLD).ok_or_else(|| miette!("{LLD} is not set: cargo-oci sets it for cargo"))?;
-    let link = translate(with_response_files(&invocation.args)?);
+    let mut args = with_response_files(&invocation.args)?;
+    glibc::take_arg(&mut args);
+    let link = translate(args);
     if let Some(needed) = &link.for_compiler {
         let Some(compiler) = compiler(invocation)? else { return Err(needs_compiler(invocation, needed)) };
         return said(&by_compiler(&compiler, &link, invocation)?);
@@ -39,6 +42,27 @@ pub(super) fn run(invocation: &Invocation) -> Result<ExitCode> {
     said(&linked)
 }
 
+/// Links with a compiler, as rustc has asked it to: for the glibc that its arguments name.
+pub(super) fn by_driver(invocation: &Invocation) -> Result<ExitCode> {
+    let Invocation { tool, target, environment, run_folder, .. } = invocation;
+    let mut args = with_response_files(&invocation.args)?;
+    let glibc = glibc::take_arg(&mut args);
+    let compiler = if invocation.is_for_host_alone(glibc) {
+        None
+    } else {
+        find(*tool, *target, glibc, environment, run_folder.as_ref())?
+    };
+    match compiler {
+        Some(compiler) => said(&output(|| compiler.command(*tool), &args)?),
+        // Without zig, that of this machine links for its own glibc; whether the base can start that is checked.
+        None if invocation.is_for_host() => {
+            let own = real("cc", environment)?;
+            said(&output(|| Command::new(&own), &args)?)
+        }
+        None => Err(missing(invocation).into()),
+    }
+}
+
 /// Passes on what a linker said, and returns its exit status.
 fn said(linked: &Output) -> Result<ExitCode> {
     io::stdout().write_all(&linked.stdout).and_then(|()| io::stderr().write_all(&linked.stderr)).into_diagnostic()?;
@@ -49,7 +73,7 @@ fn said(linked: &Output) -> Result<ExitCode> {
 fn compiler(invocation: &Invocation) -> Result<Option<(Compiler, Tool)>> {
     let Invocation { target, environment, run_folder, .. } = invocation;
     for tool in [Tool::Cxx, Tool::C] {
-        if let Some(compiler) = find(tool, *target, environment, run_folder.as_ref())? {
+        if let Some(compiler) = find(tool, *target, None, environment, run_folder.as_ref())? {
             return Ok(Some((compiler, tool)));
         }
     }

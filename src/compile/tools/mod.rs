@@ -5,7 +5,7 @@
 //!
 //! | link | what it becomes |
 //! | --- | --- |
-//! | `TRIPLE/cc`, `c++`, `ar`, `ranlib`, `gcc` | GCC for the target, or zig ([`compiler`]) |
+//! | `TRIPLE/cc`, `c++`, `ar`, `ranlib`, `gcc` | GCC for the target, or zig ([`compiler`]); for glibc zig first ([`glibc`](mod@glibc)) |
 //! | `TRIPLE/rust-lld` | LLVM's linker, which also takes what only compilers know ([`link`]) |
 //! | `TRIPLE/pkg-config` | `pkg-config` without the libraries of this machine ([`pkg_config`]) |
 //! | `path/TRIPLE/PREFIX-gcc`, `-g++`, `-ar`, `-ranlib`, `-pkg-config` | on PATH: the same, by GNU's names for a target |
@@ -18,6 +18,7 @@ mod by_name;
 mod compiler;
 mod driver_args;
 mod files;
+mod glibc;
 mod headers;
 mod link;
 mod link_args;
@@ -40,7 +41,9 @@ use crate::platform::Target;
 
 pub(crate) use allocator::{ALLOCATOR, NEXT_WRAPPER, allocator_wrapper, library_file};
 pub(crate) use by_name::program_of;
+pub(crate) use compiler::has_zig;
 pub(crate) use files::{cmake_file, meson_file};
+pub(crate) use glibc::{glibc_arg, is_glibc_flag};
 pub(crate) use headers::bindgen_args;
 pub(crate) use links::ToolLinks;
 pub(crate) use run_folder::{AllocatorOwner, LLD, MissingTool, RUN_FOLDER, RunFolder};
@@ -79,6 +82,7 @@ fn by_link(program: &Path, name: &str, args: Vec<OsString>) -> Result<ExitCode> 
 
 fn run(invocation: &Invocation) -> Result<ExitCode> {
     match invocation.tool {
+        Tool::C | Tool::Cxx if by_name::is_of_rustc(&invocation.args) => link::by_driver(invocation),
         Tool::C | Tool::Cxx | Tool::Ar | Tool::Ranlib => compiler::run(invocation),
         Tool::Linker => link::run(invocation),
         Tool::PkgConfig => pkg_config::run(invocation),

@@ -89,18 +89,33 @@ impl RunFolder {
     }
 
     /// Returns what was found when a tool of this run looked for zig, or `None` if none has.
-    pub(super) fn zig(&self, target: Target) -> Option<ZigSearch> {
+    pub(super) fn zig(&self, target: &str) -> Option<ZigSearch> {
         serde_json::from_slice(&fs::read(self.zig_path(target)).ok()?).ok()
     }
 
     /// Keeps what was found for the tools that start after this one.
-    pub(super) fn keep_zig(&self, target: Target, zig: &ZigSearch) {
+    pub(super) fn keep_zig(&self, target: &str, zig: &ZigSearch) {
         // Without it they look for zig once more.
         let _ = fs::write(self.zig_path(target), serde_json::json!(zig).to_string());
     }
 
-    fn zig_path(&self, target: Target) -> PathBuf {
-        self.0.join(format!("zig-{}.json", target.triple))
+    fn zig_path(&self, target: &str) -> PathBuf {
+        self.0.join(format!("zig-{target}.json"))
+    }
+
+    /// Keeps that this target is also this machine's, whose own programs are compiled with the tools of the target.
+    pub(crate) fn keep_host(&self, target: Target) {
+        // Without it, build scripts are compiled for the base, too.
+        let _ = fs::write(self.host_path(target), "");
+    }
+
+    /// Returns whether the target is also this machine's.
+    pub(super) fn is_host(&self, target: Target) -> bool {
+        self.host_path(target).exists()
+    }
+
+    fn host_path(&self, target: Target) -> PathBuf {
+        self.0.join(format!("host-{}", target.triple))
     }
 
     /// Keeps that C code was compiled for the target.

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use miette::miette;
 
 use super::run_folder::RunFolder;
+use crate::compile::versions::GlibcVersion;
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::platform::Target;
@@ -70,6 +71,16 @@ impl Invocation {
         let environment = Environment::of_this_process();
         let run_folder = RunFolder::of(&environment);
         Invocation { tool, target, args, environment, run_folder }
+    }
+
+    /// Returns whether it is for this machine, and not for a program that is linked for the glibc of a base.
+    pub(super) fn is_for_host_alone(&self, glibc: Option<GlibcVersion>) -> bool {
+        glibc.is_none() && self.is_for_host()
+    }
+
+    /// Returns whether its target is also this machine's.
+    pub(super) fn is_for_host(&self) -> bool {
+        self.run_folder.as_ref().is_some_and(|folder| folder.is_host(self.target))
     }
 
     /// Returns name and version of the package that is being built.

@@ -122,6 +122,11 @@ impl Docker {
         })
     }
 
+    /// Returns the client program.
+    pub(super) fn program(&self) -> &Program {
+        &self.program
+    }
+
     pub(super) fn title(&self) -> &str {
         &self.title
     }
@@ -135,9 +140,12 @@ impl Docker {
     }
 
     pub(super) fn run(&self, options: &RunOptions) -> Command {
-        let mut command = self.program.command(["run", "--rm", "--interactive"]);
-        // The kernel ignores signals to process 1 without a handler: without an init, Ctrl-C would not end most programs.
-        command.args(self.has_init.then_some("--init"));
+        let mut command = self.program.command(["run"]);
+        if !options.is_bare {
+            command.args(["--rm", "--interactive"]);
+            // The kernel ignores signals to process 1 without a handler: without an init, Ctrl-C would not end most programs.
+            command.args(self.has_init.then_some("--init"));
+        }
         if self.platform != *options.platform {
             command.args(["--platform", &options.platform.to_string()]);
         }

@@ -1,5 +1,6 @@
 //! Writing a layout or an image as a tar file.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
@@ -148,11 +149,20 @@ impl<'a> ArchiveContents<'a> {
     pub fn size(&self) -> u64 {
         let blobs = self.blobs.iter().map(|blob| (blob.path.as_str(), blob.size()));
         let documents = self.documents.iter().map(|(name, bytes)| (name.as_str(), bytes.len() as u64));
+        let folders = self.folders();
+        let folders = folders.iter().map(|name| (name.as_str(), 0));
         // Two zero blocks end the tar. Sizes in manifests are not trusted to be sane.
-        blobs.chain(documents).fold(1024, |sum: u64, (name, size)| {
+        folders.chain(blobs).chain(documents).fold(1024, |sum: u64, (name, size)| {
             let content = size.checked_next_multiple_of(512).unwrap_or(size);
             sum.saturating_add(header_size(name)).saturating_add(content)
         })
+    }
+
+    /// Returns the folders of the blobs, each before what is in it: syft unpacks no file whose folder has no entry.
+    fn folders(&self) -> Vec<String> {
+        let ends = |path: &str| path.match_indices('/').map(|(at, _)| at + 1).collect::<Vec<_>>();
+        let folders = self.blobs.iter().flat_map(|blob| ends(&blob.path).into_iter().map(|end| &blob.path[..end]));
+        folders.map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Writes the tar with `time` (seconds since 1970) as every mtime.
@@ -161,13 +171,16 @@ impl<'a> ArchiveContents<'a> {
     /// Returns an error if reading the content or writing fails.
     pub fn write(&self, time: u64, file: &mut dyn Write) -> io::Result<()> {
         let mut tar = tar::Builder::new(io::BufWriter::new(file));
+        for folder in self.folders() {
+            append(&mut tar, EntryType::Directory, &folder, 0, time, io::empty())?;
+        }
         for blob in &self.blobs {
             let limit = TarLimit::of([&blob.descriptor]);
             let content = blob.open(self.source, &limit).map_err(|error| io::Error::other(error.to_string()))?;
-            append(&mut tar, &blob.path, blob.size(), time, content)?;
+            append(&mut tar, EntryType::Regular, &blob.path, blob.size(), time, content)?;
         }
         for (name, bytes) in &self.documents {
-            append(&mut tar, name, bytes.len() as u64, time, &bytes[..])?;
+            append(&mut tar, EntryType::Regular, name, bytes.len() as u64, time, &bytes[..])?;
         }
         tar.into_inner()?.flush()
     }
@@ -219,14 +232,15 @@ fn docker_manifest(source: &dyn Source, image: &DockerImage) -> Result<Vec<u8>> 
 
 fn append(
     tar: &mut tar::Builder<impl io::Write>,
+    kind: EntryType,
     name: &str,
     size: u64,
     time: u64,
     content: impl Read,
 ) -> io::Result<()> {
     let mut header = Header::new_ustar();
-    header.set_entry_type(EntryType::Regular);
-    header.set_mode(0o644);
+    header.set_entry_type(kind);
+    header.set_mode(if kind == EntryType::Directory { 0o755 } else { 0o644 });
     header.set_uid(0);
     header.set_gid(0);
     header.set_mtime(time);

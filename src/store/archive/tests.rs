@@ -28,6 +28,19 @@ fn archive_holds_the_whole_layout() {
 }
 
 #[test]
+fn archive_has_entries_for_its_folders() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (layout, _) = layout(folder.path());
+    let contents = ArchiveContents::of_layout(&layout, ReferrersPlace::Beside).expect("contents");
+    let mut bytes = Vec::new();
+    contents.write(0, &mut bytes).expect("a tar");
+    assert_eq!(bytes.len() as u64, contents.size());
+    let mut tar = tar::Archive::new(&bytes[..]);
+    let names = tar.entries().expect("entries").map(|entry| entry.expect("an entry").path_bytes().into_owned());
+    assert_eq!(names.take(2).collect::<Vec<_>>(), [&b"blobs/"[..], b"blobs/sha256/"]);
+}
+
+#[test]
 fn archive_lists_attachments_where_wanted() {
     let folder = tempfile::tempdir().expect("a folder");
     let (writer, image) = begin_sample(&folder.path().join("x"));

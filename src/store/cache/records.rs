@@ -40,8 +40,12 @@ pub enum RecordKind {
     Crates,
     /// A layout → the advice that was given about it.
     Advice,
+    /// The layers of a base → its C library, and the programs that it can start.
+    Libc,
     /// A file → its digest or metadata, while it has the same fingerprint.
     File,
+    /// A base → its os-release, and the day of the last warning about it.
+    Support,
 }
 
 impl fmt::Display for RecordKind {
@@ -55,7 +59,9 @@ impl fmt::Display for RecordKind {
             RecordKind::Attached => "attached",
             RecordKind::Crates => "crates",
             RecordKind::Advice => "advice",
+            RecordKind::Libc => "libc",
             RecordKind::File => "file",
+            RecordKind::Support => "support",
         })
     }
 }

@@ -31,10 +31,11 @@ use super::lock::{LayoutLock, check_empty, check_same_image};
 use super::own::{GRACE, OWN_BLOBS, OwnBlobs};
 use super::read::{Layout, read_list, read_referrers};
 use super::subject_lists::subject_lists;
-use crate::error::{Result, on_path};
+use crate::error::{Result, cannot_read, on_path};
 use crate::event::Listener;
 use crate::image::manifest::Document;
 use crate::parallel::{FEW, each, lock};
+use crate::regular_file;
 use crate::store::atomic::{self, Audience};
 use crate::store::cache::Cache;
 use crate::store::cache::records::RecordKind;
@@ -149,6 +150,15 @@ impl LayoutWriter {
         let folder = self.root.join("blobs").join("sha256");
         atomic::create_folder(&folder).map_err(|error| on_path("create", &folder, error))?;
         atomic::create_in(&folder, Audience::Everyone).map_err(|error| on_path("write in", &folder, error))
+    }
+
+    /// Opens a blob of the layout.
+    ///
+    /// # Errors
+    /// Returns an error if the layout does not have it, or it cannot be read.
+    pub(crate) fn open_blob(&self, descriptor: &Descriptor) -> Result<File> {
+        let path = self.root.join(blob_path(descriptor.digest()));
+        regular_file::open_no_link(&path).map_err(|error| cannot_read(&path, error))
     }
 
     /// Adds a file as the blob of `descriptor`, also to the cache.

@@ -14,6 +14,7 @@ mod engines;
 mod habits;
 mod hosts;
 mod keys;
+mod libc;
 mod lookups;
 mod packages;
 mod programs;

@@ -38,6 +38,9 @@ fn table_errors_match_snapshot() {
     table("a port as a number that is none", "expose = [8080, 80800]");
     table("a folder that is relative", "workdir = \"srv\"");
     table("a compression that there is not", "compression = \"xz\"");
+    table("a size with a unit that there is not", "max-size = \"20 megs\"");
+    table("a size of nothing", "max-size = 0");
+    table("a negative size", "max-size = -1");
     table("a format of SBOMs that is mistyped", "sbom = \"cyclondx\"");
     table("a format of SBOMs that there is not", "sbom = [\"spdx\", \"swid\"]");
     table("no format of SBOMs in an array", "sbom = []");

@@ -1,0 +1,60 @@
+//! What a program of an image does against what is expected.
+
+use std::time::Duration;
+
+use super::files::{differences, shown};
+use super::image::TestedImage;
+use super::runner::{CannotRun, ContainerCommand, PlatformRunner};
+use super::suite::{CommandTest, Program};
+
+/// Runs the program, and returns what is different.
+///
+/// # Errors
+/// Returns an error if it cannot be run here.
+pub(super) fn run(
+    expected: &CommandTest,
+    image: &TestedImage,
+    runner: &mut PlatformRunner,
+    limit: Duration,
+) -> Result<Vec<String>, CannotRun> {
+    let global = expected.global_env.iter().map(|(name, value)| (name.clone(), image.expand(value, &[])));
+    let global: Vec<_> = global.collect();
+    let args = match expected.program.args(image, &global) {
+        Ok(args) => args,
+        Err(why) => return Ok(vec![why]),
+    };
+    let mut options = expected.options.clone();
+    options.env.splice(0..0, global);
+    let command = ContainerCommand { args: &args, setup: &expected.setup, options: &options, port: None };
+    let Some(finished) = runner.run(&command, limit)? else {
+        return Ok(vec![format!("{} had not ended after {} s, and was killed", args[0], limit.as_secs())]);
+    };
+    let status = match finished.status {
+        Ok(status) => status,
+        Err(why) => return Ok(vec![format!("{} cannot be started: {why}", args[0])]),
+    };
+    let mut found = differences("stdout", &finished.stdout, &expected.stdout, &expected.stdout_excluded);
+    found.extend(differences("stderr", &finished.stderr, &expected.stderr, &expected.stderr_excluded));
+    if status != expected.status {
+        let stderr = if finished.stderr.trim().is_empty() { String::new() } else { shown(&finished.stderr) };
+        found.push(format!("the exit status is {status}, not {}{stderr}", expected.status));
+    }
+    Ok(found)
+}
+
+impl Program {
+    /// Returns the program and its arguments.
+    ///
+    /// # Errors
+    /// Returns a message if the image has no program.
+    pub(super) fn args(&self, image: &TestedImage, global: &[(String, String)]) -> Result<Vec<String>, String> {
+        let args = match self {
+            Program::Other(args) => args.iter().map(|arg| image.expand(arg, global)).collect(),
+            Program::Entrypoint(args) => {
+                let cmd = args.clone().unwrap_or_else(|| image.list("Cmd"));
+                [image.list("Entrypoint"), cmd].concat()
+            }
+        };
+        if args.is_empty() { Err("the image has neither an entrypoint nor a command".to_owned()) } else { Ok(args) }
+    }
+}

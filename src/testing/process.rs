@@ -1,0 +1,107 @@
+//! A program that runs for a limited time, and what it prints.
+
+use std::io::{self, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::interrupt::blocking::wait_for;
+use crate::parallel::lock;
+
+/// The most bytes of an output that are kept.
+const MOST_BYTES: usize = 4 << 20;
+
+/// A program that was started. It is killed on drop.
+pub(super) struct Process {
+    child: Child,
+    stdout: Captured,
+    stderr: Captured,
+}
+
+/// What a program has printed so far.
+struct Captured {
+    text: Arc<Mutex<Vec<u8>>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Process {
+    /// Starts a program without input.
+    ///
+    /// # Errors
+    /// Returns an error if it cannot be started.
+    pub(super) fn start(mut command: Command) -> io::Result<Process> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let (stdout, stderr) = (Captured::new(child.stdout.take()), Captured::new(child.stderr.take()));
+        Ok(Process { child, stdout, stderr })
+    }
+
+    /// Waits until it ends, but not for longer than `limit`. Returns its exit status, or 128 plus the number of the signal
+    /// that ended it, or `None` if it still runs.
+    ///
+    /// # Errors
+    /// Returns an error if the work of this thread must stop.
+    pub(super) fn wait(&mut self, limit: Duration) -> io::Result<Option<i32>> {
+        let Some(status) = wait_for(&mut self.child, limit)? else { return Ok(None) };
+        self.stdout.finish();
+        self.stderr.finish();
+        #[cfg(unix)]
+        let signal = std::os::unix::process::ExitStatusExt::signal(&status).map(|signal| 128 + signal);
+        #[cfg(not(unix))]
+        let signal = None;
+        Ok(Some(status.code().or(signal).unwrap_or(1)))
+    }
+
+    /// Returns what it has printed to stdout.
+    pub(super) fn stdout(&self) -> String {
+        self.stdout.text()
+    }
+
+    /// Returns what it has printed to stderr.
+    pub(super) fn stderr(&self) -> String {
+        self.stderr.text()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Captured {
+    fn new(output: Option<impl Read + Send + 'static>) -> Captured {
+        let text = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::clone(&text);
+        let reader = output.map(|mut output| {
+            std::thread::spawn(move || {
+                let mut buffer = [0; 8 << 10];
+                // An output that cannot be read ends.
+                while let Ok(read @ 1..) = output.read(&mut buffer) {
+                    let mut text = lock(&shared);
+                    let kept = read.min(MOST_BYTES.saturating_sub(text.len()));
+                    text.extend_from_slice(&buffer[..kept]);
+                }
+            })
+        });
+        Captured { text, reader }
+    }
+
+    /// Waits for the end of the output, but not for a process that the program has left behind.
+    fn finish(&mut self) {
+        let Some(reader) = self.reader.take() else { return };
+        for _ in 0..100 {
+            if reader.is_finished() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&lock(&self.text)).into_owned()
+    }
+}

@@ -1,0 +1,234 @@
+//! What runs the programs of an image: a container engine, or else a runtime.
+
+use std::time::Duration;
+
+use miette::{IntoDiagnostic, Report, miette};
+
+use super::container::{EngineContainer, EngineImage};
+use super::process::Process;
+use super::runtime::{Runtime, RuntimeContainer};
+use super::suite::{ContainerOptions, Suite};
+use crate::base::BaseImage;
+use crate::context::GlobalContext;
+use crate::engine::Engine;
+use crate::environment::Environment;
+use crate::error::Result;
+use crate::platform::Platform;
+use crate::reference::EngineReference;
+use crate::store::Source;
+
+/// What runs programs.
+pub(crate) enum Runner {
+    /// An engine.
+    Engine(Engine),
+    /// A runtime.
+    Runtime(Runtime),
+    /// Nothing, and why.
+    None(String),
+}
+
+/// Why a program was not run.
+pub(super) enum CannotRun {
+    /// Here it cannot be run: the test has no verdict.
+    Here(String),
+    /// Something failed that should not.
+    AtAll(Report),
+}
+
+impl<E: Into<Report>> From<E> for CannotRun {
+    fn from(error: E) -> CannotRun {
+        CannotRun::AtAll(error.into())
+    }
+}
+
+/// A program to run in a container.
+pub(super) struct ContainerCommand<'a> {
+    /// The program and its arguments.
+    pub args: &'a [String],
+    /// Programs that run before, in the same file system.
+    pub setup: &'a [Vec<String>],
+    /// Settings.
+    pub options: &'a ContainerOptions,
+    /// The port to connect to.
+    pub port: Option<u16>,
+}
+
+/// A program that was run.
+pub(super) struct Finished {
+    /// Its exit status, or why it could not be started.
+    pub status: Result<i32, String>,
+    /// What it printed to stdout.
+    pub stdout: String,
+    /// What it printed to stderr.
+    pub stderr: String,
+}
+
+impl Runner {
+    /// Finds the selected engine, or else the engine that `cargo oci run` uses, or else a runtime.
+    ///
+    /// # Errors
+    /// Returns an error if the selected engine is not available, or does not run containers.
+    fn find(selected: Option<&EngineReference>, environment: &Environment) -> Result<Runner> {
+        if selected.is_some() {
+            let engine = Engine::find(selected, environment)?;
+            return engine.check_run(&[]).map(|()| Runner::Engine(engine));
+        }
+        Ok(match Engine::first(environment)? {
+            Ok(engine) => Runner::Engine(engine),
+            Err(_) => match Runtime::find(environment) {
+                Some(runtime) => Runner::Runtime(runtime),
+                None => Runner::None("no container engine answers, and neither runc nor crun is installed".to_owned()),
+            },
+        })
+    }
+
+    /// Finds what runs the programs of these tests. None is looked for if nothing is run.
+    ///
+    /// # Errors
+    /// Returns an error if the selected engine is not available, or does not run containers.
+    pub(crate) fn for_suites<'s>(
+        suites: impl IntoIterator<Item = &'s Suite>,
+        selected: Option<&EngineReference>,
+        environment: &Environment,
+    ) -> Result<Runner> {
+        if suites.into_iter().flat_map(|suite| &suite.tests).any(|test| test.kind.is_run()) {
+            return Runner::find(selected, environment);
+        }
+        Ok(Runner::None(String::new()))
+    }
+
+    /// Returns its name, such as `Docker 28.5.2`.
+    pub(crate) fn title(&self) -> Option<String> {
+        match self {
+            Runner::Engine(engine) => Some(engine.title().to_owned()),
+            Runner::Runtime(runtime) => Some(runtime.title().to_owned()),
+            Runner::None(_) => None,
+        }
+    }
+}
+
+/// Runs the programs of the image for one platform.
+pub(super) struct PlatformRunner<'a> {
+    runner: &'a Runner,
+    source: &'a dyn Source,
+    image: &'a BaseImage,
+    context: &'a GlobalContext<'a>,
+    /// The image in the engine, loaded with the first command.
+    loaded: Option<EngineImage<'a>>,
+    /// Why it runs nothing.
+    cannot: Option<String>,
+}
+
+/// A container that was started.
+pub(super) struct Container<'a> {
+    process: Process,
+    place: Place<'a>,
+    platform: &'a Platform,
+}
+
+enum Place<'a> {
+    Engine(EngineContainer<'a>),
+    Runtime(RuntimeContainer),
+}
+
+impl<'a> PlatformRunner<'a> {
+    /// Creates a runner of an image. Nothing is loaded yet.
+    pub(super) fn new(
+        runner: &'a Runner,
+        source: &'a dyn Source,
+        image: &'a BaseImage,
+        context: &'a GlobalContext<'a>,
+    ) -> PlatformRunner<'a> {
+        PlatformRunner { runner, source, image, context, loaded: None, cannot: None }
+    }
+
+    /// Returns what runs its programs.
+    pub(super) fn runner(&self) -> &Runner {
+        self.runner
+    }
+
+    /// Runs a program to its end. Returns `None` after `limit`.
+    ///
+    /// # Errors
+    /// Returns an error if it cannot be run here, or the image cannot be read.
+    pub(super) fn run(&mut self, command: &ContainerCommand, limit: Duration) -> Result<Option<Finished>, CannotRun> {
+        let mut container = self.start(command)?;
+        let finished = container.finish(limit)?;
+        if let Some(why) = finished.as_ref().and_then(|finished| container.wrong_format(finished)) {
+            drop(container);
+            self.cannot = Some(why.clone());
+            return Err(CannotRun::Here(why));
+        }
+        Ok(finished)
+    }
+
+    /// Starts a program.
+    ///
+    /// # Errors
+    /// Returns an error if it cannot be run here, or the image cannot be read.
+    pub(super) fn start(&mut self, command: &ContainerCommand) -> Result<Container<'a>, CannotRun> {
+        if let Some(why) = &self.cannot {
+            return Err(CannotRun::Here(why.clone()));
+        }
+        let platform = &self.image.platform;
+        let (process, place) = match self.runner {
+            Runner::None(why) => return Err(CannotRun::Here(why.clone())),
+            Runner::Engine(engine) => {
+                let loaded = match &mut self.loaded {
+                    Some(loaded) => loaded,
+                    none => none.insert(EngineImage::load(engine, self.source, self.image, self.context)?),
+                };
+                let (process, container) = loaded.start(command, platform)?;
+                (process, Place::Engine(container))
+            }
+            Runner::Runtime(runtime) => {
+                let (process, container) = runtime.start(command, self.source, self.image, self.context)?;
+                (process, Place::Runtime(container))
+            }
+        };
+        Ok(Container { process, place, platform })
+    }
+}
+
+impl Container<'_> {
+    /// Waits for its end. Returns `None` after `limit`.
+    ///
+    /// # Errors
+    /// Returns an error if the user interrupts.
+    pub(super) fn finish(&mut self, limit: Duration) -> Result<Option<Finished>> {
+        let Some(status) = self.process.wait(limit).into_diagnostic()? else { return Ok(None) };
+        let failure = match &self.place {
+            Place::Engine(container) => container.start_failure(status, &self.process.stderr()),
+            Place::Runtime(container) => container.start_failure(),
+        };
+        let status = failure.map_or(Ok(status), Err);
+        Ok(Some(Finished { status, stdout: self.process.stdout(), stderr: self.process.stderr() }))
+    }
+
+    /// Returns what it has printed so far, to stdout and then stderr.
+    pub(super) fn output(&self) -> String {
+        format!("{}{}", self.process.stdout(), self.process.stderr())
+    }
+
+    /// Returns the address and port here that lead to a port of the container, or `None` if it is not known yet.
+    pub(super) fn address(&self, port: u16) -> Option<String> {
+        match &self.place {
+            Place::Engine(container) => container.address(port),
+            Place::Runtime(_) => Some(format!("127.0.0.1:{port}")),
+        }
+    }
+
+    /// Returns why nothing of this platform can be run, if the kernel does not know the format of its programs.
+    pub(super) fn wrong_format(&self, finished: &Finished) -> Option<String> {
+        let failure = finished.status.as_ref().err().map(String::as_str).unwrap_or_default();
+        let is_foreign = self.platform.architecture != Platform::host().architecture;
+        let says_so = [failure, &finished.stderr].iter().any(|text| text.to_lowercase().contains("exec format error"));
+        (is_foreign && says_so && finished.status != Ok(0))
+            .then(|| format!("this machine cannot run programs for {}: QEMU's binfmt handlers make it", self.platform))
+    }
+}
+
+/// Returns the error that a program could not be started.
+pub(super) fn cannot_start(program: &str, error: &std::io::Error) -> Report {
+    miette!("cannot run {program}: {error}")
+}

@@ -1,0 +1,363 @@
+//! A test file for container-structure-test, schema 2.0.0 → tests.
+//!
+//! Its documentation is the README of <https://github.com/GoogleContainerTools/container-structure-test>. Unknown keys are
+//! errors, as they are to that program.
+
+use std::path::Path;
+
+use miette::{Report, miette};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_saphyr::{Location, Spanned};
+
+use super::suite::{
+    CommandTest, ContainerOptions, ContentTest, ExecutableBy, ExpectedPair, ExpectedValue, FileTest, MetadataTest,
+    Program, Suite, Test, TestKind,
+};
+use crate::config::Expression;
+use crate::error::{Result, cannot_read};
+
+/// The one version of the format.
+const VERSION: &str = "2.0.0";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Document {
+    schema_version: Spanned<String>,
+    #[serde(default)]
+    global_env_vars: Vec<Pair>,
+    #[serde(default)]
+    command_tests: Vec<CommandEntry>,
+    #[serde(default)]
+    file_existence_tests: Vec<ExistenceEntry>,
+    #[serde(default)]
+    file_content_tests: Vec<ContentEntry>,
+    #[serde(default)]
+    metadata_test: Option<MetadataEntry>,
+    #[serde(default)]
+    license_tests: Option<Spanned<IgnoredAny>>,
+    #[serde(default)]
+    container_run_options: RunOptionsEntry,
+}
+
+/// The version alone: what else a file of another version has is unknown.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct VersionOnly {
+    #[serde(default)]
+    schema_version: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Pair {
+    key: Spanned<String>,
+    #[serde(default)]
+    value: Option<Spanned<String>>,
+    #[serde(default)]
+    is_regex: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct CommandEntry {
+    name: Spanned<String>,
+    #[serde(default)]
+    setup: Vec<Vec<String>>,
+    /// Each test has a container of its own: there is nothing to tear down.
+    #[serde(default)]
+    teardown: Option<IgnoredAny>,
+    #[serde(default)]
+    env_vars: Vec<Pair>,
+    #[serde(default)]
+    exit_code: i32,
+    command: Spanned<String>,
+    #[serde(default)]
+    args: Vec<String>,
+    #[serde(default)]
+    expected_output: Vec<Spanned<String>>,
+    #[serde(default)]
+    excluded_output: Vec<Spanned<String>>,
+    #[serde(default)]
+    expected_error: Vec<Spanned<String>>,
+    #[serde(default)]
+    excluded_error: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ExistenceEntry {
+    name: Spanned<String>,
+    path: Spanned<String>,
+    #[serde(default = "yes")]
+    should_exist: bool,
+    #[serde(default)]
+    permissions: Option<String>,
+    #[serde(default)]
+    uid: Option<i64>,
+    #[serde(default)]
+    gid: Option<i64>,
+    #[serde(default)]
+    is_executable_by: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ContentEntry {
+    name: Spanned<String>,
+    path: Spanned<String>,
+    #[serde(default)]
+    expected_contents: Vec<Spanned<String>>,
+    #[serde(default)]
+    excluded_contents: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct MetadataEntry {
+    #[serde(default, alias = "env")]
+    env_vars: Vec<Pair>,
+    #[serde(default)]
+    unbound_env_vars: Vec<Pair>,
+    #[serde(default)]
+    exposed_ports: Vec<String>,
+    #[serde(default)]
+    unexposed_ports: Vec<String>,
+    #[serde(default)]
+    entrypoint: Option<Vec<String>>,
+    #[serde(default)]
+    cmd: Option<Vec<String>>,
+    #[serde(default)]
+    workdir: Option<String>,
+    #[serde(default)]
+    volumes: Vec<String>,
+    #[serde(default)]
+    unmounted_volumes: Vec<String>,
+    #[serde(default)]
+    labels: Vec<Pair>,
+    #[serde(default)]
+    user: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RunOptionsEntry {
+    #[serde(default)]
+    user: Option<String>,
+    #[serde(default)]
+    privileged: bool,
+    #[serde(default)]
+    allocate_tty: Option<Spanned<bool>>,
+    #[serde(default)]
+    env_vars: Vec<String>,
+    #[serde(default)]
+    env_file: Option<Spanned<String>>,
+    #[serde(default)]
+    capabilities: Vec<String>,
+    #[serde(default)]
+    bind_mounts: Vec<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Reads a file. `variable` returns the value of a variable of this process, for `containerRunOptions.envVars`.
+///
+/// # Errors
+/// Returns an error with the line if it is no such file.
+pub(super) fn read(path: &Path, variable: &dyn Fn(&str) -> Option<String>) -> Result<Suite> {
+    let text = std::fs::read_to_string(path).map_err(|error| cannot_read(path, error))?;
+    let file = TestFile { path, variable };
+    let wrong = |error: &serde_saphyr::Error| {
+        let message = error.without_snippet().to_string();
+        let message = message.lines().next().unwrap_or_default().to_owned();
+        file.error(error.location(), &message)
+    };
+    let version: VersionOnly = serde_saphyr::from_str(&text).map_err(|error| wrong(&error))?;
+    match version.schema_version {
+        None => return Err(file.error(None, "it has no `schemaVersion`")),
+        Some(version) if version.value.trim_start_matches('v') != VERSION => {
+            return Err(file.error(Some(version.referenced), &format!("schema version {}", version.value)));
+        }
+        Some(_) => {}
+    }
+    let document: Document = serde_saphyr::from_str(&text).map_err(|error| wrong(&error))?;
+    Ok(Suite { name: path.display().to_string(), tests: file.tests(document)? })
+}
+
+/// A file with tests.
+struct TestFile<'a> {
+    path: &'a Path,
+    variable: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl TestFile<'_> {
+    fn error(&self, at: Option<Location>, message: &str) -> Report {
+        let line = at.map(|at| format!(":{}:{}", at.line(), at.column())).unwrap_or_default();
+        miette!(
+            help = format!("write it for container-structure-test, with `schemaVersion: {VERSION}`"),
+            "cannot read tests from {}{line}: {message}",
+            self.path.display()
+        )
+    }
+
+    fn wrong<T>(&self, of: &Spanned<T>, message: &str) -> Report {
+        self.error(Some(of.referenced), message)
+    }
+
+    /// Returns the tests in the order that container-structure-test runs them in.
+    fn tests(&self, document: Document) -> Result<Vec<Test>> {
+        let Document { global_env_vars, container_run_options, .. } = document;
+        if let Some(licenses) = &document.license_tests {
+            return Err(self.wrong(licenses, "`licenseTests` is not supported: `cargo oci sbom` lists licenses"));
+        }
+        debug_assert!(!document.schema_version.value.is_empty());
+        let options = self.options(container_run_options)?;
+        let global = self.variables(&global_env_vars)?;
+        let mut tests = Vec::new();
+        for entry in document.command_tests {
+            let name = self.filled(&entry.name, "name")?;
+            tests.push(Test { name, kind: self.command(entry, &global, &options)?, limit: None });
+        }
+        for ContentEntry { name, path, expected_contents, excluded_contents } in document.file_content_tests {
+            let kind = TestKind::Content(ContentTest {
+                path: self.filled(&path, "path")?,
+                expected: self.expressions(&expected_contents)?,
+                excluded: self.expressions(&excluded_contents)?,
+            });
+            tests.push(Test { name: self.filled(&name, "name")?, kind, limit: None });
+        }
+        for entry in document.file_existence_tests {
+            let name = self.filled(&entry.name, "name")?;
+            tests.push(Test { name, kind: TestKind::Existence(self.existence(&entry, &global)?), limit: None });
+        }
+        if let Some(metadata) = document.metadata_test {
+            let kind = TestKind::Metadata(Box::new(self.metadata(metadata)?));
+            tests.push(Test { name: String::new(), kind, limit: None });
+        }
+        Ok(tests)
+    }
+
+    fn command(
+        &self,
+        entry: CommandEntry,
+        global: &[(String, String)],
+        options: &ContainerOptions,
+    ) -> Result<TestKind> {
+        let _ = entry.teardown;
+        let program = self.filled(&entry.command, "command")?;
+        if entry.setup.iter().any(Vec::is_empty) {
+            return Err(self.wrong(&entry.name, "a command of `setup` is empty"));
+        }
+        let mut options = options.clone();
+        let own = self.variables(&entry.env_vars)?;
+        options.env = own;
+        Ok(TestKind::Command(Box::new(CommandTest {
+            program: Program::Other(std::iter::once(program).chain(entry.args).collect()),
+            setup: entry.setup,
+            options,
+            global_env: global.to_vec(),
+            status: entry.exit_code,
+            stdout: self.expressions(&entry.expected_output)?,
+            stdout_excluded: self.expressions(&entry.excluded_output)?,
+            stderr: self.expressions(&entry.expected_error)?,
+            stderr_excluded: self.expressions(&entry.excluded_error)?,
+        })))
+    }
+
+    fn existence(&self, entry: &ExistenceEntry, global: &[(String, String)]) -> Result<FileTest> {
+        let executable_by = match &entry.is_executable_by {
+            None => None,
+            Some(who) => Some(match who.value.as_str() {
+                "owner" => ExecutableBy::Owner,
+                "group" => ExecutableBy::Group,
+                "other" => ExecutableBy::Other,
+                "any" => ExecutableBy::Any,
+                other => {
+                    let message = format!("`isExecutableBy` is owner, group, other or any, not `{other}`");
+                    return Err(self.wrong(who, &message));
+                }
+            }),
+        };
+        // -1 is container-structure-test's default: any.
+        let id = |id: Option<i64>| id.and_then(|id| u32::try_from(id).ok());
+        Ok(FileTest {
+            path: self.filled(&entry.path, "path")?,
+            global_env: global.to_vec(),
+            is_there: entry.should_exist,
+            permissions: entry.permissions.clone().filter(|text| !text.is_empty()),
+            uid: id(entry.uid),
+            gid: id(entry.gid),
+            executable_by,
+        })
+    }
+
+    fn metadata(&self, entry: MetadataEntry) -> Result<MetadataTest> {
+        let keys = |pairs: &[Pair]| pairs.iter().map(|pair| self.filled(&pair.key, "key")).collect::<Result<Vec<_>>>();
+        let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
+        Ok(MetadataTest {
+            env: self.expected(&entry.env_vars)?,
+            unset_env: keys(&entry.unbound_env_vars)?,
+            labels: self.expected(&entry.labels)?,
+            ports: entry.exposed_ports,
+            absent_ports: entry.unexposed_ports,
+            volumes: entry.volumes,
+            absent_volumes: entry.unmounted_volumes,
+            entrypoint: entry.entrypoint,
+            cmd: entry.cmd,
+            workdir: filled(entry.workdir),
+            user: filled(entry.user),
+        })
+    }
+
+    fn options(&self, entry: RunOptionsEntry) -> Result<ContainerOptions> {
+        if let Some(terminal) = entry.allocate_tty.filter(|terminal| terminal.value) {
+            return Err(self.wrong(&terminal, "`allocateTty` is not supported: tests have no terminal"));
+        }
+        if let Some(file) = entry.env_file.filter(|file| !file.value.is_empty()) {
+            return Err(self.wrong(&file, "`envFile` is not supported: name the variables in `envVars`"));
+        }
+        let env = entry.env_vars.iter().filter_map(|name| Some((name.clone(), (self.variable)(name)?)));
+        Ok(ContainerOptions {
+            env: Vec::new(),
+            passed_on: env.filter(|(_, value)| !value.is_empty()).collect(),
+            user: entry.user.filter(|user| !user.is_empty()),
+            is_privileged: entry.privileged,
+            capabilities: entry.capabilities,
+            mounts: entry.bind_mounts,
+        })
+    }
+
+    fn variables(&self, pairs: &[Pair]) -> Result<Vec<(String, String)>> {
+        let value = |pair: &Pair| pair.value.as_ref().map(|value| value.value.clone()).unwrap_or_default();
+        pairs.iter().map(|pair| Ok((self.filled(&pair.key, "key")?, value(pair)))).collect()
+    }
+
+    fn expected(&self, pairs: &[Pair]) -> Result<Vec<ExpectedPair>> {
+        let pairs = pairs.iter().map(|pair| {
+            let text = pair.value.as_ref().map(|value| value.value.clone()).unwrap_or_default();
+            let value = match &pair.value {
+                Some(value) if pair.is_regex => ExpectedValue::Matching(self.expression(value)?),
+                _ => ExpectedValue::Exactly(text),
+            };
+            Ok(ExpectedPair { key: self.filled(&pair.key, "key")?, value })
+        });
+        pairs.collect()
+    }
+
+    fn expressions(&self, texts: &[Spanned<String>]) -> Result<Vec<Expression>> {
+        texts.iter().map(|text| self.expression(text)).collect()
+    }
+
+    fn expression(&self, text: &Spanned<String>) -> Result<Expression> {
+        text.value.parse().map_err(|why: String| self.wrong(text, &why))
+    }
+
+    fn filled(&self, text: &Spanned<String>, key: &str) -> Result<String> {
+        if text.value.is_empty() {
+            return Err(self.wrong(text, &format!("`{key}` must not be empty")));
+        }
+        Ok(text.value.clone())
+    }
+}

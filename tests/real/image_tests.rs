@@ -1,0 +1,178 @@
+//! `cargo oci test` in engines and runtimes, and beside container-structure-test.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::support::engine::{Docker, Podman};
+use crate::support::environment;
+use crate::support::process::{self, Ran};
+use crate::support::project::{Call, Project};
+use crate::support::registry::DockerRegistry;
+
+/// Tests whose names say whether they pass; in Go's syntax of expressions where it differs.
+const CASES: &str = r#"
+schemaVersion: 2.0.0
+globalEnvVars: [{ key: DIR, value: /app }]
+commandTests:
+  - { name: passes with output, command: /app/hello, args: [one, two], expectedOutput: ['args=one two', '(?m)^uid=65532$'] }
+  - { name: passes with status, command: /app/hello, args: [--exit, '7'], exitCode: 7 }
+  - { name: passes on PATH, command: hello, excludedOutput: ['uid=0'], excludedError: ['panicked'] }
+  - { name: passes with variable, command: $DIR/hello }
+  - { name: fails with own variable, command: $BIN/hello, envVars: [{ key: BIN, value: /app }] }
+  - { name: fails with output, command: /app/hello, expectedOutput: ['{"nope"'] }
+  - { name: fails with excluded, command: /app/hello, excludedOutput: ['Hello'] }
+  - { name: fails with status, command: /app/hello, exitCode: 3 }
+  - { name: fails without program, command: /app/nope, exitCode: 127 }
+  - { name: fails without shell, command: sh, args: ['-c', 'true'] }
+fileExistenceTests:
+  - { name: passes there, path: /app/hello, permissions: '-rwxr-xr-x', uid: 0, gid: 0, isExecutableBy: other }
+  - { name: passes folder, path: /tmp, permissions: dtrwxrwxrwx }
+  - { name: passes away, path: /bin/sh, shouldExist: false }
+  - { name: fails mode, path: /app/hello, permissions: '-rwx------' }
+  - { name: fails owner, path: /app/hello, uid: 65532 }
+  - { name: fails away, path: /nope }
+fileContentTests:
+  - { name: passes content, path: /etc/passwd, expectedContents: ['nonroot:x:65532:65532'], excludedContents: ['bash'] }
+  - { name: fails content, path: /etc/passwd, expectedContents: ['^nonroot'] }
+  - { name: fails away, path: /nope }
+metadataTest:
+  envVars: [{ key: PATH, value: ':/app$', isRegex: true }]
+  labels: [{ key: org.opencontainers.image.version, value: '1.2.3' }]
+  entrypoint: [/app/hello]
+  user: '65532'
+"#;
+
+/// A program that answers the tests, built once.
+fn hello() -> Project {
+    Project::fixture("hello").file("cases.yaml", CASES)
+}
+
+fn with_env(call: Call, env: Vec<(String, OsString)>) -> Call {
+    env.into_iter().fold(call, |call, (key, value)| call.env(&key, value))
+}
+
+/// Returns the verdicts by title, and checks that all platforms agree.
+fn verdicts(ran: &Ran, platforms: usize) -> BTreeMap<String, String> {
+    let found: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}{}", ran.stdout, ran.stderr));
+    let (mut verdicts, mut seen) = (BTreeMap::new(), BTreeMap::new());
+    for result in found[0]["results"].as_array().expect("results") {
+        let (name, verdict) =
+            (result["name"].as_str().expect("a name"), result["verdict"].as_str().expect("a verdict"));
+        let before = verdicts.insert(name.to_owned(), verdict.to_owned());
+        assert!(before.is_none_or(|before| before == verdict), "{result:#}");
+        *seen.entry(name.to_owned()).or_insert(0) += 1;
+    }
+    assert!(seen.values().all(|count| *count == platforms), "{seen:?}");
+    verdicts
+}
+
+/// Asserts that each verdict is the one that its name says.
+#[track_caller]
+fn assert_as_named(verdicts: &BTreeMap<String, String>) {
+    for (name, verdict) in verdicts {
+        let expected = if name.contains("fails") { "failed" } else { "passed" };
+        assert_eq!(verdict, expected, "{name}");
+    }
+    assert_eq!(verdicts.len(), 20);
+}
+
+/// Returns the verdicts of container-structure-test, under the titles of `cargo oci test`.
+fn of_structure_test(project: &Project, docker: &Docker, image: &str) -> BTreeMap<String, String> {
+    let folder =
+        std::env::var_os("CARGO_OCI_TEST_STRUCTURE_PATH").expect("CARGO_OCI_TEST_STRUCTURE_PATH: run `.ci/test`");
+    let mut command = environment::command(PathBuf::from(folder).join("container-structure-test"));
+    command.args(["test", "--image", image, "--output", "json", "--config"]).arg(project.path("cases.yaml"));
+    let Ran { stdout, stderr, .. } = process::run(command.envs(docker.env()));
+    let found: Value = serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{stdout}{stderr}"));
+    let titles = [("Command Test", "command"), ("File Existence Test", "file"), ("File Content Test", "content")];
+    let results = found["Results"].as_array().expect("results").iter().map(|result| {
+        let name = result["Name"].as_str().expect("a name");
+        let title = titles.iter().fold(name.to_owned(), |name, (theirs, ours)| name.replace(theirs, ours));
+        let verdict = if result["Pass"] == json!(true) { "passed" } else { "failed" };
+        (title.replace("Metadata Test", "metadata"), verdict.to_owned())
+    });
+    results.collect()
+}
+
+#[test]
+fn verdicts_are_those_of_container_structure_test() {
+    let (project, docker) = (hello(), Docker::start());
+    with_env(project.oci(&["load", "--engine", "docker"]), docker.env()).succeeds();
+    let theirs = of_structure_test(&project, &docker, "hello:latest");
+    let images = || docker.docker(&["image", "ls", "--all", "--quiet"]).stdout;
+    let before = images();
+    let ours = project.oci(&["test", "--engine", "docker", "--config", "cases.yaml", "--json"]);
+    let ran = with_env(ours, docker.env()).run();
+    assert_eq!(ran.status, 1, "{}", ran.stderr);
+    let ours = verdicts(&ran, 2);
+    assert_eq!(ours, theirs);
+    assert_as_named(&ours);
+    // Nothing is left behind, and no name has moved.
+    assert_eq!(images(), before);
+    assert_eq!(docker.docker(&["ps", "--all", "--quiet"]).stdout, "");
+}
+
+#[test]
+fn verdicts_are_the_same_in_podman_and_runc() {
+    let (project, podman, registry) = (hello(), Podman::new(), DockerRegistry::start());
+    let test = |args: &[&str]| project.oci(&[&["test", "--config", "cases.yaml", "--json"], args].concat());
+    assert_as_named(&verdicts(&with_env(test(&["--engine", "podman"]), podman.env()).run(), 2));
+    // The image in a registry, without any engine on PATH.
+    let repository = registry.reference("hello");
+    project.oci(&["push", &repository]).succeeds();
+    let bin = project.path("bin");
+    fs::create_dir(&bin).expect("a folder");
+    std::os::unix::fs::symlink("/usr/sbin/runc", bin.join("runc")).expect("links");
+    let reference = format!("{repository}:latest");
+    let args = ["test", &reference, "--config", "cases.yaml", "--json"];
+    let ran = project.oci(&args).env("PATH", &bin).run();
+    assert_as_named(&verdicts(&ran, 2));
+    assert!(ran.stderr.contains(" in runc"), "{}", ran.stderr);
+}
+
+#[test]
+fn server_is_tested_before_it_is_pushed() {
+    let registry = DockerRegistry::start();
+    let podman = Podman::new();
+    let project = Project::fixture("service");
+    let key = |status: u16| {
+        format!("test = {{ http = {{ path = \"/\", port = 8080, status = {status} }}, time-limit = \"5s\" }}\n")
+    };
+    let manifest = fs::read_to_string(project.path("Cargo.toml")).expect("a file");
+    let push = |table: &str| {
+        fs::write(project.path("Cargo.toml"), format!("{manifest}{table}")).expect("writes");
+        let repository = registry.reference("service");
+        with_env(project.oci(&["push", &repository, "--test", "--engine", "podman"]), podman.env()).run()
+    };
+    let refused = push(&key(418));
+    assert_eq!(refused.status, 1, "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("did not answer GET / with 418 within 5 s: the last answer had"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(registry.link("service", "latest"), None);
+    let pushed = push(&key(200));
+    assert_eq!(pushed.status, 0, "{}", pushed.stderr);
+    assert!(pushed.stderr.contains("Tested service linux/arm64/v8 http: / on 8080: passed"), "{}", pushed.stderr);
+    assert_eq!(podman.podman(&["ps", "--all", "--quiet"]).stdout, "");
+}
+
+#[test]
+fn program_that_does_not_end_is_killed() {
+    let (project, podman) = (Project::fixture("service"), Podman::new());
+    let manifest = fs::read_to_string(project.path("Cargo.toml")).expect("a file");
+    let table = "test = [{ run = [], time-limit = \"2s\" }, { run = [\"--nope\"], status = 1, stderr = \"usage\" }]\n";
+    fs::write(project.path("Cargo.toml"), format!("{manifest}{table}")).expect("writes");
+    let test = |call: Call| with_env(call.env("NO_COLOR", "1"), podman.env()).run();
+    let args = ["test", "--platform", "linux/amd64"];
+    let ran = test(project.oci(&[&args[..], &["--engine", "podman"]].concat()));
+    assert!(ran.stdout.contains("had not ended after 2 s, and was killed"), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("passed   linux/amd64 command: --nope"), "{}{}", ran.stdout, ran.stderr);
+    assert_eq!(ran.status, 1, "{}", ran.stderr);
+    assert_eq!(podman.podman(&["ps", "--all", "--quiet"]).stdout, "");
+}
