@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::snapshots::{AMD64, elf};
-use crate::support::base::{BaseImage, PLATFORMS};
+use crate::support::base::{BaseImage, PLATFORMS, RISCV64};
 use crate::support::handmade::{Image, Layer, base};
 use crate::support::process::Ran;
 use crate::support::project::{Call, Project};
@@ -26,9 +26,9 @@ fn program(machine: u8) -> Vec<u8> {
 #[test]
 fn all_platforms_of_debian_13_include_riscv64() {
     let project = Project::new("x");
-    BaseImage::new().write(&project.path("base"));
+    BaseImage::new().riscv64().write(&project.path("base"));
     let mut args = vec!["build".to_owned(), "--base=oci:base".to_owned(), "--platform=all".to_owned()];
-    for (platform, machine) in PLATFORMS.into_iter().zip([AMD64, 183, 40, 243]) {
+    for (platform, machine) in PLATFORMS.into_iter().chain([RISCV64]).zip([AMD64, 183, 40, 243]) {
         fs::write(project.path(&machine.to_string()), program(machine)).expect("a program");
         args.push(format!("--prebuilt={platform}={machine}"));
     }

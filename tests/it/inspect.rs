@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::base::{BaseImage, PLATFORMS, WrittenBase};
+use crate::support::base::{BaseImage, WrittenBase};
 use crate::support::environment;
 use crate::support::handmade::{Image, Layer, Packing, base};
 use crate::support::process::{Ran, output};
@@ -93,7 +93,7 @@ fn validate_of_valid_image_prints_nothing_to_stdout() {
 fn validate_finds_every_flipped_bit() {
     let (_, written) = with(&BaseImage::new());
     let part = written.platform("linux/arm64/v8").clone();
-    let shared = "(a layer of linux/amd64, linux/arm64/v8, linux/arm/v7, linux/riscv64)";
+    let shared = "(a layer of linux/amd64, linux/arm64/v8, linux/arm/v7)";
     let cases = [
         (&part.layers[0], "(a layer of linux/arm64/v8)"),
         (&part.layers[1], shared),
@@ -285,16 +285,16 @@ fn assert_says(words: &str, parts: &[&str]) {
 }
 
 const TREE: &str = "\
-oci:base (nonroot)  8.2 KiB
-sha256:fb9b540e436692639216eaf2aa32d67fd9068e4a26674706848a4e94dc88bd38
+oci:base (nonroot)  7.6 KiB
+sha256:2279993607eaf81bcddd69bcab68e41bc45f8eff6f08c99d30cf9f13f7eb7bc0
 └─ linux/amd64  3.8 KiB in 4 layers
-   sha256:d94581524f41eb7123cbf5a2e6ff0843e0d1a500727169166a7ad4b9e05ef84f
+   sha256:7cd86002b3211256c2c0337ad75ef716e7935fa76fc205ad4f69f3fd895fe630
    ├─ layers
-   │  8a0fb8fd18ec      491 B   13%  gzip  bazel build //static
+   │  27befb53fc21      490 B   13%  gzip  bazel build //static
    │  ef6d698fb2b1      608 B   16%  gzip  bazel build //static
    │  2fe097681618      201 B    5%  zstd  bazel build //static
    │  087d9ff8ce80    2.5 KiB   66%  tar   bazel build //static
-   ├─ config  bc0b26946aa0
+   ├─ config  4863329239bf
    │  created     1970-01-01T00:00:00Z
    │  user        65532
    │  entrypoint  /base/entrypoint
@@ -305,7 +305,7 @@ sha256:fb9b540e436692639216eaf2aa32d67fd9068e4a26674706848a4e94dc88bd38
    │  labels      com.example.kept=yes
    │              org.opencontainers.image.source=https://example.com/base
    └─ attached
-      └─ f3f8279e1849      243 B  attestation-manifest
+      └─ fdc5c1b6f389      243 B  attestation-manifest
                                   https://spdx.dev/Document
 ";
 
@@ -314,16 +314,8 @@ fn inspect_tree_fits_the_screen() {
     let (project, _) = with(&BaseImage::new().attestations());
     assert_eq!(inspected(&project, &["base", "--platform", "linux/amd64"]), TREE);
     let all = inspected(&project, &["oci:base:nonroot"]);
-    assert!(all.starts_with("oci:base:nonroot  15.8 KiB\nsha256:fb9b"), "{all}");
-    assert_says(
-        &all,
-        &[
-            "├─ linux/arm64/v8  3.8",
-            "├─ linux/arm/v7  3.8",
-            "└─ linux/riscv64  3.8",
-            "config  80058b783c9c  same as linux/amd64",
-        ],
-    );
+    assert!(all.starts_with("oci:base:nonroot  12.7 KiB\nsha256:2279"), "{all}");
+    assert_says(&all, &["├─ linux/arm64/v8  3.8", "└─ linux/arm/v7  3.8", "config  904227cc9889  same as linux/amd64"]);
     let colored = inspected(&project, &["base", "--platform", "linux/amd64", "--color", "always"]);
     assert!(colored.contains('\u{1b}'), "{colored}");
     assert_eq!(anstream::adapter::strip_str(&colored).to_string(), TREE);
@@ -365,8 +357,7 @@ fn inspect_json_has_all_facts() {
 fn missing_platform_error_lists_available_ones() {
     let (project, _) = with(&BaseImage::new());
     BaseImage::new().single("linux/arm/v7").write(&project.path("single"));
-    let all = PLATFORMS.join(", ");
-    for (image, has) in [("base", all.as_str()), ("single", "linux/arm/v7")] {
+    for (image, has) in [("base", "linux/amd64, linux/arm64/v8, linux/arm/v7"), ("single", "linux/arm/v7")] {
         let words = project.oci(&["inspect", image, "--platform", "linux/s390x"]).fails(1);
         assert_says(
             &words,
@@ -549,7 +540,7 @@ fn inspect_marks_missing_blobs_and_rejects_corrupt_ones() {
     let (project, written) = with(&BaseImage::new());
     let arm = written.platform("linux/arm/v7");
     fs::remove_file(crate::support::blob(&project.path("base"), &arm.manifest)).expect("a blob");
-    assert_says(&inspected(&project, &["base"]), &[&format!("├─ linux/arm/v7  missing\n│  {}\n", arm.manifest)]);
+    assert_says(&inspected(&project, &["base"]), &[&format!("└─ linux/arm/v7  missing\n   {}\n", arm.manifest)]);
     let all = json_of(&project, &["base"]);
     assert_eq!(all["images"][0]["manifests"][2]["missing"], true);
     let amd = written.platform("linux/amd64");

@@ -23,8 +23,8 @@ mod described;
 mod docs;
 mod engines;
 mod failures;
-mod image_tests;
 mod glibc;
+mod image_tests;
 mod inspect;
 mod json;
 #[cfg(feature = "keyless")]

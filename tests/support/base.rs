@@ -15,8 +15,11 @@ use super::strict::random::Random;
 
 /// The tag of the image in its layout.
 pub const TAG: &str = "nonroot";
-/// What the image is there for.
-pub const PLATFORMS: [&str; 4] = ["linux/amd64", "linux/arm64/v8", "linux/arm/v7", "linux/riscv64"];
+/// What the image is there for, unless it is also there for [`RISCV64`].
+pub const PLATFORMS: [&str; 3] = ["linux/amd64", "linux/arm64/v8", "linux/arm/v7"];
+
+/// What Debian 13 is there for, other than Debian 12.
+pub const RISCV64: &str = "linux/riscv64";
 
 const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const CREATED: &str = "1970-01-01T00:00:00Z";
@@ -49,6 +52,7 @@ pub struct BaseImage {
     big: usize,
     glibc: bool,
     debian: Option<&'static str>,
+    riscv64: bool,
 }
 
 /// A base image in an OCI layout.
@@ -121,14 +125,20 @@ impl BaseImage {
         self
     }
 
+    /// Also for [`RISCV64`].
+    pub fn riscv64(mut self) -> BaseImage {
+        self.riscv64 = true;
+        self
+    }
+
     /// Writes it as an OCI layout into `folder`. The same image has the same digests each time.
     pub fn write(&self, folder: &Path) -> WrittenBase {
         fs::create_dir_all(folder.join("blobs/sha256")).expect("a folder for the layout");
         let layout =
             Layout { folder, docker_types: self.docker_types, big: self.big, glibc: self.glibc, debian: self.debian };
+        let all = PLATFORMS.into_iter().chain(self.riscv64.then_some(RISCV64));
         let wanted = |platform: &&str| self.single.as_deref().is_none_or(|one| one == *platform);
-        let parts: Vec<(BasePlatform, Value)> =
-            PLATFORMS.into_iter().filter(wanted).map(|platform| layout.image(platform)).collect();
+        let parts: Vec<(BasePlatform, Value)> = all.filter(wanted).map(|platform| layout.image(platform)).collect();
         assert!(!parts.is_empty(), "the base image is not there for {:?}", self.single);
 
         let mut manifests: Vec<Value> = parts.iter().map(|(_, entry)| entry.clone()).collect();
@@ -444,7 +454,7 @@ fn layers_of(architecture: &str) -> [(Packing, Vec<u8>); 4] {
     root.link("./var/run", "/run");
     root.file("./etc/passwd", PASSWD);
     root.file("./etc/group", GROUP);
-    let package = format!("Package: base-files\nVersion: 13.8\nArchitecture: {architecture}\n");
+    let package = format!("Package: base-files\nVersion: 12.4\nArchitecture: {architecture}\n");
     root.file("./var/lib/dpkg/status.d/base-files", &package);
 
     let mut certificates = Layer::default();

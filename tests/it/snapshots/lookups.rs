@@ -35,7 +35,7 @@ fn lookup_errors_match_snapshot() {
             look("a digest in capitals", &[&format!("{place}@{capital}")]);
         }
         look("a layout with a digest in capitals", &["capitals"]);
-        look("a platform that is not there", &["base", "--platform", "linux/s390x"]);
+        look("a platform that is not there", &["base", "--platform", "linux/riscv64"]);
         told.error_later(
             &format!("a registry that is not there, to {command}"),
             &project,
