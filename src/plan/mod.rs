@@ -35,6 +35,7 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{Metadata, Package};
 use miette::{Context, IntoDiagnostic, miette};
 
+pub use allocator::Advice;
 pub(crate) use compile::{CargoRun, CompilePlan, Resolve};
 pub use image::ImagePlan;
 pub(crate) use remap::Remap;
@@ -75,15 +76,6 @@ pub struct Plan {
     pub unread_tables: Vec<ConfigError>,
     /// Advice about it, which is given once.
     pub advice: Vec<Advice>,
-}
-
-/// Advice about an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Advice {
-    /// The layout of the image: it is given once for each.
-    pub layout: PathBuf,
-    /// The text.
-    pub text: String,
 }
 
 impl Plan {
