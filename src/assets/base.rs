@@ -1,13 +1,16 @@
 //! What rules and volumes need to know of the base: its users, and the folders it has.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use miette::{Report, miette};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::find::SourceDirs;
 use super::folders;
 use super::owners::{instead, owners};
-use super::plan::{AssetPlan, BaseFacts, is_generated};
+use super::plan::{AssetPlan, BaseFacts, is_generated, parents, path};
 use crate::config::FileRule;
 use crate::error::{Result, cannot_read, or_help};
 use crate::filesystem::{ProcessUser, UserDatabase, UserError, contents};
@@ -15,7 +18,8 @@ use crate::image::Layer;
 use crate::image::layer::{EntryKind, FileContent};
 use crate::image::passwd::is_number;
 use crate::platform::Platform;
-use crate::store::Source;
+use crate::store::cache::records::RecordKind;
+use crate::store::{Cache, Source};
 
 /// A base for one platform.
 pub(crate) struct BaseLayers<'a> {
@@ -23,6 +27,8 @@ pub(crate) struct BaseLayers<'a> {
     pub(crate) platform: &'a Platform,
     /// The source of its layers.
     pub(crate) source: &'a dyn Source,
+    /// Has what was found in the layers before.
+    pub(crate) cache: &'a Cache,
     /// Its layers, the lowest first.
     pub(crate) layers: &'a [Layer],
     /// The user of its config, `user[:group]`; empty for root.
@@ -35,20 +41,15 @@ pub(crate) struct BaseLayers<'a> {
 /// Returns an error if neither the base nor the files of the image have a user or group that is named, or if the base cannot
 /// be read.
 pub(crate) fn facts(plan: &AssetPlan, base: &BaseLayers) -> Result<BaseFacts> {
-    let paths = folders::candidates(plan);
     let is_user_named = plan.user.is_some_and(|user| !user.split(':').all(is_number));
     let has_owners = plan.rules.iter().filter_map(|rule| rule.owner.as_ref()).any(|owner| owner.get_ref().has_name());
     let needs_user = is_user_named || !plan.volumes.is_empty();
-    let mut facts = BaseFacts::default();
-    let mut users = UserDatabase::default();
-    if needs_user || has_owners || !paths.is_empty() {
-        let tree = contents::merge(base.source, base.layers).map_err(|error| unreadable(error, base))?;
-        facts.present = paths.into_iter().filter(|path| tree.find(path).is_some()).collect();
-        if needs_user || has_owners {
-            users = UserDatabase::read(base.source, base.layers, &tree).map_err(|error| unreadable(error, base))?;
-        }
-    }
-    let own = if needs_user || has_owners { OwnAccounts::read(plan)? } else { OwnAccounts::default() };
+    let query = BaseQuery { paths: folders::candidates(plan), has_users: needs_user || has_owners };
+    let mut facts = BaseFacts { lacks_program: lacks_program(plan, base)?, ..BaseFacts::default() };
+    let BaseContent { present, passwd, group } = query.answer(base).map_err(|error| unreadable(error, base))?;
+    facts.present = present;
+    let mut users = UserDatabase::new(passwd, group);
+    let own = if query.has_users { OwnAccounts::read(plan)? } else { OwnAccounts::default() };
     users.replace(own.passwd, own.group);
     facts.owners = owners(plan.rules, &users, base.platform)?;
     if needs_user {
@@ -60,6 +61,74 @@ pub(crate) fn facts(plan: &AssetPlan, base: &BaseLayers) -> Result<BaseFacts> {
         }
     }
     Ok(facts)
+}
+
+/// What is looked up in the layers of a base.
+#[derive(Serialize)]
+struct BaseQuery {
+    /// Paths that may be there, without their leading slash.
+    paths: BTreeSet<String>,
+    /// Whether its users are needed.
+    has_users: bool,
+}
+
+/// What was found.
+#[derive(Default, Serialize, Deserialize)]
+struct BaseContent {
+    /// The paths that are there.
+    present: BTreeSet<String>,
+    passwd: Vec<u8>,
+    group: Vec<u8>,
+}
+
+impl BaseQuery {
+    /// Looks it up. The layers are read once for each query: what is found is kept in the cache.
+    fn answer(&self, base: &BaseLayers) -> Result<BaseContent> {
+        if self.paths.is_empty() && !self.has_users {
+            return Ok(BaseContent::default());
+        }
+        let layers: Vec<_> = base.layers.iter().map(|layer| layer.descriptor.digest().as_ref()).collect();
+        let key = json!({ "layers": layers, "query": self }).to_string();
+        if let Some(known) = base.cache.get::<BaseContent>(RecordKind::Base, &key) {
+            return Ok(known);
+        }
+        let tree = contents::merge(base.source, base.layers)?;
+        let users =
+            if self.has_users { UserDatabase::read(base.source, base.layers, &tree)? } else { UserDatabase::default() };
+        let found = BaseContent {
+            present: self.paths.iter().filter(|path| tree.find(path).is_some()).cloned().collect(),
+            passwd: users.passwd().to_vec(),
+            group: users.group().to_vec(),
+        };
+        base.cache.put(RecordKind::Base, &key, &found);
+        Ok(found)
+    }
+}
+
+/// Returns whether the program that starts is neither in the image's own layers nor in its base. A base that cannot be read
+/// may have it.
+fn lacks_program(plan: &AssetPlan, base: &BaseLayers) -> Result<bool> {
+    let Some(program) = plan.program.map(|program| program.trim_matches('/')) else { return Ok(false) };
+    if program.is_empty() || plan.binaries.iter().any(|binary| binary == program) || may_have(plan, program)? {
+        return Ok(false);
+    }
+    let query = BaseQuery { paths: BTreeSet::from([program.to_owned()]), has_users: false };
+    Ok(query.answer(base).is_ok_and(|found| found.present.is_empty()))
+}
+
+/// Returns whether the rules of `files` may make something at a path, or a link on the way to it.
+fn may_have(plan: &AssetPlan, program: &str) -> Result<bool> {
+    let (generated, rules): (Vec<_>, Vec<_>) = plan.rules.iter().partition(|rule| is_generated(rule, plan.target_dir));
+    let is_below = |folder: &str| {
+        folder.is_empty() || program.strip_prefix(folder).is_some_and(|end| end.is_empty() || end.starts_with('/'))
+    };
+    if generated.into_iter().any(|rule| is_below(path(rule))) {
+        return Ok(true);
+    }
+    let dirs = SourceDirs { target_dir: plan.target_dir, out_dir: None };
+    let files = plan.files(rules.into_iter().map(|rule| (rule, (0, 0))), &dirs, &BaseFacts::default())?;
+    let is_link = |path: &str| files.get(path).is_some_and(|file| matches!(file.entry.kind, EntryKind::Symlink(_)));
+    Ok(files.contains_key(program) || parents(program).any(is_link))
 }
 
 fn unreadable(error: Report, base: &BaseLayers) -> Report {
@@ -156,16 +225,23 @@ pub(super) mod tests {
             written.push(Layer { descriptor: layer.descriptor, diff_id: layer.diff_id });
         }
         let platform = "linux/arm64".parse().expect("a platform");
-        let base = BaseLayers { platform: &platform, source: &memory, layers: &written, user };
+        let cache = Cache::open(folder.path().join("cache")).expect("a cache");
+        let base = BaseLayers { platform: &platform, source: &memory, cache: &cache, layers: &written, user };
         let rules = table.files.unwrap_or_default();
         let volumes: Vec<Folder> = table.volumes.into_iter().flatten().map(|volume| volume.0).collect();
         let target_dir = folder.path().join("target");
         let plan = AssetPlan {
             volumes: &volumes,
             user: table.user.as_ref().map(|user| user.0.as_str()),
+            program: table.entrypoint.as_ref().map(|entrypoint| entrypoint.0[0].as_str()),
             ..AssetPlan::of(&rules, &target_dir)
         };
-        facts(&plan, &base).map_err(|error| {
+        let found = facts(&plan, &base);
+        // What was found is found again without the layers.
+        let empty = Memory::default();
+        let again = facts(&plan, &BaseLayers { source: &empty, ..base });
+        assert!(found.is_err() || again.as_ref().ok() == found.as_ref().ok(), "{again:?}");
+        found.map_err(|error| {
             let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
             format!("{} ({})", causes.join(": "), error.help().map(|help| help.to_string()).unwrap_or_default())
         })
@@ -246,6 +322,30 @@ pub(super) mod tests {
         assert!(!read("files = [{ from = 'a', to = '/etc/', owner = 5 }, { from = 'a', to = '/srv/www/' }]"));
         assert!(read("user = 'root'") && read("volumes = ['/data']"));
         assert!(read("files = [{ from = 'a', to = '/srv/www/', owner = 5 }]"));
+    }
+
+    #[test]
+    fn program_is_in_the_base_or_the_image() {
+        let link = LayerEntry { kind: EntryKind::Symlink("usr/bin".to_owned()), ..LayerEntry::directory("bin") };
+        let base = [vec![link, file("usr/bin/tini", "")]];
+        let lacks = |table: &str| facts_over(&base, "", table, &[]).expect("facts").lacks_program;
+        for there in [
+            "entrypoint = ['/usr/bin/tini']",
+            "entrypoint = ['/bin/tini', '--']",
+            "entrypoint = ['/opt/a']\nfiles = [{ from = 'a', to = '/opt/' }]",
+            "entrypoint = ['/opt/a/x']\nfiles = [{ from = 'target/x', to = '/opt/' }]",
+        ] {
+            assert!(!lacks(there), "{there}");
+        }
+        for missing in [
+            "entrypoint = ['/usr/bin/tiny']",
+            "entrypoint = ['/opt/b']\nfiles = [{ from = 'a', to = '/opt/' }, { from = 'target/x', to = '/optional/' }]",
+        ] {
+            assert!(lacks(missing), "{missing}");
+        }
+        // A base that cannot be read may have it.
+        let broken = [vec![file("a", "")], vec![file("a/b", "")]];
+        assert!(!facts_over(&broken, "", "entrypoint = ['/tini']", &[]).expect("facts").lacks_program);
     }
 
     #[test]

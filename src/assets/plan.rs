@@ -20,6 +20,8 @@ pub(crate) struct AssetPlan<'a> {
     pub(crate) volumes: &'a [Folder],
     /// The user that the image runs as; `None` for the base's.
     pub(crate) user: Option<&'a str>,
+    /// The program that starts, if its path is absolute.
+    pub(crate) program: Option<&'a str>,
     /// The paths of the binaries in the image, without their leading slash.
     pub(crate) binaries: &'a [String],
     /// Cargo's target directory.
@@ -39,6 +41,8 @@ pub(crate) struct BaseFacts {
     pub(crate) volumes: OwnerIds,
     /// The paths that the base has, of those of folders that may be made; without their leading slash.
     pub(crate) present: BTreeSet<String>,
+    /// Whether neither the base nor the image has the program that starts.
+    pub(crate) lacks_program: bool,
 }
 
 /// Returns whether the files of a rule may not exist before cargo has run.

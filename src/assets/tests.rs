@@ -16,6 +16,7 @@ impl<'a> AssetPlan<'a> {
             rules,
             volumes: &[],
             user: None,
+            program: None,
             binaries: &[],
             target_dir,
             image_time: 0,
@@ -370,7 +371,7 @@ fn layer(package: &Package, facts: &BaseFacts, volumes: &[&str], is_scratch: boo
 /// Returns the facts of a base that has these folders. Each rule's files belong to 5:6, and volumes to 7:8.
 fn facts_with(package: &Package, present: &[&str]) -> BaseFacts {
     let present = present.iter().map(|path| (*path).to_owned()).collect();
-    BaseFacts { owners: vec![(5, 6); package.rules.len()], volumes: (7, 8), present }
+    BaseFacts { owners: vec![(5, 6); package.rules.len()], volumes: (7, 8), present, lacks_program: false }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Files of the package that hardly belong in an image: secrets, and what git ignores.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -121,9 +121,8 @@ impl PackagedFile {
 fn ignored<'a>(folder: &Path, files: &[&'a PackagedFile], environment: &Environment) -> Vec<&'a PackagedFile> {
     let manifest = folder.join("Cargo.toml");
     let paths = files.iter().flat_map(|file| [file.path.as_path(), file.source.as_path()]).chain([manifest.as_path()]);
-    let paths: BTreeSet<_> = paths.filter_map(Path::to_str).map(str::to_owned).collect();
-    let Some(ignored) = git::ignored(folder, environment, &paths) else { return Vec::new() };
-    let is_ignored = |path: &Path| path.to_str().is_some_and(|path| ignored.contains(path));
+    let Some(ignored) = IgnoredPaths::find(folder, paths, environment) else { return Vec::new() };
+    let is_ignored = |path: &Path| ignored.contains(path);
     // Then nothing of the package is a part of the repository.
     if is_ignored(&manifest) {
         return Vec::new();
@@ -136,6 +135,49 @@ fn ignored<'a>(folder: &Path, files: &[&'a PackagedFile], environment: &Environm
     let mixed: BTreeSet<_> = files.iter().filter(|file| is_kept(file)).map(|file| &file.source).collect();
     let files = files.iter().copied().filter(|file| is_ignored(&file.path));
     files.filter(|file| mixed.contains(&file.source) && !is_ignored(&file.source)).collect()
+}
+
+/// The paths that git ignores. Git refuses paths in other repositories, such as submodules: it is asked within each.
+struct IgnoredPaths<'a> {
+    folder: &'a Path,
+    found: HashSet<String>,
+}
+
+impl<'a> IgnoredPaths<'a> {
+    /// Asks git about paths in the folder of a package and below it. Returns `None` if the folder is in no work tree.
+    fn find(
+        folder: &'a Path,
+        paths: impl Iterator<Item = &'a Path>,
+        environment: &Environment,
+    ) -> Option<IgnoredPaths<'a>> {
+        let mut of_repositories: BTreeMap<&Path, BTreeSet<String>> = BTreeMap::new();
+        let mut left: Vec<&Path> = paths.collect();
+        while let Some(path) = left.pop() {
+            let repository = repository(folder, path);
+            let Some(text) = path.to_str() else { continue };
+            if of_repositories.entry(repository).or_default().insert(text.to_owned()) && repository != folder {
+                // The one around it may ignore all of it.
+                left.push(repository);
+            }
+        }
+        let mut found = git::ignored(folder, environment, &of_repositories.remove(folder)?)?;
+        for (repository, paths) in of_repositories {
+            found.extend(git::ignored(repository, environment, &paths).into_iter().flatten());
+        }
+        Some(IgnoredPaths { folder, found })
+    }
+
+    fn contains(&self, path: &Path) -> bool {
+        let repository = repository(self.folder, path);
+        path.to_str().is_some_and(|path| self.found.contains(path))
+            || repository != self.folder && self.contains(repository)
+    }
+}
+
+/// Returns the root of the repository that a path is in, if that begins below the folder of the package; else the folder.
+fn repository<'a>(folder: &'a Path, path: &'a Path) -> &'a Path {
+    let above = path.ancestors().skip(1).take_while(|above| *above != folder && above.starts_with(folder));
+    above.into_iter().find(|above| above.join(".git").exists()).unwrap_or(folder)
 }
 
 /// Returns whether a file holds a private key or passwords, by its name or its content.

@@ -147,7 +147,7 @@ mod tests {
     const TODAY: Date = date(2026, 11, 29);
 
     fn base(created: &[&str]) -> Base {
-        let mut base = Base::scratch(&[crate::platform::PlatformChoice::All]);
+        let mut base = Base::scratch(&[crate::platform::PlatformChoice::All(crate::platform::Libc::Musl)]);
         base.images = TARGETS
             .iter()
             .zip(created)

@@ -44,6 +44,10 @@ pub(crate) fn read(image: &ImagePlan, bases: &mut Bases) -> Result<Base> {
 /// Returns an error if the base cannot be read, or does not know the user of the image or an owner of files.
 pub(crate) fn prepare(image: &ImagePlan, base: Base, bases: &Bases) -> Result<PreparedBase> {
     support::check(image, &base, bases)?;
-    let facts = files::facts(image, &base, bases.source(&image.base)?)?;
+    let cache = bases.context().cache()?;
+    let facts = files::facts(image, &base, bases.source(&image.base)?, &cache)?;
+    if let Some(warning) = files::missing_program(image, &base, &facts) {
+        bases.context().warn(warning);
+    }
     Ok(PreparedBase { base, facts })
 }

@@ -17,8 +17,8 @@ use crate::event::Event;
 use crate::image::layer::Layer;
 use crate::plan::ImagePlan;
 use crate::reference::BaseReference;
-use crate::store::Source;
 use crate::store::layer::layers_of;
+use crate::store::{Cache, Source};
 
 /// The assets of an image.
 pub(crate) struct AssetLayers<'a> {
@@ -45,11 +45,12 @@ pub(crate) fn names_folder(plan: &ImagePlan, folder: &str) -> bool {
     assets::is_named(&asset_plan(plan, &[]), folder)
 }
 
-/// Returns what the base decides of the layer of assets, for each platform. `source` has the content of the base.
+/// Returns what the base decides of the layer of assets, for each platform. `source` has the content of the base, `cache` what
+/// was found in it before.
 ///
 /// # Errors
 /// Returns an error if the base does not know the user of the image or an owner of files, or cannot be read.
-pub(crate) fn facts(plan: &ImagePlan, base: &Base, source: &dyn Source) -> Result<Vec<BaseFacts>> {
+pub(crate) fn facts(plan: &ImagePlan, base: &Base, source: &dyn Source, cache: &Cache) -> Result<Vec<BaseFacts>> {
     let binaries = binaries(plan);
     let assets = asset_plan(plan, &binaries);
     let mut facts: Vec<BaseFacts> = Vec::new();
@@ -62,10 +63,25 @@ pub(crate) fn facts(plan: &ImagePlan, base: &Base, source: &dyn Source) -> Resul
         } else {
             let layers = layers_of(&below.config, &below.layers)?;
             let user = user(below);
-            assets::facts(&assets, &BaseLayers { platform: &below.platform, source, layers: &layers, user })?
+            assets::facts(&assets, &BaseLayers { platform: &below.platform, source, cache, layers: &layers, user })?
         });
     }
     Ok(facts)
+}
+
+/// Returns a warning if neither the image nor its base has the program that starts.
+pub(crate) fn missing_program(plan: &ImagePlan, base: &Base, facts: &[BaseFacts]) -> Option<String> {
+    // Then the plan has warned already.
+    let program = plan.entrypoint.first().filter(|_| plan.missing_program().is_none())?;
+    let lacking = base.images.iter().zip(facts).filter(|(_, facts)| facts.lacks_program);
+    let platforms: Vec<_> = lacking.map(|(image, _)| image.platform.to_string()).collect();
+    (!platforms.is_empty()).then(|| {
+        format!(
+            "the image {} starts {program}, which neither its files nor its base have for {}: correct `entrypoint`, or add the program with `files`",
+            plan.name,
+            platforms.join(", ")
+        )
+    })
 }
 
 /// Returns the user of the config of a base; empty for root.
@@ -124,6 +140,7 @@ fn asset_plan<'a>(plan: &'a ImagePlan, binaries: &'a [String]) -> AssetPlan<'a> 
         rules: &plan.files,
         volumes: &plan.volumes,
         user: plan.user.as_deref(),
+        program: plan.entrypoint.first().map(String::as_str).filter(|program| program.starts_with('/')),
         binaries,
         target_dir: &plan.target_dir,
         image_time: plan.mtime(),

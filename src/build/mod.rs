@@ -36,6 +36,8 @@ mod settings;
 mod support;
 mod verify_base;
 
+use std::sync::Arc;
+
 use miette::miette;
 
 use self::hooks::Hooks;
@@ -94,6 +96,9 @@ impl<'a> Build<'a> {
         let toolchain = if plan.prebuilt.is_empty() { Some(toolchain?) } else { toolchain.ok() };
         // A warning may say why the check fails.
         plan.warnings.iter().for_each(|message| self.context.warn(message));
+        for warning in &plan.unread_tables {
+            self.context.report(Event::UnreadTable { warning: Arc::new(warning.clone()) });
+        }
         check(&plan)?;
         announce(&plan, self.context);
         advise(&plan, self.context)?;

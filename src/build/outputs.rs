@@ -29,16 +29,19 @@ pub(crate) fn write(
     let time = image_plan.mtime();
     for Output { kind, path, referrers } in &plan.outputs {
         let referrers = if *referrers { ReferrersPlace::Index } else { ReferrersPlace::Beside };
+        let mut only = None;
         match kind {
             OutputKind::OciDir => copy_layout(layout, image, path, referrers, listener)?,
             OutputKind::OciArchive => ArchiveContents::of_layout(layout, referrers)?.write_file(time, path)?,
             OutputKind::DockerArchive => {
                 let docker = docker_image(image)?;
+                let has_more = image.manifests.len() > 1;
+                only = platform_of(image, &docker).filter(|_| has_more);
                 let contents = ArchiveContents::of_image(layout, &image.root, &docker.names)?;
                 contents.with_docker_image(&docker)?.write_file(time, path)?;
             }
         }
-        listener(Event::Wrote { path: path.clone() });
+        listener(Event::Wrote { path: path.clone(), only });
     }
     match &plan.sbom_dir {
         Some(folder) => write_sboms(folder, layout, image, listener),
@@ -78,7 +81,7 @@ fn write_sboms(folder: &Path, layout: &Layout, image: &BuiltImage, listener: Lis
         let path = folder.join(&attached.file);
         let content = read(layout, &attached.content)?;
         atomic::replace(&path, |file| file.write_all(&content)).map_err(|error| on_path("write", &path, error))?;
-        listener(Event::Wrote { path });
+        listener(Event::Wrote { path, only: None });
     }
     Ok(())
 }
@@ -89,6 +92,12 @@ fn docker_image(image: &BuiltImage) -> Result<DockerImage<'_>> {
         image.manifests.iter().find(|manifest| manifest.platform == Platform::host()).or(image.manifests.first());
     let manifest = manifest.ok_or_else(|| miette!("the image {} has no platform", image.name))?;
     Ok(DockerImage { manifest: &manifest.descriptor, names: image.tagged_names() })
+}
+
+/// Returns the platform that a Docker image of `image` is for.
+fn platform_of(image: &BuiltImage, docker: &DockerImage) -> Option<Platform> {
+    let manifest = image.manifests.iter().find(|manifest| manifest.descriptor == *docker.manifest);
+    manifest.map(|manifest| manifest.platform.clone())
 }
 
 /// Writes the result as JSON.

@@ -11,7 +11,7 @@ use miette::{IntoDiagnostic, miette};
 
 use super::auditable::Auditable;
 use super::base::{self, BaseState};
-use super::binaries::{self, Binaries};
+use super::binaries::Binaries;
 use super::budget;
 use super::dynamic::DynamicLinkCheck;
 use super::hooks::{Hooks, ImageBase};

@@ -65,9 +65,12 @@ pub(crate) fn with_base(plan: &ImagePlan, base: &Base, values: &Labels) -> Label
 
 /// Returns the error of a setting that names a variable which neither it nor the base has.
 pub(crate) fn unknown_variable(plan: &ImagePlan, error: &UnknownVariable) -> Report {
-    miette!(
-        help = "write `$$` for a dollar sign, or set the variable before it is used",
-        "cannot configure the image {}: {error}",
-        plan.name
-    )
+    let way = match error.name.as_str() {
+        "" => String::new(),
+        name => format!(
+            "; for a variable of this machine, write `{{env.{name}}}`; set another variable of the image before {}",
+            error.key
+        ),
+    };
+    miette!(help = format!("write `$$` for a dollar sign{way}"), "cannot configure the image {}: {error}", plan.name)
 }

@@ -31,14 +31,13 @@ impl<'a> BaseVerifier<'a> {
         BaseVerifier { context: bases.context(), is_offline: bases.is_offline() }
     }
 
-    /// Verifies the base of an image, if it must be signed. The embedded base is a part of this program, and has no
-    /// signature of its own.
+    /// Verifies the base of an image, if it must be signed.
     ///
     /// # Errors
     /// Returns an error if the key cannot be read, or has not signed the base.
     pub(crate) fn check(&self, image: &ImagePlan, base: &Base) -> Result<()> {
         match (&image.base_verify, &base.root) {
-            (Some(key), Some(root)) if image.base != BaseReference::Embedded => {
+            (Some(key), Some(root)) => {
                 let public = key::public(key, &self.context.environment)?;
                 let verified = self.verify(&image.base, root, key, &public);
                 verified.wrap_err_with(|| format!("base {} rejected", image.base))

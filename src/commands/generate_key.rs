@@ -43,7 +43,7 @@ pub(crate) fn run(args: &GenerateKeyArgs, context: &GlobalContext) -> Result<Out
         return Err(error).wrap_err("cannot write the key pair");
     }
     for path in [&private, &public] {
-        context.report(Event::Wrote { path: path.clone() });
+        context.report(Event::Wrote { only: None, path: path.clone() });
     }
     if let Some(message) = missing_in_gitignore(&private, context) {
         context.warn(message);

@@ -53,7 +53,7 @@ pub(crate) fn run(args: &LoginArgs, context: &GlobalContext) -> Result<Outcome> 
     if let Some(service) = service
         && let Some(path) = HostSettings::remember_service(&context.environment, &args.registry, &service)?
     {
-        context.report(Event::Wrote { path });
+        context.report(Event::Wrote { only: None, path });
     }
     Ok(Outcome::Done)
 }

@@ -13,7 +13,7 @@ use crate::context::image::reference;
 use crate::error::{Result, on_path};
 use crate::event::ImageVerdicts;
 use crate::plan::Request;
-use crate::platform::PlatformChoice;
+use crate::platform::{Libc, PlatformChoice};
 use crate::report::junit;
 use crate::store::atomic;
 use crate::testing::suite::suites;
@@ -53,7 +53,7 @@ fn other(args: &TestArgs, image: &str, context: &GlobalContext) -> Result<ImageV
     let test = || {
         let mut bases = Bases::new(context, true, args.cargo.offline || args.cargo.frozen)?;
         let platforms = match args.image.choices() {
-            choices if choices.is_empty() => vec![PlatformChoice::All],
+            choices if choices.is_empty() => vec![PlatformChoice::All(Libc::default())],
             choices => choices,
         };
         let base = bases.find(&reference, &platforms)?;

@@ -1,7 +1,7 @@
 //! Runs cargo, mostly once for all packages and targets: its messages → [`Binary`].
 
 mod allocator;
-mod c_libraries;
+pub mod c_libraries;
 pub(crate) mod cargo_config;
 pub(crate) mod elf;
 mod host_flags;
@@ -141,8 +141,11 @@ impl CargoJob<'_> {
         for target in self.targets {
             command.args(["--target", target.triple]);
         }
-        let needs =
-            |target| TargetNeeds { libc: toolchain.libc(target), glibc: self.linkers.glibc.get(&target).copied() };
+        let needs = |target| TargetNeeds {
+            libc: toolchain.libc(target),
+            has_own_linker: toolchain.has_own_linker(target).unwrap_or(true),
+            glibc: self.linkers.glibc.get(&target).copied(),
+        };
         let flags = rustflags::add(&self.plan.remaps, &toolchain.sysroot, self.config, self.targets, needs)?;
         command.args(flags.args).envs(flags.variable);
         let messages = self.execute(command, on_binary)?;
@@ -280,7 +283,7 @@ fn no_library(missing: &[MissingTool], status: i32) -> Option<NoLibrary> {
     let (package, library) = (first.package.clone(), first.library.clone()?);
     let targets = missing.iter().filter(|missing| missing.package == package);
     let targets = each_once(targets.map(|missing| missing.triple.clone()));
-    let help = way_out(&package, &first.triple);
+    let help = way_out(&package, &library, &first.triple);
     Some(NoLibrary { package, library, targets, help, status })
 }
 

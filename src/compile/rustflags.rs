@@ -40,6 +40,8 @@ pub(crate) struct AddedFlags {
 pub(crate) struct TargetNeeds {
     /// Where its C library is.
     pub libc: LibcSource,
+    /// Whether the user has chosen the linker, which does not know our arguments.
+    pub has_own_linker: bool,
     /// The glibc that our linker links for. The flag reaches the linker, and is in cargo's fingerprints: what was compiled for
     /// another glibc is compiled again, C code included.
     pub glibc: Option<GlibcVersion>,
@@ -83,7 +85,9 @@ pub(crate) fn add(
         let is_of_all = |flag: &[String]| all.iter().all(|flags| flags.own.chunks(2).any(|own| own == flag));
         let is_common = |flag: &&[String]| !tools::is_glibc_flag(&flag[1]) && is_of_all(flag);
         // What is linked for an older glibc runs with a newer one, and programs for musl have none.
-        let glibc = all.iter().filter_map(|flags| needs(flags.target).glibc).min();
+        let needs = || all.iter().map(|flags| needs(flags.target));
+        let glibc =
+            needs().filter_map(|needs| needs.glibc).min().filter(|_| !needs().any(|needs| needs.has_own_linker));
         let common = first.own.chunks(2).filter(is_common).flatten().cloned();
         let common: Vec<_> = common.chain(glibc.into_iter().flat_map(of_glibc)).collect();
         return Ok(in_variable(first, &shared, &common));
@@ -209,6 +213,7 @@ mod tests {
                 _ => LibcSource::OfRust,
             },
             glibc: glibc.filter(|_| GNU_TARGETS.contains(&target)),
+            has_own_linker: target == TARGETS[1],
         };
         super::add(&remaps, Path::new("/rust"), &config, targets, needs).expect("flags")
     }
@@ -343,6 +348,11 @@ mod tests {
         assert_eq!(args.last().and_then(|arg| arg.to_str()), Some(table));
         let both = flags_over(Some(GLIBC), &[TARGETS[0], GNU_TARGETS[1]], "", &[("RUSTFLAGS", "-g")]).variable;
         assert!(both.is_some_and(|(_, flags)| flags.ends_with("link-arg=--oci-glibc=2.36")), "no table is read then");
+        let own = flags_over(Some(GLIBC), &[TARGETS[1], GNU_TARGETS[0]], "", &[("RUSTFLAGS", "-g")]).variable;
+        assert!(
+            own.is_some_and(|(_, flags)| !flags.contains("--oci-glibc")),
+            "a linker of the user's does not know it"
+        );
     }
 
     #[test]

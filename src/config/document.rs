@@ -46,9 +46,27 @@ pub fn any_string(value: &Spanned<DeValue>) -> Result<String, ValueError> {
     }
 }
 
+/// Reads what a program gets as text: a string, or a number or a boolean as it is written.
+pub fn scalar(value: &Spanned<DeValue>) -> Result<String, ValueError> {
+    match value.get_ref() {
+        DeValue::Integer(number) if number.radix() == 10 => Ok(number.as_str().to_owned()),
+        DeValue::Float(number) => Ok(number.as_str().to_owned()),
+        DeValue::Boolean(is) => Ok(is.to_string()),
+        _ => any_string(value),
+    }
+}
+
 /// Reads a string without control characters.
 pub fn string(value: &Spanned<DeValue>) -> Result<String, ValueError> {
-    let text = any_string(value)?;
+    checked(value, any_string(value)?)
+}
+
+/// Reads a string without control characters, or what stands for one.
+pub fn line(value: &Spanned<DeValue>) -> Result<String, ValueError> {
+    checked(value, scalar(value)?)
+}
+
+fn checked(value: &Spanned<DeValue>, text: String) -> Result<String, ValueError> {
     check_line(&text).map_err(|why| wrong_value(value, why))?;
     Ok(text)
 }

@@ -8,7 +8,7 @@ use miette::{Diagnostic, NamedSource, SourceSpan};
 use crate::sanitize::{sanitize, sanitize_in_place};
 
 /// A wrong key or value, shown with its line of Cargo.toml.
-#[derive(Debug, Diagnostic, thiserror::Error)]
+#[derive(Clone, Debug, Diagnostic, thiserror::Error)]
 #[error("{message}")]
 pub struct ConfigError {
     message: String,
@@ -32,6 +32,14 @@ pub struct ValueError {
     pub label: String,
     /// The help.
     pub help: Option<String>,
+}
+
+impl ConfigError {
+    /// Returns the file, the line and the message.
+    pub fn in_one_line(&self) -> String {
+        let before = self.manifest.inner().get(..self.at.offset()).unwrap_or_default();
+        format!("{}:{}: {}", self.manifest.name(), before.matches('\n').count() + 1, sanitize(&self.message))
+    }
 }
 
 impl ValueError {

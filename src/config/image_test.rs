@@ -8,9 +8,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::document::{any_string, in_order, parsed, string, strings, table, wrong_type, wrong_value};
+use super::env::EnvEntries;
 use super::error::ValueError;
 use super::expression::Expression;
-use super::value::{EnvEntries, KeyValue};
+use super::value::KeyValue;
 use crate::suggest::nearest;
 
 /// The tests of an image.

@@ -5,6 +5,7 @@
 
 use super::allocator::Allocator;
 use super::byte_size::ByteSize;
+use super::env::EnvEntries;
 use super::files::FileRule;
 use super::folder::Folder;
 use super::image_test::ImageTests;
@@ -16,7 +17,7 @@ use super::sbom::SbomFormats;
 use super::signal::Signal;
 use super::template::TagTemplate;
 use super::text::{BinName, Feature, Profile, UserAndGroup, VolumeFolder, WorkingDir};
-use super::value::{Arguments, Entrypoint, EnvEntries, KeyValue, NonEmpty};
+use super::value::{Arguments, Entrypoint, KeyValue, NonEmpty};
 use super::verify::BaseVerify;
 use super::vex::VexPaths;
 use crate::image::Compression;
@@ -81,7 +82,7 @@ keys! {
         variable: Some(Variable::new("CARGO_OCI_BASE", "gcr.io/distroless/static-debian13:nonroot")),
     }
     base_verify: BaseVerify {
-        help: "Require that the base is signed with this key: `{ key = \"FILE\" }` or `{ key = \"env://VAR\" }`",
+        help: "Require that the base is signed with this key: `{ key = \"FILE\" }` or `{ key = \"env://VAR\" }`; `false` if it need not be",
         name: "base-verify",
         default: KeyDefault::None,
         example: r#"{ key = "base.pub" }"#,
@@ -157,7 +158,7 @@ keys! {
     }
     env: EnvEntries {
         help: "Set environment variables; $NAME and ${NAME} expand to the base's value or that of an earlier variable, $$ is a \
-               dollar sign",
+               dollar sign; a value may contain placeholders such as {version} and {env.NAME}",
         name: "env",
         default: KeyDefault::Words("those of the base, with `bin-dir` at the end of PATH"),
         example: r#"{ RUST_LOG = "info", PATH = "/opt/bin:$PATH" }"#,

@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::check::{check_line, key_value};
-use super::document::{pairs, string, wrong_type, wrong_value};
+use super::document::{line, pairs, wrong_type, wrong_value};
 use super::error::ValueError;
 use super::template::Template;
 use super::value::{KeyValue, NAMES};
@@ -35,7 +35,7 @@ impl KeyValue for Labels {
     }
 
     fn schema() -> Json {
-        let value = json!({ "anyOf": [{ "type": "string", "pattern": "^[^\\x00-\\x1f\\x7f]*$" }, { "const": false }] });
+        let value = json!({ "anyOf": [{ "type": ["string", "number"], "pattern": "^[^\\x00-\\x1f\\x7f]*$" }, { "const": false }] });
         json!({ "type": "object", "additionalProperties": value, "propertyNames": { "pattern": NAMES } })
     }
 
@@ -45,12 +45,12 @@ impl KeyValue for Labels {
     }
 }
 
-/// Reads a string, or `false` for none.
+/// Reads a string or a number, or `false` for none.
 fn string_or_false(value: &Spanned<DeValue>) -> Result<Option<String>, ValueError> {
     match value.get_ref() {
         DeValue::Boolean(false) => Ok(None),
-        DeValue::String(_) => {
-            let text = string(value)?;
+        DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) => {
+            let text = line(value)?;
             Template::among_braces(&text).map_err(|why| wrong_value(value, why))?;
             Ok(Some(text))
         }

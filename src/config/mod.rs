@@ -7,7 +7,7 @@
 //! | [`section`], `table` | Cargo.toml → tables, and how tables inherit from each other |
 //! | `near_miss` | tables that are almost it, and are not read |
 //! | [`schema`], [`markdown`] | the list of keys as JSON Schema and as documentation |
-//! | [`template`], [`port`], [`signal`], [`folder`], [`sbom`], [`text`], `allocator`, `byte_size`, `labels`, `repositories`, `verify`, `vex`, `image_test`, `expression` | the types of single keys |
+//! | [`template`], [`env`], [`port`], [`signal`], [`folder`], [`sbom`], [`text`], `allocator`, `byte_size`, `labels`, `repositories`, `verify`, `vex`, `image_test`, `expression` | the types of single keys |
 //! | `files`, `pattern` | the rules of the key `files`, and the patterns in them |
 //! | [`check`] | rules that flags and tables share |
 //! | [`document`], `error` | values of TOML, and errors with their position |
@@ -16,6 +16,7 @@ pub(crate) mod allocator;
 mod byte_size;
 pub(crate) mod check;
 pub mod document;
+pub(crate) mod env;
 mod error;
 mod expression;
 mod files;
@@ -45,6 +46,7 @@ mod vex;
 pub(crate) use allocator::Allocator;
 pub(crate) use byte_size::ByteSize;
 pub(crate) use check::is_whiteout;
+pub use error::ConfigError;
 pub(crate) use error::ValueError;
 pub(crate) use expression::Expression;
 pub(crate) use files::{Account, FileMtime, FileRule};

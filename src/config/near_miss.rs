@@ -7,8 +7,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::document::in_order;
+use super::error::{ConfigError, ValueError};
 use super::keys::{IMAGES, KEYS, Table};
-use crate::sanitize::sanitize;
 use crate::suggest::nearest;
 
 /// The name of the table.
@@ -31,13 +31,14 @@ type ManifestEntry<'a, 'i> = (&'a Spanned<Cow<'i, str>>, &'a Spanned<DeValue<'i>
 
 /// Returns a warning for each table or key of the Cargo.toml at `path` that is not read, but is probably meant for us.
 /// `inherits` is whether there are defaults for the package in another file. What is not TOML has none: cargo tells that.
-pub(crate) fn near_misses(path: &Path, text: &str, inherits: bool) -> Vec<String> {
+pub(crate) fn near_misses(path: &Path, text: &str, inherits: bool) -> Vec<ConfigError> {
     let Ok(document) = DeTable::parse(text) else { return Vec::new() };
     let root = document.get_ref();
-    let mut found: Vec<(usize, String)> = Vec::new();
+    let mut found: Vec<(usize, usize, String)> = Vec::new();
+    let mut add = |key: &Spanned<Cow<str>>, what: String| found.push((key.span().start, key.span().end, what));
     for (place, meant) in WRONG_PLACES {
         if let Some((key, _)) = entry(root, place) {
-            found.push((key.span().start, format!("[{}] is not read: write [{meant}]", place.join("."))));
+            add(key, format!("[{}] is not read: write [{meant}]", place.join(".")));
         }
     }
     for section in ["package", "workspace"] {
@@ -50,18 +51,19 @@ pub(crate) fn near_misses(path: &Path, text: &str, inherits: bool) -> Vec<String
             let name = key.get_ref().as_ref();
             if is_for_us(name, value, is_used) {
                 let what = format!("[{section}.metadata.{name}] is not read: write [{section}.metadata.oci]");
-                found.push((key.span().start, what));
+                add(key, what);
             } else if !is_used && is_own_key(name, value) {
                 let what = format!("`{name}` in [{section}.metadata] is not read: move it to [{section}.metadata.oci]");
-                found.push((key.span().start, what));
+                add(key, what);
             }
         }
     }
     found.sort();
     found.dedup();
-    let line = |at: usize| text.get(..at).unwrap_or_default().matches('\n').count() + 1;
-    let path = sanitize(&path.display().to_string());
-    found.into_iter().map(|(at, what)| format!("{path}:{}: {what}", line(at))).collect()
+    let warning = |(start, end, message): (usize, usize, String)| {
+        ValueError { message, at: start..end, label: "not read".to_owned(), help: None }.within(path, text)
+    };
+    found.into_iter().map(warning).collect()
 }
 
 /// Finds what a path of keys leads to.
@@ -76,7 +78,7 @@ fn is_for_us(name: &str, value: &Spanned<DeValue>, is_used: bool) -> bool {
     let Some(table) = value.get_ref().as_table().filter(|_| name != OCI) else { return false };
     let is_known = |name: &str| name == IMAGES || KEYS.iter().any(|key| key.name == name);
     let has_own_key = table.keys().any(|key| is_known(key.get_ref()));
-    if OURS.contains(&name) {
+    if OURS.contains(&name.to_ascii_lowercase().as_str()) || name.eq_ignore_ascii_case(OCI) {
         return true;
     }
     let is_typo = nearest(name, [OCI]).is_some();
@@ -96,6 +98,7 @@ mod tests {
     #[track_caller]
     fn assert_misses(text: &str, expected: &[&str]) {
         let found = near_misses(Path::new("Cargo.toml"), text, false);
+        let found: Vec<_> = found.iter().map(ConfigError::in_one_line).collect();
         let expected: Vec<_> = expected.iter().map(|miss| format!("Cargo.toml:{miss}")).collect();
         assert_eq!(found, expected, "{text}");
     }
@@ -103,7 +106,7 @@ mod tests {
     #[test]
     fn near_misses_are_found_by_name_and_keys() {
         let read = |section: &str| format!("is not read: write [{section}.metadata.oci]");
-        for name in ["oic", "oc", "ocis", "cargo-oci", "docker", "container", "image"] {
+        for name in ["oic", "oc", "ocis", "OCI", "Oci", "cargo-oci", "Cargo-OCI", "docker", "container", "image"] {
             let table = format!("[package]\nname = \"x\"\n[package.metadata.{name}]\nbase = \"scratch\"\n");
             assert_misses(&table, &[&format!("3: [package.metadata.{name}] {}", read("package"))]);
         }

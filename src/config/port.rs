@@ -28,6 +28,11 @@ impl FromStr for Port {
         let number = number.parse().ok().filter(|_| number.bytes().all(|digit| digit.is_ascii_digit()));
         match (number, protocol) {
             (Some(number), Some(protocol)) => Ok(Port { number, protocol }),
+            _ if text.contains(':') => Err(format!(
+                "invalid port `{text}`: an image declares ports of the container alone, such as `{}`; \
+                             `cargo oci run --publish {text}` connects them with this machine",
+                text.rsplit(':').next().unwrap_or_default()
+            )),
             _ => Err(format!("invalid port `{text}`: expected 1 to 65535, with `/tcp`, `/udp` or `/sctp` after it")),
         }
     }

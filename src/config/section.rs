@@ -171,7 +171,7 @@ fn set(
             help: Some("move it to [package.metadata.oci]".to_owned()),
         });
     }
-    let known = known(key, context)?;
+    let known = known(key, value, context)?;
     (known.value.read)(table, value).map_err(|error| error.with_example(known.name, known.example))?;
     if known.name == BINS && !context.binaries.is_empty() {
         strings(value)?.iter().try_for_each(|name| check_binary(name, context.binaries))?;
@@ -195,7 +195,11 @@ fn check_binary(value: &Spanned<DeValue>, binaries: &[&str]) -> Result<(), Value
 }
 
 /// Returns the row of [`KEYS`] for a key.
-fn known(key: &Spanned<Cow<str>>, context: &KeyContext) -> Result<&'static Key<Table>, ValueError> {
+fn known(
+    key: &Spanned<Cow<str>>,
+    value: &Spanned<DeValue>,
+    context: &KeyContext,
+) -> Result<&'static Key<Table>, ValueError> {
     let name = key.get_ref().as_ref();
     if let Some(known) = KEYS.iter().find(|known| known.name == name) {
         return Ok(known);
@@ -204,7 +208,8 @@ fn known(key: &Spanned<Cow<str>>, context: &KeyContext) -> Result<&'static Key<T
     // Images have no images of their own.
     let images = Some(IMAGES).filter(|_| context.image.is_none());
     let keys: Vec<_> = KEYS.iter().map(|known| known.name).chain(images).collect();
-    let answer = of_key(name);
+    let is_table_of_images = images.is_some() && value.get_ref().is_table() && nearest(name, images).is_some();
+    let answer = of_key(name).filter(|_| !is_table_of_images);
     // A guess beside the answer would be another answer.
     let near = nearest(name, keys.iter().copied()).filter(|_| answer.is_none());
     Err(ValueError {

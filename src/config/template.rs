@@ -95,7 +95,7 @@ const VARIABLE: &str = "env.";
 impl Template {
     /// Parses a text in which braces have no other meaning.
     fn strict(text: &str) -> Result<Template, String> {
-        Template::parse(text, |_| true)
+        Template::parse(text, Braces::Placeholders)
     }
 
     /// Parses a text that may have braces of its own, as JSON has: only what is or resembles a placeholder is one.
@@ -103,18 +103,23 @@ impl Template {
     /// # Errors
     /// Returns an error if it is unknown.
     pub fn among_braces(text: &str) -> Result<Template, String> {
-        Template::parse(text, |name| {
-            let name = name.split(['?', '|']).next().unwrap_or_default();
-            let is_known = |name: &str| PLACEHOLDERS.iter().any(|(known, _)| *known == name);
-            is_known(name) || ["git.", "version.", VARIABLE].iter().any(|group| name.starts_with(group))
-        })
+        Template::parse(text, Braces::Text)
     }
 
-    fn parse(text: &str, is_field: impl Fn(&str) -> bool) -> Result<Template, String> {
+    /// Parses the value of a variable of the image, which may have braces of its own too. `${NAME}` is a variable.
+    ///
+    /// # Errors
+    /// Returns an error if a placeholder is unknown.
+    pub fn of_variable(text: &str) -> Result<Template, String> {
+        Template::parse(text, Braces::Variable)
+    }
+
+    fn parse(text: &str, braces: Braces) -> Result<Template, String> {
         let (mut parts, mut literal) = (Vec::new(), String::new());
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
             literal.push_str(before);
+            let is_field = |name: &str| braces.are_of_field(before, name);
             match after.split_once('}') {
                 Some((name, behind)) if is_field(name) => {
                     if !literal.is_empty() {
@@ -124,6 +129,10 @@ impl Template {
                     rest = behind;
                 }
                 None if is_field(after) => return Err(format!("unclosed `{{` in `{text}`")),
+                Some((name, behind)) if braces.are_of_text(before, name, behind) => {
+                    literal.push_str(&after[..=name.len()]);
+                    rest = &behind[1..];
+                }
                 _ => {
                     literal.push('{');
                     rest = after;
@@ -178,6 +187,51 @@ impl Template {
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+/// What the braces of a text can mean.
+#[derive(Clone, Copy)]
+enum Braces {
+    /// Placeholders alone.
+    Placeholders,
+    /// Braces of the text itself, too; those of a placeholder are doubled for that.
+    Text,
+    /// The same, and variables: `${NAME}`.
+    Variable,
+}
+
+impl Braces {
+    /// Returns whether there is a placeholder between braces, by the text before them.
+    fn are_of_field(self, before: &str, name: &str) -> bool {
+        match self {
+            Braces::Placeholders => true,
+            Braces::Text => is_like_a_field(name),
+            Braces::Variable => is_like_a_field(name) && !before.ends_with('$'),
+        }
+    }
+
+    /// Returns whether there is the name of a placeholder between two braces, as in `{{version}}`: then one is of the text.
+    fn are_of_text(self, before: &str, name: &str, behind: &str) -> bool {
+        let inner = name.strip_prefix('{').filter(|_| behind.starts_with('}'));
+        !matches!(self, Braces::Placeholders) && inner.is_some_and(|name| self.are_of_field(before, name))
+    }
+}
+
+/// Returns whether a text between braces is a placeholder, or was meant as one.
+fn is_like_a_field(name: &str) -> bool {
+    let name = name.split(['?', '|']).next().unwrap_or_default();
+    let is_known = |name: &str| PLACEHOLDERS.iter().any(|(known, _)| *known == name);
+    is_known(name) || ["git.", "version.", VARIABLE].iter().any(|group| name.starts_with(group))
+}
+
+impl fmt::Display for Placeholder {
+    /// Writes it as in a template, without braces.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self, PLACEHOLDERS.iter().find(|(_, placeholder)| placeholder == self)) {
+            (Placeholder::Variable(name), _) => write!(f, "{VARIABLE}{name}"),
+            (_, known) => f.write_str(known.map_or("", |(name, _)| name)),
+        }
     }
 }
 
@@ -364,8 +418,23 @@ mod tests {
         for text in [r#"{"a":{"b":1}}"#, "{", "}", "{}", "{ name }", "a {foo} b", "{{"] {
             assert_eq!(expand(text).as_deref(), Ok(text));
         }
-        assert_eq!(expand("{{git.sha}} by {env.USER}").as_deref(), Ok("{x} by x"));
+        assert_eq!(expand("{{git.sha}} by {env.USER}").as_deref(), Ok("{git.sha} by x"));
+        assert_eq!(expand("{{name}} {{other}}").as_deref(), Ok("{name} {{other}}"));
         assert!(expand("{git.shaa}").expect_err("a typo").contains("did you mean `{git.sha}`?"));
+    }
+
+    #[test]
+    fn variable_has_placeholders_beside_its_braces() {
+        let expand = |text: &str| Template::of_variable(text).map(|template| template.sample());
+        for (text, value) in [
+            ("{env.X}-{version}", "x-x"),
+            (r#"{"a":"{name}"}"#, r#"{"a":"x"}"#),
+            ("${version} $${name} {level}", "${version} $${name} {level}"),
+            ("{{version}}", "{version}"),
+        ] {
+            assert_eq!(expand(text).as_deref(), Ok(value), "{text}");
+        }
+        assert!(expand("{env.}").expect_err("no name").contains("names no environment variable"));
     }
 
     #[test]

@@ -7,8 +7,7 @@ use serde_json::{Value as Json, json};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::check::key_value;
-use super::document::{any_string, pairs, parsed, parsed_number, some_strings, strings, wrong_type, wrong_value};
+use super::document::{parsed, parsed_number, scalar, some_strings, strings, wrong_type, wrong_value};
 use super::error::ValueError;
 
 /// The type of a key's value.
@@ -60,9 +59,6 @@ pub(crate) trait Text: FromStr<Err: Display> {
         Vec::new()
     }
 }
-
-/// Environment variables, in the order they are written.
-pub(crate) type EnvEntries = Vec<(String, String)>;
 
 /// An array that must not be empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,7 +171,7 @@ impl KeyValue for Entrypoint {
 
     fn read(value: &Spanned<DeValue>) -> Result<Entrypoint, ValueError> {
         let items = some_strings(value)?;
-        let parts = items.iter().map(any_string).collect::<Result<Vec<_>, _>>()?;
+        let parts = items.iter().map(scalar).collect::<Result<Vec<_>, _>>()?;
         if let (Some(name), Some(item)) = (parts.first(), items.iter().next())
             && name.is_empty()
         {
@@ -192,7 +188,7 @@ impl KeyValue for Entrypoint {
     }
 
     fn schema() -> Json {
-        json!({ "type": "array", "items": [{ "type": "string", "minLength": 1 }], "additionalItems": { "type": "string" }, "minItems": 1 })
+        json!({ "type": "array", "items": [{ "type": SCALAR, "minLength": 1 }], "additionalItems": { "type": SCALAR }, "minItems": 1 })
     }
 }
 
@@ -201,7 +197,7 @@ impl KeyValue for Arguments {
     const IS_LIST: bool = true;
 
     fn read(value: &Spanned<DeValue>) -> Result<Arguments, ValueError> {
-        strings(value)?.iter().map(any_string).collect::<Result<_, _>>().map(Arguments)
+        strings(value)?.iter().map(scalar).collect::<Result<_, _>>().map(Arguments)
     }
 
     fn parse(texts: &[&str]) -> Result<Arguments, String> {
@@ -209,33 +205,11 @@ impl KeyValue for Arguments {
     }
 
     fn schema() -> Json {
-        json!({ "type": "array", "items": { "type": "string" } })
+        json!({ "type": "array", "items": { "type": SCALAR } })
     }
 }
 
+/// What programs get as text, in JSON Schema.
+pub(super) const SCALAR: [&str; 3] = ["string", "number", "boolean"];
 /// Names that tables of strings may have.
 pub(super) const NAMES: &str = "^[^=\\x00-\\x1f\\x7f]+$";
-
-impl KeyValue for EnvEntries {
-    const TYPE: &'static str = "table of strings";
-    const IS_LIST: bool = true;
-
-    fn read(value: &Spanned<DeValue>) -> Result<EnvEntries, ValueError> {
-        pairs(value, any_string)
-    }
-
-    fn parse(texts: &[&str]) -> Result<EnvEntries, String> {
-        texts.iter().map(|text| key_value(text)).collect()
-    }
-
-    fn schema() -> Json {
-        json!({ "type": "object", "additionalProperties": { "type": "string" }, "propertyNames": { "pattern": NAMES } })
-    }
-
-    /// A variable comes last where it was set last: its value may refer to those before it.
-    fn over(self, mut inherited: EnvEntries) -> EnvEntries {
-        inherited.retain(|(known, _)| self.iter().all(|(key, _)| key != known));
-        inherited.extend(self);
-        inherited
-    }
-}

@@ -12,9 +12,9 @@ use super::value::KeyValue;
 use crate::reference::KeyReference;
 use crate::suggest::nearest;
 
-/// `{ key = "…" }`.
+/// `{ key = "…" }`, or `None` for `false`: the base need not be signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BaseVerify(pub KeyReference);
+pub struct BaseVerify(pub Option<KeyReference>);
 
 /// The one key of such a table.
 const KEY: &str = "key";
@@ -23,16 +23,19 @@ impl BaseVerify {
     /// Returns the same, with paths relative to `folder`.
     #[must_use]
     pub(super) fn relative_to(self, folder: &Path) -> BaseVerify {
-        BaseVerify(self.0.relative_to(folder))
+        BaseVerify(self.0.map(|key| key.relative_to(folder)))
     }
 }
 
 impl KeyValue for BaseVerify {
-    const TYPE: &'static str = "table";
+    const TYPE: &'static str = "table or `false`";
 
     fn read(value: &Spanned<DeValue>) -> Result<BaseVerify, ValueError> {
+        if value.get_ref().as_bool() == Some(false) {
+            return Ok(BaseVerify(None));
+        }
         let mut found = None;
-        for (key, value) in in_order(table(value, "a table")?) {
+        for (key, value) in in_order(table(value, "a table or `false`")?) {
             match key.get_ref().as_ref() {
                 KEY => found = Some(parsed(value)?),
                 other => {
@@ -46,7 +49,7 @@ impl KeyValue for BaseVerify {
                 }
             }
         }
-        found.map(BaseVerify).ok_or_else(|| ValueError {
+        found.map(|key| BaseVerify(Some(key))).ok_or_else(|| ValueError {
             message: "missing key `key` in `base-verify`".to_owned(),
             at: value.span(),
             label: "missing `key`".to_owned(),
@@ -65,6 +68,9 @@ impl KeyValue for BaseVerify {
             "pattern": "^(env://[^=]+|(?!.*://).+)$",
             "description": "A file with a public key, or `env://VAR`"
         });
-        json!({ "type": "object", "properties": { "key": key }, "required": ["key"], "additionalProperties": false })
+        json!({ "anyOf": [
+            { "type": "object", "properties": { "key": key }, "required": ["key"], "additionalProperties": false },
+            { "const": false }
+        ] })
     }
 }

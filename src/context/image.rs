@@ -44,7 +44,11 @@ pub(crate) fn reference(text: &str) -> Result<BaseReference> {
         return Ok(reference);
     }
     if !is_path(text, parsed.as_ref().ok()) {
-        return parsed;
+        let here = parsed.as_ref().ok().zip(named.as_ref().ok());
+        return match here.and_then(|(image, place)| meant_here(text, image, &place.path)) {
+            Some(error) => Err(error),
+            None => parsed,
+        };
     }
     let named = named.map_err(|error| invalid(text, error))?;
     match above(&named.path) {
@@ -67,6 +71,46 @@ fn is_path(text: &str, parsed: Option<&BaseReference>) -> bool {
         || Path::new(text).extension().is_some_and(|extension| extension == "tar")
 }
 
+/// Returns the error of the short name of an image on Docker Hub, if a layout, a folder or a file here has it too.
+fn meant_here(text: &str, image: &BaseReference, place: &Path) -> Option<Report> {
+    let BaseReference::Registry(image) = image else { return None };
+    if !image.is_on_docker_hub() || Path::new(text).starts_with(image.registry()) {
+        return None;
+    }
+    let name = text.strip_prefix(place.to_str()?)?;
+    let built = built_layouts(place);
+    let (here, way) = match &built[..] {
+        [] if place.is_dir() => (format!("the folder {}, which is no OCI layout", place.display()), None),
+        [] if place.is_file() => (format!("the file {}, which is no archive of an image", place.display()), None),
+        [] => return None,
+        paths => (paths.join(" and "), Some(format!("`{}{name}` for what was built here", paths[0]))),
+    };
+    let ways = way.into_iter().chain([format!("`{image}` for the image on Docker Hub")]).collect::<Vec<_>>();
+    let help = format!("write {}", ways.join(", or "));
+    Some(miette!(help = help, "`{text}` can mean an image on Docker Hub, or what is here: {here}"))
+}
+
+/// Returns the layouts of an image in the next folder `target/oci`: of all its platforms first, then those of single platforms.
+fn built_layouts(name: &Path) -> Vec<String> {
+    let here = std::env::current_dir().unwrap_or_default();
+    let Some(name) = name.to_str() else { return Vec::new() };
+    let found = here.ancestors().map(|folder| {
+        let layouts = layouts_in(&folder.join(TARGET).join("oci")).into_iter();
+        layouts.filter(|layout| layout.split('@').next() == Some(name)).collect::<Vec<_>>()
+    });
+    let found = found.into_iter().find(|layouts| !layouts.is_empty()).unwrap_or_default();
+    found.into_iter().map(|layout| format!("{TARGET}/oci/{layout}")).collect()
+}
+
+/// Returns the names of the layouts in a folder.
+fn layouts_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let layouts = entries.filter(|entry| entry.path().join("index.json").is_file());
+    let mut names: Vec<_> = layouts.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
 /// Returns the layout that a path in `target` means in a folder above, such as that of the workspace.
 fn above(path: &Path) -> Option<PathBuf> {
     if !path.starts_with(TARGET) {
@@ -84,12 +128,7 @@ fn ways_to_layouts(path: &Path) -> String {
     let Some(folder) = folders.into_iter().find(|folder| folder.is_dir()).filter(|_| path.starts_with(TARGET)) else {
         return WAYS.to_owned();
     };
-    let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-    let mut found: Vec<_> = entries
-        .filter(|entry| entry.path().join("index.json").is_file())
-        .map(|entry| Path::new(TARGET).join("oci").join(entry.file_name()).display().to_string())
-        .collect();
-    found.sort();
+    let found: Vec<_> = layouts_in(&folder).into_iter().map(|name| format!("{TARGET}/oci/{name}")).collect();
     match found.len() {
         0 => "make it with `cargo oci build`".to_owned(),
         count if count > MOST_NAMES => {

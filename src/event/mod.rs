@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::ConfigError;
 use crate::image::Digest;
 use crate::platform::Platform;
 pub use built::{BuiltAttachment, BuiltBase, BuiltImage, BuiltManifest};
@@ -91,6 +92,8 @@ pub enum Event {
     },
     /// An output besides the layout was written.
     Wrote {
+        /// The platform, if the file holds only this one of several.
+        only: Option<Platform>,
         /// The path.
         path: PathBuf,
     },
@@ -220,8 +223,10 @@ pub enum Event {
         /// The titles of the statements, such as `signature`.
         said: Vec<String>,
     },
-    /// A request failed and will be repeated.
+    /// A request failed and will be repeated after a pause.
     Retrying {
+        /// A number that no other pause of this process has.
+        id: u64,
         /// The request, and why it failed.
         error: String,
         /// The number of the attempt that failed, and the most attempts; `None` for the first.
@@ -230,6 +235,11 @@ pub enum Event {
         is_told: bool,
         /// The pause before the next attempt.
         pause: Duration,
+    },
+    /// The pause is over, or nothing is repeated after all.
+    RetryBegun {
+        /// The number of the pause.
+        id: u64,
     },
     /// A server has not responded to a request for some seconds. The run waits on.
     WaitingForAnswer {
@@ -292,6 +302,11 @@ pub enum Event {
     Advice {
         /// The message.
         message: String,
+    },
+    /// A table or a key of Cargo.toml that is not read, but was probably meant for us.
+    UnreadTable {
+        /// The message, and the line.
+        warning: Arc<ConfigError>,
     },
     /// A warning. The run continues.
     Warning {

@@ -7,6 +7,7 @@ use super::referrers::{AttachedBlob, AttachedManifest, ImageReferrers, SubjectRe
 use crate::cli::AttachmentName;
 use crate::error::Result;
 use crate::image::{Digest, predicate};
+use crate::unique::each_once;
 
 /// The annotations that name the predicate type of an attestation: those of BuildKit, and of sigstore bundles.
 const PREDICATES: [&str; 2] = [predicate::ANNOTATION, "dev.sigstore.bundle.predicateType"];
@@ -43,10 +44,11 @@ pub(crate) fn content<'a>(found: &'a ImageReferrers, names: &[AttachmentName]) -
     }
 }
 
-/// Returns the predicate types that an attachment names.
+/// Returns the predicate types that an attachment names, each once.
 pub(crate) fn predicates(attached: &AttachedManifest) -> impl Iterator<Item = &str> {
     let all = attached.contents.iter().map(|content| &content.annotations).chain([&attached.annotations]);
-    all.flat_map(|annotations| PREDICATES.into_iter().filter_map(|key| annotations.get(key))).map(String::as_str)
+    let named = all.flat_map(|annotations| PREDICATES.into_iter().filter_map(|key| annotations.get(key)));
+    each_once(named.map(String::as_str)).into_iter()
 }
 
 /// Returns the name of the file that was attached, if the attachment says it (image-spec, "Pre-Defined Annotation Keys").

@@ -1,6 +1,7 @@
 //! Where the allocators of the key `allocator` come from, and whether a program may want one.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 
 use cargo_metadata::{Metadata, PackageId};
 
@@ -50,6 +51,15 @@ impl AllocatorCrate {
             Allocator::Jemalloc => Some(&JEMALLOC),
         }
     }
+}
+
+/// Advice about an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advice {
+    /// The layout of the image: it is given once for each.
+    pub layout: PathBuf,
+    /// The text.
+    pub text: String,
 }
 
 /// Crates that have an allocator for Rust programs.

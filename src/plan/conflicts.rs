@@ -52,7 +52,12 @@ fn check_names(metadata: &Metadata, image: &ImagePlan, other: &ImagePlan, reposi
     };
     let separate = "set a different `repository` or `tags` for each";
     let separate = repository.map_or_else(
-        || separate.to_owned(),
+        || {
+            format!(
+                "write `{{name}}` into their `repository`, as in `repository = \"{}/{{name}}\"`, or {separate}",
+                folder_of(&name)
+            )
+        },
         |repository| format!("{repository} applies to both: write `{{name}}` into it, or remove it and {separate}"),
     );
     Err(miette!(
@@ -61,6 +66,11 @@ fn check_names(metadata: &Metadata, image: &ImagePlan, other: &ImagePlan, reposi
         image.name,
         other.name
     ))
+}
+
+/// Returns the part of a repository's name before its last slash.
+fn folder_of(name: &str) -> &str {
+    name.rsplit_once('/').map_or("ghcr.io/acme", |(folder, _)| folder)
 }
 
 /// Returns the folder that cargo writes the binaries of a profile to.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cargo_metadata::{Package, TargetKind};
 use jiff::Timestamp;
-use miette::Report;
+use miette::{Report, miette};
 
 use super::annotations::described;
 use super::candidates::ImageCandidate;
@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::git::Commit;
 use crate::image::CompressionOptions;
 use crate::platform::{Libc, PlatformChoice, TARGETS};
-use crate::reference::BaseReference;
+use crate::reference::{BaseReference, KeyReference};
 
 /// The base of an image without the key `base`.
 const DEFAULT_BASE: &str = "gcr.io/distroless/static-debian13:nonroot";
@@ -67,6 +67,7 @@ impl Facts<'_> {
             profile: &profile,
             git: &self.git,
         };
+        let base = table.base.map_or_else(|| default_base(&platforms), Ok)?;
         let files = table.files.unwrap_or_default();
         has_out_dir(package, &files)?;
         Ok(ImagePlan {
@@ -75,6 +76,7 @@ impl Facts<'_> {
             version: package.version.to_string(),
             bins,
             tags: values.tags(&tags.0)?,
+            env: values.env(table.env.unwrap_or_default())?,
             labels: values.labels(table.labels.unwrap_or_default())?.over(described.clone()),
             annotations: values.labels(table.annotations.unwrap_or_default())?.over(described),
             repositories: values.repositories(&table.repository.unwrap_or_default().0)?,
@@ -84,12 +86,11 @@ impl Facts<'_> {
             allocator: table.allocator,
             run: 0,
             bin_dir,
-            base: table.base.map_or_else(|| default_base(&platforms), Ok)?,
-            base_verify: table.base_verify.map(|BaseVerify(key)| key),
+            base_verify: base_verify(&name, &base, table.base_verify)?,
+            base,
             platforms,
             entrypoint: entrypoint.0,
             cmd: table.cmd.map(|Arguments(cmd)| cmd).unwrap_or_default(),
-            env: table.env.unwrap_or_default(),
             user: table.user.map(|user| user.0),
             workdir: table.workdir.map(|workdir| workdir.0),
             expose: table.expose.unwrap_or_default(),
@@ -145,6 +146,23 @@ fn default_base(platforms: &[PlatformChoice]) -> Result<BaseReference> {
     let needs_glibc = platforms.iter().any(|choice| choice.libc() == Libc::Gnu);
     let base = if needs_glibc { DEFAULT_GLIBC_BASE } else { DEFAULT_BASE };
     base.parse().map_err(Report::from_err)
+}
+
+/// Returns the key that must have signed the base.
+///
+/// # Errors
+/// Returns an error if the base is none that somebody can have signed.
+fn base_verify(image: &str, base: &BaseReference, verify: Option<BaseVerify>) -> Result<Option<KeyReference>> {
+    let Some(BaseVerify(Some(key))) = verify else { return Ok(None) };
+    let why = match base {
+        BaseReference::Embedded => "it is a part of cargo-oci, and has no signature",
+        BaseReference::Scratch => "there is nothing that could be signed",
+        _ => return Ok(Some(key)),
+    };
+    Err(miette!(
+        help = "set `base-verify = false` for this image, or use a base that is signed",
+        "cannot verify the base `{base}` of {image}, as `base-verify` requires: {why}"
+    ))
 }
 
 /// Returns the profile: by flag, by table, else the default.

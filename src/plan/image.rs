@@ -6,8 +6,7 @@ use cargo_metadata::{Metadata, PackageId};
 use jiff::Timestamp;
 use miette::{Report, miette};
 
-use super::Advice;
-use super::allocator::many_threads;
+use super::allocator::{Advice, many_threads};
 use super::features::Features;
 use super::unit::Unit;
 use crate::config::{Allocator, FileRule, Folder, ImageTest, Labels, Port, SbomFormat, Signal};

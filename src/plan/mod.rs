@@ -35,6 +35,7 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{Metadata, Package};
 use miette::{Context, IntoDiagnostic, miette};
 
+pub use allocator::Advice;
 pub(crate) use compile::{CargoRun, CompilePlan, Resolve};
 pub use image::ImagePlan;
 pub(crate) use remap::Remap;
@@ -42,7 +43,7 @@ pub use request::{OnlyPlatform, Purpose, Request};
 pub(crate) use unit::Unit;
 
 use crate::cli::{Output, Prebuilt};
-use crate::config::{self, Section, Whose};
+use crate::config::{self, ConfigError, Section, Whose};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::git::{self, Commit, NoCommit};
@@ -71,17 +72,10 @@ pub struct Plan {
     pub sbom_dir: Option<PathBuf>,
     /// Warnings about it.
     pub warnings: Vec<String>,
+    /// Tables and keys of Cargo.toml that are not read, but were probably meant for us.
+    pub unread_tables: Vec<ConfigError>,
     /// Advice about it, which is given once.
     pub advice: Vec<Advice>,
-}
-
-/// Advice about an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Advice {
-    /// The layout of the image: it is given once for each.
-    pub layout: PathBuf,
-    /// The text.
-    pub text: String,
 }
 
 impl Plan {
@@ -129,7 +123,7 @@ pub fn make(request: &Request, environment: &Environment) -> Result<Plan> {
     let mut warnings = selection::unknown_exclusions(metadata, &args.cargo);
     warnings.extend(annotations::unread_commit(&folder, commit.as_ref()));
     let packages = selection::packages(metadata, &args.cargo)?;
-    warnings.extend(near_misses(metadata, &packages, shared.table.is_some()));
+    let unread_tables = near_misses(metadata, &packages, shared.table.is_some());
     let candidates = candidates::candidates(&packages, &shared.table.unwrap_or_default(), args)?;
     let mut images = candidates.into_iter().map(|candidate| facts.image(candidate)).collect::<Result<Vec<_>>>()?;
     warnings.extend(images.iter().filter_map(image::ImagePlan::missing_program));
@@ -155,11 +149,12 @@ pub fn make(request: &Request, environment: &Environment) -> Result<Plan> {
         sbom_dir: args.output.sbom_dir.clone(),
         warnings,
         advice,
+        unread_tables,
     })
 }
 
 /// Returns warnings about tables that were probably meant for us, in the Cargo.toml of the workspace and those of the packages.
-fn near_misses(metadata: &Metadata, packages: &[&Package], inherits: bool) -> Vec<String> {
+fn near_misses(metadata: &Metadata, packages: &[&Package], inherits: bool) -> Vec<ConfigError> {
     let root = metadata.workspace_root.join("Cargo.toml");
     let of_packages = packages.iter().map(|package| package.manifest_path.clone());
     let files = each_once(std::iter::once(root).chain(of_packages)).into_iter();

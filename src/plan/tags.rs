@@ -8,9 +8,10 @@ use miette::{Context, Report, miette};
 
 use crate::ci;
 use crate::config::check::{MAX_TAG, check_tag};
+use crate::config::env::EnvEntries;
 use crate::config::{Labels, Placeholder, RepositoryTemplate, TagTemplate, Template};
 use crate::environment::Environment;
-use crate::error::Result;
+use crate::error::{Result, with_help};
 use crate::git::{self, Commit, NoCommit};
 use crate::image::digest::sha256;
 use crate::reference::Reference;
@@ -134,7 +135,7 @@ impl Values<'_> {
     /// Returns the tag of a template, or `None` if an optional placeholder has no value. Long names of branches, which programs
     /// make too, are cut.
     fn expand(&self, template: &TagTemplate) -> Result<Option<String>> {
-        let Some(tag) = template.expand(|placeholder| self.get(placeholder))? else { return Ok(None) };
+        let Some(tag) = template.expand(|placeholder| self.optional(placeholder))? else { return Ok(None) };
         let branches = template.count(&Placeholder::GitBranch);
         if tag.len() <= MAX_TAG || branches == 0 {
             return Ok(Some(tag));
@@ -189,6 +190,31 @@ impl Values<'_> {
         Ok(each_once(repositories.collect::<Result<Vec<_>>>()?))
     }
 
+    /// Returns variables of the image with the values of their placeholders. What has an optional one without a value is left out.
+    ///
+    /// # Errors
+    /// Returns an error if a placeholder has no value.
+    pub(crate) fn env(&self, templates: EnvEntries) -> Result<EnvEntries> {
+        let mut variables = EnvEntries::new();
+        for (key, text) in templates {
+            let template = Template::of_variable(&text).map_err(Report::msg);
+            // Only a dollar sign that was written expands.
+            let value = template
+                .and_then(|template| template.expand(|placeholder| Ok(self.optional(placeholder)?.replace('$', "$$"))));
+            let value = value.wrap_err_with(|| format!("cannot make the variable `{key}` of {}", self.name))?;
+            variables.extend(value.map(|value| (key, value)));
+        }
+        Ok(variables)
+    }
+
+    /// Returns the value of a placeholder that may be optional.
+    fn optional(&self, placeholder: &Placeholder) -> Result<String> {
+        self.get(placeholder).map_err(|error| {
+            let help = error.help().map(|help| format!("{help}, or ")).unwrap_or_default();
+            with_help(error, format!("{help}write `{{{placeholder}?}}`, which is left out if there is no value"))
+        })
+    }
+
     /// Returns labels or annotations with the values of their placeholders. What has an optional one without a value is left out.
     ///
     /// # Errors
@@ -201,7 +227,7 @@ impl Values<'_> {
                 continue;
             };
             let template = Template::among_braces(&text).map_err(Report::msg);
-            let value = template.and_then(|template| template.expand(|placeholder| self.get(placeholder)));
+            let value = template.and_then(|template| template.expand(|placeholder| self.optional(placeholder)));
             if let Some(value) = value.wrap_err_with(|| format!("cannot make `{key}` of {}", self.name))? {
                 labels.insert(key, Some(value));
             }

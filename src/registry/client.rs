@@ -7,13 +7,12 @@ use super::authorizer::Authorizer;
 use super::error::RequestError;
 use super::http::{HttpSettings, check_status};
 use super::options::Options;
-use super::retry::{Attempts, RateLimit, retry_after};
+use super::retry::{Attempts, RateLimit, RetryPause, retry_after};
 use super::scheme::Scheme;
 use super::silence::{UploadProgress, silence};
 use super::trace::execute;
 use super::trial::TrialGuard;
 use crate::error::Result;
-use crate::event::Event;
 use crate::reference::Reference;
 
 /// A client of one repository.
@@ -246,9 +245,7 @@ impl<'a> Client<'a> {
         let Some(pause) = pause else {
             return Err(error);
         };
-        if let Some(notify) = self.options.notify {
-            notify(Event::Retrying { error: error.to_string(), attempt: error.context.attempt, is_told, pause });
-        }
+        let _pause = self.options.notify.map(|notify| RetryPause::begin(notify, &error, is_told, pause));
         tokio::time::sleep(pause).await;
         Ok(())
     }

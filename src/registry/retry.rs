@@ -1,6 +1,7 @@
 //! When a failed request is repeated, and how long to wait before.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -8,6 +9,7 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 use super::error::{RequestError, RequestProblem};
+use crate::event::{Event, Listener};
 use crate::parallel::lock;
 
 /// How long one attempt at a connection may take.
@@ -50,6 +52,28 @@ impl Default for Retry {
             answer_timeout: Duration::from_secs(300),
             stall_timeout: Duration::from_secs(30),
         }
+    }
+}
+
+/// A pause before a request is repeated: reports its beginning when it is created, and its end when it is dropped.
+pub(crate) struct RetryPause<'a> {
+    id: u64,
+    notify: Listener<'a>,
+}
+
+impl<'a> RetryPause<'a> {
+    /// Begins a pause of this length after an error.
+    pub(crate) fn begin(notify: Listener<'a>, error: &RequestError, is_told: bool, pause: Duration) -> RetryPause<'a> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        notify(Event::Retrying { id, error: error.to_string(), attempt: error.context.attempt, is_told, pause });
+        RetryPause { id, notify }
+    }
+}
+
+impl Drop for RetryPause<'_> {
+    fn drop(&mut self) {
+        (self.notify)(Event::RetryBegun { id: self.id });
     }
 }
 

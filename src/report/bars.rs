@@ -15,7 +15,7 @@ const WINDOW: Duration = Duration::from_secs(5);
 /// The maximum number of bars. The last one sums up the rest.
 const MOST_LINES: usize = 5;
 /// The columns of the verb and the space after it.
-const VERB: usize = 13;
+pub(super) const VERB: usize = 13;
 /// The columns of a bar. Below the minimum, there is none.
 const BAR: std::ops::RangeInclusive<usize> = 8..=40;
 

@@ -2,14 +2,12 @@
 
 use std::fmt::Write as _;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::Level;
 use miette::Report;
 
 use super::lines::{ERROR, HELP};
+use super::snippet::snippet;
 use crate::sanitize::sanitize;
-
-/// Lines of a file that are shown above and below the one with the error.
-const CONTEXT: usize = 1;
 
 /// Returns the message with its causes, the lines of the file it is about, and its help.
 pub(crate) fn rendered(error: &Report) -> String {
@@ -29,28 +27,13 @@ pub(crate) fn rendered(error: &Report) -> String {
             let _ = write!(text, "\n  {}", cause.replace('\n', "\n  "));
         }
     }
-    if let Some(snippet) = snippet(error) {
+    if let Some(snippet) = snippet(error.as_ref(), Level::ERROR) {
         let _ = write!(text, "\n{snippet}");
     }
     if let Some(help) = error.help() {
         let _ = write!(text, "\n\n{HELP}help{HELP:#}: {}", sanitize(&help.to_string()));
     }
     text
-}
-
-/// Returns the lines that the error's label points at, or `None` if it has none.
-fn snippet(error: &Report) -> Option<String> {
-    let label = error.labels()?.next()?;
-    let lines = error.source_code()?.read_span(label.inner(), CONTEXT, CONTEXT).ok()?;
-    let start = label.offset().checked_sub(lines.span().offset())?;
-    let annotation = AnnotationKind::Primary.span(start..start + label.len()).label(label.label());
-    let snippet = Snippet::source(String::from_utf8_lossy(lines.data()))
-        .line_start(lines.line() + 1)
-        .path(lines.name())
-        .fold(false)
-        .annotation(annotation);
-    // The stream that this is printed to removes colors where they are unwanted.
-    Some(Renderer::styled().render(&[Group::with_level(Level::ERROR).element(snippet)]))
 }
 
 #[cfg(test)]

@@ -248,6 +248,7 @@ pub(crate) fn packages(found: &[SbomPackage]) -> String {
     // The same package may be listed for several platforms.
     let mut rows: Vec<_> = found.iter().map(cells).collect();
     rows.dedup();
+    rows.insert(0, ["NAME", "VERSION", "LICENSE"].map(str::to_owned));
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
     let (name, version) = (width(0), width(1));
     let lines: Vec<_> = rows.iter().map(|row| format!("{:name$}  {:version$}  {}\n", row[0], row[1], row[2])).collect();

@@ -13,7 +13,7 @@
 //! | `bundling` | `image`, `platform`, `layers`, `bytes` |
 //! | `finished` | `name`, `reference`, `digest`, `size`, `tags`, `layout`, `base`, `manifests`: as in `--metadata-file`; `seconds` |
 //! | `pruned` | `blobs`, `bytes`: removed from the cache |
-//! | `wrote` | `path` |
+//! | `wrote` | `path`, `only`: the platform, if the file has one of several |
 //! | `pushing` | `image`, `to` |
 //! | `pushed`, `loaded` | `image` and `to`; `names`, `engine`, `id` and `sent`; `unchanged`: whether it was already there |
 //! | `loading` | `image`, `engine`, `platforms` |
@@ -28,7 +28,8 @@
 //! | `verified` | `image`, `digest`, `said` |
 //! | `request` | `method`, `url` (without its query), `by`: the host that responded after a redirect, `status`, `seconds`, `bytes`; with `-v` only |
 //! | `credentials` | `registry`, `source`: a file, a helper or a variable; with `-v` only |
-//! | `retrying` | `error`, `seconds`: the pause before the next attempt |
+//! | `retrying` | `id`, `error`, `seconds`: the pause before the next attempt |
+//! | `retry-begun` | `id`: the pause is over |
 //! | `waiting-for-answer` | `method`, `url`: a request without a response for some seconds; `limit`: the most seconds |
 //! | `logged-in`, `logged-out` | `registry`, `place`; `user` |
 //! | `testing` | `image`, `platforms`, `runner`: what runs programs, or `null` |
@@ -74,7 +75,7 @@ pub fn event(event: &Event, elapsed: Duration) -> String {
         }
         Event::Finished { image } => ("finished", finished(image, elapsed)),
         Event::Pruned { blobs, bytes } => ("pruned", json!({ "blobs": blobs, "bytes": bytes })),
-        Event::Wrote { path } => ("wrote", json!({ "path": path.to_string_lossy() })),
+        Event::Wrote { path, only } => ("wrote", json!({ "path": path.to_string_lossy(), "only": only })),
         Event::Pushing { image, to } => ("pushing", json!({ "image": image, "to": to })),
         Event::Pushed { image, to, tags, sent, was_there } => {
             let fields = json!({ "image": image, "to": to, "tags": tags, "sent": sent, "unchanged": was_there });
@@ -113,7 +114,10 @@ pub fn event(event: &Event, elapsed: Duration) -> String {
             ("verified", json!({ "image": image, "digest": digest, "said": said }))
         }
         Event::Credentials { registry, source } => ("credentials", json!({ "registry": registry, "source": source })),
-        Event::Retrying { error, pause, .. } => ("retrying", json!({ "error": error, "seconds": pause.as_secs_f64() })),
+        Event::Retrying { id, error, pause, .. } => {
+            ("retrying", json!({ "id": id, "error": error, "seconds": pause.as_secs_f64() }))
+        }
+        Event::RetryBegun { id } => ("retry-begun", json!({ "id": id })),
         Event::WaitingForAnswer { method, url, limit } => {
             ("waiting-for-answer", json!({ "method": method, "url": url, "limit": limit.as_secs() }))
         }
@@ -126,6 +130,7 @@ pub fn event(event: &Event, elapsed: Duration) -> String {
             ("compiling-allocator", json!({ "name": name, "from": from, "triple": triple }))
         }
         Event::Advice { message } => ("advice", json!({ "message": message })),
+        Event::UnreadTable { warning } => ("warning", json!({ "message": warning.in_one_line() })),
         Event::Warning { message } => ("warning", json!({ "message": message })),
     };
     line(reason, fields)

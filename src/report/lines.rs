@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use annotate_snippets::Level;
 use anstyle::{AnsiColor, Style};
 
+use super::snippet::snippet;
 use crate::event::Event;
 use crate::platform::Platform;
 use crate::sanitize::sanitize;
@@ -19,9 +21,18 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
     let (verb, text) = match event {
         Event::Warning { message } => return Some(format!("{WARNING}warning{WARNING:#}: {}", sanitize(message))),
         Event::Advice { message } => return Some(format!("{HELP}note{HELP:#}: {}", sanitize(message))),
+        Event::UnreadTable { warning } => {
+            let lines = snippet(warning.as_ref(), Level::WARNING).map(|lines| format!("\n{lines}"));
+            let message = sanitize(&warning.to_string());
+            return Some(format!("{WARNING}warning{WARNING:#}: {message}{}", lines.unwrap_or_default()));
+        }
         // Cargo's text, with its colors.
         Event::CargoSaid { line } => return Some(line.clone()),
-        Event::CargoBegun | Event::CargoEnded | Event::TransferBegun { .. } | Event::TransferEnded { .. } => {
+        Event::RetryBegun { .. }
+        | Event::CargoBegun
+        | Event::CargoEnded
+        | Event::TransferBegun { .. }
+        | Event::TransferEnded { .. } => {
             return None;
         }
         Event::Waiting { path } => {
@@ -103,7 +114,7 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
         Event::Retrying { attempt: Some((number, most)), is_told: true, pause, .. } => {
             ("Retrying", format!("in {:.1}s: the same again (attempt {number} of {most})", pause.as_secs_f64()))
         }
-        Event::Retrying { error, pause, .. } => ("Retrying", format!("in {:.1}s: {error}", pause.as_secs_f64())),
+        Event::Retrying { error, pause, .. } => ("Retrying", retrying(error, *pause)),
         Event::WaitingForAnswer { method, url, limit } => {
             ("Waiting", format!("for the response to {method} {url} (at most {} s)", limit.as_secs()))
         }
@@ -112,7 +123,10 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
         Event::Pruned { blobs, bytes } => {
             ("Removed", format!("{blobs} {} from the cache, {}", plural(*blobs, "blob"), size(*bytes)))
         }
-        Event::Wrote { path } => ("Writing", path.display().to_string()),
+        Event::Wrote { path, only: None } => ("Writing", path.display().to_string()),
+        Event::Wrote { path, only: Some(platform) } => {
+            ("Writing", format!("{}: {platform} alone, as the format has one platform", path.display()))
+        }
         Event::Finished { image } => {
             let platforms: Vec<_> = image.manifests.iter().map(|manifest| manifest.platform.clone()).collect();
             let (name, size, seconds) = (&image.name, size(image.size), elapsed.as_secs_f64());
@@ -120,6 +134,11 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
         }
     };
     Some(format!("{} {}", verb_column(verb), sanitize(&text)))
+}
+
+/// Returns when a request is repeated, and why.
+pub(super) fn retrying(error: &str, left: Duration) -> String {
+    format!("in {:.1}s: {error}", left.as_secs_f64())
 }
 
 /// Returns a verb, right-aligned as in cargo.
@@ -161,6 +180,18 @@ fn time(time: Duration) -> String {
 mod tests {
     use super::*;
     use anstream::adapter::strip_str;
+
+    #[test]
+    fn file_of_one_platform_is_named_as_such() {
+        let wrote = |only: Option<&str>| {
+            let only = only.map(|platform| platform.parse().expect("a platform"));
+            let event = Event::Wrote { path: "hello.tar".into(), only };
+            strip_str(&line(&event, Duration::ZERO).expect("a line")).to_string()
+        };
+        assert_eq!(wrote(None), "     Writing hello.tar");
+        let alone = "     Writing hello.tar: linux/amd64 alone, as the format has one platform";
+        assert_eq!(wrote(Some("linux/amd64")), alone);
+    }
 
     #[test]
     fn request_line_has_status_and_duration() {

@@ -1,4 +1,4 @@
-//! Live progress: a thread redraws the bars of transfers ten times a second. With JSON, it writes the progress every
+//! Live progress: a thread redraws the bars of transfers, and the line of retries, ten times a second. With JSON, it writes the progress every
 //! second.
 
 use std::env::var_os;
@@ -14,6 +14,7 @@ use terminal_size::{Height, Width, terminal_size_of};
 
 use super::bars::{BarLine, Bars};
 use super::json;
+use super::retries::Retries;
 use super::screen::Screen;
 use super::stdout::to_stdout;
 use crate::event::counter::Counter;
@@ -32,6 +33,7 @@ pub(crate) struct Live(Option<Arc<Mutex<LiveState>>>);
 
 struct LiveState {
     bars: Bars,
+    retries: Retries,
     screen: Screen,
     color: ColorChoice,
     has_bars: bool,
@@ -56,6 +58,7 @@ impl Live {
     pub(crate) fn new(has_bars: bool, has_json: bool, color: ColorChoice) -> Live {
         let state = LiveState {
             bars: Bars::default(),
+            retries: Retries::default(),
             screen: Screen::default(),
             color,
             has_bars,
@@ -71,11 +74,7 @@ impl Live {
         let Some(shared) = &self.0 else { return };
         let mut state = lock(shared);
         state.bars.begin(counter, Instant::now());
-        if !state.is_watched {
-            let watched = Arc::downgrade(shared);
-            // If no thread can be started, only the bars are missing.
-            state.is_watched = thread::Builder::new().spawn(interrupt::inherit(move || watch(&watched))).is_ok();
-        }
+        state.start_watching(shared);
     }
 
     /// Removes a transfer.
@@ -84,7 +83,31 @@ impl Live {
         let mut state = lock(shared);
         state.bars.end(counter);
         // The next line replaces the last bar. While other transfers run, the next redraw removes the bar.
-        if state.bars.is_empty() {
+        if state.is_idle() {
+            state.clear();
+        }
+    }
+
+    /// Shows that a request is repeated after a pause. Returns false if nothing can be shown that is updated.
+    pub(crate) fn retry(&self, id: u64, error: &str, pause: Duration) -> bool {
+        let Some(shared) = &self.0 else { return false };
+        let mut state = lock(shared);
+        if !state.has_bars || state.is_paused {
+            return false;
+        }
+        let now = Instant::now();
+        state.retries.begin(id, error, now + pause);
+        state.draw(now);
+        state.start_watching(shared);
+        true
+    }
+
+    /// Removes a request that is repeated now.
+    pub(crate) fn retried(&self, id: u64) {
+        let Some(shared) = &self.0 else { return };
+        let mut state = lock(shared);
+        state.retries.end(id);
+        if state.is_idle() {
             state.clear();
         }
     }
@@ -112,13 +135,13 @@ impl Live {
     }
 }
 
-/// Redraws until no transfer runs.
+/// Redraws until no transfer runs and no request waits.
 fn watch(shared: &Weak<Mutex<LiveState>>) {
     loop {
         thread::sleep(PAUSE);
         let Some(shared) = shared.upgrade() else { return };
         let mut state = lock(&shared);
-        if state.bars.is_empty() {
+        if state.is_idle() {
             state.is_watched = false;
             return;
         }
@@ -135,6 +158,20 @@ fn watch(shared: &Weak<Mutex<LiveState>>) {
 }
 
 impl LiveState {
+    /// Starts the thread that redraws, unless it runs.
+    fn start_watching(&mut self, shared: &Arc<Mutex<LiveState>>) {
+        if !self.is_watched {
+            let watched = Arc::downgrade(shared);
+            // If no thread can be started, only the bars are missing.
+            self.is_watched = thread::Builder::new().spawn(interrupt::inherit(move || watch(&watched))).is_ok();
+        }
+    }
+
+    /// Returns whether there is nothing to show.
+    fn is_idle(&self) -> bool {
+        self.bars.is_empty() && self.retries.is_empty()
+    }
+
     /// Writes the progress in JSON, if it is due.
     fn write(&mut self, now: Instant) {
         if self.written.is_none_or(|written| now - written < JSON_PAUSE) {
@@ -153,7 +190,9 @@ impl LiveState {
             return;
         }
         let (columns, rows) = size();
-        let mut lines = self.bars.lines(columns, rows, now);
+        let retries = self.retries.line(columns, now);
+        let mut lines = self.bars.lines(columns, rows.saturating_sub(retries.iter().len()), now);
+        lines.extend(retries);
         if self.color == ColorChoice::Never {
             for line in &mut lines {
                 line.text = strip_str(&line.text).to_string();
@@ -181,6 +220,6 @@ fn size() -> (usize, usize) {
 
 impl fmt::Debug for LiveState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.bars.fmt(f)
+        (&self.bars, &self.retries).fmt(f)
     }
 }

@@ -7,13 +7,13 @@
 //! | [`lines`] | events → lines |
 //! | [`json`] | events and results → JSON |
 //! | [`live`] | redraws bars, ten times a second |
-//! | `bars`, `screen` | running transfers → bars, bars → escape sequences |
+//! | `bars`, `retries`, `screen` | running transfers → bars, requests that wait → a line, both → escape sequences |
 //! | `image`, `tree` | an inspected or validated image → a tree, JSON, lines |
 //! | `files` | the files of images → lines |
 //! | `registry` | what is used for a registry → lines, JSON |
 //! | `tested`, [`junit`] | results of tests → lines, JUnit XML |
 //! | `cache` | blobs of the cache → lines |
-//! | `error` | errors → text |
+//! | `error`, `snippet` | errors → text, with the lines that they are about |
 //! | `ask` | questions → answers |
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
@@ -30,7 +30,9 @@ pub mod lines;
 pub(crate) mod live;
 mod planned;
 mod registry;
+mod retries;
 mod screen;
+mod snippet;
 mod stdout;
 mod tested;
 mod tree;
@@ -94,8 +96,11 @@ impl Reporter {
             // A closed stdout is an error when the result is written.
             let _ = self.live.print(|| to_stdout(&json::event(event, self.start.elapsed())));
         }
-        if let Event::TransferBegun { transfer } = event {
-            self.live.begin(transfer);
+        match event {
+            Event::TransferBegun { transfer } => self.live.begin(transfer),
+            Event::Retrying { id, error, pause, .. } if self.live.retry(*id, error, *pause) => return,
+            Event::RetryBegun { id } => self.live.retried(*id),
+            _ => {}
         }
         if let (false, Some(line)) = (self.quiet, lines::line(event, self.start.elapsed())) {
             self.line(&line);

@@ -57,8 +57,14 @@ fn sbom_from_reads_what_is_attached() {
     let sbom = |args: &[&str]| project.oci(&[&["sbom", "--from", "base"], args].concat()).succeeds().stdout;
     assert_eq!(sbom(&[]), CYCLONEDX);
     assert_eq!(sbom(&["--format", "spdx"]), SPDX);
-    assert_eq!(sbom(&["--format", "list"]), "a      2        -\nserde  1.0.228  MIT OR Apache-2.0\n");
-    assert_eq!(sbom(&["--format", "list", "--platform", "linux/arm64"]), "b  3  MIT\n");
+    assert_eq!(
+        sbom(&["--format", "list"]),
+        "NAME   VERSION  LICENSE\na      2        -\nserde  1.0.228  MIT OR Apache-2.0\n"
+    );
+    assert_eq!(
+        sbom(&["--format", "list", "--platform", "linux/arm64"]),
+        "NAME  VERSION  LICENSE\nb     3        MIT\n"
+    );
     let json: Value = serde_json::from_str(&sbom(&["--format", "json"])).expect("JSON");
     assert_eq!(json[1]["purl"], "pkg:cargo/serde@1.0.228");
     assert_eq!(json[0]["license"], Value::Null);
@@ -74,6 +80,32 @@ fn layout_of_the_workspace_is_found_below() {
     assert!(failed.contains("there is no OCI layout in target/oci/y\n\nhelp: there is target/oci/x"), "{failed}");
     let failed = Project::new("y").oci(&["inspect", "target/oci/y"]).fails(1);
     assert!(!failed.contains("docker.io"), "{failed}");
+}
+
+#[test]
+fn short_names_of_what_is_here_match_snapshot() {
+    let mut told = Snapshot::of("short_names").after_building();
+    let project = Project::new("x").file("debian", "no image").file("redis/redis.conf", "").file("a.txt", "");
+    for name in ["x", "x@linux-amd64", "y@linux-arm64"] {
+        BaseImage::new().write(&project.path(&format!("target/oci/{name}")));
+    }
+    for (title, args) in [
+        ("an image that was built", &["inspect", "x"][..]),
+        ("an image that was built, with its tag", &["inspect", "x:latest"]),
+        ("an image that was built for one platform", &["validate", "y"]),
+        ("what is signed", &["sign", "x", "--key", "cosign.key"]),
+        ("what is verified", &["verify", "x", "--key", "cosign.pub"]),
+        ("what something is attached to", &["attach", "x", "a.txt", "--artifact-type", "text/plain"]),
+        ("what is attached", &["referrers", "x"]),
+        ("what an SBOM is attached to", &["sbom", "--from", "x"]),
+        ("a folder with the name of an image", &["inspect", "redis:8"]),
+        ("a file with the name of an image", &["inspect", "debian"]),
+    ] {
+        told.error(title, &project, args);
+    }
+    let within = project.oci(&["inspect", "x"]).within("src").env("NO_COLOR", "1");
+    told.call("an image of the workspace", &project, &["inspect", "x"], within, 1);
+    told.check();
 }
 
 #[test]

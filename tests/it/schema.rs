@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cargo_oci::compile::c_libraries::C_LIBRARIES;
 use cargo_oci::config::document::as_json;
 use cargo_oci::config::markdown::markdown;
 use cargo_oci::config::schema;
@@ -15,6 +16,7 @@ use crate::support::project::Project;
 /// Cases of the snapshots that a schema cannot see: what the package, the folder or the base has, and rules beyond
 /// patterns.
 const UNSEEN: &[&str] = &[
+    "tables: an unknown placeholder in a variable",
     "tables: a base that is no reference",
     "tables: a signal that is none",
     "tables: an invisible character in a label",
@@ -70,18 +72,26 @@ fn docs_have_the_schema_of_the_command() {
     assert!(printed == read(name), "{name} is stale; UPDATE_DOCS=1 writes it");
 }
 
-#[test]
-fn docs_list_every_key() {
-    let (begin, end) = ("<!-- keys: begin -->\n", "<!-- keys: end -->");
-    let name = "docs/configuration.md";
+/// Checks that a page has this text between `<!-- PART: begin -->` and `<!-- PART: end -->`, or writes it there.
+#[track_caller]
+fn assert_generated(name: &str, part: &str, expected: &str) {
+    let (begin, end) = (format!("<!-- {part}: begin -->\n"), format!("<!-- {part}: end -->"));
     let page = read(name);
-    let (before, rest) = page.split_once(begin).expect("the begin of the keys");
-    let (listed, after) = rest.split_once(end).expect("the end of the keys");
+    let (before, rest) = page.split_once(&begin).expect("the begin of the part");
+    let (listed, after) = rest.split_once(&end).expect("the end of the part");
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(path(name), format!("{before}{begin}{}{end}{after}", markdown())).expect("a file is written");
+        fs::write(path(name), format!("{before}{begin}{expected}{end}{after}")).expect("a file is written");
         return;
     }
-    assert!(listed == markdown(), "the keys in {name} are stale; UPDATE_DOCS=1 writes them");
+    assert!(listed == expected, "the {part} in {name} are stale; UPDATE_DOCS=1 writes them");
+}
+
+#[test]
+fn docs_list_keys_and_c_libraries() {
+    assert_generated("docs/configuration.md", "keys", &markdown());
+    let rows = C_LIBRARIES.iter().map(|known| format!("| {} | {} |\n", known.name, known.way_out));
+    let table = format!("| crate | what to do |\n| --- | --- |\n{}", rows.collect::<String>());
+    assert_generated("docs/configuration.md", "C libraries", &table);
 }
 
 #[test]

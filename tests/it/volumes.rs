@@ -113,3 +113,53 @@ fn volume_layer_is_reproducible() {
         .collect();
     assert_eq!(digests[0], digests[1]);
 }
+
+#[test]
+fn program_that_is_nowhere_is_warned_of() {
+    let warning = |table: &str| {
+        let project = project(table);
+        let call = project.oci(&["build", "--prebuilt", "linux/amd64=program"]).env("NO_COLOR", "1");
+        let ran = Call::ran(&mut call.direct());
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        ran.stderr.lines().find_map(|line| line.strip_prefix("warning: ")).map(str::to_owned)
+    };
+    assert_eq!(
+        warning("entrypoint = ['/usr/bin/tini', '--', '/app/x']").as_deref(),
+        Some(
+            "the image x starts /usr/bin/tini, which neither its files nor its base have for linux/amd64: correct `entrypoint`, or add the program with `files`"
+        )
+    );
+    for table in ["", "entrypoint = ['/app/x', '--a']", "entrypoint = ['/etc/passwd']", "entrypoint = ['tini']"] {
+        assert_eq!(warning(table), None, "{table}");
+    }
+}
+
+#[test]
+fn variables_have_placeholders() {
+    let table = r#"env = { VERSION = "{version}", PORT = 8080, RATE = 0.50, DEBUG = true, DOLLAR = "{env.PRICE}", NONE = "{env.UNSET?}", JSON = '{"name":"{name}"}', KEPT = "{{version}}" }
+        labels = { number = 7 }
+        cmd = ["--port", 8080]"#;
+    let project = project(table);
+    let call = project.oci(&["build", "--prebuilt", "linux/amd64=program"]).env("PRICE", "5$");
+    let ran = Call::ran(&mut call.direct());
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let (_, config) = image(&project.layout(), "linux/amd64");
+    let own = |line: &&str| !line.starts_with("PATH=");
+    let env: Vec<_> =
+        config["config"]["Env"].as_array().expect("variables").iter().filter_map(|line| line.as_str()).collect();
+    let env: Vec<_> = env.into_iter().filter(own).collect();
+    assert_eq!(
+        env,
+        [
+            "VERSION=0.1.0",
+            "PORT=8080",
+            "RATE=0.50",
+            "DEBUG=true",
+            "DOLLAR=5$",
+            r#"JSON={"name":"x"}"#,
+            "KEPT={version}"
+        ]
+    );
+    assert_eq!(config["config"]["Labels"]["number"], "7");
+    assert_eq!(config["config"]["Cmd"], serde_json::json!(["--port", "8080"]));
+}

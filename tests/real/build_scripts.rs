@@ -142,3 +142,16 @@ fn musl_gcc_leaves_cpp_to_zig() {
     assert_eq!(output(&project, "cpp", native).trim_end(), FOUND);
     assert!(fs::exists(Path::new(TARGET).join("oci/cpp")).expect("a folder"));
 }
+
+#[test]
+fn library_that_the_linker_lacks_is_named() {
+    let program = "unsafe extern \"C\" { fn sqlite3_libversion_number() -> i32; }\n\
+                   fn main() { println!(\"{}\", unsafe { sqlite3_libversion_number() }); }\n";
+    let script = "fn main() { println!(\"cargo::rustc-link-lib=sqlite3\"); }\n";
+    let project = Project::new("x").file("src/main.rs", program).file("build.rs", script);
+    let words = project.build(&["--platform", "linux/arm64"]).fails(101);
+    let last = "error: x v0.1.0 needs the C library sqlite3, which is not there for aarch64-unknown-linux-musl\n\n\
+                help: have SQLite compiled, with the feature `bundled` of libsqlite3-sys or rusqlite; \
+                `cargo tree --invert libsqlite3-sys` shows what needs it\n";
+    assert!(words.ends_with(last), "{words}");
+}

@@ -28,9 +28,11 @@ fn main() {
     println!("cargo:rustc-link-arg-bins={}", object.display());
 }
 "#;
-/// Since 2.38, `strtol` is another function in this dialect.
-const C: &str = "#define _GNU_SOURCE\n#include <stdlib.h>\n\
-                 int compiled_for(const char *minor) { return __GLIBC_MINOR__ + (int)strtol(minor, 0, 10); }\n";
+/// `strlcpy` is there since 2.38.
+const C: &str = "#include <stdlib.h>\n#include <string.h>\n\
+                 int compiled_for(const char *minor) {\n    char copy[8] = \"\";\n\
+                 #if __GLIBC_MINOR__ >= 38\n    strlcpy(copy, minor, sizeof copy);\n#endif\n    \
+                 return __GLIBC_MINOR__ + atoi(copy);\n}\n";
 const MAIN: &str = r#"use std::ffi::{CStr, c_char, c_int};
 
 unsafe extern "C" {
@@ -89,7 +91,7 @@ fn gnu_programs_start_with_glibc_of_their_base() {
     let newer = project.path("target/x86_64-unknown-linux-gnu/release/x").display().to_string();
     let platform = ["--platform", "linux/amd64", "--prebuilt", &format!("linux/amd64={newer}")];
     let words = project.oci(&[&["build", "--base", "oci:bookworm"], &platform[..]].concat()).fails(1);
-    let expected = "it needs GLIBC_2.38 (symbol __isoc23_strtol) of libc.so.6, but the base oci:";
+    let expected = "it needs GLIBC_2.38 (symbol strlcpy) of libc.so.6, but the base oci:";
     assert!(words.contains(expected) && words.contains("has glibc 2.36"), "{words}");
     project.oci(&[&["build", "--base", "oci:trixie"], &platform[..]].concat()).succeeds();
     let (_, config) = image(&project.layout(), "linux/amd64");

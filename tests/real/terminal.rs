@@ -1,5 +1,9 @@
 //! What a person sees at a terminal while content is on its way, and what is left of it.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
+
 use crate::support::base::BaseImage;
 use crate::support::project::{Call, Project};
 use crate::support::registry::DockerRegistry;
@@ -95,4 +99,43 @@ fn progress_bars_can_be_disabled() {
         assert!(!terminal.seen.iter().any(|picture| picture.contains("iB/s")), "{:?}", terminal.seen);
         assert_eq!(left.lines.iter().any(|line| line.contains("Pulling")), flag.is_empty(), "{left:?}");
     }
+}
+
+/// Answers every request with 503 and a pause, except TLS.
+fn busy(requests: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let name = format!("127.0.0.1:{}/x:1", listener.local_addr().expect("an address").port());
+    thread::spawn(move || {
+        let mut answered = 0;
+        while let Ok((mut stream, _)) = listener.accept() {
+            let mut begin = [0; 1024];
+            if stream.read(&mut begin).is_err() || begin[0] == 0x16 {
+                continue;
+            }
+            answered += 1;
+            let answer =
+                if answered > requests { "404 Not Found" } else { "503 Service Unavailable\r\nRetry-After: 1" };
+            let _ = write!(stream, "HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+    });
+    name
+}
+
+#[test]
+fn retries_are_one_line_in_a_terminal() {
+    let project = Project::new("x");
+    let mut terminal = Terminal::start(&seen(project.oci(&["inspect", &busy(3)])), 80);
+    terminal.wait_for(|picture| picture.contains("    Retrying in 0.4s: "));
+    let left = terminal.ended();
+    assert!(left.is_clean && left.status == 1, "{left:?}");
+    let all = left.lines.join("\n");
+    assert!(!all.contains("Retrying") && all.contains("error: cannot inspect"), "{all}");
+    for picture in &terminal.seen {
+        assert!(picture.matches("Retrying").count() < 2, "{picture}");
+    }
+    // In a file, it is a line for each.
+    let plain = project.oci(&["inspect", &busy(2)]).fails(1);
+    assert_eq!(plain.matches("    Retrying in 1.0s: ").count(), 2, "{plain}");
+    let quiet = project.oci(&["inspect", "-q", &busy(2)]).fails(1);
+    assert!(!quiet.contains("Retrying"), "{quiet}");
 }

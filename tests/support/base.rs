@@ -51,8 +51,8 @@ pub struct BaseImage {
     attestations: bool,
     big: usize,
     glibc: bool,
-    riscv64: bool,
     debian: Option<&'static str>,
+    riscv64: bool,
 }
 
 /// A base image in an OCI layout.
@@ -119,15 +119,15 @@ impl BaseImage {
         self
     }
 
-    /// Also for [`RISCV64`].
-    pub fn riscv64(mut self) -> BaseImage {
-        self.riscv64 = true;
-        self
-    }
-
     /// With a layer more for amd64 and arm64, of the glibc of Debian's `bookworm` or `trixie`.
     pub fn debian(mut self, suite: &'static str) -> BaseImage {
         self.debian = Some(suite);
+        self
+    }
+
+    /// Also for [`RISCV64`].
+    pub fn riscv64(mut self) -> BaseImage {
+        self.riscv64 = true;
         self
     }
 

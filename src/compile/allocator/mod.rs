@@ -10,9 +10,11 @@
 //! | --- | --- |
 //! | `source` | the sources, from the archive of a crate |
 //! | `library` | a library for each target, made again if its sources or its compiler change |
+//! | `programs` | the C compiler and what else compiles it |
 //! | `recipe` | how the sources of an allocator are compiled |
 
 mod library;
+mod programs;
 mod recipe;
 mod source;
 
@@ -29,6 +31,7 @@ use crate::plan::allocator::AllocatorCrate;
 use crate::plan::{CargoRun, CompilePlan};
 use crate::platform::Target;
 use library::Libraries;
+use programs::Programs;
 
 /// The name of the variable of cargo for a program that runs rustc.
 const WRAPPER: &str = "RUSTC_WORKSPACE_WRAPPER";
@@ -47,8 +50,8 @@ pub(super) fn set(
 ) -> Result<()> {
     let Some(source) = AllocatorCrate::of(run.allocator) else { return Ok(()) };
     let folder = plan.target_dir.join("oci-allocator").join(run.allocator.name());
-    Libraries { allocator: run.allocator, source, plan, toolchain, linkers, folder: &folder }
-        .make(targets, listener)?;
+    let programs = Programs { allocator: run.allocator, source, plan, toolchain, linkers };
+    Libraries { programs, folder: &folder }.make(targets, listener)?;
     let environment = &plan.environment;
     let links = ToolLinks::new(environment, linkers.run_folder().path())?;
     let wrapper = allocator_wrapper(run.allocator.name(), source.version);

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use miette::miette;
 
-use super::library::Libraries;
+use super::programs::Programs;
 use crate::compile::tools::gnu_name;
 use crate::error::Result;
 use crate::platform::Target;
@@ -19,7 +19,7 @@ const FLAGS: [&str; 6] = ["-O3", "-g0", "-fPIC", "-fno-builtin-malloc", "-ffunct
 
 /// One library that is made.
 pub(super) struct Recipe<'a> {
-    pub libraries: &'a Libraries<'a>,
+    pub programs: &'a Programs<'a>,
     pub target: Target,
     pub sources: &'a Path,
     /// An empty folder.
@@ -34,7 +34,7 @@ impl Recipe<'_> {
     pub(super) fn mimalloc(&self) -> Result<PathBuf> {
         let root = self.sources.join("c_src/mimalloc/v3");
         let (object, library) = (self.work.join("mimalloc.o"), self.work.join("lib.a"));
-        let mut compile = self.libraries.tool("CC", "cc", self.target);
+        let mut compile = self.programs.tool("CC", "cc", self.target);
         compile.args(FLAGS).arg(self.without_paths()).args([
             "-ftls-model=initial-exec",
             "-DNDEBUG",
@@ -48,8 +48,8 @@ impl Recipe<'_> {
         ]);
         compile.arg("-I").arg(root.join("include")).arg("-I").arg(root.join("src"));
         compile.arg("-c").arg(root.join("src/static.c")).arg("-o").arg(&object);
-        self.libraries.run(&mut compile)?;
-        self.libraries.run(self.libraries.tool("AR", "ar", self.target).arg("rcs").arg(&library).arg(&object))?;
+        self.programs.run(&mut compile)?;
+        self.programs.run(self.programs.tool("AR", "ar", self.target).arg("rcs").arg(&library).arg(&object))?;
         Ok(library)
     }
 
@@ -58,7 +58,7 @@ impl Recipe<'_> {
     /// # Errors
     /// Returns an error if a program is missing or fails.
     pub(super) fn jemalloc(&self) -> Result<PathBuf> {
-        let environment = &self.libraries.plan.environment;
+        let environment = &self.programs.plan.environment;
         for program in ["sh", "make", "nm"] {
             if environment.find_program(&[program]).is_none() {
                 return Err(miette!(
@@ -68,7 +68,7 @@ impl Recipe<'_> {
             }
         }
         let text = |name: &str, otherwise| {
-            let command = self.libraries.tool(name, otherwise, self.target);
+            let command = self.programs.tool(name, otherwise, self.target);
             let words = std::iter::once(command.get_program()).chain(command.get_args());
             words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
         };
@@ -76,25 +76,25 @@ impl Recipe<'_> {
         flags.push(self.without_paths());
         let flags = flags.join(std::ffi::OsStr::new(" "));
         let mut configure = Command::new("sh");
-        self.libraries.prepare(&mut configure);
+        self.programs.prepare(&mut configure);
         configure
             .arg(self.sources.join("configure/configure"))
             .arg(with_value("--srcdir=", &self.sources.join("jemalloc")));
         configure.args(self.options()).current_dir(self.work);
         configure.env("CC", text("CC", "cc")).env("AR", text("AR", "ar")).env("CFLAGS", flags);
         // The names of its own functions begin with it, and are seen by no other library.
-        self.libraries.run(&mut configure)?;
+        self.programs.run(&mut configure)?;
         let mut make = Command::new("make");
-        self.libraries.prepare(&mut make);
+        self.programs.prepare(&mut make);
         let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         make.arg(format!("-j{jobs}")).arg("build_lib_static").current_dir(self.work);
-        self.libraries.run(&mut make)?;
+        self.programs.run(&mut make)?;
         Ok(self.work.join("lib/libjemalloc_pic.a"))
     }
 
     /// Returns the options of jemalloc's `configure`. What it would find out about this machine is said.
     fn options(&self) -> Vec<String> {
-        let version = self.libraries.source.version.split_once('+').map_or("", |(_, version)| version);
+        let version = self.programs.source.version.split_once('+').map_or("", |(_, version)| version);
         let mut options: Vec<_> = [
             "--disable-cxx",
             "--disable-doc",
@@ -117,7 +117,7 @@ impl Recipe<'_> {
 
     /// Returns the option that keeps the paths of sources out of objects.
     fn without_paths(&self) -> OsString {
-        let source = self.libraries.source;
+        let source = self.programs.source;
         let mut option = with_value("-ffile-prefix-map=", self.sources);
         option.push(format!("=/cargo/registry/{}-{}", source.name, source.version));
         option

@@ -12,6 +12,7 @@ use super::compiler::{Compiler, find, missing};
 use super::driver_args::driver_args;
 use super::glibc;
 use super::link_args::{LinkArgs, translate};
+use super::missing_library;
 use super::run_folder::LLD;
 use super::tool::{Invocation, Tool, real};
 use crate::error::Result;
@@ -38,6 +39,7 @@ pub(super) fn run(invocation: &Invocation) -> Result<ExitCode> {
             return said(&by_compiler);
         }
     }
+    missing_library::keep(invocation, &linked.stderr);
     // If both fail, it is for the reason of the first.
     said(&linked)
 }

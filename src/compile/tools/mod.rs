@@ -24,6 +24,7 @@ mod link;
 mod link_args;
 mod links;
 mod meson;
+mod missing_library;
 mod pkg_config;
 mod run_folder;
 mod tool;

@@ -1,7 +1,7 @@
 //! `pkg-config` for a target: without the libraries of this machine, which are for another libc.
 
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use miette::{Context, IntoDiagnostic, miette};
@@ -19,10 +19,7 @@ const PLACES: [&str; 3] = ["PKG_CONFIG_LIBDIR", "PKG_CONFIG_PATH", "PKG_CONFIG_S
 /// Runs `pkg-config` on the folders that are the target's, and says how to name one if it finds nothing.
 pub(super) fn run(invocation: &Invocation) -> Result<ExitCode> {
     let Invocation { target, environment, .. } = invocation;
-    let program = match environment.get("PKG_CONFIG") {
-        Some(own) => own.into(),
-        None => real("pkg-config", environment).or_else(|_| real("pkgconf", environment))?,
-    };
+    let program = program(environment)?;
     let mut command = Command::new(&program);
     for (variable, value) in places(*target, environment) {
         command.env(variable, value);
@@ -42,6 +39,17 @@ pub(super) fn run(invocation: &Invocation) -> Result<ExitCode> {
         ));
     }
     Ok(exit_code(status))
+}
+
+/// Returns the program to run: the user's, or the first on PATH. A configure script that this program was started by may have
+/// set the variable to the name of a link: that would be this program again.
+fn program(environment: &Environment) -> Result<PathBuf> {
+    let this = std::env::current_exe().ok().and_then(|path| path.canonicalize().ok());
+    match environment.get("PKG_CONFIG").map(Path::new) {
+        Some(own) if own.components().count() == 1 => real(&own.to_string_lossy(), environment),
+        Some(own) if this.is_none() || own.canonicalize().ok() != this => Ok(own.to_owned()),
+        _ => real("pkg-config", environment).or_else(|_| real("pkgconf", environment)),
+    }
 }
 
 /// Keeps what was not found for the end of the run: the build script may bury this program's words in its own.
@@ -90,6 +98,34 @@ fn built_for(target: Target, folders: &OsStr) -> OsString {
 mod tests {
     use super::*;
     use crate::platform::TARGETS;
+
+    #[test]
+    fn pkg_config_is_not_this_program_again() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        for name in ["links", "bin"] {
+            std::fs::create_dir(path(name)).expect("a folder");
+        }
+        let this = std::env::current_exe().expect("this program");
+        symlink(&this, path("links/pkg-config")).expect("a link");
+        std::fs::write(path("bin/pkg-config"), "").expect("a file");
+        std::fs::write(path("bin/own"), "").expect("a file");
+        let on_path = std::env::join_paths([path("links"), path("bin")]).expect("a path");
+        let found = |own: &Path| {
+            let variables = [("PATH", on_path.as_os_str()), ("PKG_CONFIG", own.as_os_str())];
+            program(&variables.into_iter().collect()).expect("a program")
+        };
+        for (own, expected) in [
+            (Path::new(""), "bin/pkg-config"),
+            (Path::new("pkg-config"), "bin/pkg-config"),
+            (&path("links/pkg-config"), "bin/pkg-config"),
+            (&path("bin/own"), "bin/own"),
+            (Path::new("own"), "bin/own"),
+        ] {
+            assert_eq!(found(own), path(expected), "{}", own.display());
+        }
+    }
 
     #[test]
     fn pkg_config_folders_of_this_machine_are_left_out() {

@@ -1,7 +1,7 @@
 //! Records: small documents with results of earlier runs.
 //!
 //! Losing a record only costs time, and none is trusted: each repeats its key, and its value is checked against the
-//! content or files it refers to. A record that cannot be read or has another key is ignored.
+//! content or files it refers to. What was looked up in a base has the digests of its layers as its key. A record that cannot be read or has another key is ignored.
 
 use std::fmt;
 use std::fs;
@@ -42,6 +42,8 @@ pub enum RecordKind {
     Advice,
     /// The layers of a base → its C library, and the programs that it can start.
     Libc,
+    /// The layers of a base, and what was looked up in them → what was found.
+    Base,
     /// A file → its digest or metadata, while it has the same fingerprint.
     File,
     /// A base → its os-release, and the day of the last warning about it.
@@ -60,6 +62,7 @@ impl fmt::Display for RecordKind {
             RecordKind::Crates => "crates",
             RecordKind::Advice => "advice",
             RecordKind::Libc => "libc",
+            RecordKind::Base => "base",
             RecordKind::File => "file",
             RecordKind::Support => "support",
         })

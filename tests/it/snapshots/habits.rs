@@ -49,6 +49,7 @@ fn habits_of_docker_match_snapshot() {
         "push ghcr.io/me/app ghcr.io/me/other",
         "push --username me",
         "run -p 5180:8080",
+        "run --expose 5180:8080",
         "build -p 5180:8080",
         "run -v /srv/data:/data",
         "run -it",
@@ -98,6 +99,7 @@ fn near_misses_of_tables_match_snapshot() {
         told.error("written", &project, &["push"]);
     };
     written("[package.metadata.oic]\nrepository = \"ghcr.io/me/app\"\n");
+    written("[package.metadata.OCI]\nrepository = \"ghcr.io/me/app\"\n");
     written("[package.metadata.cargo-oci]\nrepo = \"ghcr.io/me/app\"\n");
     written("[package.metadata.docker]\nrepository = \"ghcr.io/me/app\"\n");
     written("[workspace.metadata.container]\nrepository = \"ghcr.io/me/app\"\n");

@@ -15,8 +15,9 @@ fn table_errors_match_snapshot() {
     table("an unknown key", "base = \"scratch\"\nplatform = [\"linux/amd64\"]");
     table("an unknown key that is like none", "replicas = 3");
     table("a wrong type", "platforms = \"linux/amd64\"");
-    table("a wrong type in an array", "cmd = [\"--port\", 8080]");
-    table("a wrong type in a table", "env = { PORT = 8080 }");
+    table("a wrong type in an array", "cmd = [\"--port\", [8080]]");
+    table("a wrong type in a table", "env = { PORT = [8080] }");
+    table("an unknown placeholder in a variable", "env = { COMMIT = \"{git.shaa}\" }");
     table("a wrong type of a label", "labels = { team = true }");
     table("an unknown platform", "platforms = [\"linux/amd64\", \"linux/amd46\"]");
     table("a platform that Rust has no target for", "platforms = [\"linux/amd64\", \"windows/amd64\"]");
@@ -25,6 +26,10 @@ fn table_errors_match_snapshot() {
     table("an unknown key of a base's signature", "base-verify = { kay = \"a.pub\" }");
     table("a base's signature without a key", "base-verify = {}");
     table("a base's signature by a key that is in no file", "base-verify = { key = \"awskms:///alias/a\" }");
+    table("a signed base that is scratch", "base = \"scratch\"\nbase-verify = { key = \"a.pub\" }");
+    table("a signed base that is embedded", "base = \"embedded\"\nbase-verify = { key = \"a.pub\" }");
+    table("a wrong type of a base's signature", "base-verify = true");
+    table("ports of this machine and of the container", "expose = [\"8080:80\"]");
     table("a port that is none", "expose = [\"8080\", \"70000/tcp\"]");
     table("a protocol that is none", "expose = [\"8080/http\"]");
     table("a signal that is none", "stop-signal = \"SIGTREM\"");
@@ -56,6 +61,9 @@ fn table_errors_match_snapshot() {
     table("a root without a source", "files = [{ to = \"/\", owner = \"nonroot\" }]");
     table("a file without a destination", "files = [{ from = \"a\" }]");
     table("an unknown key of an image", "[package.metadata.oci.images.y]\nplatform = [\"linux/amd64\"]");
+    table("a table of images in the singular", "[package.metadata.oci.image.migrate]\nbins = [\"migrate\"]");
+    table("a repository of an image as its image", "[package.metadata.oci.images.y]\nimage = \"ghcr.io/acme/y\"");
+    table("an image that is no table", "[package.metadata.oci.images]\nimage = \"ghcr.io/acme/y\"");
     table("a port that is none, of an image", "[package.metadata.oci.images.y]\nexpose = [\"80\", \"70000\"]");
     table("a wrong type in an image", "[package.metadata.oci.images.y]\nexpose = 80");
     table("an image of an image", "[package.metadata.oci.images.y.images.z]");

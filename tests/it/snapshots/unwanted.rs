@@ -63,6 +63,20 @@ fn unwanted_file_warnings_match_snapshot() {
 }
 
 #[test]
+fn ignored_files_of_submodules_are_warned_of() {
+    let project = project(r#"{ from = "web", to = "/srv/", exclude = ["*.log", ".env", "sub", "tls"] }"#);
+    let project =
+        project.file("web/module/.gitignore", "*.tmp\n").file("web/module/a.tmp", "").file("web/module/b", "");
+    let git = |args: &[&str]| output(environment::command("git").args(args).current_dir(project.path("web/module")));
+    for args in [&["init", "--quiet"][..], &["add", "."], &["commit", "--quiet", "-m", "All"]] {
+        git(args);
+    }
+    init(&project);
+    let ran = warnings(&project, &of_prebuilt("build", &["--base", "scratch"]));
+    assert!(ran.stderr.contains("gets files that git ignores: web/module/a.tmp; leave"), "{}", ran.stderr);
+}
+
+#[test]
 fn wanted_files_are_not_warned_of() {
     let build = of_prebuilt("build", &["--base", "scratch"]);
     for rules in [
