@@ -10,7 +10,7 @@ use super::image::ImageArgs;
 use super::output::OutputArgs;
 use super::registry::RegistryArgs;
 use super::talk::{CommandArgs, TalkArgs};
-use super::test::TestingArgs;
+use super::testing::TestingArgs;
 use crate::config::value::NonEmpty;
 use crate::config::{Repositories, RepositoryTemplate, TagTemplate};
 

@@ -23,6 +23,7 @@ mod sbom;
 mod table;
 mod talk;
 mod test;
+mod testing;
 pub(crate) mod time;
 
 pub use attachment::{AttachmentKind, AttachmentName};
@@ -46,7 +47,8 @@ pub use registry_show::{RegistryAction, RegistryShowArgs, RegistryToolArgs};
 pub use run::{ContainerArgs, ContainerVariable, RunArgs};
 pub use sbom::{SbomArgs, SbomView};
 pub use talk::{CommandArgs, MessageFormat, TalkArgs};
-pub use test::{TestArgs, TestingArgs};
+pub use test::TestArgs;
+pub use testing::TestingArgs;
 
 /// Returns the arguments without the `oci` that cargo adds: `cargo-oci oci build` is the same as `cargo-oci build`.
 pub fn arguments(typed: impl Iterator<Item = std::ffi::OsString>) -> Vec<std::ffi::OsString> {

@@ -16,7 +16,7 @@ use crate::plan::Request;
 use crate::platform::{Libc, PlatformChoice};
 use crate::report::junit;
 use crate::store::atomic;
-use crate::testing::suite::suites;
+use crate::testing::suites::suites;
 use crate::testing::{Runner, TestRun, test_built};
 
 /// Tests every image that the arguments select, for each of its platforms; returns the results.

@@ -72,7 +72,7 @@ mod tests {
         let image = ImageFiles { platform: None, digest: crate::image::digest::sha256(b""), files };
         let found = ListedFiles { reference: String::new(), images: vec![image] };
         let expected = "drwxrwxrwt 0:65532            /tmp\n\
-                        -rwsr-x--- 0:65532     1.2 kB /a\\nb\n\
+                        -rwsr-x--- 0:65532    1.2 KiB /a\\nb\n\
                         lrwxrwxrwx 0:65532            /bin -> usr/bin\n";
         assert_eq!(lines(&found), expected);
     }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::container_command::{CannotRun, ContainerCommand};
 use super::files::{differences, shown};
 use super::image::TestedImage;
-use super::runner::{CannotRun, ContainerCommand, PlatformRunner};
-use super::suite::{CommandTest, Program};
+use super::runner::PlatformRunner;
+use super::suite::{CommandTest, TestedProgram};
 
 /// Runs the program, and returns what is different.
 ///
@@ -42,15 +43,15 @@ pub(super) fn run(
     Ok(found)
 }
 
-impl Program {
+impl TestedProgram {
     /// Returns the program and its arguments.
     ///
     /// # Errors
     /// Returns a message if the image has no program.
     pub(super) fn args(&self, image: &TestedImage, global: &[(String, String)]) -> Result<Vec<String>, String> {
         let args = match self {
-            Program::Other(args) => args.iter().map(|arg| image.expand(arg, global)).collect(),
-            Program::Entrypoint(args) => {
+            TestedProgram::Other(args) => args.iter().map(|arg| image.expand(arg, global)).collect(),
+            TestedProgram::Entrypoint(args) => {
                 let cmd = args.clone().unwrap_or_else(|| image.list("Cmd"));
                 [image.list("Entrypoint"), cmd].concat()
             }

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 
 use miette::{Context, miette};
 
-use super::process::Process;
-use super::runner::{CannotRun, ContainerCommand, cannot_start};
+use super::container_command::{CannotRun, ContainerCommand, cannot_start};
+use super::process::RunningProgram;
 use super::suite::ContainerOptions;
 use crate::base::BaseImage;
 use crate::context::GlobalContext;
@@ -19,7 +19,7 @@ use crate::store::Source;
 use crate::store::archive::{ArchiveContents, DockerImage};
 
 /// An image that was loaded under a name of its own. It is removed on drop.
-pub(super) struct EngineImage<'a> {
+pub(super) struct TemporaryImage<'a> {
     engine: &'a Engine,
     name: String,
 }
@@ -29,10 +29,10 @@ pub(super) struct EngineContainer<'a> {
     engine: &'a Engine,
     name: String,
     /// An image that was made for it.
-    image: Option<EngineImage<'a>>,
+    image: Option<TemporaryImage<'a>>,
 }
 
-impl<'a> EngineImage<'a> {
+impl<'a> TemporaryImage<'a> {
     /// Loads the image for one platform.
     ///
     /// # Errors
@@ -42,9 +42,9 @@ impl<'a> EngineImage<'a> {
         source: &dyn Source,
         image: &BaseImage,
         context: &GlobalContext,
-    ) -> Result<EngineImage<'a>> {
+    ) -> Result<TemporaryImage<'a>> {
         // From here on, a failure removes it.
-        let loaded = EngineImage { engine, name: unused_image() };
+        let loaded = TemporaryImage { engine, name: unused_image() };
         let Some(manifest) = &image.manifest else { return Err(miette!("`scratch` has no program")) };
         let docker = DockerImage { manifest, names: vec![loaded.name.clone()] };
         let contents = ArchiveContents::of_docker_image(source, &docker, false)?;
@@ -62,14 +62,14 @@ impl<'a> EngineImage<'a> {
         &self,
         command: &ContainerCommand,
         platform: &Platform,
-    ) -> Result<(Process, EngineContainer<'a>), CannotRun> {
+    ) -> Result<(RunningProgram, EngineContainer<'a>), CannotRun> {
         let mut image = None;
         for setup in command.setup {
-            let from = image.as_ref().map_or(self.name.as_str(), |image: &EngineImage| image.name.as_str());
+            let from = image.as_ref().map_or(self.name.as_str(), |image: &TemporaryImage| image.name.as_str());
             let (mut process, container) = self.start_one(from, setup, command.options, None, platform)?;
             // A program that fails is no failure here, as in container-structure-test; one that cannot be started is.
             while process.wait(std::time::Duration::from_secs(60)).map_err(|error| miette!("{error}"))?.is_none() {}
-            let made = EngineImage { engine: self.engine, name: unused_image() };
+            let made = TemporaryImage { engine: self.engine, name: unused_image() };
             self.engine.commit(&container.name, &made.name).map_err(|error| {
                 CannotRun::Here(format!("{} cannot keep what `setup` changes: {error}", self.engine.title()))
             })?;
@@ -88,7 +88,7 @@ impl<'a> EngineImage<'a> {
         options: &ContainerOptions,
         port: Option<u16>,
         platform: &Platform,
-    ) -> Result<(Process, EngineContainer<'a>), CannotRun> {
+    ) -> Result<(RunningProgram, EngineContainer<'a>), CannotRun> {
         let flags: &[&str] = if options.mounts.is_empty() { &[] } else { &["--volume"] };
         self.engine.check_run(flags).map_err(|error| CannotRun::Here(error.to_string()))?;
         let name = unused_name();
@@ -126,7 +126,7 @@ impl<'a> EngineImage<'a> {
             terminal: false,
         })?;
         let container = EngineContainer { engine: self.engine, name, image: None };
-        let process = Process::start(command).map_err(|error| cannot_start(self.engine.title(), &error))?;
+        let process = RunningProgram::start(command).map_err(|error| cannot_start(self.engine.title(), &error))?;
         Ok((process, container))
     }
 }
@@ -149,7 +149,7 @@ impl EngineContainer<'_> {
     }
 }
 
-impl Drop for EngineImage<'_> {
+impl Drop for TemporaryImage<'_> {
     fn drop(&mut self) {
         self.engine.remove_image(&self.name);
     }

@@ -4,9 +4,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
+use super::container_command::{CannotRun, ContainerCommand};
 use super::files::shown;
 use super::image::TestedImage;
-use super::runner::{CannotRun, ContainerCommand, PlatformRunner, Runner};
+use super::runner::{PlatformRunner, Runner};
 use super::suite::HttpTest;
 
 /// The pause between two requests.

@@ -2,10 +2,12 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
-//! | [`suite`] | the tests, from the key `test` and from files |
+//! | [`suites`] | the tests of an image: the key `test`, and files |
+//! | `suite` | one test after the other, as data |
 //! | `structure_file` | a test file for container-structure-test → tests |
 //! | `image` | the image for one platform: config, tree, contents of files |
 //! | `metadata`, `files`, `command` | one kind of test each: what is expected → what is different |
+//! | `container_command` | what is to be run, and why it is not |
 //! | `runner` | the engine or the runtime that runs commands |
 //! | `container` | containers in an engine |
 //! | `runtime` | bundles under runc or crun |
@@ -16,6 +18,7 @@
 
 mod command;
 mod container;
+mod container_command;
 mod files;
 mod http;
 mod image;
@@ -24,17 +27,20 @@ mod process;
 mod runner;
 mod runtime;
 mod structure_file;
-pub(crate) mod suite;
+mod suite;
+pub(crate) mod suites;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use miette::{Context, miette};
 
+use self::container_command::CannotRun;
 use self::image::TestedImage;
+use self::runner::PlatformRunner;
 pub(crate) use self::runner::Runner;
-use self::runner::{CannotRun, PlatformRunner};
-use self::suite::{Suite, Test, TestKind, suites};
+use self::suite::{Suite, Test, TestKind};
+use self::suites::suites;
 use crate::base::Base;
 use crate::build::Built;
 use crate::cli::TestingArgs;

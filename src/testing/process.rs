@@ -13,7 +13,7 @@ use crate::parallel::lock;
 const MOST_BYTES: usize = 4 << 20;
 
 /// A program that was started. It is killed on drop.
-pub(super) struct Process {
+pub(super) struct RunningProgram {
     child: Child,
     stdout: Captured,
     stderr: Captured,
@@ -25,16 +25,16 @@ struct Captured {
     reader: Option<JoinHandle<()>>,
 }
 
-impl Process {
+impl RunningProgram {
     /// Starts a program without input.
     ///
     /// # Errors
     /// Returns an error if it cannot be started.
-    pub(super) fn start(mut command: Command) -> io::Result<Process> {
+    pub(super) fn start(mut command: Command) -> io::Result<RunningProgram> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let (stdout, stderr) = (Captured::new(child.stdout.take()), Captured::new(child.stderr.take()));
-        Ok(Process { child, stdout, stderr })
+        Ok(RunningProgram { child, stdout, stderr })
     }
 
     /// Waits until it ends, but not for longer than `limit`. Returns its exit status, or 128 plus the number of the signal
@@ -64,7 +64,7 @@ impl Process {
     }
 }
 
-impl Drop for Process {
+impl Drop for RunningProgram {
     fn drop(&mut self) {
         // It may have ended.
         let _ = self.child.kill();

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use miette::{IntoDiagnostic, Report, miette};
+use miette::IntoDiagnostic;
 
-use super::container::{EngineContainer, EngineImage};
-use super::process::Process;
+use super::container::{EngineContainer, TemporaryImage};
+use super::container_command::{CannotRun, ContainerCommand};
+use super::process::RunningProgram;
 use super::runtime::{Runtime, RuntimeContainer};
-use super::suite::{ContainerOptions, Suite};
+use super::suite::Suite;
 use crate::base::BaseImage;
 use crate::context::GlobalContext;
 use crate::engine::Engine;
@@ -25,32 +26,6 @@ pub(crate) enum Runner {
     Runtime(Runtime),
     /// Nothing, and why.
     None(String),
-}
-
-/// Why a program was not run.
-pub(super) enum CannotRun {
-    /// Here it cannot be run: the test has no verdict.
-    Here(String),
-    /// Something failed that should not.
-    AtAll(Report),
-}
-
-impl<E: Into<Report>> From<E> for CannotRun {
-    fn from(error: E) -> CannotRun {
-        CannotRun::AtAll(error.into())
-    }
-}
-
-/// A program to run in a container.
-pub(super) struct ContainerCommand<'a> {
-    /// The program and its arguments.
-    pub args: &'a [String],
-    /// Programs that run before, in the same file system.
-    pub setup: &'a [Vec<String>],
-    /// Settings.
-    pub options: &'a ContainerOptions,
-    /// The port to connect to.
-    pub port: Option<u16>,
 }
 
 /// A program that was run.
@@ -114,14 +89,14 @@ pub(super) struct PlatformRunner<'a> {
     image: &'a BaseImage,
     context: &'a GlobalContext<'a>,
     /// The image in the engine, loaded with the first command.
-    loaded: Option<EngineImage<'a>>,
+    loaded: Option<TemporaryImage<'a>>,
     /// Why it runs nothing.
     cannot: Option<String>,
 }
 
 /// A container that was started.
 pub(super) struct Container<'a> {
-    process: Process,
+    process: RunningProgram,
     place: Place<'a>,
     platform: &'a Platform,
 }
@@ -176,7 +151,7 @@ impl<'a> PlatformRunner<'a> {
             Runner::Engine(engine) => {
                 let loaded = match &mut self.loaded {
                     Some(loaded) => loaded,
-                    none => none.insert(EngineImage::load(engine, self.source, self.image, self.context)?),
+                    none => none.insert(TemporaryImage::load(engine, self.source, self.image, self.context)?),
                 };
                 let (process, container) = loaded.start(command, platform)?;
                 (process, Place::Engine(container))
@@ -226,9 +201,4 @@ impl Container<'_> {
         (is_foreign && says_so && finished.status != Ok(0))
             .then(|| format!("this machine cannot run programs for {}: QEMU's binfmt handlers make it", self.platform))
     }
-}
-
-/// Returns the error that a program could not be started.
-pub(super) fn cannot_start(program: &str, error: &std::io::Error) -> Report {
-    miette!("cannot run {program}: {error}")
 }

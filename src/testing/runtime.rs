@@ -7,8 +7,8 @@ use miette::{Context, IntoDiagnostic};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::process::Process;
-use super::runner::{CannotRun, ContainerCommand, cannot_start};
+use super::container_command::{CannotRun, ContainerCommand, cannot_start};
+use super::process::RunningProgram;
 use crate::base::BaseImage;
 use crate::bundle::{self, BundleFormat, BundleImage, BundleOutput};
 use crate::context::GlobalContext;
@@ -60,7 +60,7 @@ impl Runtime {
         source: &dyn Source,
         image: &BaseImage,
         context: &GlobalContext,
-    ) -> Result<(Process, RuntimeContainer), CannotRun> {
+    ) -> Result<(RunningProgram, RuntimeContainer), CannotRun> {
         let options = command.options;
         if options.is_privileged || !options.capabilities.is_empty() || !options.mounts.is_empty() {
             return Err(CannotRun::Here(format!(
@@ -94,12 +94,12 @@ impl Runtime {
         Ok((process, container.in_folder(folder)))
     }
 
-    fn run(&self, bundle: &Path, folder: &TempDir) -> Result<(Process, RunningBundle), CannotRun> {
+    fn run(&self, bundle: &Path, folder: &TempDir) -> Result<(RunningProgram, RunningBundle), CannotRun> {
         let id = format!("cargo-oci-test-{:016x}", fastrand::u64(..));
         let log = folder.path().join(format!("{id}.log"));
         let mut command = Command::new(&self.program);
         command.arg("--log").arg(&log).args(["--log-format", "json", "run", "--bundle"]).arg(bundle).arg(&id);
-        let process = Process::start(command).map_err(|error| cannot_start(&self.title, &error))?;
+        let process = RunningProgram::start(command).map_err(|error| cannot_start(&self.title, &error))?;
         Ok((process, RunningBundle { program: self.program.clone(), id, log }))
     }
 }
@@ -142,7 +142,7 @@ fn delete(program: &Path, id: &str) {
     let _cleanup = crate::interrupt::clean_up();
     let mut command = Command::new(program);
     command.args(["delete", "--force", id]);
-    if let Ok(mut process) = Process::start(command) {
+    if let Ok(mut process) = RunningProgram::start(command) {
         let _ = process.wait(std::time::Duration::from_secs(10));
     }
 }

@@ -12,7 +12,7 @@ use serde_saphyr::{Location, Spanned};
 
 use super::suite::{
     CommandTest, ContainerOptions, ContentTest, ExecutableBy, ExpectedPair, ExpectedValue, FileTest, MetadataTest,
-    Program, Suite, Test, TestKind,
+    Suite, Test, TestKind, TestedProgram,
 };
 use crate::config::Expression;
 use crate::error::{Result, cannot_read};
@@ -22,7 +22,7 @@ const VERSION: &str = "2.0.0";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Document {
+struct StructureFile {
     schema_version: Spanned<String>,
     #[serde(default)]
     global_env_vars: Vec<Pair>,
@@ -182,7 +182,7 @@ pub(super) fn read(path: &Path, variable: &dyn Fn(&str) -> Option<String>) -> Re
         }
         Some(_) => {}
     }
-    let document: Document = serde_saphyr::from_str(&text).map_err(|error| wrong(&error))?;
+    let document: StructureFile = serde_saphyr::from_str(&text).map_err(|error| wrong(&error))?;
     Ok(Suite { name: path.display().to_string(), tests: file.tests(document)? })
 }
 
@@ -207,8 +207,8 @@ impl TestFile<'_> {
     }
 
     /// Returns the tests in the order that container-structure-test runs them in.
-    fn tests(&self, document: Document) -> Result<Vec<Test>> {
-        let Document { global_env_vars, container_run_options, .. } = document;
+    fn tests(&self, document: StructureFile) -> Result<Vec<Test>> {
+        let StructureFile { global_env_vars, container_run_options, .. } = document;
         if let Some(licenses) = &document.license_tests {
             return Err(self.wrong(licenses, "`licenseTests` is not supported: `cargo oci sbom` lists licenses"));
         }
@@ -254,7 +254,7 @@ impl TestFile<'_> {
         let own = self.variables(&entry.env_vars)?;
         options.env = own;
         Ok(TestKind::Command(Box::new(CommandTest {
-            program: Program::Other(std::iter::once(program).chain(entry.args).collect()),
+            program: TestedProgram::Other(std::iter::once(program).chain(entry.args).collect()),
             setup: entry.setup,
             options,
             global_env: global.to_vec(),

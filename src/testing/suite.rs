@@ -1,11 +1,8 @@
 //! The tests of an image.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::structure_file;
 use crate::config::{Expression, HttpCheck, ImageTest};
-use crate::error::Result;
 
 /// Tests from one place.
 #[derive(Clone, Debug)]
@@ -134,7 +131,7 @@ pub(crate) struct ContentTest {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CommandTest {
     /// The program.
-    pub program: Program,
+    pub program: TestedProgram,
     /// Programs that run before, in the same file system.
     pub setup: Vec<Vec<String>>,
     /// Settings of the container.
@@ -155,16 +152,16 @@ pub(crate) struct CommandTest {
 
 /// Which program is started.
 #[derive(Clone, Debug)]
-pub(crate) enum Program {
+pub(crate) enum TestedProgram {
     /// The image's own, with these arguments, or with its `cmd`.
     Entrypoint(Option<Vec<String>>),
     /// Another, with its arguments. `$NAME` and `${NAME}` are variables of the image.
     Other(Vec<String>),
 }
 
-impl Default for Program {
-    fn default() -> Program {
-        Program::Entrypoint(None)
+impl Default for TestedProgram {
+    fn default() -> TestedProgram {
+        TestedProgram::Entrypoint(None)
     }
 }
 
@@ -189,7 +186,7 @@ pub(crate) struct ContainerOptions {
 #[derive(Clone, Debug)]
 pub(crate) struct HttpTest {
     /// The program.
-    pub program: Program,
+    pub program: TestedProgram,
     /// Settings of the container.
     pub options: ContainerOptions,
     /// The request and its answer.
@@ -216,9 +213,10 @@ impl Test {
         format!("{kind}: {}", self.name)
     }
 
-    fn of_table(test: &ImageTest) -> Test {
+    /// Returns the test of an entry of the key `test`, which names no files.
+    pub(super) fn of_table(test: &ImageTest) -> Test {
         let options = ContainerOptions { env: test.env.clone(), ..ContainerOptions::default() };
-        let program = Program::Entrypoint(test.run.clone());
+        let program = TestedProgram::Entrypoint(test.run.clone());
         let kind = match &test.http {
             Some(check) => TestKind::Http(HttpTest { program, options, check: check.clone() }),
             None => TestKind::Command(Box::new(CommandTest {
@@ -237,40 +235,4 @@ impl Test {
         });
         Test { name, kind, limit: test.time_limit }
     }
-}
-
-/// Returns the tests of the key `test`, and of these files.
-///
-/// # Errors
-/// Returns an error if a file cannot be read, or is no test file.
-pub(crate) fn suites(
-    own: &[ImageTest],
-    files: &[PathBuf],
-    read: &dyn Fn(&str) -> Option<String>,
-) -> Result<Vec<Suite>> {
-    let mut suites: Vec<Suite> = Vec::new();
-    for test in own {
-        if test.config.is_empty() {
-            let test = Test::of_table(test);
-            match suites.iter_mut().find(|suite| suite.name == "Cargo.toml") {
-                Some(suite) => suite.tests.push(test),
-                None => suites.push(Suite { name: "Cargo.toml".to_owned(), tests: vec![test] }),
-            }
-        }
-        for path in &test.config {
-            suites.push(from_file(path, test.time_limit, read)?);
-        }
-    }
-    for path in files {
-        suites.push(from_file(path, None, read)?);
-    }
-    Ok(suites)
-}
-
-fn from_file(path: &Path, limit: Option<Duration>, read: &dyn Fn(&str) -> Option<String>) -> Result<Suite> {
-    let mut suite = structure_file::read(path, read)?;
-    for test in &mut suite.tests {
-        test.limit = test.limit.or(limit);
-    }
-    Ok(suite)
 }

@@ -6,12 +6,13 @@ use crate::support::environment;
 use crate::support::process::output;
 use crate::support::project::Project;
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 21] = [
     "build",
     "push",
     "load",
     "run",
     "bundle",
+    "test",
     "inspect",
     "sbom",
     "validate",

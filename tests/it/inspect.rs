@@ -414,8 +414,9 @@ fn inspect_rejects_files_that_are_not_archives() {
     let words = project.oci(&["inspect", "./debian"]).fails(1);
     assert_says(&words, &["./debian is not an OCI archive"]);
     // Nothing listens on port 9: it is not there that the image is looked for in earnest.
-    let call = project.oci(&["inspect", "debian:12"]).env("HTTPS_PROXY", "http://127.0.0.1:9");
-    assert_says(&call.fails(1), &["cannot inspect docker.io/library/debian:12"]);
+    let call = |name| project.oci(&["inspect", name]).env("HTTPS_PROXY", "http://127.0.0.1:9");
+    assert_says(&call("debian:12").fails(1), &["help: write `docker.io/library/debian:12`"]);
+    assert_says(&call("docker.io/library/debian:12").fails(1), &["cannot inspect docker.io/library/debian:12"]);
 }
 
 /// An image without layers, for linux/amd64.

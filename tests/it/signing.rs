@@ -367,5 +367,6 @@ fn base_verify_requires_signature_by_its_key() {
     let before = registry.log();
     is_used(&pinned);
     assert!(!registry.log()[before.len()..].contains("referrers"), "{}", registry.log());
-    is_used("embedded");
+    let words = build("embedded").fails(1);
+    assert!(words.contains("has no signature") && words.contains("base-verify = false"), "{words}");
 }

@@ -37,13 +37,13 @@ fn label(labels: &Labels) -> String {
     value.map_or_else(String::new, |value| format!("{{ a = {value} }}"))
 }
 
-const ALL: [Key; 28] = [
+const ALL: [Key; 32] = [
     Key {
         name: "base",
         default: r#""gcr.io/distroless/static-debian13:nonroot""#,
         tables: [r#""example.org/a:1""#, r#""example.org/a:2""#, r#""example.org/a:3""#],
         variable: Some(["CARGO_OCI_BASE", "example.org/a:4", r#""example.org/a:4""#]),
-        flags: Some((&["--base", "scratch"], r#""scratch""#)),
+        flags: Some((&["--base", "example.org/a:5"], r#""example.org/a:5""#)),
         planned: |image| text(Some(&image.base)),
     },
     Key {
@@ -241,6 +241,14 @@ const ALL: [Key; 28] = [
         planned: |image| text(Some(&image.profile)),
     },
     Key {
+        name: "allocator",
+        default: r#""system""#,
+        tables: [r#""mimalloc""#, r#""jemalloc""#, r#""system""#],
+        variable: None,
+        flags: Some((&["--allocator", "mimalloc"], r#""mimalloc""#)),
+        planned: |image| text(Some(&image.allocator())),
+    },
+    Key {
         name: "engine",
         default: "",
         tables: [r#""docker""#, r#""podman""#, r#""kind:a""#],
@@ -295,6 +303,20 @@ const ALL: [Key; 28] = [
         variable: None,
         flags: Some((&["--auditable", "true"], "true")),
         planned: |image| image.auditable.to_string(),
+    },
+    Key {
+        name: "test",
+        default: "[]",
+        tables: [r#"[{ name = "a", run = [] }]"#, r#"[{ name = "b", run = [] }]"#, "[]"],
+        variable: None,
+        flags: None,
+        planned: |image| {
+            let tests = image
+                .tests
+                .iter()
+                .map(|test| format!("{{ name = {:?}, run = [] }}", test.name.as_deref().unwrap_or_default()));
+            format!("[{}]", tests.collect::<Vec<_>>().join(", "))
+        },
     },
 ];
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use miette::{IntoDiagnostic, Report, miette};
 
 use super::programs::Programs;
-use super::recipe::{self, Recipe};
+use super::recipe::{self, LibraryRecipe};
 use super::source::sources;
 use crate::compile::tools::library_file;
 use crate::config::Allocator;
@@ -74,7 +74,7 @@ impl Libraries<'_> {
 
     fn make_one(&self, target: Target, sources: &Path, stamp: &str) -> Result<()> {
         let work = tempfile::tempdir_in(self.folder).into_diagnostic()?;
-        let recipe = Recipe { programs: &self.programs, target, sources, work: work.path() };
+        let recipe = LibraryRecipe { programs: &self.programs, target, sources, work: work.path() };
         let made = match self.programs.allocator {
             Allocator::Mimalloc => recipe.mimalloc()?,
             Allocator::Jemalloc => recipe.jemalloc()?,

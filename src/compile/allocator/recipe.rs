@@ -18,7 +18,7 @@ pub(super) const VERSION: &str = "recipe 1";
 const FLAGS: [&str; 6] = ["-O3", "-g0", "-fPIC", "-fno-builtin-malloc", "-ffunction-sections", "-fdata-sections"];
 
 /// One library that is made.
-pub(super) struct Recipe<'a> {
+pub(super) struct LibraryRecipe<'a> {
     pub programs: &'a Programs<'a>,
     pub target: Target,
     pub sources: &'a Path,
@@ -26,7 +26,7 @@ pub(super) struct Recipe<'a> {
     pub work: &'a Path,
 }
 
-impl Recipe<'_> {
+impl LibraryRecipe<'_> {
     /// Compiles mimalloc: one file that includes all others.
     ///
     /// # Errors
