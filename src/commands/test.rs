@@ -24,14 +24,13 @@ use crate::testing::{Runner, TestRun, test_built};
 /// # Errors
 /// Returns an error if an image cannot be built or read, or if there are no tests.
 pub(crate) fn run(args: &TestArgs, context: &GlobalContext) -> Result<Outcome> {
-    let verdicts = match &args.tested {
-        Some(image) => vec![other(args, image, context)?],
-        None => {
-            let build = args.build();
-            let built =
-                Build { request: Request::new(&build), complete: true, attach: true, context }.run(|_| Ok(()), &())?;
-            test_built(&built, &args.files(), &args.testing, context)?
-        }
+    let verdicts = if let Some(image) = &args.tested {
+        vec![other(args, image, context)?]
+    } else {
+        let build = args.build();
+        let built =
+            Build { request: Request::new(&build), complete: true, attach: true, context }.run(|_| Ok(()), &())?;
+        test_built(&built, &args.files(), &args.testing, context)?
     };
     if let Some(path) = &args.junit {
         write_junit(path, &verdicts)?;

@@ -130,7 +130,7 @@ fn list(tree: &Tree, root: Option<NodeId>, layers: &[Layer]) -> Vec<FileInfo> {
         }
         let names: Vec<_> = open.iter().map(|(_, name)| *name).chain([entry.name]).collect();
         if names.starts_with(&begin) {
-            let path = names.iter().map(|name| format!("/{}", String::from_utf8_lossy(name))).collect();
+            let path = format!("/{}", String::from_utf8_lossy(&names.join(&b'/')));
             files.push(file(tree, entry.node, path, layers.get(entry.layer)));
         }
         if tree.node(entry.node).is_directory() {

@@ -11,7 +11,8 @@ pub(crate) fn lines(found: &ListedFiles) -> String {
     for image in &found.images {
         if found.images.len() > 1 {
             let platform = image.platform.as_ref().map_or_else(|| "no platform".to_owned(), ToString::to_string);
-            text += &format!("{}{platform} {}\n", if text.is_empty() { "" } else { "\n" }, image.digest);
+            let separator = if text.is_empty() { "" } else { "\n" };
+            text.extend([separator, &format!("{platform} {}\n", image.digest)]);
         }
         let owners: Vec<_> = image.files.iter().map(|file| format!("{}:{}", file.uid, file.gid)).collect();
         let width = owners.iter().map(String::len).max().unwrap_or_default();

@@ -19,22 +19,14 @@ pub(super) const HELP: Style = AnsiColor::BrightCyan.on_default().bold();
 /// Returns the line for an event, `elapsed` after the start of the run, or `None` if only bars show it.
 pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
     let (verb, text) = match event {
-        Event::Warning { message } => return Some(format!("{WARNING}warning{WARNING:#}: {}", sanitize(message))),
-        Event::Advice { message } => return Some(format!("{HELP}note{HELP:#}: {}", sanitize(message))),
-        Event::UnreadTable { warning } => {
-            let lines = snippet(warning.as_ref(), Level::WARNING).map(|lines| format!("\n{lines}"));
-            let message = sanitize(&warning.to_string());
-            return Some(format!("{WARNING}warning{WARNING:#}: {message}{}", lines.unwrap_or_default()));
-        }
+        Event::Warning { .. } | Event::Advice { .. } | Event::UnreadTable { .. } => return notice(event),
         // Cargo's text, with its colors.
         Event::CargoSaid { line } => return Some(line.clone()),
-        Event::RetryBegun { .. }
-        | Event::CargoBegun
+        Event::CargoBegun
         | Event::CargoEnded
+        | Event::RetryBegun { .. }
         | Event::TransferBegun { .. }
-        | Event::TransferEnded { .. } => {
-            return None;
-        }
+        | Event::TransferEnded { .. } => return None,
         Event::Waiting { path } => {
             ("Blocking", format!("waiting for another cargo oci to finish writing {}", path.display()))
         }
@@ -73,21 +65,14 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
         Event::Loading { image, engine, platforms } => {
             ("Loading", format!("{image} for {} into {engine}", list(platforms)))
         }
-        Event::Loaded { names, engine, id, sent, was_there } => {
-            let names = names.join(", ");
-            if *was_there {
-                ("Unchanged", format!("{names} is already in {engine} ({id})"))
-            } else {
-                let sent = sent.map(|sent| format!(", {} sent", size(sent))).unwrap_or_default();
-                ("Loaded", format!("{names} into {engine} ({id}{sent})"))
-            }
+        Event::Loaded { names, engine, id, was_there: true, .. } => {
+            ("Unchanged", format!("{} is already in {engine} ({id})", names.join(", ")))
         }
-        Event::Request { method, url, by, status, took, bytes } => {
-            let answer = status.map_or("no response".to_owned(), |status| status.to_string());
-            let by = by.as_ref().map(|by| format!(" from {by}")).unwrap_or_default();
-            let bytes = bytes.map(|bytes| format!(", {}", size(bytes))).unwrap_or_default();
-            ("Request", format!("{method} {url} {answer}{by} ({}{bytes})", time(*took)))
+        Event::Loaded { names, engine, id, sent, .. } => {
+            let sent = sent.map(|sent| format!(", {} sent", size(sent))).unwrap_or_default();
+            ("Loaded", format!("{} into {engine} ({id}{sent})", names.join(", ")))
         }
+        Event::Request { .. } => ("Request", request(event)),
         Event::Credentials { registry, source } => ("Credentials", format!("for {registry}: {source}")),
         Event::Running { name, engine, unpublished } => {
             ("Running", format!("{name} in {engine}{}", to_publish(unpublished)))
@@ -96,13 +81,11 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
         Event::Validated { image, blobs, bytes } => {
             ("Validated", format!("{image} ({blobs} {}, {})", plural(*blobs, "blob"), size(*bytes)))
         }
-        Event::Signed { image, digest, to, said, was_there } => {
-            let said = said.join(", ");
-            if *was_there {
-                ("Unchanged", format!("{image} {digest} at {to} is already signed: {said}"))
-            } else {
-                ("Signed", format!("{image} {digest} at {to}: {said}"))
-            }
+        Event::Signed { image, digest, to, said, was_there: true } => {
+            ("Unchanged", format!("{image} {digest} at {to} is already signed: {}", said.join(", ")))
+        }
+        Event::Signed { image, digest, to, said, .. } => {
+            ("Signed", format!("{image} {digest} at {to}: {}", said.join(", ")))
         }
         Event::Attached { artifact_type, subject, to, was_there: true, .. } => {
             ("Unchanged", format!("{artifact_type} is already attached to {subject} at {to}"))
@@ -134,6 +117,29 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
         }
     };
     Some(format!("{} {}", verb_column(verb), sanitize(&text)))
+}
+
+/// Returns the line of a warning or of advice.
+fn notice(event: &Event) -> Option<String> {
+    match event {
+        Event::Warning { message } => Some(format!("{WARNING}warning{WARNING:#}: {}", sanitize(message))),
+        Event::Advice { message } => Some(format!("{HELP}note{HELP:#}: {}", sanitize(message))),
+        Event::UnreadTable { warning } => {
+            let lines = snippet(warning.as_ref(), Level::WARNING).map(|lines| format!("\n{lines}"));
+            let message = sanitize(&warning.to_string());
+            Some(format!("{WARNING}warning{WARNING:#}: {message}{}", lines.unwrap_or_default()))
+        }
+        _ => None,
+    }
+}
+
+/// Returns a request with its response.
+fn request(event: &Event) -> String {
+    let Event::Request { method, url, by, status, took, bytes } = event else { return String::new() };
+    let answer = status.map_or("no response".to_owned(), |status| status.to_string());
+    let by = by.as_ref().map(|by| format!(" from {by}")).unwrap_or_default();
+    let bytes = bytes.map(|bytes| format!(", {}", size(bytes))).unwrap_or_default();
+    format!("{method} {url} {answer}{by} ({}{bytes})", time(*took))
 }
 
 /// Returns when a request is repeated, and why.

@@ -15,7 +15,7 @@ pub(crate) fn lines(verdicts: &[ImageVerdicts]) -> String {
     let mut text = String::new();
     for image in verdicts {
         for result in &image.results {
-            let image = (verdicts.len() > 1).then(|| format!("{} ", image.image)).unwrap_or_default();
+            let image = if verdicts.len() > 1 { format!("{} ", image.image) } else { String::new() };
             text += &line(&image, result);
         }
     }
@@ -32,7 +32,7 @@ fn line(image: &str, result: &TestResult) -> String {
     let title = sanitize(&format!("{image}{} {}", result.platform, result.name)).replace('\n', " ");
     let reasons = result.reasons.iter().map(|reason| {
         let reason = sanitize(reason);
-        reason.lines().map(|line| format!("         {line}\n")).collect::<String>()
+        reason.lines().map(|line| format!("         {line}\n")).collect::<Vec<_>>().concat()
     });
     format!("{style}{word:<7}{style:#}  {title}\n{}", reasons.collect::<String>())
 }

@@ -115,7 +115,7 @@ impl Tree {
     /// Resolves an absolute path as [`Tree::find`] does, but does not follow a symbolic link at its end.
     fn find_itself(&self, path: &str) -> Option<usize> {
         let path = path.trim_end_matches('/');
-        let Some((parent, name)) = path.rsplit_once('/').or(Some(("", path))) else { return None };
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
         if matches!(name, "" | "." | "..") {
             return self.find(path);
         }

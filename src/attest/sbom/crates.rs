@@ -64,15 +64,12 @@ impl Crate {
 /// Adds a crate that the first one is linked with, unless cargo has linked it too.
 pub(crate) fn link(crates: &mut Vec<Crate>, added: Crate) {
     let is_same = |known: &Crate| known.name == added.name && known.version == added.version;
-    let at = match crates.iter().position(is_same) {
-        Some(at) => {
-            crates[at].is_linked = true;
-            at
-        }
-        None => {
-            crates.push(added);
-            crates.len() - 1
-        }
+    let at = if let Some(at) = crates.iter().position(is_same) {
+        crates[at].is_linked = true;
+        at
+    } else {
+        crates.push(added);
+        crates.len() - 1
     };
     if let Some(program) = crates.first_mut().filter(|program| !program.needs.contains(&at)) {
         program.needs.push(at);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use miette::{IntoDiagnostic, Report, miette};
 
-use super::programs::Programs;
+use super::programs::{self, Programs};
 use super::recipe::{self, LibraryRecipe};
 use super::source::sources;
 use crate::compile::tools::library_file;
@@ -58,9 +58,7 @@ impl Libraries<'_> {
 
     /// Returns what a library depends on.
     fn stamp(&self, target: Target) -> Result<String> {
-        let version = self
-            .programs
-            .run(self.programs.tool("CC", "cc", target).arg("--version"))
+        let version = programs::run(self.programs.tool("CC", "cc", target).arg("--version"))
             .map_err(|error| self.failed(target, &error))?;
         let version = version.lines().next().unwrap_or_default();
         Ok(format!("{}\n{} {}\n{version}\n", recipe::VERSION, self.programs.source.name, self.programs.source.version))

@@ -62,23 +62,22 @@ impl Programs<'_> {
         command.env("CARGO_PKG_NAME", self.source.name).env("CARGO_PKG_VERSION", self.source.version);
         command.env("LC_ALL", "C").stdin(Stdio::null()).stderr(Stdio::piped());
     }
+}
 
-    /// Runs a program, and returns its output.
-    ///
-    /// # Errors
-    /// Returns an error with its last lines if it cannot be started or fails.
-    pub(super) fn run(&self, command: &mut Command) -> Result<String> {
-        let program = command.get_program().to_string_lossy().into_owned();
-        let output = blocking::output(command).into_diagnostic().wrap_err_with(|| format!("cannot run {program}"))?;
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-        }
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8_lossy(&said);
-        let lines: Vec<_> = said.lines().filter(|line| !line.trim().is_empty()).collect();
-        let first =
-            lines.iter().position(|line| line.contains("error")).unwrap_or(lines.len().saturating_sub(MOST_LINES));
-        let shown: Vec<_> = lines.iter().skip(first).take(MOST_LINES).copied().collect();
-        Err(miette!("{program} failed:\n{}", shown.join("\n")))
+/// Runs a program, and returns its output.
+///
+/// # Errors
+/// Returns an error with its last lines if it cannot be started or fails.
+pub(super) fn run(command: &mut Command) -> Result<String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = blocking::output(command).into_diagnostic().wrap_err_with(|| format!("cannot run {program}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    let lines: Vec<_> = said.lines().filter(|line| !line.trim().is_empty()).collect();
+    let first = lines.iter().position(|line| line.contains("error")).unwrap_or(lines.len().saturating_sub(MOST_LINES));
+    let shown: Vec<_> = lines.iter().skip(first).take(MOST_LINES).copied().collect();
+    Err(miette!("{program} failed:\n{}", shown.join("\n")))
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use miette::miette;
 
-use super::programs::Programs;
+use super::programs::{self, Programs};
 use crate::compile::tools::gnu_name;
 use crate::error::Result;
 use crate::platform::Target;
@@ -48,8 +48,8 @@ impl LibraryRecipe<'_> {
         ]);
         compile.arg("-I").arg(root.join("include")).arg("-I").arg(root.join("src"));
         compile.arg("-c").arg(root.join("src/static.c")).arg("-o").arg(&object);
-        self.programs.run(&mut compile)?;
-        self.programs.run(self.programs.tool("AR", "ar", self.target).arg("rcs").arg(&library).arg(&object))?;
+        programs::run(&mut compile)?;
+        programs::run(self.programs.tool("AR", "ar", self.target).arg("rcs").arg(&library).arg(&object))?;
         Ok(library)
     }
 
@@ -83,12 +83,12 @@ impl LibraryRecipe<'_> {
         configure.args(self.options()).current_dir(self.work);
         configure.env("CC", text("CC", "cc")).env("AR", text("AR", "ar")).env("CFLAGS", flags);
         // The names of its own functions begin with it, and are seen by no other library.
-        self.programs.run(&mut configure)?;
+        programs::run(&mut configure)?;
         let mut make = Command::new("make");
         self.programs.prepare(&mut make);
         let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         make.arg(format!("-j{jobs}")).arg("build_lib_static").current_dir(self.work);
-        self.programs.run(&mut make)?;
+        programs::run(&mut make)?;
         Ok(self.work.join("lib/libjemalloc_pic.a"))
     }
 

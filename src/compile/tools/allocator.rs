@@ -133,7 +133,8 @@ fn own_allocator(rustc: &OsStr, args: &[OsString]) -> Result<Option<String>> {
         Some(library) => crates.push(("oci_program".to_owned(), Some(library))),
         None => crates.extend(externs(args).into_iter().map(|name| (name, None))),
     }
-    let text: String = crates.iter().map(|(name, _)| format!("extern crate {name} as _;\n")).collect();
+    let lines: Vec<_> = crates.iter().map(|(name, _)| format!("extern crate {name} as _;\n")).collect();
+    let text = lines.concat();
     let probe = folder.path().join("probe.rs");
     let text =
         format!("{text}#[global_allocator]\nstatic PROBE: std::alloc::System = std::alloc::System;\nfn main() {{}}\n");
