@@ -162,16 +162,15 @@ fn allocator_is_named_in_sbom_and_provenance() {
     let result = ["--metadata-file", metadata.to_str().expect("a path")];
     build(&project, &[&args[..], &result].concat()).succeeds();
     let mut sbom = fs::read_dir(&folder).expect("a folder").map(|file| file.expect("a file").path());
-    let sbom =
-        sbom.find(|path| path.to_str().is_some_and(|path| path.ends_with(".cdx.json"))).expect("an SBOM");
+    let sbom = sbom.find(|path| path.to_str().is_some_and(|path| path.ends_with(".cdx.json"))).expect("an SBOM");
     let sbom: Value = serde_json::from_slice(&fs::read(sbom).expect("a file")).expect("JSON");
     let components = sbom["components"].as_array().expect("components");
     let found = components.iter().find(|component| component["name"] == "libmimalloc-sys").expect("the allocator");
     assert_eq!((&found["version"], &found["licenses"][0]["expression"]), (&"0.1.49".into(), &"MIT".into()));
     let layout = Path::new(TARGET).join("oci/named");
     let blobs = fs::read_dir(layout.join("blobs/sha256")).expect("blobs").map(|blob| blob.expect("a blob").path());
-    let mut provenance = blobs.filter_map(|blob| serde_json::from_slice::<Value>(&fs::read(blob).ok()?).ok());
-    let provenance = provenance.map(|statement| statement["predicate"]["buildDefinition"].clone());
+    let provenance = blobs.filter_map(|blob| serde_json::from_slice::<Value>(&fs::read(blob).ok()?).ok());
+    let mut provenance = provenance.map(|statement| statement["predicate"]["buildDefinition"].clone());
     let definition = provenance.find(Value::is_object).expect("a provenance");
     assert_eq!(definition["externalParameters"]["allocator"], "mimalloc");
     let resolved = definition["resolvedDependencies"].to_string();
