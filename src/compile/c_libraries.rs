@@ -17,7 +17,7 @@ const fn library(name: &'static str, libraries: &'static [&'static str], way_out
 
 /// The crates.
 pub const C_LIBRARIES: &[CLibrary] = &[
-    library("libdbus-sys", &["dbus-1"], "have libdbus compiled, with the feature `vendored` of libdbus-sys or dbus"),
+    library("libdbus-sys", &["dbus-1"], "have libdbus compiled, with the feature `vendored` of libdbus-sys"),
     library(
         "libsqlite3-sys",
         &["sqlite3"],

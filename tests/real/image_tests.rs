@@ -101,11 +101,11 @@ fn of_structure_test(project: &Project, docker: &Docker, image: &str) -> BTreeMa
 #[test]
 fn verdicts_are_those_of_container_structure_test() {
     let (project, docker) = (hello(), Docker::start());
-    with_env(project.oci(&["load", "--engine", "docker"]), docker.env()).succeeds();
+    with_env(project.oci(&["load", "--base", "embedded", "--engine", "docker"]), docker.env()).succeeds();
     let theirs = of_structure_test(&project, &docker, "hello:latest");
     let images = || docker.docker(&["image", "ls", "--all", "--quiet"]).stdout;
     let before = images();
-    let ours = project.oci(&["test", "--engine", "docker", "--config", "cases.yaml", "--json"]);
+    let ours = project.oci(&["test", "--base", "embedded", "--engine", "docker", "--config", "cases.yaml", "--json"]);
     let ran = with_env(ours, docker.env()).run();
     assert_eq!(ran.status, 1, "{}", ran.stderr);
     let ours = verdicts(&ran, 2);
@@ -119,11 +119,13 @@ fn verdicts_are_those_of_container_structure_test() {
 #[test]
 fn verdicts_are_the_same_in_podman_and_runc() {
     let (project, podman, registry) = (hello(), Podman::new(), DockerRegistry::start());
-    let test = |args: &[&str]| project.oci(&[&["test", "--config", "cases.yaml", "--json"], args].concat());
+    let test = |args: &[&str]| {
+        project.oci(&[&["test", "--base", "embedded", "--config", "cases.yaml", "--json"], args].concat())
+    };
     assert_as_named(&verdicts(&with_env(test(&["--engine", "podman"]), podman.env()).run(), 2));
     // The image in a registry, without any engine on PATH.
     let repository = registry.reference("hello");
-    project.oci(&["push", &repository]).succeeds();
+    project.push(&[&repository]).succeeds();
     let bin = project.path("bin");
     fs::create_dir(&bin).expect("a folder");
     std::os::unix::fs::symlink("/usr/sbin/runc", bin.join("runc")).expect("links");
@@ -134,43 +136,55 @@ fn verdicts_are_the_same_in_podman_and_runc() {
     assert!(ran.stderr.contains(" in runc"), "{}", ran.stderr);
 }
 
+/// Answers every request on port 8080 with 204; with an argument, it only complains.
+const SERVER: &str = r#"use std::io::{Read, Write};
+fn main() {
+    if std::env::args().count() > 1 {
+        eprintln!("usage: server");
+        std::process::exit(2);
+    }
+    let listener = std::net::TcpListener::bind("0.0.0.0:8080").unwrap();
+    for stream in listener.incoming() {
+        let mut stream = stream.unwrap();
+        let _ = stream.read(&mut [0; 1024]);
+        let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+    }
+}
+"#;
+
+fn server(table: &str) -> Project {
+    Project::new("server").file("src/main.rs", SERVER).append("Cargo.toml", &format!("[package.metadata.oci]\n{table}"))
+}
+
 #[test]
 fn server_is_tested_before_it_is_pushed() {
-    let registry = DockerRegistry::start();
-    let podman = Podman::new();
-    let project = Project::fixture("service");
+    let (registry, docker) = (DockerRegistry::start(), Docker::start());
     let key = |status: u16| {
-        format!("test = {{ http = {{ path = \"/\", port = 8080, status = {status} }}, time-limit = \"5s\" }}\n")
+        format!("test = {{ http = {{ path = \"/\", port = 8080, status = {status} }}, time-limit = \"8s\" }}\n")
     };
-    let manifest = fs::read_to_string(project.path("Cargo.toml")).expect("a file");
-    let push = |table: &str| {
-        fs::write(project.path("Cargo.toml"), format!("{manifest}{table}")).expect("writes");
-        let repository = registry.reference("service");
-        with_env(project.oci(&["push", &repository, "--test", "--engine", "podman"]), podman.env()).run()
+    let push = |project: &Project| {
+        let repository = registry.reference("server");
+        with_env(project.push(&[&repository, "--test", "--engine", "docker"]), docker.env()).run()
     };
-    let refused = push(&key(418));
+    let refused = push(&server(&key(418)));
     assert_eq!(refused.status, 1, "{}", refused.stderr);
-    assert!(
-        refused.stderr.contains("did not answer GET / with 418 within 5 s: the last answer had"),
-        "{}",
-        refused.stderr
-    );
-    assert_eq!(registry.link("service", "latest"), None);
-    let pushed = push(&key(200));
+    let reason = "did not answer GET / with 418 within 8 s: the last answer had the status 204";
+    assert!(refused.stderr.contains(reason), "{}", refused.stderr);
+    assert_eq!(registry.link("server", "latest"), None);
+    let pushed = push(&server(&key(204)));
     assert_eq!(pushed.status, 0, "{}", pushed.stderr);
-    assert!(pushed.stderr.contains("Tested service linux/arm64/v8 http: / on 8080: passed"), "{}", pushed.stderr);
-    assert_eq!(podman.podman(&["ps", "--all", "--quiet"]).stdout, "");
+    assert!(pushed.stderr.contains("Tested server linux/arm64/v8 http: / on 8080: passed"), "{}", pushed.stderr);
+    assert_eq!(docker.docker(&["ps", "--all", "--quiet"]).stdout, "");
 }
 
 #[test]
 fn program_that_does_not_end_is_killed() {
-    let (project, podman) = (Project::fixture("service"), Podman::new());
-    let manifest = fs::read_to_string(project.path("Cargo.toml")).expect("a file");
-    let table = "test = [{ run = [], time-limit = \"2s\" }, { run = [\"--nope\"], status = 1, stderr = \"usage\" }]\n";
-    fs::write(project.path("Cargo.toml"), format!("{manifest}{table}")).expect("writes");
-    let test = |call: Call| with_env(call.env("NO_COLOR", "1"), podman.env()).run();
-    let args = ["test", "--platform", "linux/amd64"];
-    let ran = test(project.oci(&[&args[..], &["--engine", "podman"]].concat()));
+    let (table, podman) = (
+        "test = [{ run = [], time-limit = \"2s\" }, { run = [\"--nope\"], status = 2, stderr = \"usage\" }]\n",
+        Podman::new(),
+    );
+    let args = ["test", "--base", "embedded", "--platform", "linux/amd64", "--engine", "podman"];
+    let ran = with_env(server(table).oci(&args).env("NO_COLOR", "1"), podman.env()).run();
     assert!(ran.stdout.contains("had not ended after 2 s, and was killed"), "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stdout.contains("passed   linux/amd64 command: --nope"), "{}{}", ran.stdout, ran.stderr);
     assert_eq!(ran.status, 1, "{}", ran.stderr);

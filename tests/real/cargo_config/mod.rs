@@ -1,8 +1,8 @@
 //! `cargo build` and `cargo oci build` make the same program, however cargo is configured.
 //!
-//! Each case is built by both. A wrapper around the compiler takes away what cargo-oci adds, the flags that remap paths, and
-//! what follows from them, the hash in names. Then the compiler must be called in the same way, and the programs must have
-//! the same bytes. What they print shows that the configuration counted.
+//! Each case is built by both. A wrapper around the compiler takes away what cargo-oci adds, the flags that remap paths and
+//! ask for static programs, and what follows from them, the hash in names. Then the compiler must be called in the same
+//! way, and the programs must have the same bytes. What they print shows that the configuration counted.
 
 mod flags;
 mod settings;
@@ -55,10 +55,19 @@ before=
 for arg; do
   shift
   if [ "$before" = --target ]; then target=$arg; fi
+  if [ "$before" = -C ]; then
+    before=
+    case $arg in
+    target-feature=+crt-static | link-self-contained=yes) continue ;;
+    metadata=*) arg=metadata=x ;;
+    esac
+    set -- "$@" -C "$arg"
+    continue
+  fi
   before=$arg
   case $arg in
+  -C) continue ;;
   --remap-path-prefix=*) echo "$arg" >> "$REMAPS"; continue ;;
-  metadata=*) arg=metadata=x ;;
   esac
   set -- "$@" "$arg"
 done
