@@ -41,7 +41,7 @@ fileContentTests:
   - { name: fails away, path: /nope }
 metadataTest:
   envVars: [{ key: PATH, value: ':/app$', isRegex: true }]
-  labels: [{ key: org.opencontainers.image.version, value: '1.2.3' }]
+  labels: [{ key: org.opencontainers.image.version, value: '0.1.0' }]
   entrypoint: [/app/hello]
   user: '65532'
 "#;
@@ -136,14 +136,14 @@ fn verdicts_are_the_same_in_podman_and_runc() {
     assert!(ran.stderr.contains(" in runc"), "{}", ran.stderr);
 }
 
-/// Answers every request on port 8080 with 204; with an argument, it only complains.
+/// Answers every request with 204; with an argument, it only complains.
 const SERVER: &str = r#"use std::io::{Read, Write};
 fn main() {
     if std::env::args().count() > 1 {
         eprintln!("usage: server");
         std::process::exit(2);
     }
-    let listener = std::net::TcpListener::bind("0.0.0.0:8080").unwrap();
+    let listener = std::net::TcpListener::bind("0.0.0.0:PORT").unwrap();
     for stream in listener.incoming() {
         let mut stream = stream.unwrap();
         let _ = stream.read(&mut [0; 1024]);
@@ -152,28 +152,60 @@ fn main() {
 }
 "#;
 
-fn server(table: &str) -> Project {
-    Project::new("server").file("src/main.rs", SERVER).append("Cargo.toml", &format!("[package.metadata.oci]\n{table}"))
+fn server(port: u16, table: &str) -> Project {
+    let source = SERVER.replace("PORT", &port.to_string());
+    Project::new("server")
+        .file("src/main.rs", &source)
+        .append("Cargo.toml", &format!("[package.metadata.oci]\n{table}"))
+}
+
+/// Returns a test of what the server answers.
+fn answers(port: u16, status: u16) -> String {
+    format!("test = {{ http = {{ path = \"/\", port = {port}, status = {status} }}, time-limit = \"8s\" }}\n")
+}
+
+/// Leaves runc, and no engine.
+fn with_runc(project: &Project, call: Call) -> Call {
+    fs::create_dir_all(project.path("programs")).expect("a folder");
+    std::os::unix::fs::symlink("/usr/sbin/runc", project.path("programs/runc")).expect("links");
+    call.alone()
 }
 
 #[test]
 fn server_is_tested_before_it_is_pushed() {
-    let (registry, docker) = (DockerRegistry::start(), Docker::start());
-    let key = |status: u16| {
-        format!("test = {{ http = {{ path = \"/\", port = 8080, status = {status} }}, time-limit = \"8s\" }}\n")
-    };
-    let push = |project: &Project| {
-        let repository = registry.reference("server");
-        with_env(project.push(&[&repository, "--test", "--engine", "docker"]), docker.env()).run()
-    };
-    let refused = push(&server(&key(418)));
+    let registry = DockerRegistry::start();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let port = free.expect("a free port").port();
+    let repository = registry.reference("server");
+    let push = |project: &Project| with_runc(project, project.push(&[&repository, "--test"])).run();
+    let refused = push(&server(port, &answers(port, 418)));
     assert_eq!(refused.status, 1, "{}", refused.stderr);
     let reason = "did not answer GET / with 418 within 8 s: the last answer had the status 204";
     assert!(refused.stderr.contains(reason), "{}", refused.stderr);
     assert_eq!(registry.link("server", "latest"), None);
-    let pushed = push(&server(&key(204)));
+    let pushed = push(&server(port, &answers(port, 204)));
     assert_eq!(pushed.status, 0, "{}", pushed.stderr);
-    assert!(pushed.stderr.contains("Tested server linux/arm64/v8 http: / on 8080: passed"), "{}", pushed.stderr);
+    let passed = format!("Tested server linux/arm64/v8 http: / on {port}: passed");
+    assert!(pushed.stderr.contains(&passed), "{}", pushed.stderr);
+    // A port that is taken is told, and not asked.
+    let taken = std::net::TcpListener::bind(("127.0.0.1", port)).expect("a free port");
+    let refused = push(&server(port, &answers(port, 204)));
+    assert!(refused.stderr.contains(&format!("port {port} of this machine is taken")), "{}", refused.stderr);
+    drop(taken);
+}
+
+#[test]
+fn server_in_docker_has_a_port_of_its_own() {
+    let (docker, project) = (Docker::start(), server(8080, &answers(8080, 204)));
+    let call = with_env(project.oci(&["test", "--base", "embedded", "--engine", "docker"]), docker.env());
+    // Docker's ports are those of its own network.
+    let direct = call.direct();
+    let mut inside = docker.inside(env!("CARGO_BIN_EXE_cargo-oci"));
+    inside.args(direct.get_args()).current_dir(project.root()).env_clear();
+    inside.envs(direct.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    let ran = process::run(&mut inside);
+    assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("passed   linux/arm64/v8 http: / on 8080"), "{}", ran.stdout);
     assert_eq!(docker.docker(&["ps", "--all", "--quiet"]).stdout, "");
 }
 
@@ -184,7 +216,7 @@ fn program_that_does_not_end_is_killed() {
         Podman::new(),
     );
     let args = ["test", "--base", "embedded", "--platform", "linux/amd64", "--engine", "podman"];
-    let ran = with_env(server(table).oci(&args).env("NO_COLOR", "1"), podman.env()).run();
+    let ran = with_env(server(8080, table).oci(&args).env("NO_COLOR", "1"), podman.env()).run();
     assert!(ran.stdout.contains("had not ended after 2 s, and was killed"), "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stdout.contains("passed   linux/amd64 command: --nope"), "{}{}", ran.stdout, ran.stderr);
     assert_eq!(ran.status, 1, "{}", ran.stderr);
