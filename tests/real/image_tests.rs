@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::support::engine::{Docker, Podman};
+use crate::support::engine::{Docker, DockerOptions, Podman};
 use crate::support::environment;
 use crate::support::process::{self, Ran};
 use crate::support::project::{Call, Project};
@@ -126,12 +126,9 @@ fn verdicts_are_the_same_in_podman_and_runc() {
     // The image in a registry, without any engine on PATH.
     let repository = registry.reference("hello");
     project.push(&[&repository]).succeeds();
-    let bin = project.path("bin");
-    fs::create_dir(&bin).expect("a folder");
-    std::os::unix::fs::symlink("/usr/sbin/runc", bin.join("runc")).expect("links");
     let reference = format!("{repository}:latest");
     let args = ["test", &reference, "--config", "cases.yaml", "--json"];
-    let ran = project.oci(&args).env("PATH", &bin).run();
+    let ran = with_runc(&project, project.oci(&args)).run();
     assert_as_named(&verdicts(&ran, 2));
     assert!(ran.stderr.contains(" in runc"), "{}", ran.stderr);
 }
@@ -196,7 +193,8 @@ fn server_is_tested_before_it_is_pushed() {
 
 #[test]
 fn server_in_docker_has_a_port_of_its_own() {
-    let (docker, project) = (Docker::start(), server(8080, &answers(8080, 204)));
+    let options = DockerOptions { bridge: true, ..DockerOptions::default() };
+    let (docker, project) = (Docker::start_with(options), server(8080, &answers(8080, 204)));
     let call = with_env(project.oci(&["test", "--base", "embedded", "--engine", "docker"]), docker.env());
     // Docker's ports are those of its own network.
     let direct = call.direct();
