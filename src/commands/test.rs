@@ -46,8 +46,7 @@ fn other(args: &TestArgs, image: &str, context: &GlobalContext) -> Result<ImageV
             "there are no tests for {image}"
         ));
     }
-    let variable = |name: &str| context.environment.get(name).and_then(|value| value.to_str()).map(str::to_owned);
-    let suites = suites(&[], &files, &variable)?;
+    let suites = suites(&[], &files, &context.environment)?;
     let reference = reference(image)?;
     let test = || {
         let mut bases = Bases::new(context, true, args.cargo.offline || args.cargo.frozen)?;

@@ -88,10 +88,12 @@ impl Toolchain {
     /// Returns where the C library is that programs for a target are linked with.
     pub(crate) fn libc(&self, target: Target) -> LibcSource {
         let folder = self.libraries(target);
-        match has_std(&folder) {
-            _ if folder.join("self-contained/libc.a").is_file() => LibcSource::OfRust,
-            true => LibcSource::OfSystem,
-            false => LibcSource::None,
+        if folder.join("self-contained/libc.a").is_file() {
+            LibcSource::OfRust
+        } else if has_std(&folder) {
+            LibcSource::OfSystem
+        } else {
+            LibcSource::None
         }
     }
 

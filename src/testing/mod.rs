@@ -82,8 +82,8 @@ pub(crate) fn test_built(
     args: &TestingArgs,
     context: &GlobalContext,
 ) -> Result<Vec<ImageVerdicts>> {
-    let variable = |name: &str| context.environment.get(name).and_then(|value| value.to_str()).map(str::to_owned);
-    let suites = built.each().map(|(plan, ..)| suites(&plan.tests, files, &variable)).collect::<Result<Vec<_>>>()?;
+    let suites =
+        built.each().map(|(plan, ..)| suites(&plan.tests, files, &context.environment)).collect::<Result<Vec<_>>>()?;
     if suites.iter().flatten().all(|suite| suite.tests.is_empty()) {
         let names: Vec<_> = built.each().map(|(plan, ..)| plan.name.as_str()).collect();
         return Err(miette!(

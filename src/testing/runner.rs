@@ -157,7 +157,7 @@ impl<'a> PlatformRunner<'a> {
                 (process, Place::Engine(container))
             }
             Runner::Runtime(runtime) => {
-                let (process, container) = runtime.start(command, self.source, self.image, self.context)?;
+                let (process, container) = runtime.start(command, self.source, self.image)?;
                 (process, Place::Runtime(container))
             }
         };

@@ -11,7 +11,6 @@ use super::container_command::{CannotRun, ContainerCommand, cannot_start};
 use super::process::RunningProgram;
 use crate::base::BaseImage;
 use crate::bundle::{self, BundleFormat, BundleImage, BundleOutput};
-use crate::context::GlobalContext;
 use crate::environment::Environment;
 use crate::error::{Result, cannot_read, on_path};
 use crate::image::config::{Object, object_in};
@@ -33,8 +32,8 @@ pub(super) struct RuntimeContainer {
     program: PathBuf,
     id: String,
     log: PathBuf,
-    /// The bundle.
-    _folder: TempDir,
+    /// The bundle, if nothing runs in it afterwards.
+    folder: Option<TempDir>,
 }
 
 impl Runtime {
@@ -59,7 +58,6 @@ impl Runtime {
         command: &ContainerCommand,
         source: &dyn Source,
         image: &BaseImage,
-        context: &GlobalContext,
     ) -> Result<(RunningProgram, RuntimeContainer), CannotRun> {
         let options = command.options;
         if options.is_privileged || !options.capabilities.is_empty() || !options.mounts.is_empty() {
@@ -81,7 +79,7 @@ impl Runtime {
             edit(&document, |config| config["process"]["args"] = json!(setup))?;
             let (mut process, container) = self.run(&bundle, &folder)?;
             while process.wait(std::time::Duration::from_secs(60)).into_diagnostic()?.is_none() {}
-            container.delete(context);
+            drop(container);
         }
         edit(&document, |config| {
             config["process"]["args"] = json!(command.args);
@@ -90,34 +88,18 @@ impl Runtime {
                 namespaces.retain(|namespace| namespace["type"] != "network");
             }
         })?;
-        let (process, container) = self.run(&bundle, &folder)?;
-        Ok((process, container.in_folder(folder)))
+        let (process, mut container) = self.run(&bundle, &folder)?;
+        container.folder = Some(folder);
+        Ok((process, container))
     }
 
-    fn run(&self, bundle: &Path, folder: &TempDir) -> Result<(RunningProgram, RunningBundle), CannotRun> {
+    fn run(&self, bundle: &Path, folder: &TempDir) -> Result<(RunningProgram, RuntimeContainer), CannotRun> {
         let id = format!("cargo-oci-test-{:016x}", fastrand::u64(..));
         let log = folder.path().join(format!("{id}.log"));
         let mut command = Command::new(&self.program);
         command.arg("--log").arg(&log).args(["--log-format", "json", "run", "--bundle"]).arg(bundle).arg(&id);
         let process = RunningProgram::start(command).map_err(|error| cannot_start(&self.title, &error))?;
-        Ok((process, RunningBundle { program: self.program.clone(), id, log }))
-    }
-}
-
-/// A container whose bundle is still in use by its starter.
-struct RunningBundle {
-    program: PathBuf,
-    id: String,
-    log: PathBuf,
-}
-
-impl RunningBundle {
-    fn delete(&self, _context: &GlobalContext) {
-        delete(&self.program, &self.id);
-    }
-
-    fn in_folder(self, folder: TempDir) -> RuntimeContainer {
-        RuntimeContainer { program: self.program, id: self.id, log: self.log, _folder: folder }
+        Ok((process, RuntimeContainer { program: self.program.clone(), id, log, folder: None }))
     }
 }
 
@@ -134,6 +116,8 @@ impl RuntimeContainer {
 impl Drop for RuntimeContainer {
     fn drop(&mut self) {
         delete(&self.program, &self.id);
+        // Not before the container that runs in it.
+        drop(self.folder.take());
     }
 }
 

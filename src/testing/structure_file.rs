@@ -23,7 +23,9 @@ const VERSION: &str = "2.0.0";
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct StructureFile {
-    schema_version: Spanned<String>,
+    /// It was checked before.
+    #[serde(rename = "schemaVersion")]
+    _schema_version: IgnoredAny,
     #[serde(default)]
     global_env_vars: Vec<Pair>,
     #[serde(default)]
@@ -212,7 +214,6 @@ impl TestFile<'_> {
         if let Some(licenses) = &document.license_tests {
             return Err(self.wrong(licenses, "`licenseTests` is not supported: `cargo oci sbom` lists licenses"));
         }
-        debug_assert!(!document.schema_version.value.is_empty());
         let options = self.options(container_run_options)?;
         let global = self.variables(&global_env_vars)?;
         let mut tests = Vec::new();

@@ -6,17 +6,15 @@ use std::time::Duration;
 use super::structure_file;
 use super::suite::{Suite, Test};
 use crate::config::ImageTest;
+use crate::environment::Environment;
 use crate::error::Result;
 
 /// Returns the tests of the key `test`, and of these files.
 ///
 /// # Errors
 /// Returns an error if a file cannot be read, or is no test file.
-pub(crate) fn suites(
-    own: &[ImageTest],
-    files: &[PathBuf],
-    read: &dyn Fn(&str) -> Option<String>,
-) -> Result<Vec<Suite>> {
+pub(crate) fn suites(own: &[ImageTest], files: &[PathBuf], environment: &Environment) -> Result<Vec<Suite>> {
+    let read = &|name: &str| environment.get(name).and_then(|value| value.to_str()).map(str::to_owned);
     let mut suites: Vec<Suite> = Vec::new();
     for test in own {
         if test.config.is_empty() {
