@@ -6,7 +6,7 @@ use crate::support::environment;
 use crate::support::process::output;
 use crate::support::project::Project;
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 22] = [
     "build",
     "push",
     "load",
@@ -21,6 +21,7 @@ const COMMANDS: [&str; 21] = [
     "verify",
     "attach",
     "referrers",
+    "init",
     "login",
     "logout",
     "registry",

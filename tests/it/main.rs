@@ -39,6 +39,7 @@ mod golden;
 #[cfg(unix)]
 mod hosts;
 mod image_tests;
+mod init;
 mod inspect;
 #[cfg(target_os = "linux")] // programs are watched in /proc
 mod interrupts;
