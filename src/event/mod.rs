@@ -2,6 +2,7 @@
 
 mod built;
 pub(crate) mod counter;
+mod made;
 mod planned;
 mod tested;
 pub(crate) mod transfer;
@@ -15,6 +16,7 @@ use crate::image::Digest;
 use crate::platform::Platform;
 pub use built::{BuiltAttachment, BuiltBase, BuiltImage, BuiltManifest};
 use counter::Counter;
+pub use made::{MadeIndex, MadeManifest};
 pub use planned::{PlannedContent, PlannedPush, PlannedTag, PlannedTransfer};
 pub use tested::{ImageVerdicts, TestResult, Verdict};
 
@@ -122,6 +124,15 @@ pub enum Event {
     CargoSaid {
         /// The line.
         line: String,
+    },
+    /// An index is being made of images that are elsewhere.
+    Indexing {
+        /// The name of the image.
+        image: String,
+        /// `registry/repository`.
+        to: String,
+        /// Its platforms.
+        platforms: Vec<Platform>,
     },
     /// The push of an image has begun.
     Pushing {

@@ -7,6 +7,7 @@ pub(crate) mod auth;
 mod authorizer;
 mod certificate;
 mod client;
+mod conditional;
 mod credential_use;
 pub mod credentials;
 mod download;
@@ -29,6 +30,7 @@ pub(crate) mod retry;
 mod scheme;
 mod silence;
 mod small_file;
+pub(crate) mod tag_edit;
 mod token_service;
 mod trace;
 mod trial;
@@ -262,7 +264,7 @@ impl Source for Registry<'_> {
     }
 
     fn location(&self) -> String {
-        format!("{}/{}", self.reference.registry(), self.reference.repository())
+        self.reference.location()
     }
 }
 

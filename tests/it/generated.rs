@@ -6,9 +6,10 @@ use crate::support::environment;
 use crate::support::process::output;
 use crate::support::project::Project;
 
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 23] = [
     "build",
     "push",
+    "index",
     "load",
     "run",
     "bundle",

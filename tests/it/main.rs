@@ -39,6 +39,8 @@ mod golden;
 #[cfg(unix)]
 mod hosts;
 mod image_tests;
+#[cfg(target_os = "linux")]
+mod index;
 mod init;
 mod inspect;
 #[cfg(target_os = "linux")] // programs are watched in /proc
