@@ -57,19 +57,16 @@ impl CiFile<'_> {
         .fold(template.to_owned(), |text, (mark, value)| text.replace(mark, value))
     }
 
-    /// Returns the flags that choose the package.
+    /// Returns the flags that choose the package, each after a space.
     fn flags(&self) -> String {
-        let mut flags = String::new();
-        if !self.folder.as_os_str().is_empty() {
-            flags += &format!(" --manifest-path {}", word(&self.folder.join("Cargo.toml").display().to_string()));
-        }
-        if self.is_named {
-            flags += &format!(" --package {}", self.package);
-        }
-        if self.has_lock {
-            flags += " --locked";
-        }
-        flags
+        let manifest = self.folder.join("Cargo.toml").display().to_string();
+        let is_below = !self.folder.as_os_str().is_empty();
+        let flags = [
+            is_below.then(|| format!(" --manifest-path {}", word(&manifest))),
+            self.is_named.then(|| format!(" --package {}", self.package)),
+            self.has_lock.then(|| " --locked".to_owned()),
+        ];
+        flags.into_iter().flatten().collect()
     }
 
     /// Returns the command that installs cargo-oci.

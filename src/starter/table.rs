@@ -31,40 +31,40 @@ pub(crate) enum StarterRepository {
 impl StarterTable<'_> {
     /// Returns the lines of the table, each with the line break `\n`.
     pub(crate) fn lines(&self) -> String {
-        let mut lines =
-            "# The container image of this package. `cargo oci schema` lists all keys.\n[package.metadata.oci]\n"
-                .to_owned();
+        let mut lines = vec![
+            "# The container image of this package. `cargo oci schema` lists all keys.".to_owned(),
+            "[package.metadata.oci]".to_owned(),
+        ];
+        let mut add = |comment: &str, key: String| lines.extend([format!("# {comment}"), key]);
         match &self.repository {
             Some(StarterRepository::Known(repository)) => {
-                lines +=
-                    &format!("# `cargo oci push` pushes to this repository.\nrepository = {}\n", quoted(repository));
+                add("`cargo oci push` pushes to this repository.", format!("repository = {}", quoted(repository)));
             }
-            Some(StarterRepository::Unknown) => {
-                let example = quoted(&format!("ghcr.io/OWNER/{}", self.image));
-                lines +=
-                    &format!("# `cargo oci push` pushes to this repository: choose yours.\n# repository = {example}\n");
-            }
+            Some(StarterRepository::Unknown) => add(
+                "`cargo oci push` pushes to this repository: choose yours.",
+                format!("# repository = {}", quoted(&format!("ghcr.io/OWNER/{}", self.image))),
+            ),
             None => {}
         }
         if self.has_ci {
-            lines += "# Each push moves `latest`, and adds a tag for the commit and the tag of git, if there are any.\n\
-                      tags = [\"latest\", \"{git.short?}\", \"{git.tag?}\"]\n";
+            add(
+                "Each push moves `latest`, and adds a tag for the commit and the tag of git, if there are any.",
+                r#"tags = ["latest", "{git.short?}", "{git.tag?}"]"#.to_owned(),
+            );
         }
         if !self.bins.is_empty() {
             let bins: Vec<_> = self.bins.iter().map(|bin| quoted(bin)).collect();
-            lines += &format!("# The binaries in the image. The first one is started.\nbins = [{}]\n", bins.join(", "));
+            add("The binaries in the image. The first one is started.", format!("bins = [{}]", bins.join(", ")));
         }
         if !self.folders.is_empty() {
-            let rules =
-                self.folders.iter().map(|folder| format!("{{ from = \"{folder}/**\", to = \"/srv/{folder}/\" }}"));
-            let rules: Vec<_> = rules.collect();
-            lines += &format!(
-                "# If the program reads these files at run time: copy them, and start it in the folder above them.\n\
-                 # files = [{}]\n# workdir = \"/srv\"\n",
-                rules.join(", ")
+            let rule = |folder: &&str| format!("{{ from = \"{folder}/**\", to = \"/srv/{folder}/\" }}");
+            let rules: Vec<_> = self.folders.iter().map(rule).collect();
+            add(
+                "If the program reads these files at run time: copy them, and start it in the folder above them.",
+                format!("# files = [{}]\n# workdir = \"/srv\"", rules.join(", ")),
             );
         }
-        lines
+        lines.join("\n") + "\n"
     }
 
     /// Returns what is appended to a Cargo.toml, with its line breaks.
