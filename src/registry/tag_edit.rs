@@ -141,7 +141,11 @@ async fn change(
     }
 }
 
-async fn get(client: &Client<'_>, tag: &str) -> Result<Option<ReadTag>, RequestError> {
+/// Reads what a tag or a digest names; `None` if there is no such thing.
+///
+/// # Errors
+/// Returns an error if there is no valid response.
+pub(super) async fn get(client: &Client<'_>, tag: &str) -> Result<Option<ReadTag>, RequestError> {
     let url = client.url(&format!("manifests/{tag}"));
     let mut response = match client.send(reqwest::Method::GET, &url, accept_manifests).await {
         Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => return Ok(None),
