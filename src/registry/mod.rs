@@ -10,7 +10,7 @@ mod client;
 mod conditional;
 mod credential_use;
 pub mod credentials;
-mod download;
+pub(crate) mod download;
 mod error;
 pub(crate) mod error_body;
 pub(crate) mod github_packages;
@@ -153,7 +153,7 @@ impl<'a> Registry<'a> {
     /// # Errors
     /// Returns an error if there is no valid response, or if it is another document.
     pub(crate) fn document(&self, digest: &Digest) -> Result<Option<Document>> {
-        let found = self.runtime.block_on(tag_edit::get(&self.client, digest.as_ref()));
+        let found = self.runtime.block_on(download::get_document(&self.client, digest.as_ref()));
         let found = found.map_err(|error| self.explain(error))?.map(|found| found.document);
         match found {
             Some(other) if other.descriptor.digest() != digest => {
