@@ -47,7 +47,7 @@ pub use load::{EngineArgs, LoadArgs};
 pub use login::{LoginArgs, LogoutArgs, PasswordArg};
 pub use output::{Output, OutputArgs, OutputKind};
 pub use registry::RegistryArgs;
-pub use registry_show::{RegistryAction, RegistryShowArgs, RegistryToolArgs};
+pub use registry_show::{RegistryAction, RegistryPruneArgs, RegistryShowArgs, RegistryToolArgs};
 pub use run::{ContainerArgs, ContainerVariable, RunArgs};
 pub use sbom::{SbomArgs, SbomView};
 pub use talk::{CommandArgs, MessageFormat, TalkArgs};

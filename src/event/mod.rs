@@ -4,6 +4,7 @@ mod built;
 pub(crate) mod counter;
 mod made;
 mod planned;
+mod pruned;
 mod tested;
 pub(crate) mod transfer;
 
@@ -18,6 +19,7 @@ pub use built::{BuiltAttachment, BuiltBase, BuiltImage, BuiltManifest};
 use counter::Counter;
 pub use made::{MadeIndex, MadeManifest};
 pub use planned::{PlannedContent, PlannedPush, PlannedTag, PlannedTransfer};
+pub use pruned::{PrunedRepository, UnneededManifest};
 pub use tested::{ImageVerdicts, TestResult, Verdict};
 
 /// An event of a run.

@@ -21,10 +21,11 @@ use crate::publish::sign::ImageSigner;
 use crate::publish::tags::{TagMove, TagMoves};
 use crate::reference::BaseReference;
 use crate::registry::Registry;
+use crate::registry::download::FetchedManifest;
 use crate::registry::referrers::RejectedReferrers;
 use crate::registry::referrers_tag::ListCheck;
 use crate::registry::refusal::reason;
-use crate::registry::tag_edit::{ReadTag, TagChange, TagEdit};
+use crate::registry::tag_edit::{TagChange, TagEdit};
 use crate::store::{Fallback, Memory, Sink, Source, copy};
 use crate::unique::each_once;
 
@@ -149,7 +150,7 @@ impl IndexWork<'_, '_> {
     }
 
     /// Returns the index that a tag names, changed.
-    fn changed(&self, tag: &str, before: &ReadTag) -> Result<NewIndex> {
+    fn changed(&self, tag: &str, before: &FetchedManifest) -> Result<NewIndex> {
         let memory = Memory::default();
         let root = memory.put_document(before.document.clone());
         let source = Fallback { primary: &memory, secondary: &self.registry };

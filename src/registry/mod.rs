@@ -10,12 +10,14 @@ mod client;
 mod conditional;
 mod credential_use;
 pub mod credentials;
-mod download;
+pub(crate) mod download;
 mod error;
 pub(crate) mod error_body;
+pub(crate) mod github_packages;
 mod help;
 mod hosts;
 mod http;
+pub(crate) mod listing;
 mod options;
 mod phase;
 mod ping;
@@ -143,6 +145,21 @@ impl<'a> Registry<'a> {
                 Ok(subject.map(|subject| subject.digest().clone()))
             }
             SubjectStatus::Listed => Ok(None),
+        }
+    }
+
+    /// Returns the manifest or index of a digest, or `None` if there is none.
+    ///
+    /// # Errors
+    /// Returns an error if there is no valid response, or if it is another document.
+    pub(crate) fn document(&self, digest: &Digest) -> Result<Option<Document>> {
+        let found = self.runtime.block_on(download::get_document(&self.client, digest.as_ref()));
+        let found = found.map_err(|error| self.explain(error))?.map(|found| found.document);
+        match found {
+            Some(other) if other.descriptor.digest() != digest => {
+                Err(miette!("{} returned {} when asked for {digest}", self.location(), other.descriptor.digest()))
+            }
+            found => Ok(found),
         }
     }
 

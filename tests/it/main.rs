@@ -54,6 +54,7 @@ mod personalities;
 mod push;
 mod reading_back;
 mod refusals;
+mod registry_prune;
 #[cfg(unix)]
 mod registry_show;
 #[cfg(target_os = "linux")]

@@ -42,6 +42,7 @@ mod profiles;
 mod programs;
 mod push;
 mod readers;
+mod registry_prune;
 mod reproducible;
 mod run;
 mod running;
