@@ -19,7 +19,8 @@ install_release() {
   # In the folder: to tar, `D:` in a path is the name of a host.
   cd "$folder"
   case $ARCHIVE in
-    *.zip) unzip -q -o "$ARCHIVE" ;;
+    # The tar of Windows reads them, that of Git does not.
+    *.zip) if have unzip; then unzip -q -o "$ARCHIVE"; else "$SYSTEMROOT/System32/tar.exe" -xf "$ARCHIVE"; fi ;;
     *) tar -xzf "$ARCHIVE" ;;
   esac
   local inside=${ARCHIVE%.tar.gz}
