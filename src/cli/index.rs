@@ -16,7 +16,7 @@ use crate::platform::Platform;
 #[derive(Args, Clone, Debug, Default)]
 #[command(override_usage = "cargo oci index [OPTIONS] [REF] SOURCE...")]
 pub struct IndexArgs {
-    /// First the image to make, REGISTRY/REPOSITORY[:TAG]; then its parts: metadata files of `cargo oci push --by-digest`, folders
+    /// First the image to make, `REGISTRY/REPOSITORY[:TAG]`; then its parts: metadata files of `cargo oci push --by-digest`, folders
     /// with such files, digests in the same repository, references, layouts or archives. Without REF, the files say what is made
     #[arg(value_name = "REF|SOURCE", required = true, value_hint = ValueHint::AnyPath, value_parser = NonEmptyStringValueParser::new())]
     pub names: Vec<String>,
