@@ -33,6 +33,16 @@ pub(crate) fn open_unlinked(path: &Path) -> io::Result<File> {
     open_with(path, true)
 }
 
+/// Opens a regular file, and not a link to one, to write its content to the disk or to set its times. On Unix, whoever may read
+/// it may do so; Windows wants a file that is open for writing.
+///
+/// # Errors
+/// Returns an error if it is anything else, or cannot be opened.
+pub(crate) fn open_to_sync(path: &Path) -> io::Result<File> {
+    let file = open_no_link(path)?;
+    if cfg!(windows) { File::options().write(true).open(path) } else { Ok(file) }
+}
+
 fn check(metadata: &Metadata) -> io::Result<()> {
     if metadata.is_dir() {
         return Err(is_a_directory());

@@ -100,10 +100,23 @@ impl ToolLinks {
 
     fn link(&self, folder: &Path, name: &str) -> Result<()> {
         let path = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-        if fs::read_link(&path).is_ok_and(|target| target == self.program) {
+        if self.is_link(&path) {
             return Ok(());
         }
         self.replace(folder, &path).map_err(|error| crate::error::on_path("create", &path, error))
+    }
+
+    #[cfg(unix)]
+    fn is_link(&self, path: &Path) -> bool {
+        fs::read_link(path).is_ok_and(|target| target == self.program)
+    }
+
+    /// Returns whether a file is this program under another name, or a copy, which has its time. It must not be replaced while
+    /// another run has it started: Windows denies that.
+    #[cfg(not(unix))]
+    fn is_link(&self, path: &Path) -> bool {
+        let about = |path: &Path| path.metadata().and_then(|found| Ok((found.len(), found.modified()?)));
+        about(path).is_ok_and(|found| about(&self.program).is_ok_and(|program| program == found))
     }
 
     /// Replaces a link at once: another run may be using it.
