@@ -40,6 +40,7 @@ mod profiles;
 mod programs;
 mod push;
 mod readers;
+mod releases;
 mod reproducible;
 mod run;
 mod running;
