@@ -91,9 +91,10 @@ mod tests {
         symlink("file", &link).expect("links");
         rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).expect("a pipe");
         assert!(open(&file).is_ok() && open(&link).is_ok() && open_no_link(&file).is_ok());
-        assert!(open_no_link(&link).is_err());
+        assert!(open_no_link(&link).is_err() && open_to_sync(&link).is_err());
+        assert!(open_to_sync(&file).is_ok_and(|file| file.sync_all().is_ok()));
         for wrong in [&pipe, folder.path()] {
-            assert!(open(wrong).is_err() && open_no_link(wrong).is_err(), "{}", wrong.display());
+            assert!(open(wrong).is_err() && open_to_sync(wrong).is_err(), "{}", wrong.display());
         }
     }
 }

@@ -9,7 +9,9 @@ use std::thread;
 use serde_json::Value;
 
 use super::VERSION;
+use crate::support::environment;
 use crate::support::problems;
+use crate::support::process::{output, write_program};
 use crate::support::project::Project;
 use crate::support::registry::DockerRegistry;
 use crate::support::wine::{Wine, on_windows};
@@ -23,21 +25,22 @@ fn home() -> MutexGuard<'static, ()> {
 
 /// A project with a program for Linux that was compiled elsewhere, and files.
 fn project() -> Project {
-    let table = "[package.metadata.oci]\nfiles = [{ from = \"assets/**\", to = \"/srv/www/\" }]\n";
-    let project = Project::new("hello").append("Cargo.toml", &format!("\n{table}"));
-    let project =
-        project.file("assets/a.txt", "a").file("assets/deep/b.txt", "b").file(".gitignore", "/target\n/dist\n");
+    // Windows has no executable bit.
+    let files =
+        r#"{ from = "assets/**", to = "/srv/www/" }, { from = "start.sh", to = "/srv/start.sh", mode = "0755" }"#;
+    let project = Project::with_table(&format!("files = [{files}]")).file(".gitignore", "/target\n/dist\n");
+    let project = project.file("assets/a.txt", "a").file("assets/deep/b.txt", "b");
+    write_program(&project.path("start.sh"), "exit 0");
     project.build(&["--platform", "linux/amd64"]).succeeds();
     fs::create_dir(project.path("dist")).expect("a folder");
-    let compiled = project.path("target/x86_64-unknown-linux-musl/release/hello");
-    fs::copy(compiled, project.path("dist/hello")).expect("a program");
+    let compiled = project.path("target/x86_64-unknown-linux-musl/release/x");
+    fs::copy(compiled, project.path("dist/x")).expect("a program");
     fs::remove_dir_all(project.path("target")).expect("a folder");
     project
 }
 
 /// What makes an image of it without compiling.
-const PREBUILT: [&str; 6] =
-    ["--base", "embedded", "--platform", "linux/amd64", "--prebuilt", "linux/amd64=dist\\hello"];
+const PREBUILT: [&str; 6] = ["--base", "embedded", "--platform", "linux/amd64", "--prebuilt", "linux/amd64=dist\\x"];
 
 #[test]
 #[ignore = "of the programs that .ci/test-releases compiles"]
@@ -62,7 +65,7 @@ fn windows_program_builds_the_same_image() {
     let metadata: Value = serde_json::from_slice(&fs::read(project.path("image.json")).expect("a file")).expect("JSON");
     assert_eq!(metadata["images"][0]["layout"], on_windows(&project.layout()));
 
-    for image in ["target\\oci\\hello", "oci:out", archive.as_str(), &format!("oci-archive:{archive}")] {
+    for image in ["target\\oci\\x", "oci:out", archive.as_str(), &format!("oci-archive:{archive}")] {
         let shown = wine.succeeds(&project, &["inspect", "--json", image]).stdout;
         let shown: Value = serde_json::from_str(&shown).expect("JSON");
         assert!(
@@ -71,6 +74,11 @@ fn windows_program_builds_the_same_image() {
         );
         wine.succeeds(&project, &["validate", image]);
     }
+    let bundle = ["bundle", "--from", "out", "--platform", "linux/amd64", "--output", "tar", "bundle.tar"];
+    wine.succeeds(&project, &bundle);
+    let listed = output(environment::command("tar").arg("-tf").arg(project.path("bundle.tar")));
+    assert!(listed.contains("rootfs/app/x\n") && listed.contains("rootfs/srv/start.sh\n"), "{listed}");
+
     fs::write(project.path("out/index.json"), "{}").expect("a file");
     assert_eq!(wine.command(&project, &["validate", "out"]).output().expect("Wine").status.code(), Some(1));
 }

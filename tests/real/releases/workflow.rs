@@ -75,7 +75,7 @@ esac"#,
         let mut last = None;
         for step in workflow.steps(job) {
             // The programs are compiled already.
-            if step == ".ci/release build $TARGETS" {
+            if step == ".ci/release build ${{ matrix.targets }}" {
                 continue;
             }
             let ran = run(&mut self.shell(&step));
@@ -88,12 +88,12 @@ esac"#,
     fn shell(&self, step: &str) -> Command {
         let key = self.project.home().join("cosign.key");
         // On loopback in place of GHCR, and with a key in place of the identity that GitHub gives a job.
-        let step = step.replace("ghcr.io", self.registry.host());
+        let step = step.replace("ghcr.io", self.registry.host()).replace("${{ matrix.targets }}", &TARGETS.join(" "));
         let step = step.replace("--keyless", &format!("--key {}", key.display()));
         let call: Call = self.project.oci(&[]).on_path(self.project.path("programs"));
         let mut shell = call.command("bash");
         shell.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", &step]);
-        shell.env("TARGETS", TARGETS.join(" ")).env("RELEASE_PROFILE", release::profile());
+        shell.env("RELEASE_PROFILE", release::profile());
         shell.env("GITHUB_ACTIONS", "true").env("GITHUB_REPOSITORY", "Acme/cargo-oci");
         shell.env("GITHUB_REF_NAME", format!("v{VERSION}")).env("GITHUB_REF", format!("refs/tags/v{VERSION}"));
         shell.env("CARGO_OCI_BASE", "embedded").env("COSIGN_PASSWORD", PASSWORD);
