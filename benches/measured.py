@@ -1,5 +1,5 @@
 """What the benchmarks have in common: a command run for its time and its memory, and what such commands are given."""
-import asyncio, gzip, hashlib, io, json, pathlib, random, shutil, socket, struct, subprocess, tarfile, threading, time
+import asyncio, gzip, hashlib, io, json, pathlib, random, re, shutil, socket, struct, subprocess, tarfile, threading, time
 
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
 
@@ -102,11 +102,14 @@ def registry(folder):
     return child, f"127.0.0.1:{port}"
 
 
+REQUEST = re.compile(rb"(?:GET|HEAD|PUT|POST|PATCH|DELETE) [^\r\n]+ HTTP/1\.1\r\n")
+
+
 class Far:
-    """A proxy before `port`, with a thread of its own."""
+    """A proxy before `port`, with a thread of its own. It counts the requests that pass."""
 
     def __init__(self, host, rtt):
-        self.port, self.rtt = int(host.rsplit(":", 1)[1]), rtt
+        self.port, self.rtt, self.requests = int(host.rsplit(":", 1)[1]), rtt, 0
         started = threading.Event()
         threading.Thread(target=lambda: asyncio.run(self.listen(started)), daemon=True).start()
         started.wait()
@@ -121,9 +124,9 @@ class Far:
     async def connected(self, reader, writer):
         await asyncio.sleep(self.rtt)
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.port)
-        await asyncio.gather(self.later(reader, far_writer), self.later(far_reader, writer))
+        await asyncio.gather(self.later(reader, far_writer, True), self.later(far_reader, writer, False))
 
-    async def later(self, reader, writer):
+    async def later(self, reader, writer, is_request):
         """Passes on what comes, each piece half a round trip later; the next is read meanwhile."""
         pieces = asyncio.Queue()
 
@@ -140,6 +143,7 @@ class Far:
         sending = asyncio.create_task(send())
         try:
             while piece := await reader.read(1 << 18):
+                self.requests += len(REQUEST.findall(piece)) if is_request else 0
                 pieces.put_nowait((time.monotonic() + self.rtt / 2, piece))
         except ConnectionError:
             pass

@@ -97,6 +97,18 @@ impl Environment {
         })
     }
 
+    /// Returns the time to compare ages with: the beginning of the day in `CARGO_OCI_TODAY`, else that of the clock.
+    ///
+    /// # Errors
+    /// Returns an error if the variable is no date.
+    pub(crate) fn now(&self) -> Result<Timestamp> {
+        let now = Timestamp::now();
+        if self.get("CARGO_OCI_TODAY").is_none() {
+            return Ok(now);
+        }
+        Ok(self.today()?.to_zoned(TimeZone::UTC).map_or(now, |begin| begin.timestamp()))
+    }
+
     /// Returns the cargo that called this program, else the one on PATH.
     pub fn cargo(&self) -> &OsStr {
         self.get("CARGO").unwrap_or(OsStr::new("cargo"))

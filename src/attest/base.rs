@@ -16,7 +16,7 @@ impl ResolvedBase<'_> {
     /// Returns `REGISTRY/REPOSITORY`, or `None` if the base is not in a registry. Local paths stay out of documents.
     pub(crate) fn repository(&self) -> Option<String> {
         match self.reference {
-            BaseReference::Registry(reference) => Some(format!("{}/{}", reference.registry(), reference.repository())),
+            BaseReference::Registry(reference) => Some(reference.location()),
             _ => None,
         }
     }

@@ -13,7 +13,7 @@
 //! | [`sbom`] | software bills of materials |
 //! | [`provenance`] | SLSA provenance |
 //! | [`vex`] | OpenVEX documents |
-//! | [`referrer`] | manifests that are attached to an image |
+//! | [`referrer`], [`document`] | manifests that are attached to an image, and documents as such |
 //! | [`artifact_type`] | what kind of document a file is, by its name |
 //! | [`signer`] | a key, or a keyless identity |
 //! | `keyless` | keyless signing, with the feature of that name |
@@ -26,6 +26,7 @@ pub(crate) mod artifact_type;
 pub(crate) mod auditable;
 pub(crate) mod base;
 pub(crate) mod bundle;
+pub(crate) mod document;
 pub(crate) mod dsse;
 mod encrypted_key;
 pub(crate) mod key;

@@ -10,10 +10,13 @@ use super::sbom::purl::Purl;
 use super::statement::Statement;
 use crate::image::{Digest, predicate};
 use crate::plan::allocator::AllocatorCrate;
+use crate::platform::Platform;
 use crate::release::Release;
 
 /// The build type: it defines the parameters, which docs/supply-chain.md describes under "Provenance".
 pub(crate) const BUILD_TYPE: &str = "urn:cargo-oci:build:1";
+/// The build type of an index that is made of images which were built elsewhere.
+const INDEX_TYPE: &str = "urn:cargo-oci:index:1";
 /// The builder: this program, whoever runs it.
 const BUILDER: &str = "urn:cargo-oci";
 
@@ -74,12 +77,51 @@ pub(crate) fn provenance(
     parameters: &BuildParameters,
     dependencies: &Dependencies,
 ) -> Statement {
+    statement(subjects, BUILD_TYPE, &external_parameters(parameters), &resolved_dependencies(dependencies))
+}
+
+/// An image that an index is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct IndexedImage {
+    /// Its platform.
+    pub platform: Platform,
+    /// Its repository, if it is in one.
+    pub repository: Option<String>,
+    /// The digest of its manifest.
+    pub digest: Digest,
+    /// Its own provenance, if it has any.
+    pub provenance: Option<Statement>,
+}
+
+/// Returns the provenance of an index, given as a name with a digest: the images are its inputs, and so are theirs.
+pub(crate) fn index_provenance(subject: (String, Digest), images: &[IndexedImage]) -> Statement {
+    let mut inputs: Vec<Value> = Vec::new();
+    for image in images {
+        let mut descriptor = json!({ "name": image.platform.to_string(), "digest": digest_set(&image.digest) });
+        if let Some(repository) = &image.repository {
+            descriptor["uri"] = json!(purl_of(repository, &image.digest));
+        }
+        inputs.push(descriptor);
+    }
+    for provenance in images.iter().filter_map(|image| image.provenance.as_ref()) {
+        let theirs = &provenance.predicate["buildDefinition"]["resolvedDependencies"];
+        for input in theirs.as_array().into_iter().flatten() {
+            if !inputs.contains(input) {
+                inputs.push(input.clone());
+            }
+        }
+    }
+    let platforms: Vec<_> = images.iter().map(|image| image.platform.to_string()).collect();
+    statement(vec![subject], INDEX_TYPE, &json!({ "platforms": platforms }), &inputs)
+}
+
+fn statement(subjects: Vec<(String, Digest)>, build_type: &str, parameters: &Value, inputs: &[Value]) -> Statement {
     let predicate = json!({
         "buildDefinition": {
-            "buildType": BUILD_TYPE,
-            "externalParameters": external_parameters(parameters),
+            "buildType": build_type,
+            "externalParameters": parameters,
             "internalParameters": {},
-            "resolvedDependencies": resolved_dependencies(dependencies),
+            "resolvedDependencies": inputs,
         },
         "runDetails": {
             "builder": {
@@ -122,9 +164,7 @@ fn resolved_dependencies(dependencies: &Dependencies) -> Vec<Value> {
     if let Some(base) = &dependencies.base {
         let mut descriptor = json!({ "name": "base", "digest": digest_set(base.digest) });
         if let Some(repository) = base.repository() {
-            let name = repository.rsplit('/').next().unwrap_or(&repository);
-            let purl = Purl::new("oci", name).version(base.digest.as_ref());
-            descriptor["uri"] = json!(purl.qualifier("repository_url", Some(&repository)).text());
+            descriptor["uri"] = json!(purl_of(&repository, base.digest));
         }
         all.push(descriptor);
     }
@@ -150,6 +190,12 @@ fn resolved_dependencies(dependencies: &Dependencies) -> Vec<Value> {
         all.push(json!({ "name": tool.program, "uri": uri, "annotations": { "version": tool.text } }));
     }
     all
+}
+
+/// Returns the package URL of an image in a repository.
+fn purl_of(repository: &str, digest: &Digest) -> String {
+    let name = repository.rsplit('/').next().unwrap_or(repository);
+    Purl::new("oci", name).version(digest.as_ref()).qualifier("repository_url", Some(repository)).text()
 }
 
 fn digest_set(digest: &Digest) -> Value {

@@ -103,6 +103,7 @@ impl ImageBuilder<'_> {
             digest,
             size: size(&root, &manifests),
             tags: self.plan.tags.clone(),
+            repositories: Vec::new(),
             layout: layout.clone(),
             base: BuiltBase {
                 name: self.plan.base.to_string(),

@@ -3,7 +3,7 @@
 
 use std::num::NonZero;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use super::job::{ImageJob, PlannedImage};
 use super::layers::Layers;
 use super::pending::{CompleteLayer, PendingLayers};
 use super::referrers::Attachments;
-use crate::compile::{Compiled, Toolchain};
+use crate::compile::{Binary, Compiled, Toolchain};
 use crate::context::GlobalContext;
 use crate::context::base::Bases;
 use crate::error::Result;
@@ -190,8 +190,8 @@ impl Pipeline<'_> {
         compiled.ok_or_else(|| miette!("a thread panicked"))
     }
 
-    /// Builds all binaries. If they embed the list of their crates, cargo is asked for it first: while it compiles, it would
-    /// wait for the lock and print that.
+    /// Builds all binaries. If they embed the list of their crates, cargo is asked for it when it has built the first: before
+    /// that, it may have crates to download, and holds the lock.
     fn compile(
         &self,
         jobs: &[ImageJob],
@@ -204,13 +204,18 @@ impl Pipeline<'_> {
             let compiled = binaries.make(jobs, toolchain, &|binary| pending.arrived(binary), listener)?;
             return Ok((compiled, None));
         }
-        let mut compiled = binaries.make(jobs, toolchain, &|_| (), listener)?;
-        let inputs = self.inputs(jobs, toolchain)?;
-        let auditable = Auditable { plan: self.plan, cache: &self.cache, inputs: &inputs };
-        for binary in &mut compiled.binaries {
-            *binary = auditable.program(binary)?;
-            pending.arrived(binary);
-        }
+        let (asked, programs) = (OnceLock::new(), Mutex::new(Vec::new()));
+        let arrived = |binary: &Binary| {
+            let Ok(inputs) = asked.get_or_init(|| self.inputs(jobs, toolchain)) else { return };
+            let program = Auditable { plan: self.plan, cache: &self.cache, inputs }.program(binary);
+            if let Ok(program) = &program {
+                pending.arrived(program);
+            }
+            lock(&programs).push(program);
+        };
+        let mut compiled = binaries.make(jobs, toolchain, &arrived, listener)?;
+        let inputs = asked.into_inner().unwrap_or_else(|| self.inputs(jobs, toolchain))?;
+        compiled.binaries = std::mem::take(&mut *lock(&programs)).into_iter().collect::<Result<_>>()?;
         Ok((compiled, Some(inputs)))
     }
 

@@ -1,24 +1,23 @@
 //! SBOMs, provenance and VEX documents of an image, attached in its layout.
 
 use miette::miette;
-use oci_spec::image::{ANNOTATION_CREATED, ANNOTATION_TITLE, Descriptor, MediaType};
+use oci_spec::image::Descriptor;
 
 use super::inputs::Inputs;
+use crate::attest::Statement;
 use crate::attest::base::ResolvedBase;
+use crate::attest::document::{AttachedDocument, StoredDocument};
 use crate::attest::provenance::{BuildParameters, Dependencies, SourceCommit, provenance};
 use crate::attest::sbom::Bom;
 use crate::attest::sbom::contents::{ImageContents, ProgramFile, SbomSubject, of_index};
 use crate::attest::statement::IN_TOTO;
 use crate::attest::vex::VexFile;
 use crate::attest::vex::product::VexImage;
-use crate::attest::{Referrer, Statement};
 use crate::base::Base;
 use crate::compile::Binary;
 use crate::config::SbomFormat;
 use crate::error::Result;
 use crate::event::{BuiltAttachment, BuiltImage};
-use crate::image::digest::sha256;
-use crate::image::manifest::Annotations;
 use crate::image::{Digest, predicate};
 use crate::parallel::{FEW, each};
 use crate::plan::{ImagePlan, Plan};
@@ -41,17 +40,6 @@ pub(crate) struct Attachments<'a> {
     pub inputs: &'a Inputs<'a>,
 }
 
-/// A document about an image.
-struct Attachment {
-    subject: Descriptor,
-    artifact_type: &'static str,
-    /// The type of the statement in it, if it is one.
-    predicate_type: Option<&'static str>,
-    /// The name of the file.
-    file: String,
-    bytes: Vec<u8>,
-}
-
 impl Attachments<'_> {
     /// Makes the documents that the plan names, and attaches them in the layout.
     ///
@@ -62,12 +50,12 @@ impl Attachments<'_> {
             .into_iter()
             .chain(self.provenances(image))
             .chain(self.vex(image)?)
-            .map(|attachment| attachment.attach(self.plan, writer))
+            .map(|document| attach(document, self.plan, writer))
             .collect()
     }
 
     /// Returns a statement for each VEX document.
-    fn vex(&self, image: &BuiltImage) -> Result<Vec<Attachment>> {
+    fn vex(&self, image: &BuiltImage) -> Result<Vec<AttachedDocument>> {
         let files = VexFile::read_all(&self.plan.vex)?;
         let statement = |file: VexFile| {
             let bytes = file.statement(self.named_digests(image)).bytes();
@@ -95,7 +83,7 @@ impl Attachments<'_> {
     }
 
     /// Returns the provenance.
-    fn provenances(&self, image: &BuiltImage) -> Vec<Attachment> {
+    fn provenances(&self, image: &BuiltImage) -> Vec<AttachedDocument> {
         if !self.plan.provenance {
             return Vec::new();
         }
@@ -110,8 +98,8 @@ impl Attachments<'_> {
         predicate_type: &'static str,
         file: &str,
         bytes: &[u8],
-    ) -> Vec<Attachment> {
-        let statement = |(_, subject): (String, &Descriptor)| Attachment {
+    ) -> Vec<AttachedDocument> {
+        let statement = |(_, subject): (String, &Descriptor)| AttachedDocument {
             subject: subject.clone(),
             artifact_type: IN_TOTO,
             predicate_type: Some(predicate_type),
@@ -170,7 +158,7 @@ impl Attachments<'_> {
         Some(ResolvedBase { reference: &self.plan.base, digest: root.digest() })
     }
 
-    fn sboms(&self, image: &BuiltImage) -> Result<Vec<Attachment>> {
+    fn sboms(&self, image: &BuiltImage) -> Result<Vec<AttachedDocument>> {
         let mut attachments = Vec::new();
         if self.plan.sbom.is_empty() {
             return Ok(attachments);
@@ -229,14 +217,14 @@ impl Attachments<'_> {
         SbomSubject { name: &self.plan.name, version: &self.plan.version, digest, created: self.plan.created }
     }
 
-    fn documents(&self, bom: &Bom, subject: &Descriptor, platform: Option<&Platform>) -> Result<Vec<Attachment>> {
+    fn documents(&self, bom: &Bom, subject: &Descriptor, platform: Option<&Platform>) -> Result<Vec<AttachedDocument>> {
         let plan = self.plan;
         let name = platform.map_or_else(|| plan.name.clone(), |platform| format!("{}-{platform}", plan.name));
         let what = platform.map_or_else(|| plan.name.clone(), |platform| format!("{} for {platform}", plan.name));
         plan.sbom
             .iter()
             .map(|format| {
-                Ok(Attachment {
+                Ok(AttachedDocument {
                     subject: subject.clone(),
                     artifact_type: format.media_type(),
                     predicate_type: None,
@@ -248,31 +236,21 @@ impl Attachments<'_> {
     }
 }
 
-impl Attachment {
-    fn attach(self, plan: &ImagePlan, writer: &LayoutWriter) -> Result<BuiltAttachment> {
-        let media_type = MediaType::from(self.artifact_type);
-        let mut content = Descriptor::new(media_type, self.bytes.len() as u64, sha256(&self.bytes));
-        let predicate = self.predicate_type.map(|kind| (predicate::ANNOTATION.to_owned(), kind.to_owned()));
-        let title = (ANNOTATION_TITLE.to_owned(), self.file.clone());
-        content.set_annotations(Some([title].into_iter().chain(predicate.clone()).collect()));
-        let created = (ANNOTATION_CREATED.to_owned(), plan.created.to_string());
-        let annotations: Annotations = [created].into_iter().chain(predicate).collect();
-        let referrer = Referrer::new(&self.subject, self.artifact_type, vec![content.clone()], &annotations);
-        let memory = Memory::default();
-        memory.put(&content, self.bytes);
-        let descriptor = referrer.store(&memory);
-        writer.attach(&descriptor, &memory)?;
-        Ok(BuiltAttachment {
-            artifact_type: self.artifact_type.to_owned(),
-            predicate_type: self.predicate_type.map(str::to_owned),
-            subject: self.subject.digest().clone(),
-            digest: descriptor.digest().clone(),
-            size: descriptor.size(),
-            file: self.file,
-            content,
-            descriptor,
-        })
-    }
+/// Attaches a document in the layout.
+fn attach(document: AttachedDocument, plan: &ImagePlan, writer: &LayoutWriter) -> Result<BuiltAttachment> {
+    let memory = Memory::default();
+    let StoredDocument { manifest, content } = document.store(plan.created, &memory);
+    writer.attach(&manifest, &memory)?;
+    Ok(BuiltAttachment {
+        artifact_type: document.artifact_type.to_owned(),
+        predicate_type: document.predicate_type.map(str::to_owned),
+        subject: document.subject.digest().clone(),
+        digest: manifest.digest().clone(),
+        size: manifest.size(),
+        file: document.file,
+        content,
+        descriptor: manifest,
+    })
 }
 
 /// Returns the name of a base, without the path of a layout or an archive.

@@ -8,6 +8,7 @@ mod bundle;
 mod cache;
 mod completions;
 mod generate_key;
+mod index;
 mod inspect;
 mod load;
 mod login;
@@ -32,9 +33,10 @@ use clap::{Parser, Subcommand};
 pub use outcome::Outcome;
 
 use crate::cli::{
-    AttachArgs, BuildArgs, BundleArgs, CacheArgs, CommandArgs, CompletionsArgs, GenerateKeyArgs, InspectArgs, LoadArgs,
-    LoginArgs, LogoutArgs, ManArgs, MessageFormat, NamedArgs, PushArgs, ReferrersArgs, RegistryArgs, RegistryToolArgs,
-    RunArgs, SbomArgs, SchemaArgs, SignArgs, TalkArgs, TestArgs, VerifyArgs, WithFormat,
+    AttachArgs, BuildArgs, BundleArgs, CacheArgs, CommandArgs, CompletionsArgs, GenerateKeyArgs, IndexArgs,
+    InspectArgs, LoadArgs, LoginArgs, LogoutArgs, ManArgs, MessageFormat, NamedArgs, PushArgs, ReferrersArgs,
+    RegistryArgs, RegistryToolArgs, RunArgs, SbomArgs, SchemaArgs, SignArgs, TalkArgs, TestArgs, VerifyArgs,
+    WithFormat,
 };
 use crate::context::GlobalContext;
 use crate::error::Result;
@@ -118,6 +120,12 @@ commands! {
     /// Skips blobs that the registry has, and mounts base layers without downloading them if it can. Moves the tags last.
     /// Prints a line for each repository: `REGISTRY/REPOSITORY@sha256:…`.
     Push(WithFormat<PushArgs>) => push::run,
+    /// Make one index of images that were built on several machines
+    ///
+    /// Each machine pushes its platform with `cargo oci push --by-digest --metadata-file FILE`; then this command makes the
+    /// index of all, with the digest that a build on one machine has. Attachments and signatures of the parts come along; the
+    /// index gets its own SBOM and provenance. Moves the tags last. Prints `REGISTRY/REPOSITORY@sha256:…` for each index.
+    Index(WithFormat<IndexArgs>) => index::run,
     /// Build an image and load it into Docker, Podman, nerdctl, containerd, kind, minikube or k3d
     ///
     /// Builds for the engine's own platform, or for `--platform`, and sends only what the engine lacks. Prints the name of

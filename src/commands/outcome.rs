@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::event::{ImageVerdicts, PlannedPush};
+use crate::event::{ImageVerdicts, PlannedPush, PrunedRepository};
 use crate::image::Digest;
 use crate::inspect::packages::SbomPackage;
 use crate::inspect::referrers::ImageReferrers;
@@ -35,6 +35,8 @@ pub enum Outcome {
     Validated(Validated, bool),
     /// What is used for a registry, and whether it is printed as JSON.
     Registry(RegistryFacts, bool),
+    /// What nothing needs in a repository, and whether it is printed as JSON.
+    Pruned(PrunedRepository, bool),
     /// The content of the cache.
     CacheEntries(Vec<CachedBlob>),
     /// The corrupt blobs of the cache.
@@ -68,6 +70,7 @@ impl Outcome {
             Outcome::Packages(found, json) => reporter.packages(found, *json),
             Outcome::Validated(found, json) => reporter.validated(found, *json),
             Outcome::Registry(found, json) => reporter.registry(found, *json),
+            Outcome::Pruned(found, json) => reporter.pruned(found, *json),
             Outcome::CacheEntries(blobs) => reporter.blobs(blobs),
             Outcome::CacheProblems(problems) => reporter.wrong(problems),
             Outcome::Tested { verdicts, require_all, json } => reporter.tested(verdicts, *require_all, *json),

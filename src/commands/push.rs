@@ -11,6 +11,7 @@ use crate::event::{Event, ImageVerdicts, Verdict};
 use crate::plan::{Plan, Request};
 use crate::publish::dry_run::DryRun;
 use crate::publish::{Destinations, check_repositories};
+use crate::reference::Reference;
 use crate::testing::test_built;
 
 /// Builds and pushes every image that the arguments select; returns `registry/repository@digest` for each repository.
@@ -33,11 +34,15 @@ pub(crate) fn run(args: &PushArgs, context: &GlobalContext) -> Result<Outcome> {
         repositories.for_each(|repository| context.push_to(repository.registry()));
         Ok(())
     };
-    let built = Build { request: Request::new(&build), complete, attach: true, context }.run(check, &destinations)?;
+    let mut built =
+        Build { request: Request::new(&build), complete, attach: true, context }.run(check, &destinations)?;
     if args.test {
         test(args, &built, context)?;
     }
     let pushed = destinations.push(&built)?;
+    for (plan, image) in built.plan.images.iter().zip(&mut built.images) {
+        image.repositories = plan.repositories.iter().map(Reference::location).collect();
+    }
     built.write_outputs(context)?;
     Ok(Outcome::Results(pushed))
 }

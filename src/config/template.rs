@@ -401,7 +401,7 @@ mod tests {
         let expand = |template: &str, value: &str| {
             let template: RepositoryTemplate = template.parse().expect("a template");
             let made = template.expand(|_| Ok(value.to_owned()));
-            made.map(|made| format!("{}/{}", made.registry(), made.repository())).map_err(|error| error.to_string())
+            made.map(|made| made.location()).map_err(|error| error.to_string())
         };
         assert_eq!(expand("ghcr.io/acme/", "x").as_deref(), Ok("ghcr.io/acme/x"));
         assert_eq!(expand("ghcr.io/{env.REPOSITORY|lower}", "Acme/X").as_deref(), Ok("ghcr.io/acme/x"));

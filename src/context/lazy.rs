@@ -67,6 +67,6 @@ impl Source for LazyRegistry<'_> {
     }
 
     fn location(&self) -> String {
-        format!("{}/{}", self.reference.registry(), self.reference.repository())
+        self.reference.location()
     }
 }

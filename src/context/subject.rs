@@ -68,7 +68,7 @@ impl<'a> Subject<'a> {
         let (place, name, repository) = match reference {
             BaseReference::Registry(reference) => {
                 let registry = context.connect_to_push(reference)?;
-                let repository = format!("{}/{}", reference.registry(), reference.repository());
+                let repository = reference.location();
                 (SubjectLocation::Registry(Box::new(registry)), Some(reference.name()), repository)
             }
             BaseReference::Layout(place) => {

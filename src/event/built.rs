@@ -25,6 +25,9 @@ pub struct BuiltImage {
     pub size: u64,
     /// Its tags.
     pub tags: Vec<String>,
+    /// The repositories that it was pushed to, `registry/repository`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub repositories: Vec<String>,
     /// The folder of its layout.
     pub layout: PathBuf,
     /// The base.

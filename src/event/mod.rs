@@ -2,7 +2,9 @@
 
 mod built;
 pub(crate) mod counter;
+mod made;
 mod planned;
+mod pruned;
 mod tested;
 pub(crate) mod transfer;
 
@@ -15,7 +17,9 @@ use crate::image::Digest;
 use crate::platform::Platform;
 pub use built::{BuiltAttachment, BuiltBase, BuiltImage, BuiltManifest};
 use counter::Counter;
+pub use made::{MadeIndex, MadeManifest};
 pub use planned::{PlannedContent, PlannedPush, PlannedTag, PlannedTransfer};
+pub use pruned::{PrunedRepository, UnneededManifest};
 pub use tested::{ImageVerdicts, TestResult, Verdict};
 
 /// An event of a run.
@@ -122,6 +126,15 @@ pub enum Event {
     CargoSaid {
         /// The line.
         line: String,
+    },
+    /// An index is being made of images that are elsewhere.
+    Indexing {
+        /// The name of the image.
+        image: String,
+        /// `registry/repository`.
+        to: String,
+        /// Its platforms.
+        platforms: Vec<Platform>,
     },
     /// The push of an image has begun.
     Pushing {

@@ -46,12 +46,14 @@ pub(crate) fn image(config: &Descriptor, layers: &[Descriptor], annotations: &An
     document(MediaType::ImageManifest, &content)
 }
 
-/// Creates the index of images for several platforms.
+/// Creates the index of images for several platforms, the most used platform first: the same images give the same index,
+/// whatever their order. A descriptor that has a platform keeps it as it is.
 pub(crate) fn index(images: &[(Platform, Descriptor)], annotations: &Annotations) -> Document {
-    let manifests: Vec<Value> = images
-        .iter()
-        .map(|(platform, descriptor)| {
-            let mut manifest = json!(descriptor);
+    let mut images: Vec<_> = images.iter().collect();
+    images.sort_by_cached_key(|(platform, _)| (platform.position(), platform.to_string()));
+    let manifests = images.into_iter().map(|(platform, descriptor)| {
+        let mut manifest = json!(descriptor);
+        if descriptor.platform().is_none() {
             manifest["platform"] = json!({
                 "os": platform.os,
                 "architecture": platform.architecture,
@@ -59,13 +61,13 @@ pub(crate) fn index(images: &[(Platform, Descriptor)], annotations: &Annotations
             if let Some(variant) = &platform.variant {
                 manifest["platform"]["variant"] = json!(variant);
             }
-            manifest
-        })
-        .collect();
+        }
+        manifest
+    });
     let content = json!({
         "schemaVersion": 2,
         "mediaType": MediaType::ImageIndex,
-        "manifests": manifests,
+        "manifests": manifests.collect::<Vec<Value>>(),
         "annotations": annotations,
     });
     document(MediaType::ImageIndex, &content)
@@ -300,6 +302,19 @@ mod tests {
         let entries = index.into_index().expect("an index");
         assert_eq!(platform_of(&entries[0]), Some(platform));
         assert_eq!(sniff(&image.bytes), Some(MediaType::ImageManifest));
+    }
+
+    #[test]
+    fn index_is_the_same_in_any_order() {
+        let image = |platform: &str| (platform.parse().expect("a platform"), config(Object::new()).descriptor);
+        let mut images = ["windows/amd64", "linux/s390x", "linux/amd64", "linux/arm64", "linux/arm/v7"].map(image);
+        let made = index(&images, &Annotations::new());
+        images.reverse();
+        assert_eq!(index(&images, &Annotations::new()).bytes, made.bytes);
+        let parsed = Manifest::parse(&MediaType::ImageIndex, &made.bytes).expect("parses");
+        let platforms =
+            parsed.children().iter().filter_map(platform_of).map(|found| found.to_string()).collect::<Vec<_>>();
+        assert_eq!(platforms, ["linux/amd64", "linux/arm64", "linux/arm/v7", "linux/s390x", "windows/amd64"]);
     }
 
     #[test]

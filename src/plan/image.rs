@@ -174,7 +174,7 @@ impl ImagePlan {
         if self.repositories.is_empty() {
             return vec![self.name.clone()];
         }
-        let names = self.repositories.iter().map(|name| format!("{}/{}", name.registry(), name.repository()));
+        let names = self.repositories.iter().map(Reference::location);
         names.collect()
     }
 

@@ -126,6 +126,11 @@ impl Platform {
         TARGETS.into_iter().find(|target| target.platform() == *self)
     }
 
+    /// Returns its position in an index: that in [`TARGETS`], or the last one for a platform that Rust has no musl target for.
+    pub(crate) fn position(&self) -> usize {
+        TARGETS.iter().position(|target| target.platform() == *self).unwrap_or(TARGETS.len())
+    }
+
     /// Returns operating system and architecture.
     pub fn without_variant(&self) -> (&str, &str) {
         (&self.os, &self.architecture)
@@ -168,6 +173,12 @@ impl fmt::Display for Platform {
 }
 
 /// As `os/architecture[/variant]`.
+impl<'de> serde::Deserialize<'de> for Platform {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Platform, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 impl serde::Serialize for Platform {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

@@ -40,7 +40,7 @@ impl DryRun {
         for (plan, image, _) in built.each() {
             for repository in &plan.repositories {
                 let push = self.push(plan, image, repository, context);
-                let to = format!("{}/{}", repository.registry(), repository.repository());
+                let to = repository.location();
                 pushes.push(push.wrap_err_with(|| format!("cannot find out what {to} lacks of {}", plan.name))?);
             }
         }

@@ -9,7 +9,7 @@ pub(crate) mod dry_run;
 pub(crate) mod engines;
 mod referrers;
 pub(crate) mod sign;
-mod tags;
+pub(crate) mod tags;
 pub(crate) mod verify;
 
 use std::sync::OnceLock;

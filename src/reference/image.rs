@@ -86,6 +86,11 @@ impl Reference {
         }
     }
 
+    /// Returns `registry/repository`.
+    pub fn location(&self) -> String {
+        format!("{}/{}", self.registry, self.repository)
+    }
+
     /// Returns `registry/repository@digest`.
     pub fn with_digest(&self, digest: &str) -> String {
         format!("{}/{}@{digest}", self.registry(), self.repository())
@@ -109,6 +114,12 @@ pub(crate) fn is_loopback(registry: &str) -> bool {
         None => registry.rsplit_once(':').map_or(registry, |(host, _port)| host),
     };
     host == "localhost" || host.ends_with(".localhost") || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+}
+
+impl<'de> serde::Deserialize<'de> for Reference {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Reference, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
 }
 
 impl fmt::Display for Reference {

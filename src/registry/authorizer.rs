@@ -30,6 +30,7 @@ pub(crate) struct Authorizer {
     repository: String,
     /// Whether tokens must allow pushes.
     pushes: AtomicBool,
+    deletes: AtomicBool,
     /// Other repositories of the registry to mount blobs from.
     mounts_from: Mutex<Vec<String>>,
     grant: Mutex<Grant>,
@@ -64,6 +65,7 @@ impl Authorizer {
             is_local,
             repository,
             pushes: AtomicBool::new(false),
+            deletes: AtomicBool::new(false),
             mounts_from: Mutex::default(),
             grant: Mutex::default(),
             renewal: tokio::sync::Mutex::default(),
@@ -75,6 +77,11 @@ impl Authorizer {
     /// Requests tokens that allow pushes from now on.
     pub(crate) fn allow_push(&self) {
         self.pushes.store(true, Ordering::Relaxed);
+    }
+
+    /// Requests tokens that allow deletes from now on.
+    pub(crate) fn allow_delete(&self) {
+        self.deletes.store(true, Ordering::Relaxed);
     }
 
     /// Requests tokens that allow pulls from another repository, too, from now on.
@@ -297,6 +304,7 @@ impl Authorizer {
         TokenScope {
             repository: self.repository.clone(),
             push: self.pushes.load(Ordering::Relaxed),
+            delete: self.deletes.load(Ordering::Relaxed),
             others: lock(&self.mounts_from).clone(),
         }
     }

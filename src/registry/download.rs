@@ -103,7 +103,8 @@ fn described(headers: &HeaderMap) -> Option<Descriptor> {
     (is_document(descriptor.media_type()) && descriptor.size() > 0).then_some(descriptor)
 }
 
-fn media_type(headers: &HeaderMap) -> Option<MediaType> {
+/// Returns the media type that a response declares.
+pub(super) fn media_type(headers: &HeaderMap) -> Option<MediaType> {
     let content_type = headers.get(CONTENT_TYPE)?.to_str().ok()?;
     Some(MediaType::from(content_type.split(';').next()?.trim()))
 }

@@ -7,14 +7,17 @@ pub(crate) mod auth;
 mod authorizer;
 mod certificate;
 mod client;
+mod conditional;
 mod credential_use;
 pub mod credentials;
 mod download;
 mod error;
 pub(crate) mod error_body;
+pub(crate) mod github_packages;
 mod help;
 mod hosts;
 mod http;
+pub(crate) mod listing;
 mod options;
 mod phase;
 mod ping;
@@ -29,6 +32,7 @@ pub(crate) mod retry;
 mod scheme;
 mod silence;
 mod small_file;
+pub(crate) mod tag_edit;
 mod token_service;
 mod trace;
 mod trial;
@@ -141,6 +145,21 @@ impl<'a> Registry<'a> {
                 Ok(subject.map(|subject| subject.digest().clone()))
             }
             SubjectStatus::Listed => Ok(None),
+        }
+    }
+
+    /// Returns the manifest or index of a digest, or `None` if there is none.
+    ///
+    /// # Errors
+    /// Returns an error if there is no valid response, or if it is another document.
+    pub(crate) fn document(&self, digest: &Digest) -> Result<Option<Document>> {
+        let found = self.runtime.block_on(tag_edit::get(&self.client, digest.as_ref()));
+        let found = found.map_err(|error| self.explain(error))?.map(|found| found.document);
+        match found {
+            Some(other) if other.descriptor.digest() != digest => {
+                Err(miette!("{} returned {} when asked for {digest}", self.location(), other.descriptor.digest()))
+            }
+            found => Ok(found),
         }
     }
 
@@ -262,7 +281,7 @@ impl Source for Registry<'_> {
     }
 
     fn location(&self) -> String {
-        format!("{}/{}", self.reference.registry(), self.reference.repository())
+        self.reference.location()
     }
 }
 

@@ -6,16 +6,15 @@ use std::time::{Duration, Instant};
 
 use miette::{Diagnostic, Report, miette};
 use oci_spec::image::{Descriptor, Digest, MediaType};
-use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
+use reqwest::header::HeaderValue;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::client::Client;
+use super::conditional::{Conditions, FoundTag, strong_etag};
 use super::download::{MAX_MANIFEST_BYTES, accept_manifests};
-use super::error::RequestError;
 use super::http::read_body;
 use super::referrers_api::{check_total, too_many};
-use super::refusal::is_immutable;
 use crate::error::{Result, with_help};
 use crate::event::Event;
 use crate::image::artifact::referrers_tag;
@@ -167,16 +166,12 @@ impl ListUpdate {
             };
             entries.extend(missing);
             let content = canonical_json(&content);
-            let condition = self.conditions.next(before.list());
-            match put(client, &tag, &content, condition.clone()).await {
-                Err(error) if error.status() == Some(StatusCode::PRECONDITION_FAILED) && !is_immutable(&error) => {
-                    return Ok(());
-                }
-                Err(error) if condition.is_some() && error.status().is_some_and(may_be_about_header) => {
-                    self.conditions.are_unsupported = true;
-                    put(client, &tag, &content, None).await?;
-                }
-                written => written?,
+            let found = match before.list() {
+                Some(list) => FoundTag::Manifest { etag: list.etag.as_ref() },
+                None => FoundTag::Nothing,
+            };
+            if !self.conditions.put(client, &tag, &MediaType::ImageIndex, &content, found).await? {
+                return Ok(());
             }
         }
         self.last = Some(Written { before, end: Instant::now(), took: start.elapsed() });
@@ -256,39 +251,12 @@ impl ListUpdate {
     }
 }
 
-/// Returns whether a registry may have rejected a request because of a header that it does not know.
-fn may_be_about_header(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 400 | 405 | 417 | 422 | 501)
-}
-
 /// Returns the entries of `wanted` that a list lacks.
 fn lacking(list: &Value, wanted: &[Descriptor]) -> Vec<Value> {
     let listed = list["manifests"].as_array().map(Vec::as_slice).unwrap_or_default();
     let is_missing =
         |entry: &&Descriptor| listed.iter().all(|known| known["digest"].as_str() != Some(entry.digest().as_ref()));
     wanted.iter().filter(is_missing).map(|entry| json!(entry)).collect()
-}
-
-/// The conditions of writes: that no other client has written the list meanwhile.
-#[derive(Default)]
-struct Conditions {
-    are_unsupported: bool,
-    /// The last condition.
-    last: Option<(HeaderName, HeaderValue)>,
-}
-
-impl Conditions {
-    /// Returns the condition that the list is still as it was found, or `None` if the registry cannot check that.
-    fn next(&mut self, found: Option<&List>) -> Option<(HeaderName, HeaderValue)> {
-        let condition = match found {
-            Some(list) => list.etag.clone().map(|etag| (IF_MATCH, etag)),
-            None => Some((IF_NONE_MATCH, HeaderValue::from_static("*"))),
-        };
-        // The same list again was not written meanwhile: the registry rejects every condition.
-        self.are_unsupported |= condition.is_some() && condition == self.last;
-        self.last.clone_from(&condition);
-        condition.filter(|_| !self.are_unsupported)
-    }
 }
 
 /// Reads what the tag of the list for `subject` names.
@@ -335,30 +303,4 @@ fn is_digest_of(digest: &Digest, bytes: &[u8]) -> bool {
 fn is_image(entries: &[Descriptor]) -> bool {
     entries.iter().any(|entry| entry.platform().is_some())
         && entries.iter().all(|entry| entry.artifact_type().is_none() && entry.platform().is_some())
-}
-
-/// Returns the ETag if it is a strong one (RFC 9110, section 8.8.3): only such a one identifies bytes.
-fn strong_etag(headers: &HeaderMap) -> Option<HeaderValue> {
-    headers.get(ETAG).filter(|etag| etag.as_bytes().starts_with(b"\"")).cloned()
-}
-
-/// Writes the list.
-///
-/// # Errors
-/// Returns an error if the registry rejects it, also if the condition is not met.
-async fn put(
-    client: &Client<'_>,
-    tag: &str,
-    content: &[u8],
-    condition: Option<(HeaderName, HeaderValue)>,
-) -> Result<(), RequestError> {
-    let url = client.url(&format!("manifests/{tag}"));
-    let response = client.send(Method::PUT, &url, |request| {
-        let request = request.header(CONTENT_TYPE, MediaType::ImageIndex.to_string()).body(content.to_vec());
-        match &condition {
-            Some((name, value)) => request.header(name, value),
-            None => request,
-        }
-    });
-    response.await.map(drop)
 }

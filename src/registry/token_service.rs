@@ -31,6 +31,8 @@ pub(crate) struct TokenScope {
     pub(crate) repository: String,
     /// Whether to request write access too.
     pub(crate) push: bool,
+    /// Whether to request the right to delete too.
+    pub(crate) delete: bool,
     /// Other repositories to request read access to.
     pub(crate) others: Vec<String>,
 }
@@ -42,7 +44,12 @@ impl TokenScope {
         if self.repository.is_empty() {
             return Vec::new();
         }
-        let actions = if self.push { "pull,push" } else { "pull" };
+        let actions = match (self.push, self.delete) {
+            (false, false) => "pull",
+            (true, false) => "pull,push",
+            (false, true) => "pull,delete",
+            (true, true) => "pull,push,delete",
+        };
         let own = format!("repository:{}:{actions}", self.repository);
         let others = self.others.iter().map(|other| format!("repository:{other}:pull"));
         std::iter::once(own).chain(others).collect()
@@ -323,8 +330,11 @@ mod tests {
 
     #[test]
     fn scope_texts_name_actions_and_other_repositories() {
-        let scope = TokenScope { repository: "a/b".to_owned(), push: true, others: vec!["c".to_owned()] };
+        let scope =
+            TokenScope { repository: "a/b".to_owned(), push: true, delete: false, others: vec!["c".to_owned()] };
         assert_eq!(scope.texts(), ["repository:a/b:pull,push", "repository:c:pull"]);
+        let scope = TokenScope { delete: true, others: Vec::new(), ..scope };
+        assert_eq!(scope.texts(), ["repository:a/b:pull,push,delete"]);
     }
 
     #[test]

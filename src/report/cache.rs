@@ -2,7 +2,10 @@
 
 use std::time::SystemTime;
 
+use jiff::Timestamp;
+
 use super::lines::{plural, size, verb_column};
+use crate::event::{PrunedRepository, UnneededManifest};
 use crate::image::Digest;
 use crate::sanitize::sanitize;
 use crate::store::cache::prune::{BlobKind, CachedBlob};
@@ -19,6 +22,33 @@ pub(crate) fn blob(blob: &CachedBlob, now: SystemTime) -> String {
     };
     let days = now.duration_since(blob.used).unwrap_or_default().as_secs() / (24 * 60 * 60);
     format!("{}  {:>10}  {days:>3}d  {kind}", blob.digest, size(blob.size))
+}
+
+/// Returns the lines of what nothing needs in a repository: `DIGEST  AGE  WHAT`.
+pub(crate) fn unneeded(found: &PrunedRepository, now: SystemTime) -> String {
+    let now = Timestamp::try_from(now).unwrap_or(Timestamp::UNIX_EPOCH);
+    let line = |manifest: &UnneededManifest| {
+        let days = now.duration_since(manifest.since).as_secs().max(0) / (24 * 60 * 60);
+        sanitize(&format!("{}  {days:>4}d  {}", manifest.digest, manifest.kind)) + "\n"
+    };
+    found.unneeded.iter().map(line).collect()
+}
+
+/// Returns the line with the number of what is needed, and of what is not.
+pub(crate) fn unneeded_total(found: &PrunedRepository) -> String {
+    let count = found.unneeded.len();
+    let (verb, way) = match (found.deleted, count) {
+        (true, _) => ("Deleted", ""),
+        (false, 0) => ("Found", ""),
+        (false, _) => ("Found", "; `--delete` deletes them"),
+    };
+    let what = plural(count, "manifest");
+    format!(
+        "{} {count} {what} that nothing needs in {}, beside {} that are needed{way}",
+        verb_column(verb),
+        found.repository,
+        found.needed
+    )
 }
 
 /// Returns the line with the number of blobs and their size.

@@ -14,6 +14,7 @@
 //! | `finished` | `name`, `reference`, `digest`, `size`, `tags`, `layout`, `base`, `manifests`: as in `--metadata-file`; `seconds` |
 //! | `pruned` | `blobs`, `bytes`: removed from the cache |
 //! | `wrote` | `path`, `only`: the platform, if the file has one of several |
+//! | `indexing` | `image`, `to`, `platforms` |
 //! | `pushing` | `image`, `to` |
 //! | `pushed`, `loaded` | `image` and `to`; `names`, `engine`, `id` and `sent`; `unchanged`: whether it was already there |
 //! | `loading` | `image`, `engine`, `platforms` |
@@ -76,6 +77,9 @@ pub fn event(event: &Event, elapsed: Duration) -> String {
         Event::Finished { image } => ("finished", finished(image, elapsed)),
         Event::Pruned { blobs, bytes } => ("pruned", json!({ "blobs": blobs, "bytes": bytes })),
         Event::Wrote { path, only } => ("wrote", json!({ "path": path.to_string_lossy(), "only": only })),
+        Event::Indexing { image, to, platforms } => {
+            ("indexing", json!({ "image": image, "to": to, "platforms": platforms }))
+        }
         Event::Pushing { image, to } => ("pushing", json!({ "image": image, "to": to })),
         Event::Pushed { image, to, tags, sent, was_there } => {
             let fields = json!({ "image": image, "to": to, "tags": tags, "sent": sent, "unchanged": was_there });

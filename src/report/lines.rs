@@ -53,6 +53,7 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
         Event::Bundling { image, platform, layers, bytes } => {
             ("Bundling", format!("{image} {platform} ({layers} {}, {})", plural(*layers, "layer"), size(*bytes)))
         }
+        Event::Indexing { image, to, platforms } => ("Indexing", format!("{image} at {to} for {}", list(platforms))),
         Event::Pushing { image, to } => ("Pushing", format!("{image} to {to}")),
         Event::Pushed { image, to, tags, was_there: true, .. } if tags.is_empty() => {
             ("Unchanged", format!("{image} is already at {to}"))

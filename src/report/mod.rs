@@ -46,7 +46,7 @@ use miette::Report;
 
 use crate::cli::{MessageFormat, TalkArgs};
 use crate::error::{CargoFailed, NoCCompiler, NoLibrary, OwnAllocator};
-use crate::event::{Event, ImageVerdicts, PlannedPush, Question, Verdict};
+use crate::event::{Event, ImageVerdicts, PlannedPush, PrunedRepository, Question, Verdict};
 use crate::image::Digest;
 use crate::inspect::packages::SbomPackage;
 use crate::inspect::referrers::ImageReferrers;
@@ -213,6 +213,15 @@ impl Reporter {
             return written.map_or_else(|error| self.unwritten(&error), |()| ExitCode::SUCCESS);
         }
         self.text(&pushes.iter().map(planned::lines).collect::<String>())
+    }
+
+    /// Prints what nothing needs in a repository, one line each, or as JSON.
+    pub fn pruned(&self, found: &PrunedRepository, json: bool) -> ExitCode {
+        let printed = self.text(&if json { image::json(found) } else { cache::unneeded(found, SystemTime::now()) });
+        if !self.quiet {
+            self.line(&cache::unneeded_total(found));
+        }
+        printed
     }
 
     /// Prints the blobs of the cache, one line per blob.

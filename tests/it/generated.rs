@@ -6,9 +6,10 @@ use crate::support::environment;
 use crate::support::process::output;
 use crate::support::project::Project;
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 22] = [
     "build",
     "push",
+    "index",
     "load",
     "run",
     "bundle",

@@ -39,6 +39,8 @@ mod golden;
 #[cfg(unix)]
 mod hosts;
 mod image_tests;
+#[cfg(target_os = "linux")]
+mod index;
 mod inspect;
 #[cfg(target_os = "linux")] // programs are watched in /proc
 mod interrupts;
@@ -51,6 +53,7 @@ mod personalities;
 mod push;
 mod reading_back;
 mod refusals;
+mod registry_prune;
 #[cfg(unix)]
 mod registry_show;
 #[cfg(target_os = "linux")]

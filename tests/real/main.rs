@@ -25,6 +25,7 @@ mod engines;
 mod failures;
 mod glibc;
 mod image_tests;
+mod index;
 mod inspect;
 mod json;
 #[cfg(feature = "keyless")]

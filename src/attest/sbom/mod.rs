@@ -7,6 +7,7 @@
 //! | [`bom`] | a [`Bom`]: components and their dependencies, in no format |
 //! | [`contents`] | image, base, binaries, crates, toolchain → a [`Bom`] |
 //! | `cyclonedx`, `spdx` | a [`Bom`] → CycloneDX 1.6, SPDX 2.3 |
+//! | [`mod@merge`] | the SBOMs of images → that of their index |
 //!
 //! The crates are those of `cargo tree --edges normal` for the target: linked crates, and procedural macros with their
 //! dependencies, which are marked as not shipped. Dependencies of build scripts and tests are left out. Equal inputs give
@@ -18,10 +19,12 @@ pub(crate) mod crates;
 mod cyclonedx;
 mod license;
 mod lock;
+pub(crate) mod merge;
 pub(crate) mod purl;
 mod spdx;
 
 use miette::miette;
+use serde_json::Value;
 
 use crate::config::SbomFormat;
 use crate::error::Result;
@@ -42,16 +45,24 @@ impl Bom {
             SbomFormat::CycloneDx => cyclonedx::document(self),
             SbomFormat::Spdx => spdx::document(self),
         };
-        let bytes = canonical_json(&json);
-        if bytes.len() > MOST_BYTES {
-            return Err(miette!(
-                help = "disable it with `--sbom false`, or `sbom = false` in [package.metadata.oci]; print it with `cargo oci sbom`",
-                "the SBOM of {what} has {} bytes as {format}: the limit is {MOST_BYTES}",
-                bytes.len()
-            ));
-        }
-        Ok(bytes)
+        bytes(&json, format, what)
     }
+}
+
+/// Returns the bytes of an SBOM. The error names the subject as `what`.
+///
+/// # Errors
+/// Returns an error if there are more than [`MOST_BYTES`].
+fn bytes(json: &Value, format: SbomFormat, what: &str) -> Result<Vec<u8>> {
+    let bytes = canonical_json(json);
+    if bytes.len() > MOST_BYTES {
+        return Err(miette!(
+            help = "disable it with `--sbom false`, or `sbom = false` in [package.metadata.oci]; print it with `cargo oci sbom`",
+            "the SBOM of {what} has {} bytes as {format}: the limit is {MOST_BYTES}",
+            bytes.len()
+        ));
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]

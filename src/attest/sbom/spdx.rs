@@ -13,15 +13,21 @@ const UNKNOWN: &str = "NOASSERTION";
 
 /// Returns the SPDX document.
 pub(super) fn document(bom: &Bom) -> Value {
+    with_namespace(content(bom), &bom.components[&bom.root].name)
+}
+
+/// Returns the SPDX document without its name.
+pub(super) fn content(bom: &Bom) -> Value {
     let root = &bom.components[&bom.root];
-    let packages: Vec<_> = bom.components.iter().map(|(id, made)| package(id, made)).collect();
+    let mut packages: Vec<_> = bom.components.iter().map(|(id, made)| package(id, made)).collect();
     let mut relationships = vec![relationship(DOCUMENT, "DESCRIBES", &name(&bom.root, root))];
     for (id, made) in &bom.components {
         let own = name(id, made);
         let needs = bom.needs(id);
         relationships.extend(needs.map(|(needed, other)| dependency(&own, made, &name(needed, other), other)));
     }
-    let mut document = json!({
+    sort(&mut packages, &mut relationships);
+    json!({
         "spdxVersion": "SPDX-2.3",
         "dataLicense": "CC0-1.0",
         "SPDXID": DOCUMENT,
@@ -32,10 +38,21 @@ pub(super) fn document(bom: &Bom) -> Value {
         },
         "packages": packages,
         "relationships": relationships,
-    });
-    // Unique, but equal for equal content (section 6.5).
+    })
+}
+
+/// Sorts both lists, and leaves each entry once, so that documents with the same content are the same.
+pub(super) fn sort(packages: &mut Vec<Value>, relationships: &mut Vec<Value>) {
+    packages.sort_by_cached_key(|package| package["SPDXID"].to_string());
+    packages.dedup_by(|one, other| one["SPDXID"] == other["SPDXID"]);
+    relationships.sort_by_cached_key(Value::to_string);
+    relationships.dedup();
+}
+
+/// Adds the name of a document: unique, but equal for equal content (section 6.5).
+pub(super) fn with_namespace(mut document: Value, name: &str) -> Value {
     let unique = sha256(&canonical_json(&document));
-    let namespace = format!("https://spdx.org/spdxdocs/{}-{}", plain(&root.name), unique.digest());
+    let namespace = format!("https://spdx.org/spdxdocs/{}-{}", plain(name), unique.digest());
     document["documentNamespace"] = json!(namespace);
     document
 }
@@ -102,7 +119,8 @@ fn dependency(own: &str, made: &Component, others: &str, other: &Component) -> V
     }
 }
 
-fn relationship(one: &str, kind: &str, other: &str) -> Value {
+/// Returns a relationship between two elements (section 11.1).
+pub(super) fn relationship(one: &str, kind: &str, other: &str) -> Value {
     json!({ "spdxElementId": one, "relationshipType": kind, "relatedSpdxElement": other })
 }
 

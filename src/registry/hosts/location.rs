@@ -24,7 +24,7 @@ impl Location {
 impl From<&Reference> for Location {
     /// The location of a repository, as it is named.
     fn from(reference: &Reference) -> Location {
-        Location(format!("{}/{}", reference.registry(), reference.repository()))
+        Location(reference.location())
     }
 }
 

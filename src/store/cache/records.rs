@@ -48,6 +48,8 @@ pub enum RecordKind {
     File,
     /// A base → its os-release, and the day of the last warning about it.
     Support,
+    /// What nothing in a repository needs → when that was seen first.
+    Unneeded,
 }
 
 impl fmt::Display for RecordKind {
@@ -65,6 +67,7 @@ impl fmt::Display for RecordKind {
             RecordKind::Base => "base",
             RecordKind::File => "file",
             RecordKind::Support => "support",
+            RecordKind::Unneeded => "unneeded",
         })
     }
 }

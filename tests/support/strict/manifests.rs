@@ -1,6 +1,6 @@
 //! Manifests and tags.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::World;
 use super::answer::Answer;
@@ -18,11 +18,61 @@ impl World {
         match request.method.as_str() {
             "GET" | "HEAD" => self.get_manifest(request, repository, reference),
             "PUT" => self.put_manifest(request, body, repository, reference),
+            "DELETE" => self.delete_manifest(request, repository, reference),
             _ => {
                 self.monitor.illegal(Place::Registry, request, "no request for a manifest");
                 Answer::error(405, "UNSUPPORTED")
             }
         }
+    }
+
+    /// The tags, a page of two at a time; with everything else if it says when that was pushed.
+    pub fn list_tags(&self, request: &Request, name: &str) -> Answer {
+        const PAGE: usize = 2;
+        if let Some(answer) = self.admit(request, &[right(name, "pull")]) {
+            return answer;
+        }
+        let mut repositories = super::lock(&self.repositories);
+        let repository = repositories.get(name);
+        if repository.manifests.is_empty() {
+            return Answer::error(404, "NAME_UNKNOWN");
+        }
+        let last = request.query("last");
+        let tags: Vec<_> = repository.tags.keys().filter(|tag| last.as_ref().is_none_or(|last| *tag > last)).collect();
+        let mut page = json!({ "name": name, "tags": tags.iter().take(PAGE).collect::<Vec<_>>() });
+        if let Some(uploaded) = self.uploaded {
+            let manifests = repository.manifests.keys().map(|digest| {
+                let tags: Vec<_> = repository.tags.iter().filter(|(_, of)| *of == digest).map(|(tag, _)| tag).collect();
+                (
+                    digest.clone(),
+                    json!({ "tag": tags, "timeUploadedMs": format!("{}000", uploaded), "imageSizeBytes": "0" }),
+                )
+            });
+            page["tags"] = json!(tags);
+            page["manifest"] = manifests.collect::<serde_json::Map<_, _>>().into();
+        }
+        let answer = Answer::new(200).with("Content-Type", "application/json").body(page.to_string().into_bytes());
+        match tags.get(PAGE - 1).filter(|_| tags.len() > PAGE && self.uploaded.is_none()) {
+            Some(last) => answer.with("Link", format!("</v2/{name}/tags/list?n={PAGE}&last={last}>; rel=\"next\"")),
+            None => answer,
+        }
+    }
+
+    fn delete_manifest(&self, request: &Request, name: &str, reference: &str) -> Answer {
+        if let Some(answer) = self.admit(request, &[right(name, "delete")]) {
+            return answer;
+        }
+        if !self.deletes {
+            return Answer::error(405, "UNSUPPORTED");
+        }
+        if !is_digest(reference) {
+            self.monitor.illegal(Place::Registry, request, "a tag is deleted");
+        }
+        let mut repositories = super::lock(&self.repositories);
+        if !repositories.get(name).remove(reference) {
+            return Answer::error(404, "MANIFEST_UNKNOWN");
+        }
+        Answer::new(202)
     }
 
     fn get_manifest(&self, request: &Request, name: &str, reference: &str) -> Answer {

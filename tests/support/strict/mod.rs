@@ -94,6 +94,10 @@ pub struct Behaviour {
     pub dashed: Dashed,
     /// Whose words it refuses to move a tag with, if it does.
     pub immutable: Option<Immutable>,
+    /// Whether it deletes manifests.
+    pub deletes: bool,
+    /// When everything was pushed, in seconds since 1970, if its list of tags says that, as Google's registries do.
+    pub uploaded: Option<u64>,
     /// How long each of its answers takes.
     pub latency: Duration,
     /// The URL that it has in public, which it names in Locations, and that of its token service.
@@ -131,6 +135,8 @@ pub struct World {
     stale: Mutex<HashMap<String, (Option<String>, u32)>>,
     dashed: Dashed,
     immutable: Option<Immutable>,
+    deletes: bool,
+    uploaded: Option<u64>,
     latency: Duration,
     personality: Personality,
     /// The repositories that were created, for those where they have to be.
@@ -205,6 +211,8 @@ impl StrictRegistry {
             stale: Mutex::default(),
             dashed: behaviour.dashed,
             immutable: behaviour.immutable,
+            deletes: behaviour.deletes,
+            uploaded: behaviour.uploaded,
             latency: behaviour.latency,
             personality: behaviour.personality,
             created: Mutex::default(),
@@ -274,6 +282,12 @@ impl StrictRegistry {
         lock(&self.world.repositories).get(name).clone()
     }
 
+    /// Takes a manifest away, and the tags on it.
+    pub fn remove_manifest(&self, repository: &str, digest: &str) {
+        let mut repositories = lock(&self.world.repositories);
+        repositories.get(repository).remove(digest);
+    }
+
     /// The digest that a tag stands for.
     pub fn tag(&self, repository: &str, tag: &str) -> Option<String> {
         self.repository(repository).tags.get(tag).cloned()
@@ -334,6 +348,9 @@ impl World {
         }
         if let Some((repository, subject)) = rest.rsplit_once("/referrers/") {
             return self.referrers(request, repository, subject);
+        }
+        if let Some(repository) = rest.strip_suffix("/tags/list") {
+            return self.list_tags(request, repository);
         }
         if let Some((repository, reference)) = rest.rsplit_once("/manifests/") {
             return self.manifest(request, body, repository, reference);

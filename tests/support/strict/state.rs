@@ -37,6 +37,12 @@ impl Repositories {
 }
 
 impl Repository {
+    /// Takes a manifest away, and the tags on it. Returns whether it was there.
+    pub fn remove(&mut self, digest: &str) -> bool {
+        self.tags.retain(|_, of| of != digest);
+        self.manifests.remove(digest).is_some()
+    }
+
     /// The digest that a tag or a digest stands for.
     pub fn digest(&self, reference: &str) -> Option<String> {
         if is_digest(reference) { Some(reference.to_owned()) } else { self.tags.get(reference).cloned() }
