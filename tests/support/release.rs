@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use super::environment;
-use super::process::output;
+use super::process::{output, output_within};
 
 /// The target of the program for x86-64.
 pub const AMD64: &str = "x86_64-unknown-linux-musl";
@@ -16,6 +17,9 @@ pub const ARM64: &str = "aarch64-unknown-linux-musl";
 pub const WINDOWS: &str = "x86_64-pc-windows-gnu";
 /// The targets of the programs that this machine compiles.
 pub const TARGETS: [&str; 3] = [AMD64, ARM64, WINDOWS];
+
+/// How long packing may take: the programs are large, as they are compiled without optimization.
+pub const PACKING: Duration = Duration::from_secs(300);
 
 /// The repository.
 pub fn root() -> &'static Path {
@@ -52,7 +56,7 @@ impl Release {
     }
 
     fn pack(&self) {
-        output(self.command("pack").args(TARGETS).env("SOURCE_DATE_EPOCH", "1700000000"));
+        output_within(PACKING, self.command("pack").args(TARGETS).env("SOURCE_DATE_EPOCH", "1700000000"));
         output(&mut self.command("sums"));
     }
 

@@ -10,6 +10,7 @@ use super::tool::{OF_TARGET, ON_PATH, WITH_PREFIX, gnu_name};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::platform::Target;
+use crate::store::atomic;
 
 /// A folder with links to this program, one for each tool.
 #[derive(Clone, Debug)]
@@ -90,8 +91,7 @@ impl ToolLinks {
                 let folder = path.parent().unwrap_or(&self.root);
                 let mut new = tempfile::NamedTempFile::new_in(folder)?;
                 io::Write::write_all(&mut new, content.as_bytes())?;
-                new.persist(&path)?;
-                Ok(())
+                atomic::persist(new, &path).map(drop)
             };
             write().map_err(|error| crate::error::on_path("write", &path, error))?;
         }

@@ -85,6 +85,23 @@ fn windows_program_builds_the_same_image() {
 
 #[test]
 #[ignore = "of the programs that .ci/test-releases compiles"]
+fn windows_program_asks_git_about_files() {
+    let (wine, project) = (Wine::new(), project());
+    let project = project.file(".gitignore", "/target\n/dist\n*.log\n");
+    let git = |project: &Project, args: &[&str]| output(project.oci(&[]).command("git").args(args));
+    git(&project, &["init", "--quiet"]);
+    git(&project, &["add", "."]);
+    git(&project, &["commit", "--quiet", "--message", "first"]);
+    let project = project.file("assets/a.log", "noise");
+    let words = wine.succeeds(&project, &[&["build"][..], &PREBUILT].concat()).stderr;
+    assert!(words.contains("gets files that git ignores: assets\\a.log"), "{words}");
+    let shown = wine.succeeds(&project, &["inspect", "--json", "target\\oci\\x"]).stdout;
+    let commit = git(&project, &["rev-parse", "HEAD"]);
+    assert!(shown.contains(&format!("\"org.opencontainers.image.revision\": \"{}\"", commit.trim_end())), "{shown}");
+}
+
+#[test]
+#[ignore = "of the programs that .ci/test-releases compiles"]
 fn windows_program_logs_in_and_pushes() {
     let (wine, project, _home) = (Wine::new(), project(), home());
     let registry = DockerRegistry::with_htpasswd("robot", "sesame");

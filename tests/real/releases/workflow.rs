@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::VERSION;
 use crate::support::cosign::{Cosign, PASSWORD};
 use crate::support::engine::Podman;
-use crate::support::process::{Ran, run};
+use crate::support::process::{Ran, run_within};
 use crate::support::project::{Call, Project};
 use crate::support::registry::{DockerRegistry, sha256};
 use crate::support::release::{self, Release, TARGETS, names};
@@ -78,7 +78,7 @@ esac"#,
             if step == ".ci/release build ${{ matrix.targets }}" {
                 continue;
             }
-            let ran = run(&mut self.shell(&step));
+            let ran = run_within(release::PACKING, &mut self.shell(&step));
             assert!(ran.status == 0, "{job}: {step}\nended with {}:\n{}{}", ran.status, ran.stdout, ran.stderr);
             last = Some(ran);
         }

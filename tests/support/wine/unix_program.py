@@ -29,16 +29,29 @@ def line_of_windows(line):
     return re.sub(r"(^|\()/(\S*)", lambda path: path[1] + "Z:\\" + path[2].replace("/", "\\"), line)
 
 
+def each(change, text):
+    """Changes each path of a list, which ends in NUL."""
+    return "\0".join(map(change, text.split("\0")))
+
+
+def output_of_windows(text):
+    if text.startswith("{"):
+        return "".join(json.dumps(of_windows(json.loads(line))) + "\n" for line in text.splitlines())
+    if "\0" in text:
+        return each(of_windows, text)
+    return "".join(map(line_of_windows, text.splitlines(keepends=True)))
+
+
 answer, *arguments = map(of_unix, sys.argv[1:])
 environment = {key: value for key, value in os.environ.items() if key not in ("CARGO", "RUSTC")}
 environment["PATH"] = environment["UNIX_PATH"]
-program = os.path.basename(sys.argv[0])
-ran = subprocess.run([program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment)
-if ran.stdout.startswith("{"):
-    text = "".join(json.dumps(of_windows(json.loads(line))) + "\n" for line in ran.stdout.splitlines())
-else:
-    text = "".join(map(line_of_windows, ran.stdout.splitlines(keepends=True)))
-for name, content in (("out", text), ("err", ran.stderr), ("new", str(ran.returncode))):
+program, text = os.path.basename(sys.argv[0]), ""
+if os.path.exists(f"{answer}.in"):
+    with open(f"{answer}.in", encoding="utf-8", newline="") as file:
+        text = each(of_unix, file.read())
+    os.remove(f"{answer}.in")
+ran = subprocess.run([program, *arguments], input=text, capture_output=True, text=True, env=environment)
+for name, content in (("out", output_of_windows(ran.stdout)), ("err", ran.stderr), ("new", str(ran.returncode))):
     with open(f"{answer}.{name}", "w", encoding="utf-8", newline="") as file:
         file.write(content)
 os.rename(f"{answer}.new", f"{answer}.status")
