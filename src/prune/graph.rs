@@ -12,7 +12,7 @@ const SUFFIXES: [&str; 4] = ["", ".sig", ".att", ".sbom"];
 
 /// A manifest or an index.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub(super) struct ManifestNode {
     /// What it is.
     pub kind: String,
     /// What it refers to.
@@ -23,14 +23,14 @@ pub(super) struct Node {
     pub is_tagged: bool,
 }
 
-impl Node {
+impl ManifestNode {
     /// Creates the node of something else than an image or an index, which is kept.
-    pub(super) fn other(kind: String) -> Node {
-        Node { kind, children: Vec::new(), subjects: Vec::new(), is_tagged: true }
+    pub(super) fn other(kind: String) -> ManifestNode {
+        ManifestNode { kind, children: Vec::new(), subjects: Vec::new(), is_tagged: true }
     }
 
     /// Creates the node of a manifest with these tags.
-    pub(super) fn new(manifest: &Manifest, tags: &[String]) -> Node {
+    pub(super) fn new(manifest: &Manifest, tags: &[String]) -> ManifestNode {
         let attached_to: Vec<_> = tags.iter().filter_map(|tag| subject_of_tag(tag)).collect();
         let is_tagged = tags.len() > attached_to.len();
         let subject = manifest.subject.as_ref().map(|subject| subject.digest().clone());
@@ -38,7 +38,12 @@ impl Node {
             ManifestContent::Index(entries) => entries.iter().map(|entry| entry.digest().clone()).collect(),
             ManifestContent::Image { .. } => Vec::new(),
         };
-        Node { kind: kind(manifest), children, subjects: subject.into_iter().chain(attached_to).collect(), is_tagged }
+        ManifestNode {
+            kind: kind(manifest),
+            children,
+            subjects: subject.into_iter().chain(attached_to).collect(),
+            is_tagged,
+        }
     }
 
     /// Returns whether it is attached to something.
@@ -76,13 +81,13 @@ fn subject_of_tag(tag: &str) -> Option<Digest> {
 
 /// All manifests and indexes of a repository that are known.
 #[derive(Debug, Default)]
-pub(super) struct Graph(pub BTreeMap<String, Node>);
+pub(super) struct NeedGraph(pub BTreeMap<String, ManifestNode>);
 
-impl Graph {
+impl NeedGraph {
     /// Returns the untagged ones that stand alone: nothing refers to them, and they are attached to nothing.
     pub(super) fn untagged(&self) -> Vec<&str> {
         let children: HashSet<_> = self.0.values().flat_map(|node| &node.children).map(Digest::as_ref).collect();
-        let is_alone = |(digest, node): &(&String, &Node)| {
+        let is_alone = |(digest, node): &(&String, &ManifestNode)| {
             !node.is_tagged && !node.is_attachment() && !children.contains(digest.as_str())
         };
         self.0.iter().filter(is_alone).map(|(digest, _)| digest.as_str()).collect()
@@ -114,9 +119,9 @@ mod tests {
     use super::*;
     use crate::image::digest::sha256;
 
-    fn node(children: &[&str], subjects: &[&str], is_tagged: bool) -> Node {
+    fn node(children: &[&str], subjects: &[&str], is_tagged: bool) -> ManifestNode {
         let digests = |names: &[&str]| names.iter().map(|name| sha256(name.as_bytes())).collect();
-        Node { kind: String::new(), children: digests(children), subjects: digests(subjects), is_tagged }
+        ManifestNode { kind: String::new(), children: digests(children), subjects: digests(subjects), is_tagged }
     }
 
     #[test]
@@ -132,7 +137,7 @@ mod tests {
             ("s390x", node(&[], &[], false)),
             ("provenance", node(&[], &["old"], false)),
         ];
-        let graph = Graph(nodes.map(|(name, node)| (sha256(name.as_bytes()).to_string(), node)).into());
+        let graph = NeedGraph(nodes.map(|(name, node)| (sha256(name.as_bytes()).to_string(), node)).into());
         let digest = |name: &str| sha256(name.as_bytes()).to_string();
         let mut untagged = graph.untagged();
         untagged.sort_unstable();

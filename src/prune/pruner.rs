@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use miette::{Context, Report, miette};
 use oci_spec::image::{Descriptor, Digest, MediaType};
 
-use super::graph::{Graph, Node};
+use super::graph::{ManifestNode, NeedGraph};
 use crate::context::GlobalContext;
 use crate::error::{Result, with_help};
 use crate::event::{PrunedRepository, UnneededManifest};
@@ -84,7 +84,7 @@ impl Pruner<'_> {
             Ok(node.map(|node| (listed.digest.to_string(), node)))
         })?;
         // What has gone meanwhile needs nothing.
-        let graph = Graph(nodes.into_iter().flatten().collect());
+        let graph = NeedGraph(nodes.into_iter().flatten().collect());
         let listed = listing.manifests.iter().filter(|listed| graph.0.contains_key(listed.digest.as_ref()));
         let listing = &RepositoryListing { manifests: listed.cloned().collect(), ..*listing };
         let gone = gone_subjects(registry, listing, &graph)?;
@@ -99,8 +99,9 @@ impl Pruner<'_> {
         let kept: HashSet<&str> =
             if self.rules.untagged { kept.copied().collect() } else { untagged.iter().copied().collect() };
         // What is young is needed with all it needs: it may be in use, and not be complete yet.
-        let is_root =
-            |(digest, node): &(&String, &Node)| node.is_tagged || kept.contains(digest.as_str()) || !is_old(digest);
+        let is_root = |(digest, node): &(&String, &ManifestNode)| {
+            node.is_tagged || kept.contains(digest.as_str()) || !is_old(digest)
+        };
         let roots = graph.0.iter().filter(is_root).map(|(digest, _)| digest.as_str());
         let needed = graph.needed(roots.chain(there(&graph, &gone)));
         let mut unneeded: Vec<_> =
@@ -130,7 +131,7 @@ impl Pruner<'_> {
     fn ages(
         &self,
         listing: &RepositoryListing,
-        graph: &Graph,
+        graph: &NeedGraph,
         gone: &HashSet<String>,
     ) -> Result<HashMap<String, Timestamp>> {
         let (now, cache) = (self.now()?, self.context.cache()?);
@@ -157,8 +158,8 @@ impl Pruner<'_> {
 }
 
 /// Returns the subjects of attachments that are not in the repository. Where not everything is listed, the registry is asked.
-fn gone_subjects(registry: &Registry, listing: &RepositoryListing, graph: &Graph) -> Result<HashSet<String>> {
-    let subjects: HashSet<_> = graph.0.values().flat_map(Node::subjects).collect();
+fn gone_subjects(registry: &Registry, listing: &RepositoryListing, graph: &NeedGraph) -> Result<HashSet<String>> {
+    let subjects: HashSet<_> = graph.0.values().flat_map(ManifestNode::subjects).collect();
     let unlisted: Vec<_> = subjects.into_iter().filter(|subject| !graph.0.contains_key(subject.as_ref())).collect();
     let gone = each(&unlisted, MANY, |subject| {
         let descriptor = Descriptor::new(MediaType::ImageManifest, 0, (*subject).clone());
@@ -168,8 +169,8 @@ fn gone_subjects(registry: &Registry, listing: &RepositoryListing, graph: &Graph
 }
 
 /// Returns the subjects of attachments that are there, although they are not listed.
-fn there<'g>(graph: &'g Graph, gone: &HashSet<String>) -> Vec<&'g str> {
-    let subjects = graph.0.values().flat_map(Node::subjects).map(Digest::as_ref);
+fn there<'g>(graph: &'g NeedGraph, gone: &HashSet<String>) -> Vec<&'g str> {
+    let subjects = graph.0.values().flat_map(ManifestNode::subjects).map(Digest::as_ref);
     subjects.filter(|subject| !graph.0.contains_key(*subject) && !gone.contains(*subject)).collect()
 }
 
@@ -177,12 +178,12 @@ fn there<'g>(graph: &'g Graph, gone: &HashSet<String>) -> Vec<&'g str> {
 ///
 /// # Errors
 /// Returns an error if it cannot be read: nobody knows then what it needs.
-fn node(registry: &Registry, listed: &ListedManifest) -> Result<Option<Node>> {
+fn node(registry: &Registry, listed: &ListedManifest) -> Result<Option<ManifestNode>> {
     let Some(document) = registry.document(&listed.digest)? else { return Ok(None) };
     match Manifest::parse(document.descriptor.media_type(), &document.bytes) {
-        Ok(manifest) => Ok(Some(Node::new(&manifest, &listed.tags))),
+        Ok(manifest) => Ok(Some(ManifestNode::new(&manifest, &listed.tags))),
         // It is something else, and is kept.
-        Err(ManifestError::Type(kind)) => Ok(Some(Node::other(kind))),
+        Err(ManifestError::Type(kind)) => Ok(Some(ManifestNode::other(kind))),
         Err(error) => Err(Report::from_err(error)),
     }
 }

@@ -3,19 +3,20 @@
 use std::io::{self, Read};
 
 use oci_spec::image::{Descriptor, Digest, MediaType};
-use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, RANGE};
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, RANGE};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 
 use super::access::with_help_line;
 use super::client::Client;
+use super::conditional::strong_etag;
 use super::error::{RequestError, RequestProblem};
 use super::http::read_body;
 use super::pool::RequestRuntime;
 use super::retry::Attempts;
 use crate::error::in_io;
 use crate::image::digest::sha256;
-use crate::image::manifest::sniff;
+use crate::image::manifest::{Document, sniff};
 use crate::image::media_type::{DOCKER_INDEX, DOCKER_MANIFEST, is_document};
 use crate::store::MAX_DOCUMENT_BYTES;
 
@@ -103,8 +104,7 @@ fn described(headers: &HeaderMap) -> Option<Descriptor> {
     (is_document(descriptor.media_type()) && descriptor.size() > 0).then_some(descriptor)
 }
 
-/// Returns the media type that a response declares.
-pub(super) fn media_type(headers: &HeaderMap) -> Option<MediaType> {
+fn media_type(headers: &HeaderMap) -> Option<MediaType> {
     let content_type = headers.get(CONTENT_TYPE)?.to_str().ok()?;
     Some(MediaType::from(content_type.split(';').next()?.trim()))
 }
@@ -123,6 +123,36 @@ async fn get_manifest(client: &Client<'_>, url: &Url) -> Result<Descriptor, Requ
         return Err(RequestError::invalid_response(&Method::GET, url, "expected a manifest or an index"));
     };
     Ok(Descriptor::new(media_type, body.len() as u64, sha256(&body)))
+}
+
+/// A manifest or an index, and the version of the tag that named it.
+#[derive(Clone, Debug)]
+pub(crate) struct FetchedManifest {
+    /// The manifest or index.
+    pub document: Document,
+    /// The version, for a conditional write.
+    pub(super) etag: Option<HeaderValue>,
+}
+
+/// Reads the manifest or index that a tag or a digest names; `None` if there is none.
+///
+/// # Errors
+/// Returns an error if there is no valid response.
+pub(super) async fn get_document(client: &Client<'_>, name: &str) -> Result<Option<FetchedManifest>, RequestError> {
+    let url = client.url(&format!("manifests/{name}"));
+    let mut response = match client.send(Method::GET, &url, accept_manifests).await {
+        Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => return Ok(None),
+        response => response?,
+    };
+    let (etag, declared) = (strong_etag(response.headers()), media_type(response.headers()).filter(is_document));
+    let bytes = read_body(&url, &mut response, MAX_MANIFEST_BYTES, client.options.retry.stall_timeout).await?;
+    let invalid = |why| RequestError::invalid_response(&Method::GET, &url, why);
+    if bytes.len() > MAX_MANIFEST_BYTES {
+        return Err(invalid("it is too large for a manifest"));
+    }
+    let media_type = declared.or_else(|| sniff(&bytes)).ok_or_else(|| invalid("expected a manifest or an index"))?;
+    let descriptor = Descriptor::new(media_type, bytes.len() as u64, sha256(&bytes));
+    Ok(Some(FetchedManifest { document: Document { descriptor, bytes }, etag }))
 }
 
 /// Returns whether a body is a manifest of Docker's schema 1, which registries converted others to for old clients.

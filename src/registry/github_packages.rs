@@ -40,17 +40,17 @@ struct PackageVersion {
     name: String,
     updated_at: Option<String>,
     #[serde(default)]
-    metadata: Metadata,
+    metadata: PackageMetadata,
 }
 
 #[derive(Default, Deserialize)]
-struct Metadata {
+struct PackageMetadata {
     #[serde(default)]
-    container: Container,
+    container: PackageTags,
 }
 
 #[derive(Default, Deserialize)]
-struct Container {
+struct PackageTags {
     #[serde(default)]
     tags: Vec<String>,
 }

@@ -10,7 +10,7 @@ mod client;
 mod conditional;
 mod credential_use;
 pub mod credentials;
-mod download;
+pub(crate) mod download;
 mod error;
 pub(crate) mod error_body;
 pub(crate) mod github_packages;
@@ -153,7 +153,7 @@ impl<'a> Registry<'a> {
     /// # Errors
     /// Returns an error if there is no valid response, or if it is another document.
     pub(crate) fn document(&self, digest: &Digest) -> Result<Option<Document>> {
-        let found = self.runtime.block_on(tag_edit::get(&self.client, digest.as_ref()));
+        let found = self.runtime.block_on(download::get_document(&self.client, digest.as_ref()));
         let found = found.map_err(|error| self.explain(error))?.map(|found| found.document);
         match found {
             Some(other) if other.descriptor.digest() != digest => {
@@ -206,14 +206,11 @@ impl<'a> Registry<'a> {
                 lock(&self.pushed).insert(descriptor.digest().clone(), bytes);
                 Ok(())
             }
-            // A registry may protect tags: that is no failure if the tag names the manifest already.
-            Err(error) if error.status().is_some_and(|status| status.is_client_error()) => {
-                match self.runtime.block_on(download::resolve(&self.client, name)) {
-                    Ok(tagged) if tagged.digest() == descriptor.digest() => Ok(()),
-                    _ => Err(self.explain(error)),
-                }
-            }
-            Err(error) => Err(self.explain(error)),
+            // A registry may protect tags, or its answer was lost: that is no failure if the tag names the manifest.
+            Err(error) => match self.runtime.block_on(download::resolve(&self.client, name)) {
+                Ok(tagged) if tagged.digest() == descriptor.digest() => Ok(()),
+                _ => Err(self.explain(error)),
+            },
         }
     }
 

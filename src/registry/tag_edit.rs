@@ -6,20 +6,15 @@
 
 use std::time::{Duration, Instant};
 
-use oci_spec::image::{Descriptor, MediaType};
-use reqwest::StatusCode;
-use reqwest::header::HeaderValue;
+use oci_spec::image::Descriptor;
 
 use super::Registry;
 use super::client::Client;
-use super::conditional::{Conditions, FoundTag, strong_etag};
-use super::download::{MAX_MANIFEST_BYTES, accept_manifests, media_type};
+use super::conditional::{Conditions, FoundTag};
+use super::download::{FetchedManifest, get_document};
 use super::error::RequestError;
-use super::http::read_body;
 use crate::error::Result;
-use crate::image::digest::sha256;
-use crate::image::manifest::{Document, sniff};
-use crate::image::media_type::is_document;
+use crate::image::manifest::Document;
 use crate::parallel::lock;
 
 /// How often the tag must name what was written.
@@ -28,14 +23,6 @@ const CHECKS: u32 = 2;
 const MAX_PAUSE: Duration = Duration::from_secs(3);
 /// How long a registry may return what the tag named before it was written.
 const STALE_LIMIT: Duration = Duration::from_secs(20);
-
-/// What a tag names, as it was read.
-#[derive(Clone, Debug)]
-pub(crate) struct ReadTag {
-    /// The index or manifest.
-    pub document: Document,
-    etag: Option<HeaderValue>,
-}
 
 /// What became of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,10 +50,10 @@ impl<'a> TagEdit<'a> {
     ///
     /// # Errors
     /// Returns an error if there is no valid response.
-    pub(crate) fn read(&self) -> Result<Option<ReadTag>> {
+    pub(crate) fn read(&self) -> Result<Option<FetchedManifest>> {
         let registry = self.registry;
         registry.client.authorizer.allow_push();
-        registry.runtime.block_on(get(&registry.client, self.tag)).map_err(|error| registry.explain(error))
+        registry.runtime.block_on(get_document(&registry.client, self.tag)).map_err(|error| registry.explain(error))
     }
 
     /// Lets the tag name another document, unless another client has moved it since `before` was read. Everything that the
@@ -74,7 +61,7 @@ impl<'a> TagEdit<'a> {
     ///
     /// # Errors
     /// Returns an error if the registry rejects it, or does not respond.
-    pub(crate) fn write(&mut self, before: &ReadTag, document: &Document) -> Result<TagChange> {
+    pub(crate) fn write(&mut self, before: &FetchedManifest, document: &Document) -> Result<TagChange> {
         let registry = self.registry;
         let change =
             registry.runtime.block_on(change(&registry.client, self.tag, &mut self.conditions, before, document));
@@ -105,15 +92,15 @@ async fn change(
     client: &Client<'_>,
     tag: &str,
     conditions: &mut Conditions,
-    before: &ReadTag,
+    before: &FetchedManifest,
     document: &Document,
 ) -> Result<TagChange, RequestError> {
-    let is = |found: &Option<ReadTag>, wanted: &Descriptor| {
+    let is = |found: &Option<FetchedManifest>, wanted: &Descriptor| {
         found.as_ref().is_some_and(|found| found.document.descriptor.digest() == wanted.digest())
     };
     let (old, new) = (&before.document.descriptor, &document.descriptor);
     let start = Instant::now();
-    if !is(&get(client, tag).await?, old) {
+    if !is(&get_document(client, tag).await?, old) {
         return Ok(TagChange::Lost);
     }
     let found = FoundTag::Manifest { etag: before.etag.as_ref() };
@@ -126,7 +113,7 @@ async fn change(
     let mut seen = 0;
     loop {
         tokio::time::sleep(pause.mul_f64(1.0 + fastrand::f64() / 2.0)).await;
-        let found = get(client, tag).await?;
+        let found = get_document(client, tag).await?;
         if is(&found, new) {
             seen += 1;
             if seen == CHECKS {
@@ -139,26 +126,4 @@ async fn change(
             return Ok(TagChange::Lost);
         }
     }
-}
-
-/// Reads what a tag or a digest names; `None` if there is no such thing.
-///
-/// # Errors
-/// Returns an error if there is no valid response.
-pub(super) async fn get(client: &Client<'_>, tag: &str) -> Result<Option<ReadTag>, RequestError> {
-    let url = client.url(&format!("manifests/{tag}"));
-    let mut response = match client.send(reqwest::Method::GET, &url, accept_manifests).await {
-        Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => return Ok(None),
-        response => response?,
-    };
-    let (etag, declared) = (strong_etag(response.headers()), media_type(response.headers()).filter(is_document));
-    let bytes = read_body(&url, &mut response, MAX_MANIFEST_BYTES, client.options.retry.stall_timeout).await?;
-    let invalid = |why| RequestError::invalid_response(&reqwest::Method::GET, &url, why);
-    if bytes.len() > MAX_MANIFEST_BYTES {
-        return Err(invalid("it is too large for a manifest"));
-    }
-    let media_type: MediaType =
-        declared.or_else(|| sniff(&bytes)).ok_or_else(|| invalid("expected a manifest or an index"))?;
-    let descriptor = Descriptor::new(media_type, bytes.len() as u64, sha256(&bytes));
-    Ok(Some(ReadTag { document: Document { descriptor, bytes }, etag }))
 }

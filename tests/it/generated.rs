@@ -82,7 +82,8 @@ fn man_pages_cover_every_command() {
     let ran = project.oci(&["man", "share/man1"]).succeeds();
     let page = |name: &str| format!("share/man1/cargo-oci-{name}.1");
     let pages: Vec<_> = COMMANDS.iter().map(|command| page(command)).collect();
-    let of_both = ["registry-show", "cache-path", "cache-list", "cache-prune", "cache-verify"].map(page);
+    let of_both =
+        ["registry-show", "registry-prune", "cache-path", "cache-list", "cache-prune", "cache-verify"].map(page);
     let (inner, written): (Vec<_>, Vec<_>) =
         ran.stdout.lines().partition(|line| ["oci-cache-", "oci-registry-"].iter().any(|group| line.contains(group)));
     assert_eq!(written[0], "share/man1/cargo-oci.1");

@@ -41,6 +41,7 @@ mod profiles;
 mod programs;
 mod push;
 mod readers;
+mod registry_prune;
 mod releases;
 mod reproducible;
 mod run;

@@ -119,6 +119,22 @@ impl DockerRegistry {
         fs::read_to_string(link).ok()
     }
 
+    /// One that deletes manifests, for whoever has a token of the service that lets them.
+    pub fn with_deletes(service: &TokenService) -> DockerRegistry {
+        let mut registry = DockerRegistry::start_in(|_, config| {
+            config["storage"]["delete"] = json!({ "enabled": true });
+            config["auth"] = json!({ "token": service.registry_config() });
+        });
+        registry.signer = Some(service.signer());
+        registry
+    }
+
+    /// Deletes a manifest.
+    pub fn delete_manifest(&self, repository: &str, digest: &str) {
+        let answer = self.request(repository, "DELETE", &format!("/v2/{repository}/manifests/{digest}"), &[], &[]);
+        assert_eq!(answer.status, 202, "{answer:?}");
+    }
+
     fn start_with(tokens: Option<&TokenService>, user: Option<(&str, &str)>) -> DockerRegistry {
         let mut registry = DockerRegistry::start_in(|folder, config| {
             if let Some(service) = tokens {
