@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 
@@ -143,6 +143,32 @@ pub(crate) fn branch(folder: &Path, environment: &Environment) -> Option<String>
 /// Returns the tag of the commit that is checked out. Of several tags, the highest version is returned.
 pub(crate) fn tag(folder: &Path, environment: &Environment) -> Option<String> {
     first_line(folder, environment, &["tag", "--points-at", "HEAD", "--sort=-version:refname"])
+}
+
+/// Returns the path of `folder` in the work tree around it; empty if it is the root of one, or in none.
+pub(crate) fn prefix(folder: &Path, environment: &Environment) -> PathBuf {
+    // Without the slash at its end.
+    let prefix = first_line(folder, environment, &["rev-parse", "--show-prefix"]);
+    prefix.map(|prefix| prefix.trim_end_matches('/').into()).unwrap_or_default()
+}
+
+/// Returns the URL of the remote `origin`.
+pub(crate) fn remote(folder: &Path, environment: &Environment) -> Option<String> {
+    first_line(folder, environment, &["config", "--get", "remote.origin.url"])
+}
+
+/// Returns the default branch: that of the remote `origin`, else `main` or `master` if there is one, else the one that is
+/// checked out.
+pub(crate) fn default_branch(folder: &Path, environment: &Environment) -> Option<String> {
+    let of_origin = ["symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD"];
+    if let Some(branch) = first_line(folder, environment, &of_origin) {
+        return Some(branch.strip_prefix("origin/").unwrap_or(&branch).to_owned());
+    }
+    let usual = ["main", "master"].into_iter().find(|branch| {
+        let name = format!("refs/heads/{branch}");
+        first_line(folder, environment, &["rev-parse", "--verify", "--quiet", &name]).is_some()
+    });
+    usual.map(str::to_owned).or_else(|| branch(folder, environment))
 }
 
 /// Returns whether the repository around `folder` is a shallow clone.

@@ -9,6 +9,7 @@ mod cache;
 mod completions;
 mod generate_key;
 mod index;
+mod init;
 mod inspect;
 mod load;
 mod login;
@@ -33,7 +34,7 @@ use clap::{Parser, Subcommand};
 pub use outcome::Outcome;
 
 use crate::cli::{
-    AttachArgs, BuildArgs, BundleArgs, CacheArgs, CommandArgs, CompletionsArgs, GenerateKeyArgs, IndexArgs,
+    AttachArgs, BuildArgs, BundleArgs, CacheArgs, CommandArgs, CompletionsArgs, GenerateKeyArgs, IndexArgs, InitArgs,
     InspectArgs, LoadArgs, LoginArgs, LogoutArgs, ManArgs, MessageFormat, NamedArgs, PushArgs, ReferrersArgs,
     RegistryArgs, RegistryToolArgs, RunArgs, SbomArgs, SchemaArgs, SignArgs, TalkArgs, TestArgs, VerifyArgs,
     WithFormat,
@@ -189,6 +190,12 @@ commands! {
     ///
     /// Reads the referrers of the index and of the image for each platform. Prints a tree, or JSON.
     Referrers(ReferrersArgs) => referrers::run,
+    /// Write the table in Cargo.toml, and a file for CI
+    ///
+    /// Appends a commented `[package.metadata.oci]` with what differs from the defaults, and changes no other byte of the file.
+    /// `--ci` also writes a file that builds and pushes the image. Neither replaces what is there. Asks nothing. Prints the
+    /// paths of what was written.
+    Init(InitArgs) => init::run,
     /// Log in to a registry
     ///
     /// Checks the password with the registry, and stores it in the credential helper that is configured for the registry,

@@ -76,11 +76,7 @@ fn of_package<'a>(package: &'a Package, shared: &Table, several: bool) -> Result
         ));
     }
     if is_library {
-        return Err(miette!(
-            help = "add a src/main.rs, or choose another package with `--package`",
-            "the package {} has no binary: it is a library",
-            package.name
-        ));
+        return Err(no_binary(package));
     }
     let table = section.table.unwrap_or_default().over(shared.clone());
     let is_one_of_several = !section.images.is_empty();
@@ -96,6 +92,15 @@ fn of_package<'a>(package: &'a Package, shared: &Table, several: bool) -> Result
     candidates
         .extend(section.images.into_iter().map(|(name, image)| candidate(name, image.over(table.clone()), false)));
     Ok(candidates)
+}
+
+/// Returns the error that a package has no binary.
+pub(crate) fn no_binary(package: &Package) -> Report {
+    miette!(
+        help = "add a src/main.rs, or choose another package with `--package`",
+        "the package {} has no binary: it is a library",
+        package.name
+    )
 }
 
 /// Returns the images with one of the names, or all if there are no names.
@@ -127,7 +132,7 @@ impl ImageCandidate<'_> {
         let own = match &self.table.bins {
             _ if !flags.is_empty() && !self.is_one_of_several => all.iter().map(|bin| (*bin).to_owned()).collect(),
             Some(bins) => bins.0.iter().map(|bin| bin.0.clone()).collect(),
-            None => match self.default_bin() {
+            None => match default_bin(self.package) {
                 Some(bin) => vec![bin.to_owned()],
                 None if self.is_optional => Vec::new(),
                 None => return Err(self.ambiguous(&all)),
@@ -154,19 +159,11 @@ impl ImageCandidate<'_> {
                 .table
                 .bins
                 .as_ref()
-                .map_or_else(|| self.default_bin(), |bins| bins.0.first().map(|bin| bin.0.as_str()));
+                .map_or_else(|| default_bin(self.package), |bins| bins.0.first().map(|bin| bin.0.as_str()));
             return first == self.bins.first().map(String::as_str);
         };
         let program = entrypoint.0[0].rsplit('/').next().unwrap_or_default();
         !all.contains(&program) || self.bins.iter().any(|bin| bin == program)
-    }
-
-    /// Returns the binary that `cargo run` would run.
-    fn default_bin(&self) -> Option<&str> {
-        let all = binaries(self.package);
-        let named = all.iter().copied().find(|bin| *bin == self.package.name.as_str());
-        let only = (all.len() == 1).then(|| all[0]);
-        self.package.default_run.as_deref().or(named).or(only)
     }
 
     /// The names in the package's own Cargo.toml are checked when it is read: a wrong name that no flag gave `is_shared`, from
@@ -200,8 +197,16 @@ impl ImageCandidate<'_> {
     }
 }
 
+/// Returns the binary of a package that `cargo run` would run.
+pub(crate) fn default_bin(package: &Package) -> Option<&str> {
+    let all = binaries(package);
+    let named = all.iter().copied().find(|bin| *bin == package.name.as_str());
+    let only = (all.len() == 1).then(|| all[0]);
+    package.default_run.as_deref().or(named).or(only)
+}
+
 /// Returns a package's name as an image name: engines and registries allow neither uppercase letters nor a trailing `_` or `-`.
-fn local_name(package: &str) -> String {
+pub(crate) fn local_name(package: &str) -> String {
     let name = package.to_lowercase();
     if is_image_name(&name) {
         return name;

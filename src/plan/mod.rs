@@ -15,7 +15,7 @@
 pub(crate) mod allocator;
 mod annotations;
 mod bindgen_packages;
-mod candidates;
+pub(crate) mod candidates;
 pub(crate) mod compile;
 pub(crate) mod conflicts;
 mod facts;
@@ -25,7 +25,7 @@ pub(crate) mod image;
 mod prebuilt;
 mod remap;
 pub(crate) mod request;
-mod selection;
+pub(crate) mod selection;
 mod spec;
 mod tags;
 mod unit;
@@ -163,7 +163,7 @@ fn near_misses(metadata: &Metadata, packages: &[&Package], inherits: bool) -> Ve
 }
 
 /// Returns the folder of the Cargo.toml that cargo will find.
-fn manifest_folder(given: Option<&Path>) -> Result<PathBuf> {
+pub(crate) fn manifest_folder(given: Option<&Path>) -> Result<PathBuf> {
     let help =
         "change to the folder of a package, or choose it with `--manifest-path`; `cargo new NAME` creates a package";
     if let Some(path) = given {

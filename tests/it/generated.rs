@@ -6,7 +6,7 @@ use crate::support::environment;
 use crate::support::process::output;
 use crate::support::project::Project;
 
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 23] = [
     "build",
     "push",
     "index",
@@ -22,6 +22,7 @@ const COMMANDS: [&str; 22] = [
     "verify",
     "attach",
     "referrers",
+    "init",
     "login",
     "logout",
     "registry",

@@ -41,6 +41,7 @@ mod hosts;
 mod image_tests;
 #[cfg(target_os = "linux")]
 mod index;
+mod init;
 mod inspect;
 #[cfg(target_os = "linux")] // programs are watched in /proc
 mod interrupts;

@@ -37,6 +37,7 @@ mod login;
 mod names;
 mod native;
 mod outputs;
+mod pipelines;
 mod profiles;
 mod programs;
 mod push;

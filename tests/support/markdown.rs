@@ -113,11 +113,16 @@ impl Page {
         steps
     }
 
-    /// Returns what a shell reads of a block: the commands of a console block without their output, else all of it.
+    /// Returns what a shell reads of a block: the commands of a console block without their output, the steps `sh '…'` of one for
+    /// Jenkins, else all of it.
     pub fn shell(&self, block: &Block) -> String {
         if block.info.starts_with("console") {
             let steps = self.steps(block).into_iter();
             steps.map(|step| step.command + "\n").collect()
+        } else if block.info == "groovy" {
+            let inside = self.inside(block);
+            let scripts = inside.split("sh '").skip(1).filter_map(|rest| rest.split_once('\''));
+            scripts.map(|(script, _)| format!("{script}\n")).collect()
         } else {
             self.inside(block)
         }
