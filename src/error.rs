@@ -107,6 +107,7 @@ pub(crate) fn in_directory(directory: &Path, cause: io::Error) -> Report {
 }
 
 /// Returns an error that `action` failed on a file of an image, which has no path on disk yet.
+#[cfg(target_os = "linux")]
 pub(crate) fn on_image_file(action: &str, file: &str, cause: io::Error) -> Report {
     let file = format!("{file} of the image");
     FileError { action: action.to_owned(), file, access: Access::Write, cause }.into()

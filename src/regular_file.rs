@@ -33,6 +33,16 @@ pub(crate) fn open_unlinked(path: &Path) -> io::Result<File> {
     open_with(path, true)
 }
 
+/// Opens a regular file, and not a link to one, to write its content to the disk or to set its times. On Unix, whoever may read
+/// it may do so; Windows wants a file that is open for writing.
+///
+/// # Errors
+/// Returns an error if it is anything else, or cannot be opened.
+pub(crate) fn open_to_sync(path: &Path) -> io::Result<File> {
+    let file = open_no_link(path)?;
+    if cfg!(windows) { File::options().write(true).open(path) } else { Ok(file) }
+}
+
 fn check(metadata: &Metadata) -> io::Result<()> {
     if metadata.is_dir() {
         return Err(is_a_directory());
@@ -81,9 +91,10 @@ mod tests {
         symlink("file", &link).expect("links");
         rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).expect("a pipe");
         assert!(open(&file).is_ok() && open(&link).is_ok() && open_no_link(&file).is_ok());
-        assert!(open_no_link(&link).is_err());
+        assert!(open_no_link(&link).is_err() && open_to_sync(&link).is_err());
+        assert!(open_to_sync(&file).is_ok_and(|file| file.sync_all().is_ok()));
         for wrong in [&pipe, folder.path()] {
-            assert!(open(wrong).is_err() && open_no_link(wrong).is_err(), "{}", wrong.display());
+            assert!(open(wrong).is_err() && open_to_sync(wrong).is_err(), "{}", wrong.display());
         }
     }
 }

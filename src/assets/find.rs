@@ -67,7 +67,7 @@ pub(crate) fn find(rule: &FileRule, from: &Pattern, dirs: &SourceDirs) -> Result
         (PatternRoot::OutDir, None) => return Err(no_match(rule, "cargo reported no $OUT_DIR")),
     };
     let start = root.join(&from.fixed);
-    let (Ok(root), Ok(_)) = (root.canonicalize(), start.symlink_metadata()) else {
+    let (Ok(root), Ok(_)) = (link::canonical(root), start.symlink_metadata()) else {
         return Err(no_match(rule, "no such file or directory"));
     };
     // If `from` names a link, it means the target of the link.
@@ -90,7 +90,7 @@ pub(crate) fn find(rule: &FileRule, from: &Pattern, dirs: &SourceDirs) -> Result
     if from.root == PatternRoot::Package {
         excluded.push(dirs.target_dir.to_owned());
         excluded.extend(canonicalize_parent(dirs.target_dir));
-        excluded.extend(dirs.target_dir.canonicalize().ok());
+        excluded.extend(link::canonical(dirs.target_dir).ok());
     }
     excluded.retain(|directory| !start.starts_with(directory));
     let walk = RuleWalk {
@@ -206,7 +206,7 @@ fn excluded_by(rule: &FileRule) -> Result<GlobSet> {
 
 /// Returns the canonical path of a link itself, not of its target.
 fn canonicalize_parent(link: &Path) -> Option<PathBuf> {
-    Some(link.parent()?.canonicalize().ok()?.join(link.file_name()?))
+    Some(super::link::canonical(link.parent()?).ok()?.join(link.file_name()?))
 }
 
 /// Returns a path as one in the image; `shown` is its name in messages.

@@ -33,12 +33,30 @@ pub(crate) enum LinkError {
     Unreadable(io::Error),
 }
 
+/// Returns a path without links, in the form that other programs know too.
+///
+/// # Errors
+/// Returns an error if there is no such file.
+pub(super) fn canonical(path: &Path) -> io::Result<PathBuf> {
+    let canonical = path.canonicalize()?;
+    let plain = canonical.to_str().filter(|_| cfg!(windows)).and_then(without_prefix).map(PathBuf::from);
+    Ok(plain.unwrap_or(canonical))
+}
+
+/// Returns a path of Windows without the prefix `\\?\`, which git does not know. Paths of shares, and those that are too long
+/// for other programs, need it: `None`.
+fn without_prefix(path: &str) -> Option<&str> {
+    const MOST_CHARS: usize = 259;
+    let rest = path.strip_prefix(r"\\?\")?;
+    (rest.get(1..3) == Some(r":\") && rest.encode_utf16().count() <= MOST_CHARS).then_some(rest)
+}
+
 /// Returns the file that `path` resolves to, which must be in `root`.
 ///
 /// # Errors
 /// Returns an error if nothing is there, or it is outside of `root`.
 pub(crate) fn resolve(path: &Path, root: &Path) -> Result<PathBuf, LinkError> {
-    match path.canonicalize() {
+    match canonical(path) {
         Ok(resolved) if resolved.starts_with(root) => Ok(resolved),
         Ok(_) => Err(LinkError::Outside(target(path))),
         Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&error.kind()) => {
@@ -144,6 +162,15 @@ mod tests {
 
     fn link(path: &str, target: &str) -> LayerEntry {
         LayerEntry { kind: EntryKind::Symlink(target.to_owned()), mode: 0o777, ..LayerEntry::directory(path) }
+    }
+
+    #[test]
+    fn windows_paths_lose_their_prefix_where_they_can() {
+        assert_eq!(without_prefix(r"\\?\C:\x\y"), Some(r"C:\x\y"));
+        let long = format!(r"\\?\C:\{}", "x".repeat(260));
+        for path in [r"\\?\UNC\server\share", r"\\.\pipe\x", r"C:\x", "/x", &long] {
+            assert_eq!(without_prefix(path), None, "{path}");
+        }
     }
 
     #[test]

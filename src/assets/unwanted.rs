@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::entries::{EntriesByPath, PlannedEntry};
+use super::link;
 use super::plan::path;
 use crate::config::PatternRoot;
 use crate::environment::Environment;
@@ -74,7 +75,7 @@ fn packaged(planned: &PlannedEntry) -> Option<PackagedFile> {
 }
 
 fn canonical(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+    link::canonical(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Returns warnings of files that hardly belong in the image `name`.

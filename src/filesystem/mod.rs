@@ -31,6 +31,7 @@ mod tests;
 mod tree;
 mod users;
 
+#[cfg(target_os = "linux")]
 pub(crate) use iter::DirectoryEntry;
 pub(crate) use node::{EntryIndex, NodeId, NodeKind, ROOT};
 pub(crate) use path_index::PathIndex;

@@ -3,6 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use tempfile::NamedTempFile;
@@ -145,10 +146,36 @@ pub(crate) fn replace_name(
     write(file.as_file_mut())?;
     // Otherwise the rename could reach the disk before the content.
     file.as_file().sync_all()?;
-    file.persist(path)?;
+    persist(file, path)?;
     sync_folder(parent(path));
     Ok(())
 }
+
+/// Gives a temporary file its name, and replaces the file that has it. Windows denies that while somebody has the old file open,
+/// such as another run or a virus scanner: then it is tried again for about a second.
+///
+/// # Errors
+/// Returns an error if the file cannot be renamed.
+pub(crate) fn persist(mut file: NamedTempFile, path: &Path) -> io::Result<File> {
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match file.persist(path) {
+            Ok(file) => return Ok(file),
+            Err(error) => {
+                let is_in_use = cfg!(windows) && error.error.kind() == io::ErrorKind::PermissionDenied;
+                if !is_in_use || pause > LONGEST_PAUSE {
+                    return Err(error.error);
+                }
+                file = error.file;
+            }
+        }
+        thread::sleep(pause);
+        pause *= 2;
+    }
+}
+
+/// The longest pause between two attempts to rename a file.
+const LONGEST_PAUSE: Duration = Duration::from_millis(512);
 
 /// How many links may lead to a file, as in Linux.
 const MAX_LINKS: usize = 40;

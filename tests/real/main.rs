@@ -43,6 +43,7 @@ mod programs;
 mod push;
 mod readers;
 mod registry_prune;
+mod releases;
 mod reproducible;
 mod run;
 mod running;

@@ -18,6 +18,7 @@ pub mod project;
 pub mod recording;
 pub mod referrers;
 pub mod registry;
+pub mod release;
 #[cfg(feature = "keyless")]
 pub mod sigstore;
 pub mod slow;
@@ -27,6 +28,7 @@ pub mod strict;
 pub mod terminal;
 pub mod tls;
 pub mod token_service;
+pub mod wine;
 
 use std::path::Path;
 

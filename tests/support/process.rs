@@ -99,18 +99,26 @@ pub struct Ran {
 /// # Panics
 /// Panics if the program is missing, or if it takes longer than a minute and is killed.
 pub fn run(command: &mut Command) -> Ran {
+    run_within(LIMIT, command)
+}
+
+/// Runs `command` to its end.
+///
+/// # Panics
+/// Panics if the program is missing, or if it takes longer than `limit` and is killed.
+pub fn run_within(limit: Duration, command: &mut Command) -> Ran {
     // Files, not pipes: a process that the program leaves behind may hold a pipe open.
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (stdout, stderr) = (folder.path().join("stdout"), folder.path().join("stderr"));
     let file = |path| fs::File::create(path).expect("a temporary file");
-    let ended = Process::start(command.stdout(file(&stdout)).stderr(file(&stderr))).wait(LIMIT);
+    let ended = Process::start(command.stdout(file(&stdout)).stderr(file(&stderr))).wait(limit);
     let text = |path| {
         let bytes = fs::read(path).expect("a temporary file");
         String::from_utf8_lossy(&bytes).into_owned()
     };
     let (stdout, stderr) = (text(&stdout), text(&stderr));
     let Some(status) = ended else {
-        panic!("{command:?} took longer than {LIMIT:?} and was killed:\n{stdout}{stderr}");
+        panic!("{command:?} took longer than {limit:?} and was killed:\n{stdout}{stderr}");
     };
     let signal = || 128 + status.signal().unwrap_or_default();
     Ran { stdout, stderr, status: status.code().unwrap_or_else(signal) }
@@ -121,7 +129,15 @@ pub fn run(command: &mut Command) -> Ran {
 /// # Panics
 /// Panics if [`run`] does, or if the program fails.
 pub fn output(command: &mut Command) -> String {
-    let ran = run(command);
+    output_within(LIMIT, command)
+}
+
+/// Runs `command` to its end, and returns its standard output.
+///
+/// # Panics
+/// Panics if [`run_within`] does, or if the program fails.
+pub fn output_within(limit: Duration, command: &mut Command) -> String {
+    let ran = run_within(limit, command);
     assert!(ran.status == 0, "{command:?} ended with {}:\n{}{}", ran.status, ran.stdout, ran.stderr);
     ran.stdout
 }

@@ -10,6 +10,7 @@ use super::tool::{OF_TARGET, ON_PATH, WITH_PREFIX, gnu_name};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::platform::Target;
+use crate::store::atomic;
 
 /// A folder with links to this program, one for each tool.
 #[derive(Clone, Debug)]
@@ -90,8 +91,7 @@ impl ToolLinks {
                 let folder = path.parent().unwrap_or(&self.root);
                 let mut new = tempfile::NamedTempFile::new_in(folder)?;
                 io::Write::write_all(&mut new, content.as_bytes())?;
-                new.persist(&path)?;
-                Ok(())
+                atomic::persist(new, &path).map(drop)
             };
             write().map_err(|error| crate::error::on_path("write", &path, error))?;
         }
@@ -100,10 +100,23 @@ impl ToolLinks {
 
     fn link(&self, folder: &Path, name: &str) -> Result<()> {
         let path = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-        if fs::read_link(&path).is_ok_and(|target| target == self.program) {
+        if self.is_link(&path) {
             return Ok(());
         }
         self.replace(folder, &path).map_err(|error| crate::error::on_path("create", &path, error))
+    }
+
+    #[cfg(unix)]
+    fn is_link(&self, path: &Path) -> bool {
+        fs::read_link(path).is_ok_and(|target| target == self.program)
+    }
+
+    /// Returns whether a file is this program under another name, or a copy, which has its time. It must not be replaced while
+    /// another run has it started: Windows denies that.
+    #[cfg(not(unix))]
+    fn is_link(&self, path: &Path) -> bool {
+        let about = |path: &Path| path.metadata().and_then(|found| Ok((found.len(), found.modified()?)));
+        about(path).is_ok_and(|found| about(&self.program).is_ok_and(|program| program == found))
     }
 
     /// Replaces a link at once: another run may be using it.

@@ -137,18 +137,29 @@ fn deeper(space: &str) -> String {
 }
 
 /// Locks the folder of a file, so that several logins at once do not lose each other's entry. The lock ends when the result
-/// is dropped. Without file locks, or a folder that can be opened, there is none.
+/// is dropped. Without file locks, there is none.
 pub(super) fn lock_folder_of(path: &Path) -> Option<File> {
-    let folder = File::open(folder_of(path)).ok()?;
+    let lock = open_lock(folder_of(path)).ok()?;
     loop {
-        match folder.try_lock() {
-            Ok(()) => return Some(folder),
+        match lock.try_lock() {
+            Ok(()) => return Some(lock),
             // Polling, because a blocking call could not be interrupted.
             Err(TryLockError::WouldBlock) => interrupt::check().ok()?,
             Err(TryLockError::Error(_)) => return None,
         }
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+#[cfg(unix)]
+fn open_lock(folder: &Path) -> io::Result<File> {
+    File::open(folder)
+}
+
+/// Opens a file in the folder: other systems do not open a folder as they open a file.
+#[cfg(not(unix))]
+fn open_lock(folder: &Path) -> io::Result<File> {
+    File::options().write(true).create(true).truncate(false).open(folder.join(".cargo-oci-lock"))
 }
 
 fn folder_of(path: &Path) -> &Path {

@@ -59,7 +59,8 @@ impl Cache {
             Ok(()) => {
                 cache.remove_unfinished();
                 cache.prune_daily(&lock);
-                lock.unlock().map_err(cannot_use)?;
+                // Wine reports an error although it has unlocked the file. A lock that stays is only a shared one below.
+                let _ = lock.unlock();
             }
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => ignore_unsupported(error).map_err(cannot_use)?,
@@ -107,15 +108,17 @@ impl Cache {
 
     /// Does the same as [`Cache::has`], and marks the blob as used.
     pub(super) fn has_for_use(&self, descriptor: &Descriptor) -> bool {
-        let blob = open_blob(&self.path(descriptor.digest())).ok();
-        blob.inspect(|blob| self.mark_used(blob, SystemTime::now())).is_some() && self.has(descriptor)
+        let path = self.path(descriptor.digest());
+        let blob = open_blob(&path).ok();
+        blob.inspect(|blob| self.mark_used(blob, &path, SystemTime::now())).is_some() && self.has(descriptor)
     }
 
     /// Opens a blob and verifies it, once per run. Returns `None` if it is missing or corrupted.
     pub(super) fn verified(&self, descriptor: &Descriptor) -> Option<File> {
         let now = SystemTime::now();
-        let mut file = open_blob(&self.path(descriptor.digest())).ok()?;
-        self.mark_used(&file, now);
+        let path = self.path(descriptor.digest());
+        let mut file = open_blob(&path).ok()?;
+        self.mark_used(&file, &path, now);
         let metadata = file.metadata().ok().filter(|found| found.len() == descriptor.size());
         let fingerprint = metadata.as_ref().and_then(Fingerprint::of).filter(|found| found.is_settled_at(now));
         if fingerprint.is_some() && lock(&self.verified).get(descriptor.digest()) == fingerprint.as_ref() {
@@ -130,10 +133,10 @@ impl Cache {
     }
 
     /// Sets the mtime of a blob to now if its last use was on another day.
-    fn mark_used(&self, blob: &File, now: SystemTime) {
+    fn mark_used(&self, blob: &File, path: &Path, now: SystemTime) {
         let last = blob.metadata().and_then(|found| found.modified());
         if !self.is_read_only() && last.is_ok_and(|last| now.duration_since(last).is_ok_and(|age| age > DAY)) {
-            let _ = blob.set_modified(now);
+            let _ = regular_file::open_to_sync(path).and_then(|blob| blob.set_modified(now));
         }
     }
 
@@ -177,7 +180,7 @@ impl Cache {
             atomic::create_in(&unfinished, Audience::Owner).map_err(|error| on_path("write in", &unfinished, error))?;
         atomic::write_all(&mut file, content, &path)?;
         file.as_file().sync_all().map_err(cannot_write)?;
-        let mut file = file.persist(&path).map_err(|error| cannot_write(error.error))?;
+        let mut file = atomic::persist(file, &path).map_err(cannot_write)?;
         atomic::sync_folder(folder);
         if let Some(fingerprint) = file.metadata().ok().as_ref().and_then(Fingerprint::of) {
             lock(&self.verified).insert(descriptor.digest().clone(), fingerprint);

@@ -139,7 +139,7 @@ impl Cache {
         let mut file = atomic::create_in(&self.unfinished(), Audience::Owner)?;
         file.write_all(&content)?;
         // No sync: a record that is truncated by a power failure is ignored.
-        file.persist(self.records_folder().join(name))?;
+        atomic::persist(file, &self.records_folder().join(name))?;
         Ok(())
     }
 }

@@ -97,8 +97,9 @@ impl OwnBlobs {
 
     /// Removes what was added to the file since it was read: the run has failed, and removes its blobs.
     pub(crate) fn undo(&self) {
-        if let Some(file) = &self.file {
-            let _ = file.set_len(self.length);
+        // Windows does not let one shorten a file that is open for appending alone.
+        if self.file.is_some() {
+            let _ = File::options().write(true).open(&self.path).and_then(|file| file.set_len(self.length));
         }
     }
 
@@ -130,8 +131,10 @@ impl OwnBlobs {
             return Ok(());
         }
         let lines: String = self.blobs.iter().map(|(blob, since)| line(blob, *since) + "\n").collect();
+        // Windows does not replace a file that is open.
+        self.file = None;
         atomic::replace_name(Audience::Everyone, &self.path, |file| file.write_all(lines.as_bytes()))?;
-        (self.is_changed, self.file) = (false, None);
+        self.is_changed = false;
         Ok(())
     }
 }

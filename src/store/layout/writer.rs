@@ -168,7 +168,7 @@ impl LayoutWriter {
     pub(crate) fn add_blob(&self, descriptor: &Descriptor, mut file: NamedTempFile) -> Result<()> {
         let (path, file) = self.write_blob(descriptor, |path| {
             file.flush()?;
-            Ok(file.persist(path)?)
+            atomic::persist(file, path)
         })?;
         if let Some(cache) = &self.cache {
             cache.adopt(descriptor, &ShareableFile { file, path });
@@ -220,7 +220,7 @@ impl LayoutWriter {
         }
         let mut file = self.create_blob()?;
         file.as_file_mut().write_all(&document.bytes).map_err(|error| on_path("write", &path, error))?;
-        self.write_blob(&document.descriptor, |path| Ok(file.persist(path)?)).map(drop)
+        self.write_blob(&document.descriptor, |path| atomic::persist(file, path)).map(drop)
     }
 
     /// Adds a manifest of `source` that has a subject, with everything it refers to.
@@ -309,7 +309,7 @@ impl LayoutWriter {
     fn sync(&self) -> Result<()> {
         let added: Vec<_> = lock(&self.blobs).added.iter().map(|relative| self.root.join(relative)).collect();
         each(&added, FEW, |path| {
-            let synced = File::open(path).and_then(|file| file.sync_all());
+            let synced = regular_file::open_to_sync(path).and_then(|file| file.sync_all());
             synced.map_err(|error| on_path("write", path, error))
         })?;
         let folders: BTreeSet<_> = added.iter().filter_map(|path| path.parent()).collect();

@@ -47,7 +47,7 @@ impl Sink for LayoutWriter {
         let mut file = self.create_blob()?;
         let path = self.root.join(blob_path(descriptor.digest()));
         atomic::write_all(&mut file, &mut open(source, descriptor)?, &path)?;
-        self.write_blob(descriptor, |path| Ok(file.persist(path)?)).map(drop)
+        self.write_blob(descriptor, |path| atomic::persist(file, path)).map(drop)
     }
 
     fn tag(&self, descriptor: &Descriptor, name: &str) -> Result<()> {
