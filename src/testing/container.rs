@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use miette::{Context, miette};
 
 use super::container_command::{CannotRun, ContainerCommand, cannot_start};
-use super::process::{RunningProgram, TimeLimit};
+use super::process::{Countdown, RunningProgram};
 use super::setup;
 use super::suite::ContainerOptions;
 use crate::base::BaseImage;
@@ -63,7 +63,7 @@ impl<'a> TemporaryImage<'a> {
         &self,
         command: &ContainerCommand,
         platform: &Platform,
-        limit: TimeLimit,
+        limit: Countdown,
     ) -> Result<(RunningProgram, EngineContainer<'a>), CannotRun> {
         let mut image = None;
         for args in command.setup {

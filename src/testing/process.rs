@@ -13,15 +13,15 @@ use crate::parallel::lock;
 
 /// The time that a test may take, which has begun.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TimeLimit {
+pub(super) struct Countdown {
     end: Instant,
     limit: Duration,
 }
 
-impl TimeLimit {
+impl Countdown {
     /// Begins it.
-    pub(super) fn begin(limit: Duration) -> TimeLimit {
-        TimeLimit { end: Instant::now() + limit, limit }
+    pub(super) fn begin(limit: Duration) -> Countdown {
+        Countdown { end: Instant::now() + limit, limit }
     }
 
     /// Returns how much of it is left.
@@ -30,7 +30,7 @@ impl TimeLimit {
     }
 }
 
-impl fmt::Display for TimeLimit {
+impl fmt::Display for Countdown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} s", self.limit.as_secs_f64())
     }
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn time_limit_is_that_of_all_programs() {
-        let limit = TimeLimit::begin(Duration::from_millis(1500));
+        let limit = Countdown::begin(Duration::from_millis(1500));
         assert_eq!(limit.to_string(), "1.5 s");
         assert_eq!(shell("sleep 1").wait(limit.left()).expect("no interrupt"), Some(0));
         assert_eq!(shell("sleep 60").wait(limit.left()).expect("no interrupt"), None);

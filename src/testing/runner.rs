@@ -6,7 +6,7 @@ use miette::IntoDiagnostic;
 
 use super::container::{EngineContainer, TemporaryImage};
 use super::container_command::{CannotRun, ContainerCommand, wrong_format};
-use super::process::{RunningProgram, TimeLimit};
+use super::process::{Countdown, RunningProgram};
 use super::runtime::{Runtime, RuntimeContainer};
 use super::suite::Suite;
 use super::text::ComparedText;
@@ -44,7 +44,7 @@ pub(super) enum Ended {
     /// It did.
     InTime(Finished),
     /// It had not ended after this time.
-    Not(TimeLimit),
+    Not(Countdown),
 }
 
 impl Runner {
@@ -109,7 +109,7 @@ pub(super) struct Container<'a> {
     place: Place<'a>,
     platform: &'a Platform,
     /// The time that it may take, which began before `setup`.
-    pub limit: TimeLimit,
+    pub limit: Countdown,
 }
 
 enum Place<'a> {
@@ -166,13 +166,13 @@ impl<'a> PlatformRunner<'a> {
                     Some(loaded) => loaded,
                     none => none.insert(TemporaryImage::load(engine, self.source, self.image, self.context)?),
                 };
-                let limit = TimeLimit::begin(limit);
+                let limit = Countdown::begin(limit);
                 let (process, container) = loaded.start(command, platform, limit)?;
                 (process, Place::Engine(container), limit)
             }
             Runner::Runtime(runtime) => {
                 let bundle = runtime.unpack(command, self.source, self.image)?;
-                let limit = TimeLimit::begin(limit);
+                let limit = Countdown::begin(limit);
                 let (process, container) = runtime.start(command, bundle, platform, limit)?;
                 (process, Place::Runtime(container), limit)
             }

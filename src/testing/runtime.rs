@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::container_command::{CannotRun, ContainerCommand, cannot_start};
-use super::process::{RunningProgram, TimeLimit};
+use super::process::{Countdown, RunningProgram};
 use super::setup;
 use crate::base::BaseImage;
 use crate::bundle::{self, BundleFormat, BundleImage, BundleOutput, MissingUser};
@@ -91,7 +91,7 @@ impl Runtime {
         command: &ContainerCommand,
         folder: TempDir,
         platform: &Platform,
-        limit: TimeLimit,
+        limit: Countdown,
     ) -> Result<(RunningProgram, RuntimeContainer), CannotRun> {
         let bundle = bundle_in(&folder);
         let document = bundle.join("config.json");

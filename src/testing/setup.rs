@@ -3,7 +3,7 @@
 use miette::IntoDiagnostic;
 
 use super::container_command::{CannotRun, wrong_format};
-use super::process::{RunningProgram, TimeLimit};
+use super::process::{Countdown, RunningProgram};
 use crate::platform::Platform;
 
 /// Waits for the end of a program of `setup`, which has been started with `args`. One that fails is no failure of the test, as
@@ -14,7 +14,7 @@ use crate::platform::Platform;
 pub(super) fn finish(
     args: &[String],
     process: &mut RunningProgram,
-    limit: TimeLimit,
+    limit: Countdown,
     platform: &Platform,
     failure: impl FnOnce(i32, &str) -> Option<String>,
 ) -> Result<(), CannotRun> {

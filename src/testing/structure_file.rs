@@ -201,6 +201,15 @@ fn explained(error: &YamlError) -> (String, &'static str) {
         YamlError::DuplicateMappingKey { key, .. } => {
             (format!("the key `{}` is there twice", key.as_deref().unwrap_or("?")), "remove one of both")
         }
+        YamlError::Unexpected { expected, .. } => {
+            let expected = match *expected {
+                "sequence start" => "a list",
+                "mapping start" => "a table",
+                "string scalar" => "a text",
+                other => other,
+            };
+            (format!("{expected} is expected"), KEYS)
+        }
         YamlError::SerdeInvalidType { .. } | YamlError::SerdeInvalidValue { .. } | YamlError::InvalidScalar { .. } => {
             (UserMessageFormatter.format_message(error).into_owned(), KEYS)
         }
