@@ -159,6 +159,12 @@ fn server(port: u16, table: &str) -> Project {
         .append("Cargo.toml", &format!("[package.metadata.oci]\n{table}"))
 }
 
+/// Returns a port: containers may share those of this machine.
+fn free_port() -> u16 {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    free.expect("a free port").port()
+}
+
 /// Returns a test of what the server answers.
 fn answers(port: u16, status: u16) -> String {
     format!("test = {{ http = {{ path = \"/\", port = {port}, status = {status} }}, time-limit = \"8s\" }}\n")
@@ -174,8 +180,7 @@ fn with_runc(project: &Project, call: Call) -> Call {
 #[test]
 fn server_is_tested_before_it_is_pushed() {
     let registry = DockerRegistry::start();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let port = free.expect("a free port").port();
+    let port = free_port();
     let repository = registry.reference("server");
     let push = |project: &Project| with_runc(project, project.push(&[&repository, "--test"])).run();
     let refused = push(&server(port, &answers(port, 418)));
@@ -217,7 +222,7 @@ fn program_that_does_not_end_is_killed() {
         Podman::new(),
     );
     let args = ["test", "--base", "embedded", "--platform", "linux/amd64", "--engine", "podman"];
-    let project = server(8080, table);
+    let project = server(free_port(), table);
     project.oci(&["build", "--base", "embedded", "--platform", "linux/amd64"]).succeeds();
     let begin = Instant::now();
     let ran = with_env(project.oci(&args).env("NO_COLOR", "1"), podman.env()).run();
@@ -245,7 +250,7 @@ fn interrupt(call: &Call, is_running: impl Fn() -> bool) {
 
 #[test]
 fn interrupted_test_leaves_no_container() {
-    let (project, podman) = (server(8080, "test = { run = [], time-limit = \"2m\" }\n"), Podman::new());
+    let (project, podman) = (server(free_port(), "test = { run = [], time-limit = \"2m\" }\n"), Podman::new());
     let test =
         |args: &[&str]| project.oci(&[&["test", "--base", "embedded", "--platform", "linux/amd64"], args].concat());
     let call = with_env(test(&["--engine", "podman"]), podman.env());
@@ -256,7 +261,7 @@ fn interrupted_test_leaves_no_container() {
     fs::create_dir(&folder).expect("a folder");
     let in_folder = folder.to_str().expect("a path").to_owned();
     let runs = || process::run(environment::command("runc").arg("list")).stdout.contains(&in_folder);
-    interrupt(&with_runc(&project, test(&[])).env("TMPDIR", &folder), || runs());
+    interrupt(&with_runc(&project, test(&[])).env("TMPDIR", &folder), &runs);
     assert!(!runs(), "a container is left");
     assert_eq!(fs::read_dir(&folder).expect("a folder").count(), 0);
 }
@@ -267,7 +272,7 @@ fn setup_that_is_wrong_fails_in_time() {
                  - { name: slow, command: /app/server, args: [--help], exitCode: 2, setup: [[/app/server]] }\n\
                  - { name: away, command: /app/server, args: [--help], exitCode: 2, setup: [[/nope]] }\n\
                  - { name: ends, command: /app/server, args: [--help], exitCode: 2, setup: [[/app/server, --help]] }\n";
-    let (project, podman) = (server(8080, "").file("tests.yaml", tests), Podman::new());
+    let (project, podman) = (server(free_port(), "").file("tests.yaml", tests), Podman::new());
     let args =
         ["test", "--base", "embedded", "--platform", "linux/amd64", "--config", "tests.yaml", "--time-limit", "4s"];
     let in_podman = with_env(project.oci(&args).with(&["--engine", "podman"]), podman.env());
