@@ -11,6 +11,7 @@ use crate::event::MadeIndex;
 use crate::index::builder::IndexBuilder;
 use crate::index::job::{IndexJob, jobs};
 use crate::parallel::{MANY, each};
+use crate::plan::conflicts::file_can_be_written;
 use crate::plan::{self, Request};
 use crate::platform::{Platform, PlatformChoice};
 use crate::store::atomic;
@@ -23,6 +24,9 @@ type Planned = Vec<(String, Vec<Platform>)>;
 /// # Errors
 /// Returns the first failure; then the tags of that index have not moved.
 pub(crate) fn run(args: &IndexArgs, context: &GlobalContext) -> Result<Outcome> {
+    if let Some(path) = &args.metadata_file {
+        file_can_be_written(path)?;
+    }
     let signer = key::signer(&args.signer, context)?;
     let jobs = jobs(args)?;
     for job in &jobs {

@@ -46,24 +46,29 @@ pub(crate) fn image(config: &Descriptor, layers: &[Descriptor], annotations: &An
     document(MediaType::ImageManifest, &content)
 }
 
-/// Creates the index of images for several platforms, the most used platform first: the same images give the same index,
-/// whatever their order. A descriptor that has a platform keeps it as it is.
+/// Creates the index of images for several platforms, as [`index_of_entries`] does.
 pub(crate) fn index(images: &[(Platform, Descriptor)], annotations: &Annotations) -> Document {
-    let mut images: Vec<_> = images.iter().collect();
-    images.sort_by_cached_key(|(platform, _)| (platform.position(), platform.to_string()));
-    let manifests = images.into_iter().map(|(platform, descriptor)| {
-        let mut manifest = json!(descriptor);
-        if descriptor.platform().is_none() {
-            manifest["platform"] = json!({
-                "os": platform.os,
-                "architecture": platform.architecture,
-            });
-            if let Some(variant) = &platform.variant {
-                manifest["platform"]["variant"] = json!(variant);
-            }
-        }
-        manifest
+    let entries = images.iter().map(|(platform, descriptor)| (platform.clone(), index_entry(platform, descriptor)));
+    index_of_entries(entries.collect(), annotations)
+}
+
+/// Returns the entry of an image in an index.
+pub(crate) fn index_entry(platform: &Platform, descriptor: &Descriptor) -> Value {
+    let mut entry = json!(descriptor);
+    entry["platform"] = json!({
+        "os": platform.os,
+        "architecture": platform.architecture,
     });
+    if let Some(variant) = &platform.variant {
+        entry["platform"]["variant"] = json!(variant);
+    }
+    entry
+}
+
+/// Creates an index of entries, the most used platform first: the same images give the same index, whatever their order.
+pub(crate) fn index_of_entries(mut entries: Vec<(Platform, Value)>, annotations: &Annotations) -> Document {
+    entries.sort_by_cached_key(|(platform, entry)| (platform.position(), platform.to_string(), entry.to_string()));
+    let manifests = entries.into_iter().map(|(_, entry)| entry);
     let content = json!({
         "schemaVersion": 2,
         "mediaType": MediaType::ImageIndex,

@@ -16,9 +16,9 @@ const SAME: [(&str, &str); 3] =
 impl IndexPart {
     /// Returns whether a machine would take either of the two: also the version of Windows is the same.
     fn is_for_same_machine(&self, other: &IndexPart) -> bool {
-        let version =
-            |part: &IndexPart| part.descriptor.platform().as_ref().and_then(|platform| platform.os_version().clone());
-        self.platform == other.platform && version(self) == version(other)
+        let of_windows = |part: &IndexPart, key: &str| part.entry["platform"][key].clone();
+        let is_same = |key| of_windows(self, key) == of_windows(other, key);
+        self.platform == other.platform && is_same("os.version") && is_same("os.features")
     }
 
     fn named(&self) -> String {
@@ -26,22 +26,24 @@ impl IndexPart {
     }
 }
 
-/// Adds parts to others, unless they are among them.
+/// Adds parts to others, unless they are among them. An edit can remove what is there.
 ///
 /// # Errors
 /// Returns an error if two different parts are for the same platform.
-pub(super) fn add(parts: &mut Vec<IndexPart>, more: impl IntoIterator<Item = IndexPart>) -> Result<()> {
+pub(super) fn add(parts: &mut Vec<IndexPart>, more: impl IntoIterator<Item = IndexPart>, is_edit: bool) -> Result<()> {
     for part in more {
         let twin = parts.iter().find(|known| known.is_for_same_machine(&part));
         match twin {
             None => parts.push(part),
             Some(twin) if twin.descriptor.digest() == part.descriptor.digest() => {}
             Some(twin) => {
+                let way = if is_edit {
+                    format!("leave it out, or add `--remove {}` to replace the image that is there", part.platform)
+                } else {
+                    "leave one of them out".to_owned()
+                };
                 return Err(miette!(
-                    help = format!(
-                        "leave one of them out; to replace it in an index that is there, add `--append --remove {}`",
-                        part.platform
-                    ),
+                    help = way,
                     "two different images are for {}: {} ({}) and {} ({})",
                     part.platform,
                     twin.descriptor.digest(),
@@ -152,6 +154,7 @@ mod tests {
         IndexPart {
             platform: platform.parse().expect("a platform"),
             descriptor: Descriptor::new(MediaType::ImageManifest, 1, sha256(origin.as_bytes())),
+            entry: serde_json::Value::Null,
             annotations: annotations.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
             content: Vec::new(),
             origin: origin.to_owned(),
@@ -176,9 +179,9 @@ mod tests {
     #[test]
     fn platform_is_there_once() {
         let mut parts = vec![part("linux/arm64", "a", &[])];
-        add(&mut parts, [part("linux/arm64", "a", &[]), part("linux/amd64", "b", &[])]).expect("adds");
+        add(&mut parts, [part("linux/arm64", "a", &[]), part("linux/amd64", "b", &[])], false).expect("adds");
         assert_eq!(parts.len(), 2);
-        let error = add(&mut parts, [part("linux/arm64/v8", "c", &[])]).expect_err("is there").to_string();
+        let error = add(&mut parts, [part("linux/arm64/v8", "c", &[])], true).expect_err("is there").to_string();
         assert!(error.starts_with("two different images are for linux/arm64/v8: sha256:"), "{error}");
         let platforms = ["linux/arm64".parse().expect("a platform")];
         remove(&mut parts, &platforms, "x").expect("removes");

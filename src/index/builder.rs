@@ -14,7 +14,7 @@ use crate::context::GlobalContext;
 use crate::context::subject::Subject;
 use crate::error::Result;
 use crate::event::{Event, MadeIndex, MadeManifest};
-use crate::image::manifest::{Annotations, Document, Manifest, index};
+use crate::image::manifest::{Annotations, Document, Manifest, index_of_entries};
 use crate::parallel::{MANY, each};
 use crate::platform::Platform;
 use crate::publish::sign::ImageSigner;
@@ -156,7 +156,7 @@ impl IndexWork<'_, '_> {
         let source = Fallback { primary: &memory, secondary: &self.registry };
         let name = self.job.repository.with_tag(tag);
         let mut parts = parts_of(&source, &root, &name).wrap_err_with(|| format!("cannot change {name}"))?;
-        remove(&mut parts, self.builder.remove, &name)?;
+        remove(&mut parts, &each_once(self.builder.remove.iter().cloned()), &name)?;
         let known = Manifest::parse(root.media_type(), &before.document.bytes);
         // What an index says that none of its images does was added by somebody.
         let mut own = known.map(|known| known.annotations).unwrap_or_default();
@@ -167,7 +167,8 @@ impl IndexWork<'_, '_> {
     /// Returns the index of `parts` and of those of the sources.
     fn made(&self, mut parts: Vec<IndexPart>, own: &Annotations) -> Result<NewIndex> {
         let builder = self.builder;
-        add(&mut parts, self.sources.iter().flat_map(|source| source.parts.clone()))?;
+        let is_edit = builder.append || !builder.remove.is_empty();
+        add(&mut parts, self.sources.iter().flat_map(|source| source.parts.clone()), is_edit)?;
         if !builder.allow_mixed {
             check(&parts)?;
         }
@@ -182,15 +183,15 @@ impl IndexWork<'_, '_> {
         if let Some(warning) = warn_of_bases(&parts) {
             builder.context.warn_once(warning);
         }
-        parts.sort_by_cached_key(|part| (part.platform.position(), part.platform.to_string()));
+        parts.sort_by_cached_key(|part| (part.platform.position(), part.platform.to_string(), part.entry.to_string()));
         let mut annotations = common_annotations(&parts);
         annotations.extend(own.clone());
         annotations.extend(builder.annotations.iter().cloned());
-        let mut entries: Vec<_> = parts.iter().map(|part| (part.platform.clone(), part.descriptor.clone())).collect();
+        let mut entries: Vec<_> = parts.iter().map(|part| (part.platform.clone(), part.entry.clone())).collect();
         let none = Platform { os: "unknown".to_owned(), architecture: "unknown".to_owned(), variant: None };
         let attestations = parts.iter().flat_map(|part| part.attestations.clone());
-        entries.extend(attestations.map(|attestation| (none.clone(), attestation)));
-        Ok(NewIndex { document: index(&entries, &annotations), parts })
+        entries.extend(attestations.map(|(_, entry)| (none.clone(), entry)));
+        Ok(NewIndex { document: index_of_entries(entries, &annotations), parts })
     }
 
     /// Sends everything but the tags.
@@ -221,7 +222,7 @@ impl IndexWork<'_, '_> {
         if let Some(from) = open.repository.as_ref().filter(|from| from.registry() == self.job.repository.registry()) {
             self.registry.mountable(from.repository(), open.parts.iter().flat_map(|part| &part.content));
         }
-        let attestations = open.parts.iter().flat_map(|part| part.attestations.iter());
+        let attestations = open.parts.iter().flat_map(|part| part.attestations.iter().map(|(one, _)| one));
         let roots: Vec<_> = open.parts.iter().map(|part| &part.descriptor).chain(attestations).cloned().collect();
         copy(source, &self.registry, &roots)?;
         let subjects: Vec<_> = open.parts.iter().map(|part| part.descriptor.clone()).collect();

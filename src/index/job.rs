@@ -1,5 +1,6 @@
 //! What the user names → the indexes to make, each with its repository, its tags and the sources of its parts.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use miette::miette;
@@ -73,10 +74,20 @@ impl IndexArgument {
         if is_json && path.is_file() && !is_tar(path) {
             return Ok(IndexArgument::Metadata(vec![PushMetadata::read(path)?]));
         }
-        match text.parse() {
-            Ok(TagOrDigest::Digest(digest)) => Ok(IndexArgument::Digest(digest)),
-            _ => reference(text).map(IndexArgument::Image),
+        if text.starts_with("sha256:") || text.starts_with("sha512:") {
+            return match text.parse() {
+                Ok(TagOrDigest::Digest(digest)) => Ok(IndexArgument::Digest(digest)),
+                Ok(TagOrDigest::Tag(_)) => Err(miette!("{text} is no digest")),
+                Err(why) => Err(miette!(help = "copy the whole digest again", "invalid digest {text}: {why}")),
+            };
         }
+        if !text.contains(['/', '.']) && !path.exists() {
+            return Err(miette!(
+                help = "write the whole name of an image, as in `ghcr.io/acme/hello:latest`, or the path of a file or folder",
+                "there is no file or folder {text}, and an image has a registry"
+            ));
+        }
+        reference(text).map(IndexArgument::Image)
     }
 }
 
@@ -87,14 +98,8 @@ impl IndexArgument {
 pub(crate) fn jobs(args: &IndexArgs) -> Result<Vec<IndexJob>> {
     let named = args.names.iter().map(|name| IndexArgument::parse(name)).collect::<Result<Vec<_>>>()?;
     let mut named = named.into_iter().zip(&args.names).peekable();
-    if let Some((IndexArgument::Image(BaseReference::Registry(to)), typed)) = named.peek() {
+    if let Some((IndexArgument::Image(BaseReference::Registry(to)), _)) = named.peek() {
         let to = to.clone();
-        if !typed.contains('/') {
-            return Err(miette!(
-                help = "name the image to make with its registry, as in `ghcr.io/acme/hello:latest`, or a folder with metadata files",
-                "there is no file or folder {typed}, and an image to make has a registry"
-            ));
-        }
         named.next();
         return Ok(vec![job_of(args, to, named.collect())?]);
     }
@@ -116,7 +121,27 @@ pub(crate) fn jobs(args: &IndexArgs) -> Result<Vec<IndexJob>> {
             "cannot tell which index is changed"
         ));
     }
-    jobs_of(args, &files)
+    let jobs = jobs_of(args, &files)?;
+    check_places(&jobs)?;
+    Ok(jobs)
+}
+
+/// Checks that no two indexes get the same tag of the same repository: the last would win.
+fn check_places(jobs: &[IndexJob]) -> Result<()> {
+    let mut places = HashMap::new();
+    for job in jobs {
+        for tag in &job.tags {
+            let place = job.repository.with_tag(tag);
+            let name = job.name.clone().unwrap_or_default();
+            if let Some(other) = places.insert(place.clone(), name.clone()) {
+                return Err(miette!(
+                    help = "push them to different repositories: set the key `repository` of each",
+                    "the images {other} and {name} would both be {place}"
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Returns the job of an index that the user names.
@@ -187,7 +212,7 @@ fn tags(args: &IndexArgs, name: &str, images: &[(&PushMetadata, &PushedImage)]) 
     }
     let [(first, image), rest @ ..] = images else { return Ok(Vec::new()) };
     match rest.iter().find(|(_, other)| other.tags != image.tags) {
-        None => Ok(image.tags.clone()),
+        None => Ok(each_once(image.tags.iter().cloned())),
         Some((file, other)) => Err(miette!(
             help = "choose them with `--tag`",
             "the tags of {name} are {} in {}, and {} in {}",

@@ -7,6 +7,7 @@ use miette::miette;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::config::check::check_tag;
 use crate::error::{Result, cannot_read};
 use crate::image::Digest;
 use crate::platform::Platform;
@@ -53,6 +54,17 @@ pub(crate) struct PushedManifest {
     pub size: u64,
 }
 
+impl PushedImage {
+    /// Checks what becomes a part of URLs and of names of files.
+    fn check(&self) -> Result<(), String> {
+        let is_name = |c: char| c.is_alphanumeric() || "._-".contains(c);
+        if self.name.is_empty() || !self.name.chars().all(is_name) {
+            return Err(format!("invalid name of an image: {:?}", self.name));
+        }
+        self.tags.iter().try_for_each(|tag| check_tag(tag))
+    }
+}
+
 impl PushMetadata {
     /// Reads a file.
     ///
@@ -88,6 +100,14 @@ impl PushMetadata {
         let json: Value = serde_json::from_slice(&text).map_err(damaged)?;
         let Some(images) = json.get("images").filter(|images| images.is_array()) else { return Ok(None) };
         let images: Vec<PushedImage> = serde_json::from_value(images.clone()).map_err(damaged)?;
+        if images.is_empty() {
+            return Err(miette!(help = WAY, "there is no image in {}", path.display()));
+        }
+        for image in &images {
+            image.check().map_err(|why| {
+                miette!(help = "run the job that has written it again", "{} is no metadata file: {why}", path.display())
+            })?;
+        }
         if let Some(image) = images.iter().find(|image| image.repositories.is_empty()) {
             return Err(miette!(
                 help = "push it: `cargo oci push --by-digest --metadata-file FILE`",

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use miette::{Context, IntoDiagnostic, Report, miette};
 use oci_spec::image::{Descriptor, Digest, MediaType};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::job::{PartSource, SourcePlace, is_same_repository};
 use super::metadata::PushedManifest;
 use crate::context::GlobalContext;
 use crate::context::image::OpenImage;
 use crate::error::Result;
-use crate::image::manifest::{Annotations, Manifest, ManifestContent, is_for_none, platform_of};
+use crate::image::manifest::{Annotations, Manifest, ManifestContent, index_entry, is_for_none, platform_of};
 use crate::image::media_type::{is_config, is_document};
 use crate::inspect::referrers::{attested_digest, group_by_subject};
 use crate::parallel::{MANY, each};
@@ -26,8 +26,10 @@ use crate::store::{Source, read};
 pub(crate) struct IndexPart {
     /// The platform.
     pub platform: Platform,
-    /// The manifest, with the platform as the index that lists it has it.
+    /// The manifest.
     pub descriptor: Descriptor,
+    /// Its entry in an index, with all that the index says that it comes from, such as the version of Windows.
+    pub entry: Value,
     /// The annotations of the manifest.
     pub annotations: Annotations,
     /// Config and layers.
@@ -35,7 +37,7 @@ pub(crate) struct IndexPart {
     /// What the user calls its source.
     pub origin: String,
     /// The attestations about it in the index that lists it (BuildKit, `attestation-storage.md`).
-    pub attestations: Vec<Descriptor>,
+    pub attestations: Vec<(Descriptor, Value)>,
 }
 
 /// Where parts are.
@@ -113,7 +115,7 @@ impl<'a> OpenParts<'a> {
         let parts = each(&roots, MANY, |(platform, root)| {
             let mut parts = Vec::new();
             let mut taken = TakenApart { source: place.source(here), origin: &source.origin, parts: &mut parts };
-            taken.add(&plain(root), platform.clone(), 0)?;
+            taken.add(&plain(root), platform.clone(), None, 0)?;
             Ok(parts)
         })?;
         let parts: Vec<_> = parts.into_iter().flatten().collect();
@@ -160,7 +162,7 @@ impl PushedManifest {
 /// Returns an error if it is something else, or cannot be read.
 pub(crate) fn parts_of(source: &dyn Source, root: &Descriptor, origin: &str) -> Result<Vec<IndexPart>> {
     let mut parts = Vec::new();
-    TakenApart { source, origin, parts: &mut parts }.add(&plain(root), None, 0)?;
+    TakenApart { source, origin, parts: &mut parts }.add(&plain(root), None, None, 0)?;
     Ok(parts)
 }
 
@@ -177,7 +179,14 @@ struct TakenApart<'a> {
 }
 
 impl TakenApart<'_> {
-    fn add(&mut self, descriptor: &Descriptor, platform: Option<Platform>, depth: usize) -> Result<()> {
+    /// Adds an image, or all of an index. `platform` is that which a metadata file names, `entry` that of the index around it.
+    fn add(
+        &mut self,
+        descriptor: &Descriptor,
+        platform: Option<Platform>,
+        entry: Option<&Value>,
+        depth: usize,
+    ) -> Result<()> {
         if depth > MAX_DEPTH {
             return Err(miette!("it is nested in more than {MAX_DEPTH} indexes"));
         }
@@ -185,7 +194,10 @@ impl TakenApart<'_> {
         let manifest = Manifest::parse(descriptor.media_type(), &bytes).into_diagnostic();
         let manifest = manifest.wrap_err_with(|| format!("{} is no image", descriptor.digest()))?;
         match manifest.content {
-            ManifestContent::Index(entries) => self.add_entries(&entries, depth),
+            ManifestContent::Index(entries) => {
+                let json: Value = serde_json::from_slice(&bytes).into_diagnostic()?;
+                self.add_entries(&entries, &json["manifests"], depth)
+            }
             ManifestContent::Image { config, layers } => {
                 if !is_config(config.media_type()) {
                     let kind = manifest.artifact_type.unwrap_or_else(|| config.media_type().to_string());
@@ -195,41 +207,66 @@ impl TakenApart<'_> {
                         descriptor.digest()
                     ));
                 }
-                let platform = match platform.or_else(|| platform_of(descriptor)) {
-                    Some(platform) => platform,
-                    None => self.platform_of_config(&config)?,
+                let platform = self.platform(descriptor, platform.or_else(|| platform_of(descriptor)), &config)?;
+                let entry = match entry {
+                    Some(entry) => entry.clone(),
+                    None => index_entry(&platform, &plain(descriptor)),
                 };
-                let content = std::iter::once(*config).chain(layers).collect();
-                let (descriptor, annotations) = (descriptor.clone(), manifest.annotations);
-                let (origin, attestations) = (self.origin.to_owned(), Vec::new());
-                self.parts.push(IndexPart { platform, descriptor, annotations, content, origin, attestations });
+                self.parts.push(IndexPart {
+                    platform,
+                    descriptor: plain(descriptor),
+                    entry,
+                    annotations: manifest.annotations,
+                    content: std::iter::once(*config).chain(layers).collect(),
+                    origin: self.origin.to_owned(),
+                    attestations: Vec::new(),
+                });
                 Ok(())
             }
         }
     }
 
-    fn add_entries(&mut self, entries: &[Descriptor], depth: usize) -> Result<()> {
+    fn add_entries(&mut self, entries: &[Descriptor], json: &Value, depth: usize) -> Result<()> {
+        let listed = json.as_array().map(Vec::as_slice).unwrap_or_default();
+        // Entries that are no descriptors were skipped.
+        let written = |entry: &Descriptor| {
+            let is_it = |json: &&Value| {
+                json["digest"].as_str() == Some(entry.digest().as_ref())
+                    && json["platform"]["architecture"].as_str().map(str::to_owned)
+                        == entry.platform().as_ref().map(|platform| platform.architecture().to_string())
+            };
+            listed.iter().find(is_it).cloned().unwrap_or_else(|| json!(entry))
+        };
         for entry in entries.iter().filter(|entry| is_document(entry.media_type())) {
             if !is_for_none(entry) && attested_digest(entry).is_none() {
-                self.add(entry, None, depth + 1)?;
+                let written = entry.platform().is_some().then(|| written(entry));
+                self.add(entry, None, written.as_ref(), depth + 1)?;
             }
         }
         for entry in entries {
             let attested = attested_digest(entry).unwrap_or_default();
-            let part = self.parts.iter_mut().find(|part| part.descriptor.digest().as_ref() == attested);
-            if let Some(part) = part {
-                part.attestations.push(entry.clone());
+            if let Some(part) = self.parts.iter_mut().find(|part| part.descriptor.digest().as_ref() == attested) {
+                part.attestations.push((entry.clone(), written(entry)));
             }
         }
         Ok(())
     }
 
-    fn platform_of_config(&self, config: &Descriptor) -> Result<Platform> {
+    /// Returns the platform that is named, which the config must not contradict; else that of the config.
+    fn platform(&self, image: &Descriptor, named: Option<Platform>, config: &Descriptor) -> Result<Platform> {
         let json: Value = serde_json::from_slice(&read(self.source, config)?).into_diagnostic()?;
         let text = |key: &str| json[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-        match (text("os"), text("architecture")) {
-            (Some(os), Some(architecture)) => Ok(Platform { os, architecture, variant: text("variant") }),
-            _ => Err(miette!(
+        let own = text("os").zip(text("architecture"));
+        let own = own.map(|(os, architecture)| Platform { os, architecture, variant: text("variant") });
+        match (named, own) {
+            (Some(named), Some(own)) if !named.agrees_with(&own) => Err(miette!(
+                help = "build it again: an engine would take it for a machine that cannot run it",
+                "{} is for {own}, but is listed for {named}",
+                image.digest()
+            )),
+            (Some(named), _) => Ok(named),
+            (None, Some(own)) => Ok(own),
+            (None, None) => Err(miette!(
                 help = "set it where the image is built, or leave the image out",
                 "the config {} names no platform",
                 config.digest()

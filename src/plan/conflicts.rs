@@ -165,6 +165,26 @@ pub(crate) fn results_are_lines(target_dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Checks the place of a file before anything is done.
+///
+/// # Errors
+/// Returns an error if it has no folder, or is one.
+pub(crate) fn file_can_be_written(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(miette!(
+            help = format!("create it first: mkdir -p {}", folder.display()),
+            "cannot write {}: no such folder {}",
+            path.display(),
+            folder.display()
+        ));
+    }
+    if path.is_dir() {
+        return Err(miette!(help = "choose the path of a file", "cannot write {}: it is a folder", path.display()));
+    }
+    Ok(())
+}
+
 /// Checks the other outputs before minutes of compiling.
 ///
 /// # Errors
@@ -172,18 +192,7 @@ pub(crate) fn results_are_lines(target_dir: &Path) -> Result<()> {
 pub(crate) fn outputs_can_be_written(args: &OutputArgs) -> Result<()> {
     let archives = args.outputs.iter().filter(|output| output.kind != OutputKind::OciDir);
     for path in archives.map(|output| &output.path).chain(&args.metadata_file) {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if !folder.is_dir() {
-            return Err(miette!(
-                help = format!("create it first: mkdir -p {}", folder.display()),
-                "cannot write {}: no such folder {}",
-                path.display(),
-                folder.display()
-            ));
-        }
-        if path.is_dir() {
-            return Err(miette!(help = "choose the path of a file", "cannot write {}: it is a folder", path.display()));
-        }
+        file_can_be_written(path)?;
     }
     let folders = args.outputs.iter().filter(|output| output.kind == OutputKind::OciDir).map(|output| &output.path);
     for path in folders {

@@ -17,7 +17,7 @@ mod annotations;
 mod bindgen_packages;
 mod candidates;
 pub(crate) mod compile;
-mod conflicts;
+pub(crate) mod conflicts;
 mod facts;
 mod features;
 mod flags;

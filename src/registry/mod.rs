@@ -206,14 +206,11 @@ impl<'a> Registry<'a> {
                 lock(&self.pushed).insert(descriptor.digest().clone(), bytes);
                 Ok(())
             }
-            // A registry may protect tags: that is no failure if the tag names the manifest already.
-            Err(error) if error.status().is_some_and(|status| status.is_client_error()) => {
-                match self.runtime.block_on(download::resolve(&self.client, name)) {
-                    Ok(tagged) if tagged.digest() == descriptor.digest() => Ok(()),
-                    _ => Err(self.explain(error)),
-                }
-            }
-            Err(error) => Err(self.explain(error)),
+            // A registry may protect tags, or its answer was lost: that is no failure if the tag names the manifest.
+            Err(error) => match self.runtime.block_on(download::resolve(&self.client, name)) {
+                Ok(tagged) if tagged.digest() == descriptor.digest() => Ok(()),
+                _ => Err(self.explain(error)),
+            },
         }
     }
 

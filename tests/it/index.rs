@@ -3,14 +3,16 @@
 use std::fs;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::snapshots::{AMD64, elf};
 use crate::support::base::BaseImage;
 use crate::support::environment;
 use crate::support::process::{output, succeed_at_once};
 use crate::support::project::{Call, Project};
+use crate::support::registry::sha256;
 use crate::support::snapshot::Snapshot;
+use crate::support::strict::faults::{Fault, Planned, Point};
 use crate::support::strict::referrers::{Attaching, Etags};
 use crate::support::strict::tags::Immutable;
 use crate::support::strict::{Behaviour, StrictRegistry};
@@ -291,7 +293,7 @@ fn append_and_remove_change_what_a_tag_names() {
     assert!(words.contains("two different images are for linux/riscv64"), "{words}");
     let args = [image.as_str(), "--append", "--remove", "linux/riscv64", &other, "--allow-mixed"];
     index(&project, &args).succeeds();
-    let words = index(&project, &[&image, "--remove", "linux/amd64,linux/arm64,linux/riscv64"]).fails(1);
+    let words = index(&project, &[&image, "--remove", "linux/amd64,linux/arm64,linux/riscv64,linux/amd64"]).fails(1);
     assert!(words.contains("nothing would be left"), "{words}");
 }
 
@@ -338,6 +340,52 @@ fn immutable_tag_is_named() {
 }
 
 #[test]
+fn versions_of_windows_are_kept() {
+    let registry = StrictRegistry::start(Behaviour::default());
+    let project = Project::empty("y");
+    let config = b"{\"os\":\"windows\",\"architecture\":\"amd64\"}";
+    registry.put_blob(REPOSITORY, config);
+    let kind = |name: &str| format!("application/vnd.oci.image.{name}.v1+json");
+    let image = |label: &str| {
+        let config = json!({ "mediaType": kind("config"), "digest": sha256(config), "size": config.len() });
+        let annotations = json!({ "label": label });
+        let content =
+            json!({ "schemaVersion": 2, "config": config, "layers": [], "annotations": annotations }).to_string();
+        registry.put_manifest(REPOSITORY, &kind("manifest"), content.as_bytes(), None);
+        (sha256(content.as_bytes()), content.len())
+    };
+    let entries = ["10.0.17763", "10.0.20348"].map(|version| {
+        let (digest, size) = image(version);
+        let platform =
+            json!({ "os": "windows", "architecture": "amd64", "os.version": version, "os.features": ["win32k"] });
+        json!({ "mediaType": kind("manifest"), "digest": digest, "size": size, "platform": platform })
+    });
+    let content = json!({ "schemaVersion": 2, "manifests": entries }).to_string();
+    registry.put_manifest(REPOSITORY, &kind("index"), content.as_bytes(), Some("both"));
+    let both = registry.reference("acme/x:both");
+    index(&project, &[&registry.reference("acme/x:made"), &both]).succeeds();
+    let repository = registry.repository(REPOSITORY);
+    let made = &repository.manifests[&registry.tag(REPOSITORY, "made").expect("a tag")];
+    let made: Value = serde_json::from_slice(&made.bytes).expect("JSON");
+    assert_eq!(made["manifests"], json!(entries));
+}
+
+#[test]
+fn tag_that_moved_without_an_answer_has_moved() {
+    let fault = Planned {
+        fault: Fault::ErrorAfterCommit,
+        point: Point::PutManifest,
+        content: Some("latest".to_owned()),
+        times: None,
+    };
+    let registry = StrictRegistry::start(Behaviour { faults: vec![fault], ..Behaviour::default() });
+    let project = checkout("");
+    push_part(&project, &registry, "linux/amd64");
+    index(&project, &["parts", "--require", "linux/amd64"]).env("CARGO_OCI_TIMEOUT", "5s").succeeds();
+    assert!(registry.tag(REPOSITORY, "latest").is_some());
+}
+
+#[test]
 fn wrong_sources_are_errors() {
     let registry = StrictRegistry::start(Behaviour::default());
     let project = checkout("");
@@ -359,6 +407,21 @@ fn wrong_sources_are_errors() {
     {
         snapshot.writing(&text, name);
     }
+    let metadata = fs::read_to_string(project.path("parts/linux-amd64.json")).expect("a file");
+    let edited = |name: &str, from: &str, to: &str| {
+        assert!(metadata.contains(from), "{metadata}");
+        fs::write(project.path(name), metadata.replacen(from, to, 1)).expect("a file");
+    };
+    edited("path.json", "\"latest\"", "\"../../victim/manifests/latest\"");
+    edited("name.json", "\"name\": \"x\"", "\"name\": \"x\\n../y\"");
+    edited("platform.json", "\"platform\": \"linux/amd64\"", "\"platform\": \"linux/arm64\"");
+    edited("unknown.json", "\"platform\": \"linux/amd64\"", "\"platform\": \"unknown/unknown\"");
+    let mut two: Value = serde_json::from_str(&metadata).expect("JSON");
+    let mut other = two["images"][0].clone();
+    other["name"] = "other".into();
+    two["images"].as_array_mut().expect("a list").push(other);
+    fs::write(project.path("two.json"), two.to_string()).expect("a file");
+    fs::write(project.path("none.json"), "{\"images\": []}").expect("a file");
     let pinned = format!("{}@{part}", registry.reference(REPOSITORY));
     let nothing = registry.reference("acme/nothing:1");
     for (title, args) in [
@@ -376,6 +439,15 @@ fn wrong_sources_are_errors() {
         ("an attachment", &[&image, &attachment]),
         ("a repository that is not there", &[&image, "parts", &nothing]),
         ("a tag that is not there", &[&image, "--append", &part]),
+        ("a digest that was cut off", &[&image, "sha256:dddc"]),
+        ("a part without a registry", &[&image, "latest"]),
+        ("a tag that is a path", &["path.json"]),
+        ("a name of two lines", &["name.json"]),
+        ("another platform than that of the config", &["platform.json"]),
+        ("no platform", &["unknown.json"]),
+        ("two images at one place", &["two.json"]),
+        ("a file without images", &["none.json"]),
+        ("a result without a folder", &["parts", "--metadata-file", "nowhere/made.json"]),
     ] {
         snapshot.error(title, &project, &[&["index"], args].concat());
     }
