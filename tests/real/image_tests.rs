@@ -261,7 +261,7 @@ fn interrupted_test_leaves_no_container() {
     fs::create_dir(&folder).expect("a folder");
     let in_folder = folder.to_str().expect("a path").to_owned();
     let runs = || process::run(environment::command("runc").arg("list")).stdout.contains(&in_folder);
-    interrupt(&with_runc(&project, test(&[])).env("TMPDIR", &folder), &runs);
+    interrupt(&with_runc(&project, test(&[])).env("TMPDIR", &folder), runs);
     assert!(!runs(), "a container is left");
     assert_eq!(fs::read_dir(&folder).expect("a folder").count(), 0);
 }
