@@ -274,12 +274,12 @@ fn setup_that_is_wrong_fails_in_time() {
                  - { name: ends, command: /app/server, args: [--help], exitCode: 2, setup: [[/app/server, --help]] }\n";
     let (project, podman) = (server(free_port(), "").file("tests.yaml", tests), Podman::new());
     let args =
-        ["test", "--base", "embedded", "--platform", "linux/amd64", "--config", "tests.yaml", "--time-limit", "4s"];
+        ["test", "--base", "embedded", "--platform", "linux/amd64", "--config", "tests.yaml", "--time-limit", "15s"];
     let in_podman = with_env(project.oci(&args).with(&["--engine", "podman"]), podman.env());
     for call in [in_podman, with_runc(&project, project.oci(&args))] {
         let Ran { stdout, stderr, status } = call.run();
         assert_eq!(status, 1, "{stdout}{stderr}");
-        assert!(stdout.contains("/app/server of `setup` had not ended after 4 s, and was killed"), "{stdout}{stderr}");
+        assert!(stdout.contains("/app/server of `setup` had not ended after 15 s, and was killed"), "{stdout}{stderr}");
         assert!(stdout.contains("/nope of `setup` cannot be started: "), "{stdout}{stderr}");
         assert!(stdout.contains("passed   linux/amd64 command: ends"), "{stdout}{stderr}");
     }
