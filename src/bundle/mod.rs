@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::Path;
 
-use miette::miette;
+use miette::{Diagnostic, miette};
 
 use crate::error::Result;
 use crate::event::{Event, Listener};
@@ -143,6 +143,16 @@ fn write_files(
     Ok(users)
 }
 
+/// The user that an image runs as, or its group, has no entry in the image.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("the image runs as {user}, but its {why}")]
+#[diagnostic(help("name it by number, as in `--user 65532:65532`, or choose a base whose {file} has it"))]
+pub(crate) struct MissingUser {
+    user: String,
+    why: String,
+    file: &'static str,
+}
+
 /// Returns the bytes of `config.json`.
 fn runtime_config(
     image: &BundleImage,
@@ -154,12 +164,9 @@ fn runtime_config(
     let user = image.config.get("config").and_then(|config| config.get("User")).and_then(|user| user.as_str());
     let user = user.unwrap_or_default();
     let user = ProcessUser::find(user, users).map_err(|error| match &error {
-        UserError::Unknown { kind, .. } => miette!(
-            help =
-                format!("name it by number, as in `--user 65532:65532`, or choose a base whose {} has it", kind.file()),
-            "the image runs as {}, but its {error}",
-            quote(user.as_bytes())
-        ),
+        UserError::Unknown { kind, .. } => {
+            MissingUser { user: quote(user.as_bytes()), why: error.to_string(), file: kind.file() }.into()
+        }
         UserError::NulInHome(_) => miette!("{error}"),
     })?;
     if rootless.is_some() && (user.uid, user.gid) != (0, 0) {

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use miette::Report;
+
 use crate::event::{ImageVerdicts, PlannedPush, PrunedRepository};
 use crate::image::Digest;
 use crate::inspect::packages::SbomPackage;
@@ -49,6 +51,8 @@ pub enum Outcome {
         require_all: bool,
         /// Whether they are printed as JSON.
         json: bool,
+        /// Why they were not written to a file, where they should be too.
+        unwritten: Option<Report>,
     },
     /// What pushes would send.
     Planned(Vec<PlannedPush>),
@@ -73,7 +77,10 @@ impl Outcome {
             Outcome::Pruned(found, json) => reporter.pruned(found, *json),
             Outcome::CacheEntries(blobs) => reporter.blobs(blobs),
             Outcome::CacheProblems(problems) => reporter.wrong(problems),
-            Outcome::Tested { verdicts, require_all, json } => reporter.tested(verdicts, *require_all, *json),
+            Outcome::Tested { verdicts, require_all, json, unwritten } => {
+                let status = reporter.tested(verdicts, *require_all, *json);
+                unwritten.as_ref().map_or(status, |error| reporter.error(error))
+            }
             Outcome::Planned(pushes) => reporter.planned(pushes),
             Outcome::Status(status) => status_code(*status),
         }

@@ -12,7 +12,7 @@ use crate::plan::{Plan, Request};
 use crate::publish::dry_run::DryRun;
 use crate::publish::{Destinations, check_repositories};
 use crate::reference::Reference;
-use crate::testing::test_built;
+use crate::testing::{self, test_built};
 
 /// Builds and pushes every image that the arguments select; returns `registry/repository@digest` for each repository.
 ///
@@ -30,6 +30,9 @@ pub(crate) fn run(args: &PushArgs, context: &GlobalContext) -> Result<Outcome> {
     let destinations = Destinations::new(context, args.by_digest, signer.as_ref());
     let check = |plan: &Plan| {
         check_repositories(plan)?;
+        if args.test {
+            testing::check(plan, &[], &context.environment)?;
+        }
         let repositories = plan.images.iter().flat_map(|image| &image.repositories);
         repositories.for_each(|repository| context.push_to(repository.registry()));
         Ok(())

@@ -12,30 +12,32 @@ use crate::context::base::Bases;
 use crate::context::image::reference;
 use crate::error::{Result, on_path};
 use crate::event::ImageVerdicts;
-use crate::plan::Request;
+use crate::plan::{Plan, Request};
 use crate::platform::{Libc, PlatformChoice};
 use crate::report::junit;
 use crate::store::atomic;
 use crate::testing::suites::suites;
-use crate::testing::{Runner, TestRun, test_built};
+use crate::testing::{self, Runner, TestRun, test_built};
 
 /// Tests every image that the arguments select, for each of its platforms; returns the results.
 ///
 /// # Errors
 /// Returns an error if an image cannot be built or read, or if there are no tests.
 pub(crate) fn run(args: &TestArgs, context: &GlobalContext) -> Result<Outcome> {
+    if let Some(path) = &args.junit {
+        atomic::check(path).map_err(|error| on_path("write", path, error))?;
+    }
     let verdicts = if let Some(image) = &args.tested {
         vec![other(args, image, context)?]
     } else {
         let build = args.build();
-        let built =
-            Build { request: Request::new(&build), complete: true, attach: true, context }.run(|_| Ok(()), &())?;
-        test_built(&built, &args.files(), &args.testing, context)?
+        let files = args.files();
+        let check = |plan: &Plan| testing::check(plan, &files, &context.environment);
+        let built = Build { request: Request::new(&build), complete: true, attach: true, context }.run(check, &())?;
+        test_built(&built, &files, &args.testing, context)?
     };
-    if let Some(path) = &args.junit {
-        write_junit(path, &verdicts)?;
-    }
-    Ok(Outcome::Tested { verdicts, require_all: args.testing.require_all, json: args.json })
+    let unwritten = args.junit.as_ref().and_then(|path| write_junit(path, &verdicts).err());
+    Ok(Outcome::Tested { verdicts, require_all: args.testing.require_all, json: args.json, unwritten })
 }
 
 fn other(args: &TestArgs, image: &str, context: &GlobalContext) -> Result<ImageVerdicts> {

@@ -159,7 +159,10 @@ impl Podman {
 
     pub(super) fn run(&self, options: &RunOptions) -> Command {
         let mut command = self.program.command(["run"]);
-        if !options.is_bare {
+        if options.is_bare {
+            // Otherwise its removal waits 10 seconds for a program that ignores SIGTERM, as most do in process 1.
+            command.args(["--stop-timeout", "0"]);
+        } else {
             command.args(["--rm", "--interactive"]);
             // The kernel ignores signals to process 1 without a handler: without an init, Ctrl-C would not end most programs.
             command.args(self.has_init.then_some("--init"));

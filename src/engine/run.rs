@@ -38,7 +38,7 @@ pub(crate) struct RunOptions<'a> {
     pub network: Option<&'a str>,
     /// Whether it runs in the background.
     pub is_detached: bool,
-    /// Whether it has no init, and is kept when it ends.
+    /// Whether it has no init, is kept when it ends, and is killed when it is removed.
     pub is_bare: bool,
     /// Further arguments for the engine.
     pub engine_args: &'a [String],

@@ -112,8 +112,12 @@ impl Cancellation {
     fn wait_for_cleanups(&self) {
         let start = Instant::now();
         std::thread::sleep(STOP_LIMIT);
-        while self.0.cleanups.load(Ordering::SeqCst) > 0 && start.elapsed() < CLEANUP_LIMIT {
+        // One may follow another: a container, then its image.
+        let mut looks_without = 0;
+        while looks_without < 3 && start.elapsed() < CLEANUP_LIMIT {
             std::thread::sleep(Duration::from_millis(20));
+            let has_one = self.0.cleanups.load(Ordering::SeqCst) > 0;
+            looks_without = if has_one { 0 } else { looks_without + 1 };
         }
     }
 
@@ -199,21 +203,36 @@ pub(crate) async fn wait() {
     }
 }
 
-/// While it exists, something is removed that the work of this thread began: after a signal, the process waits for that.
+/// While it exists, something is removed that the work of this thread began: after a signal, the process waits for that, and
+/// nothing that this thread does or starts is stopped.
 #[derive(Debug)]
-pub(crate) struct Cleanup(Cancellation);
+pub(crate) struct Cleanup {
+    /// What is cleaned up after.
+    cancellation: Cancellation,
+    _entered: Entered,
+}
 
 /// Begins a [`Cleanup`].
 pub(crate) fn clean_up() -> Cleanup {
     let cancellation = Cancellation::current();
     cancellation.count_cleanups(1);
-    Cleanup(cancellation)
+    Cleanup { cancellation, _entered: Cancellation::default().enter() }
 }
 
 impl Drop for Cleanup {
     fn drop(&mut self) {
-        self.0.count_cleanups(-1);
+        self.cancellation.count_cleanups(-1);
     }
+}
+
+/// Keeps the interrupts of a terminal from a program that is not started yet: the terminal sends them to the whole foreground
+/// process group.
+pub(crate) fn keep_from_terminal(command: &mut std::process::Command) {
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(command, 0);
+    // Elsewhere, what cleans up is as long as its program lets it.
+    #[cfg(not(unix))]
+    let _ = command;
 }
 
 /// Passes signals on to a process until it is dropped.
@@ -276,5 +295,34 @@ mod tests {
         assert_eq!((is_set(), is_set_there.ok()), (true, Some(true)));
         drop(entered);
         assert!(!is_set());
+    }
+
+    #[test]
+    fn cleanup_is_not_stopped_and_is_waited_for() {
+        let run = Cancellation::default();
+        let _entered = run.enter();
+        run.cancel();
+        let cleanup = clean_up();
+        assert_eq!((is_set(), run.0.cleanups.load(Ordering::SeqCst)), (false, 1));
+        drop(cleanup);
+        assert_eq!((is_set(), run.0.cleanups.load(Ordering::SeqCst)), (true, 0));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn program_that_cleans_up_receives_no_signal() {
+        use std::process::Command;
+        let run = Cancellation::default();
+        let _entered = run.enter();
+        run.cancel();
+        let sleep = || Command::new("sleep").arg("0.3").spawn().expect("a program");
+        let mut stopped = sleep();
+        let relayed = relay(stopped.id());
+        assert!(!stopped.wait().expect("it ends").success());
+        drop(relayed);
+        let _cleanup = clean_up();
+        let mut kept = sleep();
+        let _relay = relay(kept.id());
+        assert!(kept.wait().expect("it ends").success());
     }
 }

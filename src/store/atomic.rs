@@ -133,6 +133,19 @@ pub(crate) fn replace_for(
     replace_name(audience, &path, write)
 }
 
+/// Checks that [`replace`] can write to `path`, before there is anything to write.
+///
+/// # Errors
+/// Returns an error if it cannot.
+pub(crate) fn check(path: &Path) -> io::Result<()> {
+    let path = without_links(path)?;
+    match fs::metadata(&path) {
+        Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(found) if !found.is_file() => Ok(()),
+        _ => create_in(parent(&path), Audience::Everyone).map(drop),
+    }
+}
+
 /// Replaces what has the name `path`: a link is replaced itself.
 ///
 /// # Errors

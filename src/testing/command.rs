@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::container_command::{CannotRun, ContainerCommand};
-use super::files::{differences, shown};
 use super::image::TestedImage;
-use super::runner::PlatformRunner;
+use super::runner::{Ended, PlatformRunner};
 use super::suite::{CommandTest, TestedProgram};
+use super::text::shown;
 
 /// Runs the program, and returns what is different.
 ///
@@ -27,17 +27,19 @@ pub(super) fn run(
     let mut options = expected.options.clone();
     options.env.splice(0..0, global);
     let command = ContainerCommand { args: &args, setup: &expected.setup, options: &options, port: None };
-    let Some(finished) = runner.run(&command, limit)? else {
-        return Ok(vec![format!("{} had not ended after {} s, and was killed", args[0], limit.as_secs())]);
+    let finished = match runner.run(&command, limit)? {
+        Ended::InTime(finished) => finished,
+        Ended::Not(limit) => return Ok(vec![format!("{} had not ended after {limit}, and was killed", args[0])]),
     };
     let status = match finished.status {
         Ok(status) => status,
         Err(why) => return Ok(vec![format!("{} cannot be started: {why}", args[0])]),
     };
-    let mut found = differences("stdout", &finished.stdout, &expected.stdout, &expected.stdout_excluded);
-    found.extend(differences("stderr", &finished.stderr, &expected.stderr, &expected.stderr_excluded));
+    let mut found = finished.stdout.differences("stdout", &expected.stdout, &expected.stdout_excluded);
+    found.extend(finished.stderr.differences("stderr", &expected.stderr, &expected.stderr_excluded));
     if status != expected.status {
-        let stderr = if finished.stderr.trim().is_empty() { String::new() } else { shown(&finished.stderr) };
+        let stderr = &finished.stderr.text;
+        let stderr = if stderr.trim().is_empty() { String::new() } else { shown(stderr) };
         found.push(format!("the exit status is {status}, not {}{stderr}", expected.status));
     }
     Ok(found)

@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use miette::{Context, miette};
 
 use super::container_command::{CannotRun, ContainerCommand, cannot_start};
-use super::process::RunningProgram;
+use super::process::{Countdown, RunningProgram};
+use super::setup;
 use super::suite::ContainerOptions;
 use crate::base::BaseImage;
 use crate::context::GlobalContext;
@@ -62,13 +63,14 @@ impl<'a> TemporaryImage<'a> {
         &self,
         command: &ContainerCommand,
         platform: &Platform,
+        limit: Countdown,
     ) -> Result<(RunningProgram, EngineContainer<'a>), CannotRun> {
         let mut image = None;
-        for setup in command.setup {
+        for args in command.setup {
             let from = image.as_ref().map_or(self.name.as_str(), |image: &TemporaryImage| image.name.as_str());
-            let (mut process, container) = self.start_one(from, setup, command.options, None, platform)?;
-            // A program that fails is no failure here, as in container-structure-test; one that cannot be started is.
-            while process.wait(std::time::Duration::from_secs(60)).map_err(|error| miette!("{error}"))?.is_none() {}
+            let (mut process, container) = self.start_one(from, args, command.options, None, platform)?;
+            let failure = |status, stderr: &str| container.start_failure(status, stderr);
+            setup::finish(args, &mut process, limit, platform, failure)?;
             let made = TemporaryImage { engine: self.engine, name: unused_image() };
             self.engine.commit(&container.name, &made.name).map_err(|error| {
                 CannotRun::Here(format!("{} cannot keep what `setup` changes: {error}", self.engine.title()))

@@ -2,7 +2,7 @@
 
 use super::image::TestedImage;
 use super::suite::{ContentTest, ExecutableBy, FileTest};
-use crate::config::Expression;
+use super::text::ComparedText;
 use crate::filesystem::{NodeKind, Tree};
 use crate::image::layer::tar_reader::SpecialFile;
 
@@ -42,28 +42,8 @@ pub(super) fn content(expected: &ContentTest, image: &TestedImage) -> Vec<String
         let is_there = image.tree().find(path).is_some();
         return vec![if is_there { format!("{path} is no file") } else { format!("{path} is not in the image") }];
     };
-    let text = String::from_utf8_lossy(content);
-    differences(&format!("the content of {path}"), &text, &expected.expected, &expected.excluded)
-}
-
-/// Returns which of the expressions do not match a text, or should not.
-pub(super) fn differences(what: &str, text: &str, expected: &[Expression], excluded: &[Expression]) -> Vec<String> {
-    let missing = expected.iter().filter(|expression| !expression.is_match(text));
-    let missing = missing.map(|expression| format!("{what} does not match `{expression}`{}", shown(text)));
-    let unwanted = excluded.iter().filter(|expression| expression.is_match(text));
-    missing.chain(unwanted.map(|expression| format!("{what} matches `{expression}`{}", shown(text)))).collect()
-}
-
-/// Returns the beginning of a text, for a message.
-pub(super) fn shown(text: &str) -> String {
-    const MOST_CHARS: usize = 400;
-    let text = text.trim();
-    let begin: String = text.chars().take(MOST_CHARS).collect();
-    match (begin.is_empty(), begin.len() < text.len()) {
-        (true, _) => ": it is empty".to_owned(),
-        (false, false) => format!(": {begin}"),
-        (false, true) => format!(": {begin} …"),
-    }
+    let what = format!("the content of {path}");
+    ComparedText::of(content).differences(&what, &expected.expected, &expected.excluded)
 }
 
 impl ExecutableBy {

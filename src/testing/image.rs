@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::Read;
 
 use super::suite::{Test, TestKind};
+use super::text::MOST_BYTES;
 use crate::base::BaseImage;
 use crate::error::Result;
 use crate::filesystem::contents::{merge, read};
@@ -13,9 +14,6 @@ use crate::image::strings;
 use crate::store::Source;
 use crate::store::error::read_error;
 use crate::store::layer::layers_of;
-
-/// The most bytes of a file that are compared.
-const MOST_BYTES: u64 = 64 << 20;
 
 /// An image: its config, its files, and the contents that tests ask for.
 pub(super) struct TestedImage<'a> {
@@ -57,7 +55,8 @@ impl<'a> TestedImage<'a> {
             |node| wanted.contains(&node),
             |node, content| {
                 let mut bytes = Vec::new();
-                content.take(MOST_BYTES).read_to_end(&mut bytes).map_err(read_error)?;
+                // One more byte says that there are more.
+                content.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(read_error)?;
                 contents.insert(node, bytes);
                 Ok(())
             },
@@ -70,7 +69,8 @@ impl<'a> TestedImage<'a> {
         &self.tree
     }
 
-    /// Returns the content of a file, through symbolic links, or `None` if there is no file.
+    /// Returns the content of a file, through symbolic links, or `None` if there is no file. What comes after the first bytes
+    /// beyond [`MOST_BYTES`] is left out.
     pub(super) fn content(&self, path: &str) -> Option<&[u8]> {
         let node = self.tree.find(path)?;
         match self.tree.node(node).kind {

@@ -11,7 +11,9 @@
 //! | `runner` | the engine or the runtime that runs commands |
 //! | `container` | containers in an engine |
 //! | `runtime` | bundles under runc or crun |
+//! | `setup` | programs that run before the one that is tested |
 //! | `process` | a program with a time limit, and its output |
+//! | `text` | a text against what it must match |
 //! | `http` | requests to a server in a container |
 //!
 //! Config and files are checked in the layers, for every platform. Only what is run needs an engine or a runtime.
@@ -26,9 +28,11 @@ mod metadata;
 mod process;
 mod runner;
 mod runtime;
+mod setup;
 mod structure_file;
 mod suite;
 pub(crate) mod suites;
+mod text;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -45,10 +49,12 @@ use crate::base::Base;
 use crate::build::Built;
 use crate::cli::TestingArgs;
 use crate::context::GlobalContext;
+use crate::environment::Environment;
 use crate::error::Result;
 use crate::event::counter::Activity;
 use crate::event::{Event, ImageVerdicts, TestResult, Verdict};
 use crate::image::Descriptor;
+use crate::plan::Plan;
 use crate::platform::PlatformChoice;
 use crate::store::{Fallback, ProgressSource, Source};
 
@@ -82,16 +88,7 @@ pub(crate) fn test_built(
     args: &TestingArgs,
     context: &GlobalContext,
 ) -> Result<Vec<ImageVerdicts>> {
-    let suites =
-        built.each().map(|(plan, ..)| suites(&plan.tests, files, &context.environment)).collect::<Result<Vec<_>>>()?;
-    if suites.iter().flatten().all(|suite| suite.tests.is_empty()) {
-        let names: Vec<_> = built.each().map(|(plan, ..)| plan.name.as_str()).collect();
-        return Err(miette!(
-            help = "add one to Cargo.toml, such as `test = { run = [\"--version\"] }` in [package.metadata.oci], or name a file with `cargo oci test --config FILE.yaml`",
-            "there are no tests for {}",
-            names.join(", ")
-        ));
-    }
+    let suites = of_plan(&built.plan, files, &context.environment)?;
     let runner = Runner::for_suites(suites.iter().flatten(), args.engine.as_ref(), &context.environment)?;
     let images = built.each().zip(&suites).filter(|(_, suites)| !suites.is_empty());
     let verdicts = images.map(|((plan, image, layout), suites)| {
@@ -109,6 +106,29 @@ pub(crate) fn test_built(
         .run()
     });
     verdicts.collect()
+}
+
+/// Checks that there are tests, and that their files can be read; before anything is built.
+///
+/// # Errors
+/// Returns an error if no image has tests, or if a file is no test file.
+pub(crate) fn check(plan: &Plan, files: &[PathBuf], environment: &Environment) -> Result<()> {
+    of_plan(plan, files, environment).map(drop)
+}
+
+/// Returns the tests of each image.
+fn of_plan(plan: &Plan, files: &[PathBuf], environment: &Environment) -> Result<Vec<Vec<Suite>>> {
+    let suites =
+        plan.images.iter().map(|image| suites(&image.tests, files, environment)).collect::<Result<Vec<_>>>()?;
+    if suites.iter().all(Vec::is_empty) {
+        let names: Vec<_> = plan.images.iter().map(|image| image.name.as_str()).collect();
+        return Err(miette!(
+            help = "add one to Cargo.toml, such as `test = { run = [\"--version\"] }` in [package.metadata.oci], or name a file with `cargo oci test --config FILE.yaml`",
+            "there are no tests for {}",
+            names.join(", ")
+        ));
+    }
+    Ok(suites)
 }
 
 impl TestRun<'_> {
@@ -166,6 +186,7 @@ impl TestRun<'_> {
             Ok(reasons) if reasons.is_empty() => (Verdict::Passed, reasons),
             Ok(reasons) => (Verdict::Failed, reasons),
             Err(CannotRun::Here(why)) => (Verdict::NotRun, vec![why]),
+            Err(CannotRun::Wrong(why)) => (Verdict::Failed, vec![why]),
             Err(CannotRun::AtAll(error)) => return Err(error),
         })
     }

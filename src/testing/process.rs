@@ -1,16 +1,40 @@
 //! A program that runs for a limited time, and what it prints.
 
+use std::fmt;
 use std::io::{self, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::text::{ComparedText, MOST_BYTES};
 use crate::interrupt::blocking::wait_for;
 use crate::parallel::lock;
 
-/// The most bytes of an output that are kept.
-const MOST_BYTES: usize = 4 << 20;
+/// The time that a test may take, which has begun.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Countdown {
+    end: Instant,
+    limit: Duration,
+}
+
+impl Countdown {
+    /// Begins it.
+    pub(super) fn begin(limit: Duration) -> Countdown {
+        Countdown { end: Instant::now() + limit, limit }
+    }
+
+    /// Returns how much of it is left.
+    pub(super) fn left(&self) -> Duration {
+        self.end.saturating_duration_since(Instant::now())
+    }
+}
+
+impl fmt::Display for Countdown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} s", self.limit.as_secs_f64())
+    }
+}
 
 /// A program that was started. It is killed on drop.
 pub(super) struct RunningProgram {
@@ -54,12 +78,12 @@ impl RunningProgram {
     }
 
     /// Returns what it has printed to stdout.
-    pub(super) fn stdout(&self) -> String {
+    pub(super) fn stdout(&self) -> ComparedText {
         self.stdout.text()
     }
 
     /// Returns what it has printed to stderr.
-    pub(super) fn stderr(&self) -> String {
+    pub(super) fn stderr(&self) -> ComparedText {
         self.stderr.text()
     }
 }
@@ -82,7 +106,8 @@ impl Captured {
                 // An output that cannot be read ends.
                 while let Ok(read @ 1..) = output.read(&mut buffer) {
                     let mut text = lock(&shared);
-                    let kept = read.min(MOST_BYTES.saturating_sub(text.len()));
+                    // One more byte says that there are more.
+                    let kept = read.min((MOST_BYTES + 1).saturating_sub(text.len()));
                     text.extend_from_slice(&buffer[..kept]);
                 }
             })
@@ -101,7 +126,39 @@ impl Captured {
         }
     }
 
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&lock(&self.text)).into_owned()
+    fn text(&self) -> ComparedText {
+        ComparedText::of(&lock(&self.text))
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn shell(lines: &str) -> RunningProgram {
+        let mut command = Command::new("sh");
+        command.args(["-c", lines]);
+        RunningProgram::start(command).expect("it starts")
+    }
+
+    #[test]
+    fn output_is_compared_as_a_whole() {
+        let secret = ["SECRET".parse().expect("an expression")];
+        let found = |bytes: usize| {
+            let mut program = shell(&format!("head -c {bytes} /dev/zero; echo SECRET"));
+            assert_eq!(program.wait(Duration::from_secs(60)).expect("it ends"), Some(0));
+            program.stdout().differences("stdout", &[], &secret).join("").chars().take(30).collect::<String>()
+        };
+        assert_eq!(found(5 << 20), "stdout matches `SECRET`: \0\0\0\0\0");
+        assert_eq!(found(MOST_BYTES), "stdout is longer than 64 MiB, ");
+    }
+
+    #[test]
+    fn time_limit_is_that_of_all_programs() {
+        let limit = Countdown::begin(Duration::from_millis(1500));
+        assert_eq!(limit.to_string(), "1.5 s");
+        assert_eq!(shell("sleep 1").wait(limit.left()).expect("no interrupt"), Some(0));
+        assert_eq!(shell("sleep 60").wait(limit.left()).expect("no interrupt"), None);
+        assert_eq!(limit.left(), Duration::ZERO);
     }
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use miette::IntoDiagnostic;
 
 use super::container::{EngineContainer, TemporaryImage};
-use super::container_command::{CannotRun, ContainerCommand};
-use super::process::RunningProgram;
+use super::container_command::{CannotRun, ContainerCommand, wrong_format};
+use super::process::{Countdown, RunningProgram};
 use super::runtime::{Runtime, RuntimeContainer};
 use super::suite::Suite;
+use super::text::ComparedText;
 use crate::base::BaseImage;
 use crate::context::GlobalContext;
 use crate::engine::Engine;
@@ -33,9 +34,17 @@ pub(super) struct Finished {
     /// Its exit status, or why it could not be started.
     pub status: Result<i32, String>,
     /// What it printed to stdout.
-    pub stdout: String,
+    pub stdout: ComparedText,
     /// What it printed to stderr.
-    pub stderr: String,
+    pub stderr: ComparedText,
+}
+
+/// Whether a program ended.
+pub(super) enum Ended {
+    /// It did.
+    InTime(Finished),
+    /// It had not ended after this time.
+    Not(Countdown),
 }
 
 impl Runner {
@@ -99,6 +108,8 @@ pub(super) struct Container<'a> {
     process: RunningProgram,
     place: Place<'a>,
     platform: &'a Platform,
+    /// The time that it may take, which began before `setup`.
+    pub limit: Countdown,
 }
 
 enum Place<'a> {
@@ -122,46 +133,51 @@ impl<'a> PlatformRunner<'a> {
         self.runner
     }
 
-    /// Runs a program to its end. Returns `None` after `limit`.
+    /// Runs a program to its end, or for as long as it may take.
     ///
     /// # Errors
     /// Returns an error if it cannot be run here, or the image cannot be read.
-    pub(super) fn run(&mut self, command: &ContainerCommand, limit: Duration) -> Result<Option<Finished>, CannotRun> {
-        let mut container = self.start(command)?;
-        let finished = container.finish(limit)?;
-        if let Some(why) = finished.as_ref().and_then(|finished| container.wrong_format(finished)) {
+    pub(super) fn run(&mut self, command: &ContainerCommand, limit: Duration) -> Result<Ended, CannotRun> {
+        let mut container = self.start(command, limit)?;
+        let Some(finished) = container.finish(container.limit.left())? else {
+            return Ok(Ended::Not(container.limit));
+        };
+        if let Some(why) = container.wrong_format(&finished) {
             drop(container);
             self.cannot = Some(why.clone());
             return Err(CannotRun::Here(why));
         }
-        Ok(finished)
+        Ok(Ended::InTime(finished))
     }
 
-    /// Starts a program.
+    /// Starts a program. Its time begins once the image is there.
     ///
     /// # Errors
     /// Returns an error if it cannot be run here, or the image cannot be read.
-    pub(super) fn start(&mut self, command: &ContainerCommand) -> Result<Container<'a>, CannotRun> {
+    pub(super) fn start(&mut self, command: &ContainerCommand, limit: Duration) -> Result<Container<'a>, CannotRun> {
         if let Some(why) = &self.cannot {
             return Err(CannotRun::Here(why.clone()));
         }
         let platform = &self.image.platform;
-        let (process, place) = match self.runner {
+        let (process, place, limit) = match self.runner {
             Runner::None(why) => return Err(CannotRun::Here(why.clone())),
             Runner::Engine(engine) => {
                 let loaded = match &mut self.loaded {
                     Some(loaded) => loaded,
                     none => none.insert(TemporaryImage::load(engine, self.source, self.image, self.context)?),
                 };
-                let (process, container) = loaded.start(command, platform)?;
-                (process, Place::Engine(container))
+                let limit = Countdown::begin(limit);
+                let (process, container) = loaded.start(command, platform, limit)?;
+                (process, Place::Engine(container), limit)
             }
             Runner::Runtime(runtime) => {
-                let (process, container) = runtime.start(command, self.source, self.image)?;
-                (process, Place::Runtime(container))
+                let bundle = runtime.unpack(command, self.source, self.image)?;
+                let limit = Countdown::begin(limit);
+                let (process, container) = runtime.start(command, bundle, platform, limit)?;
+                (process, Place::Runtime(container), limit)
             }
         };
-        Ok(Container { process, place, platform })
+        Ok(Container { process, place, platform, limit })
     }
 }
 
@@ -173,7 +189,7 @@ impl Container<'_> {
     pub(super) fn finish(&mut self, limit: Duration) -> Result<Option<Finished>> {
         let Some(status) = self.process.wait(limit).into_diagnostic()? else { return Ok(None) };
         let failure = match &self.place {
-            Place::Engine(container) => container.start_failure(status, &self.process.stderr()),
+            Place::Engine(container) => container.start_failure(status, &self.process.stderr().text),
             Place::Runtime(container) => container.start_failure(),
         };
         let status = failure.map_or(Ok(status), Err);
@@ -182,7 +198,7 @@ impl Container<'_> {
 
     /// Returns what it has printed so far, to stdout and then stderr.
     pub(super) fn output(&self) -> String {
-        format!("{}{}", self.process.stdout(), self.process.stderr())
+        self.process.stdout().text + &self.process.stderr().text
     }
 
     /// Returns the address and port here that lead to a port of the container, or `None` if it is not known yet.
@@ -196,9 +212,6 @@ impl Container<'_> {
     /// Returns why nothing of this platform can be run, if the kernel does not know the format of its programs.
     pub(super) fn wrong_format(&self, finished: &Finished) -> Option<String> {
         let failure = finished.status.as_ref().err().map(String::as_str).unwrap_or_default();
-        let is_foreign = self.platform.architecture != Platform::host().architecture;
-        let says_so = [failure, &finished.stderr].iter().any(|text| text.to_lowercase().contains("exec format error"));
-        (is_foreign && says_so && finished.status != Ok(0))
-            .then(|| format!("this machine cannot run programs for {}: QEMU's binfmt handlers make it", self.platform))
+        wrong_format(self.platform, [failure, &finished.stderr.text]).filter(|_| finished.status != Ok(0))
     }
 }

@@ -8,13 +8,16 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::container_command::{CannotRun, ContainerCommand, cannot_start};
-use super::process::RunningProgram;
+use super::process::{Countdown, RunningProgram};
+use super::setup;
 use crate::base::BaseImage;
-use crate::bundle::{self, BundleFormat, BundleImage, BundleOutput};
+use crate::bundle::{self, BundleFormat, BundleImage, BundleOutput, MissingUser};
 use crate::environment::Environment;
 use crate::error::{Result, cannot_read, on_path};
 use crate::image::config::{Object, object_in};
 use crate::image::strings;
+use crate::interrupt;
+use crate::platform::Platform;
 use crate::store::Source;
 use crate::store::layer::layers_of;
 
@@ -49,16 +52,16 @@ impl Runtime {
         &self.title
     }
 
-    /// Starts a program in a new container.
+    /// Unpacks the image into a folder, for a program.
     ///
     /// # Errors
-    /// Returns an error if only an engine can do that, or if the image cannot be unpacked.
-    pub(super) fn start(
+    /// Returns an error if only an engine can run it, or if the image cannot be unpacked.
+    pub(super) fn unpack(
         &self,
         command: &ContainerCommand,
         source: &dyn Source,
         image: &BaseImage,
-    ) -> Result<(RunningProgram, RuntimeContainer), CannotRun> {
+    ) -> Result<TempDir, CannotRun> {
         let options = command.options;
         if options.is_privileged || !options.capabilities.is_empty() || !options.mounts.is_empty() {
             return Err(CannotRun::Here(format!(
@@ -67,19 +70,35 @@ impl Runtime {
             )));
         }
         let folder = tempfile::tempdir().map_err(|error| on_path("create", &std::env::temp_dir(), error))?;
-        let bundle = folder.path().join("bundle");
         let config = with_command(&image.config, command);
         let unpacked =
             BundleImage { source, name: "test", config: &config, layers: layers_of(&image.config, &image.layers)? };
-        let output = BundleOutput { path: bundle.clone(), format: BundleFormat::Directory, rootless: !is_root() };
+        let output = BundleOutput { path: bundle_in(&folder), format: BundleFormat::Directory, rootless: !is_root() };
         // What it warns of is about the runtime, not about the image.
-        bundle::write(&unpacked, &output, &|_| {})?;
+        bundle::write(&unpacked, &output, &|_| {}).map_err(|error| match error.downcast_ref::<MissingUser>() {
+            Some(missing) => CannotRun::Wrong(format!("{} cannot be started: {missing}", command.args[0])),
+            None => CannotRun::AtAll(error),
+        })?;
+        Ok(folder)
+    }
+
+    /// Starts a program in a new container, in the folder that was unpacked for it.
+    ///
+    /// # Errors
+    /// Returns an error if the runtime does not start.
+    pub(super) fn start(
+        &self,
+        command: &ContainerCommand,
+        folder: TempDir,
+        platform: &Platform,
+        limit: Countdown,
+    ) -> Result<(RunningProgram, RuntimeContainer), CannotRun> {
+        let bundle = bundle_in(&folder);
         let document = bundle.join("config.json");
-        for setup in command.setup {
-            edit(&document, |config| config["process"]["args"] = json!(setup))?;
+        for args in command.setup {
+            edit(&document, |config| config["process"]["args"] = json!(args))?;
             let (mut process, container) = self.run(&bundle, &folder)?;
-            while process.wait(std::time::Duration::from_secs(60)).into_diagnostic()?.is_none() {}
-            drop(container);
+            setup::finish(args, &mut process, limit, platform, |_, _| container.start_failure())?;
         }
         edit(&document, |config| {
             config["process"]["args"] = json!(command.args);
@@ -115,17 +134,24 @@ impl RuntimeContainer {
 
 impl Drop for RuntimeContainer {
     fn drop(&mut self) {
+        // Until the folder is gone too.
+        let _cleanup = interrupt::clean_up();
         delete(&self.program, &self.id);
         // Not before the container that runs in it.
         drop(self.folder.take());
     }
 }
 
+fn bundle_in(folder: &TempDir) -> PathBuf {
+    folder.path().join("bundle")
+}
+
 /// Kills and removes a container. One that has ended is gone already.
 fn delete(program: &Path, id: &str) {
-    let _cleanup = crate::interrupt::clean_up();
+    let _cleanup = interrupt::clean_up();
     let mut command = Command::new(program);
     command.args(["delete", "--force", id]);
+    interrupt::keep_from_terminal(&mut command);
     if let Ok(mut process) = RunningProgram::start(command) {
         let _ = process.wait(std::time::Duration::from_secs(10));
     }

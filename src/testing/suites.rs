@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use miette::miette;
+
 use super::structure_file;
 use super::suite::{Suite, Test};
 use crate::config::ImageTest;
@@ -36,6 +38,14 @@ pub(crate) fn suites(own: &[ImageTest], files: &[PathBuf], environment: &Environ
 
 fn from_file(path: &Path, limit: Option<Duration>, read: &dyn Fn(&str) -> Option<String>) -> Result<Suite> {
     let mut suite = structure_file::read(path, read)?;
+    // It would pass, whatever the image is.
+    if suite.tests.is_empty() {
+        return Err(miette!(
+            help = "add one, such as `fileExistenceTests: [{ name: no shell, path: /bin/sh, shouldExist: false }]`",
+            "there are no tests in {}",
+            path.display()
+        ));
+    }
     for test in &mut suite.tests {
         test.limit = test.limit.or(limit);
     }

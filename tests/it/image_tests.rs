@@ -1,12 +1,16 @@
 //! `cargo oci test` of images that are there: config and files, for every platform, without an engine.
 
 use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+use crate::snapshots::{AMD64, elf};
 use crate::support::base::BaseImage;
-use crate::support::process::Ran;
-use crate::support::project::Project;
+use crate::support::process::{Process, Ran};
+use crate::support::project::{Call, Project};
 use crate::support::snapshot::Snapshot;
 
 /// A folder with an image of the tests as the layout `base`, and this file with tests.
@@ -172,6 +176,14 @@ fn wrong_test_files_are_explained() {
         ("licenses", "schemaVersion: 2.0.0\nlicenseTests:\n- debian: true\n"),
         ("terminal", "schemaVersion: 2.0.0\ncontainerRunOptions: { allocateTty: true }\n"),
         ("no YAML", "schemaVersion: 2.0.0\n  x: [\n"),
+        ("no tests in it", "schemaVersion: 2.0.0\ncommandTests:\n"),
+        ("owner", "schemaVersion: 2.0.0\nfileExistenceTests:\n- { name: a, path: /a, uid: 99999999999 }\n"),
+        ("group", "schemaVersion: 2.0.0\nfileExistenceTests:\n- { name: a, path: /a, gid: 4294967296 }\n"),
+        ("owner below", "schemaVersion: 2.0.0\nfileExistenceTests:\n- { name: a, path: /a, uid: -7 }\n"),
+        ("key twice", "schemaVersion: 2.0.0\ncommandTests: []\ncommandTests: []\n"),
+        ("type", "schemaVersion: 2.0.0\ncommandTests: { name: a }\n"),
+        ("two documents", "schemaVersion: 2.0.0\n---\nschemaVersion: 2.0.0\n"),
+        ("depth", &format!("schemaVersion: 2.0.0\nlicenseTests: {}{}\n", "[".repeat(90), "]".repeat(90))),
     ] {
         let project = with_tests(text);
         snapshot.error(what, &project, &["test", "base", "--config", "tests.yaml"]);
@@ -182,6 +194,165 @@ fn wrong_test_files_are_explained() {
     snapshot.error("no platform", &project, &["test", "base", "--config", "tests.yaml", "--platform", "linux/s390x"]);
     snapshot.misuse("build flags", &project, &["test", "base", "--release"]);
     snapshot.check();
+}
+
+#[test]
+fn null_and_empty_documents_are_nothing() {
+    let text = "---\nschemaVersion: 2.0.0\nglobalEnvVars:\ncommandTests:\nfileContentTests:\ncontainerRunOptions:\nfileExistenceTests:\n\
+                - { name: a, path: /etc/passwd, shouldExist: , permissions: , uid: -1, gid: -1, isExecutableBy: '' }\nmetadataTest:\n  \
+                cmd:\n  volumes:\n---\n...\n";
+    let Ran { stdout, stderr, status } = test(text);
+    assert_eq!(
+        (status, stdout.as_str()),
+        (0, "passed   linux/amd64 file: a\npassed   linux/amd64 metadata\n"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn file_may_have_many_tests() {
+    let entry = "- { name: a, path: /etc/passwd, uid: 0, gid: 0 }\n";
+    let ran = test(&format!("schemaVersion: 2.0.0\nfileExistenceTests:\n{}", entry.repeat(40_000)));
+    assert_eq!((ran.status, ran.stdout.lines().count()), (0, 40_000), "{}", ran.stderr);
+}
+
+#[test]
+fn content_too_long_to_compare_fails() {
+    let text = "schemaVersion: 2.0.0\nfileContentTests:\n- { name: a, path: /big, excludedContents: [SECRET] }\n";
+    let project = Project::empty("x").file("tests.yaml", text);
+    BaseImage::new().big(65).write(&project.path("base"));
+    let ran = project.oci(&["test", "base", "--config", "tests.yaml", "--platform", "linux/amd64"]).run();
+    let expected = "failed   linux/amd64 content: a\n         the content of /big is longer than 64 MiB, the most that is compared\n";
+    assert_eq!((ran.status, ran.stdout.as_str()), (1, expected), "{}", ran.stderr);
+}
+
+#[test]
+fn junit_file_is_checked_before_any_test() {
+    let project = with_tests(FILES);
+    let call = |path: &str| project.oci(&["test", "base", "--config", "tests.yaml", "--junit", path]);
+    for (path, why) in [("nope/j.xml", "No such file or directory"), (".", "is a directory")] {
+        let words = call(path).fails(1);
+        assert!(words.contains(&format!("cannot write {path}")) && words.contains(why), "{words}");
+        assert!(!words.contains("Testing"), "{words}");
+    }
+    // What fails nevertheless loses no result.
+    let Ran { stdout, stderr, status } = call("/dev/full").run();
+    assert!(stdout.starts_with("passed   linux/amd64 content: users\n"), "{stdout}");
+    assert!(stderr.contains("cannot write /dev/full") && status == 1, "{stderr}");
+}
+
+#[test]
+fn files_of_tests_are_read_before_the_build() {
+    for (table, why) in [
+        ("test = { config = \"nope.yaml\" }\n", ["cannot read ", "/nope.yaml"]),
+        ("test = { config = \"empty.yaml\" }\n", ["there are no tests in ", "/empty.yaml"]),
+        ("", ["there are no tests for ", "x"]),
+    ] {
+        let project = Project::with_table(table).file("empty.yaml", "schemaVersion: 2.0.0\n");
+        let project = project.file("src/main.rs", "fn main() { this is not compiled }\n");
+        for args in [&["test"][..], &["push", "127.0.0.1:9/acme/x", "--test"]] {
+            let words = project.oci(&[args, &["--base", "embedded"]].concat()).fails(1);
+            assert!(why.iter().all(|part| words.contains(part)), "{words}");
+        }
+    }
+}
+
+/// An engine or a runtime that records what is removed, and how long it takes it. A program `ends`, or runs for a minute.
+const ENGINE: &str = r#"
+case "$*" in
+*"version --format"*) echo '{"Client":{"Version":"5.4.2","OsArch":"linux/amd64"}}';;
+"load "*) cat > /dev/null;;
+"container inspect"*) echo 0001-01-01;;
+"port "*) ;;
+"rm "*|"image rm "*|"delete "*) sleep 1; echo "$*" >> "$RECORD/removed";;
+*run*/app/ends*) ;;
+*run*/nope*) echo 'no /nope' >&2; exit 127;;
+*run*) echo "$*" >> "$RECORD/started"; exec sleep 60;;
+esac
+"#;
+
+/// Returns a call that tests the image in that engine, or in that runtime.
+fn in_double(project: &Project, name: &str) -> Call {
+    project.program(name, ENGINE);
+    for program in ["cat", "sleep"] {
+        let _ = std::os::unix::fs::symlink(format!("/bin/{program}"), project.path("programs").join(program));
+    }
+    let args = ["test", "base", "--config", "tests.yaml", "--platform", "linux/amd64"];
+    project.oci(&args).alone().env("RECORD", project.root()).env("TMPDIR", project.root().join("temporary"))
+}
+
+#[test]
+fn interrupt_removes_what_tests_have_begun() {
+    let tests = "schemaVersion: 2.0.0\ncommandTests: [{ name: a, command: /app/x }]\n";
+    for (name, removed) in [("podman", &["rm --force", "image rm --force"][..]), ("runc", &["delete --force"])] {
+        for signal in [Signal::INT, Signal::TERM] {
+            let project = with_tests(tests);
+            fs::create_dir(project.path("temporary")).expect("a folder");
+            let mut running = Process::with_pipes(&mut in_double(&project, name).direct());
+            let begin = Instant::now();
+            while !project.path("started").exists() {
+                assert!(begin.elapsed() < Duration::from_secs(60), "{name} does not start");
+                sleep(Duration::from_millis(20));
+            }
+            let pid = Pid::from_raw(i32::try_from(running.id()).expect("an id")).expect("an id");
+            kill_process(pid, signal).expect("it runs");
+            let status = running.wait(Duration::from_secs(30)).expect("it ends");
+            assert_eq!(status.code(), Some(128 + signal.as_raw()), "{name}");
+            let found = fs::read_to_string(project.path("removed")).unwrap_or_default();
+            let found: Vec<_> = found.lines().collect();
+            assert!(found.len() == removed.len(), "{name}: {found:?}");
+            assert!(found.iter().zip(removed).all(|(found, removed)| found.starts_with(removed)), "{name}: {found:?}");
+            let left = fs::read_dir(project.path("temporary")).expect("a folder").count();
+            assert_eq!(left, 0, "{name}: folders are left");
+        }
+    }
+}
+
+#[test]
+fn setup_counts_in_the_time_limit() {
+    let tests = "schemaVersion: 2.0.0\ncommandTests:\n\
+                 - { name: slow, command: /app/ends, setup: [[/app/sleeps, 9]] }\n\
+                 - { name: away, command: /app/ends, setup: [[/nope]] }\n";
+    let project = with_tests(tests);
+    let begin = Instant::now();
+    let ran = in_double(&project, "podman").with(&["--time-limit", "2s", "--engine", "podman"]).run();
+    let found: Vec<_> = ran.stdout.lines().map(str::trim).collect();
+    let expected = [
+        "failed   linux/amd64 command: slow",
+        "/app/sleeps of `setup` had not ended after 2 s, and was killed",
+        "failed   linux/amd64 command: away",
+        "/nope of `setup` cannot be started: no /nope",
+    ];
+    assert_eq!(found, expected, "{}", ran.stderr);
+    assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
+    // Podman's own time limit would come on top.
+    let started = fs::read_to_string(project.path("started")).expect("a file");
+    assert!(started.starts_with("run --stop-timeout 0 "), "{started}");
+}
+
+#[test]
+fn user_that_is_away_fails_its_test() {
+    let tests = "schemaVersion: 2.0.0\ncontainerRunOptions: { user: nobody2 }\n\
+                 commandTests: [{ name: a, command: /app/ends }]\nmetadataTest: { user: '65532' }\n";
+    let project = with_tests(tests);
+    fs::create_dir(project.path("temporary")).expect("a folder");
+    let Ran { stdout, stderr, .. } = in_double(&project, "runc").run();
+    let expected = "failed   linux/amd64 command: a\n         /app/ends cannot be started: the image runs as `nobody2`, but its \
+                    /etc/passwd has no user `nobody2`\npassed   linux/amd64 metadata\n";
+    assert_eq!(stdout, expected, "{stderr}");
+    assert!(!stderr.contains("choose a base"), "{stderr}");
+}
+
+#[test]
+fn port_that_is_not_published_is_told() {
+    let project = Project::with_table("test = { http = { port = 80 }, time-limit = \"1s\" }\n");
+    fs::write(project.path("program"), elf(AMD64)).expect("a file");
+    project.program("podman", ENGINE);
+    let args = ["test", "--base", "embedded", "--platform", "linux/amd64", "--prebuilt", "linux/amd64=program"];
+    let call = project.oci(&[&args[..], &["--engine", "podman"]].concat()).on_path(project.path("programs"));
+    let ran = call.env("RECORD", project.root()).run();
+    let expected = "port 80 did not answer GET / with 200 within 1 s: it was not asked, as Podman 5.4.2 has not published the port";
+    assert!(ran.stdout.contains(expected), "{}{}", ran.stdout, ran.stderr);
 }
 
 #[test]

@@ -124,7 +124,21 @@ fn own_global_allocator_is_refused() {
         .file("owner/Cargo.toml", "[package]\nname = \"owner\"\nversion = \"0.1.0\"\nedition = \"2024\"\n")
         .file("owner/src/lib.rs", own)
         .file("src/main.rs", &format!("use owner as _;\n{main}"));
-    for (project, package, owner) in [(&in_program, "owning", "owning"), (&in_dependency, "leaning", "owner")] {
+    let with_macro = format!("#[macro_export]\nmacro_rules! install {{ () => {{ {own} }} }}\n");
+    let by_macro = project("installing")
+        .append("Cargo.toml", "[dependencies]\nowner.path = \"owner\"\n")
+        .file("owner/Cargo.toml", &fs::read_to_string(in_dependency.path("owner/Cargo.toml")).expect("a file"))
+        .file("owner/src/lib.rs", &with_macro)
+        .file("src/main.rs", &format!("owner::install!();\n{main}"));
+    let elsewhere = project("pointing")
+        .file("beside.rs", own)
+        .file("src/main.rs", &format!("#[path = \"../beside.rs\"]\nmod beside;\n{main}"));
+    for (project, package, owner) in [
+        (&in_program, "owning", "owning"),
+        (&in_dependency, "leaning", "owner"),
+        (&by_macro, "installing", "installing"),
+        (&elsewhere, "pointing", "pointing"),
+    ] {
         let lto = ["--config", "profile.release.lto=true"];
         let args = [&["--platform", "linux/amd64", "--allocator", "mimalloc"], &lto[..]].concat();
         let words = build(project, &args).fails(101);
@@ -133,6 +147,9 @@ fn own_global_allocator_is_refused() {
         assert!(words.contains(&expected), "{words}");
         assert!(words.contains("help: remove `allocator` from the table"), "{words}");
     }
+    // What the program does not use is not in it.
+    let unused = in_dependency.file("src/main.rs", &main);
+    build(&unused, &["--platform", "linux/amd64", "--allocator", "mimalloc"]).succeeds();
 }
 
 #[test]

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::support::engine::{Docker, DockerOptions, Podman};
 use crate::support::environment;
-use crate::support::process::{self, Ran};
+use crate::support::process::{self, Process, Ran};
 use crate::support::project::{Call, Project};
 use crate::support::registry::DockerRegistry;
 
@@ -156,6 +159,12 @@ fn server(port: u16, table: &str) -> Project {
         .append("Cargo.toml", &format!("[package.metadata.oci]\n{table}"))
 }
 
+/// Returns a port: containers may share those of this machine.
+fn free_port() -> u16 {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    free.expect("a free port").port()
+}
+
 /// Returns a test of what the server answers.
 fn answers(port: u16, status: u16) -> String {
     format!("test = {{ http = {{ path = \"/\", port = {port}, status = {status} }}, time-limit = \"8s\" }}\n")
@@ -171,8 +180,7 @@ fn with_runc(project: &Project, call: Call) -> Call {
 #[test]
 fn server_is_tested_before_it_is_pushed() {
     let registry = DockerRegistry::start();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let port = free.expect("a free port").port();
+    let port = free_port();
     let repository = registry.reference("server");
     let push = |project: &Project| with_runc(project, project.push(&[&repository, "--test"])).run();
     let refused = push(&server(port, &answers(port, 418)));
@@ -214,9 +222,66 @@ fn program_that_does_not_end_is_killed() {
         Podman::new(),
     );
     let args = ["test", "--base", "embedded", "--platform", "linux/amd64", "--engine", "podman"];
-    let ran = with_env(server(8080, table).oci(&args).env("NO_COLOR", "1"), podman.env()).run();
+    let project = server(free_port(), table);
+    project.oci(&["build", "--base", "embedded", "--platform", "linux/amd64"]).succeeds();
+    let begin = Instant::now();
+    let ran = with_env(project.oci(&args).env("NO_COLOR", "1"), podman.env()).run();
+    // Podman waits for 10 seconds until it kills what ignores SIGTERM.
+    assert!(begin.elapsed() < Duration::from_secs(10), "it took {:?}", begin.elapsed());
     assert!(ran.stdout.contains("had not ended after 2 s, and was killed"), "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stdout.contains("passed   linux/amd64 command: --nope"), "{}{}", ran.stdout, ran.stderr);
     assert_eq!(ran.status, 1, "{}", ran.stderr);
+    assert_eq!(podman.podman(&["ps", "--all", "--quiet"]).stdout, "");
+}
+
+/// Starts a test, interrupts it once `is_running`, and waits for its end.
+fn interrupt(call: &Call, is_running: impl Fn() -> bool) {
+    let mut running = Process::with_pipes(&mut call.direct());
+    let begin = Instant::now();
+    while !is_running() {
+        assert!(begin.elapsed() < Duration::from_secs(300) && running.ended().is_none(), "the program does not start");
+        sleep(Duration::from_millis(50));
+    }
+    let pid = Pid::from_raw(i32::try_from(running.id()).expect("an id")).expect("an id");
+    kill_process(pid, Signal::INT).expect("it runs");
+    let status = running.wait(Duration::from_secs(30)).expect("it ends");
+    assert_eq!(status.code(), Some(130));
+}
+
+#[test]
+fn interrupted_test_leaves_no_container() {
+    let (project, podman) = (server(free_port(), "test = { run = [], time-limit = \"2m\" }\n"), Podman::new());
+    let test =
+        |args: &[&str]| project.oci(&[&["test", "--base", "embedded", "--platform", "linux/amd64"], args].concat());
+    let call = with_env(test(&["--engine", "podman"]), podman.env());
+    interrupt(&call, || !podman.podman(&["ps", "--quiet"]).stdout.is_empty());
+    assert_eq!(podman.podman(&["ps", "--all", "--quiet"]).stdout, "");
+    assert_eq!(podman.podman(&["image", "ls", "--all", "--quiet"]).stdout, "");
+    let folder = project.path("temporary");
+    fs::create_dir(&folder).expect("a folder");
+    let in_folder = folder.to_str().expect("a path").to_owned();
+    let runs = || process::run(environment::command("runc").arg("list")).stdout.contains(&in_folder);
+    interrupt(&with_runc(&project, test(&[])).env("TMPDIR", &folder), runs);
+    assert!(!runs(), "a container is left");
+    assert_eq!(fs::read_dir(&folder).expect("a folder").count(), 0);
+}
+
+#[test]
+fn setup_that_is_wrong_fails_in_time() {
+    let tests = "schemaVersion: 2.0.0\ncommandTests:\n\
+                 - { name: slow, command: /app/server, args: [--help], exitCode: 2, setup: [[/app/server]] }\n\
+                 - { name: away, command: /app/server, args: [--help], exitCode: 2, setup: [[/nope]] }\n\
+                 - { name: ends, command: /app/server, args: [--help], exitCode: 2, setup: [[/app/server, --help]] }\n";
+    let (project, podman) = (server(free_port(), "").file("tests.yaml", tests), Podman::new());
+    let args =
+        ["test", "--base", "embedded", "--platform", "linux/amd64", "--config", "tests.yaml", "--time-limit", "15s"];
+    let in_podman = with_env(project.oci(&args).with(&["--engine", "podman"]), podman.env());
+    for call in [in_podman, with_runc(&project, project.oci(&args))] {
+        let Ran { stdout, stderr, status } = call.run();
+        assert_eq!(status, 1, "{stdout}{stderr}");
+        assert!(stdout.contains("/app/server of `setup` had not ended after 15 s, and was killed"), "{stdout}{stderr}");
+        assert!(stdout.contains("/nope of `setup` cannot be started: "), "{stdout}{stderr}");
+        assert!(stdout.contains("passed   linux/amd64 command: ends"), "{stdout}{stderr}");
+    }
     assert_eq!(podman.podman(&["ps", "--all", "--quiet"]).stdout, "");
 }

@@ -118,35 +118,19 @@ impl Library {
 }
 
 /// Returns the crate that has a `#[global_allocator]` in the program, if one has. rustc is asked: a second one is an error that
-/// names the first.
+/// names the first. It is asked about the program as a library, as that loads what the program uses and nothing else, and has what
+/// macros and other files bring into it.
 fn own_allocator(rustc: &OsStr, args: &[OsString]) -> Result<Option<String>> {
     let folder = tempfile::tempdir().into_diagnostic()?;
-    let root = args.iter().map(Path::new).find(|arg| arg.extension().is_some_and(|extension| extension == "rs"));
-    let sources = root.and_then(Path::parent);
-    // The program itself can only be asked once it is compiled. Most do not even have the word.
-    let program = match sources.filter(|sources| mentions(sources, "global_allocator")) {
-        Some(_) => as_library(rustc, args, folder.path()),
-        None => None,
-    };
-    let mut crates: Vec<(String, Option<PathBuf>)> = Vec::new();
-    match program {
-        Some(library) => crates.push(("oci_program".to_owned(), Some(library))),
-        None => crates.extend(externs(args).into_iter().map(|name| (name, None))),
-    }
-    let lines: Vec<_> = crates.iter().map(|(name, _)| format!("extern crate {name} as _;\n")).collect();
-    let text = lines.concat();
+    let Some(program) = as_library(rustc, args, folder.path()) else { return Ok(None) };
     let probe = folder.path().join("probe.rs");
-    let text =
-        format!("{text}#[global_allocator]\nstatic PROBE: std::alloc::System = std::alloc::System;\nfn main() {{}}\n");
+    let text = "extern crate oci_program as _;\n#[global_allocator]\n\
+                static PROBE: std::alloc::System = std::alloc::System;\nfn main() {}\n";
     fs::write(&probe, text).into_diagnostic()?;
     let mut command = Command::new(rustc);
     command.args(["--crate-name", "oci_probe", "--crate-type", "bin", "--edition", "2021", "--emit=metadata"]);
     command.args(["--cap-lints", "allow", "--out-dir"]).arg(folder.path()).args(of_graph(args));
-    for (name, library) in &crates {
-        if let Some(library) = library {
-            command.arg("--extern").arg(format!("{name}={}", library.display()));
-        }
-    }
+    command.arg("--extern").arg(format!("oci_program={}", program.display()));
     let output = command.arg(&probe).stdin(Stdio::null()).output().into_diagnostic()?;
     let said = String::from_utf8_lossy(&output.stderr);
     let owner = said.lines().find_map(|line| line.split_once("global allocator in: ")).map(|(_, name)| name.trim());
@@ -163,11 +147,11 @@ fn as_library(rustc: &OsStr, args: &[OsString], folder: &Path) -> Option<PathBuf
             Some(arg) if ["--crate-type=", "--out-dir=", "--emit="].iter().any(|own| arg.starts_with(own)) => {}
             Some("-C") => {
                 let option = left.next()?;
-                let text = option.to_string_lossy();
-                if !["incremental=", "lto", "linker-plugin-lto"].iter().any(|of_code| text.starts_with(of_code)) {
+                if !is_of_linking(&option.to_string_lossy()) {
                     command.arg(arg).arg(option);
                 }
             }
+            Some(arg) if arg.strip_prefix("-C").is_some_and(is_of_linking) => {}
             _ => drop(command.arg(arg)),
         }
     }
@@ -175,6 +159,11 @@ fn as_library(rustc: &OsStr, args: &[OsString], folder: &Path) -> Option<PathBuf
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().ok()?;
     let mut files = fs::read_dir(folder).ok()?.flatten().map(|file| file.path());
     files.find(|file| file.extension().is_some_and(|extension| extension == "rmeta")).filter(|_| status.success())
+}
+
+/// Returns whether an option of `-C` is nothing for a library without code.
+fn is_of_linking(option: &str) -> bool {
+    ["incremental=", "lto", "linker-plugin-lto"].iter().any(|of_code| option.starts_with(of_code))
 }
 
 /// Returns the arguments that say where crates are, and for what they were compiled.
@@ -197,34 +186,6 @@ fn of_graph(args: &[OsString]) -> Vec<OsString> {
         }
     }
     kept
-}
-
-/// Returns the names of the crates that rustc is given, but those of Rust itself, which `build-std` gives.
-fn externs(args: &[OsString]) -> Vec<String> {
-    const OF_RUST: [&str; 6] = ["std", "core", "alloc", "proc_macro", "test", "compiler_builtins"];
-    let values = args.iter().zip(args.iter().skip(1)).filter(|(arg, _)| *arg == "--extern").map(|(_, value)| value);
-    let names = values.map(|value| {
-        let text = value.to_string_lossy();
-        let name = text.split('=').next().unwrap_or_default();
-        name.rsplit(':').next().unwrap_or_default().to_owned()
-    });
-    names.filter(|name| !OF_RUST.contains(&name.as_str())).collect()
-}
-
-/// Returns whether a source file in a folder has the word.
-fn mentions(folder: &Path, word: &str) -> bool {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.into_iter().any(|entry| {
-        let path = entry.path();
-        let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() => !is_hidden && entry.file_name() != "target" && mentions(&path, word),
-            Ok(_) if path.extension().is_some_and(|extension| extension == "rs") => {
-                fs::read_to_string(&path).is_ok_and(|text| text.contains(word))
-            }
-            _ => false,
-        }
-    })
 }
 
 /// Returns the value of an option, in the same word or in the next one.
@@ -290,29 +251,29 @@ mod tests {
         let kept = "-C panic=abort --extern a=/d/liba.rlib -L dependency=/d --extern priv,noprelude:b=/d/libb.rlib --extern \
                     noprelude:std=/s --target t -Cpanic=abort";
         assert_eq!(of_graph(&args), words(kept));
-        assert_eq!(externs(&args), ["a", "b"]);
         assert!(is_wrapper(&allocator_wrapper("jemalloc", "0.7.1+5.3.1-0-g8")) && !is_wrapper("cargo-oci"));
         assert_eq!(allocator_wrapper("jemalloc", "0.7.1+5.3.1-0-g8"), "cargo-oci-with-jemalloc-0-7-1");
     }
 
-    /// Compiles a program with these sources, and returns who has an allocator in it.
-    fn owner(main: &str, library: &str) -> Option<String> {
+    /// Compiles a program of these files, and returns who has an allocator in it.
+    fn owner(files: &[(&str, &str)]) -> Option<String> {
         let folder = tempfile::tempdir().expect("a folder");
         let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-        for (name, text) in [("main.rs", main), ("lib.rs", library)] {
-            fs::write(folder.path().join(name), text).expect("a file");
-        }
         let at = |name: &str| folder.path().join(name).display().to_string();
+        for (name, text) in files {
+            let path = at(name);
+            fs::create_dir_all(Path::new(&path).parent().expect("a folder")).expect("a folder");
+            fs::write(path, text).expect("a file");
+        }
         let deps = tempfile::tempdir().expect("a folder");
         let args =
-            [&at("lib.rs"), "--crate-name=dep", "--crate-type=rlib", "--edition=2021", "--emit=metadata", "--out-dir"];
+            [&at("dep.rs"), "--crate-name=dep", "--crate-type=rlib", "--edition=2021", "--emit=metadata", "--out-dir"];
         let status = Command::new(&rustc).args(args).arg(deps.path()).status().expect("rustc runs");
         assert!(status.success());
-        fs::remove_file(at("lib.rs")).expect("a file");
         let deps = deps.path().display();
         let args = format!(
-            "--crate-name x --edition=2021 {} --crate-type bin --emit=link --extern dep={deps}/libdep.rmeta -L dependency={deps}",
-            at("main.rs")
+            "--crate-name x --edition=2021 {} --crate-type bin --emit=link -Clto=fat --extern dep={deps}/libdep.rmeta -L dependency={deps}",
+            at("src/main.rs")
         );
         own_allocator(&rustc, &words(&args)).expect("an answer")
     }
@@ -321,10 +282,18 @@ mod tests {
     fn own_allocator_is_found_by_the_compiler() {
         const OWN: &str = "#[global_allocator]\nstatic A: std::alloc::System = std::alloc::System;\n";
         let main = "use dep as _;\nfn main() {}\n";
-        assert_eq!(owner(main, ""), None);
-        assert_eq!(owner(main, OWN).as_deref(), Some("dep"));
-        assert_eq!(owner(&format!("{main}{OWN}"), "").as_deref(), Some("x"));
-        assert_eq!(owner(&format!("{main}#[cfg(windows)]\n{OWN}"), ""), None, "a word alone");
-        assert_eq!(owner(&format!("{main}// no global_allocator\n"), OWN).as_deref(), Some("dep"));
+        let of = |main: &str, dep: &str| owner(&[("src/main.rs", main), ("dep.rs", dep)]);
+        assert_eq!(of(main, ""), None);
+        assert_eq!(of(main, OWN).as_deref(), Some("dep"));
+        assert_eq!(of(&format!("{main}{OWN}"), "").as_deref(), Some("x"));
+        assert_eq!(of(&format!("{main}#[cfg(windows)]\n{OWN}"), ""), None, "a word alone");
+        // Rust leaves out what a program does not name.
+        assert_eq!(of("fn main() {}\n", OWN), None, "a crate that is not used");
+        let macros = format!("#[macro_export]\nmacro_rules! install {{ () => {{ {OWN} }} }}\n");
+        assert_eq!(of("dep::install!();\nfn main() {}\n", &macros).as_deref(), Some("x"), "a macro");
+        let beside = "#[path = \"../beside.rs\"]\nmod beside;\nfn main() {}\n";
+        let files = [("src/main.rs", beside), ("dep.rs", ""), ("beside.rs", OWN)];
+        assert_eq!(owner(&files).as_deref(), Some("x"), "a file elsewhere");
+        assert_eq!(of("fn main() { wrong }\n", OWN), None, "rustc says what is wrong");
     }
 }

@@ -30,8 +30,8 @@ pub(super) struct Call {
     child: Child,
     stdout: Receiver<String>,
     stderr: Receiver<String>,
-    /// Passes signals on, or `None` if it runs on when the user interrupts.
-    relay: Option<Relay>,
+    /// Passes signals on.
+    _relay: Relay,
 }
 
 /// The most bytes of an output to keep. The rest is read and dropped.
@@ -47,13 +47,8 @@ impl Call {
         let spawned = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = spawned.map_err(|cause| ProgramError::Io { program: name.clone(), cause })?;
         let (stdout, stderr) = (read_beside(child.stdout.take()), read_beside(child.stderr.take()));
-        let relay = Some(interrupt::relay(child.id()));
-        Ok(Call { name, child, stdout, stderr, relay })
-    }
-
-    /// Lets it run on when the user interrupts.
-    pub(super) fn ignore_interrupt(&mut self) {
-        self.relay = None;
+        let relay = interrupt::relay(child.id());
+        Ok(Call { name, child, stdout, stderr, _relay: relay })
     }
 
     /// Takes the standard input.
@@ -80,9 +75,7 @@ impl Call {
                 Ok(Some(status)) => break status,
                 Err(cause) => return Err(ProgramError::Io { program: self.name, cause }),
             }
-            if self.relay.is_some() {
-                interrupt::check().map_err(|cause| self.fail(cause))?;
-            }
+            interrupt::check().map_err(|cause| self.fail(cause))?;
             if let Some(limit) = limit.filter(|limit| start.elapsed() > *limit) {
                 self.kill();
                 return Err(ProgramError::Timeout { program: self.name, limit });

@@ -87,8 +87,9 @@ impl Program {
     /// Runs a command that cleans up, even after an interrupt. Ignores errors.
     pub(super) fn clean_up<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) {
         let _cleanup = interrupt::clean_up();
-        if let Ok(mut call) = Call::start(self.named(args), Stdio::null()) {
-            call.ignore_interrupt();
+        let mut named = self.named(args);
+        interrupt::keep_from_terminal(&mut named.command);
+        if let Ok(call) = Call::start(named, Stdio::null()) {
             let _ = call.wait(Some(LIMIT));
         }
     }
