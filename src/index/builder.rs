@@ -7,6 +7,7 @@ use oci_spec::image::{ANNOTATION_CREATED, ANNOTATION_REF_NAME, ANNOTATION_VERSIO
 use super::agreement::{add, check, check_required, common_annotations, remove, warn_of_bases};
 use super::documents::{IndexSubject, PartDocuments, of_index};
 use super::job::{IndexJob, PartSource};
+use super::metadata::is_image_name;
 use super::part::{IndexPart, OpenParts, PartPlace, parts_of};
 use crate::attest::Signer;
 use crate::attest::sbom::contents::SbomSubject;
@@ -326,7 +327,11 @@ impl IndexWork<'_, '_> {
 
     /// Returns the name of the image: by metadata files, else by its annotations, else by its repository.
     fn name(&self, parts: &[IndexPart]) -> String {
-        let annotated = || parts.iter().find_map(|part| part.annotations.get(ANNOTATION_REF_NAME).cloned());
+        // Images of others are annotated with what others want.
+        let annotated = || {
+            let mut names = parts.iter().filter_map(|part| part.annotations.get(ANNOTATION_REF_NAME));
+            names.find(|name| is_image_name(name)).cloned()
+        };
         let named = self.job.name.clone().or_else(annotated);
         named.unwrap_or_else(|| {
             let repository = self.job.repository.repository();

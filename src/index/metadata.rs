@@ -57,8 +57,7 @@ pub(crate) struct PushedManifest {
 impl PushedImage {
     /// Checks what becomes a part of URLs and of names of files.
     fn check(&self) -> Result<(), String> {
-        let is_name = |c: char| c.is_alphanumeric() || "._-".contains(c);
-        if self.name.is_empty() || !self.name.chars().all(is_name) {
+        if !is_image_name(&self.name) {
             return Err(format!("invalid name of an image: {:?}", self.name));
         }
         self.tags.iter().try_for_each(|tag| check_tag(tag))
@@ -120,6 +119,12 @@ impl PushMetadata {
     }
 }
 
+/// Returns whether a text can be the name of an image: it becomes a part of names of files.
+pub(super) fn is_image_name(name: &str) -> bool {
+    let is_one = |c: char| c.is_alphanumeric() || "._-".contains(c);
+    !name.trim_matches('.').is_empty() && name.chars().all(is_one)
+}
+
 fn json_files(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
     let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     for entry in entries.map_err(|error| cannot_read(folder, error))? {
@@ -131,4 +136,19 @@ fn json_files(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn image_names_are_no_paths() {
+        for name in ["hello", "hello-migrate", "Hello_2.x"] {
+            assert!(is_image_name(name), "{name}");
+        }
+        for wrong in ["", "..", ".", "a/b", "../x", "a\\b", "a\nb", "a b"] {
+            assert!(!is_image_name(wrong), "{wrong}");
+        }
+    }
 }
