@@ -28,7 +28,7 @@ mod image;
 pub(crate) mod inputs;
 mod job;
 mod layers;
-mod outputs;
+pub(crate) mod outputs;
 mod pending;
 mod pipeline;
 pub(crate) mod referrers;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use miette::{IntoDiagnostic, miette};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::{Output, OutputKind};
@@ -104,7 +105,7 @@ fn platform_of(image: &BuiltImage, docker: &DockerImage) -> Option<Platform> {
 ///
 /// # Errors
 /// Returns an error if the file cannot be written; a file that was there before is then unchanged.
-pub(crate) fn write_metadata(path: &Path, built: &[BuiltImage]) -> Result<()> {
-    let text = serde_json::to_vec_pretty(&json!({ "images": built })).into_diagnostic()?;
+pub(crate) fn write_metadata(path: &Path, images: &[impl Serialize]) -> Result<()> {
+    let text = serde_json::to_vec_pretty(&json!({ "images": images })).into_diagnostic()?;
     atomic::replace(path, |file| file.write_all(&text)).map_err(|error| on_path("write", path, error))
 }

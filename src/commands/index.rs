@@ -1,12 +1,12 @@
 //! `cargo oci index`: images that were built elsewhere → one index.
 
-use miette::{Context, IntoDiagnostic};
-use serde_json::json;
+use miette::Context;
 
 use super::Outcome;
+use crate::build::outputs::write_metadata;
 use crate::cli::{BuildArgs, IndexArgs};
 use crate::context::{GlobalContext, key};
-use crate::error::{Result, on_path, with_help};
+use crate::error::{Result, with_help};
 use crate::event::MadeIndex;
 use crate::index::builder::IndexBuilder;
 use crate::index::job::{IndexJob, jobs};
@@ -14,7 +14,6 @@ use crate::parallel::{MANY, each};
 use crate::plan::conflicts::file_can_be_written;
 use crate::plan::{self, Request};
 use crate::platform::{Platform, PlatformChoice};
-use crate::store::atomic;
 
 /// The images of the package or workspace around the current folder, with their platforms.
 type Planned = Vec<(String, Vec<Platform>)>;
@@ -54,8 +53,7 @@ pub(crate) fn run(args: &IndexArgs, context: &GlobalContext) -> Result<Outcome> 
     }
     let made: Vec<_> = made.into_iter().map(|(made, _)| made).collect();
     if let Some(path) = &args.metadata_file {
-        let text = serde_json::to_vec_pretty(&json!({ "images": made })).into_diagnostic()?;
-        atomic::replace(path, |file| file.write_all(&text)).map_err(|error| on_path("write", path, error))?;
+        write_metadata(path, &made)?;
     }
     Ok(Outcome::Results(made.into_iter().map(|MadeIndex { reference, .. }| reference).collect()))
 }

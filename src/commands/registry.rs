@@ -1,4 +1,4 @@
-//! `cargo oci registry`: how registries are reached, and what nobody needs in them.
+//! `cargo oci registry`: how registries are reached, and what is no longer needed in them.
 
 use super::Outcome;
 use crate::cli::{RegistryAction, RegistryPruneArgs, RegistryToolArgs};

@@ -33,10 +33,6 @@ fn sign(args: &SignArgs, reference: &BaseReference, signer: &Signer, context: &G
     });
     let named: Vec<_> = named.collect();
     let signing = ImageSigner { signer, image: &image, image_only: args.image_only, listener: context.listener };
-    let manifests = image.signable_manifests()?;
-    // The index is signed last: whoever finds it signed finds all of it signed. There is always a first one.
-    let (root, images) = manifests.split_at(1);
-    signing.sign(images, &[])?;
-    signing.sign(root, &named)?;
+    signing.sign_all(&named)?;
     Ok(image.pinned)
 }

@@ -292,12 +292,7 @@ impl IndexWork<'_, '_> {
         let reference = self.job.repository.with_digest(root.digest().as_ref()).parse::<BaseReference>();
         let context = self.builder.context;
         let image = Subject::open(&reference.into_diagnostic()?, context)?;
-        let signing = ImageSigner { signer, image: &image, image_only: false, listener: context.listener };
-        let manifests = image.signable_manifests()?;
-        // The index is signed last: whoever finds it signed finds all of it signed. There is always a first one.
-        let (root, images) = manifests.split_at(1);
-        signing.sign(images, &[])?;
-        signing.sign(root, &[])
+        ImageSigner { signer, image: &image, image_only: false, listener: context.listener }.sign_all(&[])
     }
 
     fn move_tags(&self, made: &NewIndex, tags: &[String]) -> Result<()> {

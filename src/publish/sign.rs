@@ -29,11 +29,23 @@ pub(crate) struct ImageSigner<'a> {
 }
 
 impl ImageSigner<'_> {
+    /// Signs the whole image, and `statements` about its index.
+    ///
+    /// # Errors
+    /// Returns an error if its index or what is attached cannot be read, or nothing can be attached.
+    pub(crate) fn sign_all(&self, statements: &[Statement]) -> Result<()> {
+        let manifests = self.image.signable_manifests()?;
+        // The index is signed last: whoever finds it signed finds all of it signed. There is always a first one.
+        let (root, images) = manifests.split_at(1);
+        self.sign(images, &[])?;
+        self.sign(root, statements)
+    }
+
     /// Signs manifests of it, `statements` about each, and what is attached to each.
     ///
     /// # Errors
     /// Returns an error if what is attached cannot be read, or nothing can be attached.
-    pub(crate) fn sign(&self, manifests: &[SignableManifest], statements: &[Statement]) -> Result<()> {
+    fn sign(&self, manifests: &[SignableManifest], statements: &[Statement]) -> Result<()> {
         let place = self.image.place();
         let (memory, source) = (Memory::default(), LimitedSource::new(&place));
         let signed = each(manifests, MANY, |manifest| {
