@@ -6,10 +6,11 @@ use crate::support::environment;
 use crate::support::process::output;
 use crate::support::project::Project;
 
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 24] = [
     "build",
     "push",
     "index",
+    "copy",
     "load",
     "run",
     "bundle",
