@@ -18,6 +18,7 @@ mod logout;
 mod man;
 mod outcome;
 mod push;
+mod rebase;
 mod referrers;
 mod registry;
 mod run;
@@ -36,7 +37,8 @@ pub use outcome::Outcome;
 
 use crate::cli::{
     AttachArgs, BuildArgs, BundleArgs, CacheArgs, CommandArgs, CompletionsArgs, CopyArgs, GenerateKeyArgs, IndexArgs,
-    InitArgs, InspectArgs, LoadArgs, LoginArgs, LogoutArgs, ManArgs, MessageFormat, NamedArgs, PushArgs,     ReferrersArgs, RegistryArgs, RegistryToolArgs, RunArgs, SbomArgs, SchemaArgs, SignArgs, TalkArgs, TestArgs,
+    InitArgs, InspectArgs, LoadArgs, LoginArgs, LogoutArgs, ManArgs, MessageFormat, NamedArgs, PushArgs, RebaseArgs,
+    ReferrersArgs, RegistryArgs, RegistryToolArgs, RunArgs, SbomArgs, SchemaArgs, SignArgs, TalkArgs, TestArgs,
     VerifyArgs, WithFormat,
 };
 use crate::context::GlobalContext;
@@ -127,6 +129,12 @@ commands! {
     /// index of all, with the digest that a build on one machine has. Attachments and signatures of the parts come along; the
     /// index gets its own SBOM and provenance. Moves the tags last. Prints `REGISTRY/REPOSITORY@sha256:…` for each index.
     Index(WithFormat<IndexArgs>) => index::run,
+    /// Put an image that was built before on a new base, without source and compiler
+    ///
+    /// The layers of the program stay as they are; config, manifest and index are made anew, as a rebuild on the new base makes
+    /// them, and so are SBOM and provenance. Works only for images that cargo oci has built, and that fit the new base. Moves
+    /// the tags last, unless they have moved meanwhile. Prints a line for each image: `REGISTRY/REPOSITORY@sha256:…`.
+    Rebase(RebaseArgs) => rebase::run,
     /// Copy an image, with all that is attached, to other registries, layouts or archives
     ///
     /// Copies all platforms, signatures, SBOMs and other attachments by digest: mounted within a registry, else streamed without

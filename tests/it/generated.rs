@@ -6,10 +6,11 @@ use crate::support::environment;
 use crate::support::process::output;
 use crate::support::project::Project;
 
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 25] = [
     "build",
     "push",
     "index",
+    "rebase",
     "copy",
     "load",
     "run",

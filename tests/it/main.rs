@@ -54,6 +54,7 @@ mod odd_bases;
 mod personalities;
 mod push;
 mod reading_back;
+mod rebase;
 mod refusals;
 mod registry_prune;
 #[cfg(unix)]
