@@ -12,7 +12,7 @@
 //! | --- | --- |
 //! | proof | [`fuzz`]: properties of what reads untrusted input, for fuzzers |
 //! | commands | [`commands`]: one file a subcommand: arguments → verbs → outcome |
-//! | pipeline | [`index`](mod@index): images that were built elsewhere → one index · [`publish`]: images → registries, engines, bundles, signatures · [`build`]: a plan → committed layouts · [`testing`]: images → verdicts of tests · [`prune`]: a repository → what nothing in it needs |
+//! | pipeline | [`index`](mod@index): images that were built elsewhere → one index · [`publish`]: images → registries, engines, bundles, signatures · [`build`]: a plan → committed layouts · [`testing`]: images → verdicts of tests · [`prune`]: a repository → what nothing in it needs · [`pins`]: the bases in Cargo.toml → their digests, and what has changed since |
 //! | context | [`context`]: what a run has once, and what it opens by the name that a user typed |
 //! | workshops | [`compile`]: one cargo run for all targets → binaries · [`base`]: a reference → the image below our layers · [`registry`]: the distribution protocol, as a source and a sink · [`engine`]: programs that run images on this machine · [`assets`]: the key `files` → the entries of a layer · [`bundle`]: layers and config → a runtime bundle · [`attest`]: keys, signatures, SBOMs, provenance · [`report`]: events → words, the only place that prints |
 //! | readers | [`inspect`]: what an image says of itself, as data · [`plan`]: arguments, Cargo.toml, environment and git → what will be done · [`filesystem`]: the one tree of files that the layers of an image make · [`starter`]: the table and the CI files that `init` writes |
@@ -63,6 +63,7 @@ mod index;
 mod inspect;
 mod interrupt;
 mod parallel;
+mod pins;
 pub mod plan;
 mod platform;
 mod prune;

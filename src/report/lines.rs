@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::snippet::snippet;
 use crate::event::Event;
+use crate::image::Digest;
 use crate::platform::Platform;
 use crate::sanitize::sanitize;
 pub(super) use crate::units::{UNITS, in_unit, size, unit_of};
@@ -107,6 +108,7 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
         Event::Pruned { blobs, bytes } => {
             ("Removed", format!("{blobs} {} from the cache, {}", plural(*blobs, "blob"), size(*bytes)))
         }
+        Event::Pinned { base, location, from, was_there } => pinned(base, location, from.as_ref(), *was_there),
         Event::Wrote { path, only: None } => ("Writing", path.display().to_string()),
         Event::Wrote { path, only: Some(platform) } => {
             ("Writing", format!("{}: {platform} alone, as the format has one platform", path.display()))
@@ -131,6 +133,16 @@ fn notice(event: &Event) -> Option<String> {
             Some(format!("{WARNING}warning{WARNING:#}: {message}{}", lines.unwrap_or_default()))
         }
         _ => None,
+    }
+}
+
+/// Returns the verb and the text for a base that is pinned now.
+fn pinned(base: &str, location: &str, from: Option<&Digest>, was_there: bool) -> (&'static str, String) {
+    let text = format!("{base} in {location}");
+    match from {
+        _ if was_there => ("Unchanged", text),
+        Some(from) => ("Updated", format!("{text} (was {from})")),
+        None => ("Pinned", text),
     }
 }
 
