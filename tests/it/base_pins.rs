@@ -367,6 +367,45 @@ fn base_pin_leaves_files_it_cannot_write() {
     assert_eq!(fs::read(project.path("Cargo.toml")).expect("a file"), latin);
 }
 
+#[test]
+fn renovate_preset_finds_what_pin_writes() {
+    let preset: Value = serde_json::from_str(include_str!("../../renovate/bases.json")).expect("JSON");
+    let manager = &preset["customManagers"][0];
+    let of = |pattern: &Value| regex::Regex::new(pattern.as_str().expect("a pattern")).expect("a regular expression");
+    let pattern = of(&manager["matchStrings"][0]);
+    let file = manager["managerFilePatterns"][0].as_str().expect("a pattern").trim_matches('/');
+    for (path, is_read) in [("Cargo.toml", true), ("crates/api/Cargo.toml", true), ("xCargo.toml", false)] {
+        assert_eq!(of(&json!(file)).is_match(path), is_read, "{path}");
+    }
+    let registry = registry();
+    let digest = put(&registry, old(), "static", "nonroot");
+    let base = registry.reference("static:nonroot");
+    for (before, count) in [
+        (format!("[package.metadata.oci]\nplatforms = [\"linux/amd64\"]\nbase = \"{base}\" # ours\n"), 1),
+        (format!("[package.metadata]\r\noci = {{platforms=['linux/amd64'],base='{base}'}}\r\n"), 1),
+        (format!("[package.metadata]\noci.platforms = [\"linux/amd64\"]\noci.base   =   \"{base}\"\n"), 1),
+        (
+            format!(
+                "[workspace.metadata.oci]\nplatforms = [\"linux/amd64\"]\nbase = \"{base}\"\n\
+                 [package.metadata.oci.images]\ny = {{ bins = [\"x\"], base = \"{base}\" }}\n"
+            ),
+            2,
+        ),
+    ] {
+        let project = Project::new("x").append("Cargo.toml", &before);
+        assert_eq!(pattern.captures_iter(&manifest(&project)).count(), 0);
+        succeeds(&project, &["pin"]);
+        let text = manifest(&project);
+        let found: Vec<_> = pattern.captures_iter(&text).collect();
+        assert_eq!(found.len(), count, "{text}");
+        for captures in found {
+            let part = |name: &str| captures.name(name).map(|part| part.as_str());
+            assert_eq!(part("depName"), base.strip_suffix(":nonroot"));
+            assert_eq!((part("currentValue"), part("currentDigest")), (Some("nonroot"), Some(&*digest)));
+        }
+    }
+}
+
 fn quiet(mut command: Command) -> Command {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
