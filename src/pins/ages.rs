@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
+use oci_spec::image::Descriptor;
 use serde_json::Value;
 
 use super::contents::BaseContents;
@@ -43,8 +45,7 @@ impl<'a> BaseAges<'a> {
         let Some((before, now)) = first_difference(old, new) else { return Ok(None) };
         let old_contents = self.contents(old_reference, before)?;
         let new_contents = self.contents(new_reference, now)?;
-        let is_added =
-            |layer: &&oci_spec::image::Descriptor| before.layers.iter().all(|known| known.digest() != layer.digest());
+        let is_added = |layer: &&Descriptor| before.layers.iter().all(|known| known.digest() != layer.digest());
         let added: Vec<_> = now.layers.iter().filter(is_added).collect();
         Ok(Some(BaseChanges {
             platform: now.platform.to_string(),
@@ -100,7 +101,14 @@ fn first_difference<'b>(old: &'b Base, new: &'b Base) -> Option<(&'b BaseImage, 
 
 /// Returns the age of an image.
 pub(super) fn age(digest: Digest, base: Option<&Base>) -> BaseAge {
-    let config = base.and_then(|base| base.images.first()).map(|image| &image.config);
-    let created = config.and_then(|config| config.get("created")).and_then(Value::as_str);
-    BaseAge { digest, created: created.map(str::to_owned) }
+    BaseAge { digest, created: base.and_then(created_text).map(str::to_owned) }
+}
+
+/// Returns when a base was created, as its first image says.
+pub(super) fn created(base: &Base) -> Option<Timestamp> {
+    created_text(base)?.parse().ok()
+}
+
+fn created_text(base: &Base) -> Option<&str> {
+    base.images.first()?.config.get("created").and_then(Value::as_str)
 }

@@ -6,13 +6,12 @@ use miette::Report;
 
 use super::ages::{BaseAges, age};
 use super::tagged::TaggedBase;
-use super::usage::{BaseUsage, relative, usages};
+use super::usage::{self, BaseUsage, relative};
 use crate::base::Base;
 use crate::context::GlobalContext;
 use crate::error::Result;
 use crate::image::Digest;
-use crate::inspect::base_pins::{CheckedBase, CheckedBases, PinState};
-use crate::plan::base_keys::WorkspaceBases;
+use crate::inspect::base_pins::{BaseChanges, CheckedBase, CheckedBases, PinState};
 use crate::reference::BaseReference;
 
 /// Checks the bases of all images of a workspace, or of those with one of the names. A tag is asked for once, however many
@@ -26,9 +25,8 @@ pub(crate) fn check(
     quiet: bool,
     context: &GlobalContext,
 ) -> Result<CheckedBases> {
-    let workspace = WorkspaceBases::read(manifest, names, quiet, &context.environment)?;
+    let usages = usage::read(manifest, names, quiet, context)?;
     let mut ages = BaseAges::new(context)?;
-    let usages = usages(&workspace, names.is_empty());
     let bases = usages.iter().map(|usage| checked(usage, &mut ages)).collect::<Result<_>>()?;
     Ok(CheckedBases { bases })
 }
@@ -89,7 +87,7 @@ fn changes(
     tagged: &TaggedBase,
     old: (&BaseReference, &Base),
     (current, new): (&Digest, &Base),
-) -> Result<Option<crate::inspect::base_pins::BaseChanges>> {
+) -> Result<Option<BaseChanges>> {
     ages.changes(old, (&tagged.at(current)?, new))
 }
 

@@ -16,22 +16,22 @@ const BASE: &str = "base";
 
 /// A change of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct TextEdit {
+struct TextEdit {
     /// What is replaced, in bytes; empty for an insertion.
-    pub at: Range<usize>,
+    at: Range<usize>,
     /// What it is replaced with.
-    pub with: String,
+    with: String,
 }
 
 /// Returns the value of the key `base` in a table as it is written, or `None` if it has none.
-pub(super) fn base_in(text: &str, table: &BaseTable) -> Option<String> {
+pub(crate) fn base_in(text: &str, table: &BaseTable) -> Option<String> {
     let document = DeTable::parse(text).ok()?;
-    Some(value_in(&document.get_ref().clone(), table)?.1)
+    Some(value_in(document.get_ref(), table)?.1)
 }
 
 /// Returns the text with this value of the key `base` in a table. Adds the key, and the table, if they are missing. Returns
 /// `None` if the text cannot be edited so that nothing else changes its meaning.
-pub(super) fn with_base(text: &str, table: &BaseTable, value: &str) -> Option<String> {
+pub(crate) fn with_base(text: &str, table: &BaseTable, value: &str) -> Option<String> {
     let expected = expected(text, table, value)?;
     let candidates = candidates(text, table, value)?;
     let edited = candidates.into_iter().map(|edit| applied(text, &edit));

@@ -67,3 +67,25 @@ impl ManifestFile {
         with_help(on_path("write", &self.path, error), help.to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changed_manifest_is_not_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("Cargo.toml");
+        fs::write(&path, "old").expect("writes");
+        let file = ManifestFile::read(&path).expect("a file");
+        fs::write(&path, "edited").expect("writes");
+        let error = file.replace("new").expect_err("it was changed");
+        assert!(error.to_string().ends_with("Cargo.toml: somebody has changed it since it was read"), "{error}");
+        assert_eq!(fs::read_to_string(&path).expect("a file"), "edited");
+        ManifestFile::read(&path).and_then(|file| file.replace("new")).expect("writes");
+        assert_eq!(fs::read_to_string(&path).expect("a file"), "new");
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
+        fs::write(&path, b"caf\xe9").expect("writes");
+        assert!(ManifestFile::read(&path).is_err());
+    }
+}

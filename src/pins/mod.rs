@@ -8,14 +8,14 @@
 //! | `tagged` | a reference → its tag without the digest, its pin |
 //! | `ages` | two digests of a base → their ages, and what differs |
 //! | `contents` | what the files of a base say: packages, certificates, os-release |
-//! | `edit` | a Cargo.toml with another value of one key `base`, and all other bytes as they were |
+//! | [`edit`] | a Cargo.toml with another value of one key `base`, and all other bytes as they were |
 //! | `manifest_file` | a Cargo.toml on disk: read, and replaced atomically |
 //! | `unified_diff` | what an edit changes, for `--dry-run` |
 
 mod ages;
 pub(crate) mod checker;
 mod contents;
-mod edit;
+pub(crate) mod edit;
 mod manifest_file;
 pub(crate) mod pinner;
 mod tagged;

@@ -5,18 +5,18 @@ use std::path::{Path, PathBuf};
 
 use miette::{Report, miette};
 
-use super::ages::BaseAges;
+use super::ages::{BaseAges, created};
 use super::edit::{base_in, with_base};
 use super::manifest_file::ManifestFile;
 use super::tagged::TaggedBase;
 use super::unified_diff::unified_diff;
-use super::usage::{BaseUsage, relative, usages};
+use super::usage::{self, BaseUsage, relative};
 use crate::build::verify_base::BaseVerifier;
 use crate::context::GlobalContext;
 use crate::error::{Result, with_help};
 use crate::event::Event;
 use crate::image::{Descriptor, Digest};
-use crate::plan::base_keys::{BaseKey, WorkspaceBases};
+use crate::plan::base_keys::BaseKey;
 use crate::platform::PlatformChoice;
 use crate::reference::BaseReference;
 
@@ -70,8 +70,7 @@ impl Pinner<'_> {
     /// Returns an error if a table is wrong, a tag cannot be resolved, a base does not fit its images or is not signed as it
     /// must be, or a file cannot be edited.
     pub(crate) fn plan(&self) -> Result<PlannedPins> {
-        let workspace = WorkspaceBases::read(self.manifest, self.names, self.quiet, &self.context.environment)?;
-        let usages = usages(&workspace, self.names.is_empty());
+        let usages = usage::read(self.manifest, self.names, self.quiet, self.context)?;
         let mut ages = BaseAges::new(self.context)?;
         let mut planned = PlannedPins { pins: Vec::new(), files: Vec::new() };
         for usage in &usages {
@@ -138,6 +137,11 @@ impl Pinner<'_> {
         {
             let error = miette!("it has no image for {} any more", lost.platform);
             return Err(not_usable(usage, &tag, error));
+        }
+        if let (Some(before), Some(now)) = (created(&old), created(&new))
+            && now < before
+        {
+            self.context.warn(format!("{tag} names an older image now: created {now}, and the pinned one {before}"));
         }
         let new_reference = tagged.at(root.digest())?;
         match ages.distributions((&usage.base, &old), (&new_reference, &new)) {

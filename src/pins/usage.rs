@@ -2,7 +2,11 @@
 //! pin of it goes to the table that fits: the workspace's if all images share the default, else that of the package or image.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::context::GlobalContext;
+use crate::error::Result;
+use crate::event::Event;
 use crate::plan::base_keys::{BaseKey, BaseOfImage, BaseTable, WorkspaceBases};
 use crate::platform::PlatformChoice;
 use crate::reference::{BaseReference, KeyReference};
@@ -25,8 +29,25 @@ pub(super) struct BaseUsage {
     pub verify: Vec<KeyReference>,
 }
 
-/// Returns the keys, in the order of the images. `is_whole` is whether these are all images of the workspace.
-pub(super) fn usages(workspace: &WorkspaceBases, is_whole: bool) -> Vec<BaseUsage> {
+/// Reads the keys of a workspace, in the order of its images; of the images only those with one of the names, if there are any.
+///
+/// # Errors
+/// Returns an error if a table is wrong, or there is no image, or none with one of the names.
+pub(super) fn read(
+    manifest: Option<&Path>,
+    names: &[String],
+    quiet: bool,
+    context: &GlobalContext,
+) -> Result<Vec<BaseUsage>> {
+    let workspace = WorkspaceBases::read(manifest, names, quiet, &context.environment)?;
+    for warning in &workspace.unread_tables {
+        context.report(Event::UnreadTable { warning: Arc::new(warning.clone()) });
+    }
+    Ok(usages(&workspace, names.is_empty()))
+}
+
+/// Returns the keys. `is_whole` is whether these are all images of the workspace.
+fn usages(workspace: &WorkspaceBases, is_whole: bool) -> Vec<BaseUsage> {
     let mut found: Vec<BaseUsage> = Vec::new();
     for image in &workspace.images {
         let key = image.key.clone().unwrap_or_else(|| default_key(workspace, image, is_whole));
@@ -107,7 +128,7 @@ mod tests {
 
     /// Returns the tables that pins of default bases go to.
     fn tables(images: Vec<BaseOfImage>, has_table: bool, is_whole: bool) -> Vec<String> {
-        let workspace = WorkspaceBases { root: "root".into(), has_table, images };
+        let workspace = WorkspaceBases { root: "root".into(), has_table, images, unread_tables: Vec::new() };
         let found = usages(&workspace, is_whole);
         found.iter().map(|usage| format!("{} {}", usage.key.manifest.display(), usage.key.table)).collect()
     }

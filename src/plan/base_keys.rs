@@ -7,9 +7,9 @@ use cargo_metadata::Package;
 
 use super::candidates::{ImageCandidate, listed, local_name};
 use super::facts::{base_verify, default_base, platforms};
-use super::{compile, conflicts, manifest_folder};
+use super::{compile, conflicts, manifest_folder, near_misses};
 use crate::cli::CargoArgs;
-use crate::config::{Section, Table, Whose};
+use crate::config::{ConfigError, Section, Table, Whose};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::platform::PlatformChoice;
@@ -24,6 +24,8 @@ pub(crate) struct WorkspaceBases {
     pub has_table: bool,
     /// The images.
     pub images: Vec<BaseOfImage>,
+    /// Tables and keys that are not read, but were probably meant for us.
+    pub unread_tables: Vec<ConfigError>,
 }
 
 /// An image, and its base.
@@ -108,6 +110,7 @@ impl WorkspaceBases {
         let has_table = shared.is_some();
         let shared = shared.unwrap_or_default();
         let packages = metadata.workspace_packages();
+        let unread_tables = near_misses(metadata, &packages, has_table);
         let mut images = Vec::new();
         for candidate in listed(&packages, &shared, names)? {
             if !candidate.is_left_to_others() {
@@ -117,7 +120,7 @@ impl WorkspaceBases {
         if images.is_empty() {
             return Err(conflicts::no_image(&packages, &args));
         }
-        Ok(WorkspaceBases { root, has_table, images })
+        Ok(WorkspaceBases { root, has_table, images, unread_tables })
     }
 }
 

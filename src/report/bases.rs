@@ -93,3 +93,43 @@ fn changed(changes: &BaseChanges) -> Vec<(&'static str, String)> {
     found.extend(changes.os_release.iter().map(field));
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::digest::sha256;
+    use crate::inspect::base_pins::{CertificateChanges, LayerChanges};
+    use crate::inspect::package_changes::PackageChanges;
+
+    #[test]
+    fn base_lines_have_days_and_changes() {
+        let aged = |created: &str| Some(BaseAge { digest: sha256(b""), created: Some(created.to_owned()) });
+        let base = CheckedBase {
+            base: "a.io/b:1@sha256:x".to_owned(),
+            state: PinState::Behind,
+            images: vec!["x".to_owned(), "y\u{1b}".to_owned()],
+            manifest: None,
+            table: None,
+            pinned: aged("1970-01-01T00:00:00Z"),
+            current: aged("2026-11-20T10:00:00Z"),
+            changes: Some(BaseChanges {
+                platform: "linux/amd64".to_owned(),
+                layers: LayerChanges { added: 2, kept: 1, bytes: 2048 },
+                packages: PackageChanges::default(),
+                certificates: CertificateChanges::default(),
+                os_release: vec![FieldChange { key: "ID".to_owned(), from: None, to: Some("debian".to_owned()) }],
+            }),
+            problem: Some("gone".to_owned()),
+        };
+        let digest = sha256(b"");
+        assert_eq!(
+            lines(&CheckedBases { bases: vec![base] }),
+            format!(
+                "a.io/b:1  behind\n  images        x, y\\u{{1b}}\n  in            no table: it is the default\n  \
+                 pinned        {digest}\n  current       {digest}  created 2026-11-20\n  \
+                 layers        2 new layers, 2.0 KiB; 1 kept (linux/amd64)\n  packages      the same\n  \
+                 os-release    ID nothing → debian\n  problem       gone\n"
+            )
+        );
+    }
+}
