@@ -5,8 +5,8 @@
 //!   "bases": [{
 //!     "base": "gcr.io/distroless/static-debian13:nonroot@sha256:…", "state": "behind",
 //!     "images": ["hello"], "manifest": "Cargo.toml", "table": "[package.metadata.oci]",
-//!     "pinned": { "digest": "sha256:…", "created": "2026-10-01T00:00:00Z" },
-//!     "current": { "digest": "sha256:…", "created": "2026-11-20T00:00:00Z" },
+//!     "pinned": { "digest": "sha256:…", "created": "2026-10-01T00:00:00Z", "days": 60 },
+//!     "current": { "digest": "sha256:…", "created": "2026-11-20T00:00:00Z", "days": 10 },
 //!     "changes": {
 //!       "platform": "linux/amd64", "layers": { "added": 2, "kept": 11, "bytes": 40960 },
 //!       "packages": { "added": [], "removed": [], "changed": [{ "name": "tzdata", "from": "2026b", "to": "2026c" }] },
@@ -79,6 +79,8 @@ pub struct BaseAge {
     pub digest: Digest,
     /// When it was created, as its config says.
     pub created: Option<String>,
+    /// How many days ago that is, or `None` if the time is made up: many tools that build reproducibly write 1970.
+    pub days: Option<i64>,
 }
 
 /// What differs between two images of a base.

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use oci_spec::image::Descriptor;
 use serde_json::Value;
 
-use super::contents::BaseContents;
+use super::contents::AgeContents;
+use crate::base::end_of_life::creation_day;
 use crate::base::{Base, BaseImage};
 use crate::context::GlobalContext;
 use crate::context::base::Bases;
@@ -23,14 +25,29 @@ pub(super) struct BaseAges<'a> {
     /// Of these, the layers are pulled, for one platform each.
     layers: Bases<'a>,
     /// What the layers of manifests say.
-    contents: HashMap<Digest, BaseContents>,
+    contents: HashMap<Digest, AgeContents>,
+    /// The day to which ages are counted.
+    today: Date,
 }
 
 impl<'a> BaseAges<'a> {
     /// Creates an empty list.
     pub(super) fn new(context: &'a GlobalContext<'a>) -> Result<BaseAges<'a>> {
         let open = || Bases::new(context, true, false);
-        Ok(BaseAges { documents: open()?, layers: open()?, contents: HashMap::new() })
+        Ok(BaseAges {
+            documents: open()?,
+            layers: open()?,
+            contents: HashMap::new(),
+            today: context.environment.today()?,
+        })
+    }
+
+    /// Returns the age of an image.
+    pub(super) fn age(&self, digest: Digest, base: Option<&Base>) -> BaseAge {
+        let created = base.and_then(created_text);
+        let day = created.and_then(creation_day);
+        let days = day.map(|day| i64::from(day.until(self.today).map_or(0, |span| span.get_days())).max(0));
+        BaseAge { digest, created: created.map(str::to_owned), days }
     }
 
     /// Returns what differs between two images of a base, or `None` if they have no platform in common.
@@ -75,14 +92,14 @@ impl<'a> BaseAges<'a> {
     }
 
     /// Returns what the layers of an image say. They are pulled, unless the cache has them.
-    fn contents(&mut self, reference: &BaseReference, image: &BaseImage) -> Result<BaseContents> {
+    fn contents(&mut self, reference: &BaseReference, image: &BaseImage) -> Result<AgeContents> {
         let digest = image.manifest.as_ref().map(|manifest| manifest.digest().clone());
         if let Some(known) = digest.as_ref().and_then(|digest| self.contents.get(digest)) {
             return Ok(known.clone());
         }
         self.layers.find(reference, &[PlatformChoice::One(image.target)])?;
         self.layers.fetch_one(reference)?;
-        let contents = BaseContents::read(self.layers.source(reference)?, image)?;
+        let contents = AgeContents::read(self.layers.source(reference)?, image)?;
         self.contents.extend(digest.map(|digest| (digest, contents.clone())));
         Ok(contents)
     }
@@ -97,11 +114,6 @@ fn first_difference<'b>(old: &'b Base, new: &'b Base) -> Option<(&'b BaseImage, 
     let pairs: Vec<_> = pairs.collect();
     let digest = |image: &BaseImage| image.manifest.as_ref().map(|manifest| manifest.digest().clone());
     pairs.iter().find(|(before, now)| digest(before) != digest(now)).or(pairs.first()).copied()
-}
-
-/// Returns the age of an image.
-pub(super) fn age(digest: Digest, base: Option<&Base>) -> BaseAge {
-    BaseAge { digest, created: base.and_then(created_text).map(str::to_owned) }
 }
 
 /// Returns when a base was created, as its first image says.

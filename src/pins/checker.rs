@@ -4,7 +4,7 @@ use std::path::Path;
 
 use miette::Report;
 
-use super::ages::{BaseAges, age};
+use super::ages::BaseAges;
 use super::tagged::TaggedBase;
 use super::usage::{self, BaseUsage, relative};
 use crate::base::Base;
@@ -51,7 +51,7 @@ fn checked(usage: &BaseUsage, ages: &mut BaseAges) -> Result<CheckedBase> {
     if !tagged.has_tag {
         found.state = PinState::NoTag;
         let base = read(ages, &usage.base);
-        found.pinned = tagged.pinned.map(|digest| age(digest, base.as_ref()));
+        found.pinned = tagged.pinned.map(|digest| ages.age(digest, base.as_ref()));
         found.problem = unread.pop();
         return Ok(found);
     }
@@ -59,7 +59,7 @@ fn checked(usage: &BaseUsage, ages: &mut BaseAges) -> Result<CheckedBase> {
     let Some(root) = ages.documents.root(&tag)? else { return Ok(found) };
     let current = root.digest().clone();
     let new = read(ages, &tag);
-    found.current = Some(age(current.clone(), new.as_ref()));
+    found.current = Some(ages.age(current.clone(), new.as_ref()));
     let Some(pinned) = tagged.pinned.clone() else {
         (found.state, found.problem) = (PinState::NotPinned, unread.pop());
         return Ok(found);
@@ -70,7 +70,7 @@ fn checked(usage: &BaseUsage, ages: &mut BaseAges) -> Result<CheckedBase> {
     }
     found.state = PinState::Behind;
     let old = read(ages, &usage.base);
-    found.pinned = Some(age(pinned, old.as_ref()));
+    found.pinned = Some(ages.age(pinned, old.as_ref()));
     found.problem = (!unread.is_empty()).then(|| unread.join("; "));
     if let (Some(old), Some(new)) = (old, new) {
         match changes(ages, &tagged, (&usage.base, &old), (&current, &new)) {

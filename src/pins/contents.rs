@@ -30,7 +30,7 @@ const MOST_BYTES: u64 = 32 << 20;
 
 /// What the files of a base say.
 #[derive(Clone, Debug, Default)]
-pub(super) struct BaseContents {
+pub(super) struct AgeContents {
     packages: Vec<SbomPackage>,
     /// The text of each certificate.
     certificates: BTreeSet<String>,
@@ -45,16 +45,16 @@ enum BaseFile {
     OsRelease,
 }
 
-impl BaseContents {
+impl AgeContents {
     /// Reads the layers of a base.
     ///
     /// # Errors
     /// Returns an error if they cannot be read.
-    pub(super) fn read(source: &dyn Source, image: &BaseImage) -> Result<BaseContents> {
+    pub(super) fn read(source: &dyn Source, image: &BaseImage) -> Result<AgeContents> {
         let layers = layers_of(&image.config, &image.layers)?;
         let tree = merge(source, &layers)?;
         let files = files(&tree);
-        let mut contents = BaseContents::default();
+        let mut contents = AgeContents::default();
         read(
             source,
             &layers,
@@ -89,12 +89,12 @@ impl BaseContents {
     }
 
     /// Returns the packages that differ from those of an older image.
-    pub(super) fn packages_since(&self, old: &BaseContents) -> PackageChanges {
+    pub(super) fn packages_since(&self, old: &AgeContents) -> PackageChanges {
         PackageChanges::between(&old.packages, &self.packages)
     }
 
     /// Returns the number of certificates that differ.
-    pub(super) fn certificates_since(&self, old: &BaseContents) -> CertificateChanges {
+    pub(super) fn certificates_since(&self, old: &AgeContents) -> CertificateChanges {
         CertificateChanges {
             added: self.certificates.difference(&old.certificates).count(),
             removed: old.certificates.difference(&self.certificates).count(),
@@ -102,7 +102,7 @@ impl BaseContents {
     }
 
     /// Returns the fields of os-release that differ.
-    pub(super) fn os_release_since(&self, old: &BaseContents) -> Vec<FieldChange> {
+    pub(super) fn os_release_since(&self, old: &AgeContents) -> Vec<FieldChange> {
         let keys: BTreeSet<_> = old.os_release.keys().chain(self.os_release.keys()).collect();
         let changes = keys.into_iter().filter_map(|key| {
             let (from, to) = (old.os_release.get(key), self.os_release.get(key));

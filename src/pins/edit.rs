@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn edit_that_changes_more_is_refused() {
+    fn edit_that_changes_more_is_rejected() {
         for text in
             ["package = { name = \"x\" }\n", "[package]\nmetadata = { x = 1 }\n", "[package]\nmetadata = 1\n", "[a"]
         {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::context::GlobalContext;
 use crate::error::Result;
 use crate::event::Event;
-use crate::plan::base_keys::{BaseKey, BaseOfImage, BaseTable, WorkspaceBases};
+use crate::plan::base_keys::{BaseKey, BaseTable, ImageUse, WorkspaceBases};
 use crate::platform::PlatformChoice;
 use crate::reference::{BaseReference, KeyReference};
 use crate::unique::each_once;
@@ -61,7 +61,7 @@ fn usages(workspace: &WorkspaceBases, is_whole: bool) -> Vec<BaseUsage> {
 }
 
 impl BaseUsage {
-    fn new(key: BaseKey, image: &BaseOfImage) -> BaseUsage {
+    fn new(key: BaseKey, image: &ImageUse) -> BaseUsage {
         let mut usage = BaseUsage {
             key,
             is_written: image.key.is_some(),
@@ -74,7 +74,7 @@ impl BaseUsage {
         usage
     }
 
-    fn add(&mut self, image: &BaseOfImage) {
+    fn add(&mut self, image: &ImageUse) {
         self.images.push(image.image.clone());
         self.platforms = each_once(self.platforms.drain(..).chain(image.platforms.iter().copied()));
         self.verify = each_once(self.verify.drain(..).chain(image.verify.clone()));
@@ -87,7 +87,7 @@ impl BaseUsage {
 }
 
 /// Returns where the base of an image without the key is pinned.
-fn default_key(workspace: &WorkspaceBases, image: &BaseOfImage, is_whole: bool) -> BaseKey {
+fn default_key(workspace: &WorkspaceBases, image: &ImageUse, is_whole: bool) -> BaseKey {
     let without: Vec<_> = workspace.images.iter().filter(|other| other.key.is_none()).collect();
     let is_shared = without.iter().all(|other| other.base == image.base);
     let packages = each_once(without.iter().map(|other| other.manifest.clone()));
@@ -114,8 +114,8 @@ mod tests {
     const STATIC: &str = "gcr.io/distroless/static-debian13:nonroot";
     const GLIBC: &str = "gcr.io/distroless/cc-debian13:nonroot";
 
-    fn image(manifest: &str, own: BaseTable, base: &str) -> BaseOfImage {
-        BaseOfImage {
+    fn image(manifest: &str, own: BaseTable, base: &str) -> ImageUse {
+        ImageUse {
             image: format!("{manifest} {own}"),
             manifest: manifest.into(),
             own,
@@ -127,7 +127,7 @@ mod tests {
     }
 
     /// Returns the tables that pins of default bases go to.
-    fn tables(images: Vec<BaseOfImage>, has_table: bool, is_whole: bool) -> Vec<String> {
+    fn tables(images: Vec<ImageUse>, has_table: bool, is_whole: bool) -> Vec<String> {
         let workspace = WorkspaceBases { root: "root".into(), has_table, images, unread_tables: Vec::new() };
         let found = usages(&workspace, is_whole);
         found.iter().map(|usage| format!("{} {}", usage.key.manifest.display(), usage.key.table)).collect()

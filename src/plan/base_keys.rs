@@ -23,14 +23,14 @@ pub(crate) struct WorkspaceBases {
     /// Whether it has a table `[workspace.metadata.oci]`.
     pub has_table: bool,
     /// The images.
-    pub images: Vec<BaseOfImage>,
+    pub images: Vec<ImageUse>,
     /// Tables and keys that are not read, but were probably meant for us.
     pub unread_tables: Vec<ConfigError>,
 }
 
 /// An image, and its base.
 #[derive(Clone, Debug)]
-pub(crate) struct BaseOfImage {
+pub(crate) struct ImageUse {
     /// The name of the image.
     pub image: String,
     /// The Cargo.toml of its package.
@@ -114,7 +114,7 @@ impl WorkspaceBases {
         let mut images = Vec::new();
         for candidate in listed(&packages, &shared, names)? {
             if !candidate.is_left_to_others() {
-                images.push(BaseOfImage::of(candidate, &root, &shared)?);
+                images.push(ImageUse::of(candidate, &root, &shared)?);
             }
         }
         if images.is_empty() {
@@ -124,8 +124,8 @@ impl WorkspaceBases {
     }
 }
 
-impl BaseOfImage {
-    fn of(candidate: ImageCandidate, root: &Path, shared: &Table) -> Result<BaseOfImage> {
+impl ImageUse {
+    fn of(candidate: ImageCandidate, root: &Path, shared: &Table) -> Result<ImageUse> {
         let ImageCandidate { package, name, table, .. } = candidate;
         let manifest = package.manifest_path.clone().into_std_path_buf();
         let is_packages = name == local_name(&package.name);
@@ -134,7 +134,7 @@ impl BaseOfImage {
         let platforms = platforms(table.platforms.map(|platforms| platforms.0), Some(table.libc.unwrap_or_default()));
         let base = table.base.map_or_else(|| default_base(&platforms), Ok)?;
         let verify = base_verify(&name, &base, table.base_verify)?;
-        Ok(BaseOfImage { image: name, manifest, own, base, platforms, verify, key })
+        Ok(ImageUse { image: name, manifest, own, base, platforms, verify, key })
     }
 }
 

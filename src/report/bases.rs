@@ -48,11 +48,19 @@ fn base(base: &CheckedBase) -> String {
     text
 }
 
-/// Returns the digest, and the day if it is more than what tools write that build reproducibly.
+/// Returns the digest, and the day of the image if it is known.
 fn age(age: &BaseAge) -> String {
     let day = age.created.as_deref().and_then(|created| created.split('T').next());
-    let created = day.filter(|day| !day.starts_with("1970-") && !day.starts_with("1980-") && !day.starts_with("0001-"));
-    created.map_or_else(|| age.digest.to_string(), |day| format!("{}  created {day}", age.digest))
+    match (day, age.days) {
+        (Some(day), Some(days)) => {
+            format!(
+                "{}  created {day}, {days} {} ago",
+                age.digest,
+                plural(usize::try_from(days).unwrap_or_default(), "day")
+            )
+        }
+        _ => age.digest.to_string(),
+    }
 }
 
 fn changed(changes: &BaseChanges) -> Vec<(&'static str, String)> {
@@ -103,15 +111,17 @@ mod tests {
 
     #[test]
     fn base_lines_have_days_and_changes() {
-        let aged = |created: &str| Some(BaseAge { digest: sha256(b""), created: Some(created.to_owned()) });
+        let aged = |created: &str, days: Option<i64>| {
+            Some(BaseAge { digest: sha256(b""), created: Some(created.to_owned()), days })
+        };
         let base = CheckedBase {
             base: "a.io/b:1@sha256:x".to_owned(),
             state: PinState::Behind,
             images: vec!["x".to_owned(), "y\u{1b}".to_owned()],
             manifest: None,
             table: None,
-            pinned: aged("1970-01-01T00:00:00Z"),
-            current: aged("2026-11-20T10:00:00Z"),
+            pinned: aged("1970-01-01T00:00:00Z", None),
+            current: aged("2026-11-20T10:00:00Z", Some(9)),
             changes: Some(BaseChanges {
                 platform: "linux/amd64".to_owned(),
                 layers: LayerChanges { added: 2, kept: 1, bytes: 2048 },
@@ -126,7 +136,7 @@ mod tests {
             lines(&CheckedBases { bases: vec![base] }),
             format!(
                 "a.io/b:1  behind\n  images        x, y\\u{{1b}}\n  in            no table: it is the default\n  \
-                 pinned        {digest}\n  current       {digest}  created 2026-11-20\n  \
+                 pinned        {digest}\n  current       {digest}  created 2026-11-20, 9 days ago\n  \
                  layers        2 new layers, 2.0 KiB; 1 kept (linux/amd64)\n  packages      the same\n  \
                  os-release    ID nothing → debian\n  problem       gone\n"
             )

@@ -16,6 +16,7 @@
 //! | `pinned` | `base`, `location`, `from`: the digest before; `unchanged` |
 //! | `wrote` | `path`, `only`: the platform, if the file has one of several |
 //! | `indexing` | `image`, `to`, `platforms` |
+//! | `rebasing` | `image`, `base`, `unchanged` |
 //! | `pushing` | `image`, `to` |
 //! | `pushed`, `loaded` | `image` and `to`; `names`, `engine`, `id` and `sent`; `unchanged`: whether it was already there |
 //! | `loading` | `image`, `engine`, `platforms` |
@@ -83,6 +84,9 @@ pub fn event(event: &Event, elapsed: Duration) -> String {
         Event::Wrote { path, only } => ("wrote", json!({ "path": path.to_string_lossy(), "only": only })),
         Event::Indexing { image, to, platforms } => {
             ("indexing", json!({ "image": image, "to": to, "platforms": platforms }))
+        }
+        Event::Rebasing { image, base, unchanged } => {
+            ("rebasing", json!({ "image": image, "base": base, "unchanged": unchanged }))
         }
         Event::Pushing { image, to } => ("pushing", json!({ "image": image, "to": to })),
         Event::Pushed { image, to, tags, sent, was_there } => {

@@ -55,6 +55,7 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
             ("Bundling", format!("{image} {platform} ({layers} {}, {})", plural(*layers, "layer"), size(*bytes)))
         }
         Event::Indexing { image, to, platforms } => ("Indexing", format!("{image} at {to} for {}", list(platforms))),
+        Event::Rebasing { image, base, unchanged } => rebasing(image, base, *unchanged),
         Event::Pushing { image, to } => ("Pushing", format!("{image} to {to}")),
         Event::Pushed { image, to, tags, was_there: true, .. } if tags.is_empty() => {
             ("Unchanged", format!("{image} is already at {to}"))
@@ -83,18 +84,7 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
         Event::Validated { image, blobs, bytes } => {
             ("Validated", format!("{image} ({blobs} {}, {})", plural(*blobs, "blob"), size(*bytes)))
         }
-        Event::Signed { image, digest, to, said, was_there: true } => {
-            ("Unchanged", format!("{image} {digest} at {to} is already signed: {}", said.join(", ")))
-        }
-        Event::Signed { image, digest, to, said, .. } => {
-            ("Signed", format!("{image} {digest} at {to}: {}", said.join(", ")))
-        }
-        Event::Attached { artifact_type, subject, to, was_there: true, .. } => {
-            ("Unchanged", format!("{artifact_type} is already attached to {subject} at {to}"))
-        }
-        Event::Attached { artifact_type, subject, to, .. } => {
-            ("Attached", format!("{artifact_type} to {subject} at {to}"))
-        }
+        Event::Signed { .. } | Event::Attached { .. } => attached(event),
         Event::Verified { image, digest, said } => ("Verified", format!("{image} {digest}: {}", said.join(", "))),
         Event::Retrying { attempt: Some((number, most)), is_told: true, pause, .. } => {
             ("Retrying", format!("in {:.1}s: the same again (attempt {number} of {most})", pause.as_secs_f64()))
@@ -122,6 +112,15 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
     Some(format!("{} {}", verb_column(verb), sanitize(&text)))
 }
 
+/// Returns the line of an image that is put on a new base.
+fn rebasing(image: &str, base: &str, unchanged: bool) -> (&'static str, String) {
+    if unchanged {
+        ("Unchanged", format!("{image} is on {base} already"))
+    } else {
+        ("Rebasing", format!("{image} on {base}"))
+    }
+}
+
 /// Returns the line of a warning or of advice.
 fn notice(event: &Event) -> Option<String> {
     match event {
@@ -136,13 +135,22 @@ fn notice(event: &Event) -> Option<String> {
     }
 }
 
-/// Returns the verb and the text for a base that is pinned now.
-fn pinned(base: &str, location: &str, from: Option<&Digest>, was_there: bool) -> (&'static str, String) {
-    let text = format!("{base} in {location}");
-    match from {
-        _ if was_there => ("Unchanged", text),
-        Some(from) => ("Updated", format!("{text} (was {from})")),
-        None => ("Pinned", text),
+/// Returns the verb and the text for what was attached to an image.
+fn attached(event: &Event) -> (&'static str, String) {
+    match event {
+        Event::Signed { image, digest, to, said, was_there: true } => {
+            ("Unchanged", format!("{image} {digest} at {to} is already signed: {}", said.join(", ")))
+        }
+        Event::Signed { image, digest, to, said, .. } => {
+            ("Signed", format!("{image} {digest} at {to}: {}", said.join(", ")))
+        }
+        Event::Attached { artifact_type, subject, to, was_there: true, .. } => {
+            ("Unchanged", format!("{artifact_type} is already attached to {subject} at {to}"))
+        }
+        Event::Attached { artifact_type, subject, to, .. } => {
+            ("Attached", format!("{artifact_type} to {subject} at {to}"))
+        }
+        _ => ("", String::new()),
     }
 }
 
@@ -153,6 +161,16 @@ fn request(event: &Event) -> String {
     let by = by.as_ref().map(|by| format!(" from {by}")).unwrap_or_default();
     let bytes = bytes.map(|bytes| format!(", {}", size(bytes))).unwrap_or_default();
     format!("{method} {url} {answer}{by} ({}{bytes})", time(*took))
+}
+
+/// Returns the verb and the text for a base that is pinned now.
+fn pinned(base: &str, location: &str, from: Option<&Digest>, was_there: bool) -> (&'static str, String) {
+    let text = format!("{base} in {location}");
+    match from {
+        _ if was_there => ("Unchanged", text),
+        Some(from) => ("Updated", format!("{text} (was {from})")),
+        None => ("Pinned", text),
+    }
 }
 
 /// Returns when a request is repeated, and why.

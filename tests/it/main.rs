@@ -29,6 +29,7 @@ mod bundle;
 mod cache;
 #[cfg(target_os = "linux")]
 mod commits;
+mod copy;
 #[cfg(target_os = "linux")]
 mod disk;
 mod docs;
@@ -55,6 +56,7 @@ mod odd_bases;
 mod personalities;
 mod push;
 mod reading_back;
+mod rebase;
 mod refusals;
 mod registry_prune;
 #[cfg(unix)]
