@@ -325,3 +325,19 @@ fn older_base_is_warned_of_and_other_attachments_are_named() {
     assert!(said.contains("is older than the base"), "{said}");
     assert!(said.contains("without what others have attached about the old image: text/x-notes"), "{said}");
 }
+
+#[test]
+fn base_may_be_an_image_of_cargo_oci_too() {
+    let scene = Scene::new("");
+    let mine = scene.registry.reference("base/mine:1");
+    let base = |age: &str| {
+        let to = scene.registry.reference("base/mine");
+        scene.push(&["--repository", &to, "--tag", "1", "--env", age]).succeeds();
+    };
+    base("AGE=1");
+    scene.push(&["--base", &mine, "--tag", "1"]).succeeds();
+    base("AGE=2");
+    let ran = scene.rebase(&[&scene.image("1")]).succeeds();
+    scene.push(&["--base", &mine, "--tag", "rebuilt"]).succeeds();
+    assert_eq!(scene.digest("1"), scene.digest("rebuilt"), "{}", ran.stderr);
+}
