@@ -306,6 +306,7 @@ fn image_that_does_not_fit_is_refused() {
     refused(&scene.registry.reference("base/one:1"), "has no image for linux/arm64");
     refused("scratch", "over `scratch`, an image has folders of its own");
     refused(&scene.registry.reference("base/none:1"), "cannot rebase it on");
+    refused(&image, "is that image itself");
     // An image of another tool, and one that another tool has changed.
     let foreign = scene.registry.reference(&format!("{BASE}:{TAG}"));
     let said = scene.rebase(&[&foreign]).fails(1);
