@@ -9,6 +9,9 @@
 //! | [`referrers`] | what is attached to an image: signatures, SBOMs, attestations |
 //! | [`attachments`] | reads that, level by level and up to a limit |
 //! | [`packages`] | the packages that an SBOM lists |
+//! | [`base_pins`] | the bases of a workspace, and what their tags name now |
+//! | [`os_packages`] | the packages of a distribution that an image lists |
+//! | [`package_changes`] | what differs between two lists of packages |
 //! | [`selection`] | one of them, by its type or digest |
 //!
 //! Only indexes, manifests and configs are read, and layers only for their files. Each is checked against its digest.
@@ -63,10 +66,13 @@
 //! ```
 
 pub(crate) mod attachments;
+pub(crate) mod base_pins;
 pub(crate) mod blob;
 pub(crate) mod config;
 pub(crate) mod files;
 pub(crate) mod image;
+pub(crate) mod os_packages;
+pub(crate) mod package_changes;
 pub(crate) mod packages;
 mod read;
 pub(crate) mod referrers;

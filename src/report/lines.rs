@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::snippet::snippet;
 use crate::event::Event;
+use crate::image::Digest;
 use crate::platform::Platform;
 use crate::sanitize::sanitize;
 pub(super) use crate::units::{UNITS, in_unit, size, unit_of};
@@ -83,18 +84,7 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
         Event::Validated { image, blobs, bytes } => {
             ("Validated", format!("{image} ({blobs} {}, {})", plural(*blobs, "blob"), size(*bytes)))
         }
-        Event::Signed { image, digest, to, said, was_there: true } => {
-            ("Unchanged", format!("{image} {digest} at {to} is already signed: {}", said.join(", ")))
-        }
-        Event::Signed { image, digest, to, said, .. } => {
-            ("Signed", format!("{image} {digest} at {to}: {}", said.join(", ")))
-        }
-        Event::Attached { artifact_type, subject, to, was_there: true, .. } => {
-            ("Unchanged", format!("{artifact_type} is already attached to {subject} at {to}"))
-        }
-        Event::Attached { artifact_type, subject, to, .. } => {
-            ("Attached", format!("{artifact_type} to {subject} at {to}"))
-        }
+        Event::Signed { .. } | Event::Attached { .. } => attached(event),
         Event::Verified { image, digest, said } => ("Verified", format!("{image} {digest}: {}", said.join(", "))),
         Event::Retrying { attempt: Some((number, most)), is_told: true, pause, .. } => {
             ("Retrying", format!("in {:.1}s: the same again (attempt {number} of {most})", pause.as_secs_f64()))
@@ -108,6 +98,7 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
         Event::Pruned { blobs, bytes } => {
             ("Removed", format!("{blobs} {} from the cache, {}", plural(*blobs, "blob"), size(*bytes)))
         }
+        Event::Pinned { base, location, from, was_there } => pinned(base, location, from.as_ref(), *was_there),
         Event::Wrote { path, only: None } => ("Writing", path.display().to_string()),
         Event::Wrote { path, only: Some(platform) } => {
             ("Writing", format!("{}: {platform} alone, as the format has one platform", path.display()))
@@ -144,6 +135,25 @@ fn notice(event: &Event) -> Option<String> {
     }
 }
 
+/// Returns the verb and the text for what was attached to an image.
+fn attached(event: &Event) -> (&'static str, String) {
+    match event {
+        Event::Signed { image, digest, to, said, was_there: true } => {
+            ("Unchanged", format!("{image} {digest} at {to} is already signed: {}", said.join(", ")))
+        }
+        Event::Signed { image, digest, to, said, .. } => {
+            ("Signed", format!("{image} {digest} at {to}: {}", said.join(", ")))
+        }
+        Event::Attached { artifact_type, subject, to, was_there: true, .. } => {
+            ("Unchanged", format!("{artifact_type} is already attached to {subject} at {to}"))
+        }
+        Event::Attached { artifact_type, subject, to, .. } => {
+            ("Attached", format!("{artifact_type} to {subject} at {to}"))
+        }
+        _ => ("", String::new()),
+    }
+}
+
 /// Returns a request with its response.
 fn request(event: &Event) -> String {
     let Event::Request { method, url, by, status, took, bytes } = event else { return String::new() };
@@ -151,6 +161,16 @@ fn request(event: &Event) -> String {
     let by = by.as_ref().map(|by| format!(" from {by}")).unwrap_or_default();
     let bytes = bytes.map(|bytes| format!(", {}", size(bytes))).unwrap_or_default();
     format!("{method} {url} {answer}{by} ({}{bytes})", time(*took))
+}
+
+/// Returns the verb and the text for a base that is pinned now.
+fn pinned(base: &str, location: &str, from: Option<&Digest>, was_there: bool) -> (&'static str, String) {
+    let text = format!("{base} in {location}");
+    match from {
+        _ if was_there => ("Unchanged", text),
+        Some(from) => ("Updated", format!("{text} (was {from})")),
+        None => ("Pinned", text),
+    }
 }
 
 /// Returns when a request is repeated, and why.
