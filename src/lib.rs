@@ -15,7 +15,7 @@
 //! | pipeline | [`index`](mod@index): images that were built elsewhere → one index · [`publish`]: images → registries, engines, bundles, signatures · [`build`]: a plan → committed layouts · [`testing`]: images → verdicts of tests · [`prune`]: a repository → what nothing in it needs |
 //! | context | [`context`]: what a run has once, and what it opens by the name that a user typed |
 //! | workshops | [`compile`]: one cargo run for all targets → binaries · [`base`]: a reference → the image below our layers · [`registry`]: the distribution protocol, as a source and a sink · [`engine`]: programs that run images on this machine · [`assets`]: the key `files` → the entries of a layer · [`bundle`]: layers and config → a runtime bundle · [`attest`]: keys, signatures, SBOMs, provenance · [`report`]: events → words, the only place that prints |
-//! | readers | [`inspect`]: what an image says of itself, as data · [`plan`]: arguments, Cargo.toml, environment and git → what will be done · [`filesystem`]: the one tree of files that the layers of an image make · [`starter`]: the table and the CI files that `init` writes |
+//! | readers | [`inspect`]: what an image says of itself, as data · [`compare`]: two images → what differs, as data · [`plan`]: arguments, Cargo.toml, environment and git → what will be done · [`filesystem`]: the one tree of files that the layers of an image make · [`starter`]: the table and the CI files that `init` writes |
 //! | stores | [`store`]: sources, sinks, and the one verb between them · [`event`]: what happened and what was built, as data |
 //! | input | [`cli`]: what was typed · [`config`]: the table in Cargo.toml |
 //! | documents | [`image`]: digests, layers, configs, manifests, indexes |
@@ -46,6 +46,7 @@ mod bundle;
 mod ci;
 pub mod cli;
 pub mod commands;
+mod compare;
 pub mod compile;
 pub mod config;
 pub mod context;

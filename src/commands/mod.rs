@@ -7,6 +7,7 @@ mod build;
 mod bundle;
 mod cache;
 mod completions;
+mod diff;
 mod generate_key;
 mod index;
 mod init;
@@ -34,8 +35,8 @@ use clap::{Parser, Subcommand};
 pub use outcome::Outcome;
 
 use crate::cli::{
-    AttachArgs, BuildArgs, BundleArgs, CacheArgs, CommandArgs, CompletionsArgs, GenerateKeyArgs, IndexArgs, InitArgs,
-    InspectArgs, LoadArgs, LoginArgs, LogoutArgs, ManArgs, MessageFormat, NamedArgs, PushArgs, ReferrersArgs,
+    AttachArgs, BuildArgs, BundleArgs, CacheArgs, CommandArgs, CompletionsArgs, DiffArgs, GenerateKeyArgs, IndexArgs,
+    InitArgs, InspectArgs, LoadArgs, LoginArgs, LogoutArgs, ManArgs, MessageFormat, NamedArgs, PushArgs, ReferrersArgs,
     RegistryArgs, RegistryToolArgs, RunArgs, SbomArgs, SchemaArgs, SignArgs, TalkArgs, TestArgs, VerifyArgs,
     WithFormat,
 };
@@ -153,6 +154,13 @@ commands! {
     /// The image is in a registry, a layout or an archive; without a name, all images of a layout are shown. Layers are only
     /// read for `--files`. Prints a tree, or JSON.
     Inspect(InspectArgs) => inspect::run,
+    /// Print what differs between two images, down to their files
+    ///
+    /// Each is in a registry, a layout or an archive. Compares indexes, manifests and configs, the files that the layers make,
+    /// and the packages of attached SBOMs, for each platform. Layers that both images begin with are only read if it matters
+    /// what is in them. Prints a line for each difference: `+` for what only B has, `-` for what only A has, `~` for what both
+    /// have in different ways. Exits with status 1 if the images differ.
+    Diff(DiffArgs) => diff::run,
     /// Print the SBOM without building the image
     ///
     /// It is the SBOM that `cargo oci build` attaches, without the digests of binaries and image, which only a build knows.

@@ -6,7 +6,7 @@ use crate::support::environment;
 use crate::support::process::output;
 use crate::support::project::Project;
 
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 24] = [
     "build",
     "push",
     "index",
@@ -15,6 +15,7 @@ const COMMANDS: [&str; 23] = [
     "bundle",
     "test",
     "inspect",
+    "diff",
     "sbom",
     "validate",
     "generate-key",

@@ -27,6 +27,7 @@ mod bundle;
 mod cache;
 #[cfg(target_os = "linux")]
 mod commits;
+mod diff;
 #[cfg(target_os = "linux")]
 mod disk;
 mod docs;
