@@ -28,6 +28,7 @@
 //!
 //! - `target/oci/NAME`: the OCI layout of the image `NAME`, replaced as a whole or not at all ([`store::layout`]).
 //! - `target/oci/NAME@OS-ARCHITECTURE`: the same for one platform alone, as `load`, `run` and `bundle` build it.
+//! - `target/oci/NAME.debug`: the same for the debug twin, as `run --debug` and `push --debug-tag` build it.
 //! - `target/oci/NAME.bundle`: the bundle of the image `NAME`, made once and never replaced ([`bundle`]).
 //! - the user's cache folder, `cargo-oci`: content of bases, layers that were made before, and what was found of packages and
 //!   files ([`store::cache`]).

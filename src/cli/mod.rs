@@ -33,7 +33,7 @@ pub use attachment::{AttachmentKind, AttachmentName};
 pub use attest::{
     AttachArgs, Attest, GenerateKeyArgs, ReferrersArgs, Required, SignArgs, SignerArgs, SubjectArgs, VerifyArgs,
 };
-pub use build::{BuildArgs, PushArgs, PushTarget};
+pub use build::{BuildArgs, DebugTwin, PushArgs, PushTarget};
 pub use bundle::{BundleArgs, BundleForm};
 pub use cache::{CacheAction, CacheArgs, PruneArgs};
 pub use cargo::CargoArgs;
