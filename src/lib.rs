@@ -12,7 +12,7 @@
 //! | --- | --- |
 //! | proof | [`fuzz`]: properties of what reads untrusted input, for fuzzers |
 //! | commands | [`commands`]: one file a subcommand: arguments → verbs → outcome |
-//! | pipeline | [`index`](mod@index): images that were built elsewhere → one index · [`publish`]: images → registries, engines, bundles, signatures · [`build`]: a plan → committed layouts · [`testing`]: images → verdicts of tests · [`prune`]: a repository → what nothing in it needs |
+//! | pipeline | [`index`](mod@index): images that were built elsewhere → one index · [`publish`]: images → registries, engines, bundles, signatures · [`build`]: a plan → committed layouts · [`testing`]: images → verdicts of tests · [`prune`]: a repository → what nothing in it needs · [`reproduce`](mod@reproduce): provenance → the same build here, compared |
 //! | context | [`context`]: what a run has once, and what it opens by the name that a user typed |
 //! | workshops | [`compile`]: one cargo run for all targets → binaries · [`base`]: a reference → the image below our layers · [`registry`]: the distribution protocol, as a source and a sink · [`engine`]: programs that run images on this machine · [`assets`]: the key `files` → the entries of a layer · [`bundle`]: layers and config → a runtime bundle · [`attest`]: keys, signatures, SBOMs, provenance · [`report`]: events → words, the only place that prints |
 //! | readers | [`inspect`]: what an image says of itself, as data · [`compare`]: two images → what differs, as data · [`plan`]: arguments, Cargo.toml, environment and git → what will be done · [`filesystem`]: the one tree of files that the layers of an image make · [`starter`]: the table and the CI files that `init` writes |
@@ -29,6 +29,7 @@
 //! - `target/oci/NAME`: the OCI layout of the image `NAME`, replaced as a whole or not at all ([`store::layout`]).
 //! - `target/oci/NAME@OS-ARCHITECTURE`: the same for one platform alone, as `load`, `run` and `bundle` build it.
 //! - `target/oci/NAME.debug`: the same for the debug twin, as `run --debug` and `push --debug-tag` build it.
+//! - `target/oci/NAME.reproduced`: the same as `reproduce` builds it.
 //! - `target/oci/NAME.bundle`: the bundle of the image `NAME`, made once and never replaced ([`bundle`]).
 //! - the user's cache folder, `cargo-oci`: content of bases, layers that were made before, and what was found of packages and
 //!   files ([`store::cache`]).
@@ -74,6 +75,7 @@ pub mod registry;
 mod regular_file;
 mod release;
 pub mod report;
+mod reproduce;
 mod sanitize;
 mod secret;
 mod starter;

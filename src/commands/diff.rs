@@ -15,7 +15,7 @@ use crate::error::Result;
 /// Returns an error if there is no such image, none for the platform, or it is not what its digests say.
 pub(crate) fn run(args: &DiffArgs, context: &GlobalContext) -> Result<Outcome> {
     let (a, b) = (reference(&args.a)?, reference(&args.b)?);
-    let extent = Extent { platform: args.platform.as_ref(), attachments: true };
+    let extent = Extent { platform: args.platform.as_ref(), attachments: true, first: false };
     let found = difference([&a, &b], extent, context).wrap_err_with(|| format!("cannot compare {a} with {b}"))?;
-    Ok(Outcome::Compared(found, args.json))
+    Ok(Outcome::Compared(Box::new(found), args.json))
 }

@@ -20,6 +20,7 @@ mod outcome;
 mod push;
 mod referrers;
 mod registry;
+mod reproduce;
 mod run;
 mod sbom;
 mod schema;
@@ -37,8 +38,8 @@ pub use outcome::Outcome;
 use crate::cli::{
     AttachArgs, BuildArgs, BundleArgs, CacheArgs, CommandArgs, CompletionsArgs, DiffArgs, GenerateKeyArgs, IndexArgs,
     InitArgs, InspectArgs, LoadArgs, LoginArgs, LogoutArgs, ManArgs, MessageFormat, NamedArgs, PushArgs, ReferrersArgs,
-    RegistryArgs, RegistryToolArgs, RunArgs, SbomArgs, SchemaArgs, SignArgs, TalkArgs, TestArgs, VerifyArgs,
-    WithFormat,
+    RegistryArgs, RegistryToolArgs, ReproduceArgs, RunArgs, SbomArgs, SchemaArgs, SignArgs, TalkArgs, TestArgs,
+    VerifyArgs, WithFormat,
 };
 use crate::context::GlobalContext;
 use crate::error::Result;
@@ -161,6 +162,13 @@ commands! {
     /// what is in them. Prints a line for each difference: `+` for what only B has, `-` for what only A has, `~` for what both
     /// have in different ways. Exits with status 1 if the images differ.
     Diff(DiffArgs) => diff::run,
+    /// Build an image again from its provenance, and compare digests
+    ///
+    /// Reads from the provenance which commit, Cargo.lock, toolchain and release of cargo-oci have built the image, and says what
+    /// differs here; then nothing is built. Else builds it here with the recorded base, platforms and choices. Prints the image's
+    /// name with its digest if that is the same, else the first difference and all others, as `cargo oci diff` does, and exits
+    /// with status 1. Checks out nothing. Signatures are for `cargo oci verify`.
+    Reproduce(ReproduceArgs) => reproduce::run,
     /// Print the SBOM without building the image
     ///
     /// It is the SBOM that `cargo oci build` attaches, without the digests of binaries and image, which only a build knows.

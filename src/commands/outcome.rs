@@ -29,7 +29,7 @@ pub enum Outcome {
     /// An inspected image, and whether it is printed as JSON.
     Inspected(Inspected, bool),
     /// What differs between two images, and whether it is printed as JSON.
-    Compared(ImageDifference, bool),
+    Compared(Box<ImageDifference>, bool),
     /// The files of images, and whether they are printed as JSON.
     Files(ListedFiles, bool),
     /// The attachments of an image, and whether they are printed as JSON.

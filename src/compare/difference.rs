@@ -23,6 +23,23 @@ pub struct ImageDifference {
     pub index: Vec<ValueChange>,
     /// The platforms whose images differ.
     pub platforms: Vec<PlatformDifference>,
+    /// The first difference, down to the byte, if it was asked for.
+    pub first: Option<FirstDifference>,
+}
+
+/// The first difference of two images.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FirstDifference {
+    /// The platform, or `None` if the indexes differ.
+    pub platform: Option<Platform>,
+    /// The layer of the second image, counted from 1, the lowest first.
+    pub layer: Option<usize>,
+    /// The path of the file.
+    pub path: Option<String>,
+    /// The first byte of the file that differs, counted from 0.
+    pub byte: Option<u64>,
+    /// The name of the value, if no file and no layer differs.
+    pub value: Option<String>,
 }
 
 /// The name of an image that is compared.

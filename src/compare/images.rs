@@ -49,7 +49,8 @@ pub(crate) fn compare(a: &ComparedImage, b: &ComparedImage, is_part: bool) -> Re
     let name =
         |image: &ComparedImage| ImageName { reference: image.reference.clone(), digest: image.root.digest().clone() };
     let same = a.root.digest() == b.root.digest();
-    let mut found = ImageDifference { a: name(a), b: name(b), same, index: Vec::new(), platforms: Vec::new() };
+    let mut found =
+        ImageDifference { a: name(a), b: name(b), same, index: Vec::new(), platforms: Vec::new(), first: None };
     let (Some(of_a), Some(of_b), false) = (&a.info, &b.info, same) else { return Ok(found) };
     if !is_part {
         found.index = indexes((a, of_a), (b, of_b))?;
@@ -178,7 +179,11 @@ fn files(sources: [&dyn Source; 2], manifests: [&ManifestInfo; 2]) -> Result<Fil
     Ok(FileChanges::between(&found[0], &found[1]))
 }
 
-fn layers_of(manifest: &ManifestInfo) -> Result<Vec<Layer>> {
+/// Returns the layers of an image.
+///
+/// # Errors
+/// Returns an error if the config has another number of them.
+pub(super) fn layers_of(manifest: &ManifestInfo) -> Result<Vec<Layer>> {
     let layers: Vec<_> = manifest.layers.iter().filter_map(layer).collect();
     if layers.len() == manifest.layers.len() {
         return Ok(layers);

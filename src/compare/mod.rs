@@ -8,6 +8,7 @@
 //! | `documents` | an index, a manifest, a config → what of it is compared as values |
 //! | `layers` | two lists of layers → those that differ, and how many both begin with |
 //! | `files` | two trees → the files that differ |
+//! | `first` | the first difference, down to the byte |
 //! | `trees` | the layers of two images → two trees; what both begin with is read once, or not at all |
 //!
 //! # The JSON
@@ -30,19 +31,22 @@
 //!     }],
 //!     "onlyTimes": 0,
 //!     "packages": { "added": [], "removed": [], "changed": [{ "name": "serde", "from": "1.0.1", "to": "1.0.2" }] }
-//!   }]
+//!   }],
+//!   "first": null
 //! }
 //! ```
 //!
-//! `onlyTimes` counts the files that differ in nothing but the time of their last change. `packages` is `null` unless an SBOM
+//! `first` is `null`: only `cargo oci reproduce` asks for the first difference. `onlyTimes` counts the files that differ in nothing but the time of their last change. `packages` is `null` unless an SBOM
 //! is attached to both.
 
 pub(crate) mod difference;
 mod documents;
 mod files;
+mod first;
 mod images;
 mod layers;
 mod trees;
 mod values;
 
+pub(crate) use first::first;
 pub(crate) use images::{ComparedImage, compare};

@@ -5,7 +5,7 @@ use miette::{Context, Report};
 use super::GlobalContext;
 use super::image::{OpenImage, no_image_for};
 use crate::compare::difference::ImageDifference;
-use crate::compare::{ComparedImage, compare};
+use crate::compare::{ComparedImage, compare, first};
 use crate::error::{Result, or_help};
 use crate::event::counter::Activity;
 use crate::image::{Descriptor, Digest};
@@ -23,6 +23,8 @@ pub(crate) struct Extent<'a> {
     pub platform: Option<&'a Platform>,
     /// Whether what is attached is compared too.
     pub attachments: bool,
+    /// Whether the first difference is found, down to the byte.
+    pub first: bool,
 }
 
 /// Compares two images. Two with the same digest are not read.
@@ -55,7 +57,11 @@ pub(crate) fn difference(
     let side =
         |name: &BaseReference, root, info, source| ComparedImage { reference: name.to_string(), root, info, source };
     let (a, b) = (side(names[0], a_root, of_a, &a), side(names[1], b_root, of_b, &b));
-    compare(&a, &b, extent.platform.is_some())
+    let mut found = compare(&a, &b, extent.platform.is_some())?;
+    if extent.first {
+        found.first = first(&found, &a, &b)?;
+    }
+    Ok(found)
 }
 
 fn unread(name: &BaseReference) -> String {
@@ -66,7 +72,11 @@ fn explained(error: Report, name: &BaseReference) -> Report {
     or_help(error, || format!("`cargo oci validate {name}` names each blob that is wrong"))
 }
 
-fn info(image: &OpenImage, root: &Descriptor, extent: Extent, context: &GlobalContext) -> Result<ImageInfo> {
+/// Reads all of an image but its layers.
+///
+/// # Errors
+/// Returns an error if there is no image for the platform, or it is not what its digests say.
+pub(crate) fn info(image: &OpenImage, root: &Descriptor, extent: Extent, context: &GlobalContext) -> Result<ImageInfo> {
     let source = LimitedSource::new(image.source());
     let listed = group_by_subject(image.source(), if extent.attachments { image.entries() } else { &[] });
     let referrers =

@@ -6,7 +6,8 @@ use serde_json::Value;
 use super::files::permissions;
 use super::lines::{plural, size};
 use crate::compare::difference::{
-    ChangeKind, FileChange, FileState, ImageDifference, LayerChange, NumberedLayer, PlatformDifference, ValueChange,
+    ChangeKind, FileChange, FileState, FirstDifference, ImageDifference, LayerChange, NumberedLayer,
+    PlatformDifference, ValueChange,
 };
 use crate::image::Digest;
 use crate::inspect::package_changes::{ListedPackage, PackageChange, PackageChanges};
@@ -37,7 +38,21 @@ pub(crate) fn lines(found: &ImageDifference) -> String {
     });
     let heading = (!found.index.is_empty()).then(|| format!("{HEADING}index{HEADING:#}\n"));
     let index = heading.into_iter().chain(found.index.iter().map(value));
-    names.into_iter().chain(index).chain(found.platforms.iter().map(platform)).collect()
+    let first = found.first.iter().map(first);
+    first.chain(names).chain(index).chain(found.platforms.iter().map(platform)).collect()
+}
+
+/// Returns the line of the first difference: `first difference: linux/amd64, layer 2, /app/hello, byte 4711`.
+fn first(found: &FirstDifference) -> String {
+    let parts = [
+        found.platform.as_ref().map(ToString::to_string),
+        found.layer.map(|layer| format!("layer {layer}")),
+        found.path.clone(),
+        found.byte.map(|byte| format!("byte {byte}")),
+        found.value.clone(),
+    ];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    format!("{HEADING}first difference{HEADING:#}: {}\n", clean(&parts.join(", ")))
 }
 
 fn platform(found: &PlatformDifference) -> String {

@@ -85,6 +85,8 @@ pub fn event(event: &Event, elapsed: Duration) -> String {
             let fields = json!({ "image": image, "to": to, "tags": tags, "sent": sent, "unchanged": was_there });
             ("pushed", fields)
         }
+        Event::Reproducing { image, build } => ("reproducing", json!({ "image": image, "build": build })),
+        Event::Reproduced { image } => ("reproduced", json!({ "image": image })),
         Event::Loading { image, engine, platforms } => {
             ("loading", json!({ "image": image, "engine": engine, "platforms": platforms }))
         }

@@ -63,6 +63,8 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
             let seconds = elapsed.as_secs_f64();
             ("Pushed", format!("{image} to {to}{tags} ({} sent) in {seconds:.2}s", size(*sent)))
         }
+        Event::Reproducing { image, build } => ("Reproducing", format!("{image}: {build}")),
+        Event::Reproduced { image } => ("Reproduced", image.clone()),
         Event::Loading { image, engine, platforms } => {
             ("Loading", format!("{image} for {} into {engine}", list(platforms)))
         }
@@ -82,18 +84,7 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
         Event::Validated { image, blobs, bytes } => {
             ("Validated", format!("{image} ({blobs} {}, {})", plural(*blobs, "blob"), size(*bytes)))
         }
-        Event::Signed { image, digest, to, said, was_there: true } => {
-            ("Unchanged", format!("{image} {digest} at {to} is already signed: {}", said.join(", ")))
-        }
-        Event::Signed { image, digest, to, said, .. } => {
-            ("Signed", format!("{image} {digest} at {to}: {}", said.join(", ")))
-        }
-        Event::Attached { artifact_type, subject, to, was_there: true, .. } => {
-            ("Unchanged", format!("{artifact_type} is already attached to {subject} at {to}"))
-        }
-        Event::Attached { artifact_type, subject, to, .. } => {
-            ("Attached", format!("{artifact_type} to {subject} at {to}"))
-        }
+        Event::Signed { .. } | Event::Attached { .. } => attached(event),
         Event::Verified { image, digest, said } => ("Verified", format!("{image} {digest}: {}", said.join(", "))),
         Event::Retrying { attempt: Some((number, most)), is_told: true, pause, .. } => {
             ("Retrying", format!("in {:.1}s: the same again (attempt {number} of {most})", pause.as_secs_f64()))
@@ -131,6 +122,25 @@ fn notice(event: &Event) -> Option<String> {
             Some(format!("{WARNING}warning{WARNING:#}: {message}{}", lines.unwrap_or_default()))
         }
         _ => None,
+    }
+}
+
+/// Returns the verb and the text for what was attached to an image.
+fn attached(event: &Event) -> (&'static str, String) {
+    match event {
+        Event::Signed { image, digest, to, said, was_there: true } => {
+            ("Unchanged", format!("{image} {digest} at {to} is already signed: {}", said.join(", ")))
+        }
+        Event::Signed { image, digest, to, said, .. } => {
+            ("Signed", format!("{image} {digest} at {to}: {}", said.join(", ")))
+        }
+        Event::Attached { artifact_type, subject, to, was_there: true, .. } => {
+            ("Unchanged", format!("{artifact_type} is already attached to {subject} at {to}"))
+        }
+        Event::Attached { artifact_type, subject, to, .. } => {
+            ("Attached", format!("{artifact_type} to {subject} at {to}"))
+        }
+        _ => ("", String::new()),
     }
 }
 

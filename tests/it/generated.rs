@@ -6,7 +6,7 @@ use crate::support::environment;
 use crate::support::process::output;
 use crate::support::project::Project;
 
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 25] = [
     "build",
     "push",
     "index",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 24] = [
     "test",
     "inspect",
     "diff",
+    "reproduce",
     "sbom",
     "validate",
     "generate-key",

@@ -59,6 +59,8 @@ mod registry_prune;
 #[cfg(unix)]
 mod registry_show;
 #[cfg(target_os = "linux")]
+mod reproduce;
+#[cfg(target_os = "linux")]
 mod run;
 mod schema;
 mod secrets;

@@ -44,6 +44,7 @@ mod push;
 mod readers;
 mod registry_prune;
 mod releases;
+mod reproduce;
 mod reproducible;
 mod run;
 mod running;
