@@ -38,6 +38,7 @@
 //! | `cargo-begun`, `cargo-ended` | none: cargo runs in between |
 //! | `cargo-said` | `line` |
 //! | `compiling-allocator` | `name`, `from`: the crate with its sources, `triple` |
+//! | `reproducing`, `reproduced` | `image`; `build`: what its provenance says, in words |
 //! | `advice` | `message` |
 //! | `warning` | `message` |
 //! | `result` | `value`: the line that is printed without `--message-format json` |

@@ -4,11 +4,13 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::snapshots::{AMD64, elf};
 use crate::support::base::BaseImage;
 use crate::support::blob;
 use crate::support::handmade::{Image, Layer, Packing, base};
 use crate::support::process::Ran;
 use crate::support::project::Project;
+use crate::support::strict::{Behaviour, StrictRegistry};
 
 /// A folder with two images as the layouts `a` and `b`.
 fn two(a: Image, b: Image) -> Project {
@@ -223,4 +225,34 @@ fn diff_rejects_what_is_no_image() {
     let words = project.oci(&["diff", "a", "nowhere.tar"]).fails(1);
     assert!(words.contains("there is no OCI layout in nowhere.tar"), "{words}");
     project.oci(&["diff", "a"]).fails(2);
+}
+
+#[test]
+fn diff_of_references_requests_what_differs() {
+    let project = Project::new("x");
+    let registry = StrictRegistry::start(Behaviour::default());
+    let push = |tag: &str, more: &[&str]| {
+        fs::write(project.path("program"), elf(AMD64)).expect("a file");
+        let to = registry.reference(&format!("acme/x:{tag}"));
+        let args =
+            ["push", &to, "--base", "embedded", "--platform", "linux/amd64", "--prebuilt", "linux/amd64=program"];
+        project.oci(&[&args, more].concat()).succeeds();
+        to
+    };
+    let (a, b) = (push("1", &[]), push("2", &["--env", "A=1"]));
+    let requests = |a: &str, b: &str| {
+        let before = registry.log().lines().count();
+        let ran = project.oci(&["diff", a, b]).run();
+        let log = registry.log();
+        let requests = log.lines().skip(before).filter_map(|line| line.split_once(" GET "));
+        let blobs = requests.filter(|(_, target)| target.contains("/blobs/")).count();
+        (ran.status, log.lines().count() - before, blobs, ran.stdout)
+    };
+    // Nothing but what the tags name.
+    let (status, all, blobs, _) = requests(&a, &a);
+    assert!(status == 0 && all <= 4 && blobs == 0, "{all}");
+    // No layer: the configs alone differ. SBOMs are read for their packages.
+    let (status, _, blobs, stdout) = requests(&a, &b);
+    assert!(status == 1 && stdout.contains("\n  + config.Env.A: 1\n") && !stdout.contains(" layer "), "{stdout}");
+    assert!(blobs <= 6, "{blobs}");
 }
