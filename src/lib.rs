@@ -12,7 +12,7 @@
 //! | --- | --- |
 //! | proof | [`fuzz`]: properties of what reads untrusted input, for fuzzers |
 //! | commands | [`commands`]: one file a subcommand: arguments → verbs → outcome |
-//! | pipeline | [`index`](mod@index): images that were built elsewhere → one index · [`publish`]: images → registries, engines, bundles, signatures · [`build`]: a plan → committed layouts · [`testing`]: images → verdicts of tests · [`prune`]: a repository → what nothing in it needs · [`reproduce`](mod@reproduce): provenance → the same build here, compared |
+//! | pipeline | [`index`](mod@index): images that were built elsewhere → one index · [`rebase`]: an image → the same on a new base · [`copy`]: an image with all that is attached → other places · [`publish`]: images → registries, engines, bundles, signatures · [`build`]: a plan → committed layouts · [`testing`]: images → verdicts of tests · [`prune`]: a repository → what nothing in it needs · [`reproduce`](mod@reproduce): provenance → the same build here, compared |
 //! | context | [`context`]: what a run has once, and what it opens by the name that a user typed |
 //! | workshops | [`compile`]: one cargo run for all targets → binaries · [`base`]: a reference → the image below our layers · [`registry`]: the distribution protocol, as a source and a sink · [`engine`]: programs that run images on this machine · [`assets`]: the key `files` → the entries of a layer · [`bundle`]: layers and config → a runtime bundle · [`attest`]: keys, signatures, SBOMs, provenance · [`report`]: events → words, the only place that prints |
 //! | readers | [`inspect`]: what an image says of itself, as data · [`compare`]: two images → what differs, as data · [`plan`]: arguments, Cargo.toml, environment and git → what will be done · [`filesystem`]: the one tree of files that the layers of an image make · [`starter`]: the table and the CI files that `init` writes |
@@ -52,6 +52,7 @@ mod compare;
 pub mod compile;
 pub mod config;
 pub mod context;
+mod copy;
 mod engine;
 pub mod environment;
 mod error;
@@ -70,6 +71,7 @@ pub mod plan;
 mod platform;
 mod prune;
 mod publish;
+mod rebase;
 mod reference;
 pub mod registry;
 mod regular_file;

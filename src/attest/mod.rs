@@ -23,6 +23,7 @@
 //! Rekor) can be made with the feature, but are never verified.
 
 pub(crate) mod artifact_type;
+pub(crate) mod attached;
 pub(crate) mod auditable;
 pub(crate) mod base;
 pub(crate) mod bundle;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::base::ResolvedBase;
 use super::sbom::purl::Purl;
 use super::statement::Statement;
+use crate::image::config::Settings;
 use crate::image::{Digest, predicate};
 use crate::plan::allocator::AllocatorCrate;
 use crate::platform::Platform;
@@ -17,6 +18,12 @@ use crate::release::Release;
 pub(crate) const BUILD_TYPE: &str = "urn:cargo-oci:build:1";
 /// The build type of an index that is made of images which were built elsewhere.
 const INDEX_TYPE: &str = "urn:cargo-oci:index:1";
+/// The build type of an image that was put on a new base.
+const REBASE_TYPE: &str = "urn:cargo-oci:rebase:1";
+/// The parameter with the settings of the config.
+const SETTINGS: &str = "settings";
+/// The parameter of a rebase with those of the build.
+const BUILD: &str = "build";
 /// The builder: this program, whoever runs it.
 const BUILDER: &str = "urn:cargo-oci";
 
@@ -43,6 +50,8 @@ pub(crate) struct BuildParameters {
     pub allocator: String,
     /// The platforms with prebuilt binaries.
     pub prebuilt: Vec<String>,
+    /// What the config sets, without what names the base.
+    pub settings: Settings,
 }
 
 /// The resolved inputs of the build.
@@ -115,6 +124,69 @@ pub(crate) fn index_provenance(subject: (String, Digest), images: &[IndexedImage
     statement(vec![subject], INDEX_TYPE, &json!({ "platforms": platforms }), &inputs)
 }
 
+/// An image that is put on a new base.
+pub(crate) struct RebasedImage<'a> {
+    /// The repository, if it is in one.
+    pub repository: Option<&'a str>,
+    /// The digest that it had.
+    pub digest: &'a Digest,
+    /// The old base.
+    pub old: &'a Digest,
+    /// The new base.
+    pub new: ResolvedBase<'a>,
+}
+
+/// Returns the provenance of an image on a new base, given that of the image on the old one: the image and the new base are its
+/// inputs, and so are the inputs of the image except the old base.
+pub(crate) fn rebase_provenance(
+    subjects: Vec<(String, Digest)>,
+    image: &RebasedImage,
+    before: &Statement,
+) -> Statement {
+    let definition = &before.predicate["buildDefinition"];
+    let mut rebased = json!({ "name": "image", "digest": digest_set(image.digest) });
+    if let Some(repository) = image.repository {
+        rebased["uri"] = json!(purl_of(repository, image.digest));
+    }
+    let base = resolved_dependencies(&Dependencies { base: Some(image.new), ..Dependencies::default() });
+    let mut inputs: Vec<Value> = base.into_iter().chain([rebased]).collect();
+    let old = digest_set(image.old);
+    let theirs = definition["resolvedDependencies"].as_array().into_iter().flatten();
+    // The images before this one are named by its own provenance.
+    inputs.extend(theirs.filter(|input| input["digest"] != old && input["name"] != "image").cloned());
+    let parameters = &definition["externalParameters"];
+    let build = parameters.get(BUILD).unwrap_or(parameters);
+    let parameters = json!({ "base": image.new.reference.to_string(), BUILD: build });
+    statement(subjects, REBASE_TYPE, &parameters, &inputs)
+}
+
+/// What the provenance of an image tells of its build.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ToldBuild {
+    /// What the config sets, without what names the base.
+    pub settings: Option<Settings>,
+    /// Whether its programs are linked with libraries of the base; `None` if that is not told.
+    pub is_dynamic: Option<bool>,
+}
+
+impl ToldBuild {
+    /// Reads the provenance of an image that this program has built or put on a new base.
+    pub(crate) fn of(provenance: &Statement) -> ToldBuild {
+        let parameters = &provenance.predicate["buildDefinition"]["externalParameters"];
+        let build = parameters.get(BUILD).unwrap_or(parameters);
+        let targets = build["targets"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let triples = targets.iter().filter_map(Value::as_str);
+        // Musl programs are static, unless the user's flags say something else: then it is not told.
+        let is_gnu = (!targets.is_empty()).then(|| triples.into_iter().any(|triple| triple.contains("gnu")));
+        ToldBuild { settings: serde_json::from_value(build[SETTINGS].clone()).ok(), is_dynamic: is_gnu }
+    }
+}
+
+/// Returns whether provenance was made by this program.
+pub(crate) fn is_ours(provenance: &Statement) -> bool {
+    provenance.predicate["runDetails"]["builder"]["id"] == BUILDER
+}
+
 fn statement(subjects: Vec<(String, Digest)>, build_type: &str, parameters: &Value, inputs: &[Value]) -> Statement {
     let predicate = json!({
         "buildDefinition": {
@@ -154,6 +226,7 @@ fn external_parameters(parameters: &BuildParameters) -> Value {
         ("features", &parameters.features),
         ("prebuilt", &parameters.prebuilt),
     ];
+    all.insert(SETTINGS.to_owned(), json!(parameters.settings));
     all.extend(lists.into_iter().filter(|(_, list)| !list.is_empty()).map(|(key, list)| (key.to_owned(), json!(list))));
     Value::Object(all)
 }

@@ -52,6 +52,16 @@ pub(crate) struct Verification {
     pub rejected: Vec<RejectedReferrer>,
     /// The predicate types of unsigned SBOMs, provenance and VEX documents.
     pub unsigned: Vec<&'static str>,
+    /// The manifests that hold only what the key has signed: bundles, and documents that equal a signed statement.
+    pub signed: Vec<Digest>,
+}
+
+/// A document without a signature of its own.
+struct CheckedDocument {
+    /// Its predicate type.
+    predicate_type: &'static str,
+    /// Whether it equals a statement that the key has signed.
+    is_signed: bool,
 }
 
 /// What a listed referrer holds.
@@ -63,6 +73,8 @@ struct ReferrerContents {
     rejected: Vec<RejectedReferrer>,
     /// What may be an unsigned document.
     documents: Vec<UnsignedDocument>,
+    /// The manifest, if it holds nothing but bundles of the key.
+    signed: Option<Digest>,
 }
 
 /// What may be an unsigned SBOM, provenance or VEX document.
@@ -118,30 +130,39 @@ impl Verification {
 
     /// Returns the predicate type of an unsigned document, or `None` if it is another document. If the key has signed such
     /// documents, it must equal one of them.
-    fn check_unsigned(&self, source: &dyn Source, document: &UnsignedDocument) -> Result<Option<&'static str>> {
+    fn check_unsigned(&self, source: &dyn Source, document: &UnsignedDocument) -> Result<Option<CheckedDocument>> {
         let UnsignedDocument { digest, content, sbom } = document;
         let json = read_json(source, content)?;
         let (predicate_type, predicate) = match (*sbom, json) {
             (Some(sbom), json) => (sbom, json),
             (None, Some(mut statement)) => match statement["predicateType"].as_str() {
                 // The same image may be built more than once: provenance is not compared.
-                Some(predicate::PROVENANCE) => return Ok(Some(predicate::PROVENANCE)),
+                Some(predicate::PROVENANCE) => {
+                    let predicate = statement["predicate"].take();
+                    let is_signed = self.statements_of(predicate::PROVENANCE).any(|own| own.predicate == predicate);
+                    return Ok(Some(CheckedDocument { predicate_type: predicate::PROVENANCE, is_signed }));
+                }
                 Some(kind) if predicate::is_vex(kind) => (predicate::VEX, Some(statement["predicate"].take())),
                 _ => return Ok(None),
             },
             (None, None) => return Ok(None),
         };
-        let signed = self.statements.iter().map(|signed| &signed.statement);
-        let is_same = |statement: &&Statement| predicate::is_same(&statement.predicate_type, predicate_type);
-        let mut signed = signed.filter(is_same).peekable();
-        if let Some(predicate) = predicate
-            && signed.peek().is_some()
-            && signed.all(|statement| statement.predicate != predicate)
-        {
+        let mut signed = self.statements_of(predicate_type).peekable();
+        let (has_signed, Some(predicate)) = (signed.peek().is_some(), predicate) else {
+            return Ok(Some(CheckedDocument { predicate_type, is_signed: false }));
+        };
+        let is_signed = signed.any(|statement| statement.predicate == predicate);
+        if has_signed && !is_signed {
             let title = predicate::title(predicate_type);
             return Err(miette!(help = TAMPERED, "the {title} {digest} differs from the one signed by the key"));
         }
-        Ok(Some(predicate_type))
+        Ok(Some(CheckedDocument { predicate_type, is_signed }))
+    }
+
+    /// Returns the statements of a type that the key has signed.
+    fn statements_of(&self, predicate_type: &str) -> impl Iterator<Item = &Statement> {
+        let signed = self.statements.iter().map(|signed| &signed.statement);
+        signed.filter(move |statement| predicate::is_same(&statement.predicate_type, predicate_type))
     }
 }
 
@@ -161,12 +182,19 @@ pub(crate) fn verify_referrers(
     for found in each(listed, MANY, |entry| contents(source, entry, subject, key))? {
         verification.statements.extend(found.statements);
         verification.rejected.extend(found.rejected);
+        verification.signed.extend(found.signed);
         documents.extend(found.documents);
     }
-    let unsigned = each(&documents, MANY, |document| {
+    let checked = each(&documents, MANY, |document| {
         verification.check_unsigned(source, document).wrap_err_with(|| unusable(&document.digest, subject))
     })?;
-    verification.unsigned = unsigned.into_iter().flatten().collect();
+    for (document, checked) in documents.iter().zip(checked) {
+        let Some(checked) = checked else { continue };
+        verification.unsigned.push(checked.predicate_type);
+        if checked.is_signed {
+            verification.signed.push(document.digest.clone());
+        }
+    }
     Ok(verification)
 }
 
@@ -191,6 +219,7 @@ fn contents(source: &dyn Source, entry: &Descriptor, subject: &Digest, key: &Pub
         return Ok(contents);
     }
     let sbom = sbom_predicate(&found.artifact_type);
+    let count = found.contents.len();
     for content in found.contents {
         let is_bundle = content.media_type().as_ref() == BUNDLE || found.artifact_type == BUNDLE;
         if is_bundle {
@@ -207,6 +236,8 @@ fn contents(source: &dyn Source, entry: &Descriptor, subject: &Digest, key: &Pub
             contents.documents.push(UnsignedDocument { digest: entry.digest().clone(), content, sbom });
         }
     }
+    let has_only_bundles = count > 0 && contents.statements.len() == count;
+    contents.signed = has_only_bundles.then(|| entry.digest().clone());
     Ok(contents)
 }
 

@@ -34,7 +34,7 @@ mod pipeline;
 pub(crate) mod referrers;
 mod settings;
 mod support;
-mod verify_base;
+pub(crate) mod verify_base;
 
 use std::sync::Arc;
 

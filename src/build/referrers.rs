@@ -4,6 +4,7 @@ use miette::miette;
 use oci_spec::image::Descriptor;
 
 use super::inputs::Inputs;
+use super::settings::own_settings;
 use crate::attest::Statement;
 use crate::attest::base::ResolvedBase;
 use crate::attest::document::{AttachedDocument, StoredDocument};
@@ -136,6 +137,7 @@ impl Attachments<'_> {
             base: without_place(&plan.base),
             compression: plan.packing.compression.to_string(),
             allocator: allocator.map(|_| plan.allocator().to_string()).unwrap_or_default(),
+            settings: own_settings(plan),
             prebuilt: self.whole.prebuilt.iter().map(|given| given.target.platform().to_string()).collect(),
         };
         let commit = self.whole.commit.as_ref();

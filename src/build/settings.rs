@@ -12,6 +12,11 @@ use crate::reference::BaseReference;
 
 /// Returns what the plan sets in the config of an image.
 pub(crate) fn settings(plan: &ImagePlan, base: &Base) -> Settings {
+    Settings { labels: with_base(plan, base, &plan.labels), ..own_settings(plan) }
+}
+
+/// Returns the same, without what names the base.
+pub(crate) fn own_settings(plan: &ImagePlan) -> Settings {
     Settings {
         entrypoint: plan.entrypoint.clone(),
         cmd: plan.cmd.clone(),
@@ -22,7 +27,7 @@ pub(crate) fn settings(plan: &ImagePlan, base: &Base) -> Settings {
         expose: plan.expose.iter().map(ToString::to_string).collect(),
         volumes: plan.volumes.iter().map(ToString::to_string).collect(),
         stop_signal: plan.stop_signal.as_ref().map(ToString::to_string),
-        labels: with_base(plan, base, &plan.labels),
+        labels: plan.labels.clone(),
         created: plan.created.to_string(),
     }
 }

@@ -9,7 +9,7 @@ use super::attest::SignerArgs;
 use super::inspect::platform;
 use super::registry::RegistryArgs;
 use super::talk::{CommandArgs, TalkArgs};
-use crate::config::check::{check_tag, key_value};
+use crate::config::check::{key_value, typed_tag};
 use crate::platform::Platform;
 
 /// The arguments of `cargo oci index`.
@@ -24,7 +24,7 @@ pub struct IndexArgs {
     #[arg(long, value_name = "PLATFORM[,…]", value_delimiter = ',', value_parser = platform)]
     pub require: Vec<Platform>,
     /// Set this tag, besides that of REF, and in place of those in metadata files (repeatable)
-    #[arg(short, long = "tag", value_name = "TAG", value_parser = tag)]
+    #[arg(short, long = "tag", value_name = "TAG", value_parser = typed_tag)]
     pub tags: Vec<String>,
     /// Add an annotation to the index (repeatable)
     #[arg(long = "annotation", value_name = "KEY=VALUE", value_parser = key_value)]
@@ -56,10 +56,6 @@ pub struct IndexArgs {
     /// Output.
     #[command(flatten)]
     pub talk: TalkArgs,
-}
-
-fn tag(text: &str) -> Result<String, String> {
-    check_tag(text).map(|()| text.to_owned())
 }
 
 impl CommandArgs for IndexArgs {

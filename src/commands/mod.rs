@@ -7,6 +7,7 @@ mod build;
 mod bundle;
 mod cache;
 mod completions;
+mod copy;
 mod diff;
 mod generate_key;
 mod index;
@@ -18,6 +19,7 @@ mod logout;
 mod man;
 mod outcome;
 mod push;
+mod rebase;
 mod referrers;
 mod registry;
 mod reproduce;
@@ -36,10 +38,10 @@ use clap::{Parser, Subcommand};
 pub use outcome::Outcome;
 
 use crate::cli::{
-    AttachArgs, BuildArgs, BundleArgs, CacheArgs, CommandArgs, CompletionsArgs, DiffArgs, GenerateKeyArgs, IndexArgs,
-    InitArgs, InspectArgs, LoadArgs, LoginArgs, LogoutArgs, ManArgs, MessageFormat, NamedArgs, PushArgs, ReferrersArgs,
-    RegistryArgs, RegistryToolArgs, ReproduceArgs, RunArgs, SbomArgs, SchemaArgs, SignArgs, TalkArgs, TestArgs,
-    VerifyArgs, WithFormat,
+    AttachArgs, BuildArgs, BundleArgs, CacheArgs, CommandArgs, CompletionsArgs, CopyArgs, DiffArgs, GenerateKeyArgs,
+    IndexArgs, InitArgs, InspectArgs, LoadArgs, LoginArgs, LogoutArgs, ManArgs, MessageFormat, NamedArgs, PushArgs,
+    RebaseArgs, ReferrersArgs, RegistryArgs, RegistryToolArgs, ReproduceArgs, RunArgs, SbomArgs, SchemaArgs, SignArgs,
+    TalkArgs, TestArgs, VerifyArgs, WithFormat,
 };
 use crate::context::GlobalContext;
 use crate::error::Result;
@@ -129,6 +131,18 @@ commands! {
     /// index of all, with the digest that a build on one machine has. Attachments and signatures of the parts come along; the
     /// index gets its own SBOM and provenance. Moves the tags last. Prints `REGISTRY/REPOSITORY@sha256:…` for each index.
     Index(WithFormat<IndexArgs>) => index::run,
+    /// Put an image that was built before on a new base, without source and compiler
+    ///
+    /// The layers of the program stay as they are; config, manifest and index are made anew, as a rebuild on the new base makes
+    /// them, and so are SBOM and provenance. Works only for images that cargo oci has built, and that fit the new base. Moves
+    /// the tags last, unless they have moved meanwhile. Prints a line for each image: `REGISTRY/REPOSITORY@sha256:…`.
+    Rebase(RebaseArgs) => rebase::run,
+    /// Copy an image, with all that is attached, to other registries, layouts or archives
+    ///
+    /// Copies all platforms, signatures, SBOMs and other attachments by digest: mounted within a registry, else streamed without
+    /// a file between. What is there is not sent again. Moves the tags last. Prints a line for each image and destination:
+    /// `REGISTRY/REPOSITORY@sha256:…`.
+    Copy(CopyArgs) => copy::run,
     /// Build an image and load it into Docker, Podman, nerdctl, containerd, kind, minikube or k3d
     ///
     /// Builds for the engine's own platform, or for `--platform`, and sends only what the engine lacks. Prints the name of

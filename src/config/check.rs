@@ -13,6 +13,14 @@ pub(crate) fn check_tag(tag: &str) -> Result<(), String> {
     if is_tag(tag) { Ok(()) } else { Err(invalid_tag(tag)) }
 }
 
+/// Returns a tag that was typed.
+///
+/// # Errors
+/// Returns the rule that it breaks.
+pub(crate) fn typed_tag(text: &str) -> Result<String, String> {
+    check_tag(text).map(|()| text.to_owned())
+}
+
 pub(super) fn is_tag(tag: &str) -> bool {
     tag.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
         && tag.chars().all(is_tag_character)

@@ -45,8 +45,11 @@ pub(crate) fn difference(
     let ((a, a_root), (b, b_root)) = (a.wrap_err_with(|| unread(names[0]))?, b.wrap_err_with(|| unread(names[1]))?);
     let is_read = a_root.digest() != b_root.digest();
     let read = |image: &OpenImage, root: &Descriptor, name: &BaseReference| {
+        if !is_read {
+            return Ok(None);
+        }
         let info = info(image, root, extent, context).map_err(|error| explained(error, name));
-        is_read.then_some(info).transpose().wrap_err_with(|| unread(name))
+        info.map(Some).wrap_err_with(|| unread(name))
     };
     let (of_a, of_b) = (read(&a, &a_root, names[0])?, read(&b, &b_root, names[1])?);
     let [a, b] = [&a, &b].map(|image| ProgressSource {

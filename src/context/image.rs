@@ -230,6 +230,35 @@ impl<'a> OpenImage<'a> {
         }
     }
 
+    /// Returns the tag or digest that was named.
+    pub(crate) fn name(&self) -> Option<&TagOrDigest> {
+        self.name.as_ref()
+    }
+
+    /// Returns what a tag of a repository names, or `None` if there is no such tag, or no repository.
+    ///
+    /// # Errors
+    /// Returns an error if the registry does not respond.
+    pub(crate) fn tagged(&self, tag: &str) -> Result<Option<Descriptor>> {
+        match &self.place {
+            OpenLocation::Registry(registry) => registry.find(tag),
+            _ => Ok(None),
+        }
+    }
+
+    /// Returns the tags of a repository, except those that name what is attached to images.
+    ///
+    /// # Errors
+    /// Returns an error if it is no repository, or the registry does not respond.
+    pub(crate) fn tags(&self) -> Result<Vec<String>> {
+        let OpenLocation::Registry(registry) = &self.place else {
+            return Err(miette!(help = WAYS, "it is no repository"));
+        };
+        let mut tags = registry.tags()?;
+        tags.retain(|tag| !is_about_a_digest(tag));
+        Ok(tags)
+    }
+
     /// Returns the image that was named, or the only one.
     ///
     /// # Errors
@@ -265,6 +294,12 @@ impl<'a> OpenImage<'a> {
         }
         Ok(roots)
     }
+}
+
+/// Returns whether a tag names what is attached to a digest (distribution-spec, "Referrers Tag Schema"; cosign 2).
+fn is_about_a_digest(tag: &str) -> bool {
+    let hex = tag.strip_prefix("sha256-").map(|rest| rest.split('.').next().unwrap_or(rest));
+    hex.is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// Returns the error of an image that exists only for other platforms.

@@ -136,6 +136,15 @@ pub enum Event {
         /// Its platforms.
         platforms: Vec<Platform>,
     },
+    /// An image is being put on a new base.
+    Rebasing {
+        /// The image as the user named it.
+        image: String,
+        /// The new base.
+        base: String,
+        /// Whether it is on that base already.
+        unchanged: bool,
+    },
     /// The push of an image has begun.
     Pushing {
         /// The name of the image.

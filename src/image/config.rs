@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::digest::DiffId;
@@ -13,7 +14,8 @@ use super::json::strings;
 use crate::platform::Platform;
 
 /// The settings that override or extend the base's config.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub(crate) struct Settings {
     /// The program and its first arguments. Replaces the base's Entrypoint and Cmd.
     pub entrypoint: Vec<String>,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use miette::{Context, IntoDiagnostic, Report, miette};
-use oci_spec::image::{ANNOTATION_CREATED, ANNOTATION_REF_NAME, ANNOTATION_VERSION, Descriptor};
+use oci_spec::image::{ANNOTATION_CREATED, ANNOTATION_REF_NAME, ANNOTATION_VERSION, Descriptor, Digest};
 
 use super::agreement::{add, check, check_required, common_annotations, remove, warn_of_bases};
 use super::documents::{IndexSubject, PartDocuments, of_index};
@@ -18,22 +18,18 @@ use crate::event::{Event, MadeIndex, MadeManifest};
 use crate::image::manifest::{Annotations, Document, Manifest, index_of_entries};
 use crate::parallel::{MANY, each};
 use crate::platform::Platform;
+use crate::publish::attachments::{AttachmentSource, attach, attach_missing};
 use crate::publish::sign::ImageSigner;
 use crate::publish::tags::{TagMove, TagMoves};
 use crate::reference::BaseReference;
 use crate::registry::Registry;
 use crate::registry::download::FetchedManifest;
-use crate::registry::referrers::RejectedReferrers;
-use crate::registry::referrers_tag::ListCheck;
-use crate::registry::refusal::reason;
 use crate::registry::tag_edit::{TagChange, TagEdit};
 use crate::store::{Fallback, Memory, Sink, Source, copy};
 use crate::unique::each_once;
 
 /// How often an index is changed if other clients change it too.
 const MAX_EDITS: u32 = 16;
-/// How deep attachments of attachments are copied.
-const MAX_NESTED: usize = 2;
 
 /// How indexes are made.
 pub(crate) struct IndexBuilder<'a> {
@@ -226,42 +222,12 @@ impl IndexWork<'_, '_> {
         let attestations = open.parts.iter().flat_map(|part| part.attestations.iter().map(|(one, _)| one));
         let roots: Vec<_> = open.parts.iter().map(|part| &part.descriptor).chain(attestations).cloned().collect();
         copy(source, &self.registry, &roots)?;
-        let subjects: Vec<_> = open.parts.iter().map(|part| part.descriptor.clone()).collect();
-        self.copy_attachments(open, &subjects, MAX_NESTED)
-    }
-
-    fn copy_attachments(&self, open: &OpenParts, subjects: &[Descriptor], depth: usize) -> Result<()> {
-        let missing = each(subjects, MANY, |subject| {
-            let theirs = open.place.referrers(&self.registry, subject.digest())?;
-            if theirs.is_empty() {
-                return Ok(Vec::new());
-            }
-            let known = self.registry.referrers(subject.digest())?;
-            Ok(theirs.into_iter().filter(|one| known.iter().all(|known| known.digest() != one.digest())).collect())
-        })?;
-        let missing: Vec<Descriptor> = missing.into_iter().flatten().collect();
-        if missing.is_empty() {
-            return Ok(());
-        }
-        self.attach_manifests(&missing, open.place.source(&self.registry))?;
-        if depth > 1 { self.copy_attachments(open, &missing, depth - 1) } else { Ok(()) }
-    }
-
-    /// Attaches manifests, and warns of those that the registry rejects.
-    fn attach_manifests(&self, manifests: &[Descriptor], source: &dyn Source) -> Result<()> {
-        let accepted = self.registry.attach_accepted(manifests, source)?;
-        let mut rejected = accepted.rejected;
-        rejected.extend(self.registry.finish_lists(accepted.lists, ListCheck::Once)?);
-        let warnings = rejected.iter().map(|rejected: &RejectedReferrers| {
-            format!(
-                "{} has the image without its attachments of the type {}: {}",
-                self.registry.location(),
-                rejected.types.join(" and "),
-                reason(&rejected.cause)
-            )
-        });
-        for warning in each_once(warnings) {
-            self.builder.context.warn_once(warning);
+        let list = |subject: &Digest| open.place.referrers(&self.registry, subject);
+        let attachments = AttachmentSource { source, list: &list };
+        let mut subjects: Vec<_> = open.parts.iter().map(|part| part.descriptor.digest().clone()).collect();
+        for level in attachments.all(&subjects)? {
+            attach_missing(&self.registry, &subjects, &level, source, self.builder.context)?;
+            subjects = level.iter().map(|manifest| manifest.digest().clone()).collect();
         }
         Ok(())
     }
@@ -285,7 +251,7 @@ impl IndexWork<'_, '_> {
         };
         let documents = of_index(&IndexSubject { named, root }, &parts)?;
         let manifests: Vec<_> = documents.iter().map(|document| document.store(created, memory).manifest).collect();
-        if manifests.is_empty() { Ok(()) } else { self.attach_manifests(&manifests, memory) }
+        if manifests.is_empty() { Ok(()) } else { attach(&self.registry, &manifests, memory, self.builder.context) }
     }
 
     fn sign(&self, root: &Descriptor, signer: &Signer) -> Result<()> {

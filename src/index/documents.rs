@@ -1,24 +1,22 @@
 //! What is attached to an index: its SBOMs, its provenance and its VEX documents, made of those of its parts.
 
-use miette::IntoDiagnostic;
-use oci_spec::image::{Descriptor, Digest};
+use oci_spec::image::Descriptor;
 use serde_json::Value;
 
 use super::part::{IndexPart, PartPlace};
 use crate::attest::Statement;
+use crate::attest::attached::{AttachedContent, AttachedKind};
 use crate::attest::document::AttachedDocument;
 use crate::attest::provenance::{IndexedImage, index_provenance};
-use crate::attest::referrer::ReferrerManifest;
 use crate::attest::sbom::contents::SbomSubject;
 use crate::attest::sbom::merge::{is_ours, merge};
 use crate::attest::statement::IN_TOTO;
 use crate::config::SbomFormat;
-use crate::config::sbom::SPDX_AS_TEXT;
 use crate::error::Result;
 use crate::image::predicate;
 use crate::parallel::{MANY, each};
 use crate::registry::Registry;
-use crate::store::{LimitedSource, MAX_DOCUMENT_BYTES, Source, read};
+use crate::store::LimitedSource;
 
 /// What is attached to a part.
 #[derive(Default)]
@@ -44,12 +42,12 @@ impl PartDocuments {
         let digest = part.descriptor.digest();
         let referrers = place.referrers(here, digest)?;
         let source = LimitedSource::new(place.source(here));
-        let read = each(&referrers, MANY, |entry| Ok(content(&source, entry, digest)))?;
+        let read = each(&referrers, MANY, |entry| Ok(AttachedContent::read(&source, entry, digest)))?;
         let mut documents = PartDocuments::default();
         for content in read.into_iter().flatten() {
-            match content {
-                Content::Sbom(format, sbom) => documents.sboms.push((format, sbom)),
-                Content::Statement(statement) => documents.statements.push(statement),
+            match content.kind {
+                AttachedKind::Sbom(format, sbom) => documents.sboms.push((format, sbom)),
+                AttachedKind::Statement(statement) => documents.statements.push(statement),
             }
         }
         Ok(documents)
@@ -70,36 +68,6 @@ impl PartDocuments {
     fn vex(&self) -> impl Iterator<Item = &Statement> {
         self.statements.iter().filter(|statement| predicate::is_vex(&statement.predicate_type))
     }
-}
-
-enum Content {
-    Sbom(SbomFormat, Value),
-    Statement(Statement),
-}
-
-fn content(source: &dyn Source, entry: &Descriptor, subject: &Digest) -> Option<Content> {
-    let listed = entry.artifact_type().as_ref().map(ToString::to_string);
-    let is_read = |kind: &str| kind == IN_TOTO || format(kind).is_some();
-    if listed.is_some_and(|kind| !is_read(&kind)) {
-        return None;
-    }
-    let found = ReferrerManifest::read(source, entry).ok()?;
-    let [content] = &found.contents[..] else { return None };
-    let is_about = found.subject.is_some_and(|found| found.digest() == subject);
-    if !is_about || !is_read(&found.artifact_type) || content.size() > MAX_DOCUMENT_BYTES {
-        return None;
-    }
-    let bytes = read(source, content).ok()?;
-    match format(&found.artifact_type) {
-        Some(format) => Some(Content::Sbom(format, serde_json::from_slice(&bytes).into_diagnostic().ok()?)),
-        None => Statement::read(&bytes).ok().filter(|statement| statement.is_about(subject)).map(Content::Statement),
-    }
-}
-
-fn format(artifact_type: &str) -> Option<SbomFormat> {
-    let is_it = |format: &SbomFormat| format.media_type() == artifact_type;
-    let as_text = (artifact_type == SPDX_AS_TEXT).then_some(SbomFormat::Spdx);
-    SbomFormat::ALL.into_iter().find(is_it).or(as_text)
 }
 
 /// Returns the documents of an index: an SBOM in each format in which all parts have one of ours, provenance if a part has it,

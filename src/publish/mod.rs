@@ -3,6 +3,7 @@
 //! A push sends blobs → manifests by digest, and beside them what is attached → the index and its tags, to every repository of an
 //! image.
 
+pub(crate) mod attachments;
 pub(crate) mod bundles;
 mod destination;
 pub(crate) mod dry_run;

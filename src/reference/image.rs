@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use oci_spec::image::Digest;
+
 use super::error::ReferenceError;
 use super::grammar::{self, GrammarError};
 use super::name::TagOrDigest;
@@ -58,6 +60,23 @@ fn reason(text: &str, error: &GrammarError) -> String {
 }
 
 impl Reference {
+    /// Returns whether a text names a tag or a digest, and not only a repository.
+    pub(crate) fn is_named_in(text: &str) -> bool {
+        grammar::parse(text).is_ok_and(|parts| parts.tag.is_some() || parts.digest.is_some())
+    }
+
+    /// Returns the reference to the tag, which may be beside a digest; `None` without a tag.
+    pub(crate) fn without_digest(&self) -> Option<Reference> {
+        let tag = self.name.tag().or(self.tag_beside.as_deref())?.to_owned();
+        Some(Reference { tag_beside: None, name: TagOrDigest::Tag(tag), ..self.clone() })
+    }
+
+    /// Returns the reference to a digest, with the tag beside it.
+    pub(crate) fn pinned_to(&self, digest: &Digest) -> Reference {
+        let tag_beside = self.name.tag().map(str::to_owned).or_else(|| self.tag_beside.clone());
+        Reference { tag_beside, name: TagOrDigest::Digest(digest.clone()), ..self.clone() }
+    }
+
     /// Returns whether it is on Docker Hub, as all short names are.
     pub(crate) fn is_on_docker_hub(&self) -> bool {
         self.registry == "docker.io"

@@ -64,13 +64,8 @@ impl Registry<'_> {
     /// Returns an error if there is no such repository, or no valid response.
     pub(crate) fn listing(&self) -> Result<RepositoryListing> {
         self.client.authorizer.allow_push();
-        let (tags, manifests) = self.runtime.block_on(list(&self.client)).map_err(|error| {
-            if error.status() == Some(StatusCode::NOT_FOUND) {
-                self.missing("tags", error)
-            } else {
-                self.explain(error)
-            }
-        })?;
+        let (tags, manifests) =
+            self.runtime.block_on(list(&self.client)).map_err(|error| self.missing("tags", error))?;
         if let Some(manifests) = manifests {
             return Ok(RepositoryListing { manifests, is_complete: true });
         }
@@ -84,6 +79,15 @@ impl Registry<'_> {
             }
         }
         Ok(RepositoryListing { manifests, is_complete: false })
+    }
+
+    /// Returns the tags of the repository.
+    ///
+    /// # Errors
+    /// Returns an error if there is no such repository, or no valid response.
+    pub(crate) fn tags(&self) -> Result<Vec<String>> {
+        let listed = self.runtime.block_on(list(&self.client)).map_err(|error| self.missing("tags", error))?;
+        Ok(listed.0)
     }
 
     /// Deletes a manifest (distribution-spec, "Deleting Manifests").

@@ -128,6 +128,14 @@ impl<'a> Registry<'a> {
     /// Returns an error if the response is neither a success nor a 404.
     pub fn tagged(&self, tag: &str) -> Result<Option<Descriptor>> {
         self.client.authorizer.allow_push();
+        self.find(tag)
+    }
+
+    /// Returns the same, for callers that only pull.
+    ///
+    /// # Errors
+    /// Returns an error if the response is neither a success nor a 404.
+    pub(crate) fn find(&self, tag: &str) -> Result<Option<Descriptor>> {
         self.runtime.block_on(download::resolve_tag(&self.client, tag)).map_err(|error| self.explain(error))
     }
 

@@ -81,6 +81,9 @@ pub fn event(event: &Event, elapsed: Duration) -> String {
         Event::Indexing { image, to, platforms } => {
             ("indexing", json!({ "image": image, "to": to, "platforms": platforms }))
         }
+        Event::Rebasing { image, base, unchanged } => {
+            ("rebasing", json!({ "image": image, "base": base, "unchanged": unchanged }))
+        }
         Event::Pushing { image, to } => ("pushing", json!({ "image": image, "to": to })),
         Event::Pushed { image, to, tags, sent, was_there } => {
             let fields = json!({ "image": image, "to": to, "tags": tags, "sent": sent, "unchanged": was_there });

@@ -54,6 +54,7 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
             ("Bundling", format!("{image} {platform} ({layers} {}, {})", plural(*layers, "layer"), size(*bytes)))
         }
         Event::Indexing { image, to, platforms } => ("Indexing", format!("{image} at {to} for {}", list(platforms))),
+        Event::Rebasing { image, base, unchanged } => rebasing(image, base, *unchanged),
         Event::Pushing { image, to } => ("Pushing", format!("{image} to {to}")),
         Event::Pushed { image, to, tags, was_there: true, .. } if tags.is_empty() => {
             ("Unchanged", format!("{image} is already at {to}"))
@@ -109,6 +110,15 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
         }
     };
     Some(format!("{} {}", verb_column(verb), sanitize(&text)))
+}
+
+/// Returns the line of an image that is put on a new base.
+fn rebasing(image: &str, base: &str, unchanged: bool) -> (&'static str, String) {
+    if unchanged {
+        ("Unchanged", format!("{image} is on {base} already"))
+    } else {
+        ("Rebasing", format!("{image} on {base}"))
+    }
 }
 
 /// Returns the line of a warning or of advice.

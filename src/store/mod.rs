@@ -10,13 +10,14 @@
 //! | [`graph`] | the one walk through indexes and manifests |
 //! | `copy`, [`validate`], [`layer`] | what is done with an image: copied, validated, unpacked |
 //! | [`layout`], [`archive`], [`cache`], [`memory`] | stores |
-//! | [`progress`], [`limited`] | a source that reports progress, and one that yields only so much |
+//! | [`progress`], [`limited`], [`documents`] | a source that reports progress, one that yields only so much, one that reads documents once |
 //! | [`atomic`], [`fingerprint`], [`reflink`] | files: replaced atomically, unchanged since, shared |
 
 pub mod archive;
 pub(crate) mod atomic;
 pub(crate) mod cache;
 mod copy;
+pub(crate) mod documents;
 pub(crate) mod error;
 pub(crate) mod file;
 pub(crate) mod fingerprint;

@@ -6,10 +6,12 @@ use crate::support::environment;
 use crate::support::process::output;
 use crate::support::project::Project;
 
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 27] = [
     "build",
     "push",
     "index",
+    "rebase",
+    "copy",
     "load",
     "run",
     "bundle",

@@ -27,6 +27,7 @@ mod bundle;
 mod cache;
 #[cfg(target_os = "linux")]
 mod commits;
+mod copy;
 mod diff;
 #[cfg(target_os = "linux")]
 mod disk;
@@ -54,6 +55,7 @@ mod odd_bases;
 mod personalities;
 mod push;
 mod reading_back;
+mod rebase;
 mod refusals;
 mod registry_prune;
 #[cfg(unix)]

@@ -53,6 +53,7 @@ pub struct BaseImage {
     glibc: bool,
     debian: Option<&'static str>,
     riscv64: bool,
+    made: Option<&'static str>,
 }
 
 /// A base image in an OCI layout.
@@ -131,11 +132,23 @@ impl BaseImage {
         self
     }
 
+    /// Made at another time than 1970, which its configs say.
+    pub fn made(mut self, time: &'static str) -> BaseImage {
+        self.made = Some(time);
+        self
+    }
+
     /// Writes it as an OCI layout into `folder`. The same image has the same digests each time.
     pub fn write(&self, folder: &Path) -> WrittenBase {
         fs::create_dir_all(folder.join("blobs/sha256")).expect("a folder for the layout");
-        let layout =
-            Layout { folder, docker_types: self.docker_types, big: self.big, glibc: self.glibc, debian: self.debian };
+        let layout = Layout {
+            folder,
+            docker_types: self.docker_types,
+            big: self.big,
+            glibc: self.glibc,
+            debian: self.debian,
+            made: self.made.unwrap_or(CREATED),
+        };
         let all = PLATFORMS.into_iter().chain(self.riscv64.then_some(RISCV64));
         let wanted = |platform: &&str| self.single.as_deref().is_none_or(|one| one == *platform);
         let parts: Vec<(BasePlatform, Value)> = all.filter(wanted).map(|platform| layout.image(platform)).collect();
@@ -246,6 +259,7 @@ struct Layout<'a> {
     big: usize,
     glibc: bool,
     debian: Option<&'static str>,
+    made: &'static str,
 }
 
 impl Layout<'_> {
@@ -299,7 +313,7 @@ impl Layout<'_> {
             diff_ids.push(sha256(&tar));
             layers.push(self.put(self.media_type(Type::Layer(packing)), &packing.pack(&tar)));
         }
-        let config = config(&platform_fields, &diff_ids);
+        let config = config(&platform_fields, &diff_ids, self.made);
         let config = self.put(self.media_type(Type::Config), config.to_string().as_bytes());
         let (config_digest, layer_digests) =
             (text(&config, "digest"), layers.iter().map(|layer| text(layer, "digest")).collect());
@@ -404,13 +418,13 @@ fn platform_fields(platform: &str) -> Value {
     names.into_iter().zip(platform.split('/')).collect()
 }
 
-fn config(platform: &Value, diff_ids: &[String]) -> Value {
+fn config(platform: &Value, diff_ids: &[String], made: &str) -> Value {
     let step = json!({ "created": CREATED, "created_by": "bazel build //static" });
     let mut history = vec![step; diff_ids.len()];
     history.push(json!({ "created": CREATED, "created_by": "USER 65532", "empty_layer": true }));
     let mut config = platform.clone();
     object(&mut config).extend([
-        ("created".to_owned(), json!(CREATED)),
+        ("created".to_owned(), json!(made)),
         ("config".to_owned(), run_config()),
         ("rootfs".to_owned(), json!({ "type": "layers", "diff_ids": diff_ids })),
         ("history".to_owned(), json!(history)),

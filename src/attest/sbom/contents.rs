@@ -119,7 +119,7 @@ fn begin(image: SbomSubject, platform: Option<&Platform>) -> Bom {
 }
 
 /// Returns the id and the component of the base image.
-fn base_component(base: &ResolvedBase) -> (String, Component) {
+pub(super) fn base_component(base: &ResolvedBase) -> (String, Component) {
     let (repository, digest) = (base.repository(), base.digest);
     let name = match (&repository, base.reference) {
         (Some(repository), _) => repository,

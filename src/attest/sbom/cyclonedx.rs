@@ -35,7 +35,7 @@ fn dependency(bom: &Bom, id: &str) -> Value {
     json!({ "ref": id, "dependsOn": needs })
 }
 
-fn component(id: &str, made: &Component) -> Value {
+pub(super) fn component(id: &str, made: &Component) -> Value {
     let kind = match made.kind {
         ComponentKind::Image | ComponentKind::Base => "container",
         ComponentKind::Program => "file",

@@ -20,6 +20,7 @@ mod cyclonedx;
 mod license;
 mod lock;
 pub(crate) mod merge;
+pub(crate) mod moved;
 pub(crate) mod purl;
 mod spdx;
 

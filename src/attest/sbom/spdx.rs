@@ -57,7 +57,7 @@ pub(super) fn with_namespace(mut document: Value, name: &str) -> Value {
     document
 }
 
-fn package(id: &str, made: &Component) -> Value {
+pub(super) fn package(id: &str, made: &Component) -> Value {
     let purpose = match made.kind {
         ComponentKind::Image | ComponentKind::Base => "CONTAINER",
         ComponentKind::Program => "APPLICATION",
@@ -125,7 +125,7 @@ pub(super) fn relationship(one: &str, kind: &str, other: &str) -> Value {
 }
 
 /// Returns a unique identifier of letters, digits, `.` and `-` (section 7.2).
-fn name(id: &str, made: &Component) -> String {
+pub(super) fn name(id: &str, made: &Component) -> String {
     let unique = sha256(id.as_bytes());
     format!("SPDXRef-{}-{}", plain(&made.name), &unique.digest()[..16])
 }
