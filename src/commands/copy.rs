@@ -36,8 +36,8 @@ pub(crate) fn run(args: &CopyArgs, context: &GlobalContext) -> Result<Outcome> {
     let once = ReadOnce::new(image.source());
     let roots = roots(args, &image, repository)?;
     let listed = group_by_subject(image.source(), image.entries());
-    let mut copies = Vec::new();
-    for root in &roots {
+    let image_name = image_name(&from);
+    let copies = each(&roots, FEW, |root| {
         let name = from.with_digest(root.descriptor.digest().as_ref());
         let source = CopySource {
             image: &image,
@@ -50,12 +50,12 @@ pub(crate) fn run(args: &CopyArgs, context: &GlobalContext) -> Result<Outcome> {
             referrers: args.referrers,
             context,
         };
-        let image = image_name(&from);
         let tags = if args.tags.is_empty() { root.tags.clone() } else { each_once(args.tags.iter().cloned()) };
-        copies.extend(each(&destinations, FEW, |destination| {
-            Copier { source: &source, destination, image: &image }.copy(&root.descriptor, &tags)
-        })?);
-    }
+        each(&destinations, FEW, |destination| {
+            Copier { source: &source, destination, image: &image_name }.copy(&root.descriptor, &tags)
+        })
+    })?;
+    let copies = copies.into_iter().flatten();
     Ok(Outcome::Results(each_once(copies)))
 }
 

@@ -67,7 +67,11 @@ impl CopyDestination {
 
 /// Returns whether a text is meant as a path.
 fn is_path(text: &str) -> bool {
-    let path = Path::new(text);
+    let parsed = LayoutReference::parse(text);
+    let path = parsed.as_ref().map_or(Path::new(text), |place| &place.path);
+    if text.starts_with("oci:") || text.starts_with("oci-archive:") {
+        return false;
+    }
     text.starts_with(['.', '/', '~'])
         || path.extension().is_some_and(|extension| extension == "tar")
         || path.join("index.json").is_file()
@@ -88,7 +92,7 @@ mod tests {
             assert!(matches!(found.place, DestinationPlace::Layout(_)), "{text}");
             assert_eq!(found.tag.as_deref(), tag);
         }
-        for text in ["a.tar", "oci-archive:a", "./b/a.tar"] {
+        for text in ["a.tar", "oci-archive:a", "oci-archive:a.tar", "./b/a.tar", "b/a.tar:1"] {
             assert!(matches!(of(text).place, DestinationPlace::Archive(_)), "{text}");
         }
         let digest = format!("ghcr.io/acme/x@sha256:{}", "0".repeat(64));

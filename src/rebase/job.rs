@@ -139,6 +139,7 @@ impl<'a> OpenRebase<'a> {
             )
         });
         let old = old.wrap_err_with(|| format!("cannot read the base {} that it was built on", self.old_place))?;
+        self.image.split(&old);
         let new = bases.find(&self.new_place, &choices);
         let new = new.wrap_err_with(|| format!("cannot rebase it on {}", self.new_place))?;
         if let (None, Some(root)) = (&self.image.base, &old.root) {

@@ -4,7 +4,8 @@ use miette::{Context, IntoDiagnostic, Report, miette};
 use oci_spec::image::{ANNOTATION_BASE_IMAGE_DIGEST, ANNOTATION_BASE_IMAGE_NAME, Descriptor, Digest};
 use serde_json::Value;
 
-use crate::context::subject::signable_manifests;
+use crate::base::Base;
+use crate::context::subject::{SignableManifest, signable_manifests};
 use crate::error::Result;
 use crate::image::config::{History, Object};
 use crate::image::digest::DiffId;
@@ -108,9 +109,8 @@ impl BuiltOn {
         let manifests = signable_manifests(&source, root)?;
         // The index itself is the first.
         let manifests = if parsed.is_index() { &manifests[1..] } else { &manifests[..] };
-        let read_one = |listed: &crate::context::subject::SignableManifest| {
-            BuiltImagePart::read(source, &listed.descriptor, listed.platform.as_ref())
-        };
+        let read_one =
+            |listed: &SignableManifest| BuiltImagePart::read(source, &listed.descriptor, listed.platform.as_ref());
         let images = each(manifests, MANY, read_one)?;
         let [first, rest @ ..] = &images[..] else {
             return Err(miette!(help = REBUILD, "it is an index without images"));
@@ -124,6 +124,19 @@ impl BuiltOn {
             ));
         }
         Ok(BuiltOn { root: root.clone(), has_index: parsed.is_index(), annotations: parsed.annotations, images, base })
+    }
+
+    /// Tells our layers from those of the base, which this program may have built too.
+    pub(crate) fn split(&mut self, base: &Base) {
+        for part in &mut self.images {
+            let Some(below) = base.images.iter().find(|image| image.target == part.target) else { continue };
+            let mut layers = std::mem::take(&mut part.below);
+            layers.append(&mut part.own);
+            let above = layers.len().saturating_sub(below.layers.len()).min(part.histories.len()).max(1);
+            part.own = layers.split_off(layers.len() - above);
+            part.histories.drain(..part.histories.len() - above);
+            part.below = layers;
+        }
     }
 
     /// Returns the platforms, as choices of a base.

@@ -202,6 +202,9 @@ impl<'a> Rebaser<'a> {
     }
 
     fn check(&self, rebase: &Rebase, base: &str) -> Result<()> {
+        if rebase.new.base.root.as_ref().is_some_and(|root| root.digest() == rebase.open.image.root.digest()) {
+            return Err(miette!(help = "name another base with `--onto`", "{base} is that image itself"));
+        }
         let source: &dyn Source = rebase.open.place.source();
         for part in &rebase.open.image.images {
             let (below, above) = (rebase.old.image_for(part)?, rebase.new.image_for(part)?);

@@ -306,6 +306,7 @@ fn image_that_does_not_fit_is_refused() {
     refused(&scene.registry.reference("base/one:1"), "has no image for linux/arm64");
     refused("scratch", "over `scratch`, an image has folders of its own");
     refused(&scene.registry.reference("base/none:1"), "cannot rebase it on");
+    refused(&image, "is that image itself");
     // An image of another tool, and one that another tool has changed.
     let foreign = scene.registry.reference(&format!("{BASE}:{TAG}"));
     let said = scene.rebase(&[&foreign]).fails(1);
@@ -324,4 +325,20 @@ fn older_base_is_warned_of_and_other_attachments_are_named() {
     let said = scene.rebase(&[&image]).succeeds().stderr;
     assert!(said.contains("is older than the base"), "{said}");
     assert!(said.contains("without what others have attached about the old image: text/x-notes"), "{said}");
+}
+
+#[test]
+fn base_may_be_an_image_of_cargo_oci_too() {
+    let scene = Scene::new("");
+    let mine = scene.registry.reference("base/mine:1");
+    let base = |age: &str| {
+        let to = scene.registry.reference("base/mine");
+        scene.push(&["--repository", &to, "--tag", "1", "--env", age]).succeeds();
+    };
+    base("AGE=1");
+    scene.push(&["--base", &mine, "--tag", "1"]).succeeds();
+    base("AGE=2");
+    let ran = scene.rebase(&[&scene.image("1")]).succeeds();
+    scene.push(&["--base", &mine, "--tag", "rebuilt"]).succeeds();
+    assert_eq!(scene.digest("1"), scene.digest("rebuilt"), "{}", ran.stderr);
 }

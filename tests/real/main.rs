@@ -30,6 +30,7 @@ mod inspect;
 mod json;
 #[cfg(feature = "keyless")]
 mod keyless;
+mod lifecycle;
 mod line;
 mod link_args;
 mod load;
