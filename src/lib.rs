@@ -12,10 +12,10 @@
 //! | --- | --- |
 //! | proof | [`fuzz`]: properties of what reads untrusted input, for fuzzers |
 //! | commands | [`commands`]: one file a subcommand: arguments → verbs → outcome |
-//! | pipeline | [`index`](mod@index): images that were built elsewhere → one index · [`rebase`]: an image → the same on a new base · [`copy`]: an image with all that is attached → other places · [`publish`]: images → registries, engines, bundles, signatures · [`build`]: a plan → committed layouts · [`testing`]: images → verdicts of tests · [`prune`]: a repository → what nothing in it needs · [`pins`]: the bases in Cargo.toml → their digests, and what has changed since |
+//! | pipeline | [`index`](mod@index): images that were built elsewhere → one index · [`rebase`]: an image → the same on a new base · [`copy`]: an image with all that is attached → other places · [`publish`]: images → registries, engines, bundles, signatures · [`build`]: a plan → committed layouts · [`testing`]: images → verdicts of tests · [`prune`]: a repository → what nothing in it needs · [`pins`]: the bases in Cargo.toml → their digests, and what has changed since · [`reproduce`](mod@reproduce): provenance → the same build here, compared |
 //! | context | [`context`]: what a run has once, and what it opens by the name that a user typed |
 //! | workshops | [`compile`]: one cargo run for all targets → binaries · [`base`]: a reference → the image below our layers · [`registry`]: the distribution protocol, as a source and a sink · [`engine`]: programs that run images on this machine · [`assets`]: the key `files` → the entries of a layer · [`bundle`]: layers and config → a runtime bundle · [`attest`]: keys, signatures, SBOMs, provenance · [`report`]: events → words, the only place that prints |
-//! | readers | [`inspect`]: what an image says of itself, as data · [`plan`]: arguments, Cargo.toml, environment and git → what will be done · [`filesystem`]: the one tree of files that the layers of an image make · [`starter`]: the table and the CI files that `init` writes |
+//! | readers | [`inspect`]: what an image says of itself, as data · [`compare`]: two images → what differs, as data · [`plan`]: arguments, Cargo.toml, environment and git → what will be done · [`filesystem`]: the one tree of files that the layers of an image make · [`starter`]: the table and the CI files that `init` writes |
 //! | stores | [`store`]: sources, sinks, and the one verb between them · [`event`]: what happened and what was built, as data |
 //! | input | [`cli`]: what was typed · [`config`]: the table in Cargo.toml |
 //! | documents | [`image`]: digests, layers, configs, manifests, indexes |
@@ -28,6 +28,8 @@
 //!
 //! - `target/oci/NAME`: the OCI layout of the image `NAME`, replaced as a whole or not at all ([`store::layout`]).
 //! - `target/oci/NAME@OS-ARCHITECTURE`: the same for one platform alone, as `load`, `run` and `bundle` build it.
+//! - `target/oci/NAME.debug`: the same for the debug twin, as `run --debug` and `push --debug-tag` build it.
+//! - `target/oci/NAME.reproduced`: the same as `reproduce` builds it.
 //! - `target/oci/NAME.bundle`: the bundle of the image `NAME`, made once and never replaced ([`bundle`]).
 //! - `Cargo.toml`: values of the key `base`, by `cargo oci base pin` and `cargo oci base update`; each file is replaced as a whole or
 //!   not at all ([`pins`]).
@@ -48,6 +50,7 @@ mod bundle;
 mod ci;
 pub mod cli;
 pub mod commands;
+mod compare;
 pub mod compile;
 pub mod config;
 pub mod context;
@@ -77,6 +80,7 @@ pub mod registry;
 mod regular_file;
 mod release;
 pub mod report;
+mod reproduce;
 mod sanitize;
 mod secret;
 mod starter;

@@ -36,6 +36,7 @@ mod key_type;
 pub(crate) mod keyless;
 pub(crate) mod pem;
 pub(crate) mod provenance;
+pub(crate) mod recorded;
 pub(crate) mod referrer;
 pub(crate) mod sbom;
 mod secretbox;

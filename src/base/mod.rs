@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `listing`, `image` | an index → the image for each platform |
 //! | [`embedded`], [`certificates`] | the base in cargo-oci itself |
+//! | `shell` | the shell that a base starts by default |
 //! | [`os_release`], [`end_of_life`] | the distribution that a base is made of, and until when it is fixed |
 
 pub(crate) mod certificates;
@@ -12,6 +13,7 @@ pub(crate) mod end_of_life;
 mod image;
 mod listing;
 pub(crate) mod os_release;
+mod shell;
 
 use miette::{Context, Report, miette};
 use oci_spec::image::Descriptor;
@@ -21,6 +23,7 @@ use crate::platform::{PlatformChoice, TARGETS, Target};
 use crate::store::Source;
 pub(crate) use image::BaseImage;
 use listing::{ListedImage, list_images};
+pub(crate) use shell::shell_of;
 
 /// A base image, of which only manifests and configs have been read.
 #[derive(Clone, Debug)]

@@ -30,6 +30,11 @@ pub struct PushArgs {
     /// Show what would be sent, and what the registry has already; send nothing
     #[arg(long, help_heading = "Output")]
     pub dry_run: bool,
+    /// Also push the debug twin as TAG, by default as each tag with `-debug`: the same image over the variant of the base that
+    /// has a shell
+    #[arg(long, value_name = "TAG", num_args = 0..=1, require_equals = true, conflicts_with = "by_digest")]
+    #[arg(help_heading = "Output")]
+    pub debug_tag: Option<Option<String>>,
     /// Test the images before anything is pushed, as `cargo oci test` does: no tag moves if a test fails
     #[arg(long, help_heading = "Tests")]
     pub test: bool,
@@ -45,6 +50,12 @@ pub struct PushArgs {
 }
 
 impl PushArgs {
+    /// Returns the arguments of the build of the debug twin, which has no outputs beside its layout.
+    pub fn to_build_twin(&self) -> Option<BuildArgs> {
+        let tag = self.debug_tag.clone()?;
+        Some(BuildArgs { twin: Some(DebugTwin { tag }), output: OutputArgs::default(), ..self.to_build() })
+    }
+
     /// Returns the arguments of the build, with the repository and the tag that were typed without a flag.
     pub fn to_build(&self) -> BuildArgs {
         let mut build = self.build.clone();
@@ -102,6 +113,16 @@ pub struct BuildArgs {
     /// Cargo's own flags.
     #[command(flatten)]
     pub cargo: CargoArgs,
+    /// Whether the debug twin is built instead of the image.
+    #[arg(skip)]
+    pub twin: Option<DebugTwin>,
+}
+
+/// The debug twin of an image: the same image over the variant of its base that has a shell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DebugTwin {
+    /// Its tag, or `None` for each tag of the image with `-debug`.
+    pub tag: Option<String>,
 }
 
 impl CommandArgs for BuildArgs {

@@ -61,6 +61,9 @@ pub struct ContainerArgs {
     /// Run in the background, and print the container's ID; it is removed when the program ends
     #[arg(short, long)]
     pub detach: bool,
+    /// Run a shell over the variant of the base that has one, such as `:debug-nonroot` of distroless; arguments are the shell's
+    #[arg(long, help_heading = IMAGE_HEADING)]
+    pub debug: bool,
     /// Remove the container when the program ends, as is done anyway.
     #[arg(long, hide = true)]
     pub rm: bool,

@@ -9,6 +9,7 @@ mod bundle;
 mod cache;
 mod completions;
 mod copy;
+mod diff;
 mod generate_key;
 mod index;
 mod init;
@@ -22,6 +23,7 @@ mod push;
 mod rebase;
 mod referrers;
 mod registry;
+mod reproduce;
 mod run;
 mod sbom;
 mod schema;
@@ -37,10 +39,10 @@ use clap::{Parser, Subcommand};
 pub use outcome::Outcome;
 
 use crate::cli::{
-    AttachArgs, BaseToolArgs, BuildArgs, BundleArgs, CacheArgs, CommandArgs, CompletionsArgs, CopyArgs,
+    AttachArgs, BaseToolArgs, BuildArgs, BundleArgs, CacheArgs, CommandArgs, CompletionsArgs, CopyArgs, DiffArgs,
     GenerateKeyArgs, IndexArgs, InitArgs, InspectArgs, LoadArgs, LoginArgs, LogoutArgs, ManArgs, MessageFormat,
-    NamedArgs, PushArgs, RebaseArgs, ReferrersArgs, RegistryArgs, RegistryToolArgs, RunArgs, SbomArgs, SchemaArgs,
-    SignArgs, TalkArgs, TestArgs, VerifyArgs, WithFormat,
+    NamedArgs, PushArgs, RebaseArgs, ReferrersArgs, RegistryArgs, RegistryToolArgs, ReproduceArgs, RunArgs, SbomArgs,
+    SchemaArgs, SignArgs, TalkArgs, TestArgs, VerifyArgs, WithFormat,
 };
 use crate::context::GlobalContext;
 use crate::error::Result;
@@ -168,6 +170,20 @@ commands! {
     /// The image is in a registry, a layout or an archive; without a name, all images of a layout are shown. Layers are only
     /// read for `--files`. Prints a tree, or JSON.
     Inspect(InspectArgs) => inspect::run,
+    /// Print what differs between two images, down to their files
+    ///
+    /// Each is in a registry, a layout or an archive. Compares indexes, manifests and configs, the files that the layers make,
+    /// and the packages of attached SBOMs, for each platform. Layers that both images begin with are only read if it matters
+    /// what is in them. Prints a line for each difference: `+` for what only B has, `-` for what only A has, `~` for what both
+    /// have in different ways. Exits with status 1 if the images differ.
+    Diff(DiffArgs) => diff::run,
+    /// Build an image again from its provenance, and compare digests
+    ///
+    /// Reads from the provenance which commit, Cargo.lock, toolchain and release of cargo-oci have built the image, and says what
+    /// differs here; then nothing is built. Else builds it here with the recorded base, platforms and choices. Prints the image's
+    /// name with its digest if that is the same, else the first difference and all others, as `cargo oci diff` does, and exits
+    /// with status 1. Checks out nothing. Signatures are for `cargo oci verify`.
+    Reproduce(ReproduceArgs) => reproduce::run,
     /// Print the SBOM without building the image
     ///
     /// It is the SBOM that `cargo oci build` attaches, without the digests of binaries and image, which only a build knows.

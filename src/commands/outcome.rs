@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use miette::Report;
 
+use crate::compare::difference::ImageDifference;
 use crate::event::{ImageVerdicts, PlannedPush, PrunedRepository};
 use crate::image::Digest;
 use crate::inspect::base_pins::CheckedBases;
@@ -28,6 +29,8 @@ pub enum Outcome {
     Content(Vec<u8>),
     /// An inspected image, and whether it is printed as JSON.
     Inspected(Inspected, bool),
+    /// What differs between two images, and whether it is printed as JSON.
+    Compared(Box<ImageDifference>, bool),
     /// The files of images, and whether they are printed as JSON.
     Files(ListedFiles, bool),
     /// The attachments of an image, and whether they are printed as JSON.
@@ -72,6 +75,7 @@ impl Outcome {
             Outcome::Text(text) => reporter.text(text),
             Outcome::Content(content) => reporter.content(content),
             Outcome::Inspected(found, json) => reporter.inspected(found, *json),
+            Outcome::Compared(found, json) => reporter.compared(found, *json),
             Outcome::Files(found, json) => reporter.files(found, *json),
             Outcome::Referrers(found, json) => reporter.attachments(found, *json),
             Outcome::Packages(found, json) => reporter.packages(found, *json),

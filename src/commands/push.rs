@@ -3,12 +3,13 @@
 use miette::miette;
 
 use super::Outcome;
+use crate::attest::Signer;
 use crate::build::{Build, Built};
-use crate::cli::PushArgs;
+use crate::cli::{BuildArgs, PushArgs};
 use crate::context::{GlobalContext, key};
 use crate::error::Result;
 use crate::event::{Event, ImageVerdicts, Verdict};
-use crate::plan::{Plan, Request};
+use crate::plan::{self, Plan, Request};
 use crate::publish::dry_run::DryRun;
 use crate::publish::{Destinations, check_repositories};
 use crate::reference::Reference;
@@ -37,10 +38,18 @@ pub(crate) fn run(args: &PushArgs, context: &GlobalContext) -> Result<Outcome> {
         repositories.for_each(|repository| context.push_to(repository.registry()));
         Ok(())
     };
+    let twin = args.to_build_twin();
+    if let Some(twin) = &twin {
+        // A base without a debug variant is an error before anything is built.
+        plan::make(&Request::new(twin), &context.environment)?;
+    }
     let mut built =
         Build { request: Request::new(&build), complete, attach: true, context }.run(check, &destinations)?;
     if args.test {
         test(args, &built, context)?;
+    }
+    if let Some(twin) = &twin {
+        push_twin(twin, args, signer.as_ref(), context)?;
     }
     let pushed = destinations.push(&built)?;
     for (plan, image) in built.plan.images.iter().zip(&mut built.images) {
@@ -48,6 +57,14 @@ pub(crate) fn run(args: &PushArgs, context: &GlobalContext) -> Result<Outcome> {
     }
     built.write_outputs(context)?;
     Ok(Outcome::Results(pushed))
+}
+
+/// Builds and pushes the debug twins of the images. Their tags move before those of the images.
+fn push_twin(twin: &BuildArgs, args: &PushArgs, signer: Option<&Signer>, context: &GlobalContext) -> Result<()> {
+    let destinations = Destinations::new(context, args.by_digest, signer);
+    let built = Build { request: Request::new(twin), complete: false, attach: true, context };
+    let built = built.run(check_repositories, &destinations)?;
+    destinations.push(&built).map(drop)
 }
 
 /// Tests the images, before their tags move.
@@ -84,7 +101,12 @@ fn dry_run(args: &PushArgs, context: &GlobalContext) -> Result<Outcome> {
     let complete = !build.output.outputs.is_empty();
     let built =
         Build { request: Request::new(&build), complete, attach: true, context }.run(check_repositories, &())?;
-    let planned = DryRun { by_digest: args.by_digest, signs: args.sign }.run(&built, context)?;
+    let mut planned = DryRun { by_digest: args.by_digest, signs: args.sign }.run(&built, context)?;
+    if let Some(twin) = args.to_build_twin() {
+        let built = Build { request: Request::new(&twin), complete: false, attach: true, context };
+        let built = built.run(check_repositories, &())?;
+        planned.extend(DryRun { by_digest: args.by_digest, signs: args.sign }.run(&built, context)?);
+    }
     built.write_outputs(context)?;
     Ok(Outcome::Planned(planned))
 }

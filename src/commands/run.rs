@@ -5,13 +5,15 @@ use std::io::{self, IsTerminal};
 use miette::miette;
 
 use super::Outcome;
-use crate::cli::{ContainerVariable, RunArgs};
+use crate::base::shell_of;
+use crate::cli::{ContainerArgs, ContainerVariable, DebugTwin, RunArgs};
 use crate::context::GlobalContext;
+use crate::context::base::Bases;
 use crate::engine::run::{RunOptions, RunVariable, run_in_foreground};
 use crate::error::Result;
 use crate::event::Event;
 use crate::interrupt;
-use crate::plan::Plan;
+use crate::plan::{ImagePlan, Plan};
 use crate::publish::engines::{EngineImage, load};
 
 /// Builds, loads and runs the one image that the arguments select; returns the program's exit status.
@@ -26,7 +28,9 @@ pub(crate) fn run(args: &RunArgs, context: &GlobalContext) -> Result<Outcome> {
         ("--network", container.network.is_some()),
     ];
     let flags: Vec<_> = flags.into_iter().filter(|(_, is_used)| *is_used).map(|(flag, _)| flag).collect();
-    let loaded = load(&args.load, context, |plan, engines| {
+    let mut to_load = args.load.clone();
+    to_load.build.twin = container.debug.then(DebugTwin::default);
+    let loaded = load(&to_load, context, |plan, engines| {
         check_one_image(plan)?;
         engines.iter().try_for_each(|engine| engine.check_run(&flags))
     })?;
@@ -38,11 +42,12 @@ pub(crate) fn run(args: &RunArgs, context: &GlobalContext) -> Result<Outcome> {
         _ => engine.platform(),
     };
     let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal() && io::stderr().is_terminal();
+    let program = program(container, plan, context)?;
     let command = engine.run(&RunOptions {
         image: &name,
         platform,
         entrypoint: &plan.entrypoint,
-        program: &container.entrypoint,
+        program: &program,
         args: &container.args,
         publish: &container.publish,
         variables: &variables(&container.variables, context),
@@ -63,6 +68,18 @@ pub(crate) fn run(args: &RunArgs, context: &GlobalContext) -> Result<Outcome> {
     let ports = plan.expose.iter().filter(|_| !may_be_reachable).map(ToString::to_string);
     context.report(Event::Running { name, engine: engine.title().to_owned(), unpublished: ports.collect() });
     run_in_foreground(command).map(Outcome::Status)
+}
+
+/// Returns the program that is started instead of the image's: for a debug twin, a shell.
+fn program(container: &ContainerArgs, plan: &ImagePlan, context: &GlobalContext) -> Result<Vec<String>> {
+    if !container.debug || !container.entrypoint.is_empty() {
+        return Ok(container.entrypoint.clone());
+    }
+    let base = Bases::new(context, false, true)?.read(plan)?;
+    let shell = base.images.first().and_then(|image| shell_of(&image.config)).unwrap_or_else(|| "sh".to_owned());
+    context
+        .report(Event::Advice { message: format!("this is {shell}; the program is `{}`", plan.entrypoint.join(" ")) });
+    Ok(vec![shell])
 }
 
 /// Returns the variables of the container. One that is to be passed on, but is not set, is left out, as Docker does.

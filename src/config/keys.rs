@@ -89,6 +89,14 @@ keys! {
         flag: None,
         variable: None,
     }
+    debug_base: BaseReference {
+        help: "Use this base for the debug twin of `run --debug` and `push --debug-tag`: a variant of `base` that has a shell",
+        name: "debug-base",
+        default: KeyDefault::Words("that of distroless (`:debug-nonroot`) or Chainguard (`:latest-dev`)"),
+        example: r#""ghcr.io/acme/base:1-debug""#,
+        flag: None,
+        variable: None,
+    }
     platforms: NonEmpty<PlatformChoice> {
         help: "Build for these platforms: linux/amd64, linux/arm64, …, `host` for this machine, or `all` for every platform of the \
                base that Rust has a musl target for",

@@ -105,6 +105,7 @@ impl Section {
         let folder = source.path.parent().unwrap_or(Path::new("."));
         for table in self.table.iter_mut().chain(self.images.iter_mut().map(|(_, table)| table)) {
             table.base = table.base.take().map(|base| base.relative_to(folder));
+            table.debug_base = table.debug_base.take().map(|base| base.relative_to(folder));
             table.base_verify = table.base_verify.take().map(|key| key.relative_to(folder));
             table.test = table.test.take().map(|tests| tests.relative_to(folder));
             table.vex = table.vex.take().map(|paths| paths.relative_to(folder));

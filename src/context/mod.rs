@@ -3,6 +3,7 @@
 //! | file | what it opens |
 //! | --- | --- |
 //! | [`base`] | the reference of a base → its content, pulled |
+//! | [`compare`] | two of them → what differs between them |
 //! | [`image`] | `REF\|PATH` → an image in a registry, a layout or an archive |
 //! | [`subject`] | the same, where something can be attached |
 //! | [`key`] | where a key is → the key, with its password |
@@ -11,6 +12,7 @@
 
 pub(crate) mod attachments;
 pub(crate) mod base;
+pub(crate) mod compare;
 pub(crate) mod image;
 pub(crate) mod key;
 pub(crate) mod lazy;

@@ -331,6 +331,18 @@ pub enum Event {
         /// The progress.
         transfer: Arc<Counter>,
     },
+    /// An image is built again, to compare both.
+    Reproducing {
+        /// The image with its digest.
+        image: String,
+        /// What its provenance says, in a few words.
+        build: String,
+    },
+    /// An image was built again, with the same digest.
+    Reproduced {
+        /// The image with its digest.
+        image: String,
+    },
     /// Advice, which is given once.
     Advice {
         /// The message.

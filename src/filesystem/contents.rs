@@ -10,7 +10,7 @@ use super::tree::Tree;
 use crate::error::Result;
 use crate::image::Layer;
 use crate::image::layer::decompress::TarLimit;
-use crate::image::layer::tar_reader::{TarEntryKind, TarReader};
+use crate::image::layer::tar_reader::{TarEntry, TarEntryKind, TarReader};
 use crate::store::Source;
 use crate::store::error::read_error;
 
@@ -23,8 +23,20 @@ const ENTRIES_PER_CHECK: usize = 256;
 /// Returns an error if a layer cannot be read, or an entry cannot be applied.
 pub(crate) fn merge(source: &dyn Source, layers: &[Layer]) -> Result<Tree> {
     let mut tree = Tree::default();
+    apply(source, layers, 0, &mut tree, &mut |_, _, _| Ok(()))?;
+    Ok(tree)
+}
+
+/// Receives an entry before it is applied, its position, and its content.
+pub(super) type Visit<'a> = &'a mut dyn FnMut(&TarEntry, EntryIndex, &mut dyn Read) -> Result<()>;
+
+/// Applies the layers from number `first` on to the tree that those below make. Reads and verifies all of each.
+///
+/// # Errors
+/// Returns an error if a layer cannot be read, or an entry cannot be applied, or else the error of `visit`.
+pub(super) fn apply(source: &dyn Source, layers: &[Layer], first: usize, tree: &mut Tree, visit: Visit) -> Result<()> {
     let limit = limit_of(layers);
-    for (number, layer) in layers.iter().enumerate() {
+    for (number, layer) in layers.iter().enumerate().skip(first) {
         layer.read(source, &limit, |entries| {
             let mut entry = 0;
             while let Some(found) = entries.next_entry().map_err(read_error)? {
@@ -35,14 +47,15 @@ pub(crate) fn merge(source: &dyn Source, layers: &[Layer]) -> Result<Tree> {
                     // A bomb need not be decompressed to be known.
                     limit.check(size).map_err(read_error)?;
                 }
-                tree.apply(found, EntryIndex { layer: number, entry }).map_err(Report::from_err)?;
+                let at = EntryIndex { layer: number, entry };
+                visit(&found, at, entries)?;
+                tree.apply(found, at).map_err(Report::new)?;
                 entry += 1;
             }
             Ok(())
         })?;
     }
-    tree.check_growth().map_err(|error| miette!("cannot unpack the image of {}: {error}", source.location()))?;
-    Ok(tree)
+    tree.check_growth().map_err(|error| miette!("cannot unpack the image of {}: {error}", source.location()))
 }
 
 /// Calls `write` with every file of the tree that `is_read` selects, in the order of the layers. Layers without such files

@@ -3,7 +3,7 @@
 use crate::image::layer::quote::quote;
 
 /// An entry that no image needs, and that would do harm on a real file system.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, PartialEq, Eq, miette::Diagnostic, thiserror::Error)]
 pub(crate) enum ApplyError {
     /// The entry at a path is invalid.
     #[error("entry {path} {why}", path = quote(path))]

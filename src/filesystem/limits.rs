@@ -42,6 +42,11 @@ impl Usage {
         self.written
     }
 
+    /// Returns the number of directories that were needed, but that no entry described at that time.
+    pub(crate) fn implicit(&self) -> usize {
+        self.implicit
+    }
+
     /// Counts an entry, before it is applied.
     ///
     /// # Errors

@@ -8,6 +8,7 @@
 //! | `limits`, `growth` | limits of memory, files and path lengths |
 //! | `iter`, `path_index` | all names of a tree; the first path of each node |
 //! | [`contents`] | layers → tree, and then the contents of the files that are left |
+//! | `hashed` | the same, with a digest of each content: in one pass |
 //! | `users` | the image's /etc/passwd and /etc/group |
 //! | `process_user` | the user that the image runs as → numbers |
 //! | `error` | why an entry is rejected |
@@ -20,6 +21,7 @@ mod change;
 pub(crate) mod contents;
 mod error;
 mod growth;
+mod hashed;
 mod iter;
 mod limits;
 mod node;
@@ -31,6 +33,8 @@ mod tests;
 mod tree;
 mod users;
 
+pub(crate) use error::ApplyError;
+pub(crate) use hashed::HashedTree;
 #[cfg(target_os = "linux")]
 pub(crate) use iter::DirectoryEntry;
 pub(crate) use node::{EntryIndex, NodeId, NodeKind, ROOT};

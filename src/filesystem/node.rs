@@ -50,7 +50,7 @@ pub(crate) struct Child {
 }
 
 /// The position of an entry in the layers of an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct EntryIndex {
     /// The layer, counted from 0.
     pub(crate) layer: usize,

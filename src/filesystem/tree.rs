@@ -69,6 +69,11 @@ impl Tree {
         self.usage.written()
     }
 
+    /// Returns the number of directories that were needed, but that no entry described at that time.
+    pub(crate) fn implicit_directories(&self) -> usize {
+        self.usage.implicit()
+    }
+
     /// Resolves an absolute path within the tree, following symbolic links. Returns `None` if nothing is there.
     pub(crate) fn find(&self, path: &str) -> Option<NodeId> {
         let names = path.split('/').filter(|name| !matches!(*name, "" | ".")).map(str::as_bytes);

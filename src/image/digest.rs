@@ -61,20 +61,28 @@ impl Hasher {
     }
 
     /// Returns the digest of all bytes.
-    #[allow(clippy::missing_panics_doc, clippy::unwrap_used)]
     pub fn finish(self) -> Digest {
-        let (name, hash) = match self {
-            Hasher::Sha256(sha) => ("sha256", sha.finalize().to_vec()),
-            Hasher::Sha512(sha) => ("sha512", sha.finalize().to_vec()),
-        };
-        let mut digest = format!("{name}:");
-        for byte in hash {
-            // Writing to a string cannot fail.
-            let _ = write!(digest, "{byte:02x}");
+        match self {
+            Hasher::Sha256(sha) => named("sha256", &sha.finalize()),
+            Hasher::Sha512(sha) => named("sha512", &sha.finalize()),
         }
-        // The name of an algorithm and the right number of lowercase hex digits are a valid digest.
-        Digest::try_from(digest).unwrap()
     }
+}
+
+/// Returns the digest of content with this hash.
+pub(crate) fn of_sha256(hash: &[u8; 32]) -> Digest {
+    named("sha256", hash)
+}
+
+#[allow(clippy::unwrap_used)]
+fn named(algorithm: &str, hash: &[u8]) -> Digest {
+    let mut digest = format!("{algorithm}:");
+    for byte in hash {
+        // Writing to a string cannot fail.
+        let _ = write!(digest, "{byte:02x}");
+    }
+    // The name of an algorithm and the right number of lowercase hex digits are a valid digest.
+    Digest::try_from(digest).unwrap()
 }
 
 /// A writer that hashes and counts the bytes it passes on.

@@ -110,8 +110,8 @@ fn of_manifest(source: &dyn Source, manifest: &ManifestInfo, path: Option<&str>)
     Ok(ImageFiles { platform: manifest.platform.clone(), digest: manifest.blob.digest.clone(), files })
 }
 
-/// Returns the layer that a manifest and its config describe.
-fn layer(info: &LayerInfo) -> Option<Layer> {
+/// Returns the layer that a manifest and its config describe, or `None` if the config has no diffID of it.
+pub(crate) fn layer(info: &LayerInfo) -> Option<Layer> {
     let blob = &info.blob;
     let descriptor = Descriptor::new(blob.media_type.clone(), blob.size, blob.digest.clone());
     let diff_id = Digest::try_from(info.diff_id.as_deref()?).ok()?;
@@ -140,7 +140,8 @@ fn list(tree: &Tree, root: Option<NodeId>, layers: &[Layer]) -> Vec<FileInfo> {
     files
 }
 
-fn file(tree: &Tree, node: NodeId, path: String, layer: Option<&Layer>) -> FileInfo {
+/// Returns what is known of a node.
+pub(crate) fn file(tree: &Tree, node: NodeId, path: String, layer: Option<&Layer>) -> FileInfo {
     let node = tree.node(node);
     let (kind, size, target) = match &node.kind {
         NodeKind::Directory(_) => (FileKind::Directory, None, None),

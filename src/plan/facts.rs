@@ -86,6 +86,7 @@ impl Facts<'_> {
             allocator: table.allocator,
             run: 0,
             bin_dir,
+            debug_base: table.debug_base,
             base_verify: base_verify(&name, &base, table.base_verify)?,
             base,
             platforms,

@@ -41,6 +41,8 @@ pub struct ImagePlan {
     pub bin_dir: Folder,
     /// The base image.
     pub base: BaseReference,
+    /// The base of its debug twin; `None` for what is known of its base.
+    pub debug_base: Option<BaseReference>,
     /// The key that must have signed it.
     pub base_verify: Option<KeyReference>,
     /// The platforms.
@@ -196,8 +198,8 @@ impl ImagePlan {
         });
         let target = target.ok_or_else(|| self.no_platform(platform))?;
         self.platforms = vec![PlatformChoice::One(target)];
-        let name = format!("{}@{}", self.name, target.platform().to_string().replace('/', "-"));
-        self.layout.set_file_name(name);
+        let whole = self.layout.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.layout.set_file_name(format!("{whole}@{}", target.platform().to_string().replace('/', "-")));
         Ok(())
     }
 

@@ -11,6 +11,7 @@
 //! | `annotations`, `tags` | what Cargo.toml and git say about an image |
 //! | [`compile`], `features`, `bindgen_packages`, `remap` | the runs of cargo |
 //! | `prebuilt` | binaries that are not compiled |
+//! | `twin` | the same image over a base with a shell |
 //! | `conflicts` | images and outputs that would overwrite each other |
 
 pub(crate) mod allocator;
@@ -30,6 +31,7 @@ pub(crate) mod request;
 pub(crate) mod selection;
 mod spec;
 mod tags;
+mod twin;
 mod unit;
 
 use std::path::{Path, PathBuf};
@@ -129,6 +131,11 @@ pub fn make(request: &Request, environment: &Environment) -> Result<Plan> {
     let candidates = candidates::candidates(&packages, &shared.table.unwrap_or_default(), args)?;
     let mut images = candidates.into_iter().map(|candidate| facts.image(candidate)).collect::<Result<Vec<_>>>()?;
     warnings.extend(images.iter().filter_map(image::ImagePlan::missing_program));
+    if let Some(twin) = &args.twin {
+        for image in &mut images {
+            warnings.extend(twin::make_twin(image, twin)?);
+        }
+    }
     if images.is_empty() {
         return Err(conflicts::no_image(&packages, &args.cargo));
     }

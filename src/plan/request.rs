@@ -23,6 +23,8 @@ pub enum Purpose<'a> {
     Engine(&'a dyn Fn(&ImagePlan) -> Result<Option<OnlyPlatform>>),
     /// Each is unpacked as a bundle for this platform.
     Bundle(Platform),
+    /// It is compared with an image that was built before.
+    Reproduction,
     /// Only an SBOM of this format is printed.
     Sbom(SbomFormat),
 }
@@ -58,6 +60,12 @@ impl Purpose<'_> {
                     None => error,
                 }),
             },
+            Purpose::Reproduction => {
+                let name = image.layout.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                image.layout.set_file_name(format!("{name}.reproduced"));
+                image.max_size = None;
+                Ok(())
+            }
             Purpose::Bundle(platform) => image.narrow(platform),
             Purpose::Sbom(format) => {
                 image.sbom = vec![*format];

@@ -16,6 +16,7 @@ use super::origin::{BuiltImagePart, REBUILD};
 use super::renewed::{BaseOfImage, Renewal, RenewedImage};
 use super::repository::RebaseInRepository;
 use crate::attest::Signer;
+use crate::base::end_of_life::creation_day;
 use crate::context::GlobalContext;
 use crate::context::base::Bases;
 use crate::context::subject::Subject;
@@ -227,13 +228,13 @@ impl<'a> Rebaser<'a> {
         }
         let created = |base: &BaseOfImage, part: &BuiltImagePart| {
             let image = base.image_for(part).ok()?;
-            image.config.get("created").and_then(Value::as_str)?.parse::<Timestamp>().ok()
+            creation_day(image.config.get("created").and_then(Value::as_str)?)
         };
         let first = rebase.open.image.images.first();
         let ages = first.and_then(|part| created(&rebase.old, part).zip(created(&rebase.new, part)));
         if let Some((old, new)) = ages.filter(|(old, new)| new < old) {
             self.context.warn_once(format!(
-                "{base} is older than the base that {} is on: it was made at {new}, and that at {old}",
+                "{base} is older than the base that {} is on: it was made on {new}, and that on {old}",
                 rebase.open.place.name()
             ));
         }

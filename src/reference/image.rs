@@ -97,6 +97,11 @@ impl Reference {
         &self.name
     }
 
+    /// Returns the tag, also beside a digest.
+    pub fn tag(&self) -> Option<&str> {
+        self.name.tag().or(self.tag_beside.as_deref())
+    }
+
     /// Returns the host and the port of the registry's API: `registry-1.docker.io`, `127.0.0.1:5000`.
     pub fn api_host(&self) -> &str {
         match self.registry() {

@@ -2,7 +2,7 @@
 
 use super::lines::size;
 use crate::inspect::ListedFiles;
-use crate::inspect::files::FileInfo;
+use crate::inspect::files::{FileInfo, FileKind};
 use crate::sanitize::sanitize;
 
 /// Returns a line for each file, as `ls -l` has them, under a heading for each platform if there are several.
@@ -27,13 +27,13 @@ fn line(file: &FileInfo, owner: &str, width: usize) -> String {
     let bytes = file.size.map(size).unwrap_or_default();
     let target = file.target.as_ref().map(|target| format!(" -> {target}")).unwrap_or_default();
     let name = sanitize(&format!("{}{target}", file.path)).replace('\n', "\\n");
-    format!("{} {owner:width$} {bytes:>10} {name}\n", permissions(file))
+    format!("{} {owner:width$} {bytes:>10} {name}\n", permissions(file.kind, &file.mode))
 }
 
 /// Returns type and mode as `ls -l` prints them: `drwxr-xr-x`.
-fn permissions(file: &FileInfo) -> String {
-    let mode = u32::from_str_radix(&file.mode, 8).unwrap_or_default();
-    let mut text = String::from(file.kind.letter());
+pub(super) fn permissions(kind: FileKind, mode: &str) -> String {
+    let mode = u32::from_str_radix(mode, 8).unwrap_or_default();
+    let mut text = String::from(kind.letter());
     for (shift, special, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
         let bits = mode >> shift;
         text.push(if bits & 4 == 0 { '-' } else { 'r' });
@@ -51,7 +51,7 @@ fn permissions(file: &FileInfo) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inspect::files::{FileKind, ImageFiles};
+    use crate::inspect::files::ImageFiles;
 
     #[test]
     fn file_lines_are_as_ls_prints_them() {

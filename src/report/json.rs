@@ -40,6 +40,7 @@
 //! | `cargo-begun`, `cargo-ended` | none: cargo runs in between |
 //! | `cargo-said` | `line` |
 //! | `compiling-allocator` | `name`, `from`: the crate with its sources, `triple` |
+//! | `reproducing`, `reproduced` | `image`; `build`: what its provenance says, in words |
 //! | `advice` | `message` |
 //! | `warning` | `message` |
 //! | `result` | `value`: the line that is printed without `--message-format json` |
@@ -93,6 +94,8 @@ pub fn event(event: &Event, elapsed: Duration) -> String {
             let fields = json!({ "image": image, "to": to, "tags": tags, "sent": sent, "unchanged": was_there });
             ("pushed", fields)
         }
+        Event::Reproducing { image, build } => ("reproducing", json!({ "image": image, "build": build })),
+        Event::Reproduced { image } => ("reproduced", json!({ "image": image })),
         Event::Loading { image, engine, platforms } => {
             ("loading", json!({ "image": image, "engine": engine, "platforms": platforms }))
         }

@@ -65,6 +65,8 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
             let seconds = elapsed.as_secs_f64();
             ("Pushed", format!("{image} to {to}{tags} ({} sent) in {seconds:.2}s", size(*sent)))
         }
+        Event::Reproducing { image, build } => ("Reproducing", format!("{image}: {build}")),
+        Event::Reproduced { image } => ("Reproduced", image.clone()),
         Event::Loading { image, engine, platforms } => {
             ("Loading", format!("{image} for {} into {engine}", list(platforms)))
         }

@@ -9,6 +9,7 @@
 //! | [`live`] | redraws bars, ten times a second |
 //! | `bars`, `retries`, `screen` | running transfers → bars, requests that wait → a line, both → escape sequences |
 //! | `image`, `tree` | an inspected or validated image → a tree, JSON, lines |
+//! | `compared` | what differs between two images → lines |
 //! | `files` | the files of images → lines |
 //! | `bases` | the bases of a workspace, and what has changed in them → lines |
 //! | `registry` | what is used for a registry → lines, JSON |
@@ -23,6 +24,7 @@ mod ask;
 mod bars;
 mod bases;
 mod cache;
+mod compared;
 mod error;
 mod files;
 mod image;
@@ -47,6 +49,7 @@ use anstream::AutoStream;
 use miette::Report;
 
 use crate::cli::{MessageFormat, TalkArgs};
+use crate::compare::difference::ImageDifference;
 use crate::error::{CargoFailed, NoCCompiler, NoLibrary, OwnAllocator};
 use crate::event::{Event, ImageVerdicts, PlannedPush, PrunedRepository, Question, Verdict};
 use crate::image::Digest;
@@ -128,6 +131,18 @@ impl Reporter {
         let width = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
         let text = if json { image::json(found) } else { tree::draw(&image::trees(found), width) };
         self.text(&text)
+    }
+
+    /// Prints what differs between two images, as lines or as JSON. Returns failure if something does.
+    pub fn compared(&self, found: &ImageDifference, json: bool) -> ExitCode {
+        let printed = self.text(&if json { image::json(found) } else { compared::lines(found) });
+        if !found.same {
+            return ExitCode::FAILURE;
+        }
+        if !self.quiet {
+            self.line(&format!("{} {}", lines::verb_column("Same"), compared::same(found)));
+        }
+        printed
     }
 
     /// Prints the files of images, as lines or as JSON.

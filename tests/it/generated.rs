@@ -6,7 +6,7 @@ use crate::support::environment;
 use crate::support::process::output;
 use crate::support::project::Project;
 
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 28] = [
     "build",
     "push",
     "index",
@@ -17,6 +17,8 @@ const COMMANDS: [&str; 26] = [
     "bundle",
     "test",
     "inspect",
+    "diff",
+    "reproduce",
     "sbom",
     "validate",
     "generate-key",

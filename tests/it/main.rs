@@ -30,6 +30,7 @@ mod cache;
 #[cfg(target_os = "linux")]
 mod commits;
 mod copy;
+mod diff;
 #[cfg(target_os = "linux")]
 mod disk;
 mod docs;
@@ -61,6 +62,8 @@ mod refusals;
 mod registry_prune;
 #[cfg(unix)]
 mod registry_show;
+#[cfg(target_os = "linux")]
+mod reproduce;
 #[cfg(target_os = "linux")]
 mod run;
 mod schema;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::snapshots::{AMD64, elf};
+use crate::support::base::BaseImage;
 use crate::support::process::Ran;
 use crate::support::project::{Call, Project};
 use crate::support::strict::faults::{Fault, Planned, Point};
@@ -110,6 +111,29 @@ fn dry_run_shows_what_a_push_sends() {
     assert_eq!(last["reason"], "planned-push");
     assert_eq!(last["tags"][0]["before"].as_str(), tag(&registry, "v1").as_deref());
     assert!(last["content"].as_array().expect("a list").iter().any(|part| part["transfer"] == "exists"));
+}
+
+#[test]
+fn debug_tag_pushes_the_twin_beside_the_image() {
+    let project =
+        project().append("Cargo.toml", "\n[package.metadata.oci]\ndebug-base = \"oci:debug\"\nmax-size = \"1MiB\"\n");
+    BaseImage::new().big(2).write(&project.path("debug"));
+    let registry = StrictRegistry::start(Behaviour::default());
+    let pushed = push(&project, &registry, &["--tag", "v1,v2"]).succeeds().stdout;
+    let image = tag(&registry, "v1").expect("a tag");
+    // The twin may be larger than the image, and its tag moves first. stdout has the image alone.
+    assert_eq!(push(&project, &registry, &["--tag", "v1,v2", "--debug-tag"]).succeeds().stdout, pushed);
+    let twin = tag(&registry, "v1-debug").expect("a tag");
+    assert_eq!((tag(&registry, "v1"), tag(&registry, "v2-debug")), (Some(image.clone()), Some(twin.clone())));
+    assert_ne!(image, twin);
+    push(&project, &registry, &["--tag", "v3", "--debug-tag=debug", "--label", "a=b"]).succeeds();
+    let names: Vec<_> = puts(&registry).into_iter().filter(|name| !name.starts_with("sha256")).collect();
+    assert_eq!(names.last_chunk::<2>().map(|names| names.each_ref().map(String::as_str)), Some(["debug", "v3"]));
+    let shown = push(&project, &registry, &["--dry-run", "--tag", "v1", "--debug-tag"]).succeeds().stdout;
+    assert!(shown.contains("  tag     v1: ") && shown.contains("  tag     v1-debug: "), "{shown}");
+    let words = push(&project, &registry, &["--tag", "v1", "--debug-tag=v1"]).fails(1);
+    assert!(words.contains("the debug twin of x cannot have the tag v1: the image has it"), "{words}");
+    push(&project, &registry, &["--by-digest", "--debug-tag"]).fails(2);
 }
 
 #[test]

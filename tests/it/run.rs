@@ -2,7 +2,10 @@
 
 use std::fs;
 
+use serde_json::{Value, json};
+
 use crate::snapshots::{AMD64, elf};
+use crate::support::handmade::{Image, base};
 use crate::support::process::Ran;
 use crate::support::project::Project;
 
@@ -39,6 +42,40 @@ fn run_flags_go_to_the_engine() {
     assert_eq!(run(&container), expected);
     let program = ["--entrypoint", "/app/x", "--entrypoint", "-v", "--", "down"];
     assert_eq!(run(&program), format!("{own} --entrypoint /app/x x:latest -v down"));
+}
+
+#[test]
+fn run_debug_starts_a_shell_over_another_base() {
+    let project = with_docker("debug-base = \"oci:debug\"\ntags = [\"v1\"]");
+    let debug = |entrypoint: Value| {
+        Image::new().layer(base()).config("Entrypoint", entrypoint).write(&project.path("debug"));
+    };
+    debug(json!(["/busybox/sh"]));
+    let ran = run(&project, &["--debug", "--", "-c", "ls"], &[]);
+    let own = "--rm --interactive --init --pull=never";
+    let first = |ran: &Ran| ran.stdout.lines().next().unwrap_or_default().to_owned();
+    assert_eq!(first(&ran), format!("{own} --entrypoint /busybox/sh x:v1-debug -c ls"));
+    assert!(ran.stderr.contains("note: this is /busybox/sh; the program is `/app/x`"), "{}", ran.stderr);
+    // The image itself has its own layout and its own tag.
+    assert!(project.path("target/oci/x.debug@linux-amd64/index.json").is_file());
+    assert_eq!(first(&run(&project, &[], &[])), format!("{own} x:v1"));
+    let program = run(&project, &["--debug", "--entrypoint", "/app/x"], &[]);
+    assert_eq!(first(&program), format!("{own} --entrypoint /app/x x:v1-debug"));
+    debug(json!(["/etc/x"]));
+    assert_eq!(first(&run(&project, &["--debug"], &[])), format!("{own} --entrypoint sh x:v1-debug"));
+}
+
+#[test]
+fn run_debug_needs_a_base_with_a_shell() {
+    let project = with_docker("");
+    Image::new().layer(base()).write(&project.path("base"));
+    let args = ["run", "--debug", "--base", "oci:base", "--prebuilt", "linux/amd64=dist/program"];
+    let words = project.oci(&args).alone().fails(1);
+    assert!(
+        words.contains("cannot make the debug twin of x: no debug variant of the base oci:base is known"),
+        "{words}"
+    );
+    assert!(words.contains("set `debug-base` in [package.metadata.oci]"), "{words}");
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn label(labels: &Labels) -> String {
     value.map_or_else(String::new, |value| format!("{{ a = {value} }}"))
 }
 
-const ALL: [Key; 32] = [
+const ALL: [Key; 33] = [
     Key {
         name: "base",
         default: r#""gcr.io/distroless/static-debian13:nonroot""#,
@@ -53,6 +53,14 @@ const ALL: [Key; 32] = [
         variable: None,
         flags: None,
         planned: |image| image.base_verify.as_ref().map_or_else(String::new, |key| format!("{{ key = \"{key}\" }}")),
+    },
+    Key {
+        name: "debug-base",
+        default: "",
+        tables: [r#""example.org/a:1""#, r#""example.org/a:2""#, r#""example.org/a:3""#],
+        variable: None,
+        flags: None,
+        planned: |image| text(image.debug_base.as_ref()),
     },
     Key {
         name: "platforms",

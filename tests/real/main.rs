@@ -46,6 +46,7 @@ mod readers;
 mod registry_prune;
 mod releases;
 mod renovate;
+mod reproduce;
 mod reproducible;
 mod run;
 mod running;
