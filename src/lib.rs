@@ -12,7 +12,7 @@
 //! | --- | --- |
 //! | proof | [`fuzz`]: properties of what reads untrusted input, for fuzzers |
 //! | commands | [`commands`]: one file a subcommand: arguments → verbs → outcome |
-//! | pipeline | [`index`](mod@index): images that were built elsewhere → one index · [`rebase`]: an image → the same on a new base · [`copy`]: an image with all that is attached → other places · [`publish`]: images → registries, engines, bundles, signatures · [`build`]: a plan → committed layouts · [`testing`]: images → verdicts of tests · [`prune`]: a repository → what nothing in it needs · [`reproduce`](mod@reproduce): provenance → the same build here, compared |
+//! | pipeline | [`index`](mod@index): images that were built elsewhere → one index · [`rebase`]: an image → the same on a new base · [`copy`]: an image with all that is attached → other places · [`publish`]: images → registries, engines, bundles, signatures · [`build`]: a plan → committed layouts · [`testing`]: images → verdicts of tests · [`prune`]: a repository → what nothing in it needs · [`pins`]: the bases in Cargo.toml → their digests, and what has changed since · [`reproduce`](mod@reproduce): provenance → the same build here, compared |
 //! | context | [`context`]: what a run has once, and what it opens by the name that a user typed |
 //! | workshops | [`compile`]: one cargo run for all targets → binaries · [`base`]: a reference → the image below our layers · [`registry`]: the distribution protocol, as a source and a sink · [`engine`]: programs that run images on this machine · [`assets`]: the key `files` → the entries of a layer · [`bundle`]: layers and config → a runtime bundle · [`attest`]: keys, signatures, SBOMs, provenance · [`report`]: events → words, the only place that prints |
 //! | readers | [`inspect`]: what an image says of itself, as data · [`compare`]: two images → what differs, as data · [`plan`]: arguments, Cargo.toml, environment and git → what will be done · [`filesystem`]: the one tree of files that the layers of an image make · [`starter`]: the table and the CI files that `init` writes |
@@ -31,6 +31,8 @@
 //! - `target/oci/NAME.debug`: the same for the debug twin, as `run --debug` and `push --debug-tag` build it.
 //! - `target/oci/NAME.reproduced`: the same as `reproduce` builds it.
 //! - `target/oci/NAME.bundle`: the bundle of the image `NAME`, made once and never replaced ([`bundle`]).
+//! - `Cargo.toml`: values of the key `base`, by `cargo oci base pin` and `cargo oci base update`; each file is replaced as a whole or
+//!   not at all ([`pins`]).
 //! - the user's cache folder, `cargo-oci`: content of bases, layers that were made before, and what was found of packages and
 //!   files ([`store::cache`]).
 //! - `~/.config/cargo-oci/registries.toml`: token services that `cargo oci login` was told to trust, and insecure registries.
@@ -67,6 +69,7 @@ mod index;
 mod inspect;
 mod interrupt;
 mod parallel;
+mod pins;
 pub mod plan;
 mod platform;
 mod prune;

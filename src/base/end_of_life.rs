@@ -126,12 +126,17 @@ fn newer_name(reference: &BaseReference, old: &SupportedRelease, new: &Supported
     if name.contains(&of(old)) { name.replace(&of(old), &of(new)) } else { format!("{} {}", new.name, new.version) }
 }
 
+/// Returns the day of the `created` of an image, or `None` if it is made up.
+pub(crate) fn creation_day(created: &str) -> Option<Date> {
+    let day = created.parse::<Timestamp>().ok()?.to_zoned(TimeZone::UTC).date();
+    (day >= FIRST_IMAGE).then_some(day)
+}
+
 /// Returns a warning if the youngest image of a base was created more than a year ago.
 fn old(reference: &BaseReference, base: &Base, today: Date) -> Option<String> {
     let times = base.images.iter().filter_map(|image| image.config.get("created").and_then(Value::as_str));
-    let times = times.filter_map(|time| time.parse::<Timestamp>().ok());
-    let created = times.max()?.to_zoned(TimeZone::UTC).date();
-    let is_old = created >= FIRST_IMAGE && today > created.saturating_add(1.year());
+    let created = times.filter_map(creation_day).max()?;
+    let is_old = today > created.saturating_add(1.year());
     is_old.then(|| {
         format!("the base {reference} was created on {created}, more than a year ago: use a newer one, which has fixes since")
     })

@@ -37,13 +37,18 @@ impl<'a> BaseVerifier<'a> {
     /// Returns an error if the key cannot be read, or has not signed the base.
     pub(crate) fn check(&self, image: &ImagePlan, base: &Base) -> Result<()> {
         match (&image.base_verify, &base.root) {
-            (Some(key), Some(root)) => {
-                let public = key::public(key, &self.context.environment)?;
-                let verified = self.verify(&image.base, root, key, &public);
-                verified.wrap_err_with(|| format!("base {} rejected", image.base))
-            }
+            (Some(key), Some(root)) => self.check_root(&image.base, root, key),
             _ => Ok(()),
         }
+    }
+
+    /// Verifies that a key has signed a base, whose index is `root`.
+    ///
+    /// # Errors
+    /// Returns an error if the key cannot be read, or has not signed the base.
+    pub(crate) fn check_root(&self, base: &BaseReference, root: &Descriptor, key: &KeyReference) -> Result<()> {
+        let public = key::public(key, &self.context.environment)?;
+        self.verify(base, root, key, &public).wrap_err_with(|| format!("base {base} rejected"))
     }
 
     fn verify(&self, base: &BaseReference, root: &Descriptor, key: &KeyReference, public: &PublicKey) -> Result<()> {

@@ -2,6 +2,7 @@
 
 mod attachment;
 mod attest;
+mod base;
 mod build;
 mod building;
 mod bundle;
@@ -36,6 +37,7 @@ pub use attachment::{AttachmentKind, AttachmentName};
 pub use attest::{
     AttachArgs, Attest, GenerateKeyArgs, ReferrersArgs, Required, SignArgs, SignerArgs, SubjectArgs, VerifyArgs,
 };
+pub use base::{BaseAction, BaseCheckArgs, BasePinArgs, BaseSelection, BaseToolArgs};
 pub use build::{BuildArgs, DebugTwin, PushArgs, PushTarget};
 pub use bundle::{BundleArgs, BundleForm};
 pub use cache::{CacheAction, CacheArgs, PruneArgs};

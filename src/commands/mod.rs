@@ -3,6 +3,7 @@
 //! A new one is a file here, its arguments in [`cli`](crate::cli), and an entry in the list below.
 
 mod attach;
+mod base;
 mod build;
 mod bundle;
 mod cache;
@@ -38,10 +39,10 @@ use clap::{Parser, Subcommand};
 pub use outcome::Outcome;
 
 use crate::cli::{
-    AttachArgs, BuildArgs, BundleArgs, CacheArgs, CommandArgs, CompletionsArgs, CopyArgs, DiffArgs, GenerateKeyArgs,
-    IndexArgs, InitArgs, InspectArgs, LoadArgs, LoginArgs, LogoutArgs, ManArgs, MessageFormat, NamedArgs, PushArgs,
-    RebaseArgs, ReferrersArgs, RegistryArgs, RegistryToolArgs, ReproduceArgs, RunArgs, SbomArgs, SchemaArgs, SignArgs,
-    TalkArgs, TestArgs, VerifyArgs, WithFormat,
+    AttachArgs, BaseToolArgs, BuildArgs, BundleArgs, CacheArgs, CommandArgs, CompletionsArgs, CopyArgs, DiffArgs,
+    GenerateKeyArgs, IndexArgs, InitArgs, InspectArgs, LoadArgs, LoginArgs, LogoutArgs, ManArgs, MessageFormat,
+    NamedArgs, PushArgs, RebaseArgs, ReferrersArgs, RegistryArgs, RegistryToolArgs, ReproduceArgs, RunArgs, SbomArgs,
+    SchemaArgs, SignArgs, TalkArgs, TestArgs, VerifyArgs, WithFormat,
 };
 use crate::context::GlobalContext;
 use crate::error::Result;
@@ -235,6 +236,8 @@ commands! {
     Logout(LogoutArgs) => logout::run,
     /// Show how registries are reached
     Registry(RegistryToolArgs) => registry::run,
+    /// Pin the bases in Cargo.toml by digest, check and update them
+    Base(BaseToolArgs) => base::run,
     /// Manage the cache of pulled bases and built layers
     ///
     /// It is in the user's cache folder, or in CARGO_OCI_CACHE_DIR.

@@ -7,6 +7,7 @@ use miette::Report;
 use crate::compare::difference::ImageDifference;
 use crate::event::{ImageVerdicts, PlannedPush, PrunedRepository};
 use crate::image::Digest;
+use crate::inspect::base_pins::CheckedBases;
 use crate::inspect::packages::SbomPackage;
 use crate::inspect::referrers::ImageReferrers;
 use crate::inspect::registry::RegistryFacts;
@@ -36,6 +37,8 @@ pub enum Outcome {
     Referrers(ImageReferrers, bool),
     /// The packages of an SBOM, and whether they are printed as JSON.
     Packages(Vec<SbomPackage>, bool),
+    /// The bases of a workspace, and whether they are printed as JSON.
+    Bases(CheckedBases, bool),
     /// The problems of an image, and whether they are printed as JSON.
     Validated(Validated, bool),
     /// What is used for a registry, and whether it is printed as JSON.
@@ -76,6 +79,7 @@ impl Outcome {
             Outcome::Files(found, json) => reporter.files(found, *json),
             Outcome::Referrers(found, json) => reporter.attachments(found, *json),
             Outcome::Packages(found, json) => reporter.packages(found, *json),
+            Outcome::Bases(found, json) => reporter.bases(found, *json),
             Outcome::Validated(found, json) => reporter.validated(found, *json),
             Outcome::Registry(found, json) => reporter.registry(found, *json),
             Outcome::Pruned(found, json) => reporter.pruned(found, *json),

@@ -105,18 +105,32 @@ impl<'a> Bases<'a> {
         self.find(&image.base, &image.platforms).map_err(|error| no_base(&image.base, error))
     }
 
+    /// Returns the descriptor of the index, or of the manifest without an index, that `reference` names now; `None` for
+    /// `scratch`. Nothing else is read.
+    ///
+    /// # Errors
+    /// Returns an error if it cannot be resolved.
+    pub(crate) fn root(&mut self, reference: &BaseReference) -> Result<Option<Descriptor>> {
+        let at = self.position(reference).map_err(|error| no_base(reference, error))?;
+        Ok(self.opened[at].1.root.clone())
+    }
+
+    /// Returns the index of a base in the list, which is opened if it was not.
+    fn position(&mut self, reference: &BaseReference) -> Result<usize> {
+        if let Some(at) = self.opened.iter().position(|(known, _)| known == reference) {
+            return Ok(at);
+        }
+        let opened = self.open(reference)?;
+        self.opened.push((reference.clone(), opened));
+        Ok(self.opened.len() - 1)
+    }
+
     /// Returns the images that `reference` has for `platforms`.
     ///
     /// # Errors
     /// Returns an error if they cannot be pulled, or there is none for one of the platforms.
     pub(crate) fn find(&mut self, reference: &BaseReference, platforms: &[PlatformChoice]) -> Result<Base> {
-        let at = if let Some(at) = self.opened.iter().position(|(known, _)| known == reference) {
-            at
-        } else {
-            let opened = self.open(reference)?;
-            self.opened.push((reference.clone(), opened));
-            self.opened.len() - 1
-        };
+        let at = self.position(reference)?;
         let Opened { source, root: Some(root), read } = &mut self.opened[at].1 else {
             return Ok(Base::scratch(platforms));
         };

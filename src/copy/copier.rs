@@ -18,7 +18,7 @@ use crate::reference::{LayoutReference, Reference};
 use crate::registry::Registry;
 use crate::store::archive::ArchiveContents;
 use crate::store::layout::LayoutFolder;
-use crate::store::{Fallback, LayoutWriter, Memory, ReferrersPlace, Sink, Source, copy};
+use crate::store::{Fallback, Layout, LayoutWriter, Memory, ReferrersPlace, Sink, Source, copy};
 
 /// The tag of an image in a layout without any.
 const LATEST: &str = "latest";
@@ -63,12 +63,7 @@ impl Copier<'_> {
     }
 
     /// Writes a layout, which replaces that of the same image. Returns it with the digest of the image.
-    fn to_layout(
-        &self,
-        folder: &Path,
-        root: &Descriptor,
-        mut tags: Vec<String>,
-    ) -> Result<(Digest, crate::store::Layout)> {
+    fn to_layout(&self, folder: &Path, root: &Descriptor, mut tags: Vec<String>) -> Result<(Digest, Layout)> {
         let copied = self.source.select(root)?;
         let writer = LayoutWriter::begin(folder, self.image, LayoutFolder::UserNamed, self.source.context.listener)?;
         let (memory, source) = (Memory::default(), self.source.source);

@@ -94,6 +94,17 @@ pub enum Event {
         /// Their total size in bytes.
         bytes: u64,
     },
+    /// A base was pinned in Cargo.toml.
+    Pinned {
+        /// The base as it is written now, with its digest.
+        base: String,
+        /// The table and the file.
+        location: String,
+        /// The digest that it had.
+        from: Option<Digest>,
+        /// Whether nothing was written, as the digest was right.
+        was_there: bool,
+    },
     /// An output besides the layout was written.
     Wrote {
         /// The platform, if the file holds only this one of several.

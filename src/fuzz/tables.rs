@@ -1,9 +1,14 @@
-//! `[package.metadata.oci]`: tables that people write by hand.
+//! `[package.metadata.oci]`: tables that people write by hand, and edits of them.
 
 use std::path::Path;
 
 use crate::config::document::as_json;
 use crate::config::section::{Section, Whose};
+use crate::pins::edit::{base_in, with_base};
+use crate::plan::base_keys::BaseTable;
+
+/// A base that is written into tables.
+const BASE: &str = "ghcr.io/acme/base:1@sha256:0";
 
 pub(super) const WORDS: &[&str] = &[
     "[package.metadata.oci]\n",
@@ -54,6 +59,7 @@ pub(super) const WORDS: &[&str] = &[
 
 pub(super) fn tables(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
+    edits(&text);
     let binaries = ["x", "y"];
     for whose in [Whose::Workspace, Whose::Package { image: "x", binaries: &binaries }] {
         match Section::parse(&text, whose) {
@@ -68,6 +74,21 @@ pub(super) fn tables(data: &[u8]) {
                 let shown = error.within(Path::new("Cargo.toml"), &text);
                 assert!(!shown.to_string().is_empty());
             }
+        }
+    }
+}
+
+/// An edit changes one place, and the meaning of one key.
+fn edits(text: &str) {
+    for table in [BaseTable::Workspace, BaseTable::Package, BaseTable::Image("y".to_owned())] {
+        let Some(edited) = with_base(text, &table, BASE) else { continue };
+        assert_eq!(base_in(&edited, &table).as_deref(), Some(BASE), "{text:?}");
+        assert_eq!(with_base(&edited, &table, BASE).as_ref(), Some(&edited), "{text:?}");
+        if base_in(text, &table).is_none() {
+            let same = |pairs: &mut dyn Iterator<Item = (u8, u8)>| pairs.take_while(|(old, new)| old == new).count();
+            let before = same(&mut text.bytes().zip(edited.bytes()));
+            let behind = same(&mut text.bytes().rev().zip(edited.bytes().rev()));
+            assert!(before + behind >= text.len(), "{text:?} and {edited:?}");
         }
     }
 }

@@ -9,6 +9,7 @@
 //! | [`referrers`] | what is attached to an image: signatures, SBOMs, attestations |
 //! | [`attachments`] | reads that, level by level and up to a limit |
 //! | [`packages`] | the packages that an SBOM lists |
+//! | [`base_pins`] | the bases of a workspace, and what their tags name now |
 //! | [`os_packages`] | the packages of a distribution that an image lists |
 //! | [`package_changes`] | what differs between two lists of packages |
 //! | [`selection`] | one of them, by its type or digest |
@@ -65,14 +66,12 @@
 //! ```
 
 pub(crate) mod attachments;
+pub(crate) mod base_pins;
 pub(crate) mod blob;
 pub(crate) mod config;
 pub(crate) mod files;
 pub(crate) mod image;
-// `diff` and `base check` use both.
-#[allow(dead_code)]
 pub(crate) mod os_packages;
-#[allow(dead_code, unreachable_pub)]
 pub(crate) mod package_changes;
 pub(crate) mod packages;
 mod read;

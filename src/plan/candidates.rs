@@ -37,12 +37,7 @@ pub(crate) fn candidates<'a>(
     shared: &Table,
     args: &BuildArgs,
 ) -> Result<Vec<ImageCandidate<'a>>> {
-    let several = packages.len() > 1;
-    let mut found = Vec::new();
-    for package in packages {
-        found.extend(of_package(package, shared, several)?);
-    }
-    let mut found = named(found, &args.image.images)?;
+    let mut found = listed(packages, shared, &args.image.images)?;
     let several = found.len() > 1;
     let mut kept = Vec::new();
     for mut candidate in found.drain(..) {
@@ -56,6 +51,23 @@ pub(crate) fn candidates<'a>(
         }
     }
     Ok(kept)
+}
+
+/// Returns the images of `packages` with one of the names, or all if there are no names. Their binaries are not chosen yet.
+///
+/// # Errors
+/// Returns an error if a table is wrong, or if no image has a given name.
+pub(super) fn listed<'a>(
+    packages: &[&'a Package],
+    shared: &Table,
+    names: &[String],
+) -> Result<Vec<ImageCandidate<'a>>> {
+    let several = packages.len() > 1;
+    let mut found = Vec::new();
+    for package in packages {
+        found.extend(of_package(package, shared, several)?);
+    }
+    named(found, names)
 }
 
 /// Returns the image of the package itself, and those of its `images`. Among `several` packages, libraries and packages
@@ -121,6 +133,11 @@ fn named<'a>(all: Vec<ImageCandidate<'a>>, names: &[String]) -> Result<Vec<Image
 }
 
 impl ImageCandidate<'_> {
+    /// Returns whether no build makes the image: others define all images of the package.
+    pub(super) fn is_left_to_others(&self) -> bool {
+        self.is_optional && self.table.bins.is_none() && default_bin(self.package).is_none()
+    }
+
     /// Returns the binaries of the image: by flag, by table, else the one that `cargo run` would run. If `several` images are
     /// built, a flag is for those that have such a binary; the others get none.
     ///

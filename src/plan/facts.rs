@@ -124,11 +124,17 @@ impl Facts<'_> {
 
     /// Returns the platforms of an image, with their targets for a C library. A target that was typed is what it says.
     fn platforms(&self, chosen: Option<Vec<PlatformChoice>>, libc: Libc) -> Vec<PlatformChoice> {
-        let platforms = chosen.unwrap_or_else(|| TARGETS[..2].iter().copied().map(PlatformChoice::One).collect());
-        if !self.args.image.targets.is_empty() {
-            return platforms;
-        }
-        platforms.into_iter().map(|choice| choice.with_libc(libc)).collect()
+        let libc = self.args.image.targets.is_empty().then_some(libc);
+        platforms(chosen, libc)
+    }
+}
+
+/// Returns the platforms of an image, or the default ones, with their targets for a C library if there is one to choose.
+pub(super) fn platforms(chosen: Option<Vec<PlatformChoice>>, libc: Option<Libc>) -> Vec<PlatformChoice> {
+    let platforms = chosen.unwrap_or_else(|| TARGETS[..2].iter().copied().map(PlatformChoice::One).collect());
+    match libc {
+        Some(libc) => platforms.into_iter().map(|choice| choice.with_libc(libc)).collect(),
+        None => platforms,
     }
 }
 
@@ -143,7 +149,8 @@ fn threads(jobs: Option<&str>) -> NonZero<usize> {
     .unwrap_or(NonZero::<usize>::MIN)
 }
 
-fn default_base(platforms: &[PlatformChoice]) -> Result<BaseReference> {
+/// Returns the base of an image without the key `base`.
+pub(super) fn default_base(platforms: &[PlatformChoice]) -> Result<BaseReference> {
     let needs_glibc = platforms.iter().any(|choice| choice.libc() == Libc::Gnu);
     let base = if needs_glibc { DEFAULT_GLIBC_BASE } else { DEFAULT_BASE };
     base.parse().map_err(Report::from_err)
@@ -153,7 +160,11 @@ fn default_base(platforms: &[PlatformChoice]) -> Result<BaseReference> {
 ///
 /// # Errors
 /// Returns an error if the base is none that somebody can have signed.
-fn base_verify(image: &str, base: &BaseReference, verify: Option<BaseVerify>) -> Result<Option<KeyReference>> {
+pub(super) fn base_verify(
+    image: &str,
+    base: &BaseReference,
+    verify: Option<BaseVerify>,
+) -> Result<Option<KeyReference>> {
     let Some(BaseVerify(Some(key))) = verify else { return Ok(None) };
     let why = match base {
         BaseReference::Embedded => "it is a part of cargo-oci, and has no signature",

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `spec`, `selection`, `candidates` | the packages, and their images |
 //! | [`image`], `facts` | one image, and how it follows from flags, variables and tables |
+//! | [`base_keys`] | the bases of all images of a workspace, and the tables that name them |
 //! | [`request`] | what a plan is made from, and what for |
 //! | `flags` | flags and environment variables, as tables |
 //! | [`allocator`] | where allocators come from, and who may want one |
@@ -15,6 +16,7 @@
 
 pub(crate) mod allocator;
 mod annotations;
+pub(crate) mod base_keys;
 mod bindgen_packages;
 pub(crate) mod candidates;
 pub(crate) mod compile;

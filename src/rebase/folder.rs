@@ -6,10 +6,11 @@ use oci_spec::image::Descriptor;
 use super::origin::BuiltOn;
 use crate::error::Result;
 use crate::event::Listener;
+use crate::image::media_type::is_document;
 use crate::reference::LayoutReference;
 use crate::store::layout::index::image_name;
 use crate::store::layout::{LayoutFolder, tag};
-use crate::store::{Fallback, Layout, LayoutWriter, Memory, Source, copy};
+use crate::store::{Fallback, Layout, LayoutWriter, Memory, Sink, Source, copy};
 
 /// A layout with an image.
 pub(crate) struct RebaseInFolder<'a> {
@@ -37,7 +38,7 @@ impl RebaseInFolder<'_> {
         let own: Vec<_> = images.iter().filter(|entry| entry.digest() == self.image.root.digest()).collect();
         let is_other = |entry: &&Descriptor| {
             let is_own = entry.digest() == self.image.root.digest();
-            !is_own && entry.artifact_type().is_none() && crate::image::media_type::is_document(entry.media_type())
+            !is_own && entry.artifact_type().is_none() && is_document(entry.media_type())
         };
         if images.iter().any(|entry| is_other(&entry) && tag(entry).is_some()) {
             return Err(miette!(
@@ -56,7 +57,7 @@ impl RebaseInFolder<'_> {
         copy(&source, &writer, std::slice::from_ref(root))?;
         let kept: Vec<_> = own.iter().filter_map(|entry| tag(entry)).map(str::to_owned).collect();
         for name in if tags.is_empty() { &kept } else { tags } {
-            crate::store::Sink::tag(&writer, root, name)?;
+            writer.tag(root, name)?;
         }
         for manifest in attached {
             writer.attach(manifest, self.memory)?;

@@ -1,7 +1,7 @@
 //! What was typed → the images to rebase, each opened and read, and the bases that they are on and come on.
 
 use miette::{Context, miette};
-use oci_spec::image::Descriptor;
+use oci_spec::image::{Descriptor, Digest};
 
 use super::documents::AttachedDocuments;
 use super::origin::{BuiltOn, NamedBase};
@@ -16,7 +16,7 @@ use crate::registry::Registry;
 use crate::registry::download::FetchedManifest;
 use crate::registry::tag_edit::TagEdit;
 use crate::store::documents::ReadOnce;
-use crate::store::{Layout, Memory, Source};
+use crate::store::{Fallback, Layout, Memory, Source};
 
 /// What to rebase.
 #[derive(Clone, Debug)]
@@ -101,7 +101,7 @@ impl<'a> OpenRebase<'a> {
                     memory.put_document(found.document.clone());
                 }
             }
-            let source = crate::store::Fallback { primary: &memory, secondary: place.source() };
+            let source = Fallback { primary: &memory, secondary: place.source() };
             BuiltOn::read(&ReadOnce::new(&source), &root)?
         };
         let attached = match &place {
@@ -110,8 +110,7 @@ impl<'a> OpenRebase<'a> {
             }
             RebasePlace::Folder { layout, .. } => {
                 let listed = group_by_subject(layout.as_ref(), layout.entries());
-                let list =
-                    |subject: &crate::image::Digest| Ok(listed.get(subject.as_ref()).cloned().unwrap_or_default());
+                let list = |subject: &Digest| Ok(listed.get(subject.as_ref()).cloned().unwrap_or_default());
                 AttachedDocuments::read(&image, layout.as_ref(), &list)?
             }
         };

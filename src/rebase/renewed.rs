@@ -11,6 +11,7 @@ use crate::base::{Base, BaseImage};
 use crate::error::Result;
 use crate::image::config::{Settings, assemble};
 use crate::image::manifest::{self, Annotations};
+use crate::platform::Platform;
 use crate::store::Memory;
 
 /// A base of an image: what it is called, and what it is.
@@ -159,7 +160,7 @@ impl Renewal<'_> {
 }
 
 /// Returns the platforms of an image on a base, as the base writes them.
-fn image_platforms(image: &BuiltOn, new: &BaseOfImage) -> Result<Vec<crate::platform::Platform>> {
+fn image_platforms(image: &BuiltOn, new: &BaseOfImage) -> Result<Vec<Platform>> {
     image.images.iter().map(|part| Ok(new.image_for(part)?.platform.clone())).collect()
 }
 

@@ -8,6 +8,7 @@ use crate::context::GlobalContext;
 use crate::context::subject::Subject;
 use crate::error::Result;
 use crate::image::manifest::Document;
+use crate::image::media_type::is_document;
 use crate::parallel::{MANY, each};
 use crate::publish::attachments::attach;
 use crate::publish::sign::ImageSigner;
@@ -61,8 +62,7 @@ impl RebaseInRepository<'_> {
         // Configs come before their manifests, and those before their index.
         let (root_document, parts): (Vec<_>, Vec<_>) =
             documents.iter().partition(|document| document.digest() == root.digest());
-        let (manifests, configs): (Vec<_>, Vec<_>) =
-            parts.into_iter().partition(|part| crate::image::media_type::is_document(part.media_type()));
+        let (manifests, configs): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| is_document(part.media_type()));
         for level in [configs, manifests, root_document] {
             each(&level, MANY, |document| Sink::push(self.registry, document, self.memory))?;
         }

@@ -13,8 +13,10 @@
 //! | `bundling` | `image`, `platform`, `layers`, `bytes` |
 //! | `finished` | `name`, `reference`, `digest`, `size`, `tags`, `layout`, `base`, `manifests`: as in `--metadata-file`; `seconds` |
 //! | `pruned` | `blobs`, `bytes`: removed from the cache |
+//! | `pinned` | `base`, `location`, `from`: the digest before; `unchanged` |
 //! | `wrote` | `path`, `only`: the platform, if the file has one of several |
 //! | `indexing` | `image`, `to`, `platforms` |
+//! | `rebasing` | `image`, `base`, `unchanged` |
 //! | `pushing` | `image`, `to` |
 //! | `pushed`, `loaded` | `image` and `to`; `names`, `engine`, `id` and `sent`; `unchanged`: whether it was already there |
 //! | `loading` | `image`, `engine`, `platforms` |
@@ -78,6 +80,9 @@ pub fn event(event: &Event, elapsed: Duration) -> String {
         }
         Event::Finished { image } => ("finished", finished(image, elapsed)),
         Event::Pruned { blobs, bytes } => ("pruned", json!({ "blobs": blobs, "bytes": bytes })),
+        Event::Pinned { base, location, from, was_there } => {
+            ("pinned", json!({ "base": base, "location": location, "from": from, "unchanged": was_there }))
+        }
         Event::Wrote { path, only } => ("wrote", json!({ "path": path.to_string_lossy(), "only": only })),
         Event::Indexing { image, to, platforms } => {
             ("indexing", json!({ "image": image, "to": to, "platforms": platforms }))

@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::snippet::snippet;
 use crate::event::Event;
+use crate::image::Digest;
 use crate::platform::Platform;
 use crate::sanitize::sanitize;
 pub(super) use crate::units::{UNITS, in_unit, size, unit_of};
@@ -99,6 +100,7 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
         Event::Pruned { blobs, bytes } => {
             ("Removed", format!("{blobs} {} from the cache, {}", plural(*blobs, "blob"), size(*bytes)))
         }
+        Event::Pinned { base, location, from, was_there } => pinned(base, location, from.as_ref(), *was_there),
         Event::Wrote { path, only: None } => ("Writing", path.display().to_string()),
         Event::Wrote { path, only: Some(platform) } => {
             ("Writing", format!("{}: {platform} alone, as the format has one platform", path.display()))
@@ -161,6 +163,16 @@ fn request(event: &Event) -> String {
     let by = by.as_ref().map(|by| format!(" from {by}")).unwrap_or_default();
     let bytes = bytes.map(|bytes| format!(", {}", size(bytes))).unwrap_or_default();
     format!("{method} {url} {answer}{by} ({}{bytes})", time(*took))
+}
+
+/// Returns the verb and the text for a base that is pinned now.
+fn pinned(base: &str, location: &str, from: Option<&Digest>, was_there: bool) -> (&'static str, String) {
+    let text = format!("{base} in {location}");
+    match from {
+        _ if was_there => ("Unchanged", text),
+        Some(from) => ("Updated", format!("{text} (was {from})")),
+        None => ("Pinned", text),
+    }
 }
 
 /// Returns when a request is repeated, and why.

@@ -11,6 +11,7 @@
 //! | `image`, `tree` | an inspected or validated image → a tree, JSON, lines |
 //! | `compared` | what differs between two images → lines |
 //! | `files` | the files of images → lines |
+//! | `bases` | the bases of a workspace, and what has changed in them → lines |
 //! | `registry` | what is used for a registry → lines, JSON |
 //! | `tested`, [`junit`] | results of tests → lines, JUnit XML |
 //! | `cache` | blobs of the cache → lines |
@@ -21,6 +22,7 @@
 
 mod ask;
 mod bars;
+mod bases;
 mod cache;
 mod compared;
 mod error;
@@ -51,6 +53,7 @@ use crate::compare::difference::ImageDifference;
 use crate::error::{CargoFailed, NoCCompiler, NoLibrary, OwnAllocator};
 use crate::event::{Event, ImageVerdicts, PlannedPush, PrunedRepository, Question, Verdict};
 use crate::image::Digest;
+use crate::inspect::base_pins::CheckedBases;
 use crate::inspect::packages::SbomPackage;
 use crate::inspect::referrers::ImageReferrers;
 use crate::inspect::registry::RegistryFacts;
@@ -202,6 +205,18 @@ impl Reporter {
             return printed;
         }
         self.line(&format!("{ERROR}error{ERROR:#}: {} is not reachable: see above", found.registry));
+        ExitCode::FAILURE
+    }
+
+    /// Prints the bases of a workspace, as lines or as JSON. Returns failure if one is behind.
+    pub fn bases(&self, found: &CheckedBases, json: bool) -> ExitCode {
+        let printed = self.text(&if json { image::json(found) } else { bases::lines(found) });
+        let behind = found.behind();
+        if behind == 0 {
+            return printed;
+        }
+        let are = if behind == 1 { "base is" } else { "bases are" };
+        self.line(&format!("{ERROR}error{ERROR:#}: {behind} {are} behind: `cargo oci base update` updates pins"));
         ExitCode::FAILURE
     }
 

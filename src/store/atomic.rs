@@ -164,6 +164,39 @@ pub(crate) fn replace_name(
     Ok(())
 }
 
+/// Replaces a file that has the content `expected`, or the one that it links to, with what `write` writes. The new file has the
+/// permissions of the old one, and its owner if this user may say so. Removes what killed runs left beside it. Returns false if
+/// the content is another.
+///
+/// # Errors
+/// Returns an error if the file cannot be read or written. Then it is unchanged.
+pub(crate) fn replace_unchanged(
+    path: &Path,
+    expected: &[u8],
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<bool> {
+    let path = without_links(path)?;
+    sweep(parent(&path));
+    let mut file = create_in(parent(&path), Audience::Owner)?;
+    write(file.as_file_mut())?;
+    let old = fs::metadata(&path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        // Only root may give files away. A group that is not the user's own is lost, as with any editor.
+        let _ = std::os::unix::fs::fchown(file.as_file(), Some(old.uid()), Some(old.gid()));
+    }
+    file.as_file().set_permissions(old.permissions())?;
+    file.as_file().sync_all()?;
+    // As late as possible: there is no way to compare and rename in one step.
+    if fs::read(&path)? != expected {
+        return Ok(false);
+    }
+    persist(file, &path)?;
+    sync_folder(parent(&path));
+    Ok(true)
+}
+
 /// Gives a temporary file its name, and replaces the file that has it. Windows denies that while somebody has the old file open,
 /// such as another run or a virus scanner: then it is tried again for about a second.
 ///
@@ -258,6 +291,26 @@ mod tests {
         }
         symlink("circle", folder.path().join("circle")).expect("links");
         assert!(replace(&folder.path().join("circle"), |_| Ok(())).is_err());
+    }
+
+    #[test]
+    fn unchanged_file_is_replaced_with_its_mode() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let [link, target] = ["link", "target"].map(|name| folder.path().join(name));
+        symlink("target", &link).expect("links");
+        fs::write(&target, "old").expect("writes");
+        fs::write(folder.path().join(format!("{TEMP_PREFIX}dead")), "half").expect("writes");
+        fs::set_permissions(&target, fs::Permissions::from_mode(0o640)).expect("a mode");
+        let replace = |expected: &str| replace_unchanged(&link, expected.as_bytes(), |file| file.write_all(b"new"));
+        assert!(!replace("other").expect("is there"));
+        assert_eq!(fs::read_to_string(&target).expect("is there"), "old");
+        assert!(replace("old").expect("is there"));
+        assert_eq!(fs::read_to_string(&target).expect("is there"), "new");
+        assert_eq!(fs::metadata(&target).expect("is there").permissions().mode() & 0o7777, 0o640);
+        assert!(link.is_symlink() && fs::read_dir(folder.path()).expect("a folder").count() == 2);
+        fs::remove_file(&target).expect("is there");
+        assert!(replace("new").is_err() && !target.exists());
     }
 
     #[test]

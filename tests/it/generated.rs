@@ -6,7 +6,7 @@ use crate::support::environment;
 use crate::support::process::output;
 use crate::support::project::Project;
 
-const COMMANDS: [&str; 27] = [
+const COMMANDS: [&str; 28] = [
     "build",
     "push",
     "index",
@@ -30,6 +30,7 @@ const COMMANDS: [&str; 27] = [
     "login",
     "logout",
     "registry",
+    "base",
     "cache",
     "schema",
     "completions",
@@ -87,14 +88,26 @@ fn man_pages_cover_every_command() {
     let ran = project.oci(&["man", "share/man1"]).succeeds();
     let page = |name: &str| format!("share/man1/cargo-oci-{name}.1");
     let pages: Vec<_> = COMMANDS.iter().map(|command| page(command)).collect();
-    let of_both =
-        ["registry-show", "registry-prune", "cache-path", "cache-list", "cache-prune", "cache-verify"].map(page);
-    let (inner, written): (Vec<_>, Vec<_>) =
-        ran.stdout.lines().partition(|line| ["oci-cache-", "oci-registry-"].iter().any(|group| line.contains(group)));
+    let of_groups = [
+        "registry-show",
+        "registry-prune",
+        "base-pin",
+        "base-check",
+        "base-update",
+        "cache-path",
+        "cache-list",
+        "cache-prune",
+        "cache-verify",
+    ]
+    .map(page);
+    let (inner, written): (Vec<_>, Vec<_>) = ran
+        .stdout
+        .lines()
+        .partition(|line| ["oci-base-", "oci-cache-", "oci-registry-"].iter().any(|group| line.contains(group)));
     assert_eq!(written[0], "share/man1/cargo-oci.1");
     assert_eq!(
         (&written[1..], inner),
-        (&pages.iter().map(String::as_str).collect::<Vec<_>>()[..], of_both.iter().map(String::as_str).collect())
+        (&pages.iter().map(String::as_str).collect::<Vec<_>>()[..], of_groups.iter().map(String::as_str).collect())
     );
     let read = |path: &str| fs::read_to_string(project.path(path)).expect("a page");
     for (command, page) in COMMANDS.iter().zip(&pages) {

@@ -17,6 +17,8 @@ mod attachments;
 mod bad_input;
 #[cfg(target_os = "linux")]
 mod base_age;
+#[cfg(unix)]
+mod base_pins;
 #[cfg(target_os = "linux")]
 mod beside;
 mod bodies;

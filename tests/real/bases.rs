@@ -67,6 +67,32 @@ fn base_layers_and_settings_are_inherited() {
 }
 
 #[test]
+fn updated_base_is_below_the_next_image() {
+    let (project, old, registry) = pulled(BaseImage::new());
+    let reference = registry.reference("distroless/static:nonroot");
+    let table = format!("\n[package.metadata.oci]\nplatforms = [\"linux/amd64\"]\nbase = \"{reference}\"\n");
+    let project = project.append("Cargo.toml", &table);
+    project.oci(&["base", "pin"]).succeeds();
+    let new = BaseImage::new().big(1).write(&project.path("newer"));
+    new.push_to(&registry, "distroless/static", "nonroot");
+    let built_over = |base: &WrittenBase| {
+        project.oci(&["build"]).succeeds();
+        assert_over(project.layout(), base, "linux/amd64");
+        let (manifest, _) = image(&project.layout(), "linux/amd64");
+        assert_eq!(manifest["annotations"]["org.opencontainers.image.base.digest"], base.digest.as_str());
+    };
+    built_over(&old);
+    let checked = project.oci(&["base", "check", "--json"]).run();
+    let json: Value = serde_json::from_str(&checked.stdout).expect("JSON");
+    let layers = &json["bases"][0]["changes"]["layers"];
+    assert_eq!((checked.status, &layers["added"]), (1, &json!(1)), "{json}");
+    assert!(layers["bytes"].as_u64().is_some_and(|bytes| bytes > 1 << 20), "{json}");
+    project.oci(&["base", "update"]).succeeds();
+    assert_eq!(project.oci(&["base", "check"]).succeeds().stderr, "");
+    built_over(&new);
+}
+
+#[test]
 fn docker_base_becomes_oci_image() {
     let (project, base, registry) = pulled(BaseImage::new().docker_types());
     project.oci(&["build", "--base", &registry.reference("distroless/static:nonroot")]).succeeds();

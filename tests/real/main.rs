@@ -45,6 +45,7 @@ mod push;
 mod readers;
 mod registry_prune;
 mod releases;
+mod renovate;
 mod reproduce;
 mod reproducible;
 mod run;
