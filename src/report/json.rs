@@ -21,6 +21,7 @@
 //! | `pushed`, `loaded` | `image` and `to`; `names`, `engine`, `id` and `sent`; `unchanged`: whether it was already there |
 //! | `loading` | `image`, `engine`, `platforms` |
 //! | `running` | `name`, `engine` |
+//! | `rebasing` | `image`, `base`, `unchanged`: whether it was already on the base |
 //! | `transfer-begun` | `id`, `activity` (`pulling`, `copying`, `layering`, `pushing`, `loading`, `bundling`, `validating`), `name`, `total` |
 //! | `transfer-progress` | `id`, `done`, `total`: every second |
 //! | `transfer-ended` | the same, once; `done` is less than `total` if it failed |
