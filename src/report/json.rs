@@ -16,7 +16,6 @@
 //! | `pinned` | `base`, `location`, `from`: the digest before; `unchanged` |
 //! | `wrote` | `path`, `only`: the platform, if the file has one of several |
 //! | `indexing` | `image`, `to`, `platforms` |
-//! | `rebasing` | `image`, `base`, `unchanged` |
 //! | `pushing` | `image`, `to` |
 //! | `pushed`, `loaded` | `image` and `to`; `names`, `engine`, `id` and `sent`; `unchanged`: whether it was already there |
 //! | `loading` | `image`, `engine`, `platforms` |
