@@ -125,7 +125,7 @@ commands! {
     ///
     /// Skips blobs that the registry has, and mounts base layers without downloading them if it can. Moves the tags last.
     /// Prints a line for each repository: `REGISTRY/REPOSITORY@sha256:…`.
-    Push(WithFormat<PushArgs>) => push::run,
+    Push(Box<WithFormat<PushArgs>>) => push::run,
     /// Make one index of images that were built on several machines
     ///
     /// Each machine pushes its platform with `cargo oci push --by-digest --metadata-file FILE`; then this command makes the
