@@ -52,7 +52,7 @@ pub struct CheckedBase {
     pub current: Option<BaseAge>,
     /// What differs, if the base is behind and both images can be read.
     pub changes: Option<BaseChanges>,
-    /// Why one of the two could not be read.
+    /// Why one of the two could not be read, or the tag not resolved.
     pub problem: Option<String>,
 }
 
@@ -68,6 +68,8 @@ pub enum PinState {
     NotPinned,
     /// There is a digest, and no tag that could be compared with it.
     NoTag,
+    /// What the tag names could not be found out.
+    Unknown,
     /// The base is not in a registry.
     NotInRegistry,
 }
@@ -131,8 +133,8 @@ pub struct FieldChange {
 }
 
 impl CheckedBases {
-    /// Returns the number of bases that are behind.
-    pub(crate) fn behind(&self) -> usize {
-        self.bases.iter().filter(|base| base.state == PinState::Behind).count()
+    /// Returns the number of bases in a state.
+    pub(crate) fn count(&self, state: PinState) -> usize {
+        self.bases.iter().filter(|base| base.state == state).count()
     }
 }

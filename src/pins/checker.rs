@@ -18,7 +18,7 @@ use crate::reference::BaseReference;
 /// images share it.
 ///
 /// # Errors
-/// Returns an error if a table is wrong, there is no image with a name, or a tag cannot be resolved.
+/// Returns an error if a table is wrong, there is no image with a name, or if not one of the tags can be resolved.
 pub(crate) fn check(
     manifest: Option<&Path>,
     names: &[String],
@@ -27,11 +27,22 @@ pub(crate) fn check(
 ) -> Result<CheckedBases> {
     let usages = usage::read(manifest, names, quiet, context)?;
     let mut ages = BaseAges::new(context)?;
-    let bases = usages.iter().map(|usage| checked(usage, &mut ages)).collect::<Result<_>>()?;
+    let (mut bases, mut failures) = (Vec::new(), Vec::new());
+    for usage in &usages {
+        let (found, failure) = checked(usage, &mut ages)?;
+        bases.push(found);
+        failures.extend(failure);
+    }
+    // What is wrong with one base is no reason to say nothing of the others.
+    let asked = bases.iter().filter(|base| !matches!(base.state, PinState::NoTag | PinState::NotInRegistry)).count();
+    if failures.len() == asked && !failures.is_empty() {
+        return Err(failures.swap_remove(0));
+    }
     Ok(CheckedBases { bases })
 }
 
-fn checked(usage: &BaseUsage, ages: &mut BaseAges) -> Result<CheckedBase> {
+/// Returns what there is to say of a base, and the error of a tag that cannot be resolved.
+fn checked(usage: &BaseUsage, ages: &mut BaseAges) -> Result<(CheckedBase, Option<Report>)> {
     let mut found = CheckedBase {
         base: usage.base.to_string(),
         state: PinState::NotInRegistry,
@@ -43,7 +54,7 @@ fn checked(usage: &BaseUsage, ages: &mut BaseAges) -> Result<CheckedBase> {
         changes: None,
         problem: None,
     };
-    let Some(tagged) = TaggedBase::parse(&found.base) else { return Ok(found) };
+    let Some(tagged) = TaggedBase::parse(&found.base) else { return Ok((found, None)) };
     let mut unread = Vec::new();
     let mut read = |ages: &mut BaseAges, reference: &BaseReference| {
         ages.documents.find(reference, &usage.platforms).map_err(|error| unread.push(in_one_line(&error))).ok()
@@ -53,20 +64,27 @@ fn checked(usage: &BaseUsage, ages: &mut BaseAges) -> Result<CheckedBase> {
         let base = read(ages, &usage.base);
         found.pinned = tagged.pinned.map(|digest| ages.age(digest, base.as_ref()));
         found.problem = unread.pop();
-        return Ok(found);
+        return Ok((found, None));
     }
     let tag = tagged.tag()?;
-    let Some(root) = ages.documents.root(&tag)? else { return Ok(found) };
+    let root = match ages.documents.root(&tag) {
+        Ok(Some(root)) => root,
+        Ok(None) => return Ok((found, None)),
+        Err(error) => {
+            (found.state, found.problem) = (PinState::Unknown, Some(in_one_line(&error)));
+            return Ok((found, Some(error)));
+        }
+    };
     let current = root.digest().clone();
     let new = read(ages, &tag);
     found.current = Some(ages.age(current.clone(), new.as_ref()));
     let Some(pinned) = tagged.pinned.clone() else {
         (found.state, found.problem) = (PinState::NotPinned, unread.pop());
-        return Ok(found);
+        return Ok((found, None));
     };
     if pinned == current {
         (found.state, found.pinned, found.problem) = (PinState::Current, found.current.clone(), unread.pop());
-        return Ok(found);
+        return Ok((found, None));
     }
     found.state = PinState::Behind;
     let old = read(ages, &usage.base);
@@ -78,7 +96,7 @@ fn checked(usage: &BaseUsage, ages: &mut BaseAges) -> Result<CheckedBase> {
             Err(error) => found.problem = Some(in_one_line(&error)),
         }
     }
-    Ok(found)
+    Ok((found, None))
 }
 
 /// Returns what differs. The new image is named by its digest, so that the tag is not asked for again.

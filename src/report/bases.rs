@@ -17,6 +17,7 @@ fn base(base: &CheckedBase) -> String {
         PinState::Current => "current",
         PinState::Behind => "behind",
         PinState::NotPinned => "not pinned: `cargo oci base pin` pins it",
+        PinState::Unknown => "unknown: the tag cannot be resolved",
         PinState::NoTag => "cannot be checked: no tag",
         PinState::NotInRegistry => "not in a registry",
     };

@@ -53,7 +53,7 @@ use crate::compare::difference::ImageDifference;
 use crate::error::{CargoFailed, NoCCompiler, NoLibrary, OwnAllocator};
 use crate::event::{Event, ImageVerdicts, PlannedPush, PrunedRepository, Question, Verdict};
 use crate::image::Digest;
-use crate::inspect::base_pins::CheckedBases;
+use crate::inspect::base_pins::{CheckedBases, PinState};
 use crate::inspect::packages::SbomPackage;
 use crate::inspect::referrers::ImageReferrers;
 use crate::inspect::registry::RegistryFacts;
@@ -211,13 +211,16 @@ impl Reporter {
     /// Prints the bases of a workspace, as lines or as JSON. Returns failure if one is behind.
     pub fn bases(&self, found: &CheckedBases, json: bool) -> ExitCode {
         let printed = self.text(&if json { image::json(found) } else { bases::lines(found) });
-        let behind = found.behind();
-        if behind == 0 {
-            return printed;
+        let (behind, unknown) = (found.count(PinState::Behind), found.count(PinState::Unknown));
+        let are = |count: usize| if count == 1 { "base is" } else { "bases are" };
+        if unknown > 0 {
+            self.line(&format!("{ERROR}error{ERROR:#}: {unknown} {} unknown: see `problem`", are(unknown)));
         }
-        let are = if behind == 1 { "base is" } else { "bases are" };
-        self.line(&format!("{ERROR}error{ERROR:#}: {behind} {are} behind: `cargo oci base update` updates pins"));
-        ExitCode::FAILURE
+        if behind > 0 {
+            let are = are(behind);
+            self.line(&format!("{ERROR}error{ERROR:#}: {behind} {are} behind: `cargo oci base update` updates pins"));
+        }
+        if behind + unknown == 0 { printed } else { ExitCode::FAILURE }
     }
 
     /// Prints the results of tests, as lines or as JSON. Returns failure if one failed, or was not run although that is

@@ -227,6 +227,24 @@ fn base_check_tells_what_it_cannot_check() {
     }
 }
 
+#[test]
+fn base_that_cannot_be_resolved_hides_no_other() {
+    let registry = registry();
+    let digest = put(&registry, old(), "static", "nonroot");
+    let pin = registry.reference(&format!("static:nonroot@{digest}"));
+    let gone = registry.reference(&format!("static:gone@{digest}"));
+    let project = workspace(1, &pin, &gone);
+    let (status, json) = checked(&project, &[]);
+    let states: Vec<_> = json["bases"].as_array().expect("a list").iter().map(|base| base["state"].clone()).collect();
+    assert_eq!((status, states), (1, vec![json!("current"), json!("unknown")]));
+    assert!(json["bases"][1]["problem"].as_str().is_some_and(|why| why.contains("has no tag gone")), "{json}");
+    let ran = project.oci(&["base", "check"]).run();
+    assert!(ran.stderr.contains("error: 1 base is unknown: see `problem`"), "{}", ran.stderr);
+    // If nothing can be said, the error has its help.
+    let words = project.oci(&["base", "check", "extra"]).fails(1);
+    assert!(words.contains("help: check the repository name"), "{words}");
+}
+
 /// A workspace of so many packages over the base of the workspace, and one more over its own.
 fn workspace(count: usize, base: &str, own: &str) -> Project {
     let table = format!(
