@@ -67,13 +67,13 @@ impl Reference {
 
     /// Returns the reference to the tag, which may be beside a digest; `None` without a tag.
     pub(crate) fn without_digest(&self) -> Option<Reference> {
-        let tag = self.name.tag().or(self.tag_beside.as_deref())?.to_owned();
-        Some(Reference { tag_beside: None, name: TagOrDigest::Tag(tag), ..self.clone() })
+        let name = TagOrDigest::Tag(self.tag()?.to_owned());
+        Some(Reference { tag_beside: None, name, ..self.clone() })
     }
 
     /// Returns the reference to a digest, with the tag beside it.
     pub(crate) fn pinned_to(&self, digest: &Digest) -> Reference {
-        let tag_beside = self.name.tag().map(str::to_owned).or_else(|| self.tag_beside.clone());
+        let tag_beside = self.tag().map(str::to_owned);
         Reference { tag_beside, name: TagOrDigest::Digest(digest.clone()), ..self.clone() }
     }
 
