@@ -16,7 +16,8 @@
 //! | [`referrer`], [`document`] | manifests that are attached to an image, and documents as such |
 //! | [`artifact_type`] | what kind of document a file is, by its name |
 //! | [`signer`] | a key, or a keyless identity |
-//! | `keyless` | keyless signing, with the feature of that name |
+//! | `keyless` | keyless signing |
+//! | `crypto` | what sigstore's crates compute with |
 //! | [`sign`], [`mod@verify`] | signed statements as referrers |
 //!
 //! Where an image is stored does not matter here: see [`Referrers`](crate::store::Referrers). Keyless signatures (Fulcio,
@@ -27,12 +28,12 @@ pub(crate) mod attached;
 pub(crate) mod auditable;
 pub(crate) mod base;
 pub(crate) mod bundle;
+mod crypto;
 pub(crate) mod document;
 pub(crate) mod dsse;
 mod encrypted_key;
 pub(crate) mod key;
 mod key_type;
-#[cfg(feature = "keyless")]
 pub(crate) mod keyless;
 pub(crate) mod pem;
 pub(crate) mod provenance;

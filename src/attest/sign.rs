@@ -1,13 +1,11 @@
 //! Signed statements about an image, attached to it as cosign 3 does.
 
-#[cfg(feature = "keyless")]
 use std::collections::HashSet;
 
 use miette::miette;
 use oci_spec::image::Descriptor;
 
 use super::bundle::BUNDLE;
-#[cfg(feature = "keyless")]
 use super::bundle::Bundle;
 use super::referrer::{Referrer, ReferrerManifest};
 use super::signer::Signer;
@@ -62,7 +60,6 @@ impl SubjectSigner<'_> {
                 signed.into_iter().map(|(_, referrer)| referrer).collect()
             }
             // An entry in the public log is permanent: a statement that anybody has signed is not signed again.
-            #[cfg(feature = "keyless")]
             Signer::Identity(_) => {
                 let known = signed_without_key(self.source, &bundles, self.subject.digest(), statements)?;
                 let missing = statements.iter().enumerate().filter(|(at, _)| !known.contains(at));
@@ -90,7 +87,6 @@ impl SubjectSigner<'_> {
 }
 
 /// Returns which of the statements are in bundles that were signed without a key. The signatures are not verified.
-#[cfg(feature = "keyless")]
 fn signed_without_key(
     source: &dyn Source,
     listed: &[Descriptor],

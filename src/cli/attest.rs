@@ -44,11 +44,9 @@ pub struct SignerArgs {
     pub key: Option<KeyReference>,
     /// Sign without a key: the certificate (Fulcio) names the CI job or the identity in SIGSTORE_ID_TOKEN, and a public log
     /// (Rekor) keeps it forever
-    #[cfg(feature = "keyless")]
     #[arg(long, group = "signer")]
     pub keyless: bool,
     /// Use these services for keyless signing, as `cosign signing-config create` writes them [default: sigstore.dev]
-    #[cfg(feature = "keyless")]
     #[arg(long, value_name = "FILE", requires = "keyless", value_hint = ValueHint::FilePath)]
     pub signing_config: Option<PathBuf>,
 }

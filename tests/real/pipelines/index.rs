@@ -128,7 +128,6 @@ fn workflow_makes_every_image_of_workspace() {
     assert_eq!(USER.0, "octocat");
 }
 
-#[cfg(feature = "keyless")]
 #[test]
 fn workflow_signs_by_its_identity() {
     use std::time::Duration;
