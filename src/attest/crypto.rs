@@ -1,6 +1,8 @@
 //! What sigstore's crates verify and sign with: ring, which TLS uses too. They bring a library of their own, of C code that
 //! takes minutes to compile, or take another one in its place.
 
+use p256::ecdsa::signature::hazmat::PrehashVerifier;
+use p256::ecdsa::{Signature, VerifyingKey};
 use ring::digest::{Context, SHA256, SHA384, SHA512};
 use ring::rand::SystemRandom;
 use ring::signature::{
@@ -70,11 +72,17 @@ impl CryptoProvider for Ring {
 
     fn verify_raw(&self, scheme: SigningScheme, key: &[u8], data: &[u8], signature: &[u8]) -> Result<()> {
         let verified = UnparsedPublicKey::new(algorithm(scheme)?, key).verify(data, signature);
-        verified.map_err(|_| Error::Verification(format!("the {} signature does not match", scheme.name())))
+        verified.map_err(|_| not_matching(scheme))
     }
 
-    fn verify_prehashed(&self, _: SigningScheme, _: &[u8], _: &[u8], _: &[u8]) -> Result<()> {
-        Err(digest_alone())
+    fn verify_prehashed(&self, scheme: SigningScheme, key: &[u8], digest: &[u8], signature: &[u8]) -> Result<()> {
+        // ring wants the content. Signatures of content, other than of statements, are made with such keys.
+        if scheme != SigningScheme::EcdsaP256Sha256 {
+            return Err(digest_alone());
+        }
+        let verified = VerifyingKey::from_sec1_bytes(key)
+            .and_then(|key| key.verify_prehash(digest, &Signature::from_der(signature)?));
+        verified.map_err(|_| not_matching(scheme))
     }
 
     fn generate_key_pair(&self, algorithm: KeyAlgorithm) -> Result<Box<dyn SigningKeyPair>> {
@@ -92,9 +100,12 @@ impl CryptoProvider for Ring {
     }
 }
 
-/// The error of a signature of a digest: ring takes what was signed, and everything here has it.
+fn not_matching(scheme: SigningScheme) -> Error {
+    Error::Verification(format!("the {} signature does not match", scheme.name()))
+}
+
 fn digest_alone() -> Error {
-    Error::UnsupportedAlgorithm("signatures of a digest without its content".to_owned())
+    Error::UnsupportedAlgorithm("signatures of a digest alone".to_owned())
 }
 
 fn algorithm(scheme: SigningScheme) -> Result<&'static dyn VerificationAlgorithm> {

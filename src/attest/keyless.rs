@@ -102,7 +102,7 @@ impl Identity {
 }
 
 /// Returns the result of requests, or an error on Ctrl-C.
-async fn until_interrupted<T>(requests: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) async fn until_interrupted<T>(requests: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::select! {
         result = requests => result,
         () = interrupt::wait() => Err(miette!("interrupted")),

@@ -15,19 +15,23 @@
 //! | [`vex`] | OpenVEX documents |
 //! | [`referrer`], [`document`] | manifests that are attached to an image, and documents as such |
 //! | [`artifact_type`] | what kind of document a file is, by its name |
-//! | [`signer`] | a key, or a keyless identity |
+//! | [`signer`] | who signs: a key, or a keyless identity |
+//! | [`trusted_signer`] | who must have signed |
+//! | [`certificate`], [`trusted_root`] | what was signed without a key, and the authorities and logs to trust |
 //! | `keyless` | keyless signing |
 //! | `crypto` | what sigstore's crates compute with |
 //! | [`sign`], [`mod@verify`] | signed statements as referrers |
 //!
-//! Where an image is stored does not matter here: see [`Referrers`](crate::store::Referrers). Keyless signatures (Fulcio,
-//! Rekor) can be made with the feature, but are never verified.
+//! Where an image is stored does not matter here: see [`Referrers`](crate::store::Referrers).
 
 pub(crate) mod artifact_type;
 pub(crate) mod attached;
 pub(crate) mod auditable;
 pub(crate) mod base;
 pub(crate) mod bundle;
+pub(crate) mod certificate;
+#[cfg(test)]
+mod conformance;
 mod crypto;
 pub(crate) mod document;
 pub(crate) mod dsse;
@@ -44,6 +48,8 @@ mod secretbox;
 pub(crate) mod sign;
 pub(crate) mod signer;
 pub(crate) mod statement;
+pub(crate) mod trusted_root;
+pub(crate) mod trusted_signer;
 pub(crate) mod verify;
 pub(crate) mod vex;
 

@@ -10,6 +10,7 @@ use super::bundle::Bundle;
 use super::referrer::{Referrer, ReferrerManifest};
 use super::signer::Signer;
 use super::statement::{IN_TOTO, Statement};
+use super::trusted_signer::TrustedSigner;
 use super::verify::{sbom_predicate, verify_referrers};
 use crate::error::Result;
 use crate::image::manifest::Annotations;
@@ -53,7 +54,12 @@ impl SubjectSigner<'_> {
                 }
                 // Other programs sign the same statement in other bytes.
                 if !signed.is_empty() && !bundles.is_empty() {
-                    let found = verify_referrers(self.source, &bundles, self.subject.digest(), &key.public());
+                    let found = verify_referrers(
+                        self.source,
+                        &bundles,
+                        self.subject.digest(),
+                        &TrustedSigner::Key(key.public()),
+                    );
                     let known = found.map(|found| found.statements).unwrap_or_default();
                     signed.retain(|(statement, _)| !known.iter().any(|known| is_same(&known.statement, statement)));
                 }

@@ -13,6 +13,7 @@
 //! | [`document`], `error` | values of TOML, and errors with their position |
 
 pub(crate) mod allocator;
+pub(crate) mod base_signers;
 mod byte_size;
 pub(crate) mod check;
 pub mod document;

@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::git::Commit;
 use crate::image::CompressionOptions;
 use crate::platform::{Libc, PlatformChoice, TARGETS};
-use crate::reference::{BaseReference, KeyReference};
+use crate::reference::{BaseReference, SignerReference};
 
 /// The base of an image without the key `base`.
 const DEFAULT_BASE: &str = "gcr.io/distroless/static-debian13:nonroot";
@@ -156,7 +156,7 @@ pub(super) fn default_base(platforms: &[PlatformChoice]) -> Result<BaseReference
     base.parse().map_err(Report::from_err)
 }
 
-/// Returns the key that must have signed the base.
+/// Returns who must have signed the base.
 ///
 /// # Errors
 /// Returns an error if the base is none that somebody can have signed.
@@ -164,12 +164,12 @@ pub(super) fn base_verify(
     image: &str,
     base: &BaseReference,
     verify: Option<BaseVerify>,
-) -> Result<Option<KeyReference>> {
-    let Some(BaseVerify(Some(key))) = verify else { return Ok(None) };
+) -> Result<Option<SignerReference>> {
+    let Some(BaseVerify(Some(signer))) = verify else { return Ok(None) };
     let why = match base {
         BaseReference::Embedded => "it is a part of cargo-oci, and has no signature",
         BaseReference::Scratch => "there is nothing that could be signed",
-        _ => return Ok(Some(key)),
+        _ => return Ok(Some(signer)),
     };
     Err(miette!(
         help = "set `base-verify = false` for this image, or use a base that is signed",
