@@ -12,6 +12,7 @@ use sigstore_verify::trust_root::TrustedRoot;
 use sigstore_verify::types::{Artifact, Bundle, Sha256Hash};
 use sigstore_verify::{VerificationPolicy, VerificationResult, Verifier};
 
+use super::certificate_error::words;
 use super::crypto;
 use crate::error::Result;
 use crate::event::Certificate;
@@ -62,11 +63,11 @@ impl CertificateVerifier {
 
     fn verify(&self, bundle: &[u8], artifact: Artifact, proof: LogProof) -> Result<Certificate> {
         let text = str::from_utf8(bundle).map_err(|_| miette!("the bundle is not valid UTF-8"))?;
-        let bundle = Bundle::from_json(text).map_err(Report::from_err)?;
+        let bundle = Bundle::from_json(text).map_err(|error| miette!("it cannot be read: {error}"))?;
         // Who that is, is for the caller to compare: it may be a regular expression.
         let any = VerificationPolicy::any_identity();
         let policy = if proof == LogProof::Promise { any.skip_tlog_unsafe() } else { any };
-        let verified = self.0.verify(artifact, &bundle, &policy).map_err(Report::from_err)?;
+        let verified = self.0.verify(artifact, &bundle, &policy).map_err(|error| miette!("{}", words(&error)))?;
         certificate(&verified, &bundle)
     }
 }

@@ -1,15 +1,16 @@
-//! What sigstore's crates verify and sign with: ring, which TLS uses too. They bring a library of their own, of C code that
-//! takes minutes to compile, or take another one in its place.
+//! What sigstore's crates verify and sign with: ring, which TLS uses too, and p256, as for keys. They bring a library of
+//! their own, of C code that takes minutes to compile, or take another one in its place.
 
-use p256::ecdsa::signature::hazmat::PrehashVerifier;
-use p256::ecdsa::{Signature, VerifyingKey};
+use p256::ecdsa::signature::Signer;
+use p256::ecdsa::signature::hazmat::{PrehashSigner, PrehashVerifier};
+use p256::ecdsa::{DerSignature, Signature, SigningKey, VerifyingKey};
+use p256::elliptic_curve::Generate;
+use p256::pkcs8::DecodePrivateKey;
 use ring::digest::{Context, SHA256, SHA384, SHA512};
-use ring::rand::SystemRandom;
 use ring::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA384_ASN1, ECDSA_P384_SHA256_ASN1,
-    ECDSA_P384_SHA384_ASN1, ED25519, EcdsaKeyPair, KeyPair, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
-    RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
-    UnparsedPublicKey, VerificationAlgorithm,
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ED25519,
+    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
+    RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, UnparsedPublicKey, VerificationAlgorithm,
 };
 use sigstore_verify::crypto::{
     CryptoProvider, Error, HashContext, KeyAlgorithm, Result, SigningKeyPair, SigningScheme, install_default_provider,
@@ -28,7 +29,18 @@ struct Ring;
 struct RingHash(Context);
 
 /// A key that lives as long as its certificate.
-struct RingKey(EcdsaKeyPair);
+struct ShortLivedKey {
+    key: SigningKey,
+    /// The point of its public key, uncompressed.
+    public: Vec<u8>,
+}
+
+impl ShortLivedKey {
+    fn new(key: SigningKey) -> Box<dyn SigningKeyPair> {
+        let public = key.verifying_key().to_sec1_point(false).as_bytes().to_vec();
+        Box::new(ShortLivedKey { key, public })
+    }
+}
 
 impl HashContext for RingHash {
     fn update(&mut self, data: &[u8]) {
@@ -40,22 +52,23 @@ impl HashContext for RingHash {
     }
 }
 
-impl SigningKeyPair for RingKey {
+impl SigningKeyPair for ShortLivedKey {
     fn algorithm(&self) -> KeyAlgorithm {
         KeyAlgorithm::EcdsaP256
     }
 
     fn public_key_bytes(&self) -> &[u8] {
-        self.0.public_key().as_ref()
+        &self.public
     }
 
     fn sign_raw(&self, data: &[u8]) -> Result<Vec<u8>> {
-        let signed = self.0.sign(&SystemRandom::new(), data);
-        Ok(signed.map_err(|_| Error::Signing("no random numbers".to_owned()))?.as_ref().to_vec())
+        let signature: DerSignature = self.key.sign(data);
+        Ok(signature.as_bytes().to_vec())
     }
 
-    fn sign_prehashed(&self, _: &[u8]) -> Result<Vec<u8>> {
-        Err(digest_alone())
+    fn sign_prehashed(&self, digest: &[u8]) -> Result<Vec<u8>> {
+        let signature: Signature = self.key.sign_prehash(digest).map_err(|error| Error::Signing(error.to_string()))?;
+        Ok(signature.to_der().as_bytes().to_vec())
     }
 }
 
@@ -76,9 +89,9 @@ impl CryptoProvider for Ring {
     }
 
     fn verify_prehashed(&self, scheme: SigningScheme, key: &[u8], digest: &[u8], signature: &[u8]) -> Result<()> {
-        // ring wants the content. Signatures of content, other than of statements, are made with such keys.
+        // ring verifies content, not digests. Content other than statements is signed with such keys.
         if scheme != SigningScheme::EcdsaP256Sha256 {
-            return Err(digest_alone());
+            return Err(Error::UnsupportedAlgorithm(format!("signatures of files by {}", scheme.name())));
         }
         let verified = VerifyingKey::from_sec1_bytes(key)
             .and_then(|key| key.verify_prehash(digest, &Signature::from_der(signature)?));
@@ -89,23 +102,18 @@ impl CryptoProvider for Ring {
         if algorithm != KeyAlgorithm::EcdsaP256 {
             return Err(Error::UnsupportedAlgorithm(format!("keys of the kind {algorithm:?}")));
         }
-        let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new());
-        let key = key.map_err(|_| Error::KeyGeneration("no random numbers".to_owned()))?;
-        self.key_pair_from_pkcs8_der(key.as_ref())
+        let key = SigningKey::try_generate();
+        key.map(ShortLivedKey::new).map_err(|error| Error::KeyGeneration(format!("no random numbers: {error}")))
     }
 
     fn key_pair_from_pkcs8_der(&self, key: &[u8]) -> Result<Box<dyn SigningKeyPair>> {
-        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, key, &SystemRandom::new());
-        Ok(Box::new(RingKey(key.map_err(|error| Error::InvalidKeyFormat(error.to_string()))?)))
+        let key = SigningKey::from_pkcs8_der(key);
+        key.map(ShortLivedKey::new).map_err(|error| Error::InvalidKeyFormat(error.to_string()))
     }
 }
 
 fn not_matching(scheme: SigningScheme) -> Error {
     Error::Verification(format!("the {} signature does not match", scheme.name()))
-}
-
-fn digest_alone() -> Error {
-    Error::UnsupportedAlgorithm("signatures of a digest alone".to_owned())
 }
 
 fn algorithm(scheme: SigningScheme) -> Result<&'static dyn VerificationAlgorithm> {

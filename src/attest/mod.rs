@@ -17,7 +17,7 @@
 //! | [`artifact_type`] | what kind of document a file is, by its name |
 //! | [`signer`] | who signs: a key, or a keyless identity |
 //! | [`trusted_signer`] | who must have signed |
-//! | [`certificate`], [`trusted_root`] | what was signed without a key, and the authorities and logs to trust |
+//! | [`certificate`], `certificate_error`, [`trusted_root`] | what was signed without a key, and the authorities and logs to trust |
 //! | `keyless` | keyless signing |
 //! | `crypto` | what sigstore's crates compute with |
 //! | [`sign`], [`mod@verify`] | signed statements as referrers |
@@ -30,6 +30,7 @@ pub(crate) mod auditable;
 pub(crate) mod base;
 pub(crate) mod bundle;
 pub(crate) mod certificate;
+mod certificate_error;
 #[cfg(test)]
 mod conformance;
 mod crypto;
