@@ -18,6 +18,7 @@
 //! | [`signer`] | a key, or a keyless identity |
 //! | `keyless` | keyless signing, with the feature of that name |
 //! | [`sign`], [`mod@verify`] | signed statements as referrers |
+//! | [`simple_signing`], [`signature_tag`], [`tag_signer`], `tag_evidence` | the payload that cosign 2 signs, the tags it keeps signatures under, and who signs for them |
 //!
 //! Where an image is stored does not matter here: see [`Referrers`](crate::store::Referrers). Keyless signatures (Fulcio,
 //! Rekor) can be made with the feature, but are never verified.
@@ -41,8 +42,13 @@ pub(crate) mod referrer;
 pub(crate) mod sbom;
 mod secretbox;
 pub(crate) mod sign;
+pub(crate) mod signature_tag;
 pub(crate) mod signer;
+pub(crate) mod simple_signing;
 pub(crate) mod statement;
+#[cfg(feature = "keyless")]
+mod tag_evidence;
+pub(crate) mod tag_signer;
 pub(crate) mod verify;
 pub(crate) mod vex;
 

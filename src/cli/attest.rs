@@ -10,6 +10,7 @@ use super::attachment::AttachmentName;
 use super::inspect::platform;
 use super::registry::RegistryArgs;
 use super::talk::{CommandArgs, TalkArgs};
+use crate::config::SignatureFormat;
 use crate::config::check::key_value;
 use crate::image::predicate;
 use crate::platform::Platform;
@@ -51,6 +52,10 @@ pub struct SignerArgs {
     #[cfg(feature = "keyless")]
     #[arg(long, value_name = "FILE", requires = "keyless", value_hint = ValueHint::FilePath)]
     pub signing_config: Option<PathBuf>,
+    /// Sign as cosign 3 does (bundle), as cosign 2 does (legacy: tags that Podman, Skopeo and Harbor read), or both
+    /// [default: bundle]
+    #[arg(long, value_name = "FORMAT", requires = "signer")]
+    pub signature_format: Option<SignatureFormat>,
 }
 
 /// The arguments of `cargo oci sign`.
