@@ -45,12 +45,12 @@ impl CertificateVerifier {
     ///
     /// # Errors
     /// Returns an error if the bundle is malformed, or something in it does not verify.
-    pub(crate) fn verify_statement(&self, bundle: &[u8], subject: &Digest) -> Result<Certificate> {
+    pub(crate) fn verify_statement(&self, bundle: &[u8], subject: &Digest, proof: LogProof) -> Result<Certificate> {
         if *subject.algorithm() != DigestAlgorithm::Sha256 {
             return Err(miette!("a digest by {} cannot be verified without a key", subject.algorithm()));
         }
         let subject = Sha256Hash::from_hex(subject.digest()).map_err(Report::from_err)?;
-        self.verify(bundle, Artifact::from_digest(subject), LogProof::Inclusion)
+        self.verify(bundle, Artifact::from_digest(subject), proof)
     }
 
     /// Verifies a bundle with the signature of `content`, and returns who has signed it.

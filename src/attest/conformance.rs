@@ -33,7 +33,7 @@ fn verify(vector: &Path) -> Result<()> {
         if root.exists() { trusted_root::read(&root)? } else { trusted_root::built_in()? };
     let is_statement = serde_json::from_slice(&bundle).is_ok_and(|json: Value| json.get("dsseEnvelope").is_some());
     let certificate = if is_statement {
-        verifier.verify_statement(&bundle, &sha256(&artifact))?
+        verifier.verify_statement(&bundle, &sha256(&artifact), LogProof::Inclusion)?
     } else {
         verifier.verify_content(&bundle, &artifact, LogProof::Inclusion)?
     };

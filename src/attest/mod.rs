@@ -21,6 +21,7 @@
 //! | `keyless` | keyless signing |
 //! | `crypto` | what sigstore's crates compute with |
 //! | [`sign`], [`mod@verify`] | signed statements as referrers |
+//! | [`simple_signing`], [`signature_tag`], [`tag_signer`], `tag_evidence` | the payload that cosign 2 signs, the tags it keeps signatures under, and who signs for them |
 //!
 //! Where an image is stored does not matter here: see [`Referrers`](crate::store::Referrers).
 
@@ -47,8 +48,12 @@ pub(crate) mod referrer;
 pub(crate) mod sbom;
 mod secretbox;
 pub(crate) mod sign;
+pub(crate) mod signature_tag;
 pub(crate) mod signer;
+pub(crate) mod simple_signing;
 pub(crate) mod statement;
+mod tag_evidence;
+pub(crate) mod tag_signer;
 pub(crate) mod trusted_root;
 pub(crate) mod trusted_signer;
 pub(crate) mod verify;

@@ -115,7 +115,8 @@ fn signed_without_key(
     Ok(signed.into_iter().flatten().collect())
 }
 
-fn is_same(one: &Statement, other: &Statement) -> bool {
+/// Returns whether two statements say the same.
+pub(super) fn is_same(one: &Statement, other: &Statement) -> bool {
     predicate::is_same(&one.predicate_type, &other.predicate_type)
         && (one.is_signature() || one.predicate == other.predicate)
 }

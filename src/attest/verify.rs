@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::bundle::BUNDLE;
 use super::referrer::ReferrerManifest;
+use super::signature_tag::TaggedSignature;
 use super::statement::{IN_TOTO, Statement};
 use super::trusted_signer::{SignedStatement, TrustedSigner};
 use crate::config::sbom::SPDX_AS_TEXT;
@@ -189,6 +190,21 @@ pub(crate) fn verify_referrers(
     verify_bundles(&mut verification, source, &found, subject, signer)?;
     check_documents(&mut verification, source, &found, subject)?;
     Ok(verification)
+}
+
+/// Verifies what is under the tags of cosign 2, and adds it to what is known of the subject.
+pub(crate) fn verify_tagged(
+    verification: &mut Verification,
+    tagged: &[TaggedSignature],
+    subject: &Digest,
+    signer: &TrustedSigner,
+) {
+    for found in tagged {
+        match signer.verify_tagged(found, subject) {
+            Ok(signed) => verification.statements.push(signed),
+            Err(error) => verification.reject(&found.layer, reason(&error)),
+        }
+    }
 }
 
 /// Verifies the bundles, each once, however many manifests have it.

@@ -4,18 +4,16 @@ use miette::{Context, Report};
 use oci_spec::image::Descriptor;
 
 use crate::attest::trusted_signer::{SignedStatement, TrustedSigner};
-use crate::attest::verify::verify_referrers;
 use crate::base::Base;
 use crate::context::GlobalContext;
 use crate::context::base::Bases;
 use crate::context::image::OpenImage;
 use crate::context::trusted;
+use crate::context::verify::{ImageVerifier, RequiredSigner};
 use crate::error::{Result, with_help};
 use crate::event::Event;
-use crate::inspect::referrers::group_by_subject;
 use crate::plan::ImagePlan;
 use crate::reference::{BaseReference, SignerReference};
-use crate::store::LimitedSource;
 use crate::store::cache::records::RecordKind;
 
 /// Verifies signatures of bases.
@@ -67,9 +65,9 @@ impl<'a> BaseVerifier<'a> {
             ));
         }
         let named = OpenImage::open(base, self.context)?;
-        let listed = named.referrers(root.digest(), &group_by_subject(named.source(), named.entries()))?;
-        let trusted = self.trusted(signer)?;
-        let found = verify_referrers(&LimitedSource::new(named.source()), &listed, root.digest(), &trusted)?;
+        let signer_of_it = RequiredSigner { reference: signer.clone(), trusted: self.trusted(signer)? };
+        let verifier = ImageVerifier { image: &named, signer: &signer_of_it, name: &base.to_string() };
+        let found = verifier.verify_root(root)?;
         let Some(signature) = found.signature() else {
             return Err(unsigned(found.not_signed_error(&base.to_string(), signer), signer));
         };
@@ -86,7 +84,7 @@ impl<'a> BaseVerifier<'a> {
     }
 
     fn keep(&self, about: &str, signature: &SignedStatement) -> Result<()> {
-        if let Ok(bundle) = str::from_utf8(&signature.bundle) {
+        if let Ok(bundle) = str::from_utf8(&signature.evidence) {
             self.context.cache()?.put(RecordKind::Signature, about, bundle);
         }
         Ok(())
@@ -94,7 +92,7 @@ impl<'a> BaseVerifier<'a> {
 }
 
 fn is_signature(signer: &TrustedSigner, bundle: &[u8], root: &Descriptor) -> bool {
-    signer.verify(bundle.to_vec(), root.digest()).is_ok_and(|signed| signed.statement.is_signature())
+    signer.verify_again(bundle, root.digest()).is_ok_and(|signed| signed.statement.is_signature())
 }
 
 fn unsigned(error: Report, signer: &SignerReference) -> Report {

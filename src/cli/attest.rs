@@ -11,6 +11,7 @@ use super::identity::IdentityArgs;
 use super::inspect::platform;
 use super::registry::RegistryArgs;
 use super::talk::{CommandArgs, TalkArgs};
+use crate::config::SignatureFormat;
 use crate::config::check::key_value;
 use crate::image::predicate;
 use crate::platform::Platform;
@@ -50,6 +51,10 @@ pub struct SignerArgs {
     /// Use these services for keyless signing, as `cosign signing-config create` writes them [default: sigstore.dev]
     #[arg(long, value_name = "FILE", requires = "keyless", value_hint = ValueHint::FilePath)]
     pub signing_config: Option<PathBuf>,
+    /// Sign as cosign 3 does (bundle), as cosign 2 does (legacy: tags that Podman, Skopeo and Harbor read), or both
+    /// [default: bundle]
+    #[arg(long, value_name = "FORMAT", requires = "signer")]
+    pub signature_format: Option<SignatureFormat>,
 }
 
 /// The arguments of `cargo oci sign`.

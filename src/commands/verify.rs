@@ -8,10 +8,10 @@ use crate::cli::{Required, VerifyArgs};
 use crate::context::GlobalContext;
 use crate::context::image::{OpenImage, reference};
 use crate::context::subject::SignableManifest;
+use crate::context::verify::{ImageVerifier, RequiredSigner, missing};
 use crate::error::{Result, or_help};
 use crate::event::{Event, VerifiedImage, VerifiedManifest, VerifiedStatement};
 use crate::image::predicate;
-use crate::publish::verify::{ImageVerifier, RequiredSigner, missing};
 use crate::reference::BaseReference;
 
 /// Verifies the image that is named; returns its name with the digest that was verified.

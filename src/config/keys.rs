@@ -15,6 +15,7 @@ use super::port::Port;
 use super::repositories::Repositories;
 use super::sbom::SbomFormats;
 use super::signal::Signal;
+use super::signature_format::SignatureFormat;
 use super::template::TagTemplate;
 use super::text::{BinName, Feature, Profile, UserAndGroup, VolumeFolder, WorkingDir};
 use super::value::{Arguments, Entrypoint, KeyValue, NonEmpty};
@@ -318,6 +319,14 @@ keys! {
         default: KeyDefault::Value("true"),
         example: "false",
         flag: Some(Flag::new("provenance", "BOOL")),
+        variable: None,
+    }
+    signature_format: SignatureFormat {
+        help: "Sign as cosign 3 does (bundle), as cosign 2 does (legacy: tags that Podman, Skopeo and Harbor read), or both",
+        name: "signature-format",
+        default: KeyDefault::Value(r#""bundle""#),
+        example: r#""both""#,
+        flag: Some(Flag::declared_elsewhere("signature-format")),
         variable: None,
     }
     vex: VexPaths {

@@ -8,19 +8,17 @@ use oci_spec::image::{Descriptor, Digest};
 use crate::context::GlobalContext;
 use crate::context::image::{OpenImage, no_image_for};
 use crate::context::subject::signable_manifests;
+use crate::context::verify::{ImageVerifier, RequiredSigner};
 use crate::error::{Result, with_help};
+use crate::image::cosign_tag::CosignTag;
 use crate::image::manifest::{Document, Manifest, index_entry, index_of_entries};
 use crate::parallel::{MANY, each};
 use crate::platform::Platform;
 use crate::publish::attachments::AttachmentSource;
-use crate::publish::verify::{ImageVerifier, RequiredSigner};
 use crate::reference::Reference;
 use crate::store::graph::{GraphWalk, NodeContent};
 use crate::store::{Source, read};
 use crate::unique::each_once;
-
-/// The endings of the tags that cosign 2 keeps what belongs to an image under.
-const LEGACY: [&str; 3] = ["sig", "att", "sbom"];
 
 /// The source of a copy.
 pub(crate) struct CopySource<'a> {
@@ -107,7 +105,7 @@ impl CopySource<'_> {
             });
         }
         // Signatures speak for themselves; the rest of what is beside an image is anybody's.
-        copied.beside.retain(|(tag, _)| tag.ends_with(LEGACY[0]));
+        copied.beside.retain(|(tag, _)| CosignTag::Signatures.is(tag));
         if !left_out.is_empty() {
             self.context.warn(format!(
                 "{} is copied without {} attachments that this signer has not signed, of the types {}",
@@ -172,10 +170,7 @@ impl CopySource<'_> {
         if self.repository.is_none() {
             return Ok(Vec::new());
         }
-        let tags = subjects.iter().flat_map(|subject| {
-            let name = format!("{}-{}", subject.algorithm(), subject.digest());
-            LEGACY.map(|ending| format!("{name}.{ending}"))
-        });
+        let tags = subjects.iter().flat_map(|subject| CosignTag::ALL.map(|kind| kind.of(subject)));
         let tags: Vec<_> = tags.collect();
         let found = each(&tags, MANY, |tag| Ok(self.image.tagged(tag)?.map(|manifest| (tag.clone(), manifest))))?;
         Ok(found.into_iter().flatten().collect())

@@ -10,8 +10,8 @@ pub(crate) mod dry_run;
 pub(crate) mod engines;
 mod referrers;
 pub(crate) mod sign;
+pub(crate) mod signature_tags;
 pub(crate) mod tags;
-pub(crate) mod verify;
 
 use std::sync::OnceLock;
 

@@ -10,6 +10,7 @@ use crate::support::sigstore::authority::Claims;
 use crate::support::sigstore::bundle::signature_of;
 use crate::support::sigstore::log::Log;
 use crate::support::sigstore::{IDENTITY, ISSUER, Sigstore, World, token};
+use crate::support::strict::{Behaviour, StrictRegistry};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
@@ -394,4 +395,71 @@ fn signed_without_a_key_is_verified_without_one() {
     ];
     let refused = project.oci(&[&["copy", "oci:base", "oci:refused"][..], &other].concat()).fails(1);
     assert!(refused.contains("signed by ci@example.org, not by eve@example.org"), "{refused}");
+}
+
+#[test]
+fn verify_reads_the_tags_of_cosign_2() {
+    let (project, sigstore) = (Project::empty("x"), Sigstore::start());
+    let digest = BaseImage::new().write(&project.path("base")).digest;
+    sigstore.describe(project.root());
+    let registry = StrictRegistry::start(Behaviour::default());
+    registry.put_layout(&project.path("base"), "static", "nonroot");
+    let image = registry.reference("static:nonroot");
+    let oci = |args: &[&str]| {
+        let token = token(Duration::from_secs(600));
+        project.oci(args).env("SIGSTORE_ID_TOKEN", token).env("COSIGN_PASSWORD", "sesame")
+    };
+    let who = |subject| {
+        let who =
+            ["--certificate-identity", subject, "--certificate-oidc-issuer", ISSUER, "--trusted-root", "root.json"];
+        oci(&[&["verify", &image][..], &who].concat())
+    };
+    // With a key.
+    oci(&["generate-key"]).succeeds();
+    oci(&["sign", &image, "--key", "cosign.key", "--signature-format", "legacy"]).succeeds();
+    oci(&["verify", &image, "--key", "cosign.pub"]).succeeds();
+    let words = who(IDENTITY).fails(1);
+    assert!(words.contains("signed with a key, which names nobody"), "{words}");
+    // Without one, beside that.
+    let keyless = ["--keyless", "--signing-config", "keyless.json", "--signature-format", "legacy"];
+    oci(&[&["sign", &image][..], &keyless].concat()).succeeds();
+    let verified = who(IDENTITY).succeeds().stderr;
+    assert!(verified.contains(&format!("Signed by {IDENTITY}")) && verified.contains("Signed at "), "{verified}");
+    let words = who("eve@example.org").fails(1);
+    assert!(words.contains("signed by ci@example.org, not by eve@example.org"), "{words}");
+    // Whatever is changed, it counts no more.
+    let tag = format!("{}.sig", digest.replace(':', "-"));
+    let stored = registry.tag("static", &tag).expect("a tag");
+    let manifest: Value =
+        serde_json::from_slice(&registry.repository("static").manifests[&stored].bytes).expect("JSON");
+    let refused = |words: &str, change: &dyn Fn(&mut Value)| {
+        let mut changed = manifest.clone();
+        let layers = changed["layers"].as_array_mut().expect("layers");
+        layers.retain(|layer| layer["annotations"].get("dev.sigstore.cosign/certificate").is_some());
+        change(&mut layers[0]["annotations"]);
+        registry.put_manifest("static", MANIFEST, changed.to_string().as_bytes(), Some(&tag));
+        let said = who(IDENTITY).fails(1);
+        assert!(said.contains(words), "{words}: {said}");
+    };
+    let signature = "dev.cosignproject.cosign/signature";
+    refused("the signature does not match", &|found| {
+        *found = flipped(found, &format!("/{}", signature.replace('/', "~1")), 20)
+    });
+    refused("the log has not signed this entry", &|found| {
+        change_entry(found, &|entry| *entry = flipped(entry, "/SignedEntryTimestamp", 20))
+    });
+    refused("the log has not signed this entry", &|found| {
+        change_entry(found, &|entry| entry["Payload"]["logIndex"] = json!(9))
+    });
+    refused("no entry of a log is with it", &|found| found["dev.sigstore.cosign/bundle"] = json!(""));
+    refused("signed with a key, which names nobody", &|found| found["dev.sigstore.cosign/certificate"] = json!(""));
+    refused("the certificate is not PEM", &|found| found["dev.sigstore.cosign/certificate"] = json!("x"));
+}
+
+/// Changes the entry of the log in annotations.
+fn change_entry(annotations: &mut Value, change: &dyn Fn(&mut Value)) {
+    let text = annotations["dev.sigstore.cosign/bundle"].as_str().expect("a text");
+    let mut entry: Value = serde_json::from_str(text).expect("JSON");
+    change(&mut entry);
+    annotations["dev.sigstore.cosign/bundle"] = json!(entry.to_string());
 }

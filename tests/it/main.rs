@@ -69,6 +69,8 @@ mod reproduce;
 mod run;
 mod schema;
 mod secrets;
+#[cfg(target_os = "linux")] // a program of the snapshots is pushed
+mod signature_format;
 mod signing;
 #[cfg(target_os = "linux")] // the words of the system's own errors are Linux's
 mod snapshots;
