@@ -22,7 +22,7 @@ use crate::platform::{Libc, PlatformChoice, TARGETS};
 use crate::reference::{BaseReference, SignerReference};
 
 /// The base of an image without the key `base`.
-const DEFAULT_BASE: &str = "gcr.io/distroless/static-debian13:nonroot";
+pub(crate) const DEFAULT_BASE: &str = "gcr.io/distroless/static-debian13:nonroot";
 /// The base of an image without that key whose programs are linked with glibc. Programs for musl run over it, too.
 const DEFAULT_GLIBC_BASE: &str = "gcr.io/distroless/cc-debian13:nonroot";
 /// The profile of an image without the key `profile`.

@@ -9,6 +9,7 @@ use crate::support::registry::sha256;
 use crate::support::sigstore::authority::Claims;
 use crate::support::sigstore::bundle::signature_of;
 use crate::support::sigstore::log::Log;
+use crate::support::sigstore::tuf::Tuf;
 use crate::support::sigstore::{IDENTITY, ISSUER, Sigstore, World, token};
 use crate::support::strict::{Behaviour, StrictRegistry};
 use base64::Engine;
@@ -462,4 +463,46 @@ fn change_entry(annotations: &mut Value, change: &dyn Fn(&mut Value)) {
     let mut entry: Value = serde_json::from_str(text).expect("JSON");
     change(&mut entry);
     annotations["dev.sigstore.cosign/bundle"] = json!(entry.to_string());
+}
+
+#[test]
+fn trusted_root_comes_from_tuf() {
+    let scene = Scene::new();
+    scene.attach(&scene.digest, &[&scene.signed(&Claims::default()).to_string()]);
+    let root = scene.project.path("tuf.json");
+    let verify = |tuf: &Tuf| {
+        tuf.write_root(&root);
+        let who = ["--certificate-identity", IDENTITY, "--certificate-oidc-issuer", ISSUER];
+        scene.verify(&who).env("TUF_MIRROR", tuf.url()).env("TUF_ROOT_JSON", &root)
+    };
+    let tuf = Tuf::start(&scene.world.trusted_root(), "2199-01-01T00:00:00Z");
+    verify(&tuf).succeeds();
+    assert!(tuf.requests() >= 4, "{}", tuf.requests());
+    // What was fetched is verified again when nothing can be.
+    tuf.empty();
+    let words = verify(&tuf).succeeds().stderr;
+    assert!(
+        words.contains("cannot fetch sigstore's trusted root") && words.contains("what was fetched before"),
+        "{words}"
+    );
+    for document in ["timestamp.json", "snapshot.json", "targets.json", "trusted_root.json"] {
+        let tuf = Tuf::start(&scene.world.trusted_root(), "2199-01-01T00:00:00Z");
+        tuf.damage(document);
+        let words = verify(&tuf).fails(1);
+        assert!(words.contains(&format!("cannot fetch the trusted root of {}", tuf.url())), "{document}: {words}");
+    }
+    let words = verify(&Tuf::start(&scene.world.trusted_root(), "2026-01-01T00:00:00Z")).fails(1);
+    assert!(words.contains("expired"), "{words}");
+    // Another repository than the one whose root is trusted.
+    let (one, other) = (
+        Tuf::start(&scene.world.trusted_root(), "2199-01-01T00:00:00Z"),
+        Tuf::start(&World::new().trusted_root(), "2199-01-01T00:00:00Z"),
+    );
+    let call = verify(&one);
+    other.write_root(&root);
+    assert!(call.fails(1).contains("cannot fetch the trusted root of"));
+    let words = verify(&other).fails(1);
+    assert!(words.contains("is not signed by ci@example.org"), "{words}");
+    let alone = scene.verify(&["--certificate-identity", IDENTITY, "--certificate-oidc-issuer", ISSUER]);
+    assert!(alone.env("TUF_MIRROR", one.url()).fails(1).contains("TUF_MIRROR is set, but not TUF_ROOT_JSON"));
 }

@@ -4,6 +4,7 @@
 pub mod authority;
 pub mod bundle;
 pub mod log;
+pub mod tuf;
 
 use std::net::TcpListener;
 use std::path::Path;
