@@ -154,8 +154,8 @@ impl<'a> Inputs<'a> {
         let (rustc, cargo) = (toolchain.compiler(), release::cargo(environment, toolchain));
         let asked = [(rustc.as_deref(), toolchain.compiler_name()), (cargo.as_deref(), environment.cargo())];
         let ask = |(file, name): &(Option<&Path>, &std::ffi::OsStr)| match file {
-            Some(file) => self.while_same(file, "release", || release::ask(name)),
-            None => release::ask(name),
+            Some(file) => self.while_same(file, "release", || release::ask(name, environment)),
+            None => release::ask(name, environment),
         };
         each(&asked, asked.len(), ask)
     }

@@ -132,8 +132,7 @@ pub fn run(
 
 impl CargoJob<'_> {
     fn run(&self, toolchain: &Toolchain, on_binary: OnBinary) -> Result<Compiled> {
-        let mut command = Command::new(self.plan.environment.cargo());
-        self.plan.environment.without_credentials(&mut command);
+        let mut command = self.plan.environment.command(self.plan.environment.cargo());
         command.args(&self.run.args).envs(self.linkers.variables.iter().map(|(key, value)| (key, value)));
         for variable in &self.linkers.removed {
             command.env_remove(variable);

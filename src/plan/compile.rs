@@ -6,7 +6,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use cargo_metadata::{Metadata, MetadataCommand, PackageId};
 use miette::{Context, IntoDiagnostic};
@@ -210,8 +210,7 @@ pub(crate) fn metadata(
     features: &[OsString],
 ) -> Result<WorkspaceMetadata> {
     let cargo = environment.cargo();
-    let mut command = Command::new(cargo);
-    environment.without_credentials(&mut command);
+    let mut command = environment.command(cargo);
     command.args(["metadata", "--format-version", "1"]);
     // Only packages that images can be linked with, not those for other systems.
     for target in &crate::platform::TARGETS[..2] {

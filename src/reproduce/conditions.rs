@@ -107,7 +107,7 @@ impl BuildConditions<'_> {
         let toolchain = Toolchain::find(environment, &plan.compile.config)?;
         for (what, program) in [("rustc", toolchain.compiler_name()), ("cargo", environment.cargo())] {
             let Some(there) = recorded.tools.iter().find(|text| text.split(' ').next() == Some(what)) else { continue };
-            let here = release::ask(program)?;
+            let here = release::ask(program, environment)?;
             if *there != here.text {
                 let version = there.split(' ').nth(1).unwrap_or_default();
                 let fix = format!("use that release, as with rustup: `rustup override set {version}`");

@@ -55,6 +55,8 @@ mod login;
 mod odd_bases;
 #[cfg(target_os = "linux")]
 mod personalities;
+#[cfg(target_os = "linux")] // processes are read in /proc
+mod process_secrets;
 mod push;
 mod reading_back;
 mod rebase;
