@@ -58,6 +58,7 @@ mod personalities;
 #[cfg(target_os = "linux")] // processes are read in /proc
 mod process_secrets;
 mod push;
+mod push_from;
 mod reading_back;
 mod rebase;
 mod refusals;
