@@ -147,6 +147,11 @@ impl Environment {
         self.0.values.get(OsStr::new(key)).map(OsString::as_os_str)
     }
 
+    /// Returns all variables, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.0.values.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+    }
+
     /// Returns whether a variable is set, also to an empty value.
     pub fn is_set(&self, key: &str) -> bool {
         self.value(key).is_some()

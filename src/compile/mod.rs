@@ -3,6 +3,7 @@
 mod allocator;
 pub mod c_libraries;
 pub(crate) mod cargo_config;
+pub(crate) mod choices;
 pub(crate) mod elf;
 mod host_flags;
 pub(crate) mod linker;

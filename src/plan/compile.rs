@@ -29,8 +29,10 @@ use crate::unique::each_once;
 pub struct CompilePlan {
     /// The runs of cargo, at least one.
     pub runs: Vec<CargoRun>,
-    /// The folders that are replaced in binaries.
+    /// The folders that are replaced in binaries: all, or none if the user wants to keep them.
     pub remaps: Vec<Remap>,
+    /// All folders of this machine that are replaced.
+    pub folders: Vec<Remap>,
     /// The Cargo.lock of the workspace.
     pub lock: PathBuf,
     /// The values of `--config`.
@@ -164,11 +166,12 @@ pub(crate) fn plan(
         image.run = run;
     }
     let install = !(args.no_install || args.offline || args.frozen);
-    let remaps = remap::remaps(args, environment, &workspace.metadata);
+    let folders = remap::remaps(args, environment, &workspace.metadata);
     let lock = workspace.metadata.workspace_root.join("Cargo.lock").into();
     Ok(CompilePlan {
         runs,
-        remaps,
+        remaps: if args.no_remap_path_prefix { Vec::new() } else { folders.clone() },
+        folders,
         lock,
         config: args.config.clone(),
         is_offline: args.offline || args.frozen,

@@ -44,7 +44,7 @@ use miette::{Context, IntoDiagnostic, miette};
 pub use allocator::Advice;
 pub(crate) use compile::{CargoRun, CompilePlan, Resolve};
 pub use image::ImagePlan;
-pub(crate) use remap::Remap;
+pub(crate) use remap::{Remap, replace_folders};
 pub use request::{OnlyPlatform, Purpose, Request};
 pub(crate) use unit::Unit;
 

@@ -57,6 +57,8 @@ mod odd_bases;
 mod personalities;
 #[cfg(target_os = "linux")] // processes are read in /proc
 mod process_secrets;
+#[cfg(target_os = "linux")]
+mod provenance;
 mod push;
 mod push_from;
 mod reading_back;
