@@ -1,4 +1,4 @@
-//! Keyless signing (the feature `keyless`): sigstore's Fulcio issues a certificate for an OIDC token, and Rekor, a public
+//! Keyless signing: sigstore's Fulcio issues a certificate for an OIDC token, and Rekor, a public
 //! log, records the signature.
 //!
 //! sigstore's own library does that. This module finds the token and the services.
@@ -9,8 +9,10 @@ use std::sync::{Mutex, OnceLock};
 
 use miette::{Context, IntoDiagnostic, Report, miette};
 use sigstore_sign::oidc::IdentityToken;
+use sigstore_sign::rekor::RekorApiVersion;
 use sigstore_sign::trust_root::SigningConfig;
-use sigstore_sign::{SigningContext, SigningServices};
+use sigstore_sign::types::Bundle;
+use sigstore_sign::{SigningContext, SigningServices, SigstoreInstance};
 use tokio::runtime::Runtime;
 
 use crate::error::{Result, or_help};
@@ -26,6 +28,8 @@ pub(crate) struct Identity {
     services: Option<SigningServices>,
     /// The signing context, created when it is first needed.
     context: OnceLock<SigningContext>,
+    /// The same, with Rekor 1.
+    first_log: OnceLock<SigningContext>,
 }
 
 impl std::fmt::Debug for Identity {
@@ -45,6 +49,7 @@ impl Identity {
     /// Returns an error if there is no token, or the signing config cannot be read.
     pub(crate) fn find(token: Option<&str>, services: Option<&Path>) -> Result<Identity> {
         let services = services.map(read_services).transpose()?;
+        super::crypto::install();
         // The same TLS provider as for registries. It fails if a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
@@ -56,7 +61,7 @@ impl Identity {
         let found = found.map_err(|error| or_help(error, || GET_TOKEN.to_owned()));
         let found = found.wrap_err("cannot sign without a key: no identity token")?;
         let (token, is_given) = (Mutex::new(found), token.is_some());
-        Ok(Identity { runtime, token, is_given, services, context: OnceLock::new() })
+        Ok(Identity { runtime, token, is_given, services, context: OnceLock::new(), first_log: OnceLock::new() })
     }
 
     /// Signs a statement and returns the bytes of its bundle.
@@ -64,14 +69,54 @@ impl Identity {
     /// # Errors
     /// Returns an error if a service fails or the token has expired.
     pub(crate) fn sign(&self, statement: &[u8]) -> Result<Vec<u8>> {
-        let signed = self.runtime.block_on(until_interrupted(async {
+        self.bundle(async {
             let signer = self.context().await?.signer(self.token().await?);
             signer.sign_raw_statement(statement).await.map_err(Report::msg)
-        }));
+        })
+    }
+
+    /// Signs bytes that are no statement, and returns the bytes of the bundle. The log is Rekor 1, which promises an entry.
+    ///
+    /// # Errors
+    /// Returns an error if a service fails or the token has expired.
+    pub(crate) fn sign_payload(&self, payload: &[u8]) -> Result<Vec<u8>> {
+        self.bundle(async {
+            let signer = self.first_log_context().await?.signer(self.token().await?);
+            signer.sign(payload).await.map_err(Report::msg)
+        })
+    }
+
+    /// Signs a statement as [`Identity::sign`] does. The log is Rekor 1, which promises an entry.
+    ///
+    /// # Errors
+    /// Returns an error if a service fails or the token has expired.
+    pub(crate) fn sign_with_promise(&self, statement: &[u8]) -> Result<Vec<u8>> {
+        self.bundle(async {
+            let signer = self.first_log_context().await?.signer(self.token().await?);
+            signer.sign_raw_statement(statement).await.map_err(Report::msg)
+        })
+    }
+
+    fn bundle(&self, signed: impl Future<Output = Result<Bundle>>) -> Result<Vec<u8>> {
+        let signed = self.runtime.block_on(until_interrupted(signed));
         let help = "check that the services of `--signing-config`, or those of sigstore.dev, are reachable";
         let signed = signed.map_err(|error| or_help(error, || help.to_owned()));
         let bundle = signed.wrap_err("cannot sign without a key")?;
         Ok(bundle.to_json().into_diagnostic()?.into_bytes())
+    }
+
+    /// Returns the context of services with Rekor 1, if they are those of sigstore.dev: else those that were chosen.
+    async fn first_log_context(&self) -> Result<SigningContext> {
+        if self.services.is_some() {
+            return self.context().await;
+        }
+        if let Some(context) = self.first_log.get() {
+            return Ok(context.clone());
+        }
+        let config = SigningConfig::from_tuf(SigstoreInstance::PublicGood.tuf_config()).await.map_err(Report::msg)?;
+        let first = Some(RekorApiVersion::V1);
+        let services = SigningServices::from_signing_config_with_rekor_version(&config, first).map_err(Report::msg)?;
+        Ok(self.first_log.get_or_init(|| SigningContext::new(services)).clone())
     }
 
     async fn context(&self) -> Result<SigningContext> {
@@ -101,7 +146,7 @@ impl Identity {
 }
 
 /// Returns the result of requests, or an error on Ctrl-C.
-async fn until_interrupted<T>(requests: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) async fn until_interrupted<T>(requests: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::select! {
         result = requests => result,
         () = interrupt::wait() => Err(miette!("interrupted")),

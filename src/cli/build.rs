@@ -73,6 +73,7 @@ impl PushArgs {
     pub fn to_build(&self) -> BuildArgs {
         let mut build = self.build.clone();
         let table = &mut build.image.table;
+        table.signature_format = self.signer.signature_format;
         if let Some(PushTarget { repository, tag }) = &self.to {
             table.repository = Some(Repositories(vec![repository.clone()]));
             let tags = tag.iter().cloned().chain(table.tags.take().into_iter().flat_map(|tags| tags.0));

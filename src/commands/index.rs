@@ -43,6 +43,7 @@ pub(crate) fn run(args: &IndexArgs, context: &GlobalContext) -> Result<Outcome> 
             append: args.append,
             remove: &args.remove,
             signer: signer.as_ref().filter(|_| args.sign),
+            format: args.signer.signature_format.unwrap_or_default(),
             dry_run: args.dry_run,
         };
         builder.make(job)

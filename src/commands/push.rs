@@ -69,8 +69,9 @@ pub(crate) fn run(args: &PushArgs, context: &GlobalContext) -> Result<Outcome> {
 fn push_finished(from: &str, args: &PushArgs, context: &GlobalContext) -> Result<Outcome> {
     let signer = key::signer(&args.signer, context)?;
     let mut finished = FinishedImage::open(from, context)?;
+    let targets = PushTargets::find(&args.to_build(), &finished.image.name, &context.environment)?;
+    finished.signature_format = targets.signature_format;
     let image = &mut finished.image;
-    let targets = PushTargets::find(&args.to_build(), &image.name, &context.environment)?;
     if targets.repositories.is_empty() {
         return Err(no_repository(&image.name));
     }

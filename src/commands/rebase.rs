@@ -38,9 +38,9 @@ pub(crate) fn run(args: &RebaseArgs, context: &GlobalContext) -> Result<Outcome>
     })?;
     let mut bases = Bases::new(context, true, false)?;
     let mut images = Vec::new();
-    for mut open in opened {
+    for (mut open, request) in opened.into_iter().zip(&requests) {
         let (old, new) = open.bases(&mut bases).wrap_err_with(|| format!("cannot rebase {}", open.place.name()))?;
-        images.push(Rebase { open, old, new });
+        images.push(Rebase { open, old, new, format: request.format });
     }
     if let Some(plan) = &plan {
         let verifier = BaseVerifier::new(&bases);
@@ -56,8 +56,10 @@ pub(crate) fn run(args: &RebaseArgs, context: &GlobalContext) -> Result<Outcome>
 }
 
 fn typed(args: &RebaseArgs) -> Result<Vec<RebaseRequest>> {
-    let request =
-        |text: &String| Ok(RebaseRequest { image: reference(text)?, tags: Vec::new(), onto: args.onto.clone() });
+    let format = args.signer.signature_format.unwrap_or_default();
+    let request = |text: &String| {
+        Ok(RebaseRequest { image: reference(text)?, tags: Vec::new(), onto: args.onto.clone(), format })
+    };
     args.images.iter().map(request).collect()
 }
 
@@ -77,7 +79,8 @@ fn requests_of(plan: &Plan, args: &RebaseArgs) -> Vec<RebaseRequest> {
         let (first, more) = image.tags.split_first()?;
         let named = to.with_tag(first).parse().ok()?;
         let onto = args.onto.clone().unwrap_or_else(|| image.base.clone());
-        Some(RebaseRequest { image: BaseReference::Registry(named), tags: more.to_vec(), onto: Some(onto) })
+        let format = args.signer.signature_format.unwrap_or(image.signature_format);
+        Some(RebaseRequest { image: BaseReference::Registry(named), tags: more.to_vec(), onto: Some(onto), format })
     });
     requests.collect()
 }

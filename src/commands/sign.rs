@@ -32,7 +32,9 @@ fn sign(args: &SignArgs, reference: &BaseReference, signer: &Signer, context: &G
         Statement::new(&image.repository, image.root.digest(), &typed.predicate_type, predicate)
     });
     let named: Vec<_> = named.collect();
-    let signing = ImageSigner { signer, image: &image, image_only: args.image_only, listener: context.listener };
+    let format = args.signer.signature_format.unwrap_or_default();
+    let signing =
+        ImageSigner { signer, image: &image, format, image_only: args.image_only, listener: context.listener };
     signing.sign_all(&named)?;
     Ok(image.pinned)
 }

@@ -15,6 +15,7 @@ use super::port::Port;
 use super::repositories::Repositories;
 use super::sbom::SbomFormats;
 use super::signal::Signal;
+use super::signature_format::SignatureFormat;
 use super::template::TagTemplate;
 use super::text::{BinName, Feature, Profile, UserAndGroup, VolumeFolder, WorkingDir};
 use super::value::{Arguments, Entrypoint, KeyValue, NonEmpty};
@@ -82,10 +83,11 @@ keys! {
         variable: Some(Variable::new("CARGO_OCI_BASE", "gcr.io/distroless/static-debian13:nonroot")),
     }
     base_verify: BaseVerify {
-        help: "Require that the base is signed with this key: `{ key = \"FILE\" }` or `{ key = \"env://VAR\" }`; `false` if it need not be",
+        help: "Require that the base is signed: `\"distroless\"` or `\"chainguard\"` by whom those images are, `{ identity = \"…\", issuer = \"…\" }` without a key, \
+               `{ key = \"FILE\" }` or `{ key = \"env://VAR\" }` with one; `false` if it need not be",
         name: "base-verify",
         default: KeyDefault::None,
-        example: r#"{ key = "base.pub" }"#,
+        example: r#""distroless""#,
         flag: None,
         variable: None,
     }
@@ -317,6 +319,14 @@ keys! {
         default: KeyDefault::Value("true"),
         example: "false",
         flag: Some(Flag::new("provenance", "BOOL")),
+        variable: None,
+    }
+    signature_format: SignatureFormat {
+        help: "Sign as cosign 3 does (bundle), as cosign 2 does (legacy: tags that Podman, Skopeo and Harbor read), or both",
+        name: "signature-format",
+        default: KeyDefault::Value(r#""bundle""#),
+        example: r#""both""#,
+        flag: Some(Flag::declared_elsewhere("signature-format")),
         variable: None,
     }
     vex: VexPaths {

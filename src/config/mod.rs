@@ -7,12 +7,13 @@
 //! | [`section`], `table` | Cargo.toml → tables, and how tables inherit from each other |
 //! | `near_miss` | tables that are almost it, and are not read |
 //! | [`schema`], [`markdown`] | the list of keys as JSON Schema and as documentation |
-//! | [`template`], [`env`], [`port`], [`signal`], [`folder`], [`sbom`], [`text`], `allocator`, `byte_size`, `labels`, `repositories`, `verify`, `vex`, `image_test`, `expression` | the types of single keys |
+//! | [`template`], [`env`], [`port`], [`signal`], [`folder`], [`sbom`], [`text`], `allocator`, `byte_size`, `labels`, `repositories`, `verify`, `vex`, `image_test`, `signature_format`, `expression` | the types of single keys |
 //! | `files`, `pattern` | the rules of the key `files`, and the patterns in them |
 //! | [`check`] | rules that flags and tables share |
 //! | [`document`], `error` | values of TOML, and errors with their position |
 
 pub(crate) mod allocator;
+pub(crate) mod base_signers;
 mod byte_size;
 pub(crate) mod check;
 pub mod document;
@@ -34,6 +35,7 @@ pub(crate) mod sbom;
 pub mod schema;
 pub(crate) mod section;
 pub(crate) mod signal;
+mod signature_format;
 mod table;
 pub mod template;
 #[cfg(test)]
@@ -61,5 +63,6 @@ pub(crate) use repositories::Repositories;
 pub(crate) use sbom::SbomFormat;
 pub use section::{Section, Whose};
 pub(crate) use signal::Signal;
+pub use signature_format::SignatureFormat;
 pub(crate) use template::{Placeholder, RepositoryTemplate, TagTemplate, Template};
 pub(crate) use verify::BaseVerify;

@@ -9,6 +9,7 @@ use oci_spec::image::{Descriptor, Digest};
 use super::GlobalContext;
 use crate::base::embedded::embedded;
 use crate::error::{Result, with_help};
+use crate::image::cosign_tag::is_about_a_digest;
 use crate::platform::Platform;
 use crate::reference::{BaseReference, LayoutReference, Reference, TagOrDigest};
 use crate::registry::Registry;
@@ -294,12 +295,6 @@ impl<'a> OpenImage<'a> {
         }
         Ok(roots)
     }
-}
-
-/// Returns whether a tag names what is attached to a digest (distribution-spec, "Referrers Tag Schema"; cosign 2).
-fn is_about_a_digest(tag: &str) -> bool {
-    let hex = tag.strip_prefix("sha256-").map(|rest| rest.split('.').next().unwrap_or(rest));
-    hex.is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// Returns the error of an image that exists only for other platforms.

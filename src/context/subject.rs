@@ -87,6 +87,14 @@ impl<'a> Subject<'a> {
         Ok(Subject { place, root, pinned, repository })
     }
 
+    /// Returns its repository, or `None` if it is in a layout.
+    pub(crate) fn registry(&self) -> Option<&Registry<'a>> {
+        match &self.place {
+            SubjectLocation::Registry(registry) => Some(registry),
+            SubjectLocation::Layout(_) => None,
+        }
+    }
+
     /// Returns its location.
     pub(crate) fn place(&self) -> &dyn Referrers {
         self.place.referrers()

@@ -5,31 +5,20 @@ use std::collections::HashMap;
 use miette::miette;
 use oci_spec::image::{Descriptor, Digest};
 
-use crate::attest::PublicKey;
 use crate::context::GlobalContext;
 use crate::context::image::{OpenImage, no_image_for};
 use crate::context::subject::signable_manifests;
+use crate::context::verify::{ImageVerifier, RequiredSigner};
 use crate::error::{Result, with_help};
+use crate::image::cosign_tag::CosignTag;
 use crate::image::manifest::{Document, Manifest, index_entry, index_of_entries};
 use crate::parallel::{MANY, each};
 use crate::platform::Platform;
 use crate::publish::attachments::AttachmentSource;
-use crate::publish::verify::ImageVerifier;
 use crate::reference::Reference;
 use crate::store::graph::{GraphWalk, NodeContent};
 use crate::store::{Source, read};
 use crate::unique::each_once;
-
-/// The endings of the tags that cosign 2 keeps what belongs to an image under.
-const LEGACY: [&str; 3] = ["sig", "att", "sbom"];
-
-/// A key that must have signed what is copied.
-pub(crate) struct RequiredKey {
-    /// The key.
-    pub key: PublicKey,
-    /// Its name, for errors.
-    pub name: String,
-}
 
 /// The source of a copy.
 pub(crate) struct CopySource<'a> {
@@ -45,8 +34,8 @@ pub(crate) struct CopySource<'a> {
     pub name: &'a str,
     /// The platforms to copy; all if there are none.
     pub platforms: &'a [Platform],
-    /// The key that must have signed it.
-    pub required: Option<&'a RequiredKey>,
+    /// Who must have signed it.
+    pub required: Option<&'a RequiredSigner>,
     /// Whether what is attached is copied.
     pub referrers: bool,
     /// The context of the run.
@@ -82,8 +71,8 @@ impl CopySource<'_> {
     /// Returns an error if the image cannot be read, lacks a platform, or is not signed as it must be.
     pub(crate) fn select(&self, root: &Descriptor) -> Result<CopiedImage> {
         let mut signed = None;
-        if let Some(RequiredKey { key, name }) = self.required {
-            let verifier = ImageVerifier { image: self.image, key, key_name: name, name: self.name };
+        if let Some(signer) = self.required {
+            let verifier = ImageVerifier { image: self.image, signer, name: self.name };
             let found = verifier.verify(root).map_err(|error| {
                 let help = format!("nothing was copied; sign it first: `cargo oci sign {}`", self.name);
                 with_help(error, help)
@@ -103,7 +92,7 @@ impl CopySource<'_> {
         Ok(copied)
     }
 
-    /// Leaves out what the key has not signed.
+    /// Leaves out what is not signed.
     fn keep_signed(&self, copied: &mut CopiedImage, signed: &[Digest]) {
         let mut left_out = Vec::new();
         for level in &mut copied.attached {
@@ -116,10 +105,10 @@ impl CopySource<'_> {
             });
         }
         // Signatures speak for themselves; the rest of what is beside an image is anybody's.
-        copied.beside.retain(|(tag, _)| tag.ends_with(LEGACY[0]));
+        copied.beside.retain(|(tag, _)| CosignTag::Signatures.is(tag));
         if !left_out.is_empty() {
             self.context.warn(format!(
-                "{} is copied without {} attachments that the key has not signed, of the types {}",
+                "{} is copied without {} attachments that this signer has not signed, of the types {}",
                 self.name,
                 left_out.len(),
                 each_once(left_out).join(", ")
@@ -181,10 +170,7 @@ impl CopySource<'_> {
         if self.repository.is_none() {
             return Ok(Vec::new());
         }
-        let tags = subjects.iter().flat_map(|subject| {
-            let name = format!("{}-{}", subject.algorithm(), subject.digest());
-            LEGACY.map(|ending| format!("{name}.{ending}"))
-        });
+        let tags = subjects.iter().flat_map(|subject| CosignTag::ALL.map(|kind| kind.of(subject)));
         let tags: Vec<_> = tags.collect();
         let found = each(&tags, MANY, |tag| Ok(self.image.tagged(tag)?.map(|manifest| (tag.clone(), manifest))))?;
         Ok(found.into_iter().flatten().collect())

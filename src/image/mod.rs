@@ -2,6 +2,7 @@
 
 pub(crate) mod artifact;
 pub(crate) mod config;
+pub(crate) mod cosign_tag;
 pub mod digest;
 pub(crate) mod exact_number;
 mod json;

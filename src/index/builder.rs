@@ -11,6 +11,7 @@ use super::metadata::is_image_name;
 use super::part::{IndexPart, OpenParts, PartPlace, parts_of};
 use crate::attest::Signer;
 use crate::attest::sbom::contents::SbomSubject;
+use crate::config::SignatureFormat;
 use crate::context::GlobalContext;
 use crate::context::subject::Subject;
 use crate::error::Result;
@@ -47,6 +48,8 @@ pub(crate) struct IndexBuilder<'a> {
     pub remove: &'a [Platform],
     /// Signs the index, if there is one.
     pub signer: Option<&'a Signer>,
+    /// How signatures are kept.
+    pub format: SignatureFormat,
     /// Whether nothing is sent.
     pub dry_run: bool,
 }
@@ -122,7 +125,7 @@ impl IndexWork<'_, '_> {
             }
             self.send(&made)?;
             let is_there = before.document.descriptor.digest() == made.document.descriptor.digest();
-            if is_there || edit.write(&before, &made.document)? == TagChange::Kept {
+            if is_there || edit.write(Some(&before), &made.document)? == TagChange::Kept {
                 self.pushed(&made, if is_there { &[] } else { std::slice::from_ref(tag) });
                 if !more.is_empty() {
                     self.move_tags(&made, more)?;
@@ -258,7 +261,8 @@ impl IndexWork<'_, '_> {
         let reference = self.job.repository.with_digest(root.digest().as_ref()).parse::<BaseReference>();
         let context = self.builder.context;
         let image = Subject::open(&reference.into_diagnostic()?, context)?;
-        ImageSigner { signer, image: &image, image_only: false, listener: context.listener }.sign_all(&[])
+        let (format, listener) = (self.builder.format, context.listener);
+        ImageSigner { signer, image: &image, format, image_only: false, listener }.sign_all(&[])
     }
 
     fn move_tags(&self, made: &NewIndex, tags: &[String]) -> Result<()> {

@@ -7,7 +7,7 @@ use super::flags;
 use super::request::Request;
 use super::tags::{Git, Values};
 use crate::cli::BuildArgs;
-use crate::config::{Placeholder, Repositories};
+use crate::config::{Placeholder, Repositories, SignatureFormat};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::git;
@@ -20,6 +20,8 @@ pub(crate) struct PushTargets {
     pub repositories: Vec<Reference>,
     /// The tags, if they were typed or are in a variable.
     pub tags: Option<Vec<String>>,
+    /// How signatures are kept there.
+    pub signature_format: SignatureFormat,
 }
 
 impl PushTargets {
@@ -31,6 +33,7 @@ impl PushTargets {
     pub(crate) fn find(args: &BuildArgs, name: &str, environment: &Environment) -> Result<PushTargets> {
         let table = flags::flags(&args.image)?.over(flags::variables(environment)?);
         let (repositories, tags) = (table.repository.unwrap_or_default(), table.tags);
+        let signature_format = table.signature_format.unwrap_or_default();
         let mut is_of_package = false;
         let mut ask = |placeholder: &Placeholder| {
             is_of_package |= is_about_the_package(placeholder);
@@ -49,7 +52,7 @@ impl PushTargets {
         let version = Version::new(0, 0, 0);
         let values = Values { name, package: name, version: &version, profile: "", git: &git };
         let tags = tags.map(|tags| values.tags(&tags.0)).transpose()?;
-        Ok(PushTargets { repositories: values.repositories(&repositories.0)?, tags })
+        Ok(PushTargets { repositories: values.repositories(&repositories.0)?, tags, signature_format })
     }
 
     /// Asks Cargo.toml for the image of that name, or for its only one.
@@ -67,7 +70,7 @@ impl PushTargets {
         })?;
         let image = images.swap_remove(found);
         let tags = has_tags.then_some(image.tags);
-        Ok(PushTargets { repositories: image.repositories, tags })
+        Ok(PushTargets { repositories: image.repositories, tags, signature_format: image.signature_format })
     }
 }
 

@@ -9,12 +9,12 @@ use miette::{Report, miette};
 use super::allocator::{Advice, many_threads};
 use super::features::Features;
 use super::unit::Unit;
-use crate::config::{Allocator, FileRule, Folder, ImageTest, Labels, Port, SbomFormat, Signal};
+use crate::config::{Allocator, FileRule, Folder, ImageTest, Labels, Port, SbomFormat, Signal, SignatureFormat};
 use crate::error::Result;
 use crate::image::CompressionOptions;
 use crate::image::layer::ROOT_FOLDERS;
 use crate::platform::{Platform, PlatformChoice, Target};
-use crate::reference::{BaseReference, EngineReference, KeyReference, Reference};
+use crate::reference::{BaseReference, EngineReference, Reference, SignerReference};
 
 /// One image.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ pub struct ImagePlan {
     /// The base of its debug twin; `None` for what is known of its base.
     pub debug_base: Option<BaseReference>,
     /// The key that must have signed it.
-    pub base_verify: Option<KeyReference>,
+    pub base_verify: Option<SignerReference>,
     /// The platforms.
     pub platforms: Vec<PlatformChoice>,
     /// The program to start and its first arguments.
@@ -95,6 +95,8 @@ pub struct ImagePlan {
     pub provenance: bool,
     /// Whether the provenance was asked for on the command line: a registry must accept it.
     pub is_provenance_required: bool,
+    /// How signatures are kept.
+    pub signature_format: SignatureFormat,
     /// The OpenVEX documents that are attached: files, and folders with such files.
     pub vex: Vec<PathBuf>,
     /// Whether they were asked for on the command line: a registry must accept them.

@@ -22,7 +22,7 @@ mod bindgen_packages;
 pub(crate) mod candidates;
 pub(crate) mod compile;
 pub(crate) mod conflicts;
-mod facts;
+pub(crate) mod facts;
 mod features;
 pub(crate) mod finished;
 mod flags;

@@ -4,11 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use oci_spec::image::Digest;
 
+use crate::image::cosign_tag::tagged_subject;
 use crate::image::manifest::{Manifest, ManifestContent, is_for_none, platform_of};
 use crate::image::media_type::is_config;
-
-/// The suffixes of the tags that cosign gives to what it attaches, besides the referrers tag, which has none.
-const SUFFIXES: [&str; 4] = ["", ".sig", ".att", ".sbom"];
 
 /// A manifest or an index.
 #[derive(Clone, Debug)]
@@ -31,7 +29,7 @@ impl ManifestNode {
 
     /// Creates the node of a manifest with these tags.
     pub(super) fn new(manifest: &Manifest, tags: &[String]) -> ManifestNode {
-        let attached_to: Vec<_> = tags.iter().filter_map(|tag| subject_of_tag(tag)).collect();
+        let attached_to: Vec<_> = tags.iter().filter_map(|tag| tagged_subject(tag)).collect();
         let is_tagged = tags.len() > attached_to.len();
         let subject = manifest.subject.as_ref().map(|subject| subject.digest().clone());
         let children = match &manifest.content {
@@ -70,13 +68,6 @@ fn kind(manifest: &Manifest) -> String {
             None => config.media_type().to_string(),
         },
     }
-}
-
-/// Returns the digest that the tag of an attachment names, such as `sha256-HEX` or `sha256-HEX.sig`.
-fn subject_of_tag(tag: &str) -> Option<Digest> {
-    let (algorithm, rest) = tag.split_once('-')?;
-    let (hex, suffix) = rest.split_at(rest.find('.').unwrap_or(rest.len()));
-    SUFFIXES.contains(&suffix).then(|| Digest::try_from(format!("{algorithm}:{hex}")).ok())?
 }
 
 /// All manifests and indexes of a repository that are known.
@@ -150,16 +141,5 @@ mod tests {
             assert!(needed.contains(digest(name).as_str()), "{name}");
         }
         assert_eq!(needed.len(), 5);
-    }
-
-    #[test]
-    fn tags_of_attachments_name_their_subject() {
-        let digest = sha256(b"x");
-        for suffix in SUFFIXES {
-            assert_eq!(subject_of_tag(&format!("sha256-{}{suffix}", digest.digest())), Some(digest.clone()));
-        }
-        for tag in ["latest", "sha256-abc", &format!("sha256-{}.old", digest.digest()), "v1.0-rc.1"] {
-            assert_eq!(subject_of_tag(tag), None, "{tag}");
-        }
     }
 }

@@ -162,6 +162,7 @@ impl<'a> Destination<'a> {
             rejected.extend(self.registry.finish_lists(lists, check).wrap_err(CANNOT_ATTACH)?);
         }
         let mut warnings = referrers.left_out(&self.registry, rejected).wrap_err(CANNOT_ATTACH)?;
+        missing.tag_signatures(&self.registry).wrap_err(CANNOT_ATTACH)?;
         referrers.report_signed(&self.registry, &missing, context.listener);
         let unlisted = self.move_tags(upload, &tagged, sent.lists)?;
         warnings.extend(referrers.left_out(&self.registry, unlisted).wrap_err(CANNOT_ATTACH)?);

@@ -10,6 +10,7 @@ use super::destination::{Destination, TaggedImage};
 use super::dry_run::DryRun;
 use super::push_plan::PushPlan;
 use crate::attest::Signer;
+use crate::config::SignatureFormat;
 use crate::context::GlobalContext;
 use crate::context::image::{OpenImage, reference};
 use crate::context::subject::signable_manifests;
@@ -32,6 +33,8 @@ pub(crate) struct FinishedImage<'a> {
     open: OpenImage<'a>,
     /// What it is.
     pub image: BuiltImage,
+    /// How signatures are kept beside it.
+    pub signature_format: SignatureFormat,
     base: BaseReference,
     no_index: bool,
 }
@@ -56,7 +59,13 @@ impl<'a> FinishedImage<'a> {
         let name = name.map_or_else(|| "image".to_owned(), |name| name.to_string_lossy().into_owned());
         let open = OpenImage::open(&place, context)?;
         read_image(&open, name, path.clone(), &place)
-            .map(|(image, base, no_index)| FinishedImage { open, image, base, no_index })
+            .map(|(image, base, no_index)| FinishedImage {
+                open,
+                image,
+                signature_format: SignatureFormat::default(),
+                base,
+                no_index,
+            })
             .wrap_err_with(|| format!("cannot read {from}"))
     }
 
@@ -106,6 +115,7 @@ impl<'a> FinishedImage<'a> {
             base: &self.base,
             no_index: self.no_index,
             layout: None,
+            signature_format: self.signature_format,
             is_sbom_required: false,
             is_provenance_required: false,
             is_vex_required: false,

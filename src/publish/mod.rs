@@ -12,8 +12,8 @@ pub(crate) mod finished;
 mod push_plan;
 mod referrers;
 pub(crate) mod sign;
+pub(crate) mod signature_tags;
 pub(crate) mod tags;
-pub(crate) mod verify;
 
 use std::sync::OnceLock;
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::config::SignatureFormat;
 use crate::plan::ImagePlan;
 use crate::reference::BaseReference;
 
@@ -16,6 +17,8 @@ pub(crate) struct PushPlan<'a> {
     pub no_index: bool,
     /// The folder of the layout of the image that was built last; `None` if this run builds nothing.
     pub layout: Option<&'a Path>,
+    /// How signatures are kept beside it.
+    pub signature_format: SignatureFormat,
     /// Whether a registry must accept its SBOMs.
     pub is_sbom_required: bool,
     /// Whether a registry must accept its provenance.
@@ -31,6 +34,7 @@ impl<'a> From<&'a ImagePlan> for PushPlan<'a> {
             base: &plan.base,
             no_index: plan.no_index,
             layout: Some(&plan.layout),
+            signature_format: plan.signature_format,
             is_sbom_required: plan.is_sbom_required,
             is_provenance_required: plan.is_provenance_required,
             is_vex_required: plan.is_vex_required,

@@ -6,6 +6,7 @@ use miette::{Context, IntoDiagnostic, miette};
 use oci_spec::image::Descriptor;
 
 use super::push_plan::PushPlan;
+use super::signature_tags::{MissingTagged, SignatureTags};
 use crate::attest::bundle::BUNDLE;
 use crate::attest::sign::{SubjectSigner, unsigned_statements};
 use crate::attest::{Referrer, Signer, Statement};
@@ -43,6 +44,8 @@ struct SignedManifest {
     statements: Vec<Statement>,
     /// The signatures that are missing.
     signatures: Vec<Descriptor>,
+    /// Those that the tags of cosign 2 lack, if there are to be such tags.
+    tagged: Option<MissingTagged>,
 }
 
 /// The referrers that a registry does not have.
@@ -56,6 +59,17 @@ pub(crate) struct MissingReferrers {
     signatures: Memory,
     /// The signed statements of each manifest.
     signed: Vec<Option<SignedManifest>>,
+}
+
+impl MissingReferrers {
+    /// Puts the missing signatures under the tags of cosign 2.
+    ///
+    /// # Errors
+    /// Returns an error if the registry rejects them, or does not respond.
+    pub(crate) fn tag_signatures(&self, registry: &Registry) -> Result<()> {
+        let tagged = self.signed.iter().flatten().filter_map(|signed| signed.tagged.as_ref());
+        SignatureTags { registry, memory: &self.signatures }.add(&tagged.collect::<Vec<_>>())
+    }
 }
 
 impl ReferrersUpload<'_> {
@@ -81,7 +95,9 @@ impl ReferrersUpload<'_> {
         let (signatures, source) = (Memory::default(), LimitedSource::new(registry));
         let mut signed = Vec::new();
         for (manifest, listed) in self.manifests.iter().zip(&listed) {
-            signed.push(self.sign(manifest, listed, &source, &signatures).wrap_err("cannot sign it")?);
+            let tags = SignatureTags { registry, memory: &signatures };
+            let tags = Some((tags, was_there)).filter(|_| self.plan.signature_format.has_tags());
+            signed.push(self.sign(manifest, listed, &source, &signatures, tags).wrap_err("cannot sign it")?);
         }
         referrers.extend(signed.iter().flatten().flat_map(|signed| signed.signatures.iter().cloned()));
         Ok(MissingReferrers { warnings: Vec::new(), referrers, signatures, signed })
@@ -209,8 +225,9 @@ impl ReferrersUpload<'_> {
     /// Reports what was signed, the index last.
     pub(crate) fn report_signed(&self, registry: &Registry, missing: &MissingReferrers, listener: Listener) {
         for (manifest, signed) in self.manifests.iter().zip(&missing.signed).rev() {
-            if let Some(SignedManifest { statements, signatures }) = signed {
-                listener(manifest.signed(registry.location(), statements, signatures.is_empty()));
+            if let Some(SignedManifest { statements, signatures, tagged }) = signed {
+                let was_there = signatures.is_empty() && tagged.as_ref().is_none_or(MissingTagged::is_empty);
+                listener(manifest.signed(registry.location(), statements, was_there));
             }
         }
     }
@@ -226,14 +243,20 @@ impl ReferrersUpload<'_> {
         listed: &[Descriptor],
         source: &LimitedSource,
         memory: &Memory,
+        tags: Option<(SignatureTags, bool)>,
     ) -> Result<Option<SignedManifest>> {
         let Some(signer) = self.signer else { return Ok(None) };
         let digest = manifest.descriptor.digest();
         let mut statements = vec![Statement::signature(digest)];
         statements.extend(unsigned_statements(self.layout, &self.attached_to(digest), digest, &source.location())?);
-        let subject = SubjectSigner { signer, subject: &manifest.descriptor, listed, source };
-        let signatures = subject.sign_missing(&statements, memory)?;
-        Ok(Some(SignedManifest { statements, signatures }))
+        let signatures = if self.plan.signature_format.has_bundles() {
+            let subject = SubjectSigner { signer, subject: &manifest.descriptor, listed, source };
+            subject.sign_missing(&statements, memory)?
+        } else {
+            Vec::new()
+        };
+        let tagged = tags.map(|(tags, was_there)| tags.sign_missing(signer, digest, &statements, was_there));
+        Ok(Some(SignedManifest { statements, signatures, tagged: tagged.transpose()? }))
     }
 
     fn attached_to(&self, subject: &Digest) -> Vec<Descriptor> {

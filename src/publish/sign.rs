@@ -7,11 +7,13 @@ use std::path::Path;
 use miette::miette;
 use serde_json::Value;
 
+use super::signature_tags::{MissingTagged, SignatureTags};
 use crate::attest::sign::{SubjectSigner, unsigned_statements};
 use crate::attest::{Signer, Statement};
+use crate::config::SignatureFormat;
 use crate::context::subject::{SignableManifest, Subject};
 use crate::error::{Result, cannot_read};
-use crate::event::Listener;
+use crate::event::{Event, Listener};
 use crate::interrupt::blocking;
 use crate::parallel::{MANY, each};
 use crate::store::{LimitedSource, MAX_DOCUMENT_BYTES, Memory};
@@ -22,6 +24,8 @@ pub(crate) struct ImageSigner<'a> {
     pub signer: &'a Signer,
     /// The image.
     pub image: &'a Subject<'a>,
+    /// How signatures are kept.
+    pub format: SignatureFormat,
     /// Whether SBOMs and provenance stay unsigned.
     pub image_only: bool,
     /// Receives what is signed.
@@ -35,6 +39,17 @@ impl ImageSigner<'_> {
     /// Returns an error if its index or what is attached cannot be read, or nothing can be attached.
     pub(crate) fn sign_all(&self, statements: &[Statement]) -> Result<()> {
         let manifests = self.image.signable_manifests()?;
+        if self.format.has_tags() && self.image.registry().is_none() {
+            let place = self.image.place().location();
+            if !self.format.has_bundles() {
+                return Err(miette!(
+                    help = "sign it with `--signature-format bundle`, or sign it in the registry that it is pushed to",
+                    "{place} has no place for the tags of cosign 2"
+                ));
+            }
+            let message = format!("{place} has no place for the tags of cosign 2: it is signed with bundles alone");
+            (self.listener)(Event::Warning { message });
+        }
         // The index is signed last: whoever finds it signed finds all of it signed. There is always a first one.
         let (root, images) = manifests.split_at(1);
         self.sign(images, &[])?;
@@ -48,6 +63,8 @@ impl ImageSigner<'_> {
     fn sign(&self, manifests: &[SignableManifest], statements: &[Statement]) -> Result<()> {
         let place = self.image.place();
         let (memory, source) = (Memory::default(), LimitedSource::new(&place));
+        let registry = self.image.registry().filter(|_| self.format.has_tags());
+        let tags = registry.map(|registry| SignatureTags { registry, memory: &memory });
         let signed = each(manifests, MANY, |manifest| {
             let digest = manifest.descriptor.digest();
             let listed = place.referrers(digest)?;
@@ -57,16 +74,24 @@ impl ImageSigner<'_> {
                 all.extend(unsigned_statements(&source, &listed, digest, &self.image.repository)?);
             }
             let (signer, subject) = (self.signer, &manifest.descriptor);
-            let missing =
-                SubjectSigner { signer, subject, listed: &listed, source: &source }.sign_missing(&all, &memory)?;
-            Ok((all, missing))
+            let bundles = if self.format.has_bundles() {
+                SubjectSigner { signer, subject, listed: &listed, source: &source }.sign_missing(&all, &memory)?
+            } else {
+                Vec::new()
+            };
+            let tagged = tags.as_ref().map(|tags| tags.sign_missing(signer, digest, &all, true)).transpose()?;
+            Ok((all, bundles, tagged))
         })?;
-        let missing: Vec<_> = signed.iter().flat_map(|(_, missing)| missing.iter().cloned()).collect();
+        let missing: Vec<_> = signed.iter().flat_map(|(_, missing, _)| missing.iter().cloned()).collect();
         if !missing.is_empty() {
             place.attach(&missing, &memory)?;
         }
-        for (manifest, (statements, missing)) in manifests.iter().zip(&signed) {
-            (self.listener)(manifest.signed(place.location(), statements, missing.is_empty()));
+        if let Some(tags) = tags {
+            tags.add(&signed.iter().filter_map(|(.., tagged)| tagged.as_ref()).collect::<Vec<_>>())?;
+        }
+        for (manifest, (statements, bundles, tagged)) in manifests.iter().zip(&signed) {
+            let was_there = bundles.is_empty() && tagged.as_ref().is_none_or(MissingTagged::is_empty);
+            (self.listener)(manifest.signed(place.location(), statements, was_there));
         }
         Ok(())
     }

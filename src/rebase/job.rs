@@ -7,6 +7,7 @@ use super::documents::AttachedDocuments;
 use super::origin::{BuiltOn, NamedBase};
 use super::renewed::BaseOfImage;
 use crate::base::Base;
+use crate::config::SignatureFormat;
 use crate::context::GlobalContext;
 use crate::context::base::Bases;
 use crate::error::{Result, with_help};
@@ -27,6 +28,8 @@ pub(crate) struct RebaseRequest {
     pub tags: Vec<String>,
     /// The new base; `None` for the newest of the same name.
     pub onto: Option<BaseReference>,
+    /// How signatures are kept.
+    pub format: SignatureFormat,
 }
 
 /// An image to rebase, opened and read.

@@ -17,6 +17,7 @@ use super::renewed::{BaseOfImage, Renewal, RenewedImage};
 use super::repository::RebaseInRepository;
 use crate::attest::Signer;
 use crate::base::end_of_life::creation_day;
+use crate::config::SignatureFormat;
 use crate::context::GlobalContext;
 use crate::context::base::Bases;
 use crate::context::subject::Subject;
@@ -50,6 +51,8 @@ pub(crate) struct Rebase<'a> {
     pub old: BaseOfImage,
     /// The base that it comes on.
     pub new: BaseOfImage,
+    /// How signatures are kept.
+    pub format: SignatureFormat,
 }
 
 impl Rebase<'_> {
@@ -143,6 +146,7 @@ impl<'a> Rebaser<'a> {
                     known: &known,
                     memory: &memory,
                     signer: self.signer,
+                    format: rebase.format,
                     context: self.context,
                 };
                 let layers: Vec<_> = each_once(renewed.images.iter().flat_map(|part| part.below.clone()));
@@ -178,8 +182,8 @@ impl<'a> Rebaser<'a> {
                 self.context.report(Event::Wrote { path: reference.path.clone(), only: None });
                 if let Some(signer) = self.signer {
                     let image = Subject::open(&named.parse().into_diagnostic()?, self.context)?;
-                    ImageSigner { signer, image: &image, image_only: false, listener: self.context.listener }
-                        .sign_all(&[])?;
+                    let (format, listener) = (rebase.format, self.context.listener);
+                    ImageSigner { signer, image: &image, format, image_only: false, listener }.sign_all(&[])?;
                 }
                 Ok(named)
             }

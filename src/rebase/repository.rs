@@ -4,6 +4,7 @@ use miette::{Context, miette};
 use oci_spec::image::{Descriptor, Digest};
 
 use crate::attest::Signer;
+use crate::config::SignatureFormat;
 use crate::context::GlobalContext;
 use crate::context::subject::Subject;
 use crate::error::Result;
@@ -35,6 +36,8 @@ pub(crate) struct RebaseInRepository<'a> {
     pub memory: &'a Memory,
     /// Signs it, if there is one.
     pub signer: Option<&'a Signer>,
+    /// How signatures are kept.
+    pub format: SignatureFormat,
     /// The context of the run.
     pub context: &'a GlobalContext<'a>,
 }
@@ -78,7 +81,8 @@ impl RebaseInRepository<'_> {
     fn sign(&self, root: &Descriptor, signer: &Signer) -> Result<()> {
         let named: BaseReference = BaseReference::Registry(self.reference.pinned_to(root.digest()));
         let image = Subject::open(&named, self.context)?;
-        ImageSigner { signer, image: &image, image_only: false, listener: self.context.listener }.sign_all(&[])
+        let (format, listener) = (self.format, self.context.listener);
+        ImageSigner { signer, image: &image, format, image_only: false, listener }.sign_all(&[])
     }
 
     /// Moves the tags that name the old image, unless others have moved them meanwhile.
@@ -87,7 +91,7 @@ impl RebaseInRepository<'_> {
     /// Returns an error if a tag does not move, which says what has moved before.
     pub(crate) fn move_tags(&self, tags: &[(String, FetchedManifest)], root: &Descriptor) -> Result<()> {
         let document = Document { descriptor: root.clone(), bytes: read(self.memory, root)? };
-        each(tags, MANY, |(tag, before)| match TagEdit::new(self.registry, tag).write(before, &document)? {
+        each(tags, MANY, |(tag, before)| match TagEdit::new(self.registry, tag).write(Some(before), &document)? {
             TagChange::Kept => Ok(()),
             TagChange::Lost => Err(miette!(
                 help = "run the same command again: it begins with what the tag names now",

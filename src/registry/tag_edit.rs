@@ -1,4 +1,4 @@
-//! A tag whose index is changed by several clients at once: none undoes what another has written.
+//! A tag whose index or manifest is changed by several clients at once: none undoes what another has written.
 //!
 //! Few registries support conditional writes. So the tag is read again directly before it is written, and after it. A client that
 //! has read the tag just before this write may still overwrite it: hence the pauses, which are longer than reading and writing
@@ -56,12 +56,12 @@ impl<'a> TagEdit<'a> {
         registry.runtime.block_on(get_document(&registry.client, self.tag)).map_err(|error| registry.explain(error))
     }
 
-    /// Lets the tag name another document, unless another client has moved it since `before` was read. Everything that the
-    /// document refers to must be there.
+    /// Lets the tag name another document, unless another client has moved or made it since `before` was read. Everything that
+    /// the document refers to must be there.
     ///
     /// # Errors
     /// Returns an error if the registry rejects it, or does not respond.
-    pub(crate) fn write(&mut self, before: &FetchedManifest, document: &Document) -> Result<TagChange> {
+    pub(crate) fn write(&mut self, before: Option<&FetchedManifest>, document: &Document) -> Result<TagChange> {
         let registry = self.registry;
         let change =
             registry.runtime.block_on(change(&registry.client, self.tag, &mut self.conditions, before, document));
@@ -92,18 +92,21 @@ async fn change(
     client: &Client<'_>,
     tag: &str,
     conditions: &mut Conditions,
-    before: &FetchedManifest,
+    before: Option<&FetchedManifest>,
     document: &Document,
 ) -> Result<TagChange, RequestError> {
-    let is = |found: &Option<FetchedManifest>, wanted: &Descriptor| {
-        found.as_ref().is_some_and(|found| found.document.descriptor.digest() == wanted.digest())
+    let is = |found: &Option<FetchedManifest>, wanted: Option<&Descriptor>| {
+        found.as_ref().map(|found| found.document.descriptor.digest()) == wanted.map(Descriptor::digest)
     };
-    let (old, new) = (&before.document.descriptor, &document.descriptor);
+    let (old, new) = (before.map(|before| &before.document.descriptor), &document.descriptor);
     let start = Instant::now();
     if !is(&get_document(client, tag).await?, old) {
         return Ok(TagChange::Lost);
     }
-    let found = FoundTag::Manifest { etag: before.etag.as_ref() };
+    let found = match before {
+        Some(before) => FoundTag::Manifest { etag: before.etag.as_ref() },
+        None => FoundTag::Nothing,
+    };
     if !conditions.put(client, tag, new.media_type(), &document.bytes, found).await? {
         return Ok(TagChange::Lost);
     }
@@ -114,7 +117,7 @@ async fn change(
     loop {
         tokio::time::sleep(pause.mul_f64(1.0 + fastrand::f64() / 2.0)).await;
         let found = get_document(client, tag).await?;
-        if is(&found, new) {
+        if is(&found, Some(new)) {
             seen += 1;
             if seen == CHECKS {
                 return Ok(TagChange::Kept);

@@ -49,6 +49,7 @@ mod init;
 mod inspect;
 #[cfg(target_os = "linux")] // programs are watched in /proc
 mod interrupts;
+mod keyless;
 #[cfg(unix)]
 mod login;
 #[cfg(unix)]
@@ -73,6 +74,8 @@ mod reproduce;
 mod run;
 mod schema;
 mod secrets;
+#[cfg(target_os = "linux")] // a program of the snapshots is pushed
+mod signature_format;
 mod signing;
 #[cfg(target_os = "linux")] // the words of the system's own errors are Linux's
 mod snapshots;

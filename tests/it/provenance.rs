@@ -25,7 +25,7 @@ enum Change {
 use Change::{Image, Nothing, Programs};
 
 /// A key, what it changes, and a value other than the default; without one, it is tested elsewhere.
-const BY_KEY: [(&str, Change, &str); 33] = [
+const BY_KEY: [(&str, Change, &str); 34] = [
     ("base", Image, r#""oci:other""#),
     ("base-verify", Nothing, ""),
     ("debug-base", Nothing, r#""oci:other""#),
@@ -58,6 +58,7 @@ const BY_KEY: [(&str, Change, &str); 33] = [
     ("files", Image, r#"[{ from = "file", to = "/srv/", mode = "0600" }]"#),
     ("sbom", Nothing, r#""spdx""#),
     ("provenance", Nothing, ""),
+    ("signature-format", Nothing, r#""both""#),
     ("vex", Nothing, ""),
     ("auditable", Programs, "false"),
     ("test", Nothing, r#"{ run = ["--version"], stdout = "x" }"#),

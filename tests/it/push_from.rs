@@ -49,6 +49,11 @@ fn content(registry: &StrictRegistry) -> (Vec<String>, Vec<(String, String)>) {
     (manifests.into_keys().collect(), tags.into_iter().collect())
 }
 
+/// The digest in a result line, as cosign 2 writes it in tags.
+fn digest(line: &str) -> String {
+    line.trim().rsplit_once('@').expect("a digest").1.replace(':', "-")
+}
+
 #[test]
 fn push_from_sends_what_a_push_sends() {
     let project = project();
@@ -88,9 +93,14 @@ fn push_from_archive_signs_before_tags_move() {
         let log = registry.log();
         let puts: Vec<_> = log.lines().filter(|line| line.contains(" PUT /v2/acme/x/manifests/")).collect();
         assert!(puts.last().is_some_and(|put| put.contains("/manifests/signed ")), "{from}: {log}");
+        assert!(registry.tag("acme/x", &format!("{}.sig", digest(&ran.stdout))).is_none());
         let verify = ["verify", &to, "--key", "cosign.pub", "--require", "sbom", "--require", "provenance"];
         oci(&project, &verify).succeeds();
         assert_eq!(content(&registry).1.len(), 1, "{from}");
+        // Also as cosign 2 does.
+        let args = ["push", &to, "--from", from, "--sign", "--key", "cosign.key", "--signature-format", "both"];
+        oci(&project, &args).succeeds();
+        assert!(registry.tag("acme/x", &format!("{}.sig", digest(&ran.stdout))).is_some());
     }
 }
 

@@ -37,7 +37,7 @@ fn label(labels: &Labels) -> String {
     value.map_or_else(String::new, |value| format!("{{ a = {value} }}"))
 }
 
-const ALL: [Key; 33] = [
+const ALL: [Key; 34] = [
     Key {
         name: "base",
         default: r#""gcr.io/distroless/static-debian13:nonroot""#,
@@ -295,6 +295,15 @@ const ALL: [Key; 33] = [
         variable: None,
         flags: Some((&["--provenance", "true"], "true")),
         planned: |image| image.provenance.to_string(),
+    },
+    Key {
+        name: "signature-format",
+        default: r#""bundle""#,
+        tables: [r#""legacy""#, r#""both""#, r#""bundle""#],
+        variable: None,
+        // Of commands that sign.
+        flags: None,
+        planned: |image| format!("\"{}\"", image.signature_format),
     },
     Key {
         name: "vex",

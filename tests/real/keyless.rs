@@ -22,7 +22,7 @@ impl Scene {
     fn new() -> Scene {
         let project = Project::new("hello");
         let (cosign, sigstore) = (Cosign::new(project.root()), Sigstore::start());
-        sigstore.describe(&cosign, project.root());
+        sigstore.describe(project.root());
         Scene { project, cosign, sigstore, registry: DockerRegistry::start() }
     }
 

@@ -19,7 +19,6 @@ pub mod recording;
 pub mod referrers;
 pub mod registry;
 pub mod release;
-#[cfg(feature = "keyless")]
 pub mod sigstore;
 pub mod slow;
 pub mod snapshot;

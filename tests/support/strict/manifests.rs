@@ -8,7 +8,7 @@ use super::blobs::is_sha256;
 use super::faults::{Fault, Point};
 use super::http::{Body, Request};
 use super::monitor::Place;
-use super::referrers::Attaching;
+use super::referrers::{Attaching, is_list};
 use super::state::{self, Manifest, is_digest};
 use super::tokens::right;
 
@@ -202,9 +202,9 @@ impl World {
             if let Some(answer) = self.keeps_tag(repository, name, reference, &digest) {
                 return Err(answer);
             }
-            // The manifests in an index show that content is kept as it comes.
+            // The manifests in an index show that content is kept as it comes. Nobody names signatures by their manifest's digest.
             let is_index = content.get("manifests").is_some();
-            if !repository.manifests.contains_key(&digest) && !is_index {
+            if !repository.manifests.contains_key(&digest) && !is_index && !is_list(reference) {
                 illegal(format!("a tag before {digest} is there by its digest"));
             }
             let before = repository.tags.insert(reference.to_owned(), digest.clone());

@@ -1,0 +1,269 @@
+//! A bundle without a key ↔ what cosign 2 keeps in annotations: the certificate, and the entry of Rekor's log with its promise.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use miette::{Report, miette};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::dsse::Envelope;
+use super::pem;
+use super::signature_tag::{TaggedContent, TaggedEvidence, TaggedSignature};
+use crate::error::Result;
+use crate::image::Digest;
+
+/// A bundle, as sigstore's library makes it.
+#[derive(Debug)]
+pub(super) struct IdentityBundle(Value);
+
+/// Parses a bundle.
+///
+/// # Errors
+/// Returns an error if it is not JSON.
+pub(super) fn parse(bundle: &[u8]) -> Result<IdentityBundle> {
+    let json = serde_json::from_slice(bundle).map_err(|error| miette!("invalid JSON: {error}"))?;
+    Ok(IdentityBundle(json))
+}
+
+impl IdentityBundle {
+    /// Returns the signature of a message.
+    ///
+    /// # Errors
+    /// Returns an error if the bundle has another content.
+    pub(super) fn signature(&self) -> Result<Vec<u8>> {
+        let signature = self.0["messageSignature"]["signature"].as_str();
+        signature.and_then(decode).ok_or_else(|| lacks("signature"))
+    }
+
+    /// Returns the envelope of a statement.
+    ///
+    /// # Errors
+    /// Returns an error if the bundle has another content.
+    pub(super) fn envelope(&self) -> Result<Envelope> {
+        let envelope = serde_json::from_value(self.0["dsseEnvelope"].clone());
+        Envelope::read(envelope.map_err(|_| lacks("signed statement"))?)
+    }
+
+    /// Returns certificate and entry.
+    ///
+    /// # Errors
+    /// Returns an error if one is missing. An entry of Rekor 2 has no promise.
+    pub(super) fn evidence(&self) -> Result<TaggedEvidence> {
+        let material = &self.0["verificationMaterial"];
+        let certificate = material["certificate"]["rawBytes"].as_str().and_then(decode);
+        let certificate = certificate.ok_or_else(|| lacks("certificate"))?;
+        let entry = &material["tlogEntries"][0];
+        let promise = entry["inclusionPromise"]["signedEntryTimestamp"].as_str().filter(|text| !text.is_empty());
+        let promise = promise.ok_or_else(|| {
+            miette!(
+                help = "sign with `--signature-format bundle`, or name services with Rekor 1 with `--signing-config`",
+                "the log promises nothing: cosign 2 needs an entry of Rekor 1"
+            )
+        })?;
+        let log = entry["logId"]["keyId"].as_str().and_then(decode).ok_or_else(|| lacks("log"))?;
+        let log: String = log.iter().map(|byte| format!("{byte:02x}")).collect();
+        let rekor_bundle = json!({
+            "SignedEntryTimestamp": promise,
+            "Payload": {
+                "body": entry["canonicalizedBody"],
+                "integratedTime": number(&entry["integratedTime"])?,
+                "logIndex": number(&entry["logIndex"])?,
+                "logID": log,
+            },
+        });
+        Ok(TaggedEvidence {
+            certificate: Some(pem::encode("CERTIFICATE", &certificate)),
+            rekor_bundle: Some(rekor_bundle.to_string()),
+            ..TaggedEvidence::default()
+        })
+    }
+}
+
+/// Returns the bundle of what is under a tag, as version 0.1 has it: with the promise of the log alone. Returns `None` if there
+/// is no certificate.
+///
+/// # Errors
+/// Returns an error if the certificate or the entry cannot be read.
+pub(super) fn bundle_of(tagged: &TaggedSignature) -> Result<Option<Vec<u8>>> {
+    let Some(certificate) = &tagged.evidence.certificate else { return Ok(None) };
+    let certificate =
+        pem::decode(certificate).into_iter().next().ok_or_else(|| miette!("the certificate is not PEM"))?;
+    let entry = tagged.evidence.rekor_bundle.as_deref().ok_or_else(|| miette!("no entry of a log is with it"))?;
+    let entry: RekorBundle =
+        serde_json::from_str(entry).map_err(|error| miette!("the entry of the log cannot be read: {error}"))?;
+    let body = decode(&entry.payload.body).ok_or_else(|| miette!("the entry of the log is not base64"))?;
+    let kind: RekorEntryKind =
+        serde_json::from_slice(&body).map_err(|error| miette!("the entry of the log cannot be read: {error}"))?;
+    let log = Digest::try_from(format!("sha256:{}", entry.payload.log_id));
+    let log = log.map_err(|_| miette!("the entry does not name a log"))?;
+    let log = bytes_of(log.digest());
+    let mut bundle = json!({
+        "mediaType": "application/vnd.dev.sigstore.bundle+json;version=0.1",
+        "verificationMaterial": {
+            // The certificates of the authority are in the trusted root.
+            "x509CertificateChain": { "certificates": [{ "rawBytes": BASE64_STANDARD.encode(certificate.bytes) }] },
+            "tlogEntries": [{
+                "logIndex": entry.payload.log_index.to_string(),
+                "logId": { "keyId": BASE64_STANDARD.encode(log) },
+                "kindVersion": { "kind": kind.kind, "version": kind.api_version },
+                "integratedTime": entry.payload.integrated_time.to_string(),
+                "inclusionPromise": { "signedEntryTimestamp": entry.signed_entry_timestamp },
+                "canonicalizedBody": entry.payload.body,
+            }],
+        },
+    });
+    match &tagged.content {
+        TaggedContent::Payload { bytes, signature } => {
+            bundle["messageSignature"] = json!({
+                "messageDigest": { "algorithm": "SHA2_256", "digest": BASE64_STANDARD.encode(Sha256::digest(bytes)) },
+                "signature": BASE64_STANDARD.encode(signature),
+            });
+        }
+        TaggedContent::Envelope(envelope) => bundle["dsseEnvelope"] = envelope.json(),
+        TaggedContent::Unusable(why) => return Err(miette!("{why}")),
+    }
+    Ok(Some(bundle.to_string().into_bytes()))
+}
+
+/// The entry of a log, as cosign 2 keeps it.
+#[derive(Deserialize)]
+struct RekorBundle {
+    #[serde(rename = "SignedEntryTimestamp")]
+    signed_entry_timestamp: String,
+    #[serde(rename = "Payload")]
+    payload: RekorPayload,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RekorPayload {
+    body: String,
+    integrated_time: i64,
+    log_index: u64,
+    #[serde(rename = "logID")]
+    log_id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RekorEntryKind {
+    kind: String,
+    api_version: String,
+}
+
+/// What is kept of a signature under a tag, so that it can be verified again.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct KeptSignature {
+    layer: Digest,
+    /// The payload and its signature, in base64; or an envelope.
+    payload: Option<(String, String)>,
+    envelope: Option<String>,
+    certificate: Option<String>,
+    rekor_bundle: Option<String>,
+}
+
+/// Returns a signature as JSON, with what proves it.
+pub(super) fn kept(tagged: &TaggedSignature) -> Vec<u8> {
+    let payload = match &tagged.content {
+        TaggedContent::Payload { bytes, signature } => {
+            Some((BASE64_STANDARD.encode(bytes), BASE64_STANDARD.encode(signature)))
+        }
+        _ => None,
+    };
+    let envelope = match &tagged.content {
+        TaggedContent::Envelope(envelope) => Some(envelope.json().to_string()),
+        _ => None,
+    };
+    let kept = KeptSignature {
+        layer: tagged.layer.clone(),
+        payload,
+        envelope,
+        certificate: tagged.evidence.certificate.clone(),
+        rekor_bundle: tagged.evidence.rekor_bundle.clone(),
+    };
+    // Texts alone are always JSON.
+    serde_json::to_vec(&kept).unwrap_or_default()
+}
+
+/// Returns what [`kept`] has written, or `None` if it is something else.
+pub(super) fn read_kept(bytes: &[u8]) -> Option<TaggedSignature> {
+    let KeptSignature { layer, payload, envelope, certificate, rekor_bundle } = serde_json::from_slice(bytes).ok()?;
+    let content = match (payload, envelope) {
+        (Some((bytes, signature)), None) => {
+            TaggedContent::Payload { bytes: decode(&bytes)?, signature: decode(&signature)? }
+        }
+        (None, Some(envelope)) => TaggedContent::Envelope(Envelope::read(serde_json::from_str(&envelope).ok()?).ok()?),
+        _ => return None,
+    };
+    let evidence = TaggedEvidence { certificate, rekor_bundle, ..TaggedEvidence::default() };
+    Some(TaggedSignature { layer, content, evidence })
+}
+
+/// Returns the bytes of hexadecimal digits.
+fn bytes_of(hex: &str) -> Vec<u8> {
+    let digits: Vec<_> =
+        hex.chars().filter_map(|digit| digit.to_digit(16)).filter_map(|digit| u8::try_from(digit).ok()).collect();
+    digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect()
+}
+
+/// Returns a number, which Protobuf writes as a string. Zero is left out.
+fn number(value: &Value) -> Result<i64> {
+    match value {
+        Value::Null => Ok(0),
+        Value::String(text) => text.parse().map_err(|_| lacks("number")),
+        other => other.as_i64().ok_or_else(|| lacks("number")),
+    }
+}
+
+fn decode(text: &str) -> Option<Vec<u8>> {
+    BASE64_STANDARD.decode(text).ok()
+}
+
+fn lacks(what: &str) -> Report {
+    miette!("the signing services returned no {what}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bundle() -> Value {
+        let text = |bytes: &[u8]| BASE64_STANDARD.encode(bytes);
+        json!({
+            "verificationMaterial": {
+                "certificate": { "rawBytes": text(b"certificate") },
+                "tlogEntries": [{
+                    "logIndex": "7",
+                    "logId": { "keyId": text(&[0, 255]) },
+                    "integratedTime": "1700000000",
+                    "inclusionPromise": { "signedEntryTimestamp": text(b"promise") },
+                    "canonicalizedBody": text(b"{}"),
+                }],
+            },
+            "messageSignature": { "signature": text(b"signature") },
+        })
+    }
+
+    #[test]
+    fn identity_bundle_becomes_annotations_of_cosign() {
+        let parsed = parse(bundle().to_string().as_bytes()).expect("parses");
+        assert_eq!(parsed.signature().expect("a signature"), b"signature");
+        assert!(parsed.envelope().is_err());
+        let evidence = parsed.evidence().expect("evidence");
+        assert!(evidence.certificate.expect("a certificate").starts_with("-----BEGIN CERTIFICATE-----\n"));
+        let rekor: Value = serde_json::from_str(&evidence.rekor_bundle.expect("an entry")).expect("JSON");
+        let payload = json!({ "body": "e30=", "integratedTime": 1_700_000_000, "logIndex": 7, "logID": "00ff" });
+        assert_eq!(rekor, json!({ "SignedEntryTimestamp": BASE64_STANDARD.encode(b"promise"), "Payload": payload }));
+    }
+
+    #[test]
+    fn identity_bundle_without_promise_is_an_error() {
+        for at in ["/tlogEntries/0/inclusionPromise", "/tlogEntries/0", "/certificate"] {
+            let mut lacking = bundle();
+            *lacking["verificationMaterial"].pointer_mut(at).expect("a part") = Value::Null;
+            assert!(parse(lacking.to_string().as_bytes()).expect("parses").evidence().is_err(), "{at}");
+        }
+    }
+}
