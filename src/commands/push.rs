@@ -14,7 +14,7 @@ use crate::plan::finished::PushTargets;
 use crate::plan::{self, Plan, Request};
 use crate::publish::dry_run::DryRun;
 use crate::publish::finished::FinishedImage;
-use crate::publish::{Destinations, check_repositories, no_repository};
+use crate::publish::{Destinations, check_repositories, no_repository, policy};
 use crate::reference::Reference;
 use crate::testing::{self, test_built};
 
@@ -51,6 +51,7 @@ pub(crate) fn run(args: &PushArgs, context: &GlobalContext) -> Result<Outcome> {
     }
     let mut built =
         Build { request: Request::new(&build), complete, attach: true, context }.run(check, &destinations)?;
+    policy::check(&built, signer.as_ref(), context)?;
     if args.test {
         test(args, &built, context)?;
     }
@@ -82,6 +83,9 @@ fn push_finished(from: &str, args: &PushArgs, context: &GlobalContext) -> Result
         image.tags.clear();
     }
     image.repositories = targets.repositories.iter().map(Reference::location).collect();
+    if let Some(rules) = targets.policy.as_ref().filter(|_| !args.dry_run) {
+        finished.check(rules, signer.as_ref(), context)?;
+    }
     let outcome = if args.dry_run {
         let dry_run = DryRun { by_digest: args.by_digest, signs: args.sign };
         Outcome::Planned(finished.dry_run(&targets.repositories, dry_run, context)?)

@@ -7,7 +7,7 @@ use super::flags;
 use super::request::Request;
 use super::tags::{Git, Values};
 use crate::cli::BuildArgs;
-use crate::config::{Placeholder, Repositories, SignatureFormat};
+use crate::config::{Placeholder, Policy, Repositories, SignatureFormat};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::git;
@@ -22,6 +22,8 @@ pub(crate) struct PushTargets {
     pub tags: Option<Vec<String>>,
     /// How signatures are kept there.
     pub signature_format: SignatureFormat,
+    /// The rules for the image, if Cargo.toml was asked.
+    pub policy: Option<Policy>,
 }
 
 impl PushTargets {
@@ -52,7 +54,7 @@ impl PushTargets {
         let version = Version::new(0, 0, 0);
         let values = Values { name, package: name, version: &version, profile: "", git: &git };
         let tags = tags.map(|tags| values.tags(&tags.0)).transpose()?;
-        Ok(PushTargets { repositories: values.repositories(&repositories.0)?, tags, signature_format })
+        Ok(PushTargets { repositories: values.repositories(&repositories.0)?, tags, signature_format, policy: None })
     }
 
     /// Asks Cargo.toml for the image of that name, or for its only one.
@@ -70,7 +72,12 @@ impl PushTargets {
         })?;
         let image = images.swap_remove(found);
         let tags = has_tags.then_some(image.tags);
-        Ok(PushTargets { repositories: image.repositories, tags, signature_format: image.signature_format })
+        Ok(PushTargets {
+            repositories: image.repositories,
+            tags,
+            signature_format: image.signature_format,
+            policy: image.policy,
+        })
     }
 }
 

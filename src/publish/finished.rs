@@ -8,9 +8,10 @@ use oci_spec::image::{ANNOTATION_BASE_IMAGE_DIGEST, ANNOTATION_BASE_IMAGE_NAME, 
 use super::attachments::AttachmentSource;
 use super::destination::{Destination, TaggedImage};
 use super::dry_run::DryRun;
+use super::policy;
 use super::push_plan::PushPlan;
 use crate::attest::Signer;
-use crate::config::SignatureFormat;
+use crate::config::{Policy, SignatureFormat};
 use crate::context::GlobalContext;
 use crate::context::image::{OpenImage, reference};
 use crate::context::subject::signable_manifests;
@@ -92,6 +93,14 @@ impl<'a> FinishedImage<'a> {
             Ok(repository.with_digest(image.digest.as_ref()))
         };
         repositories.iter().map(push).collect()
+    }
+
+    /// Checks that it keeps rules, before a tag moves.
+    ///
+    /// # Errors
+    /// Returns an error with the rules that it breaks.
+    pub(crate) fn check(&self, rules: &Policy, signer: Option<&Signer>, context: &GlobalContext) -> Result<()> {
+        policy::check_image(rules, &self.image, self.open.source(), signer, context)
     }
 
     /// Returns what a push would send to each of the repositories.

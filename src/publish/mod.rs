@@ -9,6 +9,7 @@ mod destination;
 pub(crate) mod dry_run;
 pub(crate) mod engines;
 pub(crate) mod finished;
+pub(crate) mod policy;
 mod push_plan;
 mod referrers;
 pub(crate) mod sign;

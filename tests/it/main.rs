@@ -56,6 +56,7 @@ mod login;
 mod odd_bases;
 #[cfg(target_os = "linux")]
 mod personalities;
+mod policy;
 #[cfg(target_os = "linux")] // processes are read in /proc
 mod process_secrets;
 #[cfg(target_os = "linux")]

@@ -25,7 +25,7 @@ enum Change {
 use Change::{Image, Nothing, Programs};
 
 /// A key, what it changes, and a value other than the default; without one, it is tested elsewhere.
-const BY_KEY: [(&str, Change, &str); 34] = [
+const BY_KEY: [(&str, Change, &str); 35] = [
     ("base", Image, r#""oci:other""#),
     ("base-verify", Nothing, ""),
     ("debug-base", Nothing, r#""oci:other""#),
@@ -59,6 +59,7 @@ const BY_KEY: [(&str, Change, &str); 34] = [
     ("sbom", Nothing, r#""spdx""#),
     ("provenance", Nothing, ""),
     ("signature-format", Nothing, r#""both""#),
+    ("policy", Nothing, r#"{ require = ["sbom"] }"#),
     ("vex", Nothing, ""),
     ("auditable", Programs, "false"),
     ("test", Nothing, r#"{ run = ["--version"], stdout = "x" }"#),

@@ -149,6 +149,16 @@ fn push_from_takes_the_repository_of_the_table() {
 }
 
 #[test]
+fn push_from_keeps_the_policy_of_the_table() {
+    let registry = registry();
+    let table = format!("repository = \"{}\"\npolicy = {{ require = [\"vex\"] }}\n", registry.reference("acme/x"));
+    let project = project().append("Cargo.toml", &table);
+    oci(&project, &BUILD).succeeds();
+    let words = oci(&project, &["push", "--from", "target/oci/x"]).fails(1);
+    assert!(words.contains("x breaks the policy") && content(&registry).0.is_empty(), "{words}");
+}
+
+#[test]
 fn push_from_rejects_what_is_for_building() {
     let project = project();
     oci(&project, &BUILD).succeeds();
