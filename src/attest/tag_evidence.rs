@@ -62,7 +62,7 @@ impl IdentityBundle {
             )
         })?;
         let log = entry["logId"]["keyId"].as_str().and_then(decode).ok_or_else(|| lacks("log"))?;
-        let log: String = log.iter().map(|byte| format!("{byte:02x}")).collect();
+        let log = log.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         let rekor_bundle = json!({
             "SignedEntryTimestamp": promise,
             "Payload": {
