@@ -5,6 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::key::{PrivateKey, PublicKey};
+use crate::image::canonical_json;
 
 /// A signed payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,11 @@ impl Envelope {
             "payloadType": self.payload_type,
             "signatures": [{ "sig": BASE64_STANDARD.encode(&self.signature) }],
         })
+    }
+
+    /// Returns the envelope as the bytes of JSON. Equal envelopes give equal bytes.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        canonical_json(&self.json())
     }
 
     /// Parses an envelope. Returns `None` if it is malformed or does not have exactly one signature.

@@ -44,12 +44,15 @@ fn completions(shell: &str) -> String {
 /// Returns what bash completes the last of these words to.
 fn proposed(words: &[&str]) -> Vec<String> {
     let ask = r#"
-        eval "$0"
+        source "$0"
         COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
         registered=$(complete -p "$1") && function=${registered##*-F } && function=${function%% *}
         "$function" "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
         printf '%s\n' "${COMPREPLY[@]}""#;
-    let printed = output(environment::command("bash").args(["--norc", "-c", ask, &completions("bash")]).args(words));
+    // The script is longer than an argument may be.
+    let script = Project::empty("x").file("completions.bash", &completions("bash"));
+    let script_path = script.path("completions.bash");
+    let printed = output(environment::command("bash").args(["--norc", "-c", ask]).arg(script_path).args(words));
     printed.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 

@@ -70,6 +70,30 @@ fn keyless_signature_verifies_with_cosign() {
 }
 
 #[test]
+fn keyless_signature_verifies_in_cosign_2_format() {
+    let scene = Scene::new();
+    let token = token(Duration::from_secs(600));
+    let legacy = || scene.push(&token).with(&["--signature-format", "legacy"]).succeeds();
+    let pushed = legacy();
+    let pinned = pushed.stdout.trim();
+    for command in [
+        &["verify"][..],
+        &["verify-attestation", "--type", "cyclonedx"],
+        &["verify-attestation", "--type", "slsaprovenance1"],
+    ] {
+        let command = [command, &["--new-bundle-format=false"]].concat();
+        let verified = scene.cosign(&command, IDENTITY, pinned);
+        assert_eq!(verified.status, 0, "{}{}", verified.stdout, verified.stderr);
+        assert_ne!(scene.cosign(&command, "somebody@example.org", pinned).status, 0);
+    }
+    // An entry of the log is kept for good: there is one for each signature, and none for what is signed.
+    let requests = scene.sigstore.requests();
+    assert_eq!(requests, 2 * 3 * 3);
+    assert!(legacy().stderr.contains("is already signed"));
+    assert_eq!(scene.sigstore.requests(), requests);
+}
+
+#[test]
 fn keyless_push_without_token_builds_nothing() {
     let scene = Scene::new();
     let expired = token(Duration::ZERO);

@@ -14,14 +14,15 @@ pub struct Cosign {
     folder: PathBuf,
 }
 
-/// Returns the path of cosign, oras or crane.
+/// Returns the path of cosign, oras, crane, docker-buildx or gh.
 ///
 /// # Panics
 /// Panics if it is unknown where they are.
 pub fn path(name: &str) -> PathBuf {
     let folder = std::env::var_os("CARGO_OCI_TEST_SIGNING_PATH");
-    let folder =
-        folder.expect("a folder with cosign, oras and crane in CARGO_OCI_TEST_SIGNING_PATH: `.ci/test` sets it");
+    let folder = folder.expect(
+        "a folder with cosign, oras, crane, docker-buildx and gh in CARGO_OCI_TEST_SIGNING_PATH: `.ci/test` sets it",
+    );
     Path::new(&folder).join(name)
 }
 
@@ -50,6 +51,18 @@ impl Cosign {
     pub fn signs(&self, args: &[&str]) {
         let rest = ["--signing-config", "services.json", "--allow-insecure-registry", "--allow-http-registry", "-y"];
         output(&mut self.command(&[&args[..1], &rest, &args[1..]].concat()));
+    }
+
+    /// `cosign sign` or `attest` in the format of cosign 2, which succeeds.
+    pub fn signs_as_before(&self, args: &[&str]) {
+        let format = ["--new-bundle-format=false", "--tlog-upload=false", "--use-signing-config=false"];
+        let rest = ["--allow-insecure-registry", "--allow-http-registry", "-y"];
+        output(&mut self.command(&[&args[..1], &format, &rest, &args[1..]].concat()));
+    }
+
+    /// `cosign verify` or `verify-attestation` in the format of cosign 2.
+    pub fn verifies_as_before(&self, args: &[&str]) -> Ran {
+        self.verifies(&[&args[..1], &["--new-bundle-format=false"], &args[1..]].concat())
     }
 
     /// `cosign verify` or `verify-attestation`.

@@ -118,13 +118,21 @@ impl World {
 
     /// A log whose only entry is this one.
     fn entry(&self, asked: &Value) -> Value {
+        let body = if asked["kind"] == "hashedrekord" { asked.clone() } else { World::statement(asked) };
+        let body = BASE64_STANDARD.encode(body.to_string());
+        let leaf = [&[0][..], &BASE64_STANDARD.decode(&body).expect("base64")].concat();
+        self.log_of(&body, &leaf)
+    }
+
+    /// The body of the entry of an envelope.
+    fn statement(asked: &Value) -> Value {
         let content = &asked["spec"]["proposedContent"];
         let text = content["envelope"].as_str().expect("an envelope");
         let envelope: Value = serde_json::from_str(text).expect("JSON");
         let payload = BASE64_STANDARD.decode(envelope["payload"].as_str().expect("a payload")).expect("base64");
         let hash =
             |bytes: &[u8]| json!({ "algorithm": "sha256", "value": sha256(bytes).trim_start_matches("sha256:") });
-        let body = json!({
+        json!({
             "apiVersion": "0.0.1",
             "kind": "dsse",
             "spec": {
@@ -132,10 +140,12 @@ impl World {
                 "payloadHash": hash(&payload),
                 "signatures": [{ "signature": envelope["signatures"][0]["sig"], "verifier": content["verifiers"][0] }],
             },
-        });
-        let body = BASE64_STANDARD.encode(body.to_string());
-        let leaf = [&[0][..], &BASE64_STANDARD.decode(&body).expect("base64")].concat();
-        let (root, log) = (hex(&sha256(&leaf)), sha256(&self.log.subject_public_key_info()));
+        })
+    }
+
+    /// An entry with this body, as the log returns it.
+    fn log_of(&self, body: &str, leaf: &[u8]) -> Value {
+        let (root, log) = (hex(&sha256(leaf)), sha256(&self.log.subject_public_key_info()));
         let (root_text, log) = (BASE64_STANDARD.encode(&root), log.trim_start_matches("sha256:"));
         let note = format!("log.example - 1\n1\n{root_text}\n");
         let signed = self.log.sign(note.as_bytes()).expect("signs");
@@ -155,7 +165,7 @@ impl World {
                     "checkpoint": format!("{note}\n\u{2014} log.example {signature}\n"),
                     "hashes": [],
                     "logIndex": 0,
-                    "rootHash": sha256(&leaf).trim_start_matches("sha256:"),
+                    "rootHash": sha256(leaf).trim_start_matches("sha256:"),
                     "treeSize": 1,
                 },
             },
