@@ -9,7 +9,9 @@ use miette::{Report, miette};
 use super::allocator::{Advice, many_threads};
 use super::features::Features;
 use super::unit::Unit;
-use crate::config::{Allocator, FileRule, Folder, ImageTest, Labels, Port, SbomFormat, Signal, SignatureFormat};
+use crate::config::{
+    Allocator, AttestationPlace, FileRule, Folder, ImageTest, Labels, Port, SbomFormat, Signal, SignatureFormat,
+};
 use crate::error::Result;
 use crate::image::CompressionOptions;
 use crate::image::layer::ROOT_FOLDERS;
@@ -95,6 +97,8 @@ pub struct ImagePlan {
     pub provenance: bool,
     /// Whether the provenance was asked for on the command line: a registry must accept it.
     pub is_provenance_required: bool,
+    /// Where SBOM and provenance are.
+    pub attestations: AttestationPlace,
     /// How signatures are kept.
     pub signature_format: SignatureFormat,
     /// The OpenVEX documents that are attached: files, and folders with such files.
