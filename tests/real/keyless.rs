@@ -1,14 +1,16 @@
 //! Signatures without a key, by stand-ins for sigstore's services: cosign verifies them with these as its roots.
 
+use std::fs;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::cosign::Cosign;
+use crate::support::cosign::{Cosign, gh_verifies};
 use crate::support::process::Ran;
 use crate::support::project::{Call, Project};
 use crate::support::registry::DockerRegistry;
 use crate::support::sigstore::{IDENTITY, ISSUER, Sigstore, token};
+use crate::support::workflow::workflow_token;
 
 /// A project, and the services that sign for it.
 struct Scene {
@@ -91,6 +93,30 @@ fn keyless_signature_verifies_in_cosign_2_format() {
     assert_eq!(requests, 2 * 3 * 3);
     assert!(legacy().stderr.contains("is already signed"));
     assert_eq!(scene.sigstore.requests(), requests);
+}
+
+#[test]
+fn provenance_verifies_with_gh() {
+    let scene = Scene::new();
+    // gh reads one trusted root in a line.
+    let root = fs::read_to_string(scene.project.path("root.json")).expect("a file");
+    let root: Value = serde_json::from_str(&root).expect("JSON");
+    fs::write(scene.project.path("root.jsonl"), format!("{root}\n")).expect("a file");
+    let pushed = scene.push(&workflow_token("acme/hello")).succeeds();
+    let verified = |image: &str, args: &[&str]| gh_verifies(scene.project.root(), image, "root.jsonl", args);
+    let index = pushed.stdout.trim();
+    let tag = scene.registry.reference("acme/hello:latest");
+    let workflow = ["--repo", "acme/hello", "--signer-workflow", "acme/hello/.github/workflows/release.yml"];
+    for (image, args) in [(index, &workflow[..]), (&tag, &["--owner", "acme"])] {
+        let ran = verified(image, args);
+        assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
+    }
+    let cyclonedx = ["--owner", "acme", "--predicate-type", "https://cyclonedx.org/bom"];
+    let ran = verified(&tag, &cyclonedx);
+    assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
+    for wrong in [&["--owner", "evil"][..], &["--repo", "acme/other"], &["--owner", "acme", "--cert-identity", "x"]] {
+        assert_ne!(verified(&tag, wrong).status, 0, "{wrong:?}");
+    }
 }
 
 #[test]

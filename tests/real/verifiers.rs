@@ -1,11 +1,13 @@
-//! Programs that verify what is signed in the format of cosign 2: cosign itself, Podman and Skopeo.
+//! Programs that verify what is signed in the format of cosign 2: cosign itself, Podman and Skopeo. And what buildx and engines make
+//! of attestations in the index.
 
 use std::fs;
 
 use serde_json::{Value, json};
 
 use crate::support::base::{BaseImage, WrittenBase};
-use crate::support::cosign::{Cosign, PASSWORD};
+use crate::support::cosign::{Cosign, PASSWORD, buildx};
+use crate::support::engine::{Docker, DockerOptions, Store};
 use crate::support::process::Ran;
 use crate::support::project::{Call, Project};
 use crate::support::registry::DockerRegistry;
@@ -128,5 +130,51 @@ fn podman_and_skopeo_take_only_what_is_signed() {
     }
     for ran in [other.skopeo_copy(&scene.image(), "copied"), other.podman_pull(&scene.image())] {
         assert!(ran.status != 0 && ran.stderr.contains("cryptographic signature verification failed"), "{ran:?}");
+    }
+}
+
+#[test]
+fn buildx_reads_attestations_that_engines_ignore() {
+    let scene = Scene::new();
+    let project = Project::with_table("attestations = \"index\"\nsignature-format = \"legacy\"");
+    let repository = scene.registry.reference("acme/x");
+    let key = scene.project.path("own.key").display().to_string();
+    let push = project.push(&["--repository", &repository, "--sign", "--key", &key]);
+    push.env("COSIGN_PASSWORD", PASSWORD).succeeds();
+    let image = scene.registry.reference("acme/x:latest");
+    let inspected = |part: &str| {
+        let format = format!("{{{{json .{part}}}}}");
+        let text = buildx(project.root(), &["imagetools", "inspect", &image, "--format", &format]);
+        serde_json::from_str::<Value>(&text).expect("JSON")
+    };
+    let (sboms, provenances) = (inspected("SBOM"), inspected("Provenance"));
+    for platform in ["linux/amd64", "linux/arm64"] {
+        let of = |found: &Value| {
+            let all = found.as_object().expect("an object").clone();
+            let found = all.into_iter().find(|(key, _)| key.starts_with(platform));
+            found.expect("an attestation").1
+        };
+        assert_eq!(of(&sboms)["SPDX"]["spdxVersion"], "SPDX-2.3", "{sboms}");
+        let built = &of(&provenances)["SLSA"]["buildDefinition"];
+        assert_eq!(built["buildType"], "urn:cargo-oci:build:1", "{provenances}");
+    }
+    let trusting = TrustingHome::new(scene.registry.host(), &scene.project.path("own.pub"));
+    succeeds(&trusting.podman_pull(&image));
+    succeeds(&trusting.skopeo_copy(&image, "copied"));
+    let archive = project.path("x.tar").display().to_string();
+    project.build(&["-o", &format!("oci-archive={archive}")]).succeeds();
+    for store in [Store::Classic, Store::Containerd] {
+        let engine = Docker::start_with(DockerOptions { store, ..DockerOptions::default() });
+        succeeds(&engine.docker(&["pull", &image]));
+        let ran = engine.docker(&["run", "--rm", &image]);
+        assert_eq!((ran.status, ran.stdout.as_str()), (0, "Hello\n"), "{}", ran.stderr);
+        if store == Store::Containerd {
+            succeeds(&engine.docker(&["load", "--input", &archive]));
+        }
+        let mut load = project.oci(&["load", "--base", "embedded", "--engine", "docker"]);
+        for (name, value) in engine.env() {
+            load = load.env(&name, value);
+        }
+        load.succeeds();
     }
 }

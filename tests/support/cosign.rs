@@ -1,5 +1,6 @@
 //! cosign 3 and oras, to check that signatures and attachments interoperate.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -70,6 +71,20 @@ impl Cosign {
         let rest = ["--insecure-ignore-tlog=true", "--allow-insecure-registry", "--allow-http-registry"];
         run(&mut self.command(&[&args[..1], &rest, &args[1..]].concat()))
     }
+}
+
+/// `docker-buildx ARGS`, with what it keeps in a folder.
+pub fn buildx(folder: &Path, args: &[&str]) -> String {
+    output(program("docker-buildx").args(args).env("HOME", folder))
+}
+
+/// `gh attestation verify` of an image, with its attestations in the registry and these trusted roots: one in a line.
+pub fn gh_verifies(folder: &Path, image: &str, roots: &str, args: &[&str]) -> Ran {
+    let fixed =
+        ["attestation", "verify", &format!("oci://{image}"), "--bundle-from-oci", "--custom-trusted-root", roots];
+    // It asks nobody, but wants to know who asks.
+    let who = [("HOME", folder.as_os_str()), ("GH_TOKEN", OsStr::new("none")), ("NO_COLOR", OsStr::new("1"))];
+    run(program("gh").args(fixed).args(args).current_dir(folder).envs(who))
 }
 
 /// Runs `oras`, and returns its standard output.

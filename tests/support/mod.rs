@@ -30,6 +30,8 @@ pub mod tls;
 pub mod token_service;
 pub mod trust;
 pub mod wine;
+#[cfg(feature = "keyless")]
+pub mod workflow;
 
 use std::path::Path;
 

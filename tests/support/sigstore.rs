@@ -18,6 +18,7 @@ use super::cosign::Cosign;
 use super::registry::sha256;
 use super::strict::answer::Answer;
 use super::strict::http::{Body, Origin, Request, Server};
+use super::workflow::name_workflow;
 
 /// Who the token is for, and who has given it.
 pub const IDENTITY: &str = "ci@example.org";
@@ -44,6 +45,8 @@ impl Sigstore {
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         authority.distinguished_name.push(DnType::CommonName, "authority");
+        // gh chooses among roots by it.
+        authority.distinguished_name.push(DnType::OrganizationName, "authority.example");
         let authority_pem = authority.self_signed(&key).expect("a certificate").pem();
         let authority = Issuer::new(authority, key);
         let world = Arc::new(World { authority, authority_pem, log, paths: Mutex::default() });
@@ -103,12 +106,15 @@ impl World {
         let claims: Value = serde_json::from_slice(&claims).expect("JSON");
         let text = |name: &str| claims[name].as_str().expect("a text").to_owned();
         let mut wanted = CertificateParams::new(Vec::new()).expect("a certificate");
-        wanted.subject_alt_names = vec![SanType::Rfc822Name(text("email").try_into().expect("an address"))];
+        if claims["email"].is_string() {
+            wanted.subject_alt_names = vec![SanType::Rfc822Name(text("email").try_into().expect("an address"))];
+        }
         wanted.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         wanted.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
         // Fulcio's own extension: who has given the token.
         let issuer = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 57264, 1, 1], text("iss").into_bytes());
         wanted.custom_extensions = vec![issuer];
+        name_workflow(&claims, &mut wanted);
         let now = std::time::SystemTime::now();
         (wanted.not_before, wanted.not_after) =
             ((now - Duration::from_secs(60)).into(), (now + Duration::from_secs(600)).into());
