@@ -25,8 +25,8 @@ use crate::platform::Target;
 use crate::reference::BaseReference;
 use crate::store::{ProgressSource, Sink, Source, copy};
 
-/// Makes the attestations of images, which go into their index.
-pub(crate) type AttestImages<'a> = &'a dyn Fn(&[BuiltManifest]) -> Result<Vec<IndexAttestation>>;
+/// Makes the attestations of each image, which go into the index.
+pub(crate) type AttestImages<'a> = &'a dyn Fn(&[BuiltManifest]) -> Result<Vec<Option<IndexAttestation>>>;
 
 /// Writes an image to its layout.
 pub(crate) struct ImageBuilder<'a> {
@@ -96,9 +96,12 @@ impl ImageBuilder<'_> {
         }
 
         let attestations = attest(&manifests)?;
-        for document in attestations.iter().flat_map(|attestation| &attestation.documents) {
-            writer.add_document(document)?;
+        for (manifest, attestation) in manifests.iter_mut().zip(&attestations) {
+            let Some(attestation) = attestation else { continue };
+            attestation.documents.iter().try_for_each(|document| writer.add_document(document))?;
+            manifest.attestation = Some(attestation.descriptor.clone());
         }
+        let attestations: Vec<_> = attestations.into_iter().flatten().collect();
         let root = self.root(base, &manifests, &attestations)?;
         for tag in &self.plan.tags {
             writer.tag(&root, tag)?;
@@ -162,6 +165,7 @@ impl ImageBuilder<'_> {
             platform: below.platform.clone(),
             digest: manifest.descriptor.digest().clone(),
             size: manifest.descriptor.size(),
+            attestation: None,
             config: config.descriptor,
             layers,
             below: below.layers.len(),

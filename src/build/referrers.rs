@@ -61,13 +61,13 @@ impl Attachments<'_> {
     ///
     /// # Errors
     /// Returns an error if a document cannot be made.
-    pub(crate) fn in_index(&self, images: &[BuiltManifest]) -> Result<Vec<IndexAttestation>> {
+    pub(crate) fn in_index(&self, images: &[BuiltManifest]) -> Result<Vec<Option<IndexAttestation>>> {
         let plan = self.plan;
         if !plan.attestations.is_in_index() {
             return Ok(Vec::new());
         }
         let images: Vec<_> = images.iter().zip(&self.base.images).collect();
-        let made = each(&images, FEW, |(image, below)| {
+        each(&images, FEW, |(image, below)| {
             let name = format!("{} {}", plan.name, image.platform);
             let mut statements = Vec::new();
             // Whatever the formats of the attached ones: BuildKit's clients read SPDX.
@@ -83,8 +83,7 @@ impl Attachments<'_> {
                 statements.push((predicate::PROVENANCE, statement.bytes()));
             }
             Ok((!statements.is_empty()).then(|| IndexAttestation::new(&image.digest, statements)))
-        })?;
-        Ok(made.into_iter().flatten().collect())
+        })
     }
 
     /// Returns a statement for each VEX document.

@@ -20,6 +20,8 @@ const STATEMENT: &str = "application/vnd.in-toto+json";
 /// The manifest of the attestations of one image.
 #[derive(Clone, Debug)]
 pub(crate) struct IndexAttestation {
+    /// The manifest.
+    pub descriptor: Descriptor,
     /// What the index lists, with the platform.
     pub entry: (Platform, Value),
     /// The manifest, and what it refers to.
@@ -54,13 +56,19 @@ impl IndexAttestation {
             "layers": layers,
         });
         let manifest = document(MediaType::ImageManifest, &manifest);
-        let mut listed = manifest.descriptor.clone();
-        let about = [(KIND, ATTESTATION), (SUBJECT, subject.as_ref())];
-        listed.set_annotations(Some(about.map(|(key, value)| (key.to_owned(), value.to_owned())).into()));
-        let entry = (none.clone(), index_entry(&none, &listed));
+        let listed = listed_attestation(subject, &manifest.descriptor);
+        let (descriptor, entry) = (manifest.descriptor.clone(), (none.clone(), index_entry(&none, &listed)));
         documents.extend([config, manifest]);
-        IndexAttestation { entry, documents }
+        IndexAttestation { descriptor, entry, documents }
     }
+}
+
+/// Returns the descriptor of the manifest of attestations, as the index that lists `subject` lists it.
+pub(crate) fn listed_attestation(subject: &Digest, manifest: &Descriptor) -> Descriptor {
+    let mut listed = manifest.clone();
+    let about = [(KIND, ATTESTATION), (SUBJECT, subject.as_ref())];
+    listed.set_annotations(Some(about.map(|(key, value)| (key.to_owned(), value.to_owned())).into()));
+    listed
 }
 
 /// Returns the digest that an entry of an index attests, or `None` if it is no attestation.

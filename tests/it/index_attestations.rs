@@ -127,3 +127,24 @@ fn image_with_attested_index_is_pushed_signed_and_copied() {
     project.oci(&["validate", &one]).succeeds();
     assert_eq!(registry.violations(), Vec::<String>::new());
 }
+
+#[test]
+fn index_of_parts_keeps_their_attestations() {
+    let project = project("attestations = \"index\"");
+    let registry = StrictRegistry::start(Behaviour::default());
+    let repository = registry.reference("acme/x");
+    for platform in ["amd64", "arm64"] {
+        let part = format!("{platform}.json");
+        let (chosen, program) = (format!("linux/{platform}"), format!("linux/{platform}={platform}"));
+        let args = ["push", "--base", "embedded", "--platform", &chosen, "--prebuilt", &program, "--by-digest"];
+        project.oci(&[&args[..], &["--repository", &repository, "--metadata-file", &part]].concat()).succeeds();
+    }
+    let made = registry.reference("acme/x:1");
+    project.oci(&["index", &made, "amd64.json", "arm64.json"]).succeeds();
+    let parts = project.oci(&["inspect", "--json", &made]).succeeds().stdout;
+    let parts: Value = serde_json::from_str(&parts).expect("JSON");
+    let manifests = parts["images"][0]["manifests"].as_array().expect("manifests");
+    let attached: Vec<_> = manifests.iter().map(|one| one["attached"].as_array().map_or(0, Vec::len)).collect();
+    assert_eq!(attached, [1, 1], "{parts}");
+    project.oci(&["validate", &made]).succeeds();
+}
