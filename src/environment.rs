@@ -26,6 +26,11 @@ pub const KEY_PASSWORD: &str = "COSIGN_PASSWORD";
 /// The variable that holds the token of an identity that signs without a key, as all of sigstore's programs have it.
 pub const IDENTITY_TOKEN: &str = "SIGSTORE_ID_TOKEN";
 
+/// The variable with the URL of a repository of The Update Framework that has a trusted root of sigstore, as in cosign.
+pub const TUF_MIRROR: &str = "TUF_MIRROR";
+/// The variable with the file of the first root of that repository, as in cosign.
+pub const TUF_ROOT: &str = "TUF_ROOT_JSON";
+
 /// Returns whether a variable holds a secret, by its name.
 pub fn is_secret(variable: &str) -> bool {
     let words = ["TOKEN", "PASSWORD", "SECRET", "CREDENTIAL"];

@@ -45,27 +45,16 @@ install_source() {
     say "taken from the cache"
     return
   fi
-  local features=()
-  [[ $KEYLESS == true ]] && features=(--features keyless)
   # Not what the project sets for its own crates: toolchain, target and flags. The action may be in a folder of the project.
   mkdir -p "$folder/source"
   cp -R "$source_folder/." "$folder/source"
   cd "$folder/source"
   env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS -u CARGO_BUILD_TARGET \
-    cargo install --locked --force --path . --root "$made" ${features[@]+"${features[@]}"} >&2
+    cargo install --locked --force --path . --root "$made" >&2
 }
-
-is_keyless() { [[ $("$bin/cargo-oci$suffix" push --help) == *--keyless* ]]; }
 
 if [[ $FROM == release ]]; then
   install_release
-  if [[ $KEYLESS == true ]] && ! is_keyless; then
-    grep -q "^version = \"$VERSION\"" "$source_folder/Cargo.toml" \
-      || die "cargo-oci $VERSION cannot sign without a key" "use the action by the tag v$VERSION, whose source can"
-    say "release $VERSION cannot sign without a key: its source is compiled"
-    FROM=source
-    install_source
-  fi
 else
   install_source
 fi

@@ -2,9 +2,10 @@
 //! `sigstore_bundle.proto`).
 
 use miette::miette;
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 
-use super::dsse::Envelope;
+use super::dsse::{Envelope, EnvelopeJson};
 use super::key::{PrivateKey, PublicKey};
 use super::statement::{IN_TOTO, Statement};
 use crate::error::Result;
@@ -22,6 +23,29 @@ pub(crate) struct Bundle {
     pub hint: Option<String>,
     /// The signed statement.
     pub envelope: Envelope,
+}
+
+/// What is read of a bundle.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BundleJson {
+    #[serde(default)]
+    media_type: String,
+    #[serde(default)]
+    verification_material: MaterialJson,
+    dsse_envelope: Option<EnvelopeJson>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MaterialJson {
+    public_key: Option<KeyJson>,
+}
+
+#[derive(Deserialize)]
+struct KeyJson {
+    #[serde(default)]
+    hint: String,
 }
 
 /// The reason why a bundle does not verify.
@@ -59,17 +83,17 @@ impl Bundle {
     /// # Errors
     /// Returns an error if `bytes` is not a bundle with a signed statement.
     pub(crate) fn read(bytes: &[u8]) -> Result<Bundle> {
-        let json: Value = serde_json::from_slice(bytes).map_err(|error| miette!("invalid JSON: {error}"))?;
-        let media_type = json["mediaType"].as_str().unwrap_or_default();
+        let json: BundleJson = serde_json::from_slice(bytes).map_err(|error| miette!("invalid JSON: {error}"))?;
+        let media_type = json.media_type;
         if media_type != BUNDLE && media_type != BUNDLE_BEFORE {
             return Err(miette!("expected a sigstore bundle of version 0.3, found `{media_type}`"));
         }
-        let envelope = Envelope::read(&json["dsseEnvelope"]).filter(|envelope| envelope.payload_type == IN_TOTO);
-        let hint = json["verificationMaterial"]["publicKey"]["hint"].as_str().map(str::to_owned);
-        match envelope {
-            Some(envelope) => Ok(Bundle { hint, envelope }),
-            None => Err(miette!("the sigstore bundle has no signed statement")),
+        let envelope = json.dsse_envelope.ok_or_else(|| miette!("the sigstore bundle has no signed statement"))?;
+        let envelope = Envelope::read(envelope)?;
+        if envelope.payload_type != IN_TOTO {
+            return Err(miette!("expected a signed statement, found the type `{}`", envelope.payload_type));
         }
+        Ok(Bundle { hint: json.verification_material.public_key.map(|key| key.hint), envelope })
     }
 
     /// Verifies the signature and returns the signed payload.

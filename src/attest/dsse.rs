@@ -2,9 +2,12 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use miette::miette;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::key::{PrivateKey, PublicKey};
+use crate::error::Result;
 use crate::image::canonical_json;
 
 /// A signed payload.
@@ -44,19 +47,37 @@ impl Envelope {
         canonical_json(&self.json())
     }
 
-    /// Parses an envelope. Returns `None` if it is malformed or does not have exactly one signature.
-    pub(crate) fn read(json: &Value) -> Option<Envelope> {
-        let [signature] = &json["signatures"].as_array()?[..] else { return None };
-        Some(Envelope {
-            payload: decode(&json["payload"])?,
-            payload_type: json["payloadType"].as_str()?.to_owned(),
-            signature: decode(&signature["sig"])?,
-        })
+    /// Decodes an envelope.
+    ///
+    /// # Errors
+    /// Returns an error if it is malformed, or does not have exactly one signature.
+    pub(crate) fn read(json: EnvelopeJson) -> Result<Envelope> {
+        let signature = match &json.signatures[..] {
+            [one] => decode("signature", &one.sig)?,
+            [] => return Err(miette!("the envelope has no signature")),
+            many => return Err(miette!("the envelope has {} signatures: expected one", many.len())),
+        };
+        Ok(Envelope { payload: decode("payload", &json.payload)?, payload_type: json.payload_type, signature })
     }
 }
 
-fn decode(base64: &Value) -> Option<Vec<u8>> {
-    BASE64_STANDARD.decode(base64.as_str()?).ok()
+/// An envelope as JSON (section "Data structure"). What else is in it is not kept, as anybody may have written it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EnvelopeJson {
+    payload: String,
+    payload_type: String,
+    #[serde(default)]
+    signatures: Vec<SignatureJson>,
+}
+
+#[derive(Deserialize)]
+struct SignatureJson {
+    sig: String,
+}
+
+fn decode(what: &str, base64: &str) -> Result<Vec<u8>> {
+    BASE64_STANDARD.decode(base64).map_err(|_| miette!("the {what} of the envelope is not base64"))
 }
 
 /// Returns the bytes that are signed: type and payload, each preceded by its length (section "Signature definition").
@@ -80,7 +101,8 @@ mod tests {
     fn envelope_round_trips_and_detects_changes() {
         let key = PrivateKey::generate().expect("a key");
         let envelope = Envelope::sign(&key, "text/plain", b"payload".to_vec());
-        assert_eq!(Envelope::read(&envelope.json()), Some(envelope.clone()));
+        let read = |json: Value| Envelope::read(serde_json::from_value(json).expect("an envelope"));
+        assert_eq!(read(envelope.json()).expect("reads"), envelope);
         assert!(envelope.is_signed_by(&key.public()));
         let other = PrivateKey::generate().expect("a key").public();
         assert!(!envelope.is_signed_by(&other));
@@ -90,6 +112,6 @@ mod tests {
         let mut twice = envelope.json();
         let one = twice["signatures"][0].clone();
         twice["signatures"] = json!([one, one]);
-        assert_eq!(Envelope::read(&twice), None);
+        assert_eq!(read(twice).unwrap_err().to_string(), "the envelope has 2 signatures: expected one");
     }
 }

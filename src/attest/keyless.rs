@@ -1,4 +1,4 @@
-//! Keyless signing (the feature `keyless`): sigstore's Fulcio issues a certificate for an OIDC token, and Rekor, a public
+//! Keyless signing: sigstore's Fulcio issues a certificate for an OIDC token, and Rekor, a public
 //! log, records the signature.
 //!
 //! sigstore's own library does that. This module finds the token and the services.
@@ -49,6 +49,7 @@ impl Identity {
     /// Returns an error if there is no token, or the signing config cannot be read.
     pub(crate) fn find(token: Option<&str>, services: Option<&Path>) -> Result<Identity> {
         let services = services.map(read_services).transpose()?;
+        super::crypto::install();
         // The same TLS provider as for registries. It fails if a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
@@ -145,7 +146,7 @@ impl Identity {
 }
 
 /// Returns the result of requests, or an error on Ctrl-C.
-async fn until_interrupted<T>(requests: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) async fn until_interrupted<T>(requests: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::select! {
         result = requests => result,
         () = interrupt::wait() => Err(miette!("interrupted")),

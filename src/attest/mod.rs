@@ -15,25 +15,31 @@
 //! | [`vex`] | OpenVEX documents |
 //! | [`referrer`], [`document`] | manifests that are attached to an image, and documents as such |
 //! | [`artifact_type`] | what kind of document a file is, by its name |
-//! | [`signer`] | a key, or a keyless identity |
-//! | `keyless` | keyless signing, with the feature of that name |
+//! | [`signer`] | who signs: a key, or a keyless identity |
+//! | [`trusted_signer`] | who must have signed |
+//! | [`certificate`], `certificate_error`, [`trusted_root`] | what was signed without a key, and the authorities and logs to trust |
+//! | `keyless` | keyless signing |
+//! | `crypto` | what sigstore's crates compute with |
 //! | [`sign`], [`mod@verify`] | signed statements as referrers |
 //! | [`simple_signing`], [`signature_tag`], [`tag_signer`], `tag_evidence` | the payload that cosign 2 signs, the tags it keeps signatures under, and who signs for them |
 //!
-//! Where an image is stored does not matter here: see [`Referrers`](crate::store::Referrers). Keyless signatures (Fulcio,
-//! Rekor) can be made with the feature, but are never verified.
+//! Where an image is stored does not matter here: see [`Referrers`](crate::store::Referrers).
 
 pub(crate) mod artifact_type;
 pub(crate) mod attached;
 pub(crate) mod auditable;
 pub(crate) mod base;
 pub(crate) mod bundle;
+pub(crate) mod certificate;
+mod certificate_error;
+#[cfg(test)]
+mod conformance;
+mod crypto;
 pub(crate) mod document;
 pub(crate) mod dsse;
 mod encrypted_key;
 pub(crate) mod key;
 mod key_type;
-#[cfg(feature = "keyless")]
 pub(crate) mod keyless;
 pub(crate) mod pem;
 pub(crate) mod provenance;
@@ -46,9 +52,10 @@ pub(crate) mod signature_tag;
 pub(crate) mod signer;
 pub(crate) mod simple_signing;
 pub(crate) mod statement;
-#[cfg(feature = "keyless")]
 mod tag_evidence;
 pub(crate) mod tag_signer;
+pub(crate) mod trusted_root;
+pub(crate) mod trusted_signer;
 pub(crate) mod verify;
 pub(crate) mod vex;
 

@@ -1,6 +1,6 @@
 //! Referrers: manifests of artifacts whose subject is an image.
 
-use miette::IntoDiagnostic;
+use miette::Report;
 use oci_spec::image::{Descriptor, MediaType};
 
 use crate::error::Result;
@@ -112,7 +112,7 @@ impl ReferrerManifest {
     /// Returns an error if the manifest is missing, malformed, or does not match its digest.
     pub(crate) fn read(source: &dyn Source, entry: &Descriptor) -> Result<ReferrerManifest> {
         let bytes = read(source, entry)?;
-        let manifest = Manifest::parse(entry.media_type(), &bytes).into_diagnostic()?;
+        let manifest = Manifest::parse(entry.media_type(), &bytes).map_err(Report::from_err)?;
         let (config, contents) = match manifest.content {
             ManifestContent::Image { config, layers } => (config.media_type().to_string(), layers),
             ManifestContent::Index(entries) => (String::new(), entries),

@@ -1,17 +1,16 @@
 //! Signed statements about an image, attached to it as cosign 3 does.
 
-#[cfg(feature = "keyless")]
 use std::collections::HashSet;
 
 use miette::miette;
 use oci_spec::image::Descriptor;
 
 use super::bundle::BUNDLE;
-#[cfg(feature = "keyless")]
 use super::bundle::Bundle;
 use super::referrer::{Referrer, ReferrerManifest};
 use super::signer::Signer;
 use super::statement::{IN_TOTO, Statement};
+use super::trusted_signer::TrustedSigner;
 use super::verify::{sbom_predicate, verify_referrers};
 use crate::error::Result;
 use crate::image::manifest::Annotations;
@@ -55,14 +54,18 @@ impl SubjectSigner<'_> {
                 }
                 // Other programs sign the same statement in other bytes.
                 if !signed.is_empty() && !bundles.is_empty() {
-                    let found = verify_referrers(self.source, &bundles, self.subject.digest(), &key.public());
+                    let found = verify_referrers(
+                        self.source,
+                        &bundles,
+                        self.subject.digest(),
+                        &TrustedSigner::Key(key.public()),
+                    );
                     let known = found.map(|found| found.statements).unwrap_or_default();
                     signed.retain(|(statement, _)| !known.iter().any(|known| is_same(&known.statement, statement)));
                 }
                 signed.into_iter().map(|(_, referrer)| referrer).collect()
             }
             // An entry in the public log is permanent: a statement that anybody has signed is not signed again.
-            #[cfg(feature = "keyless")]
             Signer::Identity(_) => {
                 let known = signed_without_key(self.source, &bundles, self.subject.digest(), statements)?;
                 let missing = statements.iter().enumerate().filter(|(at, _)| !known.contains(at));
@@ -90,7 +93,6 @@ impl SubjectSigner<'_> {
 }
 
 /// Returns which of the statements are in bundles that were signed without a key. The signatures are not verified.
-#[cfg(feature = "keyless")]
 fn signed_without_key(
     source: &dyn Source,
     listed: &[Descriptor],

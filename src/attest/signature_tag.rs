@@ -44,12 +44,10 @@ const MAX_LAYERS: usize = 1_000;
 #[derive(Clone, Debug)]
 pub(crate) struct TaggedSignature {
     /// The digest of the layer, for messages.
-    #[allow(dead_code)]
     pub layer: Digest,
     /// What is signed.
     pub content: TaggedContent,
     /// What it says of its signer, for verification without a key.
-    #[allow(dead_code)]
     pub evidence: TaggedEvidence,
 }
 
@@ -188,10 +186,11 @@ fn content(layer: &Descriptor, bytes: &[u8], signature: Option<&str>) -> TaggedC
             None => TaggedContent::Unusable("it has no signature".to_owned()),
         };
     }
-    let envelope = serde_json::from_slice(bytes).ok().and_then(|json| Envelope::read(&json));
-    match envelope.filter(|envelope| envelope.payload_type == IN_TOTO) {
-        Some(envelope) => TaggedContent::Envelope(envelope),
-        None => TaggedContent::Unusable("it has no signed statement".to_owned()),
+    let json = serde_json::from_slice(bytes).map_err(|error| miette!("invalid JSON: {error}"));
+    match json.and_then(Envelope::read) {
+        Ok(envelope) if envelope.payload_type == IN_TOTO => TaggedContent::Envelope(envelope),
+        Ok(_) => TaggedContent::Unusable("it has no signed statement".to_owned()),
+        Err(error) => TaggedContent::Unusable(error.to_string()),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::bundle::Bundle;
 use super::key::PrivateKey;
-#[cfg(feature = "keyless")]
 use super::keyless::Identity;
 use super::statement::Statement;
 use crate::error::Result;
@@ -13,7 +12,6 @@ pub(crate) enum Signer {
     /// Signs with a key. The same statement gives the same bytes.
     Key(PrivateKey),
     /// Signs with a short-lived certificate. Each signature differs, and is kept in a public log for good.
-    #[cfg(feature = "keyless")]
     Identity(Box<Identity>),
 }
 
@@ -25,7 +23,6 @@ impl Signer {
     pub(crate) fn sign(&self, statement: &Statement) -> Result<Vec<u8>> {
         match self {
             Signer::Key(key) => Ok(Bundle::sign(key, statement)?.bytes()),
-            #[cfg(feature = "keyless")]
             Signer::Identity(identity) => identity.sign(&statement.bytes()),
         }
     }

@@ -1,15 +1,18 @@
-//! A bundle without a key → what cosign 2 keeps in annotations: the certificate, and the entry of Rekor's log with its promise.
+//! A bundle without a key ↔ what cosign 2 keeps in annotations: the certificate, and the entry of Rekor's log with its promise.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use miette::{Report, miette};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
+use super::dsse::Envelope;
 use super::pem;
-use super::signature_tag::TaggedEvidence;
+use super::signature_tag::{TaggedContent, TaggedEvidence, TaggedSignature};
 use crate::error::Result;
+use crate::image::Digest;
 use crate::image::digest::sha256;
 
 /// A bundle, as sigstore's library makes it.
@@ -93,6 +96,134 @@ impl IdentityBundle {
             ..TaggedEvidence::default()
         })
     }
+}
+
+/// Returns the bundle of what is under a tag, as version 0.1 has it: with the promise of the log alone. Returns `None` if there
+/// is no certificate.
+///
+/// # Errors
+/// Returns an error if the certificate or the entry cannot be read.
+pub(super) fn bundle_of(tagged: &TaggedSignature) -> Result<Option<Vec<u8>>> {
+    let Some(certificate) = &tagged.evidence.certificate else { return Ok(None) };
+    let certificate =
+        pem::decode(certificate).into_iter().next().ok_or_else(|| miette!("the certificate is not PEM"))?;
+    let entry = tagged.evidence.rekor_bundle.as_deref().ok_or_else(|| miette!("no entry of a log is with it"))?;
+    let entry: RekorBundle =
+        serde_json::from_str(entry).map_err(|error| miette!("the entry of the log cannot be read: {error}"))?;
+    let body = decode(&entry.payload.body).ok_or_else(|| miette!("the entry of the log is not base64"))?;
+    let kind: RekorEntryKind =
+        serde_json::from_slice(&body).map_err(|error| miette!("the entry of the log cannot be read: {error}"))?;
+    let log = Digest::try_from(format!("sha256:{}", entry.payload.log_id));
+    let log = log.map_err(|_| miette!("the entry does not name a log"))?;
+    let log = bytes_of(log.digest());
+    let mut bundle = json!({
+        "mediaType": "application/vnd.dev.sigstore.bundle+json;version=0.1",
+        "verificationMaterial": {
+            // The certificates of the authority are in the trusted root.
+            "x509CertificateChain": { "certificates": [{ "rawBytes": BASE64_STANDARD.encode(certificate.bytes) }] },
+            "tlogEntries": [{
+                "logIndex": entry.payload.log_index.to_string(),
+                "logId": { "keyId": BASE64_STANDARD.encode(log) },
+                "kindVersion": { "kind": kind.kind, "version": kind.api_version },
+                "integratedTime": entry.payload.integrated_time.to_string(),
+                "inclusionPromise": { "signedEntryTimestamp": entry.signed_entry_timestamp },
+                "canonicalizedBody": entry.payload.body,
+            }],
+        },
+    });
+    match &tagged.content {
+        TaggedContent::Payload { bytes, signature } => {
+            bundle["messageSignature"] = json!({
+                "messageDigest": { "algorithm": "SHA2_256", "digest": BASE64_STANDARD.encode(Sha256::digest(bytes)) },
+                "signature": BASE64_STANDARD.encode(signature),
+            });
+        }
+        TaggedContent::Envelope(envelope) => bundle["dsseEnvelope"] = envelope.json(),
+        TaggedContent::Unusable(why) => return Err(miette!("{why}")),
+    }
+    Ok(Some(bundle.to_string().into_bytes()))
+}
+
+/// The entry of a log, as cosign 2 keeps it.
+#[derive(Deserialize)]
+struct RekorBundle {
+    #[serde(rename = "SignedEntryTimestamp")]
+    signed_entry_timestamp: String,
+    #[serde(rename = "Payload")]
+    payload: RekorPayload,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RekorPayload {
+    body: String,
+    integrated_time: i64,
+    log_index: u64,
+    #[serde(rename = "logID")]
+    log_id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RekorEntryKind {
+    kind: String,
+    api_version: String,
+}
+
+/// What is kept of a signature under a tag, so that it can be verified again.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct KeptSignature {
+    layer: Digest,
+    /// The payload and its signature, in base64; or an envelope.
+    payload: Option<(String, String)>,
+    envelope: Option<String>,
+    certificate: Option<String>,
+    rekor_bundle: Option<String>,
+}
+
+/// Returns a signature as JSON, with what proves it.
+pub(super) fn kept(tagged: &TaggedSignature) -> Vec<u8> {
+    let payload = match &tagged.content {
+        TaggedContent::Payload { bytes, signature } => {
+            Some((BASE64_STANDARD.encode(bytes), BASE64_STANDARD.encode(signature)))
+        }
+        _ => None,
+    };
+    let envelope = match &tagged.content {
+        TaggedContent::Envelope(envelope) => Some(envelope.json().to_string()),
+        _ => None,
+    };
+    let kept = KeptSignature {
+        layer: tagged.layer.clone(),
+        payload,
+        envelope,
+        certificate: tagged.evidence.certificate.clone(),
+        rekor_bundle: tagged.evidence.rekor_bundle.clone(),
+    };
+    // Texts alone are always JSON.
+    serde_json::to_vec(&kept).unwrap_or_default()
+}
+
+/// Returns what [`kept`] has written, or `None` if it is something else.
+pub(super) fn read_kept(bytes: &[u8]) -> Option<TaggedSignature> {
+    let KeptSignature { layer, payload, envelope, certificate, rekor_bundle } = serde_json::from_slice(bytes).ok()?;
+    let content = match (payload, envelope) {
+        (Some((bytes, signature)), None) => {
+            TaggedContent::Payload { bytes: decode(&bytes)?, signature: decode(&signature)? }
+        }
+        (None, Some(envelope)) => TaggedContent::Envelope(Envelope::read(serde_json::from_str(&envelope).ok()?).ok()?),
+        _ => return None,
+    };
+    let evidence = TaggedEvidence { certificate, rekor_bundle, ..TaggedEvidence::default() };
+    Some(TaggedSignature { layer, content, evidence })
+}
+
+/// Returns the bytes of hexadecimal digits.
+fn bytes_of(hex: &str) -> Vec<u8> {
+    let digits: Vec<_> =
+        hex.chars().filter_map(|digit| digit.to_digit(16)).filter_map(|digit| u8::try_from(digit).ok()).collect();
+    digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect()
 }
 
 /// Returns a number, which Protobuf writes as a string. Zero is left out.

@@ -39,7 +39,6 @@ impl TagSigner<'_> {
         let says = |known: &TaggedSignature| match self.signer {
             Signer::Key(key) => known.verify(self.subject, &key.public()).ok(),
             // An entry in the public log is permanent: what anybody has signed is not signed again.
-            #[cfg(feature = "keyless")]
             Signer::Identity(_) => known.statement(self.subject).filter(|_| known.evidence.certificate.is_some()),
         };
         let names_repository = |known: &TaggedSignature| match &known.content {
@@ -57,7 +56,6 @@ impl TagSigner<'_> {
             let signed = SimpleSigning { reference: self.reference.to_owned(), digest: self.subject.clone() };
             let (signature, evidence) = match self.signer {
                 Signer::Key(key) => (signed.sign(key), TaggedEvidence::default()),
-                #[cfg(feature = "keyless")]
                 Signer::Identity(identity) => {
                     let bundle = super::tag_evidence::parse(&identity.sign_payload(&signed.payload())?)?;
                     (bundle.signature()?, bundle.evidence()?)
@@ -67,7 +65,6 @@ impl TagSigner<'_> {
         }
         let (envelope, evidence) = match self.signer {
             Signer::Key(key) => (Envelope::sign(key, IN_TOTO, statement.bytes()).bytes(), TaggedEvidence::default()),
-            #[cfg(feature = "keyless")]
             Signer::Identity(identity) => {
                 let bundle = super::tag_evidence::parse(&identity.sign_with_promise(&statement.bytes())?)?;
                 (bundle.envelope()?, bundle.evidence()?)

@@ -1,20 +1,30 @@
-//! Verifies the referrers of an image with a key.
+//! Verifies the referrers of an image: what of them somebody who is trusted has signed.
+//!
+//! Anybody who may push can attach anything. So what is not signed as it must be is reported, and is never trusted; and it
+//! never makes an image that is signed one that is not.
 
+use std::collections::HashSet;
 use std::io;
 
 use miette::{Context, Report, miette};
 use oci_spec::image::Descriptor;
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::bundle::{BUNDLE, Bundle, BundleError};
-use super::key::PublicKey;
+use super::bundle::BUNDLE;
 use super::referrer::ReferrerManifest;
+use super::signature_tag::TaggedSignature;
 use super::statement::{IN_TOTO, Statement};
+use super::trusted_signer::{SignedStatement, TrustedSigner};
 use crate::config::sbom::SPDX_AS_TEXT;
-use crate::error::{Result, with_help};
+use crate::error::Result;
+use crate::event::{RejectedReferrer, UnsignedDocument};
 use crate::image::{Digest, predicate};
-use crate::parallel::{MANY, each};
+use crate::parallel::{FEW, MANY, each};
+use crate::reference::SignerReference;
+use crate::store::error::{is_of_content, read_error};
 use crate::store::{MAX_DOCUMENT_BYTES, Missing, Source, open, read};
+use crate::unique::each_once;
 
 /// The artifact types of unsigned SBOMs, each with the predicate type of the same SBOM when it is signed.
 const SBOMS: [(&str, &str); 3] = [
@@ -22,68 +32,37 @@ const SBOMS: [(&str, &str); 3] = [
     ("application/spdx+json", predicate::SPDX),
     (SPDX_AS_TEXT, predicate::SPDX),
 ];
-const TAMPERED: &str =
-    "do not use the image: it may have been tampered with; list what is attached with `cargo oci referrers`";
 
-/// A statement that the key has signed.
-#[derive(Clone, Debug)]
-pub(crate) struct SignedStatement {
-    /// The statement.
-    pub statement: Statement,
-    /// The bytes of the bundle.
-    pub bundle: Vec<u8>,
-}
-
-/// A referrer that was not accepted.
-#[derive(Clone, Debug)]
-pub(crate) struct RejectedReferrer {
-    /// The digest of its manifest.
-    pub digest: Digest,
-    /// Why it was rejected.
-    pub reason: String,
-}
-
-/// The referrers of a subject, verified with a key.
+/// The referrers of a subject, verified.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Verification {
-    /// The statements that the key has signed.
+    /// The statements that are signed as they must be.
     pub statements: Vec<SignedStatement>,
-    /// The bundles that the key has not signed for this subject.
+    /// What is not: bundles of others, and what cannot be read.
     pub rejected: Vec<RejectedReferrer>,
-    /// The predicate types of unsigned SBOMs, provenance and VEX documents.
-    pub unsigned: Vec<&'static str>,
-    /// The manifests that hold only what the key has signed: bundles, and documents that equal a signed statement.
+    /// SBOMs, provenance and VEX documents without a signature.
+    pub unsigned: Vec<UnsignedDocument>,
+    /// The manifests that hold only what is signed as it must be: bundles, and documents that equal a signed statement.
     pub signed: Vec<Digest>,
 }
 
-/// A document without a signature of its own.
-struct CheckedDocument {
-    /// Its predicate type.
-    predicate_type: &'static str,
-    /// Whether it equals a statement that the key has signed.
-    is_signed: bool,
-}
-
-/// What a listed referrer holds.
-#[derive(Default)]
-struct ReferrerContents {
-    /// Statements that the key has signed.
-    statements: Vec<SignedStatement>,
-    /// Why the referrer, or a bundle in it, was not accepted.
-    rejected: Vec<RejectedReferrer>,
-    /// What may be an unsigned document.
-    documents: Vec<UnsignedDocument>,
-    /// The manifest, if it holds nothing but bundles of the key.
-    signed: Option<Digest>,
-}
-
-/// What may be an unsigned SBOM, provenance or VEX document.
-struct UnsignedDocument {
-    /// The digest of the manifest.
+/// A listed referrer of the subject.
+struct ListedReferrer {
     digest: Digest,
-    content: Descriptor,
-    /// The predicate type of an SBOM, or `None` if the document names it.
+    /// The predicate type, if it is an SBOM.
     sbom: Option<&'static str>,
+    /// The blobs with bundles.
+    bundles: Vec<Descriptor>,
+    /// The blobs with documents.
+    documents: Vec<Descriptor>,
+}
+
+/// What is read of a statement to know its type.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StatementType {
+    #[serde(default)]
+    predicate_type: String,
 }
 
 /// Returns the predicate type of SBOMs of an artifact type, or `None` if the type is not an SBOM.
@@ -92,10 +71,14 @@ pub(super) fn sbom_predicate(artifact_type: &str) -> Option<&'static str> {
 }
 
 impl Verification {
-    /// Returns whether the key has signed a statement of that type.
+    /// Returns whether a statement of that type is signed.
     pub(crate) fn has_statement(&self, predicate_type: &str) -> bool {
-        let mut signed = self.statements.iter().map(|signed| &signed.statement);
-        signed.any(|statement| predicate::is_same(&statement.predicate_type, predicate_type))
+        self.statements_of(predicate_type).next().is_some()
+    }
+
+    /// Returns whether an unsigned document of that type is attached.
+    pub(crate) fn has_unsigned(&self, predicate_type: &str) -> bool {
+        self.unsigned.iter().any(|document| document.predicate_type == predicate_type)
     }
 
     /// Returns whether the subject itself is signed. Other statements about it do not count.
@@ -103,164 +86,246 @@ impl Verification {
         self.signature().is_some()
     }
 
-    /// Returns the signature of the subject, or `None` if the key has not signed it.
+    /// Returns the signature of the subject, or `None` if it is not signed.
     pub(crate) fn signature(&self) -> Option<&SignedStatement> {
         self.statements.iter().find(|signed| signed.statement.is_signature())
     }
 
-    /// Returns the error that the key has not signed `image`.
-    pub(crate) fn not_signed_error(&self, image: &str, key: &str) -> Report {
+    /// Returns the error that `image` is not signed by `signer`.
+    pub(crate) fn not_signed_error(&self, image: &str, signer: &SignerReference) -> Report {
         let report = if self.rejected.is_empty() {
+            let sign = match signer {
+                SignerReference::Key(_) => "--key PRIVATE-KEY",
+                SignerReference::Identity(_) => "--keyless",
+            };
             miette!(
-                help = format!("sign it with `cargo oci sign {image} --key PRIVATE-KEY`"),
-                "no signature by this key is attached to {image}"
+                help = format!("sign it with `cargo oci sign {image} {sign}`"),
+                "no signature is attached to {image}"
             )
         } else {
+            let name = match signer {
+                SignerReference::Key(_) => "verify with the public key of the signer",
+                SignerReference::Identity(_) => "name the identity that has signed it, and its issuer",
+            };
             let reasons = self.rejected.iter().map(|rejected| format!("{}: {}", rejected.digest, rejected.reason));
             miette!(
-                help = format!(
-                    "verify with the public key of the signer; list the signatures with `cargo oci referrers {image}`"
-                ),
+                help = format!("{name}; list the signatures with `cargo oci referrers {image}`"),
                 "{}",
-                reasons.collect::<Vec<_>>().join("\n")
+                each_once(reasons).join("\n")
             )
         };
-        report.wrap_err(format!("{image} is not signed by {key}"))
+        report.wrap_err(format!("{image} is not signed by {signer}"))
     }
 
-    /// Returns the predicate type of an unsigned document, or `None` if it is another document. If the key has signed such
-    /// documents, it must equal one of them.
-    fn check_unsigned(&self, source: &dyn Source, document: &UnsignedDocument) -> Result<Option<CheckedDocument>> {
-        let UnsignedDocument { digest, content, sbom } = document;
-        let json = read_json(source, content)?;
-        let (predicate_type, predicate) = match (*sbom, json) {
-            (Some(sbom), json) => (sbom, json),
-            (None, Some(mut statement)) => match statement["predicateType"].as_str() {
-                // The same image may be built more than once: provenance is not compared.
-                Some(predicate::PROVENANCE) => {
-                    let predicate = statement["predicate"].take();
-                    let is_signed = self.statements_of(predicate::PROVENANCE).any(|own| own.predicate == predicate);
-                    return Ok(Some(CheckedDocument { predicate_type: predicate::PROVENANCE, is_signed }));
-                }
-                Some(kind) if predicate::is_vex(kind) => (predicate::VEX, Some(statement["predicate"].take())),
-                _ => return Ok(None),
-            },
-            (None, None) => return Ok(None),
-        };
-        let mut signed = self.statements_of(predicate_type).peekable();
-        let (has_signed, Some(predicate)) = (signed.peek().is_some(), predicate) else {
-            return Ok(Some(CheckedDocument { predicate_type, is_signed: false }));
-        };
-        let is_signed = signed.any(|statement| statement.predicate == predicate);
-        if has_signed && !is_signed {
-            let title = predicate::title(predicate_type);
-            return Err(miette!(help = TAMPERED, "the {title} {digest} differs from the one signed by the key"));
-        }
-        Ok(Some(CheckedDocument { predicate_type, is_signed }))
-    }
-
-    /// Returns the statements of a type that the key has signed.
-    fn statements_of(&self, predicate_type: &str) -> impl Iterator<Item = &Statement> {
+    /// Returns the statements of a type that are signed.
+    pub(crate) fn statements_of(&self, predicate_type: &str) -> impl Iterator<Item = &Statement> {
         let signed = self.statements.iter().map(|signed| &signed.statement);
         signed.filter(move |statement| predicate::is_same(&statement.predicate_type, predicate_type))
+    }
+
+    /// Returns what a document is, or `None` if it is no SBOM, provenance or VEX document.
+    ///
+    /// # Errors
+    /// Returns an error if it cannot be read.
+    fn document(
+        &self,
+        source: &dyn Source,
+        found: &ListedReferrer,
+        content: &Descriptor,
+    ) -> Result<Option<UnsignedDocument>> {
+        let digest = found.digest.clone();
+        let unsigned = |predicate_type, is_signed| Some(UnsignedDocument { digest, predicate_type, is_signed });
+        if content.size() > MAX_DOCUMENT_BYTES {
+            io::copy(&mut open(source, content)?, &mut io::sink()).map_err(read_error)?;
+            return Ok(found.sbom.and_then(|sbom| unsigned(sbom, false)));
+        }
+        let bytes = read(source, content)?;
+        let (predicate_type, is_statement) = match found.sbom {
+            Some(sbom) => (sbom, false),
+            None => match serde_json::from_slice::<StatementType>(&bytes).map(|found| found.predicate_type) {
+                Ok(kind) if kind == predicate::PROVENANCE => (predicate::PROVENANCE, true),
+                Ok(kind) if predicate::is_vex(&kind) => (predicate::VEX, true),
+                _ => return Ok(None),
+            },
+        };
+        // Only what may equal something that is signed is worth the memory of its values.
+        if !self.has_statement(predicate_type) {
+            return Ok(unsigned(predicate_type, false));
+        }
+        let json: Option<Value> = serde_json::from_slice(&bytes).ok();
+        let own = json.map(|mut json| if is_statement { json["predicate"].take() } else { json });
+        let is_signed = own.is_some_and(|own| self.statements_of(predicate_type).any(|said| said.predicate == own));
+        Ok(unsigned(predicate_type, is_signed))
+    }
+
+    fn reject(&mut self, digest: &Digest, reason: impl Into<String>) {
+        let rejected = RejectedReferrer { digest: digest.clone(), reason: reason.into() };
+        if !self.rejected.contains(&rejected) {
+            self.rejected.push(rejected);
+        }
     }
 }
 
 /// Verifies those of the `listed` referrers that are attached to `subject`.
 ///
 /// # Errors
-/// Returns an error if content does not match its digest, a bundle of this key was modified, or an unsigned SBOM or VEX
-/// document differs from the signed ones.
+/// Returns an error if the store fails, or there is too much to read.
 pub(crate) fn verify_referrers(
     source: &dyn Source,
     listed: &[Descriptor],
     subject: &Digest,
-    key: &PublicKey,
+    signer: &TrustedSigner,
 ) -> Result<Verification> {
     let mut verification = Verification::default();
-    let mut documents = Vec::new();
-    for found in each(listed, MANY, |entry| contents(source, entry, subject, key))? {
-        verification.statements.extend(found.statements);
-        verification.rejected.extend(found.rejected);
-        verification.signed.extend(found.signed);
-        documents.extend(found.documents);
-    }
-    let checked = each(&documents, MANY, |document| {
-        verification.check_unsigned(source, document).wrap_err_with(|| unusable(&document.digest, subject))
+    let mut found = Vec::new();
+    let manifests = each(listed, MANY, |entry| {
+        readable(find(source, entry, subject)).wrap_err_with(|| unusable(entry.digest(), subject))
     })?;
-    for (document, checked) in documents.iter().zip(checked) {
-        let Some(checked) = checked else { continue };
-        verification.unsigned.push(checked.predicate_type);
-        if checked.is_signed {
-            verification.signed.push(document.digest.clone());
+    for (entry, manifest) in listed.iter().zip(manifests) {
+        match manifest {
+            Ok(manifest) => found.extend(manifest),
+            Err(reason) => verification.reject(entry.digest(), reason),
         }
     }
+    verify_bundles(&mut verification, source, &found, subject, signer)?;
+    check_documents(&mut verification, source, &found, subject)?;
     Ok(verification)
+}
+
+/// Verifies what is under the tags of cosign 2, and adds it to what is known of the subject.
+pub(crate) fn verify_tagged(
+    verification: &mut Verification,
+    tagged: &[TaggedSignature],
+    subject: &Digest,
+    signer: &TrustedSigner,
+) {
+    for found in tagged {
+        match signer.verify_tagged(found, subject) {
+            Ok(signed) => verification.statements.push(signed),
+            Err(error) => verification.reject(&found.layer, reason(&error)),
+        }
+    }
+}
+
+/// Verifies the bundles, each once, however many manifests have it.
+fn verify_bundles(
+    verification: &mut Verification,
+    source: &dyn Source,
+    found: &[ListedReferrer],
+    subject: &Digest,
+    signer: &TrustedSigner,
+) -> Result<()> {
+    let contents = each_digest(found.iter().flat_map(|found| &found.bundles));
+    let verified = each(&contents, FEW, |content| {
+        let bundle = readable(read(source, content)).wrap_err_with(|| unusable(content.digest(), subject))?;
+        Ok(bundle.map(|bundle| signer.verify(bundle, subject)))
+    })?;
+    for manifest in found.iter().filter(|manifest| !manifest.bundles.is_empty()) {
+        let mut is_signed = manifest.documents.is_empty();
+        for bundle in &manifest.bundles {
+            // All of them are among the contents.
+            let Some(at) = contents.iter().position(|content| content.digest() == bundle.digest()) else { continue };
+            match &verified[at] {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => {
+                    is_signed = false;
+                    verification.reject(&manifest.digest, reason(error));
+                }
+                Err(reason) => {
+                    is_signed = false;
+                    verification.reject(&manifest.digest, reason.clone());
+                }
+            }
+        }
+        if is_signed {
+            verification.signed.push(manifest.digest.clone());
+        }
+    }
+    verification.statements.extend(verified.into_iter().flatten().flatten());
+    Ok(())
+}
+
+/// Finds out what the documents without signatures are, each once, however many manifests have it.
+fn check_documents(
+    verification: &mut Verification,
+    source: &dyn Source,
+    found: &[ListedReferrer],
+    subject: &Digest,
+) -> Result<()> {
+    let mut documents: Vec<(&ListedReferrer, &Descriptor)> = Vec::new();
+    let mut copies: Vec<(&ListedReferrer, usize)> = Vec::new();
+    for manifest in found {
+        for content in &manifest.documents {
+            let known = documents.iter().position(|(first, known)| {
+                known.digest() == content.digest() && known.size() == content.size() && first.sbom == manifest.sbom
+            });
+            let at = known.unwrap_or_else(|| {
+                documents.push((manifest, content));
+                documents.len() - 1
+            });
+            copies.push((manifest, at));
+        }
+    }
+    // Two of them in memory at a time.
+    let checked = each(&documents, 2, |(manifest, content)| {
+        readable(verification.document(source, manifest, content)).wrap_err_with(|| unusable(&manifest.digest, subject))
+    })?;
+    for (manifest, at) in copies {
+        match &checked[at] {
+            Ok(Some(document)) => {
+                verification.unsigned.push(UnsignedDocument { digest: manifest.digest.clone(), ..document.clone() });
+                if document.is_signed {
+                    verification.signed.push(manifest.digest.clone());
+                }
+            }
+            Ok(None) => {}
+            Err(reason) => verification.reject(&manifest.digest, reason.clone()),
+        }
+    }
+    Ok(())
+}
+
+/// Reads the manifest of a listed referrer. Returns `None` if it is attached to something else: a list may be wrong, and the
+/// subject in the manifest counts.
+fn find(source: &dyn Source, entry: &Descriptor, subject: &Digest) -> Result<Option<ListedReferrer>> {
+    let manifest = ReferrerManifest::read(source, entry)?;
+    if manifest.subject.as_ref().is_none_or(|of| of.digest() != subject) {
+        return Ok(None);
+    }
+    let sbom = sbom_predicate(&manifest.artifact_type);
+    let is_bundles = manifest.artifact_type == BUNDLE;
+    let (bundles, others): (Vec<_>, Vec<_>) =
+        manifest.contents.into_iter().partition(|content| is_bundles || content.media_type().as_ref() == BUNDLE);
+    let is_document = sbom.is_some() || manifest.artifact_type == IN_TOTO;
+    let documents = if is_document { others } else { Vec::new() };
+    Ok(Some(ListedReferrer { digest: entry.digest().clone(), sbom, bundles, documents }))
+}
+
+/// Returns each descriptor once, by its digest.
+fn each_digest<'a>(descriptors: impl Iterator<Item = &'a Descriptor>) -> Vec<&'a Descriptor> {
+    let mut known = HashSet::new();
+    descriptors.filter(|descriptor| known.insert((descriptor.digest(), descriptor.size()))).collect()
+}
+
+/// Returns what was read, or why content that anybody may have attached is none.
+///
+/// # Errors
+/// Returns an error if the store fails.
+fn readable<T>(read: Result<T>) -> Result<Result<T, String>> {
+    match read {
+        Ok(content) => Ok(Ok(content)),
+        // A list may name manifests that were deleted.
+        Err(error) if error.downcast_ref::<Missing>().is_some() => Ok(Err("listed, but not found".to_owned())),
+        Err(error) if is_of_content(&error) => Ok(Err(reason(&error))),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns an error in one line.
+fn reason(error: &Report) -> String {
+    error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn unusable(digest: &Digest, subject: &Digest) -> String {
     format!("cannot use {digest}, which is attached to {subject}")
-}
-
-/// Reads a listed referrer, and verifies its bundles.
-fn contents(source: &dyn Source, entry: &Descriptor, subject: &Digest, key: &PublicKey) -> Result<ReferrerContents> {
-    let mut contents = ReferrerContents::default();
-    let rejected = |reason: String| RejectedReferrer { digest: entry.digest().clone(), reason };
-    let found = match ReferrerManifest::read(source, entry) {
-        // A list may name manifests that were deleted.
-        Err(error) if error.downcast_ref::<Missing>().is_some() => {
-            contents.rejected.push(rejected("listed, but not found".to_owned()));
-            return Ok(contents);
-        }
-        found => found.wrap_err_with(|| unusable(entry.digest(), subject))?,
-    };
-    // A list may be wrong: the subject in the manifest counts.
-    if found.subject.as_ref().is_none_or(|of| of.digest() != subject) {
-        return Ok(contents);
-    }
-    let sbom = sbom_predicate(&found.artifact_type);
-    let count = found.contents.len();
-    for content in found.contents {
-        let is_bundle = content.media_type().as_ref() == BUNDLE || found.artifact_type == BUNDLE;
-        if is_bundle {
-            let bundle = read(source, &content).wrap_err_with(|| unusable(entry.digest(), subject))?;
-            match verify_bundle(&bundle, subject, key) {
-                Ok(statement) => contents.statements.push(SignedStatement { statement, bundle }),
-                Err(error) if error.downcast_ref() == Some(&BundleError::Modified) => {
-                    return Err(with_help(error.wrap_err(unusable(entry.digest(), subject)), TAMPERED.to_owned()));
-                }
-                Err(error) => contents.rejected.push(rejected(error.to_string())),
-            }
-        }
-        if sbom.is_some() || found.artifact_type == IN_TOTO {
-            contents.documents.push(UnsignedDocument { digest: entry.digest().clone(), content, sbom });
-        }
-    }
-    let has_only_bundles = count > 0 && contents.statements.len() == count;
-    contents.signed = has_only_bundles.then(|| entry.digest().clone());
-    Ok(contents)
-}
-
-/// Verifies a bundle and returns its statement.
-///
-/// # Errors
-/// Returns an error if the bytes are not a bundle, the key has not signed it ([`BundleError`]), or the statement is about
-/// another subject.
-pub(crate) fn verify_bundle(bytes: &[u8], subject: &Digest, key: &PublicKey) -> Result<Statement> {
-    let bundle = Bundle::read(bytes)?;
-    let statement = Statement::read(bundle.verify(key).map_err(Report::from_err)?)?;
-    if statement.is_about(subject) {
-        Ok(statement)
-    } else {
-        Err(miette!("signed by this key, but for another subject"))
-    }
-}
-
-/// Reads a document and checks its digest. Returns `None` if it is too large, or is not JSON: then it is never a predicate.
-fn read_json(source: &dyn Source, content: &Descriptor) -> Result<Option<Value>> {
-    if content.size() > MAX_DOCUMENT_BYTES {
-        io::copy(&mut open(source, content)?, &mut io::sink()).map_err(crate::store::ReadError)?;
-        return Ok(None);
-    }
-    Ok(serde_json::from_slice(&read(source, content)?).ok())
 }

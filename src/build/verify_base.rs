@@ -1,21 +1,19 @@
-//! Verifies that a base is signed with the key of `base-verify`, before anything is compiled.
+//! Verifies that a base is signed as `base-verify` demands, before anything is compiled.
 
-use miette::{Context, Report, miette};
+use miette::{Context, Report};
 use oci_spec::image::Descriptor;
 
-use crate::attest::PublicKey;
-use crate::attest::verify::{verify_bundle, verify_referrers};
+use crate::attest::trusted_signer::{SignedStatement, TrustedSigner};
 use crate::base::Base;
 use crate::context::GlobalContext;
 use crate::context::base::Bases;
 use crate::context::image::OpenImage;
-use crate::context::key;
+use crate::context::trusted;
+use crate::context::verify::{ImageVerifier, RequiredSigner};
 use crate::error::{Result, with_help};
 use crate::event::Event;
-use crate::inspect::referrers::group_by_subject;
 use crate::plan::ImagePlan;
-use crate::reference::{BaseReference, KeyReference};
-use crate::store::LimitedSource;
+use crate::reference::{BaseReference, SignerReference};
 use crate::store::cache::records::RecordKind;
 
 /// Verifies signatures of bases.
@@ -34,54 +32,78 @@ impl<'a> BaseVerifier<'a> {
     /// Verifies the base of an image, if it must be signed.
     ///
     /// # Errors
-    /// Returns an error if the key cannot be read, or has not signed the base.
+    /// Returns an error if it cannot be verified, or is not signed by who must have signed it.
     pub(crate) fn check(&self, image: &ImagePlan, base: &Base) -> Result<()> {
         match (&image.base_verify, &base.root) {
-            (Some(key), Some(root)) => self.check_root(&image.base, root, key),
+            (Some(signer), Some(root)) => self.check_root(&image.base, root, signer),
             _ => Ok(()),
         }
     }
 
-    /// Verifies that a key has signed a base, whose index is `root`.
+    /// Verifies that somebody has signed a base, whose index is `root`.
     ///
     /// # Errors
-    /// Returns an error if the key cannot be read, or has not signed the base.
-    pub(crate) fn check_root(&self, base: &BaseReference, root: &Descriptor, key: &KeyReference) -> Result<()> {
-        let public = key::public(key, &self.context.environment)?;
-        self.verify(base, root, key, &public).wrap_err_with(|| format!("base {base} rejected"))
+    /// Returns an error if it cannot be verified, or is not signed by them.
+    pub(crate) fn check_root(&self, base: &BaseReference, root: &Descriptor, signer: &SignerReference) -> Result<()> {
+        self.verify(base, root, signer).wrap_err_with(|| format!("base {base} rejected"))
     }
 
-    fn verify(&self, base: &BaseReference, root: &Descriptor, key: &KeyReference, public: &PublicKey) -> Result<()> {
-        let about = format!("{} by {}", root.digest(), public.hint()?);
+    fn verify(&self, base: &BaseReference, root: &Descriptor, signer: &SignerReference) -> Result<()> {
+        let about = format!("{} by {signer}", root.digest());
         let cache = self.context.cache()?;
-        let known = cache.get::<String>(RecordKind::Signature, &about);
-        if known.is_some_and(|bundle| {
-            verify_bundle(bundle.as_bytes(), root.digest(), public).is_ok_and(|found| found.is_signature())
-        }) {
-            return Ok(());
+        if let Some(bundle) = cache.get::<String>(RecordKind::Signature, &about) {
+            for trusted in trusted::before(signer, self.context)? {
+                if is_signature(&trusted, bundle.as_bytes(), root) {
+                    return Ok(());
+                }
+            }
         }
         if self.is_offline && matches!(base, BaseReference::Registry(_)) {
-            return Err(miette!(
+            return Err(miette::miette!(
                 help = "build once without --offline: signatures are kept in the cache",
                 "its signature is not in the cache, and --offline forbids asking the registry"
             ));
         }
         let named = OpenImage::open(base, self.context)?;
-        let listed = named.referrers(root.digest(), &group_by_subject(named.source(), named.entries()))?;
-        let found = verify_referrers(&LimitedSource::new(named.source()), &listed, root.digest(), public)?;
+        let signer_of_it = RequiredSigner { reference: signer.clone(), trusted: self.trusted(signer)? };
+        let verifier = ImageVerifier { image: &named, signer: &signer_of_it, name: &base.to_string() };
+        let found = verifier.verify_root(root)?;
         let Some(signature) = found.signature() else {
-            return Err(unsigned(found.not_signed_error(&base.to_string(), &key.to_string())));
+            return Err(unsigned(found.not_signed_error(&base.to_string(), signer), signer));
         };
-        if let Ok(bundle) = str::from_utf8(&signature.bundle) {
-            cache.put(RecordKind::Signature, &about, bundle);
-        }
+        self.keep(&about, signature)?;
         let (image, digest) = (base.to_string(), root.digest().clone());
         self.context.report(Event::Verified { image, digest, said: vec!["signature".to_owned()] });
         Ok(())
     }
+
+    /// Returns who that is: without a request, if there must be none.
+    fn trusted(&self, signer: &SignerReference) -> Result<TrustedSigner> {
+        let before = if self.is_offline { trusted::before(signer, self.context)?.last() } else { None };
+        before.map_or_else(|| trusted::current(signer, self.context), Ok)
+    }
+
+    fn keep(&self, about: &str, signature: &SignedStatement) -> Result<()> {
+        if let Ok(bundle) = str::from_utf8(&signature.evidence) {
+            self.context.cache()?.put(RecordKind::Signature, about, bundle);
+        }
+        Ok(())
+    }
 }
 
-fn unsigned(error: Report) -> Report {
-    let help = "use a base that is signed with this key, or set the key of this one: `base-verify = { key = \"…\" }`";
+fn is_signature(signer: &TrustedSigner, bundle: &[u8], root: &Descriptor) -> bool {
+    signer.verify_again(bundle, root.digest()).is_ok_and(|signed| signed.statement.is_signature())
+}
+
+fn unsigned(error: Report, signer: &SignerReference) -> Report {
+    let help = match signer {
+        SignerReference::Key(_) => {
+            "use a base that is signed with this key, or set the key of this one: `base-verify = { key = \"…\" }`"
+        }
+        SignerReference::Identity(_) => {
+            "use a base that is signed by this identity, or set that of this one: `base-verify = { identity = \"…\", issuer = \
+             \"…\" }`"
+        }
+    };
     with_help(error, help.to_owned())
 }

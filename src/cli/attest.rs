@@ -7,6 +7,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
 use super::attachment::AttachmentName;
+use super::identity::IdentityArgs;
 use super::inspect::platform;
 use super::registry::RegistryArgs;
 use super::talk::{CommandArgs, TalkArgs};
@@ -14,7 +15,7 @@ use crate::config::SignatureFormat;
 use crate::config::check::key_value;
 use crate::image::predicate;
 use crate::platform::Platform;
-use crate::reference::KeyReference;
+use crate::reference::{KeyReference, SignerReference};
 use crate::suggest::hint;
 
 /// The arguments of `cargo oci generate-key`.
@@ -45,11 +46,9 @@ pub struct SignerArgs {
     pub key: Option<KeyReference>,
     /// Sign without a key: the certificate (Fulcio) names the CI job or the identity in SIGSTORE_ID_TOKEN, and a public log
     /// (Rekor) keeps it forever
-    #[cfg(feature = "keyless")]
     #[arg(long, group = "signer")]
     pub keyless: bool,
     /// Use these services for keyless signing, as `cosign signing-config create` writes them [default: sigstore.dev]
-    #[cfg(feature = "keyless")]
     #[arg(long, value_name = "FILE", requires = "keyless", value_hint = ValueHint::FilePath)]
     pub signing_config: Option<PathBuf>,
     /// Sign as cosign 3 does (bundle), as cosign 2 does (legacy: tags that Podman, Skopeo and Harbor read), or both
@@ -84,23 +83,38 @@ pub struct SignArgs {
 
 /// The arguments of `cargo oci verify`.
 #[derive(Args, Clone, Debug)]
+#[command(group(ArgGroup::new("verifier").required(true).multiple(true).args(["key", "certificate_identity", "certificate_identity_regexp"])))]
 pub struct VerifyArgs {
     /// A registry reference, the path of a layout or an archive, optionally with `:TAG` or `@DIGEST`, `oci:PATH[:NAME]` or
     /// `oci-archive:PATH[:NAME]`
     #[arg(value_name = "REF|PATH", value_hint = ValueHint::AnyPath, value_parser = NonEmptyStringValueParser::new())]
     pub image: String,
     /// Verify with this public key: a file, or a variable that holds its content
-    #[arg(short, long, value_name = "FILE|env://VAR", value_hint = ValueHint::FilePath)]
-    pub key: KeyReference,
+    #[arg(short, long, value_name = "FILE|env://VAR", group = "verifier", conflicts_with = "identity", value_hint = ValueHint::FilePath)]
+    pub key: Option<KeyReference>,
+    /// Whom the certificates must name.
+    #[command(flatten)]
+    pub identity: IdentityArgs,
     /// Also require that this is attached and signed: sbom, provenance or vex (repeatable)
     #[arg(long, value_name = "WHAT")]
     pub require: Vec<Required>,
+    /// Print JSON: who has signed what, and what is not signed
+    #[arg(long)]
+    pub json: bool,
     /// Registries.
     #[command(flatten)]
     pub registries: RegistryArgs,
     /// Output.
     #[command(flatten)]
     pub talk: TalkArgs,
+}
+
+impl VerifyArgs {
+    /// Returns who must have signed the image, or `None` if the arguments name nobody.
+    pub(crate) fn signer(&self) -> Option<SignerReference> {
+        let identity = self.identity.identity().map(|identity| SignerReference::Identity(Box::new(identity)));
+        identity.or_else(|| self.key.clone().map(SignerReference::Key))
+    }
 }
 
 /// What can be required of a signed image besides its signature.

@@ -3,12 +3,13 @@
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, ValueHint};
 
+use super::identity::IdentityArgs;
 use super::inspect::platform;
 use super::registry::RegistryArgs;
 use super::talk::{CommandArgs, TalkArgs};
 use crate::config::check::typed_tag;
 use crate::platform::Platform;
-use crate::reference::KeyReference;
+use crate::reference::{KeyReference, SignerReference};
 
 /// The arguments of `cargo oci copy`.
 #[derive(Args, Clone, Debug)]
@@ -30,8 +31,11 @@ pub struct CopyArgs {
     #[arg(long, conflicts_with_all = ["tags", "platform"])]
     pub all_tags: bool,
     /// Copy only what this public key has signed, image and attachments: a file, or a variable that holds its content
-    #[arg(long, value_name = "FILE|env://VAR", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE|env://VAR", conflicts_with = "identity", value_hint = ValueHint::FilePath)]
     pub require_signature: Option<KeyReference>,
+    /// Copy only what was signed without a key by whom the certificates name.
+    #[command(flatten)]
+    pub identity: IdentityArgs,
     /// Copy what is attached: signatures, SBOMs, provenance, …
     #[arg(long, value_name = "true|false", default_value_t = true, action = ArgAction::Set)]
     pub referrers: bool,
@@ -41,6 +45,14 @@ pub struct CopyArgs {
     /// Output.
     #[command(flatten)]
     pub talk: TalkArgs,
+}
+
+impl CopyArgs {
+    /// Returns who must have signed the image, or `None` if nobody need have.
+    pub(crate) fn signer(&self) -> Option<SignerReference> {
+        let identity = self.identity.identity().map(|identity| SignerReference::Identity(Box::new(identity)));
+        identity.or_else(|| self.require_signature.clone().map(SignerReference::Key))
+    }
 }
 
 impl CommandArgs for CopyArgs {

@@ -4,9 +4,10 @@ use miette::{Context, miette};
 
 use super::Outcome;
 use crate::cli::CopyArgs;
+use crate::context::GlobalContext;
 use crate::context::image::{ImageRoot, OpenImage, reference};
-use crate::context::{GlobalContext, key};
-use crate::copy::copied::{CopySource, RequiredKey};
+use crate::context::verify::RequiredSigner;
+use crate::copy::copied::CopySource;
 use crate::copy::copier::{Copier, too_many_tags};
 use crate::copy::destination::{CopyDestination, DestinationPlace};
 use crate::error::Result;
@@ -23,10 +24,7 @@ use crate::unique::each_once;
 /// Returns the first failure; then the tags there have not moved, except those that the error names.
 pub(crate) fn run(args: &CopyArgs, context: &GlobalContext) -> Result<Outcome> {
     let destinations = destinations(args)?;
-    let required = match &args.require_signature {
-        Some(name) => Some(RequiredKey { key: key::public(name, &context.environment)?, name: name.to_string() }),
-        None => None,
-    };
+    let required = args.signer().map(|signer| RequiredSigner::find(&signer, context)).transpose()?;
     let from = reference(&args.source)?;
     let repository = match &from {
         BaseReference::Registry(reference) => Some(reference),

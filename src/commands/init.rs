@@ -10,11 +10,13 @@ use miette::{Report, miette};
 
 use super::Outcome;
 use crate::cli::{CargoArgs, CiService, InitArgs, InstallSource};
+use crate::config::base_signers::BaseSigner;
 use crate::config::{Section, Table, Whose};
 use crate::context::GlobalContext;
 use crate::error::{Result, on_path, with_help};
 use crate::event::Event;
 use crate::git;
+use crate::plan::facts::DEFAULT_BASE;
 use crate::plan::{candidates, compile, manifest_folder, selection};
 use crate::starter::ci_file::{self, CiFile};
 use crate::starter::hosting::image_repository;
@@ -71,6 +73,8 @@ struct Init<'a> {
     table: Option<Table>,
     /// Whether the workspace's table has a repository.
     is_shared: bool,
+    /// The short name of who signs its base, if that is known and nothing verifies it yet.
+    base_signer: Option<&'static str>,
     /// What the new table says of it, if anything.
     repository: Option<StarterRepository>,
 }
@@ -101,12 +105,25 @@ impl<'a> Init<'a> {
         let root = metadata.workspace_root.join("Cargo.toml");
         let shared = Section::read(root.as_std_path(), Whose::Workspace)?.table.unwrap_or_default();
         let is_shared = shared.repository.is_some();
+        let base = shared.base.as_ref().map_or(DEFAULT_BASE.to_owned(), ToString::to_string);
+        let base_signer = BaseSigner::of(&base).filter(|_| shared.base_verify.is_none()).map(|signer| signer.name);
         let repository = match &args.repository {
             Some(typed) => Some(StarterRepository::Known(typed.clone())),
             None if is_shared || section.table.is_some() => None,
             None => Some(repository(metadata, package, context)),
         };
-        Ok(Init { args, context, metadata, package, manifest, text, table: section.table, is_shared, repository })
+        Ok(Init {
+            args,
+            context,
+            metadata,
+            package,
+            manifest,
+            text,
+            table: section.table,
+            is_shared,
+            base_signer,
+            repository,
+        })
     }
 
     /// Returns what is appended to Cargo.toml, or `None` if its table is there and only a file for CI is wanted.
@@ -126,6 +143,7 @@ impl<'a> Init<'a> {
             image: &image,
             binaries: &binaries,
             repository: self.repository.clone(),
+            base_signer: self.base_signer,
             bins: if is_ambiguous { &binaries } else { &[] },
             has_ci: self.args.ci.is_some(),
             folders: &folders,

@@ -204,8 +204,8 @@ commands! {
     ///
     /// Signs the index, the image for each platform, and their SBOMs and provenance as cosign 3 does with a key: as sigstore
     /// bundles, attached as referrers. Skips what the key has signed already. Verify with `cosign verify --key FILE
-    /// --insecure-ignore-tlog`: signatures with a key are not in a transparency log. To sign without a key (Fulcio, Rekor),
-    /// install cargo-oci with the feature `keyless`. Prints the image's name with its digest.
+    /// --insecure-ignore-tlog`: signatures with a key are not in a transparency log. `--keyless` signs without a key (Fulcio,
+    /// Rekor). Prints the image's name with its digest.
     Sign(SignArgs) => sign::run,
     /// Verify the signature of an image and its attachments
     ///

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use miette::Report;
 
 use crate::compare::difference::ImageDifference;
-use crate::event::{ImageVerdicts, PlannedPush, PrunedRepository};
+use crate::event::{ImageVerdicts, PlannedPush, PrunedRepository, VerifiedImage};
 use crate::image::Digest;
 use crate::inspect::base_pins::CheckedBases;
 use crate::inspect::packages::SbomPackage;
@@ -41,6 +41,8 @@ pub enum Outcome {
     Bases(CheckedBases, bool),
     /// The problems of an image, and whether they are printed as JSON.
     Validated(Validated, bool),
+    /// What was verified of an image, and whether it is printed as JSON.
+    Verified(Box<VerifiedImage>, bool),
     /// What is used for a registry, and whether it is printed as JSON.
     Registry(RegistryFacts, bool),
     /// What nothing needs in a repository, and whether it is printed as JSON.
@@ -81,6 +83,7 @@ impl Outcome {
             Outcome::Packages(found, json) => reporter.packages(found, *json),
             Outcome::Bases(found, json) => reporter.bases(found, *json),
             Outcome::Validated(found, json) => reporter.validated(found, *json),
+            Outcome::Verified(found, json) => reporter.verified(found, *json),
             Outcome::Registry(found, json) => reporter.registry(found, *json),
             Outcome::Pruned(found, json) => reporter.pruned(found, *json),
             Outcome::CacheEntries(blobs) => reporter.blobs(blobs),

@@ -84,10 +84,11 @@ keys! {
         variable: Some(Variable::new("CARGO_OCI_BASE", "gcr.io/distroless/static-debian13:nonroot")),
     }
     base_verify: BaseVerify {
-        help: "Require that the base is signed with this key: `{ key = \"FILE\" }` or `{ key = \"env://VAR\" }`; `false` if it need not be",
+        help: "Require that the base is signed: `\"distroless\"` or `\"chainguard\"` by whom those images are, `{ identity = \"…\", issuer = \"…\" }` without a key, \
+               `{ key = \"FILE\" }` or `{ key = \"env://VAR\" }` with one; `false` if it need not be",
         name: "base-verify",
         default: KeyDefault::None,
-        example: r#"{ key = "base.pub" }"#,
+        example: r#""distroless""#,
         flag: None,
         variable: None,
     }

@@ -14,6 +14,7 @@
 
 pub(crate) mod allocator;
 mod attestations;
+pub(crate) mod base_signers;
 mod byte_size;
 pub(crate) mod check;
 pub mod document;

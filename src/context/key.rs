@@ -9,7 +9,6 @@ use zeroize::Zeroizing;
 use super::GlobalContext;
 use crate::attest::{PrivateKey, PublicKey, Signer};
 use crate::cli::SignerArgs;
-#[cfg(feature = "keyless")]
 use crate::environment::IDENTITY_TOKEN;
 use crate::environment::{Environment, KEY_PASSWORD};
 use crate::error::{Result, cannot_read, or_help};
@@ -28,7 +27,6 @@ const MOST_BYTES: u64 = 64 << 10;
 /// # Errors
 /// Returns an error if the key cannot be used, or if there is no identity to sign without a key.
 pub(crate) fn signer(args: &SignerArgs, context: &GlobalContext) -> Result<Option<Signer>> {
-    #[cfg(feature = "keyless")]
     if args.keyless {
         let token = context.environment.get(IDENTITY_TOKEN).and_then(|token| token.to_str());
         let identity = crate::attest::keyless::Identity::find(token, args.signing_config.as_deref())?;

@@ -7,6 +7,8 @@
 //! | [`image`] | `REF\|PATH` → an image in a registry, a layout or an archive |
 //! | [`subject`] | the same, where something can be attached |
 //! | [`key`] | where a key is → the key, with its password |
+//! | [`trusted`] | who must have signed → what it takes to verify that |
+//! | [`verify`] | an image, and who must have signed it → what is known of it |
 //! | [`show`] | the name of a registry → what is used for it |
 //! | [`lazy`] | a registry that is connected to with the first request |
 
@@ -18,6 +20,8 @@ pub(crate) mod key;
 pub(crate) mod lazy;
 pub(crate) mod show;
 pub(crate) mod subject;
+pub(crate) mod trusted;
+pub(crate) mod verify;
 
 use std::io;
 use std::sync::{Arc, Mutex};

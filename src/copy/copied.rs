@@ -5,29 +5,20 @@ use std::collections::HashMap;
 use miette::miette;
 use oci_spec::image::{Descriptor, Digest};
 
-use crate::attest::PublicKey;
 use crate::context::GlobalContext;
 use crate::context::image::{OpenImage, no_image_for};
 use crate::context::subject::signable_manifests;
+use crate::context::verify::{ImageVerifier, RequiredSigner};
 use crate::error::{Result, with_help};
 use crate::image::cosign_tag::CosignTag;
 use crate::image::manifest::{Document, Manifest, index_entry, index_of_entries};
 use crate::parallel::{MANY, each};
 use crate::platform::Platform;
 use crate::publish::attachments::AttachmentSource;
-use crate::publish::verify::ImageVerifier;
 use crate::reference::Reference;
 use crate::store::graph::{GraphWalk, NodeContent};
 use crate::store::{Source, read};
 use crate::unique::each_once;
-
-/// A key that must have signed what is copied.
-pub(crate) struct RequiredKey {
-    /// The key.
-    pub key: PublicKey,
-    /// Its name, for errors.
-    pub name: String,
-}
 
 /// The source of a copy.
 pub(crate) struct CopySource<'a> {
@@ -43,8 +34,8 @@ pub(crate) struct CopySource<'a> {
     pub name: &'a str,
     /// The platforms to copy; all if there are none.
     pub platforms: &'a [Platform],
-    /// The key that must have signed it.
-    pub required: Option<&'a RequiredKey>,
+    /// Who must have signed it.
+    pub required: Option<&'a RequiredSigner>,
     /// Whether what is attached is copied.
     pub referrers: bool,
     /// The context of the run.
@@ -80,8 +71,8 @@ impl CopySource<'_> {
     /// Returns an error if the image cannot be read, lacks a platform, or is not signed as it must be.
     pub(crate) fn select(&self, root: &Descriptor) -> Result<CopiedImage> {
         let mut signed = None;
-        if let Some(RequiredKey { key, name }) = self.required {
-            let verifier = ImageVerifier { image: self.image, key, key_name: name, name: self.name };
+        if let Some(signer) = self.required {
+            let verifier = ImageVerifier { image: self.image, signer, name: self.name };
             let found = verifier.verify(root).map_err(|error| {
                 let help = format!("nothing was copied; sign it first: `cargo oci sign {}`", self.name);
                 with_help(error, help)
@@ -101,7 +92,7 @@ impl CopySource<'_> {
         Ok(copied)
     }
 
-    /// Leaves out what the key has not signed.
+    /// Leaves out what is not signed.
     fn keep_signed(&self, copied: &mut CopiedImage, signed: &[Digest]) {
         let mut left_out = Vec::new();
         for level in &mut copied.attached {
@@ -117,7 +108,7 @@ impl CopySource<'_> {
         copied.beside.retain(|(tag, _)| CosignTag::Signatures.is(tag));
         if !left_out.is_empty() {
             self.context.warn(format!(
-                "{} is copied without {} attachments that the key has not signed, of the types {}",
+                "{} is copied without {} attachments that this signer has not signed, of the types {}",
                 self.name,
                 left_out.len(),
                 each_once(left_out).join(", ")

@@ -1,12 +1,14 @@
 //! Events, as data: only [`report`](crate::report) puts them into words.
 
 mod built;
+mod certificate;
 pub(crate) mod counter;
 mod made;
 mod planned;
 mod pruned;
 mod tested;
 pub(crate) mod transfer;
+mod verified;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,11 +18,13 @@ use crate::config::ConfigError;
 use crate::image::Digest;
 use crate::platform::Platform;
 pub use built::{BuiltAttachment, BuiltBase, BuiltImage, BuiltManifest};
+pub use certificate::Certificate;
 use counter::Counter;
 pub use made::{MadeIndex, MadeManifest};
 pub use planned::{PlannedContent, PlannedPush, PlannedTag, PlannedTransfer};
 pub use pruned::{PrunedRepository, UnneededManifest};
 pub use tested::{ImageVerdicts, TestResult, Verdict};
+pub use verified::{RejectedReferrer, UnsignedDocument, VerifiedImage, VerifiedManifest, VerifiedStatement};
 
 /// An event of a run.
 #[derive(Clone, Debug)]
@@ -255,6 +259,13 @@ pub enum Event {
         digest: Digest,
         /// The titles of the statements, such as `signature`.
         said: Vec<String>,
+    },
+    /// It was verified who has signed an image.
+    SignedBy {
+        /// Who must have signed it, as the user has named them.
+        signer: String,
+        /// What the certificate says; `None` if it was signed with a key.
+        certificate: Option<Box<Certificate>>,
     },
     /// A request failed and will be repeated after a pause.
     Retrying {

@@ -25,6 +25,12 @@ pub(crate) fn is_vex(predicate_type: &str) -> bool {
     predicate_type.strip_prefix(VEX).is_some_and(|version| version.is_empty() || version.starts_with('/'))
 }
 
+/// Returns the place of a predicate type in a list for people: the signature of the image itself is first.
+pub(crate) fn order(predicate_type: &str) -> usize {
+    let known = [SIGNATURE, CYCLONEDX, SPDX, PROVENANCE, VEX];
+    known.iter().position(|known| is_same(known, predicate_type)).unwrap_or(known.len())
+}
+
 /// Returns the name of a predicate type for people.
 pub(crate) fn title(predicate_type: &str) -> &str {
     match predicate_type {

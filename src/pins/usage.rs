@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::event::Event;
 use crate::plan::base_keys::{BaseKey, BaseTable, ImageUse, WorkspaceBases};
 use crate::platform::PlatformChoice;
-use crate::reference::{BaseReference, KeyReference};
+use crate::reference::{BaseReference, SignerReference};
 use crate::unique::each_once;
 
 /// A key `base`, and what it is used for.
@@ -26,7 +26,7 @@ pub(super) struct BaseUsage {
     /// All platforms that they are built for.
     pub platforms: Vec<PlatformChoice>,
     /// The keys of signatures that they require.
-    pub verify: Vec<KeyReference>,
+    pub verify: Vec<SignerReference>,
 }
 
 /// Reads the keys of a workspace, in the order of its images; of the images only those with one of the names, if there are any.

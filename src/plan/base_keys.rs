@@ -13,7 +13,7 @@ use crate::config::{ConfigError, Section, Table, Whose};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::platform::PlatformChoice;
-use crate::reference::{BaseReference, KeyReference};
+use crate::reference::{BaseReference, SignerReference};
 
 /// The images of a workspace, and their bases.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub(crate) struct ImageUse {
     /// The platforms that it is built for.
     pub platforms: Vec<PlatformChoice>,
     /// The key that must have signed the base.
-    pub verify: Option<KeyReference>,
+    pub verify: Option<SignerReference>,
     /// The key `base` that says so, or `None` for the default base.
     pub key: Option<BaseKey>,
 }

@@ -19,10 +19,10 @@ use crate::error::Result;
 use crate::git::Commit;
 use crate::image::CompressionOptions;
 use crate::platform::{Libc, PlatformChoice, TARGETS};
-use crate::reference::{BaseReference, KeyReference};
+use crate::reference::{BaseReference, SignerReference};
 
 /// The base of an image without the key `base`.
-const DEFAULT_BASE: &str = "gcr.io/distroless/static-debian13:nonroot";
+pub(crate) const DEFAULT_BASE: &str = "gcr.io/distroless/static-debian13:nonroot";
 /// The base of an image without that key whose programs are linked with glibc. Programs for musl run over it, too.
 const DEFAULT_GLIBC_BASE: &str = "gcr.io/distroless/cc-debian13:nonroot";
 /// The profile of an image without the key `profile`.
@@ -158,7 +158,7 @@ pub(super) fn default_base(platforms: &[PlatformChoice]) -> Result<BaseReference
     base.parse().map_err(Report::from_err)
 }
 
-/// Returns the key that must have signed the base.
+/// Returns who must have signed the base.
 ///
 /// # Errors
 /// Returns an error if the base is none that somebody can have signed.
@@ -166,12 +166,12 @@ pub(super) fn base_verify(
     image: &str,
     base: &BaseReference,
     verify: Option<BaseVerify>,
-) -> Result<Option<KeyReference>> {
-    let Some(BaseVerify(Some(key))) = verify else { return Ok(None) };
+) -> Result<Option<SignerReference>> {
+    let Some(BaseVerify(Some(signer))) = verify else { return Ok(None) };
     let why = match base {
         BaseReference::Embedded => "it is a part of cargo-oci, and has no signature",
         BaseReference::Scratch => "there is nothing that could be signed",
-        _ => return Ok(Some(key)),
+        _ => return Ok(Some(signer)),
     };
     Err(miette!(
         help = "set `base-verify = false` for this image, or use a base that is signed",

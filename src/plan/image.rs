@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::image::CompressionOptions;
 use crate::image::layer::ROOT_FOLDERS;
 use crate::platform::{Platform, PlatformChoice, Target};
-use crate::reference::{BaseReference, EngineReference, KeyReference, Reference};
+use crate::reference::{BaseReference, EngineReference, Reference, SignerReference};
 
 /// One image.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ pub struct ImagePlan {
     /// The base of its debug twin; `None` for what is known of its base.
     pub debug_base: Option<BaseReference>,
     /// The key that must have signed it.
-    pub base_verify: Option<KeyReference>,
+    pub base_verify: Option<SignerReference>,
     /// The platforms.
     pub platforms: Vec<PlatformChoice>,
     /// The program to start and its first arguments.

@@ -21,7 +21,7 @@ mod bindgen_packages;
 pub(crate) mod candidates;
 pub(crate) mod compile;
 pub(crate) mod conflicts;
-mod facts;
+pub(crate) mod facts;
 mod features;
 mod flags;
 pub(crate) mod image;

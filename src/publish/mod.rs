@@ -12,7 +12,6 @@ mod referrers;
 pub(crate) mod sign;
 pub(crate) mod signature_tags;
 pub(crate) mod tags;
-pub(crate) mod verify;
 
 use std::sync::OnceLock;
 

@@ -8,6 +8,7 @@ mod image;
 mod key;
 mod name;
 mod registry;
+mod signer;
 
 pub(crate) use base::{BaseReference, LayoutReference};
 pub(crate) use engine::{EngineKind, EngineReference};
@@ -15,3 +16,4 @@ pub(crate) use image::{Reference, is_loopback};
 pub(crate) use key::KeyReference;
 pub use name::TagOrDigest;
 pub(crate) use registry::{NamedRegistry, RegistryName, Repository};
+pub(crate) use signer::{CertificateIdentity, IdentityPattern, SignerReference};

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use miette::{Context, IntoDiagnostic};
 use reqwest::redirect::Policy;
 use reqwest::{ClientBuilder, Method, Response, Url};
 
@@ -20,6 +21,7 @@ const MAX_BODY_TIME: Duration = Duration::from_secs(600);
 /// An error message is not worth waiting longer for.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_ERROR_BYTES: usize = 64 << 10;
+const MAX_REDIRECTS: usize = 10;
 
 /// How a client connects.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +50,16 @@ pub(super) fn client_builder(settings: &HttpSettings, redirects: Policy) -> Resu
         .referer(false)
         .redirect(redirects);
     settings.access.apply(if settings.is_local { builder.no_proxy() } else { builder })
+}
+
+/// Returns a client for a service that is no registry. `is_local`: whether it is on this computer.
+///
+/// # Errors
+/// Returns an error if TLS cannot be set up.
+pub(crate) fn service_client(is_local: bool, timeout: Duration) -> Result<reqwest::Client> {
+    let settings = HttpSettings { is_local, access: HostAccess::default() };
+    let builder = client_builder(&settings, Policy::limited(MAX_REDIRECTS))?;
+    builder.timeout(timeout).build().into_diagnostic().wrap_err("cannot set TLS up")
 }
 
 /// Returns the response if its status is a success.

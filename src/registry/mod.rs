@@ -63,6 +63,7 @@ use client::Client;
 pub(crate) use error::RequestError;
 pub use hosts::{HostAccess, TrustedService};
 pub(crate) use hosts::{HostSettings, PullEndpoints};
+pub(crate) use http::service_client;
 use pool::RequestRuntime;
 use referrers_tag::ListCheck;
 pub use retry::Retry;

@@ -128,6 +128,9 @@ pub fn event(event: &Event, elapsed: Duration) -> String {
         Event::Verified { image, digest, said } => {
             ("verified", json!({ "image": image, "digest": digest, "said": said }))
         }
+        Event::SignedBy { signer, certificate } => {
+            ("signed-by", json!({ "signer": signer, "certificate": certificate }))
+        }
         Event::Credentials { registry, source } => ("credentials", json!({ "registry": registry, "source": source })),
         Event::Retrying { id, error, pause, .. } => {
             ("retrying", json!({ "id": id, "error": error, "seconds": pause.as_secs_f64() }))

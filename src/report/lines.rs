@@ -6,6 +6,7 @@ use annotate_snippets::Level;
 use anstyle::{AnsiColor, Style};
 
 use super::snippet::snippet;
+use super::verified;
 use crate::event::Event;
 use crate::image::Digest;
 use crate::platform::Platform;
@@ -21,6 +22,9 @@ pub(super) const HELP: Style = AnsiColor::BrightCyan.on_default().bold();
 pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
     let (verb, text) = match event {
         Event::Warning { .. } | Event::Advice { .. } | Event::UnreadTable { .. } => return notice(event),
+        Event::SignedBy { signer, certificate } => {
+            return Some(in_columns(&verified::signer(signer, certificate.as_deref())));
+        }
         // Cargo's text, with its colors.
         Event::CargoSaid { line } => return Some(line.clone()),
         Event::CargoBegun
@@ -87,7 +91,7 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
             ("Validated", format!("{image} ({blobs} {}, {})", plural(*blobs, "blob"), size(*bytes)))
         }
         Event::Signed { .. } | Event::Attached { .. } => attached(event),
-        Event::Verified { image, digest, said } => ("Verified", format!("{image} {digest}: {}", said.join(", "))),
+        Event::Verified { image, digest, said } => verified::verified(image, digest, said),
         Event::Retrying { attempt: Some((number, most)), is_told: true, pause, .. } => {
             ("Retrying", format!("in {:.1}s: the same again (attempt {number} of {most})", pause.as_secs_f64()))
         }
@@ -111,7 +115,13 @@ pub fn line(event: &Event, elapsed: Duration) -> Option<String> {
             ("Finished", format!("{name} for {} ({size}) in {seconds:.2}s", list(&platforms)))
         }
     };
-    Some(format!("{} {}", verb_column(verb), sanitize(&text)))
+    Some(in_columns(&[(verb, text)]))
+}
+
+/// Returns lines of a verb and a text each.
+fn in_columns(lines: &[(&str, String)]) -> String {
+    let lines = lines.iter().map(|(verb, text)| format!("{} {}", verb_column(verb), sanitize(text)));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Returns the line of an image that is put on a new base.

@@ -40,6 +40,7 @@ mod snippet;
 mod stdout;
 mod tested;
 mod tree;
+mod verified;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -51,7 +52,7 @@ use miette::Report;
 use crate::cli::{MessageFormat, TalkArgs};
 use crate::compare::difference::ImageDifference;
 use crate::error::{CargoFailed, NoCCompiler, NoLibrary, OwnAllocator};
-use crate::event::{Event, ImageVerdicts, PlannedPush, PrunedRepository, Question, Verdict};
+use crate::event::{Event, ImageVerdicts, PlannedPush, PrunedRepository, Question, Verdict, VerifiedImage};
 use crate::image::Digest;
 use crate::inspect::base_pins::{CheckedBases, PinState};
 use crate::inspect::packages::SbomPackage;
@@ -196,6 +197,11 @@ impl Reporter {
             self.results(&problems.iter().map(image::problem).collect::<Vec<_>>())
         };
         self.counted(printed, problems.len())
+    }
+
+    /// Prints what was verified of an image: its name, or JSON.
+    pub fn verified(&self, found: &VerifiedImage, json: bool) -> ExitCode {
+        if json { self.text(&image::json(&found.json())) } else { self.results(std::slice::from_ref(&found.image)) }
     }
 
     /// Prints what is used for a registry, as lines or as JSON. Returns failure if it has not answered.

@@ -11,6 +11,8 @@ pub(crate) struct StarterTable<'a> {
     pub binaries: &'a [&'a str],
     /// The key `repository`, or `None` if the workspace has one.
     pub repository: Option<StarterRepository>,
+    /// The short name of who signs the base, if that is known.
+    pub base_signer: Option<&'a str>,
     /// The binaries of the image, if it is ambiguous which are meant.
     pub bins: &'a [&'a str],
     /// Whether CI pushes the image: with tags for the commit and for git's tag.
@@ -45,6 +47,12 @@ impl StarterTable<'_> {
                 format!("# repository = {}", quoted(&format!("ghcr.io/OWNER/{}", self.image))),
             ),
             None => {}
+        }
+        if let Some(signer) = self.base_signer {
+            add(
+                "Accept the base only if its builders have signed it. This asks sigstore.dev once for each base.",
+                format!("# base-verify = {}", quoted(signer)),
+            );
         }
         if self.has_ci {
             add(
@@ -95,6 +103,7 @@ mod tests {
         image: "hello",
         binaries: &["a", "b"],
         repository: None,
+        base_signer: None,
         bins: &["a", "b"],
         has_ci: false,
         folders: &[],

@@ -8,6 +8,7 @@ use oci_spec::image::Descriptor;
 use crate::error::help_of;
 use crate::image::digest::Mismatch;
 use crate::image::layer::decompress::DecompressError;
+use crate::image::manifest::ManifestError;
 
 /// The error of content or a tag that a store does not have.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -36,6 +37,20 @@ impl Diagnostic for ReadError {
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         help_of(&self.0)
     }
+}
+
+/// The error of a document above [`MAX_DOCUMENT_BYTES`](super::MAX_DOCUMENT_BYTES).
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("its {0} bytes exceed the limit of {limit}", limit = super::MAX_DOCUMENT_BYTES)]
+pub(crate) struct TooLarge(pub u64);
+
+/// Returns whether it is the content itself that is wrong, not the way to it: it is missing, too large, no manifest, or not
+/// what its descriptor says.
+pub(crate) fn is_of_content(error: &Report) -> bool {
+    mismatch(error).is_some()
+        || error.downcast_ref::<Missing>().is_some()
+        || error.downcast_ref::<TooLarge>().is_some()
+        || error.downcast_ref::<ManifestError>().is_some()
 }
 
 /// Returns the report of content that cannot be read.

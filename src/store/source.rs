@@ -2,10 +2,10 @@
 
 use std::io::Read;
 
-use miette::{Report, Result as MietteResult, WrapErr, miette};
+use miette::{Report, Result as MietteResult, WrapErr};
 use oci_spec::image::Descriptor;
 
-use super::error::{ReadError, mismatch};
+use super::error::{ReadError, TooLarge, mismatch};
 use super::reflink::ShareableFile;
 use crate::error::Result;
 use crate::image::digest::VerifyReader;
@@ -106,8 +106,7 @@ pub(crate) fn open<'a>(source: &'a dyn Source, descriptor: &Descriptor) -> Resul
 pub(crate) fn read(source: &dyn Source, descriptor: &Descriptor) -> Result<Vec<u8>> {
     let size = descriptor.size();
     if size > MAX_DOCUMENT_BYTES {
-        let error = miette!("its {size} bytes exceed the limit of {MAX_DOCUMENT_BYTES}");
-        return Err(error.wrap_err(cannot_read(source, descriptor)));
+        return Err(Report::from(TooLarge(size)).wrap_err(cannot_read(source, descriptor)));
     }
     match read_once(source, descriptor) {
         // The bytes may have been corrupted on the way: try again.

@@ -144,7 +144,7 @@ fn only_what_is_signed_is_copied_if_that_is_required() {
     project.oci(&["attach", &image, "Cargo.toml", "--artifact-type", "text/x-notes"]).succeeds();
     let ran = copy(&project, &[&[&image, &*to], &key[..]].concat()).succeeds();
     assert!(
-        ran.stderr.contains("without 1 attachments that the key has not signed, of the types text/x-notes"),
+        ran.stderr.contains("without 1 attachments that this signer has not signed, of the types text/x-notes"),
         "{}",
         ran.stderr
     );

@@ -30,10 +30,8 @@ fn command_lines_in_docs_parse() {
     let mut problems = Vec::new();
     for page in pages() {
         for block in page.blocks() {
-            // `keyless` is for a cargo-oci with that feature, and `text` and `diff` hold no command lines.
-            if ["text", "diff"].contains(&block.info.as_str())
-                || (block.info.contains("keyless") && !cfg!(feature = "keyless"))
-            {
+            // `text` and `diff` hold no command lines.
+            if ["text", "diff"].contains(&block.info.as_str()) {
                 continue;
             }
             for call in cargo_oci_calls(&page.shell(&block)) {
@@ -73,9 +71,7 @@ fn unknown(program: &Command, call: &[String]) -> Option<String> {
         if let Some(flag) = word.strip_prefix("--") {
             let flag = flag.split('=').next().unwrap_or_default();
             let is_known = command.get_arguments().any(|arg| arg.get_long() == Some(flag)) || flag == "help";
-            // A cargo-oci with the feature has it.
-            let is_feature = ["keyless", "signing-config"].contains(&flag);
-            if !is_known && !is_feature {
+            if !is_known {
                 return Some(word.clone());
             }
         } else if let Some(inner) = command.find_subcommand(word) {
@@ -88,7 +84,6 @@ fn unknown(program: &Command, call: &[String]) -> Option<String> {
 }
 
 #[test]
-#[cfg_attr(feature = "keyless", ignore = "the page is of a cargo-oci without that feature")]
 fn commands_page_is_what_the_program_says() {
     let mut page = Page::read(PathBuf::from("docs/commands.md"));
     let text = page.text();

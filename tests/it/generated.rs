@@ -49,10 +49,11 @@ fn proposed(words: &[&str]) -> Vec<String> {
         registered=$(complete -p "$1") && function=${registered##*-F } && function=${function%% *}
         "$function" "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
         printf '%s\n' "${COMPREPLY[@]}""#;
-    // The script is longer than an argument may be.
-    let script = Project::empty("x").file("completions.bash", &completions("bash"));
-    let script_path = script.path("completions.bash");
-    let printed = output(environment::command("bash").args(["--norc", "-c", ask]).arg(script_path).args(words));
+    // A file: it is longer than an argument may be.
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = folder.path().join("completions.bash");
+    std::fs::write(&script, completions("bash")).expect("a file");
+    let printed = output(environment::command("bash").args(["--norc", "-c", ask]).arg(script).args(words));
     printed.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 

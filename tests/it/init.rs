@@ -53,7 +53,9 @@ fn init_appends_repository_of_git_remote() {
                # The container image of this package. `cargo oci schema` lists all keys.\n\
                [package.metadata.oci]\n\
                # `cargo oci push` pushes to this repository.\n\
-               repository = \"ghcr.io/acme/hello\"\n";
+               repository = \"ghcr.io/acme/hello\"\n\
+               # Accept the base only if its builders have signed it. This asks sigstore.dev once for each base.\n\
+               # base-verify = \"distroless\"\n";
     let manifest = read(&project, "Cargo.toml");
     assert!(manifest.ends_with(end), "{manifest}");
     assert_is_planned(&project, &[]);

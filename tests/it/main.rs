@@ -51,6 +51,7 @@ mod init;
 mod inspect;
 #[cfg(target_os = "linux")] // programs are watched in /proc
 mod interrupts;
+mod keyless;
 #[cfg(unix)]
 mod login;
 #[cfg(unix)]

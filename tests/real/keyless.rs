@@ -9,8 +9,8 @@ use crate::support::cosign::{Cosign, gh_verifies};
 use crate::support::process::Ran;
 use crate::support::project::{Call, Project};
 use crate::support::registry::DockerRegistry;
+use crate::support::sigstore::workflow::workflow_token;
 use crate::support::sigstore::{IDENTITY, ISSUER, Sigstore, token};
-use crate::support::workflow::workflow_token;
 
 /// A project, and the services that sign for it.
 struct Scene {
@@ -24,7 +24,7 @@ impl Scene {
     fn new() -> Scene {
         let project = Project::new("hello");
         let (cosign, sigstore) = (Cosign::new(project.root()), Sigstore::start());
-        sigstore.describe(&cosign, project.root());
+        sigstore.describe(project.root());
         Scene { project, cosign, sigstore, registry: DockerRegistry::start() }
     }
 
@@ -88,6 +88,9 @@ fn keyless_signature_verifies_in_cosign_2_format() {
         assert_eq!(verified.status, 0, "{}{}", verified.stdout, verified.stderr);
         assert_ne!(scene.cosign(&command, "somebody@example.org", pinned).status, 0);
     }
+    let who = ["--certificate-identity", IDENTITY, "--certificate-oidc-issuer", ISSUER, "--trusted-root", "root.json"];
+    let required = ["verify", pinned, "--require", "sbom", "--require", "provenance"];
+    scene.project.oci(&[&required[..], &who].concat()).succeeds();
     // An entry of the log is kept for good: there is one for each signature, and none for what is signed.
     let requests = scene.sigstore.requests();
     assert_eq!(requests, 2 * 3 * 3);

@@ -28,7 +28,6 @@ mod image_tests;
 mod index;
 mod inspect;
 mod json;
-#[cfg(feature = "keyless")]
 mod keyless;
 mod lifecycle;
 mod line;

@@ -85,7 +85,12 @@ fn cosign_2_format_verifies_our_signatures() {
             succeeds(&scene.cosign.verifies_as_before(&args));
         }
     }
+    for key in ["own.pub", "cosign.pub"] {
+        let required = ["--require", "sbom", "--require", "provenance", "--require", "vex"];
+        scene.oci(&[&["verify", &scene.image(), "--key", key], &required[..]].concat()).succeeds();
+    }
     scene.oci(&["generate-key", "--output", "other"]).succeeds();
+    scene.oci(&["verify", &scene.image(), "--key", "other.pub"]).fails(1);
     for args in [&["verify"][..], &["verify-attestation", "--type", "slsaprovenance1"]] {
         let image = scene.image();
         let args = [args, &["--key", "other.pub", &image]].concat();
@@ -106,6 +111,8 @@ fn what_cosign_2_format_signs_is_read() {
     let words = scene.sign("cosign.key", &provenance).stderr;
     assert!(words.contains("is already signed") && !words.contains(" Signed "), "{words}");
     assert_eq!((scene.layers("sig"), scene.layers("att")), (1, 1));
+    let verify = ["verify", &scene.image(), "--key", "cosign.pub", "--require", "provenance"];
+    scene.oci(&verify).succeeds();
     // Those of another key come beside them, and both verify.
     scene.sign("own.key", &provenance);
     assert_eq!((scene.layers("sig"), scene.layers("att")), (2, 2));

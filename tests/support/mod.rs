@@ -19,7 +19,6 @@ pub mod recording;
 pub mod referrers;
 pub mod registry;
 pub mod release;
-#[cfg(feature = "keyless")]
 pub mod sigstore;
 pub mod slow;
 pub mod snapshot;
@@ -30,8 +29,6 @@ pub mod tls;
 pub mod token_service;
 pub mod trust;
 pub mod wine;
-#[cfg(feature = "keyless")]
-pub mod workflow;
 
 use std::path::Path;
 

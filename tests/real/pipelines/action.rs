@@ -90,18 +90,6 @@ fn action_compiles_source_without_release() {
     assert!(github.log.contains(" from source: release v0.1.0 has no cargo-oci-0.1.0-"), "{}", github.log);
 }
 
-#[cfg(not(feature = "keyless"))]
-#[test]
-fn action_compiles_what_release_cannot() {
-    let scene = Scene::new("");
-    let (mut github, releases) = (scene.github(), Releases::start());
-    let with = json!({ "version": VERSION, "releases": releases.url(), "registry": "", "keyless": "true" });
-    let outputs = github.action(&with);
-    assert_eq!(outputs["from"], "source");
-    assert!(github.log.contains("cannot sign without a key: its source is compiled"), "{}", github.log);
-    assert!(github.place.installs()[0].ends_with(" --features keyless"), "{:?}", github.place.installs());
-}
-
 #[test]
 fn action_names_repository_unless_it_is_named() {
     let host = "127.0.0.1:5000";

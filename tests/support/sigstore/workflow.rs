@@ -4,7 +4,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use rcgen::{CertificateParams, CustomExtension, SanType};
 use serde_json::{Value, json};
 
 /// Who has given the token.
@@ -52,17 +51,10 @@ pub fn workflow_token(repository: &str) -> String {
     format!("{}.{}.x", part(json!({ "alg": "RS256" })), part(claims))
 }
 
-/// Names the workflow of a token in a certificate, if it is one.
-pub fn name_workflow(claims: &Value, certificate: &mut CertificateParams) {
-    let Some(workflow) = claims["job_workflow_ref"].as_str() else { return };
-    let name = format!("https://github.com/{workflow}").try_into().expect("an address");
-    certificate.subject_alt_names = vec![SanType::URI(name)];
-    for (number, claim, before) in EXTENSIONS {
-        let text = format!("{before}{}", claims[claim].as_str().expect("a claim"));
-        // A UTF8String of less than 128 bytes.
-        let length = u8::try_from(text.len()).ok().filter(|length| *length < 128).expect("a short text");
-        let value = [&[0x0c, length], text.as_bytes()].concat();
-        let oid = [1, 3, 6, 1, 4, 1, 57264, 1, number];
-        certificate.custom_extensions.push(CustomExtension::from_oid_content(&oid, value));
-    }
+/// Returns the URL of the workflow that a token names, and what else a certificate says of it; or `None` for other tokens.
+pub fn named(claims: &Value) -> Option<(String, Vec<(u64, String)>)> {
+    let workflow = claims["job_workflow_ref"].as_str()?;
+    let text = |claim: &str| claims[claim].as_str().expect("a claim");
+    let more = EXTENSIONS.iter().map(|(number, claim, before)| (*number, format!("{before}{}", text(claim))));
+    Some((format!("https://github.com/{workflow}"), more.collect()))
 }

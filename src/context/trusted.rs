@@ -1,0 +1,110 @@
+//! Who must have signed → what it takes to verify that: a key, or the authorities and logs to trust.
+
+use std::time::Duration;
+
+use miette::{Context, miette};
+
+use super::{GlobalContext, key};
+use crate::attest::certificate::CertificateVerifier;
+use crate::attest::trusted_root::{self, TrustMirror, TrustRepository};
+use crate::attest::trusted_signer::TrustedSigner;
+use crate::environment::{TUF_MIRROR, TUF_ROOT};
+use crate::error::{Result, cannot_read};
+use crate::interrupt;
+use crate::reference::SignerReference;
+use crate::registry::service_client;
+
+/// The longest time for the few documents of the repository.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
+/// The folder in the cache.
+const FOLDER: &str = "tuf";
+
+/// Returns who that is, with what is to be trusted now. Whoever signs without a key is known by sigstore's trusted root,
+/// which is fetched; if that fails, a warning says so, and the last one counts.
+///
+/// # Errors
+/// Returns an error if a key, or a file with a trusted root, cannot be used.
+pub(crate) fn current(signer: &SignerReference, context: &GlobalContext) -> Result<TrustedSigner> {
+    let SignerReference::Identity(identity) = signer else { return of_key(signer, context) };
+    let verifier = match &identity.trusted_root {
+        Some(path) => trusted_root::read(path)?,
+        None => fetched(context)?,
+    };
+    Ok(TrustedSigner::Identity((**identity).clone(), verifier))
+}
+
+/// Returns who that is, with what was to be trusted before: without a request, the likeliest first. It is for what was
+/// verified already.
+///
+/// # Errors
+/// Returns an error if a key, or a file with a trusted root, cannot be used.
+pub(crate) fn before<'a>(
+    signer: &'a SignerReference,
+    context: &'a GlobalContext,
+) -> Result<impl Iterator<Item = TrustedSigner> + 'a> {
+    let of = |verifier| match signer {
+        SignerReference::Identity(identity) => Some(TrustedSigner::Identity((**identity).clone(), verifier)),
+        SignerReference::Key(_) => None,
+    };
+    let first = match signer {
+        SignerReference::Identity(identity) => match &identity.trusted_root {
+            Some(path) => of(trusted_root::read(path)?),
+            None if mirror(context)?.is_some() => None,
+            None => of(trusted_root::built_in()?),
+        },
+        SignerReference::Key(_) => Some(of_key(signer, context)?),
+    };
+    let is_fetched = matches!(signer, SignerReference::Identity(identity) if identity.trusted_root.is_none());
+    let last = is_fetched.then(|| repository(context)).transpose()?;
+    let last = last.into_iter().filter_map(move |repository| of(repository.fetched().ok()?));
+    Ok(first.into_iter().chain(last))
+}
+
+fn of_key(signer: &SignerReference, context: &GlobalContext) -> Result<TrustedSigner> {
+    match signer {
+        SignerReference::Key(name) => Ok(TrustedSigner::Key(key::public(name, &context.environment)?)),
+        SignerReference::Identity(_) => Err(miette!("an identity is no key")),
+    }
+}
+
+fn fetched(context: &GlobalContext) -> Result<CertificateVerifier> {
+    let repository = repository(context)?;
+    let is_local = repository.mirror.as_ref().is_some_and(|mirror| mirror.url.starts_with("http://"));
+    let error = match service_client(is_local, FETCH_TIMEOUT).and_then(|client| repository.fetch(client)) {
+        Ok(verifier) => return Ok(verifier),
+        Err(error) if interrupt::is_set() => return Err(error),
+        Err(error) => error,
+    };
+    let (known, what) = match (&repository.mirror, repository.fetched()) {
+        (_, Ok(known)) => (known, "what was fetched before"),
+        // Nobody else's is built in.
+        (Some(mirror), Err(_)) => {
+            return Err(error).wrap_err_with(|| format!("cannot fetch the trusted root of {}", mirror.url));
+        }
+        (None, Err(_)) => (trusted_root::built_in()?, "what was known when it was compiled"),
+    };
+    context.warn_once(format!("cannot fetch sigstore's trusted root: {error}; cargo-oci trusts {what}"));
+    Ok(known)
+}
+
+fn repository(context: &GlobalContext) -> Result<TrustRepository> {
+    let mirror = mirror(context)?;
+    let name = mirror.as_ref().map_or("sigstore.dev".to_owned(), |mirror| {
+        mirror.url.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' }).collect()
+    });
+    Ok(TrustRepository { mirror, folder: context.environment.cache_folder()?.join(FOLDER).join(name) })
+}
+
+/// Returns the repository of another sigstore, if variables name one.
+fn mirror(context: &GlobalContext) -> Result<Option<TrustMirror>> {
+    let Some(url) = context.environment.get(TUF_MIRROR) else { return Ok(None) };
+    let Some(path) = context.environment.get(TUF_ROOT) else {
+        return Err(miette!(
+            help = format!("set {TUF_ROOT} to a root.json that you trust, of the same repository"),
+            "{TUF_MIRROR} is set, but not {TUF_ROOT}"
+        ));
+    };
+    let url = url.to_string_lossy().into_owned();
+    let root = std::fs::read(path).map_err(|error| cannot_read(path.as_ref(), error))?;
+    Ok(Some(TrustMirror { url, root }))
+}
