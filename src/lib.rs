@@ -15,7 +15,7 @@
 //! | pipeline | [`index`](mod@index): images that were built elsewhere → one index · [`rebase`]: an image → the same on a new base · [`copy`]: an image with all that is attached → other places · [`publish`]: images → registries, engines, bundles, signatures · [`build`]: a plan → committed layouts · [`testing`]: images → verdicts of tests · [`prune`]: a repository → what nothing in it needs · [`pins`]: the bases in Cargo.toml → their digests, and what has changed since · [`reproduce`](mod@reproduce): provenance → the same build here, compared |
 //! | context | [`context`]: what a run has once, and what it opens by the name that a user typed |
 //! | workshops | [`compile`]: one cargo run for all targets → binaries · [`base`]: a reference → the image below our layers · [`registry`]: the distribution protocol, as a source and a sink · [`engine`]: programs that run images on this machine · [`assets`]: the key `files` → the entries of a layer · [`bundle`]: layers and config → a runtime bundle · [`attest`]: keys, signatures, SBOMs, provenance · [`report`]: events → words, the only place that prints |
-//! | readers | [`inspect`]: what an image says of itself, as data · [`compare`]: two images → what differs, as data · [`plan`]: arguments, Cargo.toml, environment and git → what will be done · [`filesystem`]: the one tree of files that the layers of an image make · [`starter`]: the table and the CI files that `init` writes |
+//! | readers | [`inspect`]: what an image says of itself, as data · [`compare`]: two images → what differs, as data · [`policy`]: rules, and what is known of an image → the rules that it breaks · [`plan`]: arguments, Cargo.toml, environment and git → what will be done · [`filesystem`]: the one tree of files that the layers of an image make · [`starter`]: the table and the CI files that `init` writes |
 //! | stores | [`store`]: sources, sinks, and the one verb between them · [`event`]: what happened and what was built, as data |
 //! | input | [`cli`]: what was typed · [`config`]: the table in Cargo.toml |
 //! | documents | [`image`]: digests, layers, configs, manifests, indexes |
@@ -72,6 +72,7 @@ mod parallel;
 mod pins;
 pub mod plan;
 mod platform;
+mod policy;
 mod prune;
 mod publish;
 mod rebase;

@@ -66,7 +66,7 @@ struct StatementType {
 }
 
 /// Returns the predicate type of SBOMs of an artifact type, or `None` if the type is not an SBOM.
-pub(super) fn sbom_predicate(artifact_type: &str) -> Option<&'static str> {
+pub(crate) fn sbom_predicate(artifact_type: &str) -> Option<&'static str> {
     SBOMS.iter().find(|(own, _)| *own == artifact_type).map(|(_, predicate_type)| *predicate_type)
 }
 

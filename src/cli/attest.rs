@@ -83,7 +83,7 @@ pub struct SignArgs {
 
 /// The arguments of `cargo oci verify`.
 #[derive(Args, Clone, Debug)]
-#[command(group(ArgGroup::new("verifier").required(true).multiple(true).args(["key", "certificate_identity", "certificate_identity_regexp"])))]
+#[command(group(ArgGroup::new("verifier").required(true).multiple(true).args(["key", "certificate_identity", "certificate_identity_regexp", "policy"])))]
 pub struct VerifyArgs {
     /// A registry reference, the path of a layout or an archive, optionally with `:TAG` or `@DIGEST`, `oci:PATH[:NAME]` or
     /// `oci-archive:PATH[:NAME]`
@@ -95,6 +95,9 @@ pub struct VerifyArgs {
     /// Whom the certificates must name.
     #[command(flatten)]
     pub identity: IdentityArgs,
+    /// Check the rules in this file: who must have signed, sources, bases, licenses, …; see `policy` in the configuration
+    #[arg(long, value_name = "FILE", group = "verifier", value_hint = ValueHint::FilePath)]
+    pub policy: Option<PathBuf>,
     /// Also require that this is attached and signed: sbom, provenance or vex (repeatable)
     #[arg(long, value_name = "WHAT")]
     pub require: Vec<Required>,

@@ -23,9 +23,13 @@ pub struct ManArgs {
     pub folder: PathBuf,
 }
 
-/// The arguments of `cargo oci schema`: none.
+/// The arguments of `cargo oci schema`.
 #[derive(Args, Clone, Debug)]
-pub struct SchemaArgs {}
+pub struct SchemaArgs {
+    /// Print the schema of the files of `verify --policy`
+    #[arg(long)]
+    pub policy: bool,
+}
 
 impl CommandArgs for CompletionsArgs {
     fn talk(&self) -> TalkArgs {

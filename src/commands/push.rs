@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::event::{Event, ImageVerdicts, Verdict};
 use crate::plan::{self, Plan, Request};
 use crate::publish::dry_run::DryRun;
-use crate::publish::{Destinations, check_repositories};
+use crate::publish::{Destinations, check_repositories, policy};
 use crate::reference::Reference;
 use crate::testing::{self, test_built};
 
@@ -45,6 +45,7 @@ pub(crate) fn run(args: &PushArgs, context: &GlobalContext) -> Result<Outcome> {
     }
     let mut built =
         Build { request: Request::new(&build), complete, attach: true, context }.run(check, &destinations)?;
+    policy::check(&built, signer.as_ref(), context)?;
     if args.test {
         test(args, &built, context)?;
     }

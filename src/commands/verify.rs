@@ -1,29 +1,33 @@
 //! `cargo oci verify`: verify the signatures of an image, and what is attached to it.
 
 use miette::{Context, miette};
+use oci_spec::image::Descriptor;
 
 use super::Outcome;
 use crate::attest::verify::Verification;
 use crate::cli::{Required, VerifyArgs};
-use crate::context::GlobalContext;
+use crate::config::Policy;
 use crate::context::image::{OpenImage, reference};
 use crate::context::subject::SignableManifest;
 use crate::context::verify::{ImageVerifier, RequiredSigner, missing};
+use crate::context::{GlobalContext, policy};
 use crate::error::{Result, or_help};
 use crate::event::{Event, VerifiedImage, VerifiedManifest, VerifiedStatement};
 use crate::image::predicate;
-use crate::reference::BaseReference;
+use crate::policy::{PolicyFacts, broken_rules};
+use crate::reference::{BaseReference, SignerReference};
+use crate::store::LimitedSource;
 
 /// Verifies the image that is named; returns its name with the digest that was verified.
 ///
 /// # Errors
-/// Returns an error if who must have signed the image has not, or there is no such image.
+/// Returns an error if who must have signed the image has not, it breaks a rule, or there is no such image.
 pub(crate) fn run(args: &VerifyArgs, context: &GlobalContext) -> Result<Outcome> {
     let reference = reference(&args.image)?;
-    // The arguments are such that somebody is named.
-    let signer = args.signer().ok_or_else(|| miette!(help = "name a key with `--key`", "nobody must have signed"))?;
-    let signer = RequiredSigner::find(&signer, context)?;
-    let verified = verify(args, &reference, &signer, context).map_err(|error| {
+    let policy = args.policy.as_deref().map(Policy::read_file).transpose()?;
+    let signers = signers(args, policy.as_ref())?;
+    let signers = signers.iter().map(|signer| RequiredSigner::find(signer, context)).collect::<Result<Vec<_>>>()?;
+    let verified = verify(args, &reference, &signers, policy.as_ref(), context).map_err(|error| {
         or_help(error, || {
             "do not use the image before you know why: `cargo oci validate` names each blob that is wrong".to_owned()
         })
@@ -31,18 +35,43 @@ pub(crate) fn run(args: &VerifyArgs, context: &GlobalContext) -> Result<Outcome>
     Ok(Outcome::Verified(Box::new(verified.wrap_err_with(|| format!("cannot verify {reference}"))?), args.json))
 }
 
+/// Returns those of whom one must have signed the image.
+fn signers(args: &VerifyArgs, policy: Option<&Policy>) -> Result<Vec<SignerReference>> {
+    let of_policy = policy.map(|policy| policy.signers.clone()).unwrap_or_default();
+    match args.signer() {
+        Some(_) if !of_policy.is_empty() => Err(miette!(
+            help = "leave out `--key` and `--certificate-identity`, or `signers` in the policy",
+            "two say who must have signed: an argument, and the policy"
+        )),
+        Some(signer) => Ok(vec![signer]),
+        None if of_policy.is_empty() => Err(miette!(
+            help = "add `signers` to the policy, or name a key with `--key`",
+            "the policy does not say who must have signed"
+        )),
+        None => Ok(of_policy),
+    }
+}
+
 fn verify(
     args: &VerifyArgs,
     reference: &BaseReference,
-    signer: &RequiredSigner,
+    signers: &[RequiredSigner],
+    policy: Option<&Policy>,
     context: &GlobalContext,
 ) -> Result<VerifiedImage> {
     let image = OpenImage::open(reference, context)?;
     let root = image.root()?;
     let pinned = reference.with_digest(root.digest().as_ref());
-    let found = ImageVerifier { image: &image, signer, name: &pinned }.verify(&root)?;
+    let (signer, found) = signed(&image, &root, &pinned, signers)?;
     let name = signer.reference.to_string();
     let missing = absent(args, &found);
+    let policy_facts = match policy {
+        Some(_) => {
+            let manifests: Vec<_> = found.iter().map(|(manifest, _)| manifest.clone()).collect();
+            policy::facts(&LimitedSource::new(image.source()), &manifests)?
+        }
+        None => PolicyFacts::default(),
+    };
     let manifests = found.into_iter().map(|(manifest, known)| facts(manifest, known)).collect();
     let verified = VerifiedImage { image: pinned, signer: name.clone(), manifests };
     report(&verified, context);
@@ -55,7 +84,31 @@ fn verify(
         }
         context.warn(format!("no {what} is attached to {of}"));
     }
+    if let Some(policy) = policy {
+        let broken = broken_rules(policy, &policy::with_signed(policy_facts, &verified), context.environment.now()?);
+        if !broken.is_empty() {
+            return Err(policy::error(&verified.image, &broken, "use another image, or change the policy"));
+        }
+    }
     Ok(verified)
+}
+
+/// Returns the first of them who has signed the image, and what is known of it.
+fn signed<'a>(
+    image: &OpenImage,
+    root: &Descriptor,
+    name: &str,
+    signers: &'a [RequiredSigner],
+) -> Result<(&'a RequiredSigner, Vec<(SignableManifest, Verification)>)> {
+    let mut errors = Vec::new();
+    for signer in signers {
+        match (ImageVerifier { image, signer, name }).verify(root) {
+            Ok(found) => return Ok((signer, found)),
+            Err(error) if signers.len() == 1 => return Err(error),
+            Err(error) => errors.push(format!("{error}: {}", error.root_cause())),
+        }
+    }
+    Err(miette!("{}", errors.join("\n")))
 }
 
 /// What a signed image should have, and the types of the statements.

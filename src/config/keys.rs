@@ -12,6 +12,7 @@ use super::folder::Folder;
 use super::image_test::ImageTests;
 use super::key::{Flag, Key, KeyDefault, ValueFunctions, Variable};
 use super::labels::Labels;
+use super::policy::Policy;
 use super::port::Port;
 use super::repositories::Repositories;
 use super::sbom::SbomFormats;
@@ -336,6 +337,14 @@ keys! {
         default: KeyDefault::Value(r#""bundle""#),
         example: r#""both""#,
         flag: Some(Flag::declared_elsewhere("signature-format")),
+        variable: None,
+    }
+    policy: Policy {
+        help: "Push only images that keep these rules, as `verify --policy` checks them",
+        name: "policy",
+        default: KeyDefault::None,
+        example: r#"{ bases = ["gcr.io/distroless/*"], deny-crates = ["openssl-sys"] }"#,
+        flag: None,
         variable: None,
     }
     vex: VexPaths {

@@ -7,7 +7,7 @@
 //! | [`section`], `table` | Cargo.toml → tables, and how tables inherit from each other |
 //! | `near_miss` | tables that are almost it, and are not read |
 //! | [`schema`], [`markdown`] | the list of keys as JSON Schema and as documentation |
-//! | [`template`], [`env`], [`port`], [`signal`], [`folder`], [`sbom`], [`text`], `allocator`, `byte_size`, `labels`, `repositories`, `verify`, `vex`, `image_test`, `signature_format`, `attestations`, `expression` | the types of single keys |
+//! | [`template`], [`env`], [`port`], [`signal`], [`folder`], [`sbom`], [`text`], `allocator`, `byte_size`, `labels`, `repositories`, `verify`, `policy`, `vex`, `image_test`, `signature_format`, `attestations`, `expression` | the types of single keys |
 //! | `files`, `pattern` | the rules of the key `files`, and the patterns in them |
 //! | [`check`] | rules that flags and tables share |
 //! | [`document`], `error` | values of TOML, and errors with their position |
@@ -30,7 +30,8 @@ mod labels;
 pub mod markdown;
 mod near_miss;
 pub(crate) mod pattern;
-pub(crate) mod port;
+pub(crate) mod policy;
+mod port;
 mod repositories;
 pub(crate) mod sbom;
 pub mod schema;
@@ -60,6 +61,7 @@ pub use keys::{IMAGES, KEYS, Table};
 pub use labels::Labels;
 pub(crate) use near_miss::near_misses;
 pub(crate) use pattern::{Pattern, PatternRoot};
+pub(crate) use policy::{NamePattern, Policy, RequiredDocument};
 pub(crate) use port::Port;
 pub(crate) use repositories::Repositories;
 pub(crate) use sbom::SbomFormat;

@@ -8,10 +8,21 @@ use serde_json::{Map, Value as Json, json};
 use super::document::as_json;
 use super::key::{Key, KeyDefault};
 use super::keys::{IMAGES, IMAGES_EXAMPLE, IMAGES_HELP, KEYS, Table};
+use super::policy::Policy;
+use super::value::KeyValue;
 
 /// Returns the schema, as indented JSON that ends with a line break.
 pub fn schema() -> String {
     format!("{:#}\n", document())
+}
+
+/// Returns the schema of the files of `verify --policy`, as indented JSON that ends with a line break.
+pub(crate) fn policy_schema() -> String {
+    let mut schema = Policy::schema();
+    schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
+    schema["title"] = json!("cargo-oci policy");
+    schema["description"] = json!("A file for `cargo oci verify --policy`");
+    format!("{schema:#}\n")
 }
 
 /// Returns the schema.

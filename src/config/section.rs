@@ -107,6 +107,7 @@ impl Section {
             table.base = table.base.take().map(|base| base.relative_to(folder));
             table.debug_base = table.debug_base.take().map(|base| base.relative_to(folder));
             table.base_verify = table.base_verify.take().map(|key| key.relative_to(folder));
+            table.policy = table.policy.take().map(|policy| policy.relative_to(folder));
             table.test = table.test.take().map(|tests| tests.relative_to(folder));
             table.vex = table.vex.take().map(|paths| paths.relative_to(folder));
             let rules = table.files.take();

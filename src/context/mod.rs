@@ -9,6 +9,7 @@
 //! | [`key`] | where a key is → the key, with its password |
 //! | [`trusted`] | who must have signed → what it takes to verify that |
 //! | [`verify`] | an image, and who must have signed it → what is known of it |
+//! | [`policy`] | an image, and rules → those that it breaks |
 //! | [`show`] | the name of a registry → what is used for it |
 //! | [`lazy`] | a registry that is connected to with the first request |
 
@@ -18,6 +19,7 @@ pub(crate) mod compare;
 pub(crate) mod image;
 pub(crate) mod key;
 pub(crate) mod lazy;
+pub(crate) mod policy;
 pub(crate) mod show;
 pub(crate) mod subject;
 pub(crate) mod trusted;

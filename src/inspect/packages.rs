@@ -29,6 +29,14 @@ pub struct SbomPackage {
 pub(crate) fn packages(document: &[u8]) -> Result<Vec<SbomPackage>> {
     let json: Value = serde_json::from_slice(document)
         .map_err(|error| miette!(help = "print it as it is, without `--format`", "the SBOM is not JSON: {error}"))?;
+    of_json(&json)
+}
+
+/// Returns the same of an SBOM that is parsed already.
+///
+/// # Errors
+/// Returns an error if the document is neither.
+pub(crate) fn of_json(json: &Value) -> Result<Vec<SbomPackage>> {
     let mut found = BTreeSet::new();
     if json["bomFormat"] == "CycloneDX" {
         add_components(&json["components"], &mut found);

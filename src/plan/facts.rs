@@ -88,6 +88,7 @@ impl Facts<'_> {
             bin_dir,
             debug_base: table.debug_base,
             base_verify: base_verify(&name, &base, table.base_verify)?,
+            policy: table.policy,
             base,
             platforms,
             entrypoint: entrypoint.0,

@@ -10,7 +10,7 @@ use super::allocator::{Advice, many_threads};
 use super::features::Features;
 use super::unit::Unit;
 use crate::config::{
-    Allocator, AttestationPlace, FileRule, Folder, ImageTest, Labels, Port, SbomFormat, Signal, SignatureFormat,
+    Allocator, AttestationPlace, FileRule, Folder, ImageTest, Labels, Policy, Port, SbomFormat, Signal, SignatureFormat,
 };
 use crate::error::Result;
 use crate::image::CompressionOptions;
@@ -47,6 +47,8 @@ pub struct ImagePlan {
     pub debug_base: Option<BaseReference>,
     /// The key that must have signed it.
     pub base_verify: Option<SignerReference>,
+    /// What it must be before it is pushed.
+    pub policy: Option<Policy>,
     /// The platforms.
     pub platforms: Vec<PlatformChoice>,
     /// The program to start and its first arguments.

@@ -8,6 +8,7 @@ pub(crate) mod bundles;
 mod destination;
 pub(crate) mod dry_run;
 pub(crate) mod engines;
+pub(crate) mod policy;
 mod referrers;
 pub(crate) mod sign;
 pub(crate) mod signature_tags;

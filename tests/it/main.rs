@@ -58,6 +58,7 @@ mod login;
 mod odd_bases;
 #[cfg(target_os = "linux")]
 mod personalities;
+mod policy;
 mod push;
 mod reading_back;
 mod rebase;

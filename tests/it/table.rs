@@ -37,7 +37,7 @@ fn label(labels: &Labels) -> String {
     value.map_or_else(String::new, |value| format!("{{ a = {value} }}"))
 }
 
-const ALL: [Key; 35] = [
+const ALL: [Key; 36] = [
     Key {
         name: "base",
         default: r#""gcr.io/distroless/static-debian13:nonroot""#,
@@ -312,6 +312,17 @@ const ALL: [Key; 35] = [
         // Of commands that sign.
         flags: None,
         planned: |image| format!("\"{}\"", image.signature_format),
+    },
+    Key {
+        name: "policy",
+        default: "",
+        tables: ["{ max-age = \"1d\" }", "{ max-age = \"2w\" }", "{ max-age = \"3h\" }"],
+        variable: None,
+        flags: None,
+        planned: |image| {
+            let age = image.policy.as_ref().and_then(|policy| policy.max_age.as_ref());
+            age.map_or_else(String::new, |age| format!("{{ max-age = \"{}\" }}", age.text))
+        },
     },
     Key {
         name: "vex",
