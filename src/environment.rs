@@ -14,8 +14,7 @@ use miette::miette;
 
 use crate::error::Result;
 
-/// Variables that hold a credential for the registry that is pushed to. Programs that are started, such as cargo with the
-/// build scripts of all dependencies, do not see them.
+/// Variables that hold a credential for the registry that is pushed to.
 pub const REGISTRY_VARIABLES: [&str; 3] =
     ["CARGO_OCI_REGISTRY_TOKEN", "CARGO_OCI_REGISTRY_USERNAME", "CARGO_OCI_REGISTRY_PASSWORD"];
 
@@ -30,6 +29,23 @@ pub const IDENTITY_TOKEN: &str = "SIGSTORE_ID_TOKEN";
 pub const TUF_MIRROR: &str = "TUF_MIRROR";
 /// The variable with the file of the first root of that repository, as in cosign.
 pub const TUF_ROOT: &str = "TUF_ROOT_JSON";
+
+/// Variables of CI services with credentials for registries of images, and with what a job proves its identity by. Cargo needs
+/// none of them.
+const CI_SECRETS: [&str; 4] = [
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "BUILDKITE_AGENT_ACCESS_TOKEN",
+    "CI_DEPENDENCY_PROXY_PASSWORD",
+    "CI_REGISTRY_PASSWORD",
+];
+
+/// Keeps other processes of the same user, such as build scripts, from reading the memory and the environment variables of this
+/// one, on Linux. Root can still read them where it may trace processes. Programs that are started are as they would be otherwise.
+pub fn hide_this_process() {
+    // A kernel that knows no such setting, or a sandbox that forbids it, leaves all as it was.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+}
 
 /// Returns whether a variable holds a secret, by its name.
 pub fn is_secret(variable: &str) -> bool {
@@ -60,13 +76,20 @@ impl Environment {
         let _ = self.0.key.set(variable.to_owned());
     }
 
-    /// Removes [`REGISTRY_VARIABLES`], [`DOCKER_AUTH_CONFIG`], the signing key, its password and [`IDENTITY_TOKEN`] from the environment of a program
-    /// that is about to be started.
-    pub fn without_credentials(&self, command: &mut Command) {
+    /// Returns a command for a program that does not see the variables with credentials: those for registries, the signing key,
+    /// its password, and what proves an identity. Whatever it starts, such as cargo the build scripts of all dependencies, does not
+    /// see them either. Every program is started by such a command.
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        self.without_credentials(&mut command);
+        command
+    }
+
+    /// Removes the same variables from the environment of a program that is about to be started.
+    pub(crate) fn without_credentials(&self, command: &mut Command) {
         let key = self.0.key.get().map(String::as_str);
-        for variable in
-            REGISTRY_VARIABLES.into_iter().chain([DOCKER_AUTH_CONFIG, KEY_PASSWORD, IDENTITY_TOKEN]).chain(key)
-        {
+        let own = [DOCKER_AUTH_CONFIG, KEY_PASSWORD, IDENTITY_TOKEN];
+        for variable in REGISTRY_VARIABLES.into_iter().chain(own).chain(CI_SECRETS).chain(key) {
             command.env_remove(variable);
         }
     }
@@ -127,6 +150,11 @@ impl Environment {
     /// Returns the value of a variable, which may be empty, or `None` if it is not set.
     pub fn value(&self, key: &str) -> Option<&OsStr> {
         self.0.values.get(OsStr::new(key)).map(OsString::as_os_str)
+    }
+
+    /// Returns all variables, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.0.values.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
 
     /// Returns whether a variable is set, also to an empty value.

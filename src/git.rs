@@ -208,12 +208,11 @@ fn run(folder: &Path, environment: &Environment, args: &[&str]) -> io::Result<Ou
 }
 
 fn command(folder: &Path, environment: &Environment, args: &[&str]) -> Command {
-    let mut git = Command::new("git");
+    // A repository may name programs that git runs.
+    let mut git = environment.command("git");
     for variable in LOCATION_VARIABLES {
         git.env_remove(variable);
     }
-    // A repository may name programs that git runs.
-    environment.without_credentials(&mut git);
     // The commands only read: take no locks. Messages are quoted in messages of ours.
     git.env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C").arg("-C").arg(folder).args(args);
     git.stdin(Stdio::null()).stdout(Stdio::piped());

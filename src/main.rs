@@ -6,7 +6,7 @@ use cargo_oci::cli::{MessageFormat, TalkArgs, arguments, explain};
 use cargo_oci::commands::{self, Cli};
 use cargo_oci::compile::tools::as_tool;
 use cargo_oci::context::GlobalContext;
-use cargo_oci::environment::Environment;
+use cargo_oci::environment::{Environment, hide_this_process};
 use cargo_oci::report::Reporter;
 use clap::Parser;
 
@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         let reporter = Reporter::new(&TalkArgs::default(), MessageFormat::Human);
         return result.unwrap_or_else(|error| reporter.error(&error));
     }
+    hide_this_process();
     let typed = arguments(typed.into_iter());
     let command = Cli::try_parse_from(&typed).unwrap_or_else(|error| explain(error, &typed).exit()).command;
     let reporter = Reporter::new(&command.talk(), command.message_format());

@@ -32,9 +32,34 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Returns a text whose URLs are without user and password.
+pub(crate) fn without_user_info(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| "/?# \t\"'".contains(c)).unwrap_or(part.len());
+        let host = part[..end].rfind('@').map_or(0, |at| at + 1);
+        shown.push_str("://");
+        shown.push_str(&part[host..]);
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn user_info_is_removed_from_urls() {
+        for (text, shown) in [
+            ("https://me:a@b@example.org/x@y", "https://example.org/x@y"),
+            ("git+ssh://git@a/b https://t@c", "git+ssh://a/b https://c"),
+            ("a@b", "a@b"),
+            ("https://example.org", "https://example.org"),
+        ] {
+            assert_eq!(without_user_info(text), shown);
+        }
+    }
 
     #[test]
     fn secret_debug_prints_no_text() {

@@ -51,8 +51,7 @@ fn conformance_vectors_are_accepted_and_refused() {
     for vector in &vectors {
         let name = vector.file_name().expect("a name").to_string_lossy();
         match (verify(vector), name.ends_with("_fail")) {
-            (Ok(()), false) => {}
-            (Err(error), true) => println!("{name}: {error}"),
+            (Ok(()), false) | (Err(_), true) => {}
             (Ok(()), true) => problems.push(format!("{name}: accepted")),
             (Err(error), false) => problems.push(format!("{name}: {error}")),
         }

@@ -36,7 +36,7 @@ struct ShortLivedKey {
 }
 
 impl ShortLivedKey {
-    fn new(key: SigningKey) -> Box<dyn SigningKeyPair> {
+    fn boxed(key: SigningKey) -> Box<dyn SigningKeyPair> {
         let public = key.verifying_key().to_sec1_point(false).as_bytes().to_vec();
         Box::new(ShortLivedKey { key, public })
     }
@@ -103,12 +103,12 @@ impl CryptoProvider for Ring {
             return Err(Error::UnsupportedAlgorithm(format!("keys of the kind {algorithm:?}")));
         }
         let key = SigningKey::try_generate();
-        key.map(ShortLivedKey::new).map_err(|error| Error::KeyGeneration(format!("no random numbers: {error}")))
+        key.map(ShortLivedKey::boxed).map_err(|error| Error::KeyGeneration(format!("no random numbers: {error}")))
     }
 
     fn key_pair_from_pkcs8_der(&self, key: &[u8]) -> Result<Box<dyn SigningKeyPair>> {
         let key = SigningKey::from_pkcs8_der(key);
-        key.map(ShortLivedKey::new).map_err(|error| Error::InvalidKeyFormat(error.to_string()))
+        key.map(ShortLivedKey::boxed).map_err(|error| Error::InvalidKeyFormat(error.to_string()))
     }
 }
 

@@ -20,7 +20,7 @@
 //! | [`certificate`], `certificate_error`, [`trusted_root`] | what was signed without a key, and the authorities and logs to trust |
 //! | `keyless` | keyless signing |
 //! | `crypto` | what sigstore's crates compute with |
-//! | [`sign`], [`mod@verify`] | signed statements as referrers |
+//! | [`sign`], [`mod@verify`], `same_json` | signed statements as referrers |
 //! | [`simple_signing`], [`signature_tag`], [`tag_signer`], `tag_evidence` | the payload that cosign 2 signs, the tags it keeps signatures under, and who signs for them |
 //!
 //! Where an image is stored does not matter here: see [`Referrers`](crate::store::Referrers).
@@ -45,6 +45,7 @@ pub(crate) mod pem;
 pub(crate) mod provenance;
 pub(crate) mod recorded;
 pub(crate) mod referrer;
+mod same_json;
 pub(crate) mod sbom;
 mod secretbox;
 pub(crate) mod sign;

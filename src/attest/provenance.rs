@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::base::ResolvedBase;
 use super::sbom::purl::Purl;
 use super::statement::Statement;
+use crate::config::Labels;
 use crate::image::config::Settings;
 use crate::image::{Digest, predicate};
 use crate::plan::allocator::AllocatorCrate;
@@ -22,6 +23,12 @@ const INDEX_TYPE: &str = "urn:cargo-oci:index:1";
 const REBASE_TYPE: &str = "urn:cargo-oci:rebase:1";
 /// The parameter with the settings of the config.
 const SETTINGS: &str = "settings";
+/// The parameters that are there only if they are not as by default.
+const ANNOTATIONS: &str = "annotations";
+const FILES: &str = "files";
+pub(super) const AUDITABLE: &str = "auditable";
+const NO_INDEX: &str = "noIndex";
+pub(super) const KEEPS_PATHS: &str = "noRemapPathPrefix";
 /// The parameter of a rebase with those of the build.
 const BUILD: &str = "build";
 /// The builder: this program, whoever runs it.
@@ -52,6 +59,18 @@ pub(crate) struct BuildParameters {
     pub prebuilt: Vec<String>,
     /// What the config sets, without what names the base.
     pub settings: Settings,
+    /// The annotations, unless they are the labels of the settings.
+    pub annotations: Option<Labels>,
+    /// The rules for files, as they are written.
+    pub files: Vec<Value>,
+    /// Whether the list of crates is embedded into binaries, if that is not as by default.
+    pub auditable: Option<bool>,
+    /// Whether there is no index.
+    pub no_index: bool,
+    /// Whether binaries keep the paths of the machine.
+    pub keeps_paths: bool,
+    /// What was chosen for the compilation in other ways: compiler flags, cargo's configuration, variables.
+    pub compilation: Map<String, Value>,
 }
 
 /// The resolved inputs of the build.
@@ -65,6 +84,8 @@ pub(crate) struct Dependencies<'a> {
     pub lock: Option<&'a Digest>,
     /// The crate with the sources of the allocator.
     pub allocator: Option<&'a AllocatorCrate>,
+    /// The binaries that were compiled elsewhere, by name and platform.
+    pub prebuilt: &'a [(String, Digest)],
     /// The toolchain.
     pub tools: &'a [Release],
 }
@@ -227,6 +248,15 @@ fn external_parameters(parameters: &BuildParameters) -> Value {
         ("prebuilt", &parameters.prebuilt),
     ];
     all.insert(SETTINGS.to_owned(), json!(parameters.settings));
+    let others = [
+        (ANNOTATIONS, parameters.annotations.as_ref().map(|annotations| json!(annotations))),
+        (FILES, (!parameters.files.is_empty()).then(|| json!(parameters.files))),
+        (AUDITABLE, parameters.auditable.map(Value::from)),
+        (NO_INDEX, parameters.no_index.then_some(Value::Bool(true))),
+        (KEEPS_PATHS, parameters.keeps_paths.then_some(Value::Bool(true))),
+    ];
+    all.extend(others.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    all.extend(parameters.compilation.clone());
     all.extend(lists.into_iter().filter(|(_, list)| !list.is_empty()).map(|(key, list)| (key.to_owned(), json!(list))));
     Value::Object(all)
 }
@@ -257,6 +287,9 @@ fn resolved_dependencies(dependencies: &Dependencies) -> Vec<Value> {
     if let Some(allocator) = dependencies.allocator {
         let uri = Purl::new("cargo", allocator.name).version(allocator.version).text();
         all.push(json!({ "name": allocator.name, "uri": uri, "digest": { "sha256": allocator.checksum } }));
+    }
+    for (name, digest) in dependencies.prebuilt {
+        all.push(json!({ "name": name, "digest": digest_set(digest), "annotations": { "prebuilt": true } }));
     }
     for tool in dependencies.tools {
         let uri = Purl::new("generic", &tool.program).version(&tool.version).text();
@@ -304,6 +337,7 @@ mod tests {
             commit: Some(SourceCommit { repository: Some("https://example.org/x"), sha: "abc", is_dirty: true }),
             lock: Some(&digest),
             allocator: AllocatorCrate::of(Allocator::Mimalloc),
+            prebuilt: &[("x linux/amd64".to_owned(), digest.clone())],
             tools: &[Release { program, version, text: "rustc 1.96.0 (x)".to_owned() }],
         };
         let all = resolved_dependencies(&found);
@@ -315,7 +349,11 @@ mod tests {
                 "name": "source", "uri": "git+https://example.org/x", "digest": { "gitCommit": "abc" }, "annotations": { "dirty": true },
             })
         );
-        assert_eq!((&all[2]["name"], &all[4]["uri"]), (&json!("Cargo.lock"), &json!("pkg:generic/rustc@1.96.0")));
+        assert_eq!((&all[2]["name"], &all[5]["uri"]), (&json!("Cargo.lock"), &json!("pkg:generic/rustc@1.96.0")));
         assert_eq!(all[3]["uri"], json!("pkg:cargo/libmimalloc-sys@0.1.49"));
+        assert_eq!(
+            (&all[4]["name"], &all[4]["digest"]),
+            (&json!("x linux/amd64"), &json!({ "sha256": digest.digest() }))
+        );
     }
 }

@@ -1,9 +1,9 @@
 //! What the provenance of an image says of its build.
 
 use miette::miette;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::provenance::BUILD_TYPE;
+use super::provenance::{AUDITABLE, BUILD_TYPE, KEEPS_PATHS};
 use super::statement::Statement;
 use crate::error::Result;
 
@@ -34,6 +34,12 @@ pub(crate) struct RecordedBuild {
     pub allocator: Option<String>,
     /// The platforms with prebuilt binaries.
     pub prebuilt: Vec<String>,
+    /// Whether the list of crates is embedded into binaries, if that is not as by default.
+    pub auditable: Option<bool>,
+    /// Whether binaries keep the paths of the machine.
+    pub keeps_paths: bool,
+    /// All parameters, by name.
+    pub parameters: Map<String, Value>,
     /// The commit.
     pub commit: Option<String>,
     /// Whether files differed from the commit.
@@ -93,6 +99,9 @@ impl RecordedBuild {
             compression: text(&chosen["compression"]).unwrap_or_default(),
             allocator: text(&chosen["allocator"]),
             prebuilt: texts(&chosen["prebuilt"]),
+            auditable: chosen[AUDITABLE].as_bool(),
+            keeps_paths: chosen[KEEPS_PATHS] == true,
+            parameters: chosen.as_object().cloned().unwrap_or_default(),
             commit: input("source").and_then(|source| text(&source["digest"]["gitCommit"])),
             is_dirty: input("source").is_some_and(|source| source["annotations"]["dirty"] == true),
             lock: digest("Cargo.lock"),
@@ -149,6 +158,7 @@ mod tests {
             commit: Some(SourceCommit { repository: None, sha: "abc", is_dirty: true }),
             lock: Some(&digest),
             allocator: None,
+            prebuilt: &[],
             tools: &[Release { program, version, text }],
         };
         let parameters = BuildParameters {

@@ -80,7 +80,7 @@ impl IdentityBundle {
             )
         })?;
         let log = entry["logId"]["keyId"].as_str().and_then(decode).ok_or_else(|| lacks("log"))?;
-        let log = log.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        let log = log.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         let rekor_bundle = json!({
             "SignedEntryTimestamp": promise,
             "Payload": {

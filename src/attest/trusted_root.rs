@@ -33,7 +33,7 @@ impl TrustRepository {
     /// # Errors
     /// Returns an error if it cannot be reached, or something in it is not signed as its root demands.
     pub(crate) fn fetch(&self, client: reqwest::Client) -> Result<CertificateVerifier> {
-        self.load(self.config().with_http_client(client))
+        load(self.config().with_http_client(client))
     }
 
     /// Returns what it said when it was fetched last, without a request.
@@ -41,7 +41,7 @@ impl TrustRepository {
     /// # Errors
     /// Returns an error if it was never fetched, or what it said has expired.
     pub(crate) fn fetched(&self) -> Result<CertificateVerifier> {
-        self.load(self.config().offline())
+        load(self.config().offline())
     }
 
     fn config(&self) -> TufConfig {
@@ -51,14 +51,14 @@ impl TrustRepository {
         };
         config.with_cache_dir(self.folder.clone())
     }
+}
 
-    fn load(&self, config: TufConfig) -> Result<CertificateVerifier> {
-        super::crypto::install();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().into_diagnostic()?;
-        let root = runtime
-            .block_on(until_interrupted(async { TrustedRoot::from_tuf(config).await.map_err(Report::from_err) }))?;
-        CertificateVerifier::new(&root)
-    }
+fn load(config: TufConfig) -> Result<CertificateVerifier> {
+    super::crypto::install();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().into_diagnostic()?;
+    let root =
+        runtime.block_on(until_interrupted(async { TrustedRoot::from_tuf(config).await.map_err(Report::from_err) }))?;
+    CertificateVerifier::new(&root)
 }
 
 /// Returns what sigstore.dev said when this version of its library was made.

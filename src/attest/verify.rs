@@ -9,10 +9,10 @@ use std::io;
 use miette::{Context, Report, miette};
 use oci_spec::image::Descriptor;
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::bundle::BUNDLE;
 use super::referrer::ReferrerManifest;
+use super::same_json;
 use super::signature_tag::TaggedSignature;
 use super::statement::{IN_TOTO, Statement};
 use super::trusted_signer::{SignedStatement, TrustedSigner};
@@ -20,7 +20,7 @@ use crate::config::sbom::SPDX_AS_TEXT;
 use crate::error::Result;
 use crate::event::{RejectedReferrer, UnsignedDocument};
 use crate::image::{Digest, predicate};
-use crate::parallel::{FEW, MANY, each};
+use crate::parallel::{FEW, MANY, each, each_of};
 use crate::reference::SignerReference;
 use crate::store::error::{is_of_content, read_error};
 use crate::store::{MAX_DOCUMENT_BYTES, Missing, Source, open, read};
@@ -45,6 +45,9 @@ pub(crate) struct Verification {
     /// The manifests that hold only what is signed as it must be: bundles, and documents that equal a signed statement.
     pub signed: Vec<Digest>,
 }
+
+/// The most bytes of a bundle that is read beside others.
+const SMALL_BUNDLE: u64 = 64 << 10;
 
 /// A listed referrer of the subject.
 struct ListedReferrer {
@@ -148,13 +151,8 @@ impl Verification {
                 _ => return Ok(None),
             },
         };
-        // Only what may equal something that is signed is worth the memory of its values.
-        if !self.has_statement(predicate_type) {
-            return Ok(unsigned(predicate_type, false));
-        }
-        let json: Option<Value> = serde_json::from_slice(&bytes).ok();
-        let own = json.map(|mut json| if is_statement { json["predicate"].take() } else { json });
-        let is_signed = own.is_some_and(|own| self.statements_of(predicate_type).any(|said| said.predicate == own));
+        let is_same = if is_statement { same_json::has_predicate } else { same_json::is_same };
+        let is_signed = self.statements_of(predicate_type).any(|said| is_same(&bytes, &said.predicate));
         Ok(unsigned(predicate_type, is_signed))
     }
 
@@ -216,10 +214,13 @@ fn verify_bundles(
     signer: &TrustedSigner,
 ) -> Result<()> {
     let contents = each_digest(found.iter().flat_map(|found| &found.bundles));
-    let verified = each(&contents, FEW, |content| {
+    // What is read of a large one may need many times its size: one at a time.
+    let (small, large): (Vec<_>, Vec<_>) = contents.into_iter().partition(|content| content.size() <= SMALL_BUNDLE);
+    let verified = each_of(&[(&small, FEW), (&large, 1)], |content| {
         let bundle = readable(read(source, content)).wrap_err_with(|| unusable(content.digest(), subject))?;
         Ok(bundle.map(|bundle| signer.verify(bundle, subject)))
     })?;
+    let contents = [small, large].concat();
     for manifest in found.iter().filter(|manifest| !manifest.bundles.is_empty()) {
         let mut is_signed = manifest.documents.is_empty();
         for bundle in &manifest.bundles {
@@ -266,8 +267,7 @@ fn check_documents(
             copies.push((manifest, at));
         }
     }
-    // Two of them in memory at a time.
-    let checked = each(&documents, 2, |(manifest, content)| {
+    let checked = each(&documents, FEW, |(manifest, content)| {
         readable(verification.document(source, manifest, content)).wrap_err_with(|| unusable(&manifest.digest, subject))
     })?;
     for (manifest, at) in copies {

@@ -38,6 +38,8 @@ pub(crate) struct Inputs<'a> {
     cache: &'a Cache,
     /// The releases of rustc and cargo; empty if all binaries are prebuilt.
     pub tools: Vec<Release>,
+    /// The toolchain; `None` if all binaries are prebuilt.
+    pub toolchain: Option<&'a Toolchain>,
     /// The text of Cargo.lock.
     lock: String,
     /// The crates of a unit.
@@ -69,12 +71,12 @@ impl<'a> Inputs<'a> {
     pub(crate) fn find(
         plan: &'a Plan,
         cache: &'a Arc<Cache>,
-        toolchain: Option<&Toolchain>,
+        toolchain: Option<&'a Toolchain>,
         images: &[ImageTargets],
         attach: bool,
     ) -> Result<Inputs<'a>> {
         let lock = fs::read_to_string(&plan.compile.lock).unwrap_or_default();
-        let mut inputs = Inputs { plan, cache, tools: Vec::new(), lock, crates: HashMap::new() };
+        let mut inputs = Inputs { plan, cache, tools: Vec::new(), toolchain, lock, crates: HashMap::new() };
         let mut wanted = Vec::new();
         for ImageTargets { plan: image, targets } in images {
             for target in *targets {
@@ -154,8 +156,8 @@ impl<'a> Inputs<'a> {
         let (rustc, cargo) = (toolchain.compiler(), release::cargo(environment, toolchain));
         let asked = [(rustc.as_deref(), toolchain.compiler_name()), (cargo.as_deref(), environment.cargo())];
         let ask = |(file, name): &(Option<&Path>, &std::ffi::OsStr)| match file {
-            Some(file) => self.while_same(file, "release", || release::ask(name)),
-            None => release::ask(name),
+            Some(file) => self.while_same(file, "release", || release::ask(name, environment)),
+            None => release::ask(name, environment),
         };
         each(&asked, asked.len(), ask)
     }

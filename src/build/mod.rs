@@ -12,6 +12,7 @@
 //! | `files`, `layers` | the key `files` and binaries → layers, reused if nothing has changed |
 //! | `image`, `settings` | layers and base → config, manifest, index |
 //! | [`inputs`], `auditable` | what binaries are built from: crates, toolchain, Cargo.lock |
+//! | [`parameters`] | what the user has chosen, for provenance |
 //! | [`referrers`] | SBOMs and provenance, attached in the layout |
 //! | `budget` | the key `max-size` |
 //! | `outputs` | a finished layout → other places and forms |
@@ -29,6 +30,7 @@ pub(crate) mod inputs;
 mod job;
 mod layers;
 pub(crate) mod outputs;
+pub(crate) mod parameters;
 mod pending;
 mod pipeline;
 pub(crate) mod referrers;

@@ -162,14 +162,14 @@ impl Pipeline<'_> {
     }
 
     /// Compiles, pulls bases and makes layers at the same time. Returns the inputs if they were needed for it.
-    fn compile_and_pull(
-        &self,
+    fn compile_and_pull<'s>(
+        &'s self,
         jobs: &[ImageJob],
         bases: &mut Bases,
         binaries: &Binaries,
-        toolchain: Option<&Toolchain>,
+        toolchain: Option<&'s Toolchain>,
         hooks: &dyn Hooks,
-    ) -> Result<(Compiled, Option<Inputs<'_>>)> {
+    ) -> Result<(Compiled, Option<Inputs<'s>>)> {
         let work = Scope::new();
         let (complete, layers) = mpsc::channel();
         let layers = Mutex::new(layers);
@@ -205,13 +205,13 @@ impl Pipeline<'_> {
 
     /// Builds all binaries. If they embed the list of their crates, cargo is asked for it when it has built the first: before
     /// that, it may have crates to download, and holds the lock.
-    fn compile(
-        &self,
+    fn compile<'s>(
+        &'s self,
         jobs: &[ImageJob],
         binaries: &Binaries,
-        toolchain: Option<&Toolchain>,
+        toolchain: Option<&'s Toolchain>,
         pending: &PendingLayers,
-    ) -> Result<(Compiled, Option<Inputs<'_>>)> {
+    ) -> Result<(Compiled, Option<Inputs<'s>>)> {
         let listener = self.context.listener;
         if !Auditable::is_wanted(self.plan, toolchain.is_some()) {
             let compiled = binaries.make(jobs, toolchain, &|binary| pending.arrived(binary), listener)?;
@@ -232,7 +232,7 @@ impl Pipeline<'_> {
         Ok((compiled, Some(inputs)))
     }
 
-    fn inputs(&self, jobs: &[ImageJob], toolchain: Option<&Toolchain>) -> Result<Inputs<'_>> {
+    fn inputs<'s>(&'s self, jobs: &[ImageJob], toolchain: Option<&'s Toolchain>) -> Result<Inputs<'s>> {
         let images: Vec<_> = jobs.iter().map(|job| ImageTargets { plan: job.plan, targets: &job.targets }).collect();
         Inputs::find(self.plan, &self.cache, toolchain, &images, self.attach)
     }

@@ -4,11 +4,11 @@ use miette::{IntoDiagnostic, miette};
 use oci_spec::image::Descriptor;
 
 use super::inputs::Inputs;
-use super::settings::own_settings;
+use super::parameters::ChosenBuild;
 use crate::attest::Statement;
 use crate::attest::base::ResolvedBase;
 use crate::attest::document::{AttachedDocument, StoredDocument};
-use crate::attest::provenance::{BuildParameters, Dependencies, SourceCommit, provenance};
+use crate::attest::provenance::{Dependencies, SourceCommit, provenance};
 use crate::attest::sbom::Bom;
 use crate::attest::sbom::contents::{ImageContents, ProgramFile, SbomSubject, of_index};
 use crate::attest::statement::IN_TOTO;
@@ -24,9 +24,7 @@ use crate::image::{Digest, predicate};
 use crate::parallel::{FEW, each};
 use crate::plan::{ImagePlan, Plan};
 use crate::platform::{Platform, Target};
-use crate::reference::BaseReference;
 use crate::store::{LayoutWriter, Memory};
-use crate::unique::each_once;
 
 /// Makes the SBOMs and the provenance of an image, and reads its VEX documents.
 pub(crate) struct Attachments<'a> {
@@ -50,7 +48,7 @@ impl Attachments<'_> {
     pub(crate) fn attach(&self, image: &BuiltImage, writer: &LayoutWriter) -> Result<Vec<BuiltAttachment>> {
         self.sboms(image)?
             .into_iter()
-            .chain(self.provenances(image))
+            .chain(self.provenances(image)?)
             .chain(self.vex(image)?)
             .map(|document| attach(document, self.plan, writer))
             .collect()
@@ -79,7 +77,7 @@ impl Attachments<'_> {
                 statements.push((predicate::SPDX, statement.bytes()));
             }
             if plan.provenance {
-                let statement = self.provenance(vec![(name, image.digest.clone())]);
+                let statement = self.provenance(vec![(name, image.digest.clone())])?;
                 statements.push((predicate::PROVENANCE, statement.bytes()));
             }
             Ok((!statements.is_empty()).then(|| IndexAttestation::new(&image.digest, statements)))
@@ -115,12 +113,12 @@ impl Attachments<'_> {
     }
 
     /// Returns the provenance.
-    fn provenances(&self, image: &BuiltImage) -> Vec<AttachedDocument> {
+    fn provenances(&self, image: &BuiltImage) -> Result<Vec<AttachedDocument>> {
         if !self.plan.provenance || !self.plan.attestations.has_referrers() {
-            return Vec::new();
+            return Ok(Vec::new());
         }
-        let bytes = self.provenance(self.named_digests(image)).bytes();
-        self.statements(image, predicate::PROVENANCE, &format!("{}.provenance.json", self.plan.name), &bytes)
+        let bytes = self.provenance(self.named_digests(image))?.bytes();
+        Ok(self.statements(image, predicate::PROVENANCE, &format!("{}.provenance.json", self.plan.name), &bytes))
     }
 
     /// Returns one statement about index and manifests, attached to each of them, so that it is found by any of their digests.
@@ -154,23 +152,14 @@ impl Attachments<'_> {
         subjects.map(|(name, subject)| (name, subject.digest().clone())).collect()
     }
 
-    fn provenance(&self, subjects: Vec<(String, Digest)>) -> Statement {
+    fn provenance(&self, subjects: Vec<(String, Digest)>) -> Result<Statement> {
         let (plan, lock) = (self.plan, self.inputs.lock());
-        let targets = self.base.images.iter().map(|image| image.target);
-        let allocator = targets.into_iter().find_map(|target| self.inputs.allocator_crate(plan.allocator(), target));
-        let chosen = BuildParameters {
-            package: plan.spec.clone(),
-            bins: plan.bins.clone(),
-            targets: self.base.images.iter().map(|image| image.target.triple.to_owned()).collect(),
-            libc: each_once(self.base.images.iter().map(|image| image.target.libc().to_string())).join(", "),
-            profile: plan.profile.clone(),
-            features: self.whole.compile.runs[plan.run].resolve.features.clone(),
-            base: without_place(&plan.base),
-            compression: plan.packing.compression.to_string(),
-            allocator: allocator.map(|_| plan.allocator().to_string()).unwrap_or_default(),
-            settings: own_settings(plan),
-            prebuilt: self.whole.prebuilt.iter().map(|given| given.target.platform().to_string()).collect(),
-        };
+        let targets: Vec<_> = self.base.images.iter().map(|image| image.target).collect();
+        let chosen = ChosenBuild { whole: self.whole, plan, inputs: self.inputs, targets: &targets };
+        let mut prebuilt = Vec::new();
+        for (name, path) in chosen.prebuilt_programs() {
+            prebuilt.push((name, self.inputs.digest(&path)?));
+        }
         let commit = self.whole.commit.as_ref();
         let found = Dependencies {
             base: self.resolved_base(),
@@ -180,10 +169,11 @@ impl Attachments<'_> {
                 is_dirty: commit.dirty,
             }),
             lock: lock.as_ref(),
-            allocator,
+            allocator: chosen.allocator_crate(),
+            prebuilt: &prebuilt,
             tools: &self.inputs.tools,
         };
-        provenance(subjects, &chosen, &found)
+        Ok(provenance(subjects, &chosen.parameters(), &found))
     }
 
     fn resolved_base(&self) -> Option<ResolvedBase<'_>> {
@@ -284,15 +274,6 @@ fn attach(document: AttachedDocument, plan: &ImagePlan, writer: &LayoutWriter) -
         content,
         descriptor: manifest,
     })
-}
-
-/// Returns the name of a base, without the path of a layout or an archive.
-fn without_place(base: &BaseReference) -> String {
-    match base {
-        BaseReference::Layout(_) => "oci".to_owned(),
-        BaseReference::Archive(_) => "oci-archive".to_owned(),
-        other => other.to_string(),
-    }
 }
 
 /// Returns the only image of the plan.

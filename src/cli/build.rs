@@ -2,9 +2,11 @@
 
 use std::str::FromStr;
 
-use clap::{ArgGroup, Args};
+use clap::builder::NonEmptyStringValueParser;
+use clap::{ArgGroup, Args, ValueHint};
 
 use super::attest::SignerArgs;
+use super::building::for_building;
 use super::cargo::CargoArgs;
 use super::image::ImageArgs;
 use super::output::OutputArgs;
@@ -21,6 +23,11 @@ pub struct PushArgs {
     /// Push to this repository, with this tag instead of the key `tags`: as `--repository` and `--tag` do
     #[arg(value_name = "REPOSITORY[:TAG]", conflicts_with = "repository")]
     pub to: Option<PushTarget>,
+    /// Push this image, which was built before, instead of building one, and compile nothing: the path of a layout or an archive,
+    /// optionally with `:TAG` or `@DIGEST`, `oci:PATH[:NAME]` or `oci-archive:PATH[:NAME]`
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    #[arg(conflicts_with_all = not_for_finished(), value_parser = NonEmptyStringValueParser::new())]
+    pub from: Option<String>,
     /// What is built.
     #[command(flatten)]
     pub build: BuildArgs,
@@ -47,6 +54,12 @@ pub struct PushArgs {
     /// Who signs.
     #[command(flatten, next_help_heading = "Signing")]
     pub signer: SignerArgs,
+}
+
+/// Returns the arguments that are not for an image that was built before: those for building, for testing, and for other places.
+fn not_for_finished() -> Vec<&'static str> {
+    const OTHERS: [&str; 7] = ["outputs", "sbom_dir", "debug_tag", "test", "require_all", "time_limit", "engine"];
+    for_building(&["repository", "tags"]).into_iter().chain(OTHERS).collect()
 }
 
 impl PushArgs {
@@ -83,9 +96,7 @@ impl FromStr for PushTarget {
     fn from_str(text: &str) -> Result<Self, String> {
         let is_path = text.starts_with(['.', '/']) || text.starts_with("oci:") || text.starts_with("target/");
         if is_path {
-            return Err(
-                "expected a repository: the package of this folder is built and pushed, no other image".to_owned()
-            );
+            return Err("expected a repository; `--from` pushes an image that was built before".to_owned());
         }
         // A colon before the last slash begins a port.
         let (name, tag) = match text.rsplit_once(':') {

@@ -4,14 +4,17 @@ use miette::miette;
 
 use super::Outcome;
 use crate::attest::Signer;
+use crate::build::outputs::write_metadata;
 use crate::build::{Build, Built};
 use crate::cli::{BuildArgs, PushArgs};
 use crate::context::{GlobalContext, key};
 use crate::error::Result;
 use crate::event::{Event, ImageVerdicts, Verdict};
+use crate::plan::finished::PushTargets;
 use crate::plan::{self, Plan, Request};
 use crate::publish::dry_run::DryRun;
-use crate::publish::{Destinations, check_repositories, policy};
+use crate::publish::finished::FinishedImage;
+use crate::publish::{Destinations, check_repositories, no_repository, policy};
 use crate::reference::Reference;
 use crate::testing::{self, test_built};
 
@@ -20,6 +23,9 @@ use crate::testing::{self, test_built};
 /// # Errors
 /// Returns the first failure; then no tag of that repository has moved.
 pub(crate) fn run(args: &PushArgs, context: &GlobalContext) -> Result<Outcome> {
+    if let Some(from) = &args.from {
+        return push_finished(from, args, context);
+    }
     if args.dry_run {
         return dry_run(args, context);
     }
@@ -58,6 +64,38 @@ pub(crate) fn run(args: &PushArgs, context: &GlobalContext) -> Result<Outcome> {
     }
     built.write_outputs(context)?;
     Ok(Outcome::Results(pushed))
+}
+
+/// Pushes an image that was built before.
+fn push_finished(from: &str, args: &PushArgs, context: &GlobalContext) -> Result<Outcome> {
+    let signer = key::signer(&args.signer, context)?;
+    let mut finished = FinishedImage::open(from, context)?;
+    let targets = PushTargets::find(&args.to_build(), &finished.image.name, &context.environment)?;
+    finished.signature_format = targets.signature_format;
+    let image = &mut finished.image;
+    if targets.repositories.is_empty() {
+        return Err(no_repository(&image.name));
+    }
+    if let Some(tags) = targets.tags {
+        image.tags = tags;
+    }
+    if args.by_digest {
+        image.tags.clear();
+    }
+    image.repositories = targets.repositories.iter().map(Reference::location).collect();
+    if let Some(rules) = targets.policy.as_ref().filter(|_| !args.dry_run) {
+        finished.check(rules, signer.as_ref(), context)?;
+    }
+    let outcome = if args.dry_run {
+        let dry_run = DryRun { by_digest: args.by_digest, signs: args.sign };
+        Outcome::Planned(finished.dry_run(&targets.repositories, dry_run, context)?)
+    } else {
+        Outcome::Results(finished.push(&targets.repositories, signer.as_ref(), context)?)
+    };
+    if let Some(path) = &args.build.output.metadata_file {
+        write_metadata(path, &[&finished.image])?;
+    }
+    Ok(outcome)
 }
 
 /// Builds and pushes the debug twins of the images. Their tags move before those of the images.

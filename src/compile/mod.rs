@@ -3,6 +3,7 @@
 mod allocator;
 pub mod c_libraries;
 pub(crate) mod cargo_config;
+pub(crate) mod choices;
 pub(crate) mod elf;
 mod host_flags;
 pub(crate) mod linker;
@@ -132,8 +133,7 @@ pub fn run(
 
 impl CargoJob<'_> {
     fn run(&self, toolchain: &Toolchain, on_binary: OnBinary) -> Result<Compiled> {
-        let mut command = Command::new(self.plan.environment.cargo());
-        self.plan.environment.without_credentials(&mut command);
+        let mut command = self.plan.environment.command(self.plan.environment.cargo());
         command.args(&self.run.args).envs(self.linkers.variables.iter().map(|(key, value)| (key, value)));
         for variable in &self.linkers.removed {
             command.env_remove(variable);

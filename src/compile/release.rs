@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use miette::{Context, IntoDiagnostic, miette};
 
@@ -16,8 +16,9 @@ use crate::release::Release;
 ///
 /// # Errors
 /// Returns an error if the program cannot be run, or prints no version.
-pub(crate) fn ask(program: &OsStr) -> Result<Release> {
-    let output = blocking::output(Command::new(program).arg("--version").stdin(Stdio::null()).stderr(Stdio::piped()));
+pub(crate) fn ask(program: &OsStr, environment: &Environment) -> Result<Release> {
+    let output =
+        blocking::output(environment.command(program).arg("--version").stdin(Stdio::null()).stderr(Stdio::piped()));
     let output = output.into_diagnostic().wrap_err_with(|| format!("cannot run {}", program.display()))?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     read(&text).ok_or_else(|| {

@@ -1,6 +1,6 @@
 //! What cargo resolves for one target. Only an SBOM needs it, so it is asked when one is written.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use cargo_metadata::{Metadata, MetadataCommand};
 use miette::{Context, IntoDiagnostic, miette};
@@ -40,8 +40,7 @@ pub(crate) fn resolve(request: &Resolve, environment: &Environment, target: Targ
 
 fn run(request: &Resolve, environment: &Environment, command_line: &[&str]) -> Result<String> {
     let cargo = environment.cargo();
-    let mut command = Command::new(cargo);
-    environment.without_credentials(&mut command);
+    let mut command = environment.command(cargo);
     // If it waits for cargo's lock, the cargo that compiles holds it and reports that.
     command.args(command_line).args(&request.args).args(["--color", "never"]);
     let output = blocking::output(command.stdin(Stdio::null()).stderr(Stdio::piped()));

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use miette::{Context, IntoDiagnostic, miette};
 
@@ -56,7 +56,7 @@ impl Toolchain {
             let host_libraries = libraries_of(&sysroot, &host);
             return Ok(Toolchain { sysroot, host, host_libraries, config });
         }
-        let mut asked = Command::new(&rustc);
+        let mut asked = environment.command(&rustc);
         asked.args(["--print", "sysroot", "--print", "target-libdir"]).stdin(Stdio::null()).stderr(Stdio::piped());
         let answer = blocking::output(&mut asked)
             .into_diagnostic()
@@ -158,7 +158,7 @@ impl Toolchain {
         for &triple in &missing {
             listener(Event::InstallingTarget { triple });
         }
-        self.install(&rustup, &missing)?;
+        self.install(&rustup, &missing, &plan.environment)?;
         if !self.missing(targets).is_empty() {
             return Err(miette!(
                 help = format!("run `{command}`, or choose other platforms with `--platform`"),
@@ -168,9 +168,9 @@ impl Toolchain {
         Ok(())
     }
 
-    fn install(&self, rustup: &Path, missing: &[&str]) -> Result<()> {
+    fn install(&self, rustup: &Path, missing: &[&str], environment: &Environment) -> Result<()> {
         let name = self.sysroot.file_name().unwrap_or(OsStr::new("stable"));
-        let mut add = Command::new(rustup);
+        let mut add = environment.command(rustup);
         add.args(["target", "add", "--toolchain"]).arg(name).args(missing).stdin(Stdio::null());
         // Our stdout is for results only.
         blocking::status(add.stdout(io::stderr()))
@@ -223,6 +223,7 @@ mod tests {
     use super::*;
     use crate::platform::TARGETS;
     use std::fs;
+    use std::process::Command;
 
     #[test]
     fn rustup_toolchain_has_its_host_in_its_name() {

@@ -1,5 +1,6 @@
 //! The key `files`: which files are copied into the image, where to, and who owns them there.
 
+use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -300,6 +301,24 @@ impl FromStr for FileMtime {
         seconds.map(FileMtime::Seconds).ok_or_else(|| {
             format!("invalid mtime `{text}`: expected `commit`, or seconds since 1970, such as 1767225600")
         })
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.group {
+            Some(group) => write!(f, "{}:{group}", self.user),
+            None => self.user.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Account::Number(number) => number.fmt(f),
+            Account::Name(name) => f.write_str(name),
+        }
     }
 }
 

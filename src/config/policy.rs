@@ -110,7 +110,8 @@ impl Policy {
                 "bases" => policy.bases = all(value)?,
                 "max-age" => policy.max_age = Some(parsed(value)?),
                 "licenses" => {
-                    policy.licenses = all::<AllowedLicense>(value)?.into_iter().map(|license| license.0).collect()
+                    let licenses = all::<AllowedLicense>(value)?.into_iter();
+                    policy.licenses = licenses.map(|license| license.0).collect();
                 }
                 "deny-crates" => policy.deny_crates = all(value)?,
                 other => {

@@ -6,7 +6,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use cargo_metadata::{Metadata, MetadataCommand, PackageId};
 use miette::{Context, IntoDiagnostic};
@@ -29,8 +29,10 @@ use crate::unique::each_once;
 pub struct CompilePlan {
     /// The runs of cargo, at least one.
     pub runs: Vec<CargoRun>,
-    /// The folders that are replaced in binaries.
+    /// The folders that are replaced in binaries: all, or none if the user wants to keep them.
     pub remaps: Vec<Remap>,
+    /// All folders of this machine that are replaced.
+    pub folders: Vec<Remap>,
     /// The Cargo.lock of the workspace.
     pub lock: PathBuf,
     /// The values of `--config`.
@@ -164,11 +166,12 @@ pub(crate) fn plan(
         image.run = run;
     }
     let install = !(args.no_install || args.offline || args.frozen);
-    let remaps = remap::remaps(args, environment, &workspace.metadata);
+    let folders = remap::remaps(args, environment, &workspace.metadata);
     let lock = workspace.metadata.workspace_root.join("Cargo.lock").into();
     Ok(CompilePlan {
         runs,
-        remaps,
+        remaps: if args.no_remap_path_prefix { Vec::new() } else { folders.clone() },
+        folders,
         lock,
         config: args.config.clone(),
         is_offline: args.offline || args.frozen,
@@ -210,8 +213,7 @@ pub(crate) fn metadata(
     features: &[OsString],
 ) -> Result<WorkspaceMetadata> {
     let cargo = environment.cargo();
-    let mut command = Command::new(cargo);
-    environment.without_credentials(&mut command);
+    let mut command = environment.command(cargo);
     command.args(["metadata", "--format-version", "1"]);
     // Only packages that images can be linked with, not those for other systems.
     for target in &crate::platform::TARGETS[..2] {

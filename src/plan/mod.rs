@@ -9,6 +9,7 @@
 //! | `flags` | flags and environment variables, as tables |
 //! | [`allocator`] | where allocators come from, and who may want one |
 //! | `annotations`, `tags` | what Cargo.toml and git say about an image |
+//! | [`finished`] | where an image that was built before is pushed to |
 //! | [`compile`], `features`, `bindgen_packages`, `remap` | the runs of cargo |
 //! | `prebuilt` | binaries that are not compiled |
 //! | `twin` | the same image over a base with a shell |
@@ -23,6 +24,7 @@ pub(crate) mod compile;
 pub(crate) mod conflicts;
 pub(crate) mod facts;
 mod features;
+pub(crate) mod finished;
 mod flags;
 pub(crate) mod image;
 mod prebuilt;
@@ -42,7 +44,7 @@ use miette::{Context, IntoDiagnostic, miette};
 pub use allocator::Advice;
 pub(crate) use compile::{CargoRun, CompilePlan, Resolve};
 pub use image::ImagePlan;
-pub(crate) use remap::Remap;
+pub(crate) use remap::{Remap, replace_folders};
 pub use request::{OnlyPlatform, Purpose, Request};
 pub(crate) use unit::Unit;
 

@@ -20,12 +20,8 @@ pub struct Remap {
     pub to: String,
 }
 
-/// Returns all replacements, or none if `--no-remap-path-prefix` is given. Folders within others come after them: rustc
-/// applies the last that matches.
+/// Returns all replacements. Folders within others come after them: rustc applies the last that matches.
 pub(crate) fn remaps(args: &CargoArgs, environment: &Environment, workspace: &Metadata) -> Vec<Remap> {
-    if args.no_remap_path_prefix {
-        return Vec::new();
-    }
     let mut all: Vec<(PathBuf, String)> = Vec::new();
     all.extend(environment.home().map(|home| (home, "/home".to_owned())));
     all.extend(environment.cargo_home().map(|home| (home, "/cargo".to_owned())));
@@ -38,6 +34,25 @@ pub(crate) fn remaps(args: &CargoArgs, environment: &Environment, workspace: &Me
     let mut all = each_once(absolute.filter(|remap| remap.from.parent().is_some()));
     all.sort_by_key(|remap| remap.from.components().count());
     all
+}
+
+/// Returns a text with the replacements of all folders in it, such as an argument of the compiler.
+pub(crate) fn replace_folders(text: &str, folders: &[Remap]) -> String {
+    let mut text = text.to_owned();
+    // The innermost folder is the one that counts.
+    for Remap { from, to } in folders.iter().rev() {
+        let Some(from) = from.to_str() else { continue };
+        let (mut done, mut rest) = (String::new(), text.as_str());
+        while let Some((before, behind)) = rest.split_once(from) {
+            let is_whole = !behind.starts_with(|c: char| c.is_alphanumeric() || "-_.".contains(c));
+            done.push_str(before);
+            done.push_str(if is_whole { to } else { from });
+            rest = behind;
+        }
+        done.push_str(rest);
+        text = done;
+    }
+    text
 }
 
 /// Returns the folders that cargo writes to: of results, and of what they are made from.
@@ -130,6 +145,19 @@ mod tests {
         let mut found = remapped(&["--target-dir", "/tmp/out"], "/", "/src", "/src/vendor");
         found.sort_by_key(|(from, _)| expected.iter().position(|expected| expected.0 == from));
         assert_eq!(found, texts(&expected));
-        assert_eq!(remapped(&["--no-remap-path-prefix"], "/home/me", "/src", "/src/vendor"), []);
+    }
+
+    #[test]
+    fn folders_are_replaced_in_texts() {
+        let folders = [("/home/me", "/home"), ("/home/me/work", "/workspace")];
+        let folders = folders.map(|(from, to)| Remap { from: from.into(), to: to.to_owned() });
+        for (text, replaced) in [
+            ("link-arg=-T/home/me/work/link.x", "link-arg=-T/workspace/link.x"),
+            ("/home/me:/home/me/work", "/home:/workspace"),
+            ("/home/me2/work /home/me/workshop", "/home/me2/work /home/workshop"),
+            ("native=/usr/lib", "native=/usr/lib"),
+        ] {
+            assert_eq!(replace_folders(text, &folders), replaced);
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use miette::{Context, Report, miette};
 use oci_spec::image::Descriptor;
 
+use super::push_plan::PushPlan;
 use super::referrers::{MissingReferrers, ReferrersUpload, was_pushed};
 use super::tags::{TagMove, TagMoves};
 use crate::attest::Signer;
@@ -18,7 +19,6 @@ use crate::event::{BuiltImage, Event};
 use crate::image::Digest;
 use crate::interrupt::inherit;
 use crate::parallel::{MANY, each, lock};
-use crate::plan::ImagePlan;
 use crate::reference::{BaseReference, Reference};
 use crate::registry::Registry;
 use crate::registry::referrers::RejectedReferrers;
@@ -52,8 +52,10 @@ struct LastBuild {
 }
 
 impl LastBuild {
-    fn of(plan: &ImagePlan) -> LastBuild {
-        let Ok(layout) = Layout::open(&plan.layout) else { return LastBuild::default() };
+    fn of(plan: &PushPlan) -> LastBuild {
+        let Some(layout) = plan.layout.and_then(|folder| Layout::open(folder).ok()) else {
+            return LastBuild::default();
+        };
         let roots: Vec<_> = layout.entries().iter().filter(|entry| entry.artifact_type().is_none()).cloned().collect();
         let Ok(content) = reachable(&layout, &roots) else { return LastBuild::default() };
         LastBuild { roots, digests: content.iter().map(|descriptor| descriptor.digest().clone()).collect() }
@@ -80,7 +82,7 @@ struct Tagged {
 /// An image, and the tags that it gets in a repository.
 pub(crate) struct TaggedImage<'a> {
     /// The plan.
-    pub plan: &'a ImagePlan,
+    pub plan: &'a PushPlan<'a>,
     /// The image.
     pub image: &'a BuiltImage,
     /// The tags that it gets.
@@ -98,7 +100,7 @@ impl<'a> Destination<'a> {
     /// Returns an error if credentials cannot be read, or TLS cannot be set up.
     pub(crate) fn connect(
         image: usize,
-        plan: &ImagePlan,
+        plan: &PushPlan,
         repository: &Reference,
         context: &GlobalContext<'a>,
     ) -> Result<Destination<'a>> {
@@ -108,8 +110,8 @@ impl<'a> Destination<'a> {
     }
 
     /// Returns the context of an error.
-    pub(crate) fn failure(&self, plan: &ImagePlan) -> String {
-        format!("cannot push {} to {}", plan.name, self.registry.location())
+    pub(crate) fn failure(&self, image: &str) -> String {
+        format!("cannot push {image} to {}", self.registry.location())
     }
 
     /// Returns the manifests of these tags, `None` for a tag that does not exist. The tags are the same in every call.
@@ -189,7 +191,7 @@ impl<'a> Destination<'a> {
         missing: &MissingReferrers,
     ) -> Result<SentReferrers> {
         let TaggedImage { plan, image, tags, source, .. } = upload;
-        self.mount(&plan.base, image.manifests.iter().flat_map(|manifest| &manifest.layers[..manifest.below]));
+        self.mount(plan.base, image.manifests.iter().flat_map(|manifest| &manifest.layers[..manifest.below]));
         self.assume_new_layers(image, tagged, cache);
         let early = std::thread::scope(|scope| {
             // Referrers may be there before the image is (distribution-spec, "Pushing Manifests with Subject").
@@ -310,7 +312,7 @@ fn is(there: Option<&Descriptor>, root: &Descriptor) -> bool {
 }
 
 /// Returns the manifests that are signed: the index, and the manifest for each platform.
-fn signable(plan: &ImagePlan, image: &BuiltImage) -> Vec<SignableManifest> {
+fn signable(plan: &PushPlan, image: &BuiltImage) -> Vec<SignableManifest> {
     let index = SignableManifest { what: "index".to_owned(), platform: None, descriptor: image.root.clone() };
     let images = image.manifests.iter().map(|manifest| SignableManifest {
         what: manifest.platform.to_string(),

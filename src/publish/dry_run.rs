@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use miette::Context;
 use oci_spec::image::Descriptor;
 
+use super::push_plan::PushPlan;
 use crate::build::Built;
 use crate::context::GlobalContext;
 use crate::error::Result;
 use crate::event::{BuiltImage, PlannedContent, PlannedPush, PlannedTag, PlannedTransfer};
 use crate::parallel::{MANY, each};
-use crate::plan::ImagePlan;
 use crate::reference::{BaseReference, Reference};
 use crate::store::Source;
 
@@ -39,23 +39,38 @@ impl DryRun {
         let mut pushes = Vec::new();
         for (plan, image, _) in built.each() {
             for repository in &plan.repositories {
-                let push = self.push(plan, image, repository, context);
-                let to = repository.location();
-                pushes.push(push.wrap_err_with(|| format!("cannot find out what {to} lacks of {}", plan.name))?);
+                pushes.push(self.push(&PushPlan::from(plan), image, &plan.tags, repository, context)?);
             }
         }
         Ok(pushes)
     }
 
-    fn push(
+    /// Returns what a push of an image would send to a repository.
+    ///
+    /// # Errors
+    /// Returns an error if the registry does not respond, or denies access.
+    pub(crate) fn push(
         self,
-        plan: &ImagePlan,
+        plan: &PushPlan,
         image: &BuiltImage,
+        tags: &[String],
+        repository: &Reference,
+        context: &GlobalContext,
+    ) -> Result<PlannedPush> {
+        let push = self.plan(plan, image, tags, repository, context);
+        push.wrap_err_with(|| format!("cannot find out what {} lacks of {}", repository.location(), plan.name))
+    }
+
+    fn plan(
+        self,
+        plan: &PushPlan,
+        image: &BuiltImage,
+        tags: &[String],
         repository: &Reference,
         context: &GlobalContext,
     ) -> Result<PlannedPush> {
         let registry = context.connect_to_push(repository)?;
-        let tags = if self.by_digest { &[][..] } else { &plan.tags };
+        let tags = if self.by_digest { &[][..] } else { tags };
         let tags = each(tags, MANY, |tag| {
             let before = registry.tagged(tag)?.map(|before| before.digest().clone());
             Ok(PlannedTag { name: tag.clone(), before })
@@ -91,8 +106,8 @@ impl DryRun {
 }
 
 /// Returns all content that a push sends, each once, in the order it is sent in.
-fn parts<'a>(plan: &ImagePlan, image: &'a BuiltImage, repository: &Reference) -> Vec<Part<'a>> {
-    let is_mountable = matches!(&plan.base, BaseReference::Registry(base) if base.registry() == repository.registry());
+fn parts<'a>(plan: &PushPlan, image: &'a BuiltImage, repository: &Reference) -> Vec<Part<'a>> {
+    let is_mountable = matches!(plan.base, BaseReference::Registry(base) if base.registry() == repository.registry());
     let mut parts = Vec::new();
     for manifest in &image.manifests {
         let platform = &manifest.platform;

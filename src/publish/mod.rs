@@ -8,7 +8,9 @@ pub(crate) mod bundles;
 mod destination;
 pub(crate) mod dry_run;
 pub(crate) mod engines;
+pub(crate) mod finished;
 pub(crate) mod policy;
+mod push_plan;
 mod referrers;
 pub(crate) mod sign;
 pub(crate) mod signature_tags;
@@ -16,9 +18,10 @@ pub(crate) mod tags;
 
 use std::sync::OnceLock;
 
-use miette::{Context, miette};
+use miette::{Context, Report, miette};
 
 use self::destination::{Destination, TaggedImage};
+use self::push_plan::PushPlan;
 use crate::attest::Signer;
 use crate::build::Built;
 use crate::build::hooks::{Hooks, ImageBase};
@@ -57,8 +60,9 @@ impl<'a> Destinations<'a> {
             let (plan, image) = (&built.plan.images[destination.image], &built.images[destination.image]);
             let layout = &built.layouts[destination.image];
             let source = Fallback { primary: layout, secondary: built.bases.source(&plan.base)? };
-            let upload = TaggedImage { plan, image, tags: self.tags(plan), source: &source, signer: self.signer };
-            destination.push(&upload, self.context).wrap_err_with(|| destination.failure(plan))?;
+            let (tags, pushed) = (self.tags(plan), PushPlan::from(plan));
+            let upload = TaggedImage { plan: &pushed, image, tags, source: &source, signer: self.signer };
+            destination.push(&upload, self.context).wrap_err_with(|| destination.failure(&plan.name))?;
             results.push(destination.repository.with_digest(image.digest.as_ref()));
         }
         Ok(results)
@@ -80,8 +84,8 @@ impl Hooks for Destinations<'_> {
         let wanted: Vec<_> = wanted.collect();
         let open = each(&wanted, MANY, |(at, repository)| {
             let plan = &images[*at];
-            let destination = Destination::connect(*at, plan, repository, self.context)?;
-            destination.tagged(self.tags(plan)).wrap_err_with(|| destination.failure(plan))?;
+            let destination = Destination::connect(*at, &PushPlan::from(plan), repository, self.context)?;
+            destination.tagged(self.tags(plan)).wrap_err_with(|| destination.failure(&plan.name))?;
             Ok(destination)
         })?;
         // This is called once.
@@ -99,7 +103,7 @@ impl Hooks for Destinations<'_> {
                 destination.mount(&base.plan.base, &layers);
                 copy(base.source, &destination.registry, &layers)
             };
-            send().wrap_err_with(|| destination.failure(base.plan))?;
+            send().wrap_err_with(|| destination.failure(&base.plan.name))?;
         }
         Ok(())
     }
@@ -112,13 +116,16 @@ impl Hooks for Destinations<'_> {
 pub(crate) fn check_repositories(plan: &Plan) -> Result<()> {
     match plan.images.iter().find(|image| image.repositories.is_empty()) {
         None => Ok(()),
-        Some(image) => Err(miette!(
-            help = format!(
-                "name one, as in `cargo oci push ghcr.io/you/{0}`, or set `repository = \"ghcr.io/you/{0}\"` in [package.metadata.oci]",
-                image.name
-            ),
-            "cannot push {}: no repository is set",
-            image.name
-        )),
+        Some(image) => Err(no_repository(&image.name)),
     }
+}
+
+/// Returns the error of an image without a repository.
+pub(crate) fn no_repository(image: &str) -> Report {
+    miette!(
+        help = format!(
+            "name one, as in `cargo oci push ghcr.io/you/{image}`, or set `repository = \"ghcr.io/you/{image}\"` in [package.metadata.oci]"
+        ),
+        "cannot push {image}: no repository is set"
+    )
 }

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::event::BuiltImage;
 use crate::policy::{BrokenRule, PolicyFacts, broken_rules};
 use crate::reference::SignerReference;
-use crate::store::{Layout, MAX_DOCUMENT_BYTES, read};
+use crate::store::{MAX_DOCUMENT_BYTES, Source, read};
 
 /// Checks that each image keeps the rules of its table.
 ///
@@ -21,19 +21,35 @@ use crate::store::{Layout, MAX_DOCUMENT_BYTES, read};
 /// Returns an error with the rules that an image breaks.
 pub(crate) fn check(built: &Built, signer: Option<&Signer>, context: &GlobalContext) -> Result<()> {
     for ((plan, image), layout) in built.plan.images.iter().zip(&built.images).zip(&built.layouts) {
-        let Some(rules) = &plan.policy else { continue };
-        let facts = facts(image, layout)?;
-        let mut broken: Vec<_> = signed_by(rules, signer, context)?.into_iter().collect();
-        broken.extend(broken_rules(rules, &facts, context.environment.now()?));
-        if !broken.is_empty() {
-            let help = "no tag has moved; change the image, or `policy` in Cargo.toml";
-            return Err(policy::error(&image.name, &broken, help));
+        if let Some(rules) = &plan.policy {
+            check_image(rules, image, layout, signer, context)?;
         }
     }
     Ok(())
 }
 
-fn facts(image: &BuiltImage, layout: &Layout) -> Result<PolicyFacts> {
+/// Checks that an image keeps rules. `layout` is the source of its content.
+///
+/// # Errors
+/// Returns an error with the rules that it breaks.
+pub(crate) fn check_image(
+    rules: &Policy,
+    image: &BuiltImage,
+    layout: &dyn Source,
+    signer: Option<&Signer>,
+    context: &GlobalContext,
+) -> Result<()> {
+    let facts = facts(image, layout)?;
+    let mut broken: Vec<_> = signed_by(rules, signer, context)?.into_iter().collect();
+    broken.extend(broken_rules(rules, &facts, context.environment.now()?));
+    if broken.is_empty() {
+        return Ok(());
+    }
+    let help = "no tag has moved; change the image, or `policy` in Cargo.toml";
+    Err(policy::error(&image.name, &broken, help))
+}
+
+fn facts(image: &BuiltImage, layout: &dyn Source) -> Result<PolicyFacts> {
     let facts = policy::facts(layout, &signable_manifests(layout, &image.root)?)?;
     let mut documents = Vec::new();
     for attachment in image.attached.iter().filter(|attachment| attachment.content.size() <= MAX_DOCUMENT_BYTES) {

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use miette::{Context, IntoDiagnostic, miette};
 use oci_spec::image::Descriptor;
 
+use super::push_plan::PushPlan;
 use super::signature_tags::{MissingTagged, SignatureTags};
+use crate::attest::bundle::BUNDLE;
 use crate::attest::sign::{SubjectSigner, unsigned_statements};
 use crate::attest::{Referrer, Signer, Statement};
 use crate::config::sbom::{SPDX_AS_TEXT, SbomFormat};
@@ -15,7 +17,6 @@ use crate::event::{BuiltAttachment, BuiltImage, Listener};
 use crate::image::manifest::{Manifest, ManifestContent};
 use crate::image::{Digest, predicate};
 use crate::parallel::{MANY, each};
-use crate::plan::ImagePlan;
 use crate::registry::Registry;
 use crate::registry::referrers::{AcceptedReferrers, RejectedReferrers};
 use crate::registry::refusal::reason;
@@ -25,7 +26,7 @@ use crate::store::{Cache, Fallback, LimitedSource, Memory, Source, read};
 /// The referrers of an image.
 pub(crate) struct ReferrersUpload<'a> {
     /// The plan.
-    pub plan: &'a ImagePlan,
+    pub plan: &'a PushPlan<'a>,
     /// The image.
     pub image: &'a BuiltImage,
     /// Its index and its manifests.
@@ -207,6 +208,8 @@ impl ReferrersUpload<'_> {
             return artifact_type.is_none_or(|one| one != SPDX_AS_TEXT) || self.plan.is_sbom_required;
         };
         match attached.predicate_type.as_deref() {
+            // A signature that came with the layout.
+            None if attached.artifact_type == BUNDLE => true,
             Some(predicate::VEX) => self.plan.is_vex_required,
             Some(_) => self.plan.is_provenance_required,
             None => self.plan.is_sbom_required,

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use miette::miette;
 use oci_spec::image::ANNOTATION_BASE_IMAGE_NAME;
+use serde_json::Value;
 
 use crate::attest::recorded::RecordedBuild;
 use crate::cli::{BuildArgs, CargoArgs, ReproduceArgs};
@@ -26,6 +27,7 @@ pub(super) fn build_args(recorded: &RecordedBuild, args: &ReproduceArgs) -> Resu
             manifest_path: args.manifest_path.clone(),
             target_dir: args.target_dir.clone(),
             locked: recorded.lock.is_some(),
+            no_remap_path_prefix: recorded.keeps_paths,
             offline: args.offline,
             registries: args.registries.clone(),
             talk: args.talk.clone(),
@@ -42,11 +44,17 @@ pub(super) fn build_args(recorded: &RecordedBuild, args: &ReproduceArgs) -> Resu
             other => build.cargo.features.extend(other.strip_prefix("--features=").map(str::to_owned)),
         }
     }
+    // Other tables name programs and folders of the machine, or are not shown.
+    let configured = recorded.parameters.get("cargoConfig").and_then(Value::as_object).into_iter().flatten();
+    let of_cargo = configured.filter(|(key, _)| ["profile.", "unstable."].iter().any(|table| key.starts_with(table)));
+    // Text, numbers and arrays are the same in JSON and TOML.
+    build.cargo.config = of_cargo.map(|(key, value)| format!("{key}={value}")).collect();
     build.image.no_index = recorded.no_index;
     for target in &recorded.targets {
         build.image.targets.push(known::<Target>("target", target)?);
     }
     let table = &mut build.image.table;
+    table.auditable = recorded.auditable.or(Some(true));
     table.compression = Some(known::<Compression>("compression", &recorded.compression)?);
     let allocator = recorded.allocator.as_deref().map(|name| known::<Allocator>("allocator", name)).transpose()?;
     table.allocator = Some(allocator.unwrap_or_default());

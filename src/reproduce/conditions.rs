@@ -1,15 +1,19 @@
 //! What must be here as it was where an image was built: otherwise nobody can expect the same digest.
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::attest::recorded::RecordedBuild;
+use crate::build::parameters::choices;
 use crate::cli::ReproduceArgs;
+use crate::compile::choices::COMPILE_CHOICES;
 use crate::compile::{Toolchain, release};
 use crate::context::GlobalContext;
 use crate::error::Result;
 use crate::git;
 use crate::image::digest::sha256;
 use crate::plan::{self, Plan};
+use crate::platform::Target;
 
 /// A condition that is not met.
 pub(super) struct Unmet {
@@ -107,7 +111,7 @@ impl BuildConditions<'_> {
         let toolchain = Toolchain::find(environment, &plan.compile.config)?;
         for (what, program) in [("rustc", toolchain.compiler_name()), ("cargo", environment.cargo())] {
             let Some(there) = recorded.tools.iter().find(|text| text.split(' ').next() == Some(what)) else { continue };
-            let here = release::ask(program)?;
+            let here = release::ask(program, environment)?;
             if *there != here.text {
                 let version = there.split(' ').nth(1).unwrap_or_default();
                 let fix = format!("use that release, as with rustup: `rustup override set {version}`");
@@ -120,6 +124,33 @@ impl BuildConditions<'_> {
         {
             cargo.fix = None;
         }
+        unmet.extend(self.of_compilation(plan, &toolchain));
         Ok(unmet)
+    }
+
+    /// Compares what was chosen for the compilation in other ways than by flags: it cannot be set from here.
+    fn of_compilation(&self, plan: &Plan, toolchain: &Toolchain) -> Vec<Unmet> {
+        let recorded = self.recorded;
+        let targets: Vec<Target> = recorded.targets.iter().filter_map(|target| target.parse().ok()).collect();
+        let Some(image) = plan.images.iter().find(|image| image.name == recorded.name) else { return Vec::new() };
+        if !recorded.prebuilt.is_empty() {
+            return Vec::new();
+        }
+        let here = choices(plan, image, &targets, toolchain);
+        let what = [
+            ("compiler flags", "set RUSTFLAGS, or cargo's configuration, as it was there"),
+            ("cargo's configuration", "set it as it was there"),
+            ("variables", "set the variables that differ"),
+        ];
+        let shown = |value: Option<&Value>| value.map_or_else(|| "none".to_owned(), Value::to_string);
+        let all = COMPILE_CHOICES.into_iter().zip(what);
+        let differing = all.filter(|(key, _)| recorded.parameters.get(*key) != here.get(*key));
+        let unmet = differing.map(|(key, (what, fix))| Unmet {
+            what,
+            recorded: shown(recorded.parameters.get(key)),
+            here: shown(here.get(key)),
+            fix: Some(fix.to_owned()),
+        });
+        unmet.collect()
     }
 }

@@ -28,11 +28,13 @@ const NAMES: [&str; 2] = ["runc", "crun"];
 pub(crate) struct Runtime {
     program: PathBuf,
     title: String,
+    environment: Environment,
 }
 
 /// A container of a runtime. It is removed on drop.
 pub(super) struct RuntimeContainer {
     program: PathBuf,
+    environment: Environment,
     id: String,
     log: PathBuf,
     /// The bundle, if nothing runs in it afterwards.
@@ -44,7 +46,7 @@ impl Runtime {
     pub(super) fn find(environment: &Environment) -> Option<Runtime> {
         let found = NAMES.iter().filter(|_| cfg!(target_os = "linux"));
         let mut found = found.filter_map(|name| Some(((*name).to_owned(), environment.find_program(&[name])?)));
-        found.next().map(|(title, program)| Runtime { program, title })
+        found.next().map(|(title, program)| Runtime { program, title, environment: environment.clone() })
     }
 
     /// Returns its name.
@@ -115,10 +117,11 @@ impl Runtime {
     fn run(&self, bundle: &Path, folder: &TempDir) -> Result<(RunningProgram, RuntimeContainer), CannotRun> {
         let id = format!("cargo-oci-test-{:016x}", fastrand::u64(..));
         let log = folder.path().join(format!("{id}.log"));
-        let mut command = Command::new(&self.program);
+        let mut command = self.environment.command(&self.program);
         command.arg("--log").arg(&log).args(["--log-format", "json", "run", "--bundle"]).arg(bundle).arg(&id);
         let process = RunningProgram::start(command).map_err(|error| cannot_start(&self.title, &error))?;
-        Ok((process, RuntimeContainer { program: self.program.clone(), id, log, folder: None }))
+        let (program, environment) = (self.program.clone(), self.environment.clone());
+        Ok((process, RuntimeContainer { program, environment, id, log, folder: None }))
     }
 }
 
@@ -136,7 +139,7 @@ impl Drop for RuntimeContainer {
     fn drop(&mut self) {
         // Until the folder is gone too.
         let _cleanup = interrupt::clean_up();
-        delete(&self.program, &self.id);
+        delete(self.environment.command(&self.program), &self.id);
         // Not before the container that runs in it.
         drop(self.folder.take());
     }
@@ -147,9 +150,8 @@ fn bundle_in(folder: &TempDir) -> PathBuf {
 }
 
 /// Kills and removes a container. One that has ended is gone already.
-fn delete(program: &Path, id: &str) {
+fn delete(mut command: Command, id: &str) {
     let _cleanup = interrupt::clean_up();
-    let mut command = Command::new(program);
     command.args(["delete", "--force", id]);
     interrupt::keep_from_terminal(&mut command);
     if let Ok(mut process) = RunningProgram::start(command) {

@@ -158,8 +158,10 @@ fn configuration_examples_are_accepted() {
     let manifest = folder.path().join("Cargo.toml");
     let mut problems = Vec::new();
     for page in pages() {
-        for block in page.blocks().iter().filter(|block| block.info == "toml") {
-            let text = page.inside(block);
+        for block in page.blocks().iter().filter(|block| ["toml", "toml policy"].contains(&&*block.info)) {
+            // The file of a policy has the keys of that table.
+            let table = if block.info == "toml" { "" } else { "[package.metadata.oci.policy]\n" };
+            let text = format!("{table}{}", page.inside(block));
             fs::write(&manifest, &text).expect("a file");
             let package = Whose::Package { image: "hello", binaries: &["hello", "hello-migrate", "server"] };
             for whose in [package, Whose::Workspace] {

@@ -121,6 +121,11 @@ fn image_with_attested_index_is_pushed_signed_and_copied() {
         // The signature, and what the index has about it.
         assert_eq!(manifest["attached"].as_array().map(Vec::len), Some(2), "{manifest}");
     }
+    // A push of the finished layout sends the same.
+    let finished = registry.reference("finished/x:latest");
+    project.oci(&["push", &finished, "--from", "target/oci/x"]).succeeds();
+    assert_eq!(project.oci(&["diff", &image, &finished]).succeeds().stdout, "");
+    project.oci(&["validate", &finished]).succeeds();
     // Of one platform, what is said of it comes along only with the index.
     let one = registry.reference("one/x:latest");
     project.oci(&["copy", &image, &one, "--platform", "linux/arm64"]).succeeds();

@@ -80,11 +80,27 @@ impl Scene {
         self.verify(&[&who[..], &["--trusted-root", "root.json"], more].concat())
     }
 
+    /// Asserts that each is refused, with its own words.
+    fn refuses(&self, cases: &[(&str, &str, Value)]) {
+        for (what, words, changed) in cases {
+            let said = self.refused(&changed.to_string());
+            assert!(said.contains(words), "{what}: expected `{words}`: {said}");
+        }
+    }
+
     /// What is said of a bundle that must be refused.
     fn refused(&self, bundle: &str) -> String {
         self.attach(&self.digest, &[bundle]);
         self.verify_identity().fails(1)
     }
+}
+
+/// Takes a value out of JSON.
+fn without(bundle: &Value, pointer: &str) -> Value {
+    let mut changed = bundle.clone();
+    let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
+    changed.pointer_mut(parent).and_then(Value::as_object_mut).expect("an object").remove(key);
+    changed
 }
 
 /// Sets a value in JSON.
@@ -175,11 +191,10 @@ fn verify_refuses_certificates_that_do_not_prove_it() {
 }
 
 #[test]
-fn verify_refuses_bundles_that_were_changed() {
+fn verify_refuses_changed_statements_and_certificates() {
     let scene = Scene::new();
     let (bundle, other) = (scene.signed(&Claims::default()), scene.signed(&Claims::default()));
-    let (entry, envelope) = ("/verificationMaterial/tlogEntries/0", "/dsseEnvelope");
-    let at = |rest: &str| format!("{entry}{rest}");
+    let envelope = "/dsseEnvelope";
     let twice = |bundle: &Value| {
         let one = bundle["dsseEnvelope"]["signatures"][0].clone();
         with(bundle, "/dsseEnvelope/signatures", json!([one, other["dsseEnvelope"]["signatures"][0]]))
@@ -189,12 +204,6 @@ fn verify_refuses_bundles_that_were_changed() {
     let material = chained["verificationMaterial"].as_object_mut().expect("an object");
     material.remove("certificate");
     material.insert("x509CertificateChain".to_owned(), chain);
-    let without = |pointer: &str| {
-        let mut changed = bundle.clone();
-        let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
-        changed.pointer_mut(parent).and_then(Value::as_object_mut).expect("an object").remove(key);
-        changed
-    };
     let statement = |change: &dyn Fn(&mut Value)| {
         let mut statement = signature_of(&scene.digest);
         change(&mut statement);
@@ -203,12 +212,6 @@ fn verify_refuses_bundles_that_were_changed() {
     let foreign = signature_of(&sha256(b"another image"));
     // In the digest, which is the last text of the statement.
     let last = signature_of(&scene.digest).to_string().len() - 10;
-    // Of a log that has the same entry.
-    let text = bundle.pointer(&at("/canonicalizedBody")).and_then(Value::as_str).expect("a text");
-    let text = String::from_utf8(BASE64_STANDARD.decode(text).expect("base64")).expect("JSON");
-    let other_checkpoint = Log::new().entry(&text)["verification"]["inclusionProof"]["checkpoint"].clone();
-    let later = bundle.pointer(&at("/integratedTime")).and_then(Value::as_str).expect("a time");
-    let later = later.parse::<u64>().expect("a number") - 1;
     let cases = [
         (
             "signature of the envelope",
@@ -229,7 +232,7 @@ fn verify_refuses_bundles_that_were_changed() {
         ),
         ("two signatures", "the envelope has 2 signatures: expected one", twice(&bundle)),
         ("no signature", "the envelope has no signature", with(&bundle, &format!("{envelope}/signatures"), json!([]))),
-        ("no envelope", "the sigstore bundle has no signed statement", without(envelope)),
+        ("no envelope", "the sigstore bundle has no signed statement", without(&bundle, envelope)),
         ("another image", "the statement is about another subject", scene.world.sign(&foreign, &Claims::default())),
         (
             "another algorithm",
@@ -256,13 +259,35 @@ fn verify_refuses_bundles_that_were_changed() {
             with(&bundle, "/verificationMaterial/certificate", other["verificationMaterial"]["certificate"].clone()),
         ),
         ("chain in place of a certificate", "must use a single certificate, not a chain", chained),
+    ];
+    scene.refuses(&cases);
+    let malformed = scene.refused("{\"mediaType\"");
+    assert!(malformed.contains("invalid JSON: EOF while parsing"), "{malformed}");
+    // The same signature is accepted as it was.
+    scene.attach(&scene.digest, &[&bundle.to_string()]);
+    scene.verify_identity().succeeds();
+}
+
+#[test]
+fn verify_refuses_changed_entries_of_the_log() {
+    let scene = Scene::new();
+    let (bundle, other) = (scene.signed(&Claims::default()), scene.signed(&Claims::default()));
+    let entry = "/verificationMaterial/tlogEntries/0";
+    let at = |rest: &str| format!("{entry}{rest}");
+    // Of a log that has the same entry.
+    let text = bundle.pointer(&at("/canonicalizedBody")).and_then(Value::as_str).expect("a text");
+    let text = String::from_utf8(BASE64_STANDARD.decode(text).expect("base64")).expect("JSON");
+    let other_checkpoint = Log::new().entry(&text)["verification"]["inclusionProof"]["checkpoint"].clone();
+    let later = bundle.pointer(&at("/integratedTime")).and_then(Value::as_str).expect("a time");
+    let later = later.parse::<u64>().expect("a number") - 1;
+    let cases = [
         ("no entry in the log", "inclusion proof", with(&bundle, "/verificationMaterial/tlogEntries", json!([]))),
         (
             "entry of another bundle",
             "its entry in the log is that of another signature",
             with(&bundle, entry, other.pointer(entry).cloned().expect("an entry")),
         ),
-        ("no proof", "must have an inclusion proof", without(&at("/inclusionProof"))),
+        ("no proof", "must have an inclusion proof", without(&bundle, &at("/inclusionProof"))),
         (
             "promise",
             "the log has not signed this entry, or not at this time and position",
@@ -308,17 +333,9 @@ fn verify_refuses_bundles_that_were_changed() {
             "the state of the log is not signed by a log in the trusted root",
             with(&bundle, &at("/inclusionProof/checkpoint/envelope"), other_checkpoint),
         ),
-        ("no checkpoint", "checkpoint", without(&at("/inclusionProof/checkpoint"))),
+        ("no checkpoint", "checkpoint", without(&bundle, &at("/inclusionProof/checkpoint"))),
     ];
-    for (what, words, changed) in &cases {
-        let said = scene.refused(&changed.to_string());
-        assert!(said.contains(words), "{what}: expected `{words}`: {said}");
-    }
-    let malformed = scene.refused("{\"mediaType\"");
-    assert!(malformed.contains("invalid JSON: EOF while parsing"), "{malformed}");
-    // The same signature is accepted as it was.
-    scene.attach(&scene.digest, &[&bundle.to_string()]);
-    scene.verify_identity().succeeds();
+    scene.refuses(&cases);
 }
 
 #[test]
@@ -444,13 +461,13 @@ fn verify_reads_the_tags_of_cosign_2() {
     };
     let signature = "dev.cosignproject.cosign/signature";
     refused("the signature does not match", &|found| {
-        *found = flipped(found, &format!("/{}", signature.replace('/', "~1")), 20)
+        *found = flipped(found, &format!("/{}", signature.replace('/', "~1")), 20);
     });
     refused("the log has not signed this entry", &|found| {
-        change_entry(found, &|entry| *entry = flipped(entry, "/SignedEntryTimestamp", 20))
+        change_entry(found, &|entry| *entry = flipped(entry, "/SignedEntryTimestamp", 20));
     });
     refused("the log has not signed this entry", &|found| {
-        change_entry(found, &|entry| entry["Payload"]["logIndex"] = json!(9))
+        change_entry(found, &|entry| entry["Payload"]["logIndex"] = json!(9));
     });
     refused("no entry of a log is with it", &|found| found["dev.sigstore.cosign/bundle"] = json!(""));
     refused("signed with a key, which names nobody", &|found| found["dev.sigstore.cosign/certificate"] = json!(""));

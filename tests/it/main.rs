@@ -59,7 +59,12 @@ mod odd_bases;
 #[cfg(target_os = "linux")]
 mod personalities;
 mod policy;
+#[cfg(target_os = "linux")] // processes are read in /proc
+mod process_secrets;
+#[cfg(target_os = "linux")]
+mod provenance;
 mod push;
+mod push_from;
 mod reading_back;
 mod rebase;
 mod refusals;

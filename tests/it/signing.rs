@@ -191,6 +191,47 @@ fn verify_reports_changed_attachments() {
 }
 
 #[test]
+fn verify_reports_an_sbom_that_anybody_attached() {
+    let project = project().file("sbom.json", r#"{"bomFormat":"CycloneDX"}"#);
+    let attach = |file| ["attach", "base", file, "--artifact-type", "application/vnd.cyclonedx+json"];
+    oci(&project, &attach("sbom.json")).succeeds();
+    oci(&project, &["sign", "base", "--key", "cosign.key"]).succeeds();
+    let verify = || oci(&project, &["verify", "base", "--key", "cosign.pub", "--require", "sbom"]);
+    let words = verify().succeeds().stderr;
+    assert!(!words.contains("another SBOM"), "{words}");
+    let project = project.file("other.json", r#"{"bomFormat":"CycloneDX","components":[]}"#);
+    oci(&project, &attach("other.json")).succeeds();
+    let words = oci(&project, &["verify", "base", "--key", "cosign.pub", "--require", "sbom"]).succeeds().stderr;
+    assert!(
+        words.contains("index has another SBOM (CycloneDX) that is not signed, and differs from what is"),
+        "{words}"
+    );
+}
+
+#[test]
+fn verify_reads_every_listed_referrer() {
+    let project = project();
+    oci(&project, &["sign", "base", "--key", "cosign.key"]).succeeds();
+    let layout = project.path("base");
+    let list = fs::read_to_string(layout.join("referrers.json")).expect("a list");
+    let mut list: Value = serde_json::from_str(&list).expect("JSON");
+    let signed = list["manifests"].as_array().expect("a list").clone();
+    let subject = crate::support::document(&layout, signed[0]["digest"].as_str().expect("a digest"))["subject"].clone();
+    let config = put(&layout, "application/vnd.oci.empty.v1+json", b"{}");
+    let manifest = |nth: usize| {
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "artifactType": "text/x",
+            "config": config, "layers": [config], "subject": subject, "annotations": { "nth": nth.to_string() },
+        });
+        put(&layout, "application/vnd.oci.image.manifest.v1+json", manifest.to_string().as_bytes())
+    };
+    let others = (0..1_500).map(manifest).collect::<Vec<_>>();
+    list["manifests"] = json!([others, signed].concat());
+    fs::write(layout.join("referrers.json"), list.to_string()).expect("a file");
+    oci(&project, &["verify", "base", "--key", "cosign.pub"]).succeeds();
+}
+
+#[test]
 fn attach_adds_any_file_once() {
     let project = project().file("report.txt", "all is well\n");
     let attach = |args: &[&str]| {

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use miette::miette;
 
@@ -75,7 +74,7 @@ impl LibraryRecipe<'_> {
         let mut flags: Vec<_> = FLAGS.map(OsString::from).into();
         flags.push(self.without_paths());
         let flags = flags.join(std::ffi::OsStr::new(" "));
-        let mut configure = Command::new("sh");
+        let mut configure = environment.command("sh");
         self.programs.prepare(&mut configure);
         configure
             .arg(self.sources.join("configure/configure"))
@@ -84,7 +83,7 @@ impl LibraryRecipe<'_> {
         configure.env("CC", text("CC", "cc")).env("AR", text("AR", "ar")).env("CFLAGS", flags);
         // The names of its own functions begin with it, and are seen by no other library.
         programs::run(&mut configure)?;
-        let mut make = Command::new("make");
+        let mut make = environment.command("make");
         self.programs.prepare(&mut make);
         let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         make.arg(format!("-j{jobs}")).arg("build_lib_static").current_dir(self.work);

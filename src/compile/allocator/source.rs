@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use cargo_metadata::MetadataCommand;
 use miette::{Context, IntoDiagnostic, miette};
@@ -70,7 +70,7 @@ pub(super) fn sources(
 
 /// Runs `cargo metadata`, which downloads what is not there; returns its output, or what it said.
 fn metadata(plan: &CompilePlan, manifest: &Path, is_offline: bool) -> Result<String, String> {
-    let mut command = Command::new(plan.environment.cargo());
+    let mut command = plan.environment.command(plan.environment.cargo());
     command.args(["metadata", "--format-version", "1", "--color", "never", "--manifest-path"]).arg(manifest);
     command.args(plan.config.iter().flat_map(|value| ["--config", value]));
     command.args(is_offline.then_some("--offline")).stdin(Stdio::null()).stderr(Stdio::piped());

@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use miette::{WrapErr, miette};
 
@@ -120,8 +120,9 @@ fn follows_includes(environment: &Environment) -> bool {
 
 /// Asks cargo for its release: `1.96.0-nightly`.
 pub(super) fn release_of_cargo(environment: &Environment) -> Option<String> {
-    let answer =
-        blocking::output(Command::new(environment.cargo()).arg("--version").stdin(Stdio::null()).stderr(Stdio::null()));
+    let answer = blocking::output(
+        environment.command(environment.cargo()).arg("--version").stdin(Stdio::null()).stderr(Stdio::null()),
+    );
     let answer = answer.ok()?;
     let text = String::from_utf8_lossy(&answer.stdout);
     text.split_whitespace().nth(1).map(str::to_owned)

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use miette::{Context, IntoDiagnostic, miette};
+use serde_json::Value;
 
 use crate::environment::Environment;
 use crate::error::Result;
@@ -110,6 +111,11 @@ impl CargoConfig {
     /// Returns whether cargo sets a variable for compilers and build scripts, by the table `env`.
     pub(crate) fn sets_variable(&self, name: &str) -> bool {
         self.values.get(&["env", name]).is_some()
+    }
+
+    /// Returns all values of files and of `--config` that are no tables, each with its keys.
+    pub(crate) fn leaves(&self) -> Vec<(Vec<String>, Value)> {
+        self.values.leaves()
     }
 
     /// Returns whether cargo builds the standard library: an unstable option says so, and cargo takes unstable options.

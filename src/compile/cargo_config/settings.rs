@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::str::FromStr;
 
 use cargo_platform::{Cfg, CfgExpr};
@@ -110,7 +110,7 @@ impl CargoConfig {
 
     /// Asks the compiler which `cfg` are set.
     fn cfg(&self, triple: &str, flags: &[String]) -> Result<Vec<Cfg>> {
-        let mut command = Command::new(&self.compiler);
+        let mut command = self.environment.command(&self.compiler);
         command.args(["--print", "cfg", "--target", triple]).args(flags).stdin(Stdio::null()).stderr(Stdio::piped());
         command.envs(self.compiler_variables());
         let asked = || format!("cannot run {}", self.compiler.display());

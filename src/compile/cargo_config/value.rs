@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use miette::{Report, miette};
+use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
 use crate::error::Result;
@@ -160,6 +161,19 @@ impl ConfigValue {
         if let ConfigData::Table(table) = &self.data { Some(table) } else { None }
     }
 
+    /// Returns all values in it that are no tables, each with its keys.
+    pub(super) fn leaves(&self) -> Vec<(Vec<String>, Value)> {
+        let Some(table) = self.table() else { return vec![(Vec::new(), self.data.json())] };
+        let mut leaves = Vec::new();
+        for (key, value) in table {
+            for (mut keys, leaf) in value.leaves() {
+                keys.insert(0, key.clone());
+                leaves.push((keys, leaf));
+            }
+        }
+        leaves
+    }
+
     /// Returns the text, or `None` if it is none.
     pub(super) fn text(&self) -> Option<&str> {
         if let ConfigData::Text(text) = &self.data { Some(text) } else { None }
@@ -176,6 +190,16 @@ impl ConfigValue {
 }
 
 impl ConfigData {
+    fn json(&self) -> Value {
+        match self {
+            ConfigData::Table(table) => table.iter().map(|(key, value)| (key.clone(), value.data.json())).collect(),
+            ConfigData::List(items) => items.iter().map(|item| item.data.json()).collect(),
+            ConfigData::Text(text) => text.as_str().into(),
+            ConfigData::Bool(value) => (*value).into(),
+            ConfigData::Other(text) => text.parse::<i64>().map_or_else(|_| text.as_str().into(), Value::from),
+        }
+    }
+
     fn kind(&self) -> &'static str {
         match self {
             ConfigData::Table(_) => "a table",

@@ -44,8 +44,7 @@ impl Program {
 
     /// Returns a command that is not started yet.
     pub(super) fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new(&self.path);
-        self.environment.without_credentials(&mut command);
+        let mut command = self.environment.command(&self.path);
         // The platform is passed explicitly where it matters.
         command.env_remove("DOCKER_DEFAULT_PLATFORM");
         command.args(&self.args).args(args);

@@ -4,7 +4,7 @@
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -154,9 +154,8 @@ impl<'a> Helper<'a> {
     }
 
     fn start(&self, path: &Path, action: &str) -> io::Result<Child> {
-        let mut command = Command::new(path);
+        let mut command = self.environment.command(path);
         command.arg(action).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        self.environment.without_credentials(&mut command);
         command.spawn()
     }
 

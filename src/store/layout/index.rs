@@ -9,6 +9,7 @@ use crate::image::canonical_json;
 use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::reference::Reference;
+use crate::store::referrers::MAX_REFERRERS;
 use crate::store::source::{Source, read};
 
 /// The file that lists the images of a layout.
@@ -42,13 +43,12 @@ pub(crate) fn write_index(entries: &[Value]) -> Vec<u8> {
     canonical_json(&json!({ "schemaVersion": 2, "mediaType": MediaType::ImageIndex, "manifests": entries }))
 }
 
-/// Returns the entries of an `index.json`.
+/// Returns the entries of an `index.json`, or of the list of what is attached: as many as a registry may list.
 ///
 /// # Errors
 /// Returns an error if it is invalid.
 pub(crate) fn parse_index(index: &[u8]) -> Result<Vec<Descriptor>> {
-    let manifest = Manifest::parse(&MediaType::ImageIndex, index).into_diagnostic()?;
-    Ok(manifest.into_index().unwrap_or_default())
+    Manifest::parse_referrers(index, MAX_REFERRERS).into_diagnostic()
 }
 
 /// Returns the tag of an entry.

@@ -335,7 +335,17 @@ impl GitHub {
             Some(("actions/upload-artifact", _)) => {
                 let to = self.place.path("artifacts").join(text("name"));
                 assert!(!to.exists(), "there is such an artifact: {}", text("name"));
-                copy(&job.workspace.join(text("path")), &to);
+                let from = job.workspace.join(text("path"));
+                if from.is_file() {
+                    // A file keeps its name.
+                    fs::create_dir_all(&to).expect("a folder");
+                    fs::copy(&from, to.join(from.file_name().expect("a name"))).expect("a copy");
+                } else {
+                    copy(&from, &to);
+                }
+            }
+            Some(("actions/download-artifact", _)) if !with["name"].is_null() => {
+                copy(&self.place.path("artifacts").join(text("name")), &job.workspace.join(text("path")));
             }
             Some(("actions/download-artifact", _)) => {
                 assert_eq!(text("merge-multiple"), "true");

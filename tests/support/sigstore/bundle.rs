@@ -6,6 +6,7 @@ use rcgen::{KeyPair, SigningKey};
 use serde_json::{Value, json};
 
 use super::authority::Claims;
+use super::log::Log;
 use super::{World, hex, pem};
 
 const TYPE: &str = "application/vnd.in-toto+json";
@@ -40,7 +41,7 @@ impl World {
             "signatures": [{ "sig": signature }],
         });
         let verifier = json!(BASE64_STANDARD.encode(pem(&certificate)));
-        let entry = self.log.entry(&self.log.body(&envelope.to_string(), &verifier));
+        let entry = self.log.entry(&Log::body(&envelope.to_string(), &verifier));
         json!({
             "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
             "verificationMaterial": {

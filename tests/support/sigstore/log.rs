@@ -27,11 +27,11 @@ impl Log {
             return json!({ "log": self.entry(&asked.to_string()) });
         }
         let envelope = content["envelope"].as_str().expect("an envelope");
-        json!({ "log": self.entry(&self.body(envelope, &content["verifiers"][0])) })
+        json!({ "log": self.entry(&Log::body(envelope, &content["verifiers"][0])) })
     }
 
     /// The text that is in the log for an envelope and a certificate, which is base64 of PEM.
-    pub fn body(&self, text: &str, verifier: &Value) -> String {
+    pub fn body(text: &str, verifier: &Value) -> String {
         let envelope: Value = serde_json::from_str(text).expect("JSON");
         let payload = BASE64_STANDARD.decode(envelope["payload"].as_str().expect("a payload")).expect("base64");
         let hash =
