@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::key::{PrivateKey, PublicKey};
 use crate::error::Result;
+use crate::image::canonical_json;
 
 /// A signed payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,11 @@ impl Envelope {
             "payloadType": self.payload_type,
             "signatures": [{ "sig": BASE64_STANDARD.encode(&self.signature) }],
         })
+    }
+
+    /// Returns the envelope as the bytes of JSON. Equal envelopes give equal bytes.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        canonical_json(&self.json())
     }
 
     /// Decodes an envelope.

@@ -222,16 +222,16 @@ impl TaggedLayer {
         TaggedLayer::new(CosignTag::Signatures, SIMPLE_SIGNING, payload, [signature], evidence, memory)
     }
 
-    /// Creates the layer of an envelope with a statement of this type, and puts the envelope into `memory`.
+    /// Creates the layer of an envelope with a statement of this type, and puts the envelope, as JSON, into `memory`. A log knows
+    /// the bytes of an envelope by their digest.
     pub(crate) fn of_envelope(
-        envelope: &Envelope,
+        envelope: Vec<u8>,
         predicate_type: &str,
         evidence: TaggedEvidence,
         memory: &Memory,
     ) -> TaggedLayer {
-        let bytes = canonical_json(&envelope.json());
         let own = [(SIGNATURE, String::new()), (PREDICATE_TYPE, predicate_type.to_owned())];
-        TaggedLayer::new(CosignTag::Attestations, ENVELOPE, bytes, own, evidence, memory)
+        TaggedLayer::new(CosignTag::Attestations, ENVELOPE, envelope, own, evidence, memory)
     }
 
     fn new<const N: usize>(
@@ -356,7 +356,7 @@ mod tests {
     fn provenance(key: &PrivateKey, subject: &Digest, memory: &Memory) -> TaggedLayer {
         let statement = Statement::new("x", subject, predicate::PROVENANCE, json!({ "a": 1 }));
         let envelope = Envelope::sign(key, IN_TOTO, statement.bytes());
-        TaggedLayer::of_envelope(&envelope, predicate::PROVENANCE, TaggedEvidence::default(), memory)
+        TaggedLayer::of_envelope(envelope.bytes(), predicate::PROVENANCE, TaggedEvidence::default(), memory)
     }
 
     /// Puts layers under their tags.
@@ -419,7 +419,8 @@ mod tests {
         }
         // Of a statement that the subject is signed there is no need: it is for bundles alone.
         let envelope = Envelope::sign(&own, IN_TOTO, Statement::signature(&subject).bytes());
-        let stands_in = TaggedLayer::of_envelope(&envelope, predicate::SIGNATURE, TaggedEvidence::default(), &memory);
+        let stands_in =
+            TaggedLayer::of_envelope(envelope.bytes(), predicate::SIGNATURE, TaggedEvidence::default(), &memory);
         tag(&[stands_in], &subject, &memory);
         assert!(found(&memory, &subject)[0].verify(&subject, &own.public()).is_err());
     }

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use miette::{Report, miette};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -12,18 +13,32 @@ use super::pem;
 use super::signature_tag::{TaggedContent, TaggedEvidence, TaggedSignature};
 use crate::error::Result;
 use crate::image::Digest;
+use crate::image::digest::sha256;
 
 /// A bundle, as sigstore's library makes it.
 #[derive(Debug)]
-pub(super) struct IdentityBundle(Value);
+pub(super) struct IdentityBundle {
+    content: Value,
+    /// The envelope, byte for byte.
+    envelope: Option<Vec<u8>>,
+}
+
+/// The part of a bundle that must stay as it is.
+#[derive(Deserialize)]
+struct RawBundle<'a> {
+    #[serde(rename = "dsseEnvelope", borrow)]
+    envelope: Option<&'a RawValue>,
+}
 
 /// Parses a bundle.
 ///
 /// # Errors
 /// Returns an error if it is not JSON.
 pub(super) fn parse(bundle: &[u8]) -> Result<IdentityBundle> {
-    let json = serde_json::from_slice(bundle).map_err(|error| miette!("invalid JSON: {error}"))?;
-    Ok(IdentityBundle(json))
+    let invalid = |error: serde_json::Error| miette!("invalid JSON: {error}");
+    let raw: RawBundle = serde_json::from_slice(bundle).map_err(invalid)?;
+    let envelope = raw.envelope.map(|envelope| envelope.get().as_bytes().to_vec());
+    Ok(IdentityBundle { content: serde_json::from_slice(bundle).map_err(invalid)?, envelope })
 }
 
 impl IdentityBundle {
@@ -32,17 +47,20 @@ impl IdentityBundle {
     /// # Errors
     /// Returns an error if the bundle has another content.
     pub(super) fn signature(&self) -> Result<Vec<u8>> {
-        let signature = self.0["messageSignature"]["signature"].as_str();
+        let signature = self.content["messageSignature"]["signature"].as_str();
         signature.and_then(decode).ok_or_else(|| lacks("signature"))
     }
 
-    /// Returns the envelope of a statement.
+    /// Returns the envelope of a statement, as the log knows it.
     ///
     /// # Errors
-    /// Returns an error if the bundle has another content.
-    pub(super) fn envelope(&self) -> Result<Envelope> {
-        let envelope = serde_json::from_value(self.0["dsseEnvelope"].clone());
-        Envelope::read(envelope.map_err(|_| lacks("signed statement"))?)
+    /// Returns an error if the bundle has another content, or the log knows the envelope in other bytes.
+    pub(super) fn envelope(&self) -> Result<Vec<u8>> {
+        let envelope = self.envelope.clone().ok_or_else(|| lacks("signed statement"))?;
+        let body = self.content["verificationMaterial"]["tlogEntries"][0]["canonicalizedBody"].as_str();
+        let body: Value = body.and_then(decode).and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
+        let known = body["spec"]["envelopeHash"]["value"].as_str();
+        if known == Some(sha256(&envelope).digest()) { Ok(envelope) } else { Err(lacks("entry for the statement")) }
     }
 
     /// Returns certificate and entry.
@@ -50,7 +68,7 @@ impl IdentityBundle {
     /// # Errors
     /// Returns an error if one is missing. An entry of Rekor 2 has no promise.
     pub(super) fn evidence(&self) -> Result<TaggedEvidence> {
-        let material = &self.0["verificationMaterial"];
+        let material = &self.content["verificationMaterial"];
         let certificate = material["certificate"]["rawBytes"].as_str().and_then(decode);
         let certificate = certificate.ok_or_else(|| lacks("certificate"))?;
         let entry = &material["tlogEntries"][0];
@@ -256,6 +274,18 @@ mod tests {
         let rekor: Value = serde_json::from_str(&evidence.rekor_bundle.expect("an entry")).expect("JSON");
         let payload = json!({ "body": "e30=", "integratedTime": 1_700_000_000, "logIndex": 7, "logID": "00ff" });
         assert_eq!(rekor, json!({ "SignedEntryTimestamp": BASE64_STANDARD.encode(b"promise"), "Payload": payload }));
+    }
+
+    #[test]
+    fn envelope_must_be_the_one_in_the_log() {
+        let envelope = "{ \"payload\":\"e30=\" }";
+        for (hash, is_known) in [(sha256(envelope.as_bytes()), true), (sha256(b"other"), false)] {
+            let body = json!({ "spec": { "envelopeHash": { "value": hash.digest() } } }).to_string();
+            let entry = json!({ "tlogEntries": [{ "canonicalizedBody": BASE64_STANDARD.encode(body) }] });
+            let bundle = format!("{{\"verificationMaterial\":{entry},\"dsseEnvelope\":{envelope}}}");
+            let found = parse(bundle.as_bytes()).expect("parses").envelope();
+            assert_eq!(found.ok(), is_known.then(|| envelope.as_bytes().to_vec()));
+        }
     }
 
     #[test]

@@ -64,13 +64,13 @@ impl TagSigner<'_> {
             return Ok(TaggedLayer::of_payload(signed.payload(), &signature, evidence, memory));
         }
         let (envelope, evidence) = match self.signer {
-            Signer::Key(key) => (Envelope::sign(key, IN_TOTO, statement.bytes()), TaggedEvidence::default()),
+            Signer::Key(key) => (Envelope::sign(key, IN_TOTO, statement.bytes()).bytes(), TaggedEvidence::default()),
             Signer::Identity(identity) => {
                 let bundle = super::tag_evidence::parse(&identity.sign_with_promise(&statement.bytes())?)?;
                 (bundle.envelope()?, bundle.evidence()?)
             }
         };
-        let layer = TaggedLayer::of_envelope(&envelope, &statement.predicate_type, evidence, memory);
+        let layer = TaggedLayer::of_envelope(envelope, &statement.predicate_type, evidence, memory);
         if layer.descriptor.size() > MAX_DOCUMENT_BYTES {
             return Err(miette!(
                 help = "leave it out: `cargo oci push --sbom false`, or `cargo oci sign --image-only`",

@@ -16,13 +16,17 @@ use crate::environment::Environment;
 use crate::error::{Result, cannot_read};
 use crate::event::counter::Activity;
 use crate::event::{BuiltBase, BuiltImage, BuiltManifest, Event};
+use crate::image::attestation::IndexAttestation;
 use crate::image::config::{History, assemble};
 use crate::image::layer::{EntryKind, FileContent, Layer, LayerEntry, with_parents};
-use crate::image::manifest;
+use crate::image::manifest::{self, index_entry, index_of_entries};
 use crate::plan::ImagePlan;
 use crate::platform::Target;
 use crate::reference::BaseReference;
 use crate::store::{ProgressSource, Sink, Source, copy};
+
+/// Makes the attestations of each image, which go into the index.
+pub(crate) type AttestImages<'a> = &'a dyn Fn(&[BuiltManifest]) -> Result<Vec<Option<IndexAttestation>>>;
 
 /// Writes an image to its layout.
 pub(crate) struct ImageBuilder<'a> {
@@ -80,6 +84,7 @@ impl ImageBuilder<'_> {
         prepared: &PreparedBase,
         out_dirs: &[OutDir],
         binaries: Vec<Layer>,
+        attest: AttestImages,
     ) -> Result<BuiltImage> {
         let PreparedBase { base, facts } = prepared;
         let writer = &self.layers.writer;
@@ -90,7 +95,14 @@ impl ImageBuilder<'_> {
             manifests.push(self.image(base, below, assets.next().flatten(), binaries)?);
         }
 
-        let root = self.root(base, &manifests)?;
+        let attestations = attest(&manifests)?;
+        for (manifest, attestation) in manifests.iter_mut().zip(&attestations) {
+            let Some(attestation) = attestation else { continue };
+            attestation.documents.iter().try_for_each(|document| writer.add_document(document))?;
+            manifest.attestation = Some(attestation.descriptor.clone());
+        }
+        let attestations: Vec<_> = attestations.into_iter().flatten().collect();
+        let root = self.root(base, &manifests, &attestations)?;
         for tag in &self.plan.tags {
             writer.tag(&root, tag)?;
         }
@@ -101,7 +113,7 @@ impl ImageBuilder<'_> {
             local_names: self.plan.local_names(),
             reference: format!("oci:{}@{digest}", shown(layout)),
             digest,
-            size: size(&root, &manifests),
+            size: size(&root, &manifests, &attestations),
             tags: self.plan.tags.clone(),
             repositories: Vec::new(),
             layout: layout.clone(),
@@ -116,12 +128,16 @@ impl ImageBuilder<'_> {
     }
 
     /// Writes the index, unless the plan wants none. Returns the root of the image.
-    fn root(&self, base: &Base, manifests: &[BuiltManifest]) -> Result<Descriptor> {
+    fn root(&self, base: &Base, manifests: &[BuiltManifest], attestations: &[IndexAttestation]) -> Result<Descriptor> {
         if let (true, [manifest]) = (self.plan.no_index, manifests) {
             return Ok(manifest.descriptor.clone());
         }
-        let entries = manifests.iter().map(|image| (image.platform.clone(), image.descriptor.clone()));
-        let index = manifest::index(&entries.collect::<Vec<_>>(), &self.annotations(base));
+        let images = manifests.iter().map(|image| {
+            let platform = image.platform.clone();
+            (platform.clone(), index_entry(&platform, &image.descriptor))
+        });
+        let attestations = attestations.iter().map(|attestation| attestation.entry.clone());
+        let index = index_of_entries(images.chain(attestations).collect(), &self.annotations(base));
         self.layers.writer.add_document(&index)?;
         Ok(index.descriptor)
     }
@@ -149,6 +165,7 @@ impl ImageBuilder<'_> {
             platform: below.platform.clone(),
             digest: manifest.descriptor.digest().clone(),
             size: manifest.descriptor.size(),
+            attestation: None,
             config: config.descriptor,
             layers,
             below: below.layers.len(),
@@ -163,9 +180,12 @@ impl ImageBuilder<'_> {
 }
 
 /// Returns the size of `root` and all that it refers to in bytes, each blob once.
-fn size(root: &Descriptor, manifests: &[BuiltManifest]) -> u64 {
+fn size(root: &Descriptor, manifests: &[BuiltManifest], attestations: &[IndexAttestation]) -> u64 {
     let parts = manifests.iter().flat_map(|image| image.layers.iter().chain([&image.config, &image.descriptor]));
-    let sizes: BTreeMap<_, _> = parts.chain([root]).map(|part| (part.digest().as_ref(), part.size())).collect();
+    let attested = attestations.iter().flat_map(|attestation| &attestation.documents);
+    let attested = attested.map(|document| &document.descriptor);
+    let sizes: BTreeMap<_, _> =
+        parts.chain(attested).chain([root]).map(|part| (part.digest().as_ref(), part.size())).collect();
     sizes.values().sum()
 }
 

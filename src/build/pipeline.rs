@@ -15,7 +15,7 @@ use super::binaries::Binaries;
 use super::budget;
 use super::dynamic::DynamicLinkCheck;
 use super::hooks::{Hooks, ImageBase};
-use super::image::ImageBuilder;
+use super::image::{AttestImages, ImageBuilder};
 use super::inputs::{ImageTargets, Inputs};
 use super::job::{ImageJob, PlannedImage};
 use super::layers::Layers;
@@ -25,7 +25,7 @@ use crate::compile::{Binary, Compiled, Toolchain};
 use crate::context::GlobalContext;
 use crate::context::base::Bases;
 use crate::error::Result;
-use crate::event::{BuiltImage, Event};
+use crate::event::{BuiltImage, BuiltManifest, Event};
 use crate::interrupt;
 use crate::parallel::{FEW, Scope, each, lock};
 use crate::plan::{ImagePlan, Plan};
@@ -85,20 +85,33 @@ impl Pipeline<'_> {
             Some(inputs) => inputs,
             None => self.inputs(&jobs, toolchain.as_ref())?,
         };
-        let mut built = each(&jobs, FEW, |job| finish(job, &compiled))?;
+        let mut built = each(&jobs, FEW, |job| {
+            let attachments = self.attachments(job, &compiled, &inputs)?;
+            let attest =
+                |images: &[BuiltManifest]| if self.attach { attachments.in_index(images) } else { Ok(Vec::new()) };
+            finish(job, &compiled, &attest)
+        })?;
         for (job, image) in jobs.iter().zip(&built) {
             budget::check(job.plan, image, &job.builder.layers)?;
         }
         if self.attach {
             for (job, image) in jobs.iter().zip(&mut built) {
-                let (plan, base) = (job.plan, &job.prepared()?.base);
-                let attachments =
-                    Attachments { whole: self.plan, plan, base, binaries: &compiled.binaries, inputs: &inputs };
+                let attachments = self.attachments(job, &compiled, &inputs)?;
                 attachments.vex_warnings(image)?.into_iter().for_each(|warning| self.context.warn(warning));
                 image.attached = attachments.attach(image, &job.builder.layers.writer)?;
             }
         }
         self.commit(jobs, built)
+    }
+
+    fn attachments<'j>(
+        &'j self,
+        job: &'j ImageJob,
+        compiled: &'j Compiled,
+        inputs: &'j Inputs,
+    ) -> Result<Attachments<'j>> {
+        let (plan, base) = (job.plan, &job.prepared()?.base);
+        Ok(Attachments { whole: self.plan, plan, base, binaries: &compiled.binaries, inputs })
     }
 
     /// Looks at bases before cargo runs: at all bases that need no request, and at those that decide what is compiled, or
@@ -286,11 +299,11 @@ fn make_layers(complete: &Mutex<Receiver<CompleteLayer>>) -> Result<()> {
     }
 }
 
-fn finish(job: &ImageJob, compiled: &Compiled) -> Result<BuiltImage> {
+fn finish(job: &ImageJob, compiled: &Compiled, attest: AttestImages) -> Result<BuiltImage> {
     let prepared = job.prepared()?;
     let mut layers = Vec::new();
     for image in &prepared.base.images {
         layers.push(job.layer(image.target)?);
     }
-    job.builder.finish(prepared, &compiled.out_dirs, layers)
+    job.builder.finish(prepared, &compiled.out_dirs, layers, attest)
 }

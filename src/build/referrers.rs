@@ -1,6 +1,6 @@
 //! SBOMs, provenance and VEX documents of an image, attached in its layout.
 
-use miette::miette;
+use miette::{IntoDiagnostic, miette};
 use oci_spec::image::Descriptor;
 
 use super::inputs::Inputs;
@@ -18,7 +18,8 @@ use crate::base::Base;
 use crate::compile::Binary;
 use crate::config::SbomFormat;
 use crate::error::Result;
-use crate::event::{BuiltAttachment, BuiltImage};
+use crate::event::{BuiltAttachment, BuiltImage, BuiltManifest};
+use crate::image::attestation::IndexAttestation;
 use crate::image::{Digest, predicate};
 use crate::parallel::{FEW, each};
 use crate::plan::{ImagePlan, Plan};
@@ -53,6 +54,36 @@ impl Attachments<'_> {
             .collect()
     }
 
+    /// Makes the attestations that the plan wants in the index: what each image holds and how it was built. They say nothing of the
+    /// index, whose digest depends on them.
+    ///
+    /// # Errors
+    /// Returns an error if a document cannot be made.
+    pub(crate) fn in_index(&self, images: &[BuiltManifest]) -> Result<Vec<Option<IndexAttestation>>> {
+        let plan = self.plan;
+        if !plan.attestations.is_in_index() {
+            return Ok(Vec::new());
+        }
+        let images: Vec<_> = images.iter().zip(&self.base.images).collect();
+        each(&images, FEW, |(image, below)| {
+            let name = format!("{} {}", plan.name, image.platform);
+            let mut statements = Vec::new();
+            // Whatever the formats of the attached ones: BuildKit's clients read SPDX.
+            if !plan.sbom.is_empty() {
+                let bom = self.bom(below.target, &image.platform, Some(&image.digest))?;
+                let document = bom.document(SbomFormat::Spdx, &format!("{} for {}", plan.name, image.platform))?;
+                let document = serde_json::from_slice(&document).into_diagnostic()?;
+                let statement = Statement::new(&name, &image.digest, predicate::SPDX, document);
+                statements.push((predicate::SPDX, statement.bytes()));
+            }
+            if plan.provenance {
+                let statement = self.provenance(vec![(name, image.digest.clone())])?;
+                statements.push((predicate::PROVENANCE, statement.bytes()));
+            }
+            Ok((!statements.is_empty()).then(|| IndexAttestation::new(&image.digest, statements)))
+        })
+    }
+
     /// Returns a statement for each VEX document.
     fn vex(&self, image: &BuiltImage) -> Result<Vec<AttachedDocument>> {
         let files = VexFile::read_all(&self.plan.vex)?;
@@ -83,7 +114,7 @@ impl Attachments<'_> {
 
     /// Returns the provenance.
     fn provenances(&self, image: &BuiltImage) -> Result<Vec<AttachedDocument>> {
-        if !self.plan.provenance {
+        if !self.plan.provenance || !self.plan.attestations.has_referrers() {
             return Ok(Vec::new());
         }
         let bytes = self.provenance(self.named_digests(image))?.bytes();
@@ -152,7 +183,7 @@ impl Attachments<'_> {
 
     fn sboms(&self, image: &BuiltImage) -> Result<Vec<AttachedDocument>> {
         let mut attachments = Vec::new();
-        if self.plan.sbom.is_empty() {
+        if self.plan.sbom.is_empty() || !self.plan.attestations.has_referrers() {
             return Ok(attachments);
         }
         let images: Vec<_> = image.manifests.iter().zip(&self.base.images).collect();

@@ -4,6 +4,7 @@
 //! Schema come from the row. The type of the value implements [`KeyValue`]; for most it exists already.
 
 use super::allocator::Allocator;
+use super::attestations::AttestationPlace;
 use super::byte_size::ByteSize;
 use super::env::EnvEntries;
 use super::files::FileRule;
@@ -320,6 +321,14 @@ keys! {
         default: KeyDefault::Value("true"),
         example: "false",
         flag: Some(Flag::new("provenance", "BOOL")),
+        variable: None,
+    }
+    attestations: AttestationPlace {
+        help: "Attach SBOM and provenance to the image (referrers), put them into its index as BuildKit does (index), or both",
+        name: "attestations",
+        default: KeyDefault::Value(r#""referrers""#),
+        example: r#""both""#,
+        flag: Some(Flag::new("attestations", "PLACE")),
         variable: None,
     }
     signature_format: SignatureFormat {

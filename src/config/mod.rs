@@ -7,12 +7,13 @@
 //! | [`section`], `table` | Cargo.toml → tables, and how tables inherit from each other |
 //! | `near_miss` | tables that are almost it, and are not read |
 //! | [`schema`], [`markdown`] | the list of keys as JSON Schema and as documentation |
-//! | [`template`], [`env`], [`port`], [`signal`], [`folder`], [`sbom`], [`text`], `allocator`, `byte_size`, `labels`, `repositories`, `verify`, `policy`, `vex`, `image_test`, `signature_format`, `expression` | the types of single keys |
+//! | [`template`], [`env`], [`port`], [`signal`], [`folder`], [`sbom`], [`text`], `allocator`, `byte_size`, `labels`, `repositories`, `verify`, `policy`, `vex`, `image_test`, `signature_format`, `attestations`, `expression` | the types of single keys |
 //! | `files`, `pattern` | the rules of the key `files`, and the patterns in them |
 //! | [`check`] | rules that flags and tables share |
 //! | [`document`], `error` | values of TOML, and errors with their position |
 
 pub(crate) mod allocator;
+mod attestations;
 pub(crate) mod base_signers;
 mod byte_size;
 pub(crate) mod check;
@@ -47,6 +48,7 @@ mod verify;
 mod vex;
 
 pub(crate) use allocator::Allocator;
+pub use attestations::AttestationPlace;
 pub(crate) use byte_size::ByteSize;
 pub(crate) use check::is_whiteout;
 pub use error::ConfigError;

@@ -94,6 +94,9 @@ pub struct BuiltManifest {
     pub digest: Digest,
     /// The size of the manifest in bytes.
     pub size: u64,
+    /// What the index says about it in a manifest of its own, such as an SBOM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attestation: Option<Descriptor>,
     /// Its config.
     pub config: Descriptor,
     /// Its layers, the lowest first.

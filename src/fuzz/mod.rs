@@ -12,7 +12,7 @@
 //! | `tar_read`, `tar_write` | tars against their recipe, and the tree that they make |
 //! | `compression` | deflate, gzip and zstd |
 //! | `elf` | sections of programs |
-//! | `signed` | keys, envelopes, bundles, statements |
+//! | `signed` | keys, envelopes, bundles, statements, payloads and their manifests |
 
 // A target that panics has found something.
 #![allow(clippy::missing_panics_doc)]

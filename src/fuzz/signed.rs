@@ -5,10 +5,14 @@ use miette::miette;
 use crate::attest::bundle::Bundle;
 use crate::attest::dsse::Envelope;
 use crate::attest::pem;
+use crate::attest::signature_tag::SignatureManifest;
+use crate::attest::simple_signing::{SimpleSigning, SimpleSigningError};
 use crate::attest::statement::IN_TOTO;
 use crate::attest::trusted_signer::TrustedSigner;
 use crate::attest::{PrivateKey, PublicKey, Statement};
 use crate::image::digest::sha256;
+use crate::image::manifest::Document;
+use crate::image::{Descriptor, MediaType};
 
 pub(super) const WORDS: &[&str] = &[
     "-----BEGIN ",
@@ -31,6 +35,12 @@ pub(super) const WORDS: &[&str] = &[
     "\"predicate\":",
     "\"_type\":\"https://in-toto.io/Statement/v1\"",
     "\"digest\":{\"sha256\":\"",
+    "\"critical\":{",
+    "\"identity\":{\"docker-reference\":\"x\"}",
+    "\"image\":{\"docker-manifest-digest\":\"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"}",
+    "\"type\":\"cosign container image signature\"",
+    "\"config\":{\"mediaType\":\"a/b\",\"size\":0,\"digest\":\"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"}",
+    "\"layers\":[",
     "==",
     "{",
     "}",
@@ -70,6 +80,18 @@ pub(super) fn signed(data: &[u8]) {
         let again = Bundle::read(&bundle.bytes()).expect("its own bytes");
         assert_eq!((again.hint, again.envelope), (bundle.hint.clone(), bundle.envelope.clone()));
         assert!(bundle.verify(&key).is_err(), "a forged signature");
+    }
+    if let Ok(payload) = SimpleSigning::read(data) {
+        assert_eq!(SimpleSigning::read(&payload.payload()).as_ref(), Ok(&payload));
+        let verified = SimpleSigning::verify(data, data, &payload.digest, &key);
+        assert_eq!(verified, Err(SimpleSigningError::OtherKey), "a forged signature");
+    }
+    let layer = Descriptor::new(MediaType::from("a/b"), data.len() as u64, sha256(data));
+    let descriptor = Descriptor::new(MediaType::ImageManifest, data.len() as u64, sha256(data));
+    let before = Document { descriptor, bytes: data.to_vec() };
+    if let Ok(Some(made)) = SignatureManifest::with_layers(Some(&before), &[&layer]) {
+        let again = SignatureManifest::with_layers(Some(&made.manifest), &[&layer]);
+        assert!(again.is_ok_and(|again| again.is_none()), "a layer is added twice");
     }
     let signer = TrustedSigner::Key(key);
     assert!(signer.verify(data.to_vec(), &sha256(b"")).is_err(), "a forged signature");

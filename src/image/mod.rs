@@ -1,6 +1,7 @@
 //! The documents of an image: digests, layers, configs, manifests and indexes (OCI image-spec 1.1).
 
 pub(crate) mod artifact;
+pub(crate) mod attestation;
 pub(crate) mod config;
 pub(crate) mod cosign_tag;
 pub mod digest;

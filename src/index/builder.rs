@@ -16,6 +16,7 @@ use crate::context::GlobalContext;
 use crate::context::subject::Subject;
 use crate::error::Result;
 use crate::event::{Event, MadeIndex, MadeManifest};
+use crate::image::attestation::no_platform;
 use crate::image::manifest::{Annotations, Document, Manifest, index_of_entries};
 use crate::parallel::{MANY, each};
 use crate::platform::Platform;
@@ -188,7 +189,7 @@ impl IndexWork<'_, '_> {
         annotations.extend(own.clone());
         annotations.extend(builder.annotations.iter().cloned());
         let mut entries: Vec<_> = parts.iter().map(|part| (part.platform.clone(), part.entry.clone())).collect();
-        let none = Platform { os: "unknown".to_owned(), architecture: "unknown".to_owned(), variant: None };
+        let none = no_platform();
         let attestations = parts.iter().flat_map(|part| part.attestations.clone());
         entries.extend(attestations.map(|(_, entry)| (none.clone(), entry)));
         Ok(NewIndex { document: index_of_entries(entries, &annotations), parts })

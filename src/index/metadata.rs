@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::config::check::check_tag;
 use crate::error::{Result, cannot_read};
-use crate::image::Digest;
+use crate::image::{Descriptor, Digest};
 use crate::platform::Platform;
 use crate::reference::Reference;
 
@@ -52,6 +52,9 @@ pub(crate) struct PushedManifest {
     pub digest: Digest,
     /// The size of the manifest in bytes.
     pub size: u64,
+    /// The manifest of what its index attests of it.
+    #[serde(default)]
+    pub attestation: Option<Descriptor>,
 }
 
 impl PushedImage {

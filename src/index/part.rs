@@ -11,9 +11,10 @@ use super::metadata::PushedManifest;
 use crate::context::GlobalContext;
 use crate::context::image::OpenImage;
 use crate::error::Result;
+use crate::image::attestation::{attested_digest, listed_attestation, no_platform};
 use crate::image::manifest::{Annotations, Manifest, ManifestContent, index_entry, is_for_none, platform_of};
 use crate::image::media_type::{is_config, is_document};
-use crate::inspect::referrers::{attested_digest, group_by_subject};
+use crate::inspect::referrers::group_by_subject;
 use crate::parallel::{MANY, each};
 use crate::platform::Platform;
 use crate::reference::{BaseReference, Reference, TagOrDigest};
@@ -118,7 +119,10 @@ impl<'a> OpenParts<'a> {
             taken.add(&plain(root), platform.clone(), None, 0)?;
             Ok(parts)
         })?;
-        let parts: Vec<_> = parts.into_iter().flatten().collect();
+        let mut parts: Vec<_> = parts.into_iter().flatten().collect();
+        if let SourcePlace::Pushed { manifests, .. } = &source.place {
+            add_attestations(&mut parts, manifests);
+        }
         if parts.is_empty() {
             return Err(miette!(
                 help = "build it again, and name what was pushed then",
@@ -146,6 +150,17 @@ impl PartPlace<'_> {
         match self {
             PartPlace::Here => here.referrers(subject),
             PartPlace::Elsewhere(image, listed) => image.referrers(subject, listed),
+        }
+    }
+}
+
+/// Adds what indexes that were pushed attest of their images.
+fn add_attestations(parts: &mut [IndexPart], manifests: &[PushedManifest]) {
+    for pushed in manifests {
+        let Some(attestation) = &pushed.attestation else { continue };
+        for part in parts.iter_mut().filter(|part| part.descriptor.digest() == &pushed.digest) {
+            let listed = listed_attestation(&pushed.digest, &plain(attestation));
+            part.attestations.push((listed.clone(), index_entry(&no_platform(), &listed)));
         }
     }
 }

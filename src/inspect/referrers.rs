@@ -69,13 +69,6 @@ pub struct AttachedBlob {
     pub annotations: Annotations,
 }
 
-/// Returns the digest that an entry of an index attests, or `None` if it is no attestation (BuildKit,
-/// `attestation-storage.md`).
-pub(crate) fn attested_digest(descriptor: &Descriptor) -> Option<&str> {
-    let annotations = descriptor.annotations().as_ref()?;
-    annotations.get("vnd.docker.reference.digest").map(String::as_str)
-}
-
 /// Returns the referrers among the entries of a layout, by the digest of their subject. They are found by their `subject`, and
 /// in the [lists](crate::store::layout::subject_lists) of their subjects.
 ///

@@ -12,6 +12,31 @@ use crate::error::Result;
 use crate::sanitize::is_terminal_control;
 use crate::store::layout::check_parts;
 
+/// Checks that SBOMs and provenance are where they can be.
+///
+/// # Errors
+/// Returns an error if an image without an index is to have them there, or SBOMs are wanted as files that nothing has.
+pub(crate) fn check_attestations(images: &[ImagePlan], sbom_dir: Option<&Path>) -> Result<()> {
+    for image in images {
+        if image.no_index && image.attestations.is_in_index() {
+            return Err(miette!(
+                help = "omit `--no-index`, or attach them: `--attestations referrers`",
+                "cannot put attestations into the index of {}: it has none",
+                image.name
+            ));
+        }
+        if let Some(folder) = sbom_dir.filter(|_| !image.attestations.has_referrers()) {
+            return Err(miette!(
+                help = "attach them, too: `--attestations both`",
+                "cannot write the SBOMs of {} to {}: they are in its index alone",
+                image.name,
+                folder.display()
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Checks that no two images have the same name, and no two binaries the same file: cargo writes the binaries of all packages
 /// to one folder.
 ///

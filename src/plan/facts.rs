@@ -111,6 +111,7 @@ impl Facts<'_> {
             provenance: table.provenance.unwrap_or(true),
             is_provenance_required: self.args.image.table.provenance.is_some(),
             tests: table.test.unwrap_or_default().0,
+            attestations: table.attestations.unwrap_or_default(),
             signature_format: table.signature_format.unwrap_or_default(),
             vex: table.vex.unwrap_or_default().0,
             is_vex_required: self.args.image.table.vex.is_some(),

@@ -10,7 +10,7 @@ use super::allocator::{Advice, many_threads};
 use super::features::Features;
 use super::unit::Unit;
 use crate::config::{
-    Allocator, FileRule, Folder, ImageTest, Labels, Policy, Port, SbomFormat, Signal, SignatureFormat,
+    Allocator, AttestationPlace, FileRule, Folder, ImageTest, Labels, Policy, Port, SbomFormat, Signal, SignatureFormat,
 };
 use crate::error::Result;
 use crate::image::CompressionOptions;
@@ -99,6 +99,8 @@ pub struct ImagePlan {
     pub provenance: bool,
     /// Whether the provenance was asked for on the command line: a registry must accept it.
     pub is_provenance_required: bool,
+    /// Where SBOM and provenance are.
+    pub attestations: AttestationPlace,
     /// How signatures are kept.
     pub signature_format: SignatureFormat,
     /// The OpenVEX documents that are attached: files, and folders with such files.

@@ -143,6 +143,7 @@ pub fn make(request: &Request, environment: &Environment) -> Result<Plan> {
     }
     conflicts::one_output_for_one_image(&images, &args.output.outputs)?;
     conflicts::check_images(metadata, &images, repository_override)?;
+    conflicts::check_attestations(&images, args.output.sbom_dir.as_deref())?;
     conflicts::outputs_can_be_written(&args.output)?;
     prebuilt::check(&args.image.prebuilt, &images)?;
     let compile = compile::plan(&args.cargo, environment, &workspace, &mut images)?;

@@ -17,6 +17,7 @@ use crate::context::image::{OpenImage, reference};
 use crate::context::subject::signable_manifests;
 use crate::error::{Result, or_help};
 use crate::event::{BuiltAttachment, BuiltBase, BuiltImage, BuiltManifest, PlannedPush};
+use crate::image::attestation::attested_digest;
 use crate::image::manifest::{Manifest, ManifestContent};
 use crate::image::predicate;
 use crate::inspect::referrers::group_by_subject;
@@ -156,6 +157,7 @@ fn read_image(
                 platform: one.platform.map_or_else(|| platform_in(source, &config), Ok)?,
                 digest: descriptor.digest().clone(),
                 size: descriptor.size(),
+                attestation: attestation_of(&whole, descriptor.digest()),
                 config: *config,
                 // Which of them are those of the base is not told.
                 below: layers.len(),
@@ -185,6 +187,13 @@ fn read_image(
         root,
     };
     Ok((image, base, no_index))
+}
+
+/// Returns the manifest of what an index attests of an image.
+fn attestation_of(index: &Manifest, image: &Digest) -> Option<Descriptor> {
+    let ManifestContent::Index(entries) = &index.content else { return None };
+    let found = entries.iter().find(|entry| attested_digest(entry) == Some(image.as_ref()))?;
+    Some(Descriptor::new(found.media_type().clone(), found.size(), found.digest().clone()))
 }
 
 /// Returns the tag that was named, or all tags that the image has.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::base::Base;
 use crate::context::subject::{SignableManifest, signable_manifests};
 use crate::error::Result;
+use crate::image::attestation::attested_digest;
 use crate::image::config::{History, Object};
 use crate::image::digest::DiffId;
 use crate::image::manifest::{Annotations, Manifest, ManifestContent};
@@ -33,6 +34,8 @@ pub(crate) struct BuiltOn {
     pub annotations: Annotations,
     /// Its image for each platform.
     pub images: Vec<BuiltImagePart>,
+    /// The entries of its index that are attestations.
+    pub attestations: Vec<Descriptor>,
     /// Its base, if it says it.
     pub base: Option<NamedBase>,
 }
@@ -123,7 +126,10 @@ impl BuiltOn {
                 first.platform
             ));
         }
-        Ok(BuiltOn { root: root.clone(), has_index: parsed.is_index(), annotations: parsed.annotations, images, base })
+        let (has_index, annotations) = (parsed.is_index(), parsed.annotations.clone());
+        let mut attestations = parsed.into_index().unwrap_or_default();
+        attestations.retain(|entry| attested_digest(entry).is_some());
+        Ok(BuiltOn { root: root.clone(), has_index, annotations, images, attestations, base })
     }
 
     /// Tells our layers from those of the base, which this program may have built too.

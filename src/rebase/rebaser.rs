@@ -265,6 +265,12 @@ impl<'a> Rebaser<'a> {
             repository: repository.as_deref(),
         };
         let documents = rebase.open.attached.renew(&subject, created, memory)?;
+        if !image.attestations.is_empty() {
+            self.context.warn(format!(
+                "{} is rebased without the attestations in its index: build it again to have them there",
+                rebase.open.place.name()
+            ));
+        }
         if !documents.left_out.is_empty() {
             self.context.warn(format!(
                 "{} is rebased without what others have attached about the old image: {}",

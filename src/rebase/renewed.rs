@@ -9,8 +9,9 @@ use super::origin::{BuiltImagePart, BuiltOn, REBUILD};
 use super::settings;
 use crate::base::{Base, BaseImage};
 use crate::error::Result;
+use crate::image::attestation::no_platform;
 use crate::image::config::{Settings, assemble};
-use crate::image::manifest::{self, Annotations};
+use crate::image::manifest::{self, Annotations, index_entry, index_of_entries};
 use crate::platform::Platform;
 use crate::store::Memory;
 
@@ -95,11 +96,11 @@ impl Renewal<'_> {
         let root = match &images[..] {
             [only] if !image.has_index => only.descriptor.clone(),
             _ => {
-                let entries = |descriptors: Vec<Descriptor>| {
-                    image.images.iter().map(|part| part.platform.clone()).zip(descriptors).collect::<Vec<_>>()
-                };
-                let before = entries(image.images.iter().map(|part| part.descriptor.clone()).collect());
-                if manifest::index(&before, &image.annotations).descriptor.digest() != image.root.digest() {
+                let entry = |platform: &Platform, of: &Descriptor| (platform.clone(), index_entry(platform, of));
+                let parts = image.images.iter().map(|part| entry(&part.platform, &part.descriptor));
+                let attestations = image.attestations.iter().map(|attested| entry(&no_platform(), attested));
+                let before = index_of_entries(parts.chain(attestations).collect(), &image.annotations);
+                if before.descriptor.digest() != image.root.digest() {
                     return Err(changed("its index"));
                 }
                 let after =

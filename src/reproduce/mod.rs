@@ -9,7 +9,7 @@ mod arguments;
 mod conditions;
 
 use jiff::Timestamp;
-use miette::{Context, Report, miette};
+use miette::{Context, IntoDiagnostic, Report, miette};
 
 use self::arguments::build_args;
 use self::conditions::{BuildConditions, Unmet};
@@ -24,9 +24,12 @@ use crate::context::compare::{Extent, difference, info};
 use crate::context::image::OpenImage;
 use crate::error::Result;
 use crate::event::Event;
-use crate::image::Digest;
+use crate::image::attestation::attested_digest;
+use crate::image::manifest::Manifest;
+use crate::image::{Descriptor, Digest};
 use crate::plan::{self, Purpose, Request};
 use crate::reference::BaseReference;
+use crate::store::{self, Source};
 
 /// What became of a reproduction.
 pub(crate) enum Reproduction {
@@ -46,7 +49,7 @@ pub(crate) fn reproduce(
     args: &ReproduceArgs,
     context: &GlobalContext,
 ) -> Result<Reproduction> {
-    let RecordedImage { digest, created, build: recorded } = recorded(reference, context)?;
+    let RecordedImage { digest, attested, created, build: recorded } = recorded(reference, context)?;
     let pinned = reference.with_digest(digest.as_ref());
     context.report(Event::Reproducing { image: pinned.clone(), build: recorded.summary() });
     let conditions = BuildConditions { recorded: &recorded, args, context };
@@ -70,7 +73,10 @@ pub(crate) fn reproduce(
         return Err(miette!("the package has {} images called {}", built.images.len(), recorded.name));
     };
     let digests = image.manifests.iter().map(|manifest| &manifest.digest).chain([&image.digest]);
-    if digests.into_iter().any(|built| *built == digest) {
+    let ours: Vec<_> = image.manifests.iter().map(|manifest| &manifest.digest).collect();
+    // What an index attests depends on more than its images: those count.
+    let are_images_same = attested.is_some_and(|theirs| theirs.iter().eq(ours));
+    if digests.into_iter().any(|built| *built == digest) || are_images_same {
         context.report(Event::Reproduced { image: pinned.clone() });
         return Ok(Reproduction::Same(pinned));
     }
@@ -84,6 +90,8 @@ pub(crate) fn reproduce(
 /// What is known of an image and its build.
 struct RecordedImage {
     digest: Digest,
+    /// Its images, if its index attests them.
+    attested: Option<Vec<Digest>>,
     /// The time in its config, if there is one.
     created: Option<Timestamp>,
     build: RecordedBuild,
@@ -107,7 +115,16 @@ fn recorded(reference: &BaseReference, context: &GlobalContext) -> Result<Record
     let build = RecordedBuild::of(&statement)?;
     let info = info(&image, &root, Extent::default(), context)?;
     let created = info.manifests.iter().find_map(|manifest| manifest.config.as_ref()?.created.as_ref()?.parse().ok());
-    Ok(RecordedImage { digest: root.digest().clone(), created, build })
+    let attested = attested_images(image.source(), &root)?;
+    Ok(RecordedImage { digest: root.digest().clone(), attested, created, build })
+}
+
+/// Returns the images of an index with attestations, in its order, or `None` if it has no attestations.
+fn attested_images(source: &dyn Source, root: &Descriptor) -> Result<Option<Vec<Digest>>> {
+    let manifest = Manifest::parse(root.media_type(), &store::read(source, root)?).into_diagnostic()?;
+    let entries = manifest.into_index().unwrap_or_default();
+    let (attestations, images): (Vec<_>, Vec<_>) = entries.iter().partition(|entry| attested_digest(entry).is_some());
+    Ok((!attestations.is_empty()).then(|| images.into_iter().map(|image| image.digest().clone()).collect()))
 }
 
 /// Returns the error of a build that cannot be repeated here.

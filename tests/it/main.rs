@@ -45,6 +45,8 @@ mod hosts;
 mod image_tests;
 #[cfg(target_os = "linux")]
 mod index;
+#[cfg(target_os = "linux")] // programs of the snapshots are pushed
+mod index_attestations;
 mod init;
 mod inspect;
 #[cfg(target_os = "linux")] // programs are watched in /proc

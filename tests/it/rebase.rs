@@ -342,3 +342,17 @@ fn base_may_be_an_image_of_cargo_oci_too() {
     scene.push(&["--base", &mine, "--tag", "rebuilt"]).succeeds();
     assert_eq!(scene.digest("1"), scene.digest("rebuilt"), "{}", ran.stderr);
 }
+
+#[test]
+fn attestations_in_index_are_left_out_of_rebase() {
+    for place in ["index", "both"] {
+        let scene = Scene::new(&format!("attestations = \"{place}\""));
+        scene.push(&[]).succeeds();
+        scene.newer();
+        let words = scene.rebase(&[&scene.image("latest")]).succeeds().stderr;
+        assert!(words.contains("without the attestations in its index"), "{words}");
+        let rebased = scene.digest("latest");
+        scene.push(&["--attestations", "referrers", "-t", "again"]).succeeds();
+        assert_eq!(rebased, scene.digest("again"), "{place}");
+    }
+}

@@ -37,7 +37,7 @@ fn label(labels: &Labels) -> String {
     value.map_or_else(String::new, |value| format!("{{ a = {value} }}"))
 }
 
-const ALL: [Key; 35] = [
+const ALL: [Key; 36] = [
     Key {
         name: "base",
         default: r#""gcr.io/distroless/static-debian13:nonroot""#,
@@ -295,6 +295,14 @@ const ALL: [Key; 35] = [
         variable: None,
         flags: Some((&["--provenance", "true"], "true")),
         planned: |image| image.provenance.to_string(),
+    },
+    Key {
+        name: "attestations",
+        default: r#""referrers""#,
+        tables: [r#""index""#, r#""both""#, r#""referrers""#],
+        variable: None,
+        flags: Some((&["--attestations", "both"], r#""both""#)),
+        planned: |image| format!("\"{}\"", image.attestations),
     },
     Key {
         name: "signature-format",

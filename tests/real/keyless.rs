@@ -1,13 +1,15 @@
 //! Signatures without a key, by stand-ins for sigstore's services: cosign verifies them with these as its roots.
 
+use std::fs;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::cosign::Cosign;
+use crate::support::cosign::{Cosign, gh_verifies};
 use crate::support::process::Ran;
 use crate::support::project::{Call, Project};
 use crate::support::registry::DockerRegistry;
+use crate::support::sigstore::workflow::workflow_token;
 use crate::support::sigstore::{IDENTITY, ISSUER, Sigstore, token};
 
 /// A project, and the services that sign for it.
@@ -67,6 +69,57 @@ fn keyless_signature_verifies_with_cosign() {
     assert_eq!(scene.sigstore.requests(), 2 * 3 * 3);
     scene.push(&token).succeeds();
     assert_eq!(scene.sigstore.requests(), 2 * 3 * 3);
+}
+
+#[test]
+fn keyless_signature_verifies_in_cosign_2_format() {
+    let scene = Scene::new();
+    let token = token(Duration::from_secs(600));
+    let legacy = || scene.push(&token).with(&["--signature-format", "legacy"]).succeeds();
+    let pushed = legacy();
+    let pinned = pushed.stdout.trim();
+    for command in [
+        &["verify"][..],
+        &["verify-attestation", "--type", "cyclonedx"],
+        &["verify-attestation", "--type", "slsaprovenance1"],
+    ] {
+        let command = [command, &["--new-bundle-format=false"]].concat();
+        let verified = scene.cosign(&command, IDENTITY, pinned);
+        assert_eq!(verified.status, 0, "{}{}", verified.stdout, verified.stderr);
+        assert_ne!(scene.cosign(&command, "somebody@example.org", pinned).status, 0);
+    }
+    let who = ["--certificate-identity", IDENTITY, "--certificate-oidc-issuer", ISSUER, "--trusted-root", "root.json"];
+    let required = ["verify", pinned, "--require", "sbom", "--require", "provenance"];
+    scene.project.oci(&[&required[..], &who].concat()).succeeds();
+    // An entry of the log is kept for good: there is one for each signature, and none for what is signed.
+    let requests = scene.sigstore.requests();
+    assert_eq!(requests, 2 * 3 * 3);
+    assert!(legacy().stderr.contains("is already signed"));
+    assert_eq!(scene.sigstore.requests(), requests);
+}
+
+#[test]
+fn provenance_verifies_with_gh() {
+    let scene = Scene::new();
+    // gh reads one trusted root in a line.
+    let root = fs::read_to_string(scene.project.path("root.json")).expect("a file");
+    let root: Value = serde_json::from_str(&root).expect("JSON");
+    fs::write(scene.project.path("root.jsonl"), format!("{root}\n")).expect("a file");
+    let pushed = scene.push(&workflow_token("acme/hello")).succeeds();
+    let verified = |image: &str, args: &[&str]| gh_verifies(scene.project.root(), image, "root.jsonl", args);
+    let index = pushed.stdout.trim();
+    let tag = scene.registry.reference("acme/hello:latest");
+    let workflow = ["--repo", "acme/hello", "--signer-workflow", "acme/hello/.github/workflows/release.yml"];
+    for (image, args) in [(index, &workflow[..]), (&tag, &["--owner", "acme"])] {
+        let ran = verified(image, args);
+        assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
+    }
+    let cyclonedx = ["--owner", "acme", "--predicate-type", "https://cyclonedx.org/bom"];
+    let ran = verified(&tag, &cyclonedx);
+    assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
+    for wrong in [&["--owner", "evil"][..], &["--repo", "acme/other"], &["--owner", "acme", "--cert-identity", "x"]] {
+        assert_ne!(verified(&tag, wrong).status, 0, "{wrong:?}");
+    }
 }
 
 #[test]

@@ -53,6 +53,7 @@ mod sbom;
 mod signing;
 mod sources;
 mod terminal;
+mod verifiers;
 mod volumes;
 mod workspace;
 mod wrappers;

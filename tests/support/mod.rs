@@ -27,6 +27,7 @@ pub mod strict;
 pub mod terminal;
 pub mod tls;
 pub mod token_service;
+pub mod trust;
 pub mod wine;
 
 use std::path::Path;

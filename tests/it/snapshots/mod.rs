@@ -40,7 +40,7 @@ pub(crate) fn elf(machine: u8) -> Vec<u8> {
 
 pub(crate) const AMD64: u8 = 62;
 
-const ARM64: u8 = 183;
+pub const ARM64: u8 = 183;
 
 /// A package whose program was compiled elsewhere, so that nothing is compiled here.
 fn prebuilt() -> Project {

@@ -32,6 +32,8 @@ pub struct Authority {
 pub struct Claims {
     /// Whom.
     pub email: String,
+    /// Which workflow, in place of whom: a URL.
+    pub workflow: Option<String>,
     /// Who has identified them.
     pub issuer: Option<String>,
     /// When it is valid, in seconds from now.
@@ -48,6 +50,7 @@ impl Default for Claims {
     fn default() -> Claims {
         Claims {
             email: super::IDENTITY.to_owned(),
+            workflow: None,
             issuer: Some(super::ISSUER.to_owned()),
             valid: (-60, 600),
             signs_code: true,
@@ -64,6 +67,8 @@ impl Authority {
         wanted.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         wanted.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         wanted.distinguished_name.push(DnType::CommonName, "authority");
+        // gh chooses among roots by it.
+        wanted.distinguished_name.push(DnType::OrganizationName, "authority.example");
         let certificate = wanted.self_signed(&key).expect("a certificate").der().to_vec();
         let key_hash = hex(&sha256(&key.subject_public_key_info()));
         let certificate_log = KeyPair::generate().expect("a key");
@@ -79,7 +84,11 @@ impl Authority {
         };
         let mut wanted = CertificateParams::new(Vec::new()).expect("a certificate");
         wanted.serial_number = Some(SerialNumber::from_slice(&[7; 16]));
-        wanted.subject_alt_names = vec![SanType::Rfc822Name(claims.email.as_str().try_into().expect("an address"))];
+        let name = |text: &str| text.try_into().expect("an address");
+        wanted.subject_alt_names = vec![match &claims.workflow {
+            Some(workflow) => SanType::URI(name(workflow)),
+            None => SanType::Rfc822Name(name(&claims.email)),
+        }];
         wanted.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         let usage =
             if claims.signs_code { ExtendedKeyUsagePurpose::CodeSigning } else { ExtendedKeyUsagePurpose::ServerAuth };

@@ -5,6 +5,7 @@ pub mod authority;
 pub mod bundle;
 pub mod log;
 pub mod tuf;
+pub mod workflow;
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -144,8 +145,12 @@ impl World {
         let claims = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1).expect("claims")).expect("base64");
         let claims: Value = serde_json::from_slice(&claims).expect("JSON");
         let text = |name: &str| claims[name].as_str().expect("a text").to_owned();
-        let claims = Claims { email: text("email"), issuer: Some(text("iss")), ..Claims::default() };
-        let certificates = [pem(&self.authority.issue(&key, &claims)), pem(&self.authority.certificate)];
+        let mut identity = Claims { issuer: Some(text("iss")), ..Claims::default() };
+        match workflow::named(&claims) {
+            Some((workflow, more)) => (identity.workflow, identity.more) = (Some(workflow), more),
+            None => identity.email = text("email"),
+        }
+        let certificates = [pem(&self.authority.issue(&key, &identity)), pem(&self.authority.certificate)];
         json!({ "signedCertificateEmbeddedSct": { "chain": { "certificates": certificates } } })
     }
 }
