@@ -209,9 +209,9 @@ commands! {
     Sign(SignArgs) => sign::run,
     /// Verify the signature of an image and its attachments
     ///
-    /// Checks that the key has signed the index, with `cargo oci sign` or cosign 3, and that attachments and attestations of
-    /// index and images are unchanged. Reports whether there are SBOMs and provenance. Prints the image's name with the
-    /// digest that was verified.
+    /// Checks that the index is signed, by `cargo oci sign`, cosign 3 or cosign 2: with a key, or without one by whom the
+    /// certificate names. Reports who has signed and what is attached, signed or not. `--policy` checks more rules. Prints the
+    /// image's name with the digest that was verified.
     Verify(VerifyArgs) => verify::run,
     /// Attach a file to an image in a registry or a layout
     ///

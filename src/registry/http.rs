@@ -48,6 +48,11 @@ pub(super) fn client_builder(settings: &HttpSettings, redirects: Policy) -> Resu
         .tcp_keepalive_retries(KEEPALIVE_RETRIES)
         // The storage that a registry redirects to need not know which image is pulled.
         .referer(false)
+        // A digest is of the bytes that were sent. A library that turns decompression on does so for all clients.
+        .no_gzip()
+        .no_deflate()
+        .no_brotli()
+        .no_zstd()
         .redirect(redirects);
     settings.access.apply(if settings.is_local { builder.no_proxy() } else { builder })
 }

@@ -29,6 +29,7 @@
 //! | `signed` | `image`: `index` or a platform; `digest`, `to`, `unchanged` |
 //! | `attached` | `artifactType`, `subject`, `digest`, `to`, `unchanged` |
 //! | `verified` | `image`, `digest`, `said` |
+//! | `signed-by` | `signer`, `certificate` |
 //! | `request` | `method`, `url` (without its query), `by`: the host that responded after a redirect, `status`, `seconds`, `bytes`; with `-v` only |
 //! | `credentials` | `registry`, `source`: a file, a helper or a variable; with `-v` only |
 //! | `retrying` | `id`, `error`, `seconds`: the pause before the next attempt |
