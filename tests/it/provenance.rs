@@ -25,7 +25,7 @@ enum Change {
 use Change::{Image, Nothing, Programs};
 
 /// A key, what it changes, and a value other than the default; without one, it is tested elsewhere.
-const BY_KEY: [(&str, Change, &str); 35] = [
+const BY_KEY: [(&str, Change, &str); 36] = [
     ("base", Image, r#""oci:other""#),
     ("base-verify", Nothing, ""),
     ("debug-base", Nothing, r#""oci:other""#),
@@ -58,6 +58,8 @@ const BY_KEY: [(&str, Change, &str); 35] = [
     ("files", Image, r#"[{ from = "file", to = "/srv/", mode = "0600" }]"#),
     ("sbom", Nothing, r#""spdx""#),
     ("provenance", Nothing, ""),
+    // It changes the index and no image of it, and is there to be seen: tests/it/index_attestations.rs.
+    ("attestations", Nothing, ""),
     ("signature-format", Nothing, r#""both""#),
     ("policy", Nothing, r#"{ require = ["sbom"] }"#),
     ("vex", Nothing, ""),
