@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Decides which cargo-oci the action installs: a release for this runner, or what the action's own source makes.
-# Reads VERSION, RELEASES, ACTION_REPOSITORY, ACTION_REF, KEYLESS; writes from, version, archive, url and key to GITHUB_OUTPUT.
+# Reads VERSION, RELEASES, ACTION_REPOSITORY, ACTION_REF; writes from, version, archive, url and key to GITHUB_OUTPUT.
 # shellcheck source=SCRIPTDIR/shell
 source "$(dirname "${BASH_SOURCE[0]}")/shell"
 
@@ -18,7 +18,6 @@ take_source() {
   local key
   key=$(cd "$source_folder" && {
     (cd "$RUNNER_TEMP" && rustc -vV)
-    echo "$KEYLESS"
     cat Cargo.toml Cargo.lock
     # In the order of their names, wherever the action is.
     find src -type f | LC_ALL=C sort | while IFS= read -r file; do

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the cargo-oci that find.sh has found, and puts it on the PATH of the steps that follow.
-# Reads FROM, VERSION, ARCHIVE, URL, ACTION_REPOSITORY, KEYLESS, GH_TOKEN; writes from and version to GITHUB_OUTPUT.
+# Reads FROM, VERSION, ARCHIVE, URL, ACTION_REPOSITORY, GH_TOKEN; writes from and version to GITHUB_OUTPUT.
 # shellcheck source=SCRIPTDIR/shell
 source "$(dirname "${BASH_SOURCE[0]}")/shell"
 
