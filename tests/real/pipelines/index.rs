@@ -158,7 +158,7 @@ fn workflow_signs_by_its_identity() {
     let gh = format!("gh attestation verify oci://{image} {of_repositories} --bundle-from-oci");
     assert_eq!(outputs["gh"].as_str(), Some(&*gh));
     let who = ["--certificate-identity", IDENTITY, "--certificate-oidc-issuer", ISSUER];
-    let roots = ["--trusted-root", "root.json", "--insecure-ignore-sct", "--insecure-ignore-tlog=false"];
+    let roots = ["--trusted-root", "root.json", "--insecure-ignore-tlog=false"];
     let login = ["--registry-username", USER.0, "--registry-password", USER.1];
     for check in [
         &["verify"][..],
