@@ -52,10 +52,9 @@ impl<'a> BaseVerifier<'a> {
         let about = format!("{} by {signer}", root.digest());
         let cache = self.context.cache()?;
         if let Some(bundle) = cache.get::<String>(RecordKind::Signature, &about) {
-            for trusted in trusted::before(signer, self.context)? {
-                if is_signature(&trusted, bundle.as_bytes(), root) {
-                    return Ok(());
-                }
+            let verifies = |trusted: &TrustedSigner| is_signature(trusted, bundle.as_bytes(), root);
+            if trusted::is_still(signer, self.context, verifies)? {
+                return Ok(());
             }
         }
         if self.is_offline && matches!(base, BaseReference::Registry(_)) {
@@ -65,8 +64,9 @@ impl<'a> BaseVerifier<'a> {
             ));
         }
         let named = OpenImage::open(base, self.context)?;
-        let signer_of_it = RequiredSigner { reference: signer.clone(), trusted: self.trusted(signer)? };
-        let verifier = ImageVerifier { image: &named, signer: &signer_of_it, name: &base.to_string() };
+        let trusted = trusted::current(signer, self.is_offline, self.context)?;
+        let required = RequiredSigner { reference: signer.clone(), trusted };
+        let verifier = ImageVerifier { image: &named, signer: &required, name: &base.to_string() };
         let found = verifier.verify_root(root)?;
         let Some(signature) = found.signature() else {
             return Err(unsigned(found.not_signed_error(&base.to_string(), signer), signer));
@@ -75,12 +75,6 @@ impl<'a> BaseVerifier<'a> {
         let (image, digest) = (base.to_string(), root.digest().clone());
         self.context.report(Event::Verified { image, digest, said: vec!["signature".to_owned()] });
         Ok(())
-    }
-
-    /// Returns who that is: without a request, if there must be none.
-    fn trusted(&self, signer: &SignerReference) -> Result<TrustedSigner> {
-        let before = if self.is_offline { trusted::before(signer, self.context)?.last() } else { None };
-        before.map_or_else(|| trusted::current(signer, self.context), Ok)
     }
 
     fn keep(&self, about: &str, signature: &SignedStatement) -> Result<()> {

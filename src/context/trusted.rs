@@ -20,51 +20,40 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
 const FOLDER: &str = "tuf";
 
 /// Returns who that is, with what is to be trusted now. Whoever signs without a key is known by sigstore's trusted root,
-/// which is fetched; if that fails, a warning says so, and the last one counts.
+/// which is fetched unless this is `offline`; if that fails, a warning says so, and the last one counts.
 ///
 /// # Errors
 /// Returns an error if a key, or a file with a trusted root, cannot be used.
-pub(crate) fn current(signer: &SignerReference, context: &GlobalContext) -> Result<TrustedSigner> {
-    let SignerReference::Identity(identity) = signer else { return of_key(signer, context) };
+pub(crate) fn current(signer: &SignerReference, offline: bool, context: &GlobalContext) -> Result<TrustedSigner> {
+    let identity = match signer {
+        SignerReference::Key(name) => return Ok(TrustedSigner::Key(key::public(name, &context.environment)?)),
+        SignerReference::Identity(identity) => identity,
+    };
     let verifier = match &identity.trusted_root {
         Some(path) => trusted_root::read(path)?,
+        None if offline => last(&repository(context)?).map(|(verifier, _)| verifier)?,
         None => fetched(context)?,
     };
     Ok(TrustedSigner::Identity((**identity).clone(), verifier))
 }
 
-/// Returns who that is, with what was to be trusted before: without a request, the likeliest first. It is for what was
-/// verified already.
+/// Returns whether what was verified before still is, without a request: with what is built in first, which takes no file.
 ///
 /// # Errors
 /// Returns an error if a key, or a file with a trusted root, cannot be used.
-pub(crate) fn before<'a>(
-    signer: &'a SignerReference,
-    context: &'a GlobalContext,
-) -> Result<impl Iterator<Item = TrustedSigner> + 'a> {
-    let of = |verifier| match signer {
-        SignerReference::Identity(identity) => Some(TrustedSigner::Identity((**identity).clone(), verifier)),
-        SignerReference::Key(_) => None,
+pub(crate) fn is_still(
+    signer: &SignerReference,
+    context: &GlobalContext,
+    verifies: impl Fn(&TrustedSigner) -> bool,
+) -> Result<bool> {
+    let identity = match signer {
+        SignerReference::Identity(identity) if identity.trusted_root.is_none() => identity,
+        _ => return Ok(verifies(&current(signer, true, context)?)),
     };
-    let first = match signer {
-        SignerReference::Identity(identity) => match &identity.trusted_root {
-            Some(path) => of(trusted_root::read(path)?),
-            None if mirror(context)?.is_some() => None,
-            None => of(trusted_root::built_in()?),
-        },
-        SignerReference::Key(_) => Some(of_key(signer, context)?),
-    };
-    let is_fetched = matches!(signer, SignerReference::Identity(identity) if identity.trusted_root.is_none());
-    let last = is_fetched.then(|| repository(context)).transpose()?;
-    let last = last.into_iter().filter_map(move |repository| of(repository.fetched().ok()?));
-    Ok(first.into_iter().chain(last))
-}
-
-fn of_key(signer: &SignerReference, context: &GlobalContext) -> Result<TrustedSigner> {
-    match signer {
-        SignerReference::Key(name) => Ok(TrustedSigner::Key(key::public(name, &context.environment)?)),
-        SignerReference::Identity(_) => Err(miette!("an identity is no key")),
-    }
+    let by = |verifier| verifies(&TrustedSigner::Identity((**identity).clone(), verifier));
+    let repository = repository(context)?;
+    let is_built_in = repository.mirror.is_none() && by(trusted_root::built_in()?);
+    Ok(is_built_in || repository.fetched().is_ok_and(by))
 }
 
 fn fetched(context: &GlobalContext) -> Result<CertificateVerifier> {
@@ -75,16 +64,22 @@ fn fetched(context: &GlobalContext) -> Result<CertificateVerifier> {
         Err(error) if interrupt::is_set() => return Err(error),
         Err(error) => error,
     };
-    let (known, what) = match (&repository.mirror, repository.fetched()) {
-        (_, Ok(known)) => (known, "what was fetched before"),
-        // Nobody else's is built in.
-        (Some(mirror), Err(_)) => {
-            return Err(error).wrap_err_with(|| format!("cannot fetch the trusted root of {}", mirror.url));
-        }
-        (None, Err(_)) => (trusted_root::built_in()?, "what was known when it was compiled"),
+    let Ok((known, what)) = last(&repository) else {
+        let from = repository.mirror.map_or("sigstore.dev".to_owned(), |mirror| mirror.url);
+        return Err(error).wrap_err_with(|| format!("cannot fetch the trusted root of {from}"));
     };
     context.warn_once(format!("cannot fetch sigstore's trusted root: {error}; cargo-oci trusts {what}"));
     Ok(known)
+}
+
+/// Returns what was to be trusted last, and what that is.
+fn last(repository: &TrustRepository) -> Result<(CertificateVerifier, &'static str)> {
+    match repository.fetched() {
+        Ok(known) => Ok((known, "what was fetched before")),
+        Err(_) if repository.mirror.is_none() => Ok((trusted_root::built_in()?, "what was known when it was compiled")),
+        // Nobody else's is built in.
+        Err(error) => Err(error),
+    }
 }
 
 fn repository(context: &GlobalContext) -> Result<TrustRepository> {

@@ -41,7 +41,7 @@ impl RequiredSigner {
     /// # Errors
     /// Returns an error if a key, or a file with a trusted root, cannot be used.
     pub(crate) fn find(reference: &SignerReference, context: &GlobalContext) -> Result<RequiredSigner> {
-        Ok(RequiredSigner { reference: reference.clone(), trusted: trusted::current(reference, context)? })
+        Ok(RequiredSigner { reference: reference.clone(), trusted: trusted::current(reference, false, context)? })
     }
 }
 
