@@ -16,7 +16,7 @@ pub struct IdentityArgs {
     /// The same, by a regular expression that matches a part of the subject; `^` and `$` bind it
     #[arg(long, value_name = "REGEXP", group = "identity", requires = "issuer", value_parser = IdentityPattern::matching)]
     pub certificate_identity_regexp: Option<IdentityPattern>,
-    /// The URL of the service that has identified the subject, such as https://token.actions.githubusercontent.com
+    /// The URL of the service that has identified the subject, such as `https://token.actions.githubusercontent.com`
     #[arg(long, value_name = "URL", group = "issuer", requires = "identity", value_parser = NonEmptyStringValueParser::new())]
     pub certificate_oidc_issuer: Option<String>,
     /// The same, by a regular expression that matches a part of the URL
