@@ -190,6 +190,38 @@ pub(crate) fn verify_referrers(
     Ok(verification)
 }
 
+/// Adds the statements about `subject` in a manifest that a signed index lists, as BuildKit writes them: the signature of the
+/// index covers them, which `signature` is.
+///
+/// # Errors
+/// Returns an error if the store fails, or there is too much to read.
+pub(crate) fn add_covered(
+    verification: &mut Verification,
+    source: &dyn Source,
+    entry: &Descriptor,
+    subject: &Digest,
+    signature: &SignedStatement,
+) -> Result<()> {
+    let contents = match readable(ReferrerManifest::read(source, entry))? {
+        Ok(manifest) => manifest.contents,
+        Err(reason) => {
+            verification.reject(entry.digest(), reason);
+            return Ok(());
+        }
+    };
+    for content in contents.iter().filter(|content| content.media_type().as_ref() == IN_TOTO) {
+        match readable(read(source, content))?.map(|bytes| Statement::read(&bytes)) {
+            Ok(Ok(statement)) if statement.is_about(subject) && !statement.is_signature() => {
+                verification.statements.push(SignedStatement { statement, ..signature.clone() });
+            }
+            Ok(Ok(_)) => verification.reject(entry.digest(), "the statement is about another subject"),
+            Ok(Err(error)) => verification.reject(entry.digest(), reason(&error)),
+            Err(reason) => verification.reject(entry.digest(), reason),
+        }
+    }
+    Ok(())
+}
+
 /// Verifies what is under the tags of cosign 2, and adds it to what is known of the subject.
 pub(crate) fn verify_tagged(
     verification: &mut Verification,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use miette::IntoDiagnostic;
 use oci_spec::image::Descriptor;
 
 use super::image::OpenImage;
@@ -9,13 +10,16 @@ use super::subject::{SignableManifest, signable_manifests};
 use super::{GlobalContext, trusted};
 use crate::attest::signature_tag::tagged_signatures;
 use crate::attest::trusted_signer::TrustedSigner;
-use crate::attest::verify::{Verification, verify_referrers, verify_tagged};
+use crate::attest::verify::{Verification, add_covered, verify_referrers, verify_tagged};
 use crate::error::Result;
 use crate::image::Digest;
+use crate::image::attestation::attested_digest;
+use crate::image::manifest::Manifest;
 use crate::inspect::referrers::group_by_subject;
 use crate::parallel::{FEW, each};
 use crate::reference::SignerReference;
-use crate::store::LimitedSource;
+use crate::store::documents::ReadOnce;
+use crate::store::{LimitedSource, Source, read};
 
 /// Verifies an image, and what is attached to it.
 pub(crate) struct ImageVerifier<'a> {
@@ -52,7 +56,8 @@ impl ImageVerifier<'_> {
     /// # Errors
     /// Returns an error if the index is not signed as it must be, or a registry or layout fails.
     pub(crate) fn verify(&self, root: &Descriptor) -> Result<Vec<(SignableManifest, Verification)>> {
-        let once = LimitedSource::new(self.image.source());
+        let kept = ReadOnce::new(self.image.source());
+        let once = LimitedSource::new(&kept);
         let reader = self.reader(&once);
         // Its signature decides: without one, nothing else is read.
         let (known, is_tagged) = reader.root(root)?;
@@ -66,6 +71,7 @@ impl ImageVerifier<'_> {
         let mut found = vec![(manifests.remove(at), known)];
         let known = each(&manifests, FEW, |manifest| reader.of(manifest.descriptor.digest(), is_tagged))?;
         found.extend(manifests.into_iter().zip(known));
+        add_attested(&once, root, &mut found)?;
         Ok(found)
     }
 
@@ -82,6 +88,21 @@ impl ImageVerifier<'_> {
         let listed = group_by_subject(self.image.source(), self.image.entries());
         SignatureReader { image: self.image, trusted: &self.signer.trusted, source, listed }
     }
+}
+
+/// Adds what a signed index itself says of its images.
+fn add_attested(source: &dyn Source, root: &Descriptor, found: &mut [(SignableManifest, Verification)]) -> Result<()> {
+    let index = Manifest::parse(root.media_type(), &read(source, root)?).into_diagnostic()?;
+    let signature = found.first().and_then(|(_, known)| known.signature().cloned());
+    let (Some(entries), Some(signature)) = (index.into_index(), signature) else { return Ok(()) };
+    for entry in &entries {
+        let Some(attested) = attested_digest(entry) else { continue };
+        let image = found.iter_mut().find(|(manifest, _)| manifest.descriptor.digest().as_ref() == attested);
+        if let Some((manifest, known)) = image {
+            add_covered(known, source, entry, manifest.descriptor.digest(), &signature)?;
+        }
+    }
+    Ok(())
 }
 
 /// Reads what is attached to the manifests of an image.

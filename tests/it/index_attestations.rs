@@ -106,7 +106,9 @@ fn image_with_attested_index_is_pushed_signed_and_copied() {
     let image = registry.reference("acme/x:latest");
     // One signature each, and none of attestations: the signature of the index covers them.
     assert_eq!(attached(&project, &image), [1, 1, 1]);
-    project.oci(&["verify", &image, "--key", "cosign.pub"]).succeeds();
+    let required = ["--require", "sbom", "--require", "provenance"];
+    let words = project.oci(&[&["verify", &image, "--key", "cosign.pub"][..], &required].concat()).succeeds().stderr;
+    assert!(words.contains(": signature, SBOM (SPDX), provenance") && !words.contains("warning"), "{words}");
     project.oci(&["validate", &image]).succeeds();
     let there = registry.reference("other/x:latest");
     project.oci(&["copy", &image, &there]).succeeds();
