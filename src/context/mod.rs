@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use miette::{IntoDiagnostic, miette};
 
+use crate::attest::certificate::CertificateVerifier;
 use crate::cli::time::timeout;
 use crate::environment::{Environment, REGISTRY_VARIABLES};
 use crate::error::Result;
@@ -73,6 +74,8 @@ pub struct GlobalContext<'a> {
     hosts: Mutex<Option<Arc<HostSettings>>>,
     /// The registries that this run pushes to.
     targets: Mutex<Vec<String>>,
+    /// The authorities and logs to trust, once they were fetched.
+    trusted_root: Mutex<Option<CertificateVerifier>>,
 }
 
 impl<'a> GlobalContext<'a> {
@@ -91,6 +94,7 @@ impl<'a> GlobalContext<'a> {
             warned: Mutex::default(),
             hosts: Mutex::default(),
             targets: Mutex::default(),
+            trusted_root: Mutex::default(),
         }
     }
 

@@ -11,6 +11,7 @@ use crate::attest::trusted_signer::TrustedSigner;
 use crate::environment::{TUF_MIRROR, TUF_ROOT};
 use crate::error::{Result, cannot_read};
 use crate::interrupt;
+use crate::parallel::lock;
 use crate::reference::SignerReference;
 use crate::registry::service_client;
 
@@ -56,7 +57,16 @@ pub(crate) fn is_still(
     Ok(is_built_in || repository.fetched().is_ok_and(by))
 }
 
+/// Returns what the repository says, which is asked once in a run.
 fn fetched(context: &GlobalContext) -> Result<CertificateVerifier> {
+    let mut known = lock(&context.trusted_root);
+    if let Some(known) = &*known {
+        return Ok(known.clone());
+    }
+    Ok(known.insert(fetch(context)?).clone())
+}
+
+fn fetch(context: &GlobalContext) -> Result<CertificateVerifier> {
     let repository = repository(context)?;
     let is_local = repository.mirror.as_ref().is_some_and(|mirror| mirror.url.starts_with("http://"));
     let error = match service_client(is_local, FETCH_TIMEOUT).and_then(|client| repository.fetch(client)) {

@@ -495,6 +495,18 @@ fn trusted_root_comes_from_tuf() {
     let tuf = Tuf::start(&scene.world.trusted_root(), "2199-01-01T00:00:00Z");
     verify(&tuf).succeeds();
     assert!(tuf.requests() >= 4, "{}", tuf.requests());
+    // However many identities a policy names, it is asked once.
+    let signer = |subject: &str| format!("{{ identity = '{subject}', issuer = '{ISSUER}' }}");
+    let policy = format!("signers = [{}, {}]", signer("eve@example.org"), signer(IDENTITY));
+    fs::write(scene.project.path("policy.toml"), policy).expect("a file");
+    let asked = |call: Call| {
+        let before = tuf.requests();
+        call.succeeds();
+        tuf.requests() - before
+    };
+    let one = asked(verify(&tuf));
+    let policy = scene.verify(&["--policy", "policy.toml"]);
+    assert_eq!(asked(policy.env("TUF_MIRROR", tuf.url()).env("TUF_ROOT_JSON", &root)), one);
     // What was fetched is verified again when nothing can be.
     tuf.empty();
     let words = verify(&tuf).succeeds().stderr;
