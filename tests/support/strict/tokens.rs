@@ -142,6 +142,12 @@ impl World {
         Some(self.challenge(request, rights, why))
     }
 
+    /// Notes that a request is about to be answered with 401 although its token is good: it comes back with another one, which
+    /// must live so long.
+    pub fn note_challenged(&self, request: &Request) {
+        lock(&self.tokens.0).send_back(asked(request));
+    }
+
     /// Ends all tokens in the middle of a request that was admitted, which [`World::can_unauthorize`] says is possible.
     pub fn unauthorize(&self, request: &Request, rights: &[String]) -> Answer {
         let mut state = lock(&self.tokens.0);

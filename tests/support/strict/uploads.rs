@@ -92,7 +92,10 @@ impl World {
             self.monitor.hit(&fault.to_string());
             return match fault {
                 Fault::MountRefused => self.session(request, repository),
-                Fault::MountUnauthorized => self.challenge(request, rights, "too weak"),
+                Fault::MountUnauthorized => {
+                    self.note_challenged(request);
+                    self.challenge(request, rights, "too weak")
+                }
                 Fault::MountForbidden => Answer::error(403, "DENIED"),
                 Fault::MountNotFound => Answer::error(404, "NAME_UNKNOWN"),
                 Fault::MountNotAllowed => Answer::error(405, "UNSUPPORTED"),
