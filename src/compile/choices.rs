@@ -182,7 +182,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(folder.path().join(".cargo")).expect("a folder");
         std::fs::write(folder.path().join(".cargo/config.toml"), config).expect("a file");
-        let environment: Environment = variables.iter().copied().collect();
+        // Not the configuration of whoever runs the tests.
+        let home = [("HOME", "/home/me"), ("CARGO_HOME", "/home/me/.cargo")];
+        let environment: Environment = home.iter().chain(variables).copied().collect();
         let args: Vec<_> = args.iter().map(|&arg| arg.to_owned()).collect();
         let config = CargoConfig::load_in(folder.path(), &environment, &args).expect("a configuration");
         let plan = CompilePlan {
