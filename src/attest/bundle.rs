@@ -44,8 +44,7 @@ struct MaterialJson {
 
 #[derive(Deserialize)]
 struct KeyJson {
-    #[serde(default)]
-    hint: String,
+    hint: Option<String>,
 }
 
 /// The reason why a bundle does not verify.
@@ -93,7 +92,7 @@ impl Bundle {
         if envelope.payload_type != IN_TOTO {
             return Err(miette!("expected a signed statement, found the type `{}`", envelope.payload_type));
         }
-        Ok(Bundle { hint: json.verification_material.public_key.map(|key| key.hint), envelope })
+        Ok(Bundle { hint: json.verification_material.public_key.and_then(|key| key.hint), envelope })
     }
 
     /// Verifies the signature and returns the signed payload.
