@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use sigstore_verify::types::Sha256Hash;
 
 use super::dsse::Envelope;
 use super::pem;
@@ -115,7 +116,7 @@ pub(super) fn bundle_of(tagged: &TaggedSignature) -> Result<Option<Vec<u8>>> {
         serde_json::from_slice(&body).map_err(|error| miette!("the entry of the log cannot be read: {error}"))?;
     let log = Digest::try_from(format!("sha256:{}", entry.payload.log_id));
     let log = log.map_err(|_| miette!("the entry does not name a log"))?;
-    let log = bytes_of(log.digest());
+    let log = Sha256Hash::from_hex(log.digest()).map_err(Report::from_err)?;
     let mut bundle = json!({
         "mediaType": "application/vnd.dev.sigstore.bundle+json;version=0.1",
         "verificationMaterial": {
@@ -123,7 +124,7 @@ pub(super) fn bundle_of(tagged: &TaggedSignature) -> Result<Option<Vec<u8>>> {
             "x509CertificateChain": { "certificates": [{ "rawBytes": BASE64_STANDARD.encode(certificate.bytes) }] },
             "tlogEntries": [{
                 "logIndex": entry.payload.log_index.to_string(),
-                "logId": { "keyId": BASE64_STANDARD.encode(log) },
+                "logId": { "keyId": BASE64_STANDARD.encode(log.as_bytes()) },
                 "kindVersion": { "kind": kind.kind, "version": kind.api_version },
                 "integratedTime": entry.payload.integrated_time.to_string(),
                 "inclusionPromise": { "signedEntryTimestamp": entry.signed_entry_timestamp },
@@ -217,13 +218,6 @@ pub(super) fn read_kept(bytes: &[u8]) -> Option<TaggedSignature> {
     };
     let evidence = TaggedEvidence { certificate, rekor_bundle, ..TaggedEvidence::default() };
     Some(TaggedSignature { layer, content, evidence })
-}
-
-/// Returns the bytes of hexadecimal digits.
-fn bytes_of(hex: &str) -> Vec<u8> {
-    let digits: Vec<_> =
-        hex.chars().filter_map(|digit| digit.to_digit(16)).filter_map(|digit| u8::try_from(digit).ok()).collect();
-    digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect()
 }
 
 /// Returns a number, which Protobuf writes as a string. Zero is left out.

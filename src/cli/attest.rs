@@ -113,10 +113,9 @@ pub struct VerifyArgs {
 }
 
 impl VerifyArgs {
-    /// Returns who must have signed the image, or `None` if the arguments name nobody.
+    /// Returns who must have signed the image, or `None` if the arguments do not say.
     pub(crate) fn signer(&self) -> Option<SignerReference> {
-        let identity = self.identity.identity().map(|identity| SignerReference::Identity(Box::new(identity)));
-        identity.or_else(|| self.key.clone().map(SignerReference::Key))
+        self.identity.signer_or(self.key.as_ref())
     }
 }
 

@@ -48,10 +48,9 @@ pub struct CopyArgs {
 }
 
 impl CopyArgs {
-    /// Returns who must have signed the image, or `None` if nobody need have.
+    /// Returns who must have signed the image, or `None` if it need not be signed.
     pub(crate) fn signer(&self) -> Option<SignerReference> {
-        let identity = self.identity.identity().map(|identity| SignerReference::Identity(Box::new(identity)));
-        identity.or_else(|| self.require_signature.clone().map(SignerReference::Key))
+        self.identity.signer_or(self.require_signature.as_ref())
     }
 }
 

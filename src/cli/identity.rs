@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueHint};
 
-use crate::reference::{CertificateIdentity, IdentityPattern};
+use crate::reference::{CertificateIdentity, IdentityPattern, KeyReference, SignerReference};
 
 /// Whom a certificate must name: the groups `identity` and `issuer`.
 #[derive(Args, Clone, Debug, Default)]
@@ -28,8 +28,14 @@ pub struct IdentityArgs {
 }
 
 impl IdentityArgs {
+    /// Returns who must have signed: this identity, else the owner of `key`; `None` if neither is named.
+    pub(crate) fn signer_or(&self, key: Option<&KeyReference>) -> Option<SignerReference> {
+        let identity = self.identity().map(|identity| SignerReference::Identity(Box::new(identity)));
+        identity.or_else(|| key.cloned().map(SignerReference::Key))
+    }
+
     /// Returns the identity, or `None` if the arguments name none.
-    pub(crate) fn identity(&self) -> Option<CertificateIdentity> {
+    fn identity(&self) -> Option<CertificateIdentity> {
         let exact = |text: &Option<String>| text.clone().map(IdentityPattern::Exact);
         let subject = exact(&self.certificate_identity).or_else(|| self.certificate_identity_regexp.clone())?;
         let issuer = exact(&self.certificate_oidc_issuer).or_else(|| self.certificate_oidc_issuer_regexp.clone())?;
